@@ -1,0 +1,55 @@
+# Two commands matter: `make quickstart` and `make test`. `make help` lists the rest.
+
+TORCH ?= cpu
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# the stamp is newer than what it was installed from, so a second `make` costs nothing
+STAMP := $(VENV)/.installed-$(TORCH)
+CONSTRAINTS := $(if $(filter cpu,$(TORCH)),-c constraints/cpu.txt)
+
+ROOT ?= $(CURDIR)/runs/quickstart
+JOB ?= miniature
+export DAGSTER_HOME ?= $(CURDIR)/.dagster
+
+.PHONY: help install quickstart dev test check format clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "  TORCH=cpu (default) installs a torch without CUDA; TORCH=cuda takes the index's default build"
+
+install: $(STAMP) ## the environment in .venv
+
+$(STAMP): pyproject.toml constraints/cpu.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) (torch: $(TORCH)); a few minutes the first time"
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet $(CONSTRAINTS) -e '.[dev]'
+	@touch $@
+
+$(DAGSTER_HOME)/dagster.yaml: dagster.yaml
+	@mkdir -p $(DAGSTER_HOME) && cp dagster.yaml $@
+
+quickstart: $(STAMP) $(DAGSTER_HOME)/dagster.yaml ## the whole platform on invented data, then its results
+	@env -u VIMRAG_RAW VIMRAG_ROOT=$(ROOT) VIMRAG_RECIPE=quickstart PYTHONWARNINGS=ignore \
+	  $(BIN)/dagster job execute -m orchestration.definitions -j $(JOB) -c orchestration/console.yaml
+	@$(BIN)/vimrag report --root $(ROOT) --run quickstart
+
+dev: $(STAMP) $(DAGSTER_HOME)/dagster.yaml ## the Dagster web page on 127.0.0.1:3000
+	@VIMRAG_ROOT=$(ROOT) $(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1
+
+test: $(STAMP) ## every test
+	@$(BIN)/python -m pytest
+
+check: $(STAMP) ## lint, format, types, import rules, definitions
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-cache
+	@{ $(BIN)/pyright & types=$$!; \
+	   PYTHONWARNINGS=ignore $(BIN)/dagster definitions validate -w workspace.yaml; definitions=$$?; \
+	   wait $$types && test $$definitions -eq 0; }
+
+format: $(STAMP) ## rewrite imports and layout
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+clean: ## caches of the tools; environment and runs stay
+	@rm -rf .pytest_cache .ruff_cache .hypothesis .import_linter_cache

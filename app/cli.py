@@ -1,0 +1,86 @@
+"""The command line ``vimrag``: its commands put together, and the one place where errors become a line and an exit code.
+
+Exit codes: 0 done, 1 nothing found or failed, 2 wrong usage. Commands live in ``commands/``, output rules in ``output.py``.
+Heavy libraries are imported by the commands that need them, so that help comes at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from app.commands import corpus, index, miniature, report, retrieval, search, version
+from app.output import UsageError, note
+from infra.errors import ExternalError
+
+DONE, FAILED, WRONG_USAGE = 0, 1, 2
+DEBUG_VARIABLE = "VIMRAG_DEBUG"
+
+EPILOG = (
+    "Start here:  vimrag corpus build --raw data --root runs/mine  &&  vimrag index build --root runs/mine"
+)
+
+app = typer.Typer(
+    name="vimrag",
+    help="Build a multimodal corpus, index it, search it, and measure what is found.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+app.add_typer(corpus.app, name="corpus")
+app.add_typer(index.app, name="index")
+app.add_typer(miniature.app, name="miniature")
+app.command("search")(search.search)
+app.command("retrieval")(retrieval.retrieval)
+app.command("report")(report.report)
+app.command("version")(version.version)
+
+
+@app.callback()
+def options(
+    debug: Annotated[
+        bool, typer.Option("--debug", envvar=DEBUG_VARIABLE, help="Show tracebacks of errors.")
+    ] = False,
+) -> None:
+    """Build a multimodal corpus, index it, search it, and measure what is found."""
+    del debug  # read in ``main``, which outlives the command
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line (by default this process's) and return its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments or bool(os.environ.get(DEBUG_VARIABLE))
+    if not debug:
+        warnings.simplefilter("ignore")  # of libraries, about their own future
+    try:
+        app(args=arguments, prog_name="vimrag")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else DONE if end.code is None else FAILED
+    except BrokenPipeError:
+        sys.stdout = None  # whoever read the output has left; nothing more can be said there
+        return FAILED
+    except Exception as error:
+        return _explained(error, debug=debug)
+    return DONE
+
+
+def _explained(error: Exception, *, debug: bool) -> int:
+    if debug:
+        traceback.print_exception(error)
+    elif isinstance(error, ValueError | OSError | ExternalError):
+        note(f"error: {' '.join(str(error).split())}")
+    else:
+        note(f"error: unexpected {type(error).__name__}: {error}; run again with: vimrag --debug ...")
+    return WRONG_USAGE if isinstance(error, UsageError) else FAILED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

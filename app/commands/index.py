@@ -1,0 +1,59 @@
+"""``vimrag index``: everything the corpus holds, made searchable."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from app.options import Datasets, Json, Root, dataset_names
+from app.output import UsageError, as_json, note, results, shown_progress, table_console
+
+app = typer.Typer(help="Make the corpus searchable.", no_args_is_help=True)
+
+STORES = ("lance", "weaviate")
+EPILOG = """[bold]Examples[/bold]
+
+  vimrag index build --root runs/mine
+
+  WEAVIATE_URL=http://localhost:8080 vimrag index build --root runs/mine --store weaviate
+
+Only new and changed items are embedded; readers keep the old index until the new one is complete."""
+
+
+@app.callback()
+def group() -> None:
+    """Make the corpus searchable."""
+
+
+@app.command(epilog=EPILOG)
+def build(
+    root: Root,
+    datasets: Datasets = None,
+    store: Annotated[
+        str, typer.Option("--store", help="lance (a folder of the root) or weaviate (a server).")
+    ] = "lance",
+    json: Json = False,
+) -> None:
+    """Index every finished corpus below --root."""
+    names = dataset_names(datasets)
+    if store not in STORES:
+        raise UsageError(f"unknown store {store!r}: known are {', '.join(STORES)}")
+    from assets.index import build_index
+    from infra.storage import Storage
+
+    with results() as write, shown_progress() as progress:
+        report = build_index(Storage(root), store=store, datasets=names, progress=progress)
+        if json:
+            write(as_json(report.to_json()))
+            return
+    table = Table("dataset")
+    table.add_column("items", justify="right")
+    for name, count in report.datasets.items():
+        table.add_row(name, f"{count:,}")
+    console = table_console()
+    console.print(f"index {report.version}")
+    console.print(table)
+    note(f"{report.embedded:,} items embedded, {report.reused:,} taken over, {report.vanished:,} gone")
+    note(f'next: vimrag search --root {root} "your question"')

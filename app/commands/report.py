@@ -1,0 +1,94 @@
+"""``vimrag report``: the result table of a finished run, and where its page lies."""
+
+from __future__ import annotations
+
+import json as json_library
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from app.options import Json, Root
+from app.output import as_json, note, results, table_console
+
+
+def report(
+    root: Root,
+    run: Annotated[str, typer.Option("--run", help="Name of the run: that of its recipe.")] = "quickstart",
+    json: Json = False,
+) -> None:
+    """Show method by benchmark with 95 % intervals, and before against after GGPO.
+
+    [bold]Example[/bold]
+
+      vimrag report --root runs/quickstart
+    """
+    from infra.storage import Storage
+
+    storage = Storage(root)
+    data = _read(storage.path("reports", run, "report.json"), storage, run)
+    page = storage.path("reports", run, "index.html")
+    with results() as write:
+        if json:
+            write(as_json({**data, "page": page}))
+            return
+    console = table_console()
+    console.print(_table(data))
+    for line in _comparisons(data):
+        console.print(line)
+    console.print(f"\nreport with plots: {page}", soft_wrap=True)
+    note(_next_steps(root))
+
+
+def _read(path: str, storage: Any, run: str) -> dict[str, Any]:
+    if not storage.exists(path):
+        raise ValueError(
+            f"no report of run {run!r} at {path}; make it with: dagster job execute -m orchestration.definitions -j evaluate"
+        )
+    return json_library.loads(storage.read_bytes(path))
+
+
+def _table(data: Mapping[str, Any]) -> Table:
+    table = Table(
+        "correct answers, %",
+        title=data["title"],
+        caption=data["summary"],
+        title_justify="left",
+        caption_justify="left",
+    )
+    for name in (*data["benchmarks"], "overall"):
+        table.add_column(name, justify="right")
+    for row in data["methods"]:
+        cells = [row["cells"].get(name) for name in data["benchmarks"]]
+        table.add_row(row["name"], *map(_cell, (*cells, row["overall"])))
+    return table
+
+
+def _cell(estimate: Mapping[str, Any] | None) -> str:
+    if estimate is None or estimate["value"] is None:
+        return "–"
+    low, high = estimate["low"], estimate["high"]
+    interval = "" if low is None or high is None else f"\n[dim]{100 * low:.0f}–{100 * high:.0f}[/dim]"
+    return f"{100 * estimate['value']:.1f}{interval}"
+
+
+def _comparisons(data: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for each in data["comparisons"]:
+        value, low, high = (each["difference"][name] for name in ("value", "low", "high"))
+        if value is None or low is None or high is None:
+            continue
+        settled = "" if low > 0 or high < 0 else "; the interval holds zero, no difference is shown"
+        points = f"{100 * value:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f})"
+        lines.append(f"{each['before']} → {each['after']}: {points}{settled}")
+    return lines
+
+
+def _next_steps(root: str) -> str:
+    return (
+        "\ntry next:\n"
+        f'  .venv/bin/vimrag search --root {root} "Who is the leader of the team?"\n'
+        f"  .venv/bin/vimrag retrieval --root {root}\n"
+        "  DAGSTER_HOME=$PWD/.dagster .venv/bin/dagster dev -w workspace.yaml"
+    )

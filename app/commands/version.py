@@ -1,0 +1,29 @@
+"""``vimrag version``: what is installed here, for bug reports."""
+
+from __future__ import annotations
+
+import platform
+from importlib import metadata
+
+from app.options import Json
+from app.output import as_json, results
+
+SHOWN = ("vimrag", "dagster", "torch", "transformers", "deepspeed", "lancedb", "weaviate-client", "polars")
+
+
+def version(json: Json = False) -> None:
+    """Print the versions of this program and of the libraries that matter."""
+    found = {"python": platform.python_version(), **{name: _version(name) for name in SHOWN}}
+    with results() as write:
+        if json:
+            write(as_json(found))
+            return
+        for name, number in found.items():
+            write(f"{name} {number or 'not installed'}")
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,48 @@
+"""Options that several commands share, so that they read and behave alike."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Annotated
+
+import typer
+
+from app.output import UsageError
+
+Root = Annotated[
+    str,
+    typer.Option(
+        "--root",
+        envvar="VIMRAG_ROOT",
+        help="Where corpus and index live: a folder, or s3://bucket/prefix.",
+        show_default=False,
+    ),
+]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else there.")
+]
+Datasets = Annotated[
+    str | None,
+    typer.Option("--datasets", help="Some of the datasets, by comma: hotpotqa,squad.", metavar="A,B"),
+]
+
+
+def dataset_names(given: str | None) -> list[str] | None:
+    """The names of a comma-separated option; None if it was not given.
+
+    Raises:
+        UsageError: if one of them is unknown; it names the nearest one.
+    """
+    if given is None:
+        return None
+    from assets.dataset import DATASETS
+
+    names = list(dict.fromkeys(name.strip() for name in given.split(",") if name.strip()))
+    if not names:
+        raise UsageError("--datasets names no dataset")
+    for name in names:
+        if name not in DATASETS:
+            near = difflib.get_close_matches(name, DATASETS, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise UsageError(f"unknown dataset {name!r}: {hint}known are {', '.join(DATASETS)}")
+    return names

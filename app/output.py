@@ -1,0 +1,84 @@
+"""How commands speak: results on standard output, everything else on standard error, errors in one line.
+
+Holds the rules that all commands share. With ``--json`` standard output carries one JSON object and nothing else, whatever
+libraries print in between.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from infra.progress import LoggedProgress
+from infra.progress import Progress as ProgressCallback
+
+
+class UsageError(ValueError):
+    """The command line itself is wrong; exit code 2."""
+
+
+@contextlib.contextmanager
+def results() -> Iterator[Callable[[str], None]]:
+    """Give a function that writes one line to standard output; other prints inside the block go to standard error."""
+    out = sys.stdout
+
+    def write(line: str) -> None:
+        out.write(line + "\n")
+        out.flush()
+
+    with contextlib.redirect_stdout(sys.stderr):
+        yield write
+
+
+def as_json(value: Mapping[str, Any]) -> str:
+    """One line of JSON."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def table_console() -> Console:
+    """Where tables go: standard output, wide enough that nothing is cut when it is not a terminal."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=160)
+
+
+def note(text: str) -> None:
+    """A line for the person, not for pipes."""
+    print(text, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def shown_progress() -> Iterator[ProgressCallback]:
+    """A progress callback: moving bars on a terminal, a line now and then elsewhere."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield LoggedProgress(note)
+        return
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as bars:
+        tasks: dict[str, Any] = {}
+
+        def show(stage: str, done: int, total: int | None) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total)
+            bars.update(tasks[stage], completed=done, total=total)
+
+        yield show

@@ -1,0 +1,66 @@
+"""Similarities of one answer and one reference, each between 0 and 1.
+
+Pure functions of words or strings; normalisation lives in ``normalise.py``, the choice of rule in
+``rules.py``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+ANLS_THRESHOLD = 0.5  # similarities below count as 0, as in the DocVQA family
+
+
+def token_f1(answer: Sequence[str], reference: Sequence[str]) -> float:
+    """Harmonic mean of precision and recall over the bags of words; 1 if both are empty."""
+    if not answer or not reference:
+        return float(list(answer) == list(reference))
+    shared = sum((Counter(answer) & Counter(reference)).values())
+    return 2 * shared / (len(answer) + len(reference))
+
+
+def edit_distance(left: str, right: str) -> int:
+    """Levenshtein distance in characters."""
+    above = list(range(len(right) + 1))
+    for row, char in enumerate(left, start=1):
+        current = [row]
+        for column, other in enumerate(right, start=1):
+            current.append(min(above[column] + 1, current[-1] + 1, above[column - 1] + (char != other)))
+        above = current
+    return above[-1]
+
+
+def anls(answer: str, reference: str) -> float:
+    """1 - edit distance / longer length, 0 below the threshold (normalised Levenshtein similarity)."""
+    longer = max(len(answer), len(reference))
+    if not longer:
+        return 1.0
+    if (
+        min(len(answer), len(reference)) < ANLS_THRESHOLD * longer
+    ):  # the distance is at least the difference in length
+        return 0.0
+    similarity = 1 - edit_distance(answer, reference) / longer
+    return similarity if similarity >= ANLS_THRESHOLD else 0.0
+
+
+def longest_common_subsequence(left: Sequence[str], right: Sequence[str]) -> int:
+    """Its length."""
+    above = [0] * (len(right) + 1)
+    for item in left:
+        current = [0]
+        for column, other in enumerate(right):
+            current.append(above[column] + 1 if item == other else max(above[column + 1], current[-1]))
+        above = current
+    return above[-1]
+
+
+def rouge_l(answer: str, reference: str) -> float:
+    """ROUGE-L F1 over lower-case alphanumeric words, without stemming."""
+    answer_words = re.findall(r"[^\W_]+", answer.lower())
+    reference_words = re.findall(r"[^\W_]+", reference.lower())
+    if not answer_words or not reference_words:
+        return float(answer_words == reference_words)
+    common = longest_common_subsequence(answer_words, reference_words)
+    return 2 * common / (len(answer_words) + len(reference_words))

@@ -1,0 +1,273 @@
+"""The index of the whole corpus: building it anew from what changed, and opening the one that was published.
+
+An index is a function of corpus, embedder and analysis; an older index is only asked for the vectors of unchanged items.
+It lies under ``index/<version>/`` with a manifest, and ``index/current.json``, written last, points to the one in use.
+Searching lives in ``search.py``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import chain, islice
+from typing import Any
+
+from assets import corpus
+from assets.analysis import ANALYSIS_VERSION
+from assets.gathering import Progress, silent
+from assets.item import Item
+from assets.search import PAYLOAD, Index, IndexHit, content_hash, embedded_texts, row_of
+from infra import manifest
+from infra.embedder import Embedder, MiniLmEmbedder
+from infra.lance_store import LanceStore
+from infra.storage import Storage
+from infra.vectors import Vectors, VectorStore
+
+__all__ = ["Index", "IndexHit", "IndexReport", "Pointer", "build_index", "current", "open_index"]
+
+SCHEMA_VERSION = 1
+PRODUCER = f"assets.index/{SCHEMA_VERSION}"
+CURRENT = "index/current.json"
+STORES = ("lance", "weaviate")
+BATCH_ITEMS = 256
+ALIAS = "VimragItems"  # on a Weaviate server, where others may want to search the index in use
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pointer:
+    """Which index is in use, and what it must answer."""
+
+    schema_version: int = SCHEMA_VERSION
+    version: str
+    store: str
+    embedder: str  # fingerprint
+    fingerprint: str  # of the hits of the probes
+    datasets: Mapping[str, int]  # items of each
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexReport:
+    """What a build made. ``items`` = ``embedded`` + ``reused``; ``vanished`` were in the index before."""
+
+    version: str
+    fingerprint: str
+    datasets: Mapping[str, int]
+    items: int
+    embedded: int
+    reused: int
+    vanished: int
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields, as the command line prints them."""
+        return asdict(self)
+
+
+def build_index(
+    storage: Storage,
+    *,
+    store: str = "lance",
+    embedder: Embedder | None = None,
+    datasets: Sequence[str] | None = None,
+    progress: Progress = silent,
+) -> IndexReport:
+    """Index every finished corpus, or those named, and make that the index in use.
+
+    Items whose title and text the index in use already has are not embedded again; items that are gone from the corpus
+    are gone from the new index. Until the pointer is replaced readers keep the old one.
+
+    Raises:
+        ValueError: if a named dataset has no finished corpus, if there is none at all, or for an unknown store.
+    """
+    if store not in STORES:
+        raise ValueError(f"unknown store {store!r}; known: {', '.join(STORES)}")
+    embedder = embedder or MiniLmEmbedder()
+    inputs = _inputs(storage, datasets)
+    params = {"analysis": ANALYSIS_VERSION, "embedder": embedder.fingerprint, "store": store}
+    version = hashlib.sha256(json.dumps([SCHEMA_VERSION, params, inputs]).encode()).hexdigest()[:16]
+    before = _before(storage)
+    if before and before.version == version and _is_whole(storage, version):
+        total = sum(before.datasets.values())
+        return _report(before, embedded=0, reused=total, vanished=0)
+    old = _old_store(storage, before, embedder)
+    num_before = old.count() if old else 0
+    with manifest.publish(
+        storage, f"index/{version}", producer=PRODUCER, params=params, inputs=inputs
+    ) as publication:
+        target = _open_store(store, str(publication.directory), {}, embedder.dim, version=version, live=True)
+        builder = _Builder(target, old, embedder)
+        for name in inputs:
+            builder.add(name, corpus.read_items(storage, name), progress)
+        target.publish()
+        publication.counts.update({**builder.counts, "embedded": builder.embedded})
+    index = Index(_published(storage, store, version, embedder.dim), embedder, version=version)
+    pointer = Pointer(
+        version=version,
+        store=store,
+        embedder=embedder.fingerprint,
+        fingerprint=index.fingerprint,
+        datasets=builder.counts,
+    )
+    storage.write_bytes(CURRENT, (json.dumps(asdict(pointer), indent=1, sort_keys=True) + "\n").encode())
+    _drop_others(storage, keep={version, before.version if before else version})
+    return _report(
+        pointer, embedded=builder.embedded, reused=builder.reused, vanished=num_before - builder.known
+    )
+
+
+def open_index(storage: Storage, *, embedder: Embedder | None = None) -> Index:
+    """The index in use.
+
+    Raises:
+        ValueError: if there is none, if it is damaged, or if it was built with another embedder.
+    """
+    pointer = current(storage)
+    if pointer is None:
+        raise ValueError(f"no index at {storage.path('index')!r}; build one with `vimrag index build`")
+    embedder = embedder or MiniLmEmbedder()
+    if embedder.fingerprint != pointer.embedder:
+        raise ValueError(
+            f"the index was built with embedder {pointer.embedder[:12]}, this is {embedder.fingerprint[:12]}; "
+            "build it again"
+        )
+    manifest.read(storage, f"index/{pointer.version}")
+    store = _published(storage, pointer.store, pointer.version, embedder.dim)
+    return Index(store, embedder, version=pointer.version)
+
+
+def current(storage: Storage) -> Pointer | None:
+    """What ``index/current.json`` says; None if there is no index yet.
+
+    Raises:
+        ValueError: if the file is damaged or of a newer schema.
+    """
+    try:
+        pointer = Pointer(**json.loads(storage.read_bytes(CURRENT)))
+    except FileNotFoundError:
+        return None
+    except (TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"damaged {storage.path(CURRENT)!r}: {error}; build the index again") from error
+    if pointer.schema_version > SCHEMA_VERSION:
+        raise ValueError(
+            f"the index has schema {pointer.schema_version}, this version reads up to {SCHEMA_VERSION}"
+        )
+    return pointer
+
+
+class _Builder:
+    """Feeds a new store, taking from the old one what need not be embedded again."""
+
+    def __init__(self, target: VectorStore, old: VectorStore | None, embedder: Embedder) -> None:
+        self._target, self._old, self._embedder = target, old, embedder
+        self.counts: dict[str, int] = {}
+        self.embedded = self.reused = 0
+        self.known = 0  # items that the old store had too, changed or not
+
+    def add(self, dataset: str, items: Iterator[Item], progress: Progress) -> None:
+        done = 0
+        while batch := list(islice(items, BATCH_ITEMS)):
+            vectors = self._vectors(batch)
+            self._target.upsert([row_of(item, vectors[item.id]) for item in batch])
+            done += len(batch)
+            progress(f"{dataset}: index", done, None)
+        self.counts[dataset] = done
+
+    def _vectors(self, items: Sequence[Item]) -> dict[str, Vectors]:
+        kept = self._old.kept([item.id for item in items]) if self._old else {}
+        self.known += len(kept)
+        reused = {
+            item.id: kept[item.id].vectors
+            for item in items
+            if item.id in kept and kept[item.id].content_hash == content_hash(item)
+        }
+        fresh = [item for item in items if item.id not in reused]
+        texts = [embedded_texts(item) for item in fresh]
+        encoded = self._embedder.encode_documents(list(chain.from_iterable(texts)))
+        starts = list(_starts(map(len, texts)))
+        self.embedded += len(fresh)
+        self.reused += len(reused)
+        made = {
+            item.id: encoded[start : start + len(own)]
+            for item, start, own in zip(fresh, starts, texts, strict=True)
+        }
+        return reused | made
+
+
+def _starts(lengths: Iterator[int]) -> Iterator[int]:
+    start = 0
+    for length in lengths:
+        yield start
+        start += length
+
+
+def _inputs(storage: Storage, datasets: Sequence[str] | None) -> dict[str, str]:
+    """Dataset -> digest of its corpus manifest, in name order."""
+    names = sorted(set(datasets)) if datasets else corpus.built_datasets(storage)
+    if not names:
+        raise ValueError(
+            f"no finished corpus at {storage.path('corpus')!r}; build one with `vimrag corpus build`"
+        )
+    return {name: manifest.digest(manifest.read(storage, f"corpus/{name}")) for name in names}
+
+
+def _open_store(
+    store: str, uri: str, options: Mapping[str, str], dim: int, *, version: str, live: bool
+) -> VectorStore:
+    if store == "weaviate":
+        from infra.weaviate_store import WeaviateStore, connect  # its client takes a second to import
+
+        client = connect(os.environ.get("WEAVIATE_URL", ""), api_key=os.environ.get("WEAVIATE_API_KEY"))
+        opened = WeaviateStore(client, alias=ALIAS, version=version, dim=dim, payload=PAYLOAD, live=live)
+        weakref.finalize(opened, client.close)
+        return opened
+    return LanceStore(uri, dim=dim, payload=PAYLOAD, storage_options=options, live=live)
+
+
+def _published(storage: Storage, store: str, version: str, dim: int) -> VectorStore:
+    uri, options = storage.path("index", version), storage.lance_options()
+    return _open_store(store, uri, options, dim, version=version, live=False)
+
+
+def _before(storage: Storage) -> Pointer | None:
+    """The index in use; None also if its pointer cannot be read, for a build replaces it."""
+    try:
+        return current(storage)
+    except ValueError:
+        return None
+
+
+def _old_store(storage: Storage, before: Pointer | None, embedder: Embedder) -> VectorStore | None:
+    """The store to take vectors from; None if there is none, or of another embedder, or damaged."""
+    if before is None or before.embedder != embedder.fingerprint or not _is_whole(storage, before.version):
+        return None
+    return _published(storage, before.store, before.version, embedder.dim)
+
+
+def _is_whole(storage: Storage, version: str) -> bool:
+    try:
+        manifest.read(storage, f"index/{version}")
+    except ValueError:
+        return False
+    return True
+
+
+def _drop_others(storage: Storage, *, keep: set[str]) -> None:
+    """Remove indexes older than the one before this; that one stays, for a reader that has it open and for going back."""
+    for name in storage.list("index"):
+        if name not in keep and f"index/{name}" != CURRENT:
+            storage.remove_tree(f"index/{name}")
+
+
+def _report(pointer: Pointer, *, embedded: int, reused: int, vanished: int) -> IndexReport:
+    return IndexReport(
+        version=pointer.version,
+        fingerprint=pointer.fingerprint,
+        datasets=dict(pointer.datasets),
+        items=sum(pointer.datasets.values()),
+        embedded=embedded,
+        reused=reused,
+        vanished=vanished,
+    )

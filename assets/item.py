@@ -1,0 +1,53 @@
+"""One retrievable unit of the corpus: a passage, a page image, a picture or a video clip.
+
+Holds the record and its identity only. How items are parsed lives in ``parsers/``, how their media are stored in
+``shards.py``, how they are found in ``index.py``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+SCHEMA_VERSION = 1
+
+
+class Modality(StrEnum):
+    """What the agent perceives when it is shown the item."""
+
+    TEXT = "text"
+    IMAGE = "image"
+    VIDEO = "video"
+
+
+def item_id(dataset: str, kind: str, native: str | int) -> str:
+    """``dataset:kind:native-id``; the native id is kept verbatim as a string.
+
+    Raises:
+        ValueError: if a part is empty, or the first two hold the separator.
+    """
+    native = str(native)
+    if not (dataset and kind and native) or ":" in dataset or ":" in kind:
+        raise ValueError(f"an item id needs dataset, kind and native id without ':' in the first two: {(dataset, kind, native)!r}")
+    return f"{dataset}:{kind}:{native}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One item of the corpus. ``media_key`` names its sample in the shards; text items have none."""
+
+    id: str
+    dataset: str
+    modality: Modality
+    content_hash: str  # sha256 hex of the normalised text (text items) or of the media bytes
+    title: str
+    text: str  # passage, OCR, text layer, transcript or caption: what full-text search sees
+    media_key: str | None = None
+    width: int = 0  # native pixels; 0 for text
+    height: int = 0
+    duration_s: float = 0.0  # of the clip; 0 for anything else
+    parent: str | None = None  # document, deck or video the item is a part of
+    position: float = 0.0  # page number from 1, or start second within the video
+    aliases: tuple[str, ...] = ()  # ids of items with equal content that were folded into this one
+    licence: str = "unknown"
+    source: str = ""  # file (relative to the raw folder) or URL the item came from

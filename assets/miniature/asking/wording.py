@@ -1,0 +1,41 @@
+"""The choices that all templates make: between two wordings of a relation, and between the sides of an even bet.
+
+Holds these choices only. A relation has the corpus's own wording and another that the corpus never uses. A
+question asked in the other words makes the first search weaker and a second search, in other words again,
+worth its cost.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import NamedTuple
+
+from assets.miniature.world import World
+
+OTHER_SHARE = 0.35  # of all relations are asked in the other words
+GOLDEN = (
+    5**0.5 - 1
+) / 2  # its multiples, modulo 1, fill the unit interval evenly along any regular choice of worlds
+
+
+class Wording(NamedTuple):
+    """``asked`` stands in the question and in the first query, ``again`` in the second query."""
+
+    asked: str
+    again: str
+
+
+def worded(rng: random.Random, plain: str, other: str) -> Wording:
+    """``plain`` (the corpus's words) first, or ``other`` first in ``OTHER_SHARE`` of the cases."""
+    return Wording(other, plain) if rng.random() < OTHER_SHARE else Wording(plain, other)
+
+
+def about(wording: Wording, name: str) -> tuple[str, str]:
+    """Both queries for a wording that is a noun: "leader of Belodu", "head of Belodu"."""
+    return f"{wording.asked} of {name}", f"{wording.again} of {name}"
+
+
+def even_draw(world: World, purpose: str) -> float:
+    """A number in [0, 1) that is spread evenly over successive worlds, so that small builds are balanced as large ones are."""
+    offset = random.Random(purpose).random()
+    return (offset + GOLDEN * world.number) % 1.0

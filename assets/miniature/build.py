@@ -1,0 +1,99 @@
+"""Writes the miniature's raw folders: worlds in, nine authoritative formats and ``miniature/plans.jsonl`` out.
+
+Holds the loop over worlds only; formats live in ``writers/``. World after world is written and forgotten, so memory does not
+grow with their number.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from assets.miniature.lexicon import SPLITS
+from assets.miniature.plans import Placed
+from assets.miniature.questions import questions
+from assets.miniature.sentences import Key
+from assets.miniature.world import World, worlds
+from assets.miniature.writers.files import GrowingLines, Writer
+from assets.miniature.writers.hotpotqa import HotpotqaWriter
+from assets.miniature.writers.lvbench import LvbenchWriter
+from assets.miniature.writers.mmlongbench_doc import MmlongbenchDocWriter
+from assets.miniature.writers.slidevqa import SlidevqaWriter
+from assets.miniature.writers.squad import SquadWriter
+from assets.miniature.writers.videorag import SYNTHETICQA, WIKIHOWQA, VideoragWriter
+from assets.miniature.writers.webqa import WebqaWriter
+from assets.miniature.writers.xvbench import XvbenchWriter
+
+PLANS = ("miniature", "plans.jsonl")  # below the raw folder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What was written."""
+
+    worlds: dict[str, int]
+    items: dict[str, int]  # by dataset
+    questions: dict[str, int]  # by dataset
+    plans: str  # path of plans.jsonl, relative to the raw folder
+
+
+def write_miniature(
+    raw_root: Path, *, seed: int, worlds_by_split: Mapping[str, int], questions_per_dataset: int = 4
+) -> Summary:
+    """Write ``raw_root/<dataset>/...`` of nine datasets; the same arguments give the same bytes.
+
+    Raises:
+        ValueError: for an unknown split, no world at all, or more worlds than there are names.
+        FileExistsError: if ``raw_root`` already holds one of the folders.
+    """
+    if unknown := set(worlds_by_split) - set(SPLITS):
+        raise ValueError(f"splits must be among {SPLITS}, got {sorted(unknown)}")
+    if sum(worlds_by_split.values()) < 1:
+        raise ValueError("a miniature needs at least one world")
+    writers = _writers(raw_root)
+    plans = GrowingLines(raw_root.joinpath(*PLANS))
+    items: Counter[str] = Counter()
+    asked: Counter[str] = Counter()
+    for split in SPLITS:
+        for world in worlds(split, worlds_by_split.get(split, 0), seed=seed):
+            ids: dict[Key, str] = {}
+            for placed in _write_world(world, writers, questions_per_dataset, ids):
+                plans.append_json(placed.to_json())
+                asked[placed.asked.dataset] += 1
+            items.update(key.dataset for key in ids)
+    for file in (*writers.values(), plans):
+        file.close()
+    return Summary(
+        worlds={split: worlds_by_split.get(split, 0) for split in SPLITS},
+        items=dict(items),
+        questions=dict(asked),
+        plans="/".join(PLANS),
+    )
+
+
+def _writers(raw_root: Path) -> dict[str, Writer]:
+    def folder(name: str) -> Path:
+        path = raw_root / name
+        path.mkdir(parents=True)
+        return path
+
+    return {
+        "hotpotqa": HotpotqaWriter(folder("hotpotqa")),
+        "squad": SquadWriter(folder("squad")),
+        "webqa": WebqaWriter(folder("webqa")),
+        "slidevqa": SlidevqaWriter(folder("slidevqa")),
+        "mmlongbench_doc": MmlongbenchDocWriter(folder("mmlongbench_doc")),
+        "lvbench": LvbenchWriter(folder("lvbench")),
+        "wikihowqa": VideoragWriter(folder("wikihowqa"), WIKIHOWQA),
+        "syntheticqa": VideoragWriter(folder("syntheticqa"), SYNTHETICQA),
+        "xvbench": XvbenchWriter(folder("xvbench")),
+    }
+
+
+def _write_world(
+    world: World, writers: Mapping[str, Writer], per_dataset: int, ids: dict[Key, str]
+) -> list[Placed]:
+    asked = questions(world, per_dataset=per_dataset)
+    return [placed for name, writer in writers.items() for placed in writer.add(world, asked[name], ids)]

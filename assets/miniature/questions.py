@@ -1,0 +1,67 @@
+"""Draws the questions of a world: every dataset's templates in turn, no question twice.
+
+Holds the drawing only; the templates live in ``asking/``, the records in ``plans.py``.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from assets.miniature.asking import documents, films, passages, pictures
+from assets.miniature.plans import Asked
+from assets.miniature.world import World
+
+Template = Callable[[World, random.Random], Asked]
+TEMPLATES: dict[str, tuple[Template, ...]] = {
+    "hotpotqa": (passages.leader_works, passages.maker_opened, passages.opened_first),
+    "squad": (passages.person_attribute, passages.device_attribute),
+    "webqa": (
+        pictures.founder_code,
+        pictures.badge_colour,
+        pictures.same_colour,
+        pictures.meeting_region,
+        pictures.badge_code,
+        pictures.meeting_door,
+    ),
+    "slidevqa": (pictures.season_output, pictures.stock, pictures.higher_output, pictures.more_stock),
+    "mmlongbench_doc": (
+        documents.reading,
+        documents.workers,
+        documents.higher_reading,
+        documents.trade,
+        documents.door,
+        documents.boss,
+    ),
+    "lvbench": (films.lamp_at, films.mark_at),
+    "wikihowqa": (films.steps,),
+    "syntheticqa": (films.first_or_last, films.lamp_after),
+    "xvbench": (films.page_and_clip, films.same_start, films.ends_with),
+}
+DRAWS = 20  # attempts to find a question not asked yet, before a template is left out
+
+
+def questions(world: World, *, per_dataset: int) -> dict[str, tuple[Asked, ...]]:
+    """``per_dataset`` questions of each dataset, fewer where a world holds no more.
+
+    Raises:
+        ValueError: if ``per_dataset`` is below 1.
+    """
+    if per_dataset < 1:
+        raise ValueError(f"a world needs at least one question a dataset, got {per_dataset}")
+    return {dataset: _draw(world, dataset, per_dataset) for dataset in TEMPLATES}
+
+
+def _draw(world: World, dataset: str, count: int) -> tuple[Asked, ...]:
+    """Templates take turns, starting elsewhere in every world, so that few questions still cover all of them."""
+    rng = random.Random(f"{world.salt}:{dataset}:questions")
+    templates = TEMPLATES[dataset]
+    found: dict[str, Asked] = {}
+    for turn in range(count):
+        template = templates[(world.number * count + turn) % len(templates)]
+        for _ in range(DRAWS):
+            asked = template(world, rng)
+            if asked.text not in found:
+                found[asked.text] = asked
+                break
+    return tuple(found.values())

@@ -1,0 +1,259 @@
+"""Which item states which fact: the passages, captions, slides, report pages and films of one world.
+
+Every textual fact is stated in exactly one item of the whole corpus, so that evidence is necessary; entities are named in
+several items, so that finding the right one takes the right words. Holds the arrangement only: questions are asked in
+``asking/``, pictures are drawn in ``render.py``, files are written in ``writers/``.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from assets.miniature.lexicon import SEASONS
+from assets.miniature.world import Device, Person, Scene, World
+
+REPORT_DIALS = slice(8, 11)  # devices whose dial is in the report; device 11's is nowhere
+REPORT_GOODS = slice(0, 3)  # workshops whose trade is in the report
+REPORT_SCANS = slice(0, 2)  # workshops whose staff is on a scanned page
+REPORT_DOORS = slice(2, 3)  # places whose door is in the report; place 3's is nowhere
+PICTURE_DOORS = slice(0, 2)  # places whose door is among the WebQA pictures
+FILMS = slice(0, 2)  # workshops with a three-minute film
+HOWTO_DEVICES, SINGLE_DEVICES, CROSS_DEVICES = (
+    slice(0, 4),
+    slice(4, 8),
+    slice(8, 12),
+)  # WikiHowQA, SyntheticQA, XVBench
+DECK_SIZE = 20
+NEWS_PER_NAME = 3
+NEWS_SUBJECTS = (  # of teams, workshops, people, devices, places: the other wordings of ``asking/``
+    ("head", "creator", "yield"),
+    ("age", "store", "staff", "chief", "trade", "movie"),
+    ("employer", "role", "card", "home"),
+    ("builder", "material", "place", "gauge", "movie", "making"),
+    ("region", "gate"),
+)
+
+
+class Key(NamedTuple):
+    """Names an item before its dataset's parser gives it an id: ``Key("webqa", "badge:Belodu")``."""
+
+    dataset: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """A paragraph or snippet. Sentences after the first carry their own leading space."""
+
+    key: Key
+    title: str
+    sentences: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """The sentences in one string."""
+        return "".join(self.sentences)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A still picture: ``kind`` badge | door | dial | chart | table | text, and whom or what it shows."""
+
+    key: Key
+    kind: str
+    name: str
+    caption: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Video:
+    """A film: ``id`` has eleven letters; ``speech`` is its whole transcript."""
+
+    id: str
+    name: str
+    scenes: tuple[Scene, ...]
+    speech: str
+
+
+def hotpotqa_passages(world: World) -> tuple[Passage, ...]:
+    """One paragraph a team, person, device and workshop."""
+    facts = [(t.name, f"{t.name} is a team.", f" The leader of {t.name} is {t.leader}.") for t in world.teams]
+    facts += [(p.name, f"{p.name} is a person.", f" {p.name} works at {p.workshop}.") for p in world.people]
+    facts += [
+        (d.name, f"{d.name} is a device.", f" The maker of {d.name} is {d.workshop}.") for d in world.devices
+    ]
+    facts += [(w.name, f"{w.name} is a workshop.", f" {w.name} opened in {w.year}.") for w in world.workshops]
+    return tuple(
+        Passage(key=Key("hotpotqa", name), title=name, sentences=(first, second))
+        for name, first, second in facts
+    )
+
+
+def squad_attributes(world: World, entity: Person | Device) -> tuple[str, ...]:
+    """Which attributes the paragraph states: job and home of a person, material and stand of a device, or one of the two.
+
+    A quarter of the people lack the first attribute and a quarter the second; devices alike.
+    """
+    is_person = isinstance(entity, Person)
+    both = ("job", "home") if is_person else ("material", "stand")
+    order = [other.name for other in (world.people if is_person else world.devices)]
+    random.Random(f"{world.salt}:{both}").shuffle(order)
+    quarter = order.index(entity.name) // (len(order) // 4)
+    return both if quarter > 1 else (both[1 - quarter],)
+
+
+def squad_passages(world: World) -> tuple[Passage, ...]:
+    """One paragraph a person and device, half of them with an attribute left out; then the news."""
+    facts = tuple(
+        Passage(key=Key("squad", entity.name), title=entity.name, sentences=_squad_sentences(world, entity))
+        for entity in (*world.people, *world.devices)
+    )
+    return facts + _news(world)
+
+
+def _news(world: World) -> tuple[Passage, ...]:
+    """Three notices a name, on one subject, that say nothing anyone asks: they fill the top three of a vague search.
+
+    The subjects are the words that questions use and the rest of the corpus does not.
+    """
+    groups = (world.teams, world.workshops, world.people, world.devices, world.places)
+    rng = random.Random(f"{world.salt}:news")
+    drawn = [
+        (entity.name, rng.choice(subjects), rng.sample(SEASONS, NEWS_PER_NAME))
+        for subjects, group in zip(NEWS_SUBJECTS, groups, strict=True)
+        for entity in group
+    ]
+    return tuple(
+        Passage(
+            key=Key("squad", f"news:{name}:{season}"),
+            title=name,
+            sentences=(f"The {subject} of {name} was shown in {season}.",),
+        )
+        for name, subject, seasons in drawn
+        for season in seasons
+    )
+
+
+def _squad_sentences(world: World, entity: Person | Device) -> tuple[str, ...]:
+    if isinstance(entity, Person):
+        stated = {
+            "job": f"The job of {entity.name} is {entity.role}.",
+            "home": f"{entity.name} lives in {entity.home}.",
+        }
+    else:
+        stated = {
+            "material": f"{entity.name} is made of {entity.material}.",
+            "stand": f"{entity.name} stands in {entity.place}.",
+        }
+    found = [stated[attribute] for attribute in squad_attributes(world, entity)]
+    return (found[0], *(" " + sentence for sentence in found[1:]))
+
+
+def webqa_snippets(world: World) -> tuple[Passage, ...]:
+    """One snippet a team and place."""
+    facts = [
+        (t.name, f"The founder of {t.name} is {t.founder}.", f" {t.name} meets in {t.place}.")
+        for t in world.teams
+    ]
+    facts += [
+        (p.name, f"{p.name} lies in the {p.region}.", f" {p.name} is known for {p.gift}.")
+        for p in world.places
+    ]
+    return tuple(
+        Passage(key=Key("webqa", f"snippet:{name}"), title=name, sentences=(first, second))
+        for name, first, second in facts
+    )
+
+
+def webqa_pictures(world: World) -> tuple[Picture, ...]:
+    """The badges of all people and two doors; captions name, never describe."""
+    found = [("badge", person.name) for person in world.people]
+    found += [("door", place.name) for place in world.places[PICTURE_DOORS]]
+    return tuple(_picture("webqa", kind, name) for kind, name in found)
+
+
+def deck(world: World) -> tuple[Picture, ...]:
+    """Twenty slides in the order of the deck: a chart a team, a table a workshop, a heading a device."""
+    found = [("chart", team.name, f"Output: {team.name}") for team in world.teams]
+    found += [("table", workshop.name, f"Stock: {workshop.name}") for workshop in world.workshops]
+    found += [("text", device.name, f"Notes: {device.name}") for device in world.devices]
+    random.Random(f"{world.salt}:deck").shuffle(found)
+    return tuple(
+        Picture(key=Key("slidevqa", f"{kind}:{name}"), kind=kind, name=name, caption=heading)
+        for kind, name, heading in found
+    )
+
+
+def report(world: World) -> tuple[Picture, ...]:
+    """The pages of the world's report, the cover first: kind text (text layer), scan (picture only), dial or door.
+
+    Every page begins with the same running head.
+    """
+    head = f"{world.label} report."
+    pages = [
+        Picture(
+            key=Key("mmlongbench_doc", f"goods:{workshop.name}"),
+            kind="text",
+            name=workshop.name,
+            caption=f"{head} The boss of {workshop.name} is {workshop.boss}. {workshop.name} sells {workshop.good}.",
+        )
+        for workshop in world.workshops[REPORT_GOODS]
+    ]
+    pages += [
+        Picture(
+            key=Key("mmlongbench_doc", f"staff:{workshop.name}"),
+            kind="scan",
+            name=workshop.name,
+            caption=f"{head} {workshop.name} has {workshop.workers} workers.",
+        )
+        for workshop in world.workshops[REPORT_SCANS]
+    ]
+    figures = [("dial", device.name) for device in world.devices[REPORT_DIALS]]
+    figures += [("door", place.name) for place in world.places[REPORT_DOORS]]
+    pages += [_picture("mmlongbench_doc", kind, name, head=f"{head} ") for kind, name in figures]
+    random.Random(f"{world.salt}:report").shuffle(pages)
+    cover = Picture(
+        key=Key("mmlongbench_doc", f"cover:{world.label}"),
+        kind="text",
+        name=world.label,
+        caption=head,
+    )
+    return (cover, *pages)
+
+
+def _picture(dataset: str, kind: str, name: str, *, head: str = "") -> Picture:
+    caption = f"{head}{kind.capitalize()} of {name}."
+    return Picture(key=Key(dataset, f"{kind}:{name}"), kind=kind, name=name, caption=caption)
+
+
+def films(world: World) -> tuple[Video, ...]:
+    """The three-minute films of LVBench."""
+    return tuple(
+        Video(id=f"{w.name}_film", name=w.name, scenes=w.film, speech=f"Film of {w.name}.")
+        for w in world.workshops[FILMS]
+    )
+
+
+def howto_videos(world: World) -> tuple[Video, ...]:
+    """The one-minute videos of WikiHowQA, whose speech names the steps."""
+    return tuple(
+        _howto(device, f"To build {device.name} first {one}, then {two}, last {three}.")
+        for device in world.devices[HOWTO_DEVICES]
+        for one, two, three in [device.steps]
+    )
+
+
+def single_videos(world: World) -> tuple[Video, ...]:
+    """The one-minute videos of SyntheticQA."""
+    return tuple(_howto(device, f"Video of {device.name}.") for device in world.devices[SINGLE_DEVICES])
+
+
+def cross_videos(world: World) -> tuple[Video, ...]:
+    """The one-minute videos of XVBench."""
+    return tuple(_howto(device, f"Video of {device.name}.") for device in world.devices[CROSS_DEVICES])
+
+
+def _howto(device: Device, speech: str) -> Video:
+    return Video(id=f"{device.name}_make", name=device.name, scenes=device.scenes, speech=speech)

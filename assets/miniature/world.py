@@ -1,0 +1,279 @@
+"""Invented worlds: entities with unseen names, their textual, visual and temporal facts, and who is related to whom.
+
+Holds facts only. Which dataset states which fact is decided by ``sentences.py`` (each textual fact is stated in exactly one
+item of the corpus), what is asked by ``questions.py``, how pixels look by ``render.py``.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import TypeVar
+
+from assets.miniature.lexicon import (
+    COLOURS,
+    GIFTS,
+    GOODS,
+    MARKS,
+    MATERIALS,
+    REGIONS,
+    ROLES,
+    STEPS,
+    names,
+)
+
+TEAMS, WORKSHOPS, PEOPLE, DEVICES, PLACES = 4, 4, 8, 12, 4  # entities of one world
+NAMES_PER_WORLD = 1 + TEAMS + WORKSHOPS + PEOPLE + DEVICES + PLACES
+SCENE_SECONDS = 15
+CLIP_SCENES = 4  # scenes of one 60-second clip
+FILM_CLIPS = 3  # clips of one film of a workshop
+STEPS_PER_DEVICE = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """Fifteen seconds of a film: a lamp of one colour above one mark."""
+
+    colour: str
+    mark: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Team:
+    """``leader`` and ``founder`` are people, ``place`` is where it meets, ``output`` the bar heights (1-9) by season."""
+
+    name: str
+    leader: str
+    founder: str
+    place: str
+    output: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """``workshop`` employs, ``home`` is a place; ``colour`` and ``code`` (0-99) stand on the badge alone."""
+
+    name: str
+    workshop: str
+    role: str
+    home: str
+    colour: str
+    code: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """``reading`` (0-9) shows on the dial alone, ``scenes`` in the clip alone."""
+
+    name: str
+    workshop: str
+    material: str
+    place: str
+    reading: int
+    steps: tuple[str, ...]
+    scenes: tuple[Scene, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop:
+    """``stock`` holds two-digit numbers of iron, wood, glass, stone; ``film`` twelve scenes over three minutes."""
+
+    name: str
+    boss: str
+    year: int
+    workers: int
+    good: str
+    stock: tuple[int, int, int, int]
+    film: tuple[Scene, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """``mark`` is drawn on the door alone."""
+
+    name: str
+    region: str
+    gift: str
+    mark: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Everything one seed invents for world ``number`` of a split. Names are unique over all worlds of a seed.
+
+    ``label`` names its deck and its report; ``salt`` seeds what is arranged (page order, omissions) rather than true.
+    """
+
+    split: str
+    number: int
+    label: str
+    salt: int
+    teams: tuple[Team, ...]
+    workshops: tuple[Workshop, ...]
+    people: tuple[Person, ...]
+    devices: tuple[Device, ...]
+    places: tuple[Place, ...]
+
+    @property
+    def key(self) -> str:
+        """Names the world in ids, for example ``train-0003``."""
+        return f"{self.split}-{self.number:04d}"
+
+    def person(self, name: str) -> Person:
+        """The person of that name. Raises ``KeyError`` for a stranger."""
+        return _named(self.people, name)
+
+    def workshop(self, name: str) -> Workshop:
+        """The workshop of that name. Raises ``KeyError`` for a stranger."""
+        return _named(self.workshops, name)
+
+    def place(self, name: str) -> Place:
+        """The place of that name. Raises ``KeyError`` for a stranger."""
+        return _named(self.places, name)
+
+
+_Named = TypeVar("_Named", Person, Workshop, Place)
+
+
+def _named(entities: tuple[_Named, ...], name: str) -> _Named:
+    for entity in entities:
+        if entity.name == name:
+            return entity
+    raise KeyError(name)
+
+
+def worlds(split: str, count: int, *, seed: int) -> Iterator[World]:
+    """The first ``count`` worlds of a split, each a pure function of (seed, split, number).
+
+    Raises:
+        ValueError: when the split has too few names for ``count`` worlds.
+    """
+    supply = names(split, seed=seed)
+    for number in range(count):
+        found = tuple(islice(supply, NAMES_PER_WORLD))
+        if len(found) < NAMES_PER_WORLD:
+            raise ValueError(f"split {split!r} has names for {number} worlds only, {count} were asked for")
+        yield _world(split, number, found, random.Random(f"{seed}:{split}:{number}"))
+
+
+def _world(split: str, number: int, found: tuple[str, ...], rng: random.Random) -> World:
+    label, *rest = found
+    supply = iter(rest)
+    teams, workshops, people, devices, places = (
+        tuple(islice(supply, size)) for size in (TEAMS, WORKSHOPS, PEOPLE, DEVICES, PLACES)
+    )
+    return World(
+        split=split,
+        number=number,
+        label=label,
+        salt=rng.getrandbits(32),
+        teams=_teams(teams, people, places, rng),
+        workshops=_workshops(workshops, people, rng),
+        people=_people(people, workshops, places, rng),
+        devices=_devices(devices, workshops, places, rng),
+        places=_places(places, rng),
+    )
+
+
+def _teams(
+    found: tuple[str, ...], people: tuple[str, ...], places: tuple[str, ...], rng: random.Random
+) -> tuple[Team, ...]:
+    """Leaders and founders are distinct people, so that no answer can be guessed from a popular one."""
+    chosen = rng.sample(people, 2 * len(found))
+    meetings = rng.sample(places, len(found))
+    return tuple(
+        Team(
+            name=name,
+            leader=chosen[2 * i],
+            founder=chosen[2 * i + 1],
+            place=meetings[i],
+            output=tuple(rng.randint(1, 9) for _ in range(4)),  # type: ignore[arg-type]
+        )
+        for i, name in enumerate(found)
+    )
+
+
+def _workshops(found: tuple[str, ...], people: tuple[str, ...], rng: random.Random) -> tuple[Workshop, ...]:
+    bosses = rng.sample(people, len(found))
+    years = rng.sample(range(1900, 2000), len(found))
+    return tuple(
+        Workshop(
+            name=name,
+            boss=bosses[i],
+            year=years[i],
+            workers=rng.randint(10, 99),
+            good=rng.choice(GOODS),
+            stock=tuple(rng.randint(10, 99) for _ in range(4)),  # type: ignore[arg-type]
+            film=scenes(CLIP_SCENES * FILM_CLIPS, rng),
+        )
+        for i, name in enumerate(found)
+    )
+
+
+def _people(
+    found: tuple[str, ...], workshops: tuple[str, ...], places: tuple[str, ...], rng: random.Random
+) -> tuple[Person, ...]:
+    """Two people a workshop and two codes never equal; two of the eight share a colour, so that both answers can be asked."""
+    codes = rng.sample(range(100), len(found))
+    colours = [rng.choice(COLOURS) for _ in found[:-1]]
+    colours.append(rng.choice(colours))
+    rng.shuffle(colours)
+    homes = rng.sample(workshops * 2, len(found))
+    return tuple(
+        Person(
+            name=name,
+            workshop=homes[i],
+            role=rng.choice(ROLES),
+            home=rng.choice(places),
+            colour=colours[i],
+            code=codes[i],
+        )
+        for i, name in enumerate(found)
+    )
+
+
+def _devices(
+    found: tuple[str, ...], workshops: tuple[str, ...], places: tuple[str, ...], rng: random.Random
+) -> tuple[Device, ...]:
+    """Device i is built by workshop i modulo 4. Four devices in a row differ in reading, and two of them begin alike."""
+    readings = [reading for _ in range(0, len(found), 4) for reading in rng.sample(range(10), 4)]
+    films = [scenes(CLIP_SCENES, rng) for _ in found]
+    for first in range(0, len(found), 4):
+        one, other = rng.sample(range(first, first + 4), 2)
+        films[other] = scenes(CLIP_SCENES, rng, first=films[one][0].colour)
+    return tuple(
+        Device(
+            name=name,
+            workshop=workshops[i % len(workshops)],
+            material=rng.choice(MATERIALS),
+            place=rng.choice(places),
+            reading=readings[i],
+            steps=tuple(rng.sample(STEPS, STEPS_PER_DEVICE)),
+            scenes=films[i],
+        )
+        for i, name in enumerate(found)
+    )
+
+
+def _places(found: tuple[str, ...], rng: random.Random) -> tuple[Place, ...]:
+    gifts = rng.sample(GIFTS, len(found))
+    return tuple(
+        Place(name=name, region=rng.choice(REGIONS), gift=gifts[i], mark=rng.choice(MARKS))
+        for i, name in enumerate(found)
+    )
+
+
+def scenes(count: int, rng: random.Random, *, first: str | None = None) -> tuple[Scene, ...]:
+    """``count`` scenes; the four of one clip never repeat a colour or a mark, so that order can be asked about.
+
+    ``first`` fixes the colour that every clip begins with.
+    """
+    found: list[Scene] = []
+    for _ in range(0, count, CLIP_SCENES):
+        colours, marks = rng.sample(COLOURS, CLIP_SCENES), rng.sample(MARKS, CLIP_SCENES)
+        if first is not None:
+            colours = [first, *[colour for colour in colours if colour != first]][:CLIP_SCENES]
+        found += [Scene(colour=c, mark=m) for c, m in zip(colours, marks, strict=True)]
+    return tuple(found[:count])

@@ -1,0 +1,77 @@
+"""LVBench files: ``video_info.meta.jsonl`` and ``videos/<key>.mp4``.
+
+Free choices: keys of eleven letters that name the film, as no other text of the format does; one film is three minutes of
+64 x 64 pixels at one frame a second; ``time_reference`` is the scene of fifteen seconds around the moment asked about.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from assets.miniature.asking.films import CLIP_SECONDS, clip_key
+from assets.miniature.plans import Asked, Placed
+from assets.miniature.render import FRAME_SIZE
+from assets.miniature.sentences import Key, Video, films
+from assets.miniature.world import SCENE_SECONDS, World
+from assets.miniature.writers.files import GrowingLines
+from assets.miniature.writers.mp4 import FPS, mp4_bytes
+
+
+class LvbenchWriter:
+    """See the module."""
+
+    def __init__(self, folder: Path) -> None:
+        self._videos = folder / "videos"
+        self._meta = GrowingLines(folder / "video_info.meta.jsonl")
+        self._count = 0
+
+    def add(self, world: World, asked: Sequence[Asked], ids: dict[Key, str]) -> list[Placed]:
+        """See ``Writer.add``."""
+        self._videos.mkdir(parents=True, exist_ok=True)
+        placed = []
+        for video in films(world):
+            (self._videos / f"{video.id}.mp4").write_bytes(
+                mp4_bytes(video.scenes, serial=zlib.crc32(video.id.encode()))
+            )
+            for start in range(0, len(video.scenes) * SCENE_SECONDS, CLIP_SECONDS):
+                ids[clip_key("lvbench", video.id, start)] = f"lvbench:clip:{video.id}#{start}"
+            entries = []
+            for question in asked:
+                if f" {video.name}?" in question.text:
+                    self._count += 1
+                    entries.append(_entry(str(self._count), question))
+                    question_id = f"lvbench:test:{self._count}"
+                    placed.append(Placed(asked=question, question_id=question_id, split=world.split, ids=ids))
+            self._meta.append_json(_line(video, entries))
+        return placed
+
+    def close(self) -> None:
+        """See ``Writer.close``."""
+        self._meta.close()
+
+
+def _line(video: Video, entries: list[dict[str, object]]) -> dict[str, object]:
+    minutes = len(video.scenes) * SCENE_SECONDS / 60
+    info = {
+        "duration_minutes": minutes,
+        "fps": float(FPS),
+        "resolution": {"width": FRAME_SIZE, "height": FRAME_SIZE},
+    }
+    return {"key": video.id, "type": "cartoon", "video_info": info, "qa": entries}
+
+
+def _entry(uid: str, question: Asked) -> dict[str, object]:
+    start = int(question.moment_s or 0) // SCENE_SECONDS * SCENE_SECONDS
+    return {
+        "uid": uid,
+        "question": question.text,
+        "answer": question.answer,
+        "question_type": ["key information retrieval", "temporal grounding"],
+        "time_reference": f"{_clock(start)}-{_clock(start + SCENE_SECONDS)}",
+    }
+
+
+def _clock(seconds: int) -> str:
+    return f"{seconds // 60:02d}:{seconds % 60:02d}"

@@ -1,0 +1,119 @@
+"""MMLongBench-Doc files: ``samples.json`` and ``documents/<label>_report.pdf``.
+
+Every value is a string, pages are counted from 1. Free choices: pages of 64 x 64 points, that is 128 x 128 pixels at the
+benchmark's 144 dpi; the text layer of figure pages is a caption, scanned pages have none. Only coarse facts are in PDFs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from assets.miniature import render
+from assets.miniature.glyphs import LINE_CHARS
+from assets.miniature.plans import NOT_ANSWERABLE, Asked, Placed
+from assets.miniature.sentences import Key, Picture, report
+from assets.miniature.world import World
+from assets.miniature.writers.files import GrowingJson
+from assets.miniature.writers.pdf import PdfPage, pdf_bytes
+from assets.parsers.identity import short_hash
+from assets.parsers.mmlongbench_doc import page_id
+
+FIGURE_BOX = (
+    8.0,
+    0.0,
+    48.0,
+    48.0,
+)  # points: left, bottom, width, height of a figure below its two caption lines
+WHOLE_PAGE = (0.0, 0.0, 64.0, 64.0)
+LINE_LETTERS = 17  # of a text line, at 7 points on a page of 64
+
+
+class MmlongbenchDocWriter:
+    """See the module."""
+
+    def __init__(self, folder: Path) -> None:
+        self._documents = folder / "documents"
+        self._samples = GrowingJson(folder / "samples.json")
+
+    def add(self, world: World, asked: Sequence[Asked], ids: dict[Key, str]) -> list[Placed]:
+        """See ``Writer.add``."""
+        doc_id = document_name(world)
+        pages = report(world)
+        self._documents.mkdir(parents=True, exist_ok=True)
+        (self._documents / doc_id).write_bytes(
+            pdf_bytes(tuple(_page(world, page, n) for n, page in enumerate(pages)))
+        )
+        numbers = {page.key: number for number, page in enumerate(pages, start=1)}
+        ids |= {key: page_id(doc_id, number) for key, number in numbers.items()}
+        placed = []
+        for question in asked:
+            native = f"{self._samples.count}-{short_hash(doc_id, question.text)}"
+            self._samples.append(_sample(question, doc_id, sorted(numbers[key] for key in question.gold)))
+            placed.append(
+                Placed(
+                    asked=question, question_id=f"mmlongbench_doc:test:{native}", split=world.split, ids=ids
+                )
+            )
+        return placed
+
+    def close(self) -> None:
+        """See ``Writer.close``."""
+        self._samples.close()
+
+
+def document_name(world: World) -> str:
+    """The file name of a world's report."""
+    return f"{world.label}_report.pdf"
+
+
+def wrapped(text: str, letters: int) -> tuple[str, ...]:
+    """``text`` in lines of at most ``letters`` letters, a new line after every full stop."""
+    lines: list[str] = []
+    for sentence in re.findall(r"[^.]+\.", text):
+        line = ""
+        for word in sentence.split():
+            if line and len(line) + 1 + len(word) > letters:
+                lines.append(line)
+                line = word
+            else:
+                line = f"{line} {word}".strip()
+        lines.append(line)
+    return tuple(lines)
+
+
+def _page(world: World, page: Picture, number: int) -> PdfPage:
+    seed = world.salt + number
+    if page.kind == "text":
+        return PdfPage(lines=wrapped(page.caption, LINE_LETTERS))
+    if page.kind == "scan":
+        return PdfPage(picture=render.text_page(wrapped(page.caption, LINE_CHARS), seed), box=WHOLE_PAGE)
+    return PdfPage(
+        lines=wrapped(page.caption, LINE_LETTERS), picture=_figure(world, page, seed), box=FIGURE_BOX
+    )
+
+
+def _figure(world: World, page: Picture, seed: int) -> Image.Image:
+    if page.kind == "dial":
+        return render.dial(next(device.reading for device in world.devices if device.name == page.name), seed)
+    return render.door(world.place(page.name).mark, seed)
+
+
+def _sample(question: Asked, doc_id: str, pages: list[int]) -> dict[str, str]:
+    if question.answer == NOT_ANSWERABLE:
+        pages, kind = [], "None"
+    else:
+        kind = "Int" if question.answer.isdigit() else "Str"
+    sources = ["Figure"] if question.needs_pixels else ["Pure-text (Plain-text)"]
+    return {
+        "doc_id": doc_id,
+        "doc_type": "Research report / Introduction",
+        "question": question.text,
+        "answer": question.answer,
+        "evidence_pages": str(pages),
+        "evidence_sources": str(sources if pages else []),
+        "answer_format": kind,
+    }

@@ -1,0 +1,81 @@
+"""SlideVQA files: ``train.jsonl``, ``dev.jsonl``, ``test.jsonl`` and ``images/<deck>/<deck>-<n>-1024.jpg``.
+
+Free choices: the files hold PNG bytes under the authoritative ``.jpg`` names, because the fine texture of numbers does not
+survive JPEG; evidence pages are counted from 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from assets.miniature import render
+from assets.miniature.plans import Asked, Placed
+from assets.miniature.sentences import Key, Picture, deck
+from assets.miniature.world import World
+from assets.miniature.writers.files import GrowingLines
+
+FILES = {"train": "train", "val": "dev", "test": "test"}
+
+
+class SlidevqaWriter:
+    """See the module."""
+
+    def __init__(self, folder: Path) -> None:
+        self._images = folder / "images"
+        self._files = {split: GrowingLines(folder / f"{name}.jsonl") for split, name in FILES.items()}
+        self._count = 0
+
+    def add(self, world: World, asked: Sequence[Asked], ids: dict[Key, str]) -> list[Placed]:
+        """See ``Writer.add``."""
+        name = deck_name(world)
+        slides = deck(world)
+        (self._images / name).mkdir(parents=True, exist_ok=True)
+        for number, slide in enumerate(slides, start=1):
+            image = _draw(world, slide, world.salt + number)
+            image.save(self._images / name / f"{name}-{number}-1024.jpg", "PNG")
+        numbers = {slide.key: number for number, slide in enumerate(slides, start=1)}
+        ids |= {key: f"slidevqa:slide:{name}#{number}" for key, number in numbers.items()}
+        placed = []
+        for question in asked:
+            self._count += 1
+            pages = sorted(numbers[key] for key in question.gold)
+            self._files[world.split].append_json(_record(name, self._count, question, pages))
+            question_id = f"slidevqa:{FILES[world.split]}:{self._count}"
+            placed.append(Placed(asked=question, question_id=question_id, split=world.split, ids=ids))
+        return placed
+
+    def close(self) -> None:
+        """See ``Writer.close``."""
+        for file in self._files.values():
+            file.close()
+
+
+def deck_name(world: World) -> str:
+    """The name of a world's deck."""
+    return f"{world.label}_deck"
+
+
+def _draw(world: World, slide: Picture, seed: int) -> Image.Image:
+    if slide.kind == "chart":
+        return render.bar_chart(
+            next(team.output for team in world.teams if team.name == slide.name), slide.caption, seed
+        )
+    if slide.kind == "table":
+        return render.table(world.workshop(slide.name).stock, slide.caption, seed)
+    return render.text_page((slide.caption,), seed)
+
+
+def _record(name: str, qa_id: int, question: Asked, pages: list[int]) -> dict[str, object]:
+    return {
+        "deck_name": name,
+        "deck_url": f"https://example.org/{name}",
+        "image_urls": [f"https://example.org/{name}/{name}-{number}-1024.jpg" for number in range(1, 21)],
+        "qa_id": qa_id,
+        "question": question.text,
+        "answer": question.answer,
+        "arithmetic_expression": "None",
+        "evidence_pages": pages,
+    }

@@ -1,0 +1,89 @@
+"""WikiHowQA and SyntheticQA files, which share one layout.
+
+They are ``qa/<name>.json``, ``retrieval/<name>/query2videos.json``, ``scripts/asr/<id>.txt`` and ``videos/<id>.mp4``.
+
+Free choices: one video a question, of one minute; ids of eleven letters that name the device; transcripts of WikiHowQA say
+the steps, those of SyntheticQA only name the video.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from assets.miniature.asking.films import clip_key
+from assets.miniature.plans import Asked, Placed
+from assets.miniature.sentences import Key, Video, howto_videos, single_videos
+from assets.miniature.world import World
+from assets.miniature.writers.files import GrowingJson
+from assets.miniature.writers.mp4 import mp4_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """What tells the two datasets apart. ``name`` is that of their files."""
+
+    dataset: str
+    name: str
+    videos: Callable[[World], tuple[Video, ...]]
+    steps: bool
+
+
+WIKIHOWQA = Layout(dataset="wikihowqa", name="wikihow", videos=howto_videos, steps=True)
+SYNTHETICQA = Layout(dataset="syntheticqa", name="synthetic", videos=single_videos, steps=False)
+
+
+class VideoragWriter:
+    """See the module."""
+
+    def __init__(self, folder: Path, layout: Layout) -> None:
+        self._folder, self._layout = folder, layout
+        self._qa = GrowingJson(folder / "qa" / f"{layout.name}.json")
+        self._ranking = GrowingJson(
+            folder / "retrieval" / layout.name / "query2videos.json", head="{", tail="}"
+        )
+
+    def add(self, world: World, asked: Sequence[Asked], ids: dict[Key, str]) -> list[Placed]:
+        """See ``Writer.add``."""
+        videos = self._layout.videos(world)
+        for video in videos:
+            self._write_video(video)
+            ids[clip_key(self._layout.dataset, video.id)] = f"{self._layout.dataset}:clip:{video.id}#0"
+        placed = []
+        for number, question in enumerate(asked):
+            video = next(video for video in videos if video.name in question.text)
+            qid = self._qa.count + 1 if self._layout.steps else f"{video.id}_{number}"
+            self._qa.append(_record(qid, question, video, steps=self._layout.steps))
+            self._ranking.append([other.id for other in videos], name=str(qid))
+            question_id = f"{self._layout.dataset}:test:{qid}"
+            placed.append(Placed(asked=question, question_id=question_id, split=world.split, ids=ids))
+        return placed
+
+    def _write_video(self, video: Video) -> None:
+        scripts, videos = self._folder / "scripts" / "asr", self._folder / "videos"
+        for folder in (scripts, videos):
+            folder.mkdir(parents=True, exist_ok=True)
+        (scripts / f"{video.id}.txt").write_text(video.speech, encoding="utf-8")
+        (videos / f"{video.id}.mp4").write_bytes(
+            mp4_bytes(video.scenes, serial=zlib.crc32(video.id.encode()))
+        )
+
+    def close(self) -> None:
+        """See ``Writer.close``."""
+        self._qa.close()
+        self._ranking.close()
+
+
+def _record(qid: int | str, question: Asked, video: Video, *, steps: bool) -> dict[str, object]:
+    task = question.text.removeprefix("How To ") if steps else question.text
+    record: dict[str, object] = {
+        "qid": qid,
+        "howto100m_query_text": task,
+        "wikihow_query_text": question.text,
+        "answer_text": question.answer,
+    }
+    if steps:
+        record["wikihow_article_id"] = 1_000_000 + int(qid)
+    return record | {"videos": [{"video_id": video.id, "rank": 1}]}

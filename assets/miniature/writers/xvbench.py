@@ -1,0 +1,65 @@
+"""XVBench files: ``xvbench.jsonl`` and ``video_chunks/<video>_000.{mp4,txt}``.
+
+Free choices, as the published names are not verified: fields ``question``, ``answer``, ``video_name`` and
+``reference`` (a list of file names); transcripts stand beside the clips. A page that a question needs is
+named as its picture would be, ``<pdf stem>_<page>.jpg``.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from assets.miniature.asking.films import clip_key
+from assets.miniature.plans import Asked, Placed
+from assets.miniature.sentences import Key, Video, cross_videos, report
+from assets.miniature.world import World
+from assets.miniature.writers.files import GrowingLines
+from assets.miniature.writers.mp4 import mp4_bytes
+
+
+class XvbenchWriter:
+    """See the module."""
+
+    def __init__(self, folder: Path) -> None:
+        self._chunks = folder / "video_chunks"
+        self._lines = GrowingLines(folder / "xvbench.jsonl")
+        self._count = 0
+
+    def add(self, world: World, asked: Sequence[Asked], ids: dict[Key, str]) -> list[Placed]:
+        """See ``Writer.add``."""
+        files: dict[Key, str] = {
+            page.key: f"{world.label}_report_{number}.jpg"
+            for number, page in enumerate(report(world), start=1)
+        }
+        self._chunks.mkdir(parents=True, exist_ok=True)
+        for video in cross_videos(world):
+            key = clip_key("xvbench", video.id)
+            files[key] = f"{video.id}_000.mp4"
+            self._write_video(video, files[key])
+            ids[key] = f"xvbench:clip:{video.id}#0"
+        placed = []
+        for question in asked:
+            references = [files[key] for key in question.gold]
+            names = [name.removesuffix("_000.mp4") for name in references if name.endswith(".mp4")]
+            self._lines.append_json(
+                {
+                    "video_name": names[0],
+                    "question": question.text,
+                    "answer": question.answer,
+                    "reference": references,
+                }
+            )
+            question_id = f"xvbench:test:{self._count}"
+            self._count += 1
+            placed.append(Placed(asked=question, question_id=question_id, split=world.split, ids=ids))
+        return placed
+
+    def _write_video(self, video: Video, name: str) -> None:
+        (self._chunks / name).write_bytes(mp4_bytes(video.scenes, serial=zlib.crc32(video.id.encode())))
+        (self._chunks / name).with_suffix(".txt").write_text(video.speech, encoding="utf-8")
+
+    def close(self) -> None:
+        """See ``Writer.close``."""
+        self._lines.close()

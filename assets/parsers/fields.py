@@ -1,0 +1,99 @@
+"""Reading fields out of untyped records: the right type or a ``RecordMalformed`` that says what is wrong.
+
+Holds the border between JSON and our types only; parsers turn ``RecordMalformed`` into a counted skip.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+
+
+class RecordMalformed(ValueError):
+    """One record does not have the shape of its dataset."""
+
+
+def mapping(value: object, what: str = "record") -> Mapping[str, object]:
+    """``value`` if it is a JSON object."""
+    if not isinstance(value, Mapping):
+        raise RecordMalformed(f"{what} is {_kind(value)}, not an object")
+    return value
+
+
+def sequence(value: object, what: str) -> list[object]:
+    """``value`` if it is a JSON array."""
+    if not isinstance(value, list):
+        raise RecordMalformed(f"{what} is {_kind(value)}, not an array")
+    return value
+
+
+def text(record: Mapping[str, object], *names: str, empty: bool = False) -> str:
+    """The first of the fields ``names`` that is there, as a string; numbers become their digits."""
+    for name in names:
+        value = record.get(name)
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise RecordMalformed(f"{name} is {_kind(value)}, not a string")
+        if str(value).strip() or empty:
+            return str(value)
+        raise RecordMalformed(f"{name} is empty")
+    raise RecordMalformed(f"no {' or '.join(names)}")
+
+
+def optional_text(record: Mapping[str, object], *names: str) -> str:
+    """As ``text``, or "" where no field is there, or it is empty or no string."""
+    for name in names:
+        value = record.get(name)
+        if isinstance(value, str | int | float) and not isinstance(value, bool) and str(value).strip():
+            return str(value)
+    return ""
+
+
+def strings(value: object, what: str) -> tuple[str, ...]:
+    """A string, or an array of strings and numbers, as strings; None is none."""
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        return (value,) if value.strip() else ()
+    items = sequence(value, what)
+    if bad := [item for item in items if isinstance(item, bool) or not isinstance(item, str | int | float)]:
+        raise RecordMalformed(f"{what} holds {_kind(bad[0])}")
+    return tuple(str(item) for item in items if str(item).strip())
+
+
+def literal(value: object) -> object:
+    """A value that may have been stringified ("[5]", "None"); a string that is no literal stays itself."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return ast.literal_eval(value.strip())
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return value
+
+
+def page_numbers(value: object, what: str = "evidence_pages") -> tuple[int, ...]:
+    """Page numbers from an int, a digit string, a list of either, or these stringified; distinct, ascending.
+
+    Raises:
+        RecordMalformed: if it is anything else.
+    """
+    value = literal(value)
+    if value is None or value == "":
+        return ()
+    found = value if isinstance(value, list | tuple | set) else [value]
+    return tuple(sorted({_page_number(page, what) for page in found}))
+
+
+def _page_number(value: object, what: str) -> int:
+    value = literal(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise RecordMalformed(f"{what} holds {value!r}, not a page number")
+    return value
+
+
+def _kind(value: object) -> str:
+    names = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), "a number")

@@ -1,0 +1,214 @@
+"""MMLongBench-Doc: questions on long PDF documents, about a fifth of them unanswerable.
+
+``samples.json`` is one JSON array in which every value is a string; the documents are ``documents/*.pdf``::
+
+    {"doc_id": "some-report.pdf", "doc_type": "Research report / Introduction", "question": "...",
+     "answer": "['A', 'B']", "evidence_pages": "[19, 20]", "evidence_sources": "['Chart']",
+     "answer_format": "List"}
+
+An item is one page (of every PDF in the folder, asked about or not), gold are the (document, page) pairs,
+pages counted from 1. Questions have no id of their own: the index in the file and a hash of document and
+question make one, for one question stands twice. Impossible pages (0, or behind the last one) are dropped and
+noted; a question left without a page is INVALID, one whose document cannot be read or was not rendered that
+far is MEDIA_MISSING, and both are kept.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from assets.grading.abstention import NOT_ANSWERABLE, abstains
+from assets.item import Item, Modality, item_id
+from assets.parsers import fields
+from assets.parsers.fields import RecordMalformed
+from assets.parsers.identity import bytes_hash, short_hash
+from assets.parsers.json_stream import Element, elements
+from assets.parsers.pictures import image_item, read_text
+from assets.parsers.records import ParseContext, Parsed, Record, Skipped
+from assets.question import AnswerKind, EvidenceStatus, Question
+from infra.errors import MediaError
+from infra.pdf import Page, open_pdf
+
+DATASET = "mmlongbench_doc"
+LICENCE = "CC BY-NC 4.0"
+KINDS = {
+    "int": AnswerKind.INTEGER,
+    "float": AnswerKind.FLOAT,
+    "list": AnswerKind.LIST,
+    "str": AnswerKind.TEXT,
+    "none": AnswerKind.UNANSWERABLE,
+}
+TITLE_WORDS = 12
+_HASH_NAME = re.compile(r"[0-9a-f]{24,}", re.IGNORECASE)
+
+
+class Rendered(NamedTuple):
+    """What became of one document."""
+
+    num_pages: int
+    readable: frozenset[int]  # page numbers that are items
+
+
+class Pages(NamedTuple):
+    """The gold pages of one question, sorted out."""
+
+    gold: tuple[int, ...]
+    impossible: tuple[int, ...]
+    unread: tuple[int, ...]  # real pages that are no items: behind the cap, or damaged
+
+
+def page_id(doc_id: str, page: int) -> str:
+    """The item id of page ``page`` (from 1); ``doc_id`` is the file name with its extension."""
+    return item_id(DATASET, "page", f"{doc_id}#{page}")
+
+
+def parse(raw: Path, context: ParseContext) -> Iterator[Record]:
+    """Stream the pages of every document, then the questions."""
+    documents: dict[str, Rendered] = {}
+    folder = raw / "documents" if (raw / "documents").is_dir() else raw
+    for path in sorted(
+        path for path in folder.rglob("*") if path.suffix.lower() == ".pdf" and path.is_file()
+    ):
+        if path.name in documents:
+            yield Skipped(reason="document_duplicate", where=path.relative_to(raw).as_posix())
+        else:
+            documents[path.name] = yield from _document(path, path.relative_to(raw).as_posix(), context)
+    missing: set[str] = set()
+    samples = raw / "samples.json"
+    for path in [samples] if samples.is_file() else sorted(raw.glob("*.json")):
+        for index, element in enumerate(elements(path, where=path.name)):
+            if isinstance(element, Skipped):
+                yield element
+            else:
+                yield from _record(element, index, documents, missing)
+
+
+def _document(path: Path, where: str, context: ParseContext) -> Generator[Record, None, Rendered]:
+    """Yield the pages of one document; return a ``Rendered``."""
+    readable: set[int] = set()
+    num_pages = 0
+    try:
+        digest = bytes_hash(path.read_bytes())
+        with open_pdf(path) as pdf:
+            num_pages = pdf.num_pages
+            title = ""
+            for number in range(1, min(num_pages, context.max_pages or num_pages) + 1):
+                try:
+                    page = pdf.page(number, dpi=context.dpi)
+                except MediaError as error:
+                    yield Skipped(reason=error.reason, where=f"{where}#{number}", detail=error.detail)
+                    continue
+                title = title or _title(path.stem, page.text)
+                readable.add(number)
+                yield _page_item(page, path.name, title, digest, context)
+    except MediaError as error:
+        yield Skipped(reason=error.reason, where=where, detail=error.detail)
+    return Rendered(num_pages, frozenset(readable))
+
+
+def _page_item(page: Page, doc_id: str, title: str, digest: str, context: ParseContext) -> Parsed:
+    item = Item(
+        id=page_id(doc_id, page.number),
+        dataset=DATASET,
+        modality=Modality.IMAGE,
+        # Of document and page, not of the pixels: copies of a document fold page by page, blank pages do not.
+        content_hash=bytes_hash(digest.encode(), str(page.number).encode()),
+        title=title,
+        text=read_text(page.image, page.text, context),
+        parent=doc_id,
+        position=float(page.number),
+        licence=LICENCE,
+        source=f"documents/{doc_id}",
+    )
+    return image_item(item, page.image)
+
+
+def _title(stem: str, first_page: str) -> str:
+    """The file's name in words; where that is a hash, the first line of the document's first legible page."""
+    if not _HASH_NAME.fullmatch(stem):
+        return " ".join(re.split(r"[_\s]+", stem)).strip()
+    lines = (line.split() for line in first_page.splitlines())
+    return " ".join(next((line for line in lines if line), [])[:TITLE_WORDS])
+
+
+def _record(
+    element: Element, index: int, documents: Mapping[str, Rendered], missing: set[str]
+) -> Iterator[Record]:
+    """One question, preceded by what is wrong with its evidence."""
+    try:
+        record = fields.mapping(element.value)
+        doc_id = fields.text(record, "doc_id")
+        question = _question(record, doc_id, index)
+    except RecordMalformed as error:
+        yield Skipped(reason="record_malformed", where=element.where, detail=str(error))
+        return
+    if doc_id not in documents and doc_id not in missing:
+        missing.add(doc_id)
+        yield Skipped(
+            reason="document_missing", where=f"documents/{doc_id}", detail=f"asked about in {element.where}"
+        )
+    try:
+        pages = fields.page_numbers(record.get("evidence_pages"))
+    except RecordMalformed as error:
+        yield Skipped(reason="evidence_pages_malformed", where=element.where, detail=str(error))
+        yield replace(
+            question,
+            evidence=EvidenceStatus.INVALID,
+            notes=(f"evidence_pages_malformed:{record.get('evidence_pages')}",),
+        )
+        return
+    yield _with_evidence(question, doc_id, pages, documents.get(doc_id))
+
+
+def _question(record: Mapping[str, object], doc_id: str, index: int) -> Question:
+    """The question without its evidence."""
+    text = fields.text(record, "question")
+    answer = fields.text(record, "answer").strip()
+    answer_format = fields.optional_text(record, "answer_format").strip().lower()
+    kind = KINDS.get(answer_format, AnswerKind.TEXT)
+    if abstains(answer):
+        kind = AnswerKind.UNANSWERABLE
+    return Question(
+        id=f"{DATASET}:test:{index}-{short_hash(doc_id, text)}",
+        dataset=DATASET,
+        split="test",
+        text=text.strip(),
+        answers=(NOT_ANSWERABLE if kind == AnswerKind.UNANSWERABLE else answer,),
+        kind=kind,
+    )
+
+
+def _with_evidence(
+    question: Question, doc_id: str, pages: tuple[int, ...], document: Rendered | None
+) -> Question:
+    if question.kind == AnswerKind.UNANSWERABLE:
+        notes = (f"unanswerable_lists_pages:{list(pages)}",) if pages else ()
+        return replace(question, evidence=EvidenceStatus.UNANSWERABLE, notes=notes)
+    if not pages:
+        return replace(question, evidence=EvidenceStatus.NONE)
+    if document is None or not document.num_pages:
+        return replace(question, evidence=EvidenceStatus.MEDIA_MISSING, notes=(f"document_missing:{doc_id}",))
+    sorted_out = _sort_out(pages, document)
+    if sorted_out.gold:
+        status = EvidenceStatus.PRESENT
+    else:
+        status = EvidenceStatus.MEDIA_MISSING if sorted_out.unread else EvidenceStatus.INVALID
+    notes = (
+        *((f"pages_out_of_range:{list(sorted_out.impossible)}",) if sorted_out.impossible else ()),
+        *((f"pages_unread:{list(sorted_out.unread)}",) if sorted_out.unread else ()),
+    )
+    gold = tuple(sorted(page_id(doc_id, page) for page in sorted_out.gold))
+    return replace(question, gold=gold, evidence=status, notes=notes)
+
+
+def _sort_out(pages: tuple[int, ...], document: Rendered) -> Pages:
+    possible = [page for page in pages if 1 <= page <= document.num_pages]
+    return Pages(
+        gold=tuple(page for page in possible if page in document.readable),
+        impossible=tuple(page for page in pages if page not in possible),
+        unread=tuple(page for page in possible if page not in document.readable),
+    )

@@ -1,0 +1,77 @@
+"""Pictures of items: how they are stored and what is read in them when they carry no text.
+
+Holds the choice of format and the OCR rule only; decoding and encoding are ``infra.images``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image
+
+from assets.item import Item, Modality
+from assets.parsers.identity import bytes_hash
+from assets.parsers.records import MediaBlob, ParseContext, Parsed
+from infra.errors import MediaError
+from infra.images import decode, encode_jpeg, encode_png
+
+LOSSLESS_SIDE = 128  # pixels; up to here PNG costs little, above it photographs and pages go as JPEG
+JPEG_QUALITY = 90
+
+
+class Encoded(NamedTuple):
+    """A picture as it is stored."""
+
+    extension: str
+    data: bytes
+
+
+def encode(image: Image.Image) -> Encoded:
+    """PNG for a small picture, else JPEG; equal bytes for equal pixels."""
+    if max(image.size) <= LOSSLESS_SIDE:
+        return Encoded("png", encode_png(image))
+    return Encoded("jpg", encode_jpeg(image, quality=JPEG_QUALITY))
+
+
+def read_text(image: Image.Image, text: str, context: ParseContext) -> str:
+    """``text`` if it has a letter or digit, else what OCR reads in ``image``."""
+    if context.ocr is None or any(char.isalnum() for char in text):
+        return text
+    return context.ocr(image).strip()
+
+
+def read_picture(path: Path, context: ParseContext) -> Image.Image:
+    """The RGB picture in a file.
+
+    Raises:
+        MediaError: ``image_missing``, or as ``infra.images.decode``.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise MediaError("image_missing", f"{path.name}: {error.strerror}") from error
+    return decode(data, max_pixels=context.max_pixels)
+
+
+def image_item(item: Item, image: Image.Image) -> Parsed:
+    """``item`` completed with its picture: modality, size, media key and, unless it has one, content hash."""
+    encoded = encode(image)
+    return Parsed(
+        item=Item(
+            id=item.id,
+            dataset=item.dataset,
+            modality=Modality.IMAGE,
+            content_hash=item.content_hash or bytes_hash(encoded.data),
+            title=item.title,
+            text=item.text,
+            media_key=item.id,
+            width=image.width,
+            height=image.height,
+            parent=item.parent,
+            position=item.position,
+            licence=item.licence,
+            source=item.source,
+        ),
+        media=MediaBlob(members=((encoded.extension, encoded.data),)),
+    )

@@ -1,0 +1,172 @@
+"""SQuAD 1.1 and 2.0: questions on one Wikipedia paragraph each, some of 2.0 without an answer.
+
+One JSON object a file::
+
+    {"version": "v2.0", "data": [{"title": "Some_Title", "paragraphs": [{"context": "...", "qas": [
+        {"id": "56ddde6b9a695914005b9628", "question": "...", "is_impossible": false,
+         "answers": [{"text": "...", "answer_start": 159}]},
+        {"id": "...", "question": "...", "is_impossible": true, "answers": [],
+         "plausible_answers": [{"text": "...", "answer_start": 4}]}]}]}]}
+
+The hub's flat rows ({"id", "title", "context", "question", "answers": {"text", "answer_start"}}) are read as
+well, as an array or as JSON lines. An item is a paragraph, known by title and context; gold is the paragraph
+that holds the question. A question that stands in both versions is kept once, as first met (files in name
+order).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from assets.grading.abstention import NOT_ANSWERABLE
+from assets.item import Item, Modality, item_id
+from assets.parsers import fields
+from assets.parsers.fields import RecordMalformed
+from assets.parsers.identity import short_hash, text_hash
+from assets.parsers.json_stream import elements, first_char, json_lines
+from assets.parsers.records import ParseContext, Parsed, Record, Skipped
+from assets.question import AnswerKind, EvidenceStatus, Question
+
+DATASET = "squad"
+LICENCE = "CC BY-SA 4.0"
+
+
+class Source(NamedTuple):
+    """Where a record stands."""
+
+    file: str
+    where: str
+    split: str
+
+
+class Passage(NamedTuple):
+    """One paragraph: ``title`` as the file writes it, underscores included."""
+
+    title: str
+    context: str
+
+    @property
+    def id(self) -> str:
+        """The item's id."""
+        return item_id(DATASET, "para", short_hash(self.title, self.context))
+
+
+def parse(raw: Path, context: ParseContext) -> Iterator[Record]:
+    """Stream every ``*.json`` and ``*.jsonl`` under ``raw``."""
+    del context  # nothing to render or read
+    seen: set[str] = set()
+    for path in sorted((*raw.rglob("*.json"), *raw.rglob("*.jsonl"))):
+        file = path.relative_to(raw).as_posix()
+        split = "train" if "train" in file.lower() else "dev"
+        lines = path.suffix == ".jsonl"
+        stream = json_lines(path, where=file) if lines else elements(path, where=file, member="data")
+        nested = not lines and first_char(path) == "{"
+        for element in stream:
+            if isinstance(element, Skipped):
+                yield element
+            elif nested:
+                yield from _article(element.value, Source(file, element.where, split), seen)
+            else:
+                yield from _row(element.value, Source(file, element.where, split), seen)
+
+
+def _article(value: object, source: Source, seen: set[str]) -> Iterator[Record]:
+    try:
+        article = fields.mapping(value, "article")
+        paragraphs = fields.sequence(article.get("paragraphs"), "paragraphs")
+    except RecordMalformed as error:
+        yield Skipped(reason="record_malformed", where=source.where, detail=str(error))
+        return
+    title = fields.optional_text(article, "title")
+    for index, paragraph in enumerate(paragraphs):
+        yield from _paragraph(
+            title, paragraph, source._replace(where=f"{source.where}.paragraphs[{index}]"), seen
+        )
+
+
+def _paragraph(title: str, value: object, source: Source, seen: set[str]) -> Iterator[Record]:
+    try:
+        record = fields.mapping(value, "paragraph")
+        passage = Passage(title, fields.text(record, "context"))
+        qas = fields.sequence(record.get("qas", []), "qas")
+    except RecordMalformed as error:
+        yield Skipped(reason="record_malformed", where=source.where, detail=str(error))
+        return
+    yield from _passage(passage, source, seen)
+    for index, qa in enumerate(qas):
+        yield from _qa(qa, passage, source._replace(where=f"{source.where}.qas[{index}]"), seen)
+
+
+def _row(value: object, source: Source, seen: set[str]) -> Iterator[Record]:
+    """One flat row of the hub."""
+    try:
+        row = fields.mapping(value)
+        passage = Passage(fields.optional_text(row, "title"), fields.text(row, "context"))
+    except RecordMalformed as error:
+        yield Skipped(reason="record_malformed", where=source.where, detail=str(error))
+        return
+    yield from _passage(passage, source, seen)
+    yield from _qa(row, passage, source, seen)
+
+
+def _passage(passage: Passage, source: Source, seen: set[str]) -> Iterator[Parsed]:
+    if passage.id in seen:
+        return
+    seen.add(passage.id)
+    yield Parsed(
+        item=Item(
+            id=passage.id,
+            dataset=DATASET,
+            modality=Modality.TEXT,
+            content_hash=text_hash(passage.title, passage.context),
+            title=passage.title.replace("_", " "),
+            text=passage.context,
+            parent=passage.title or None,
+            licence=LICENCE,
+            source=source.file,
+        )
+    )
+
+
+def _qa(value: object, passage: Passage, source: Source, seen: set[str]) -> Iterator[Record]:
+    try:
+        question = _question(fields.mapping(value, "question"), passage, source.split)
+    except RecordMalformed as error:
+        yield Skipped(reason="record_malformed", where=source.where, detail=str(error))
+        return
+    if question.id in seen:
+        yield Skipped(reason="question_duplicate", where=source.where, detail=question.id)
+    else:
+        seen.add(question.id)
+        yield question
+
+
+def _question(record: Mapping[str, object], passage: Passage, split: str) -> Question:
+    answers = _answers(record)
+    # Flat 2.0 rows have no flag: an empty list of answers says it.
+    unanswerable = record.get("is_impossible") is True or not answers
+    return Question(
+        id=f"{DATASET}:{split}:{fields.text(record, 'id')}",
+        dataset=DATASET,
+        split=split,
+        text=fields.text(record, "question").strip(),
+        answers=(NOT_ANSWERABLE,) if unanswerable else answers,
+        kind=AnswerKind.UNANSWERABLE if unanswerable else AnswerKind.TEXT,
+        gold=() if unanswerable else (passage.id,),
+        evidence=EvidenceStatus.UNANSWERABLE if unanswerable else EvidenceStatus.PRESENT,
+    )
+
+
+def _answers(record: Mapping[str, object]) -> tuple[str, ...]:
+    """The distinct answer texts; dev files list the same one several times."""
+    if "answers" not in record:
+        raise RecordMalformed("no answers")
+    answers = record["answers"]
+    if isinstance(answers, Mapping):  # the hub's shape
+        found = list(fields.strings(answers.get("text"), "answers.text"))
+    else:
+        entries = [fields.mapping(answer, "answer") for answer in fields.sequence(answers, "answers")]
+        found = [fields.text(answer, "text") for answer in entries]
+    return tuple(dict.fromkeys(found))

@@ -1,0 +1,194 @@
+"""Videos and their clips: where the files are, what is shown and said in which minute.
+
+A video becomes clips of ``context.clip_s`` seconds with frames at uniform times; a video of which only the
+transcript is at hand becomes one text item. Which clips are gold is decided by the dataset parsers, with
+``overlapping``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from assets.item import Item, Modality, item_id
+from assets.parsers.identity import bytes_hash, text_hash
+from assets.parsers.pictures import encode
+from assets.parsers.records import MediaBlob, ParseContext, Parsed, Skipped
+from infra.errors import MediaError
+from infra.frames import Clip, clip_ranges, frames, probe, uniform_times
+
+VIDEO_SUFFIXES = (".mp4", ".webm", ".mkv")
+_YOUTUBE_URL = re.compile(r"(?:v=|youtu\.be/|/shorts/|/embed/)([\w-]{11})")
+
+
+class Video(NamedTuple):
+    """One video as the corpus knows it; ``path`` is None where only the transcript is at hand."""
+
+    dataset: str
+    id: str  # as the dataset writes it
+    path: Path | None
+    transcript: str
+    licence: str
+    source: str  # relative to the raw folder
+
+
+class ClipItem(NamedTuple):
+    """Where one item lies in its video; a text item covers all of it."""
+
+    item_id: str
+    start_s: float
+    end_s: float
+
+
+def video_files(raw: Path) -> dict[str, Path]:
+    """Every video file under ``raw`` by video id: the file's stem, or the id in a downloader's sidecar."""
+    found: dict[str, Path] = {}
+    for path in sorted(
+        path for path in raw.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file()
+    ):
+        found.setdefault(_sidecar_id(path) or path.stem, path)
+    return found
+
+
+def clip_id(dataset: str, video_id: str, start_s: float) -> str:
+    """The item id of the clip that starts at ``start_s`` (whole seconds where it is whole)."""
+    return item_id(dataset, "clip", f"{video_id}#{_seconds(start_s)}")
+
+
+def video_title(video_id: str, path: Path | None) -> str:
+    """The title in the downloader's sidecar, else the id in words."""
+    return _sidecar(path, ".info.json").get("title", "").strip() or video_id.replace("_", " ").strip()
+
+
+def clip_title(title: str, start_s: float) -> str:
+    """The video's title and when the clip begins, so that whoever sees only the clip knows which minute it is."""
+    minutes, seconds = divmod(round(start_s), 60)
+    return f"{title} {minutes:02d}:{seconds:02d}"
+
+
+def video_items(video: Video, context: ParseContext) -> Iterator[Parsed | Skipped]:
+    """The items of one video: its clips, or where no file can be read its transcript, if there is one."""
+    if video.path is None:
+        yield from _transcript_item(video)
+        return
+    try:
+        duration_s = probe(video.path).duration_s
+        ranges = clip_ranges(duration_s, length_s=context.clip_s, min_tail_s=context.min_tail_s)
+    except MediaError as error:
+        yield Skipped(reason=error.reason, where=video.source, detail=error.detail)
+        yield from _transcript_item(video)
+        return
+    title = video_title(video.id, video.path)
+    for clip, text in zip(ranges, _shares(video.transcript, ranges), strict=True):
+        try:
+            named = clip_title(title, clip.start_s) if len(ranges) > 1 else title
+            yield _clip_item(video, video.path, clip, named, text, context)
+        except MediaError as error:
+            yield Skipped(
+                reason=error.reason, where=f"{video.source}#{_seconds(clip.start_s)}", detail=error.detail
+            )
+
+
+def placed(item: Item) -> ClipItem:
+    """Where ``item`` lies in its video."""
+    if item.modality == Modality.TEXT:
+        return ClipItem(item.id, 0.0, float("inf"))
+    return ClipItem(item.id, item.position, item.position + item.duration_s)
+
+
+def overlapping(clips: Iterable[ClipItem], start_s: float, end_s: float) -> tuple[str, ...]:
+    """The items that show part of [start_s, end_s), at least one second long.
+
+    A span that starts after the last clip lies in the dropped tail, and means the clip before it.
+    """
+    end_s = max(end_s, start_s + 1.0)
+    clips = sorted(clips, key=lambda clip: clip.start_s)
+    found = tuple(clip.item_id for clip in clips if clip.start_s < end_s and start_s < clip.end_s)
+    if not found and clips and start_s >= clips[-1].end_s:
+        return (clips[-1].item_id,)
+    return found
+
+
+def _clip_item(video: Video, path: Path, clip: Clip, title: str, text: str, context: ParseContext) -> Parsed:
+    length_s = clip.end_s - clip.start_s
+    times = uniform_times(length_s, context.fps, context.max_frames)
+    pictures = [frame.image for frame in frames(path, [clip.start_s + time_s for time_s in times])]
+    encoded = [encode(picture) for picture in pictures]
+    identifier = clip_id(video.dataset, video.id, clip.start_s)
+    return Parsed(
+        item=Item(
+            id=identifier,
+            dataset=video.dataset,
+            modality=Modality.VIDEO,
+            content_hash=bytes_hash(*(frame.data for frame in encoded)),
+            title=title,
+            text=text,
+            media_key=identifier,
+            width=pictures[0].width,
+            height=pictures[0].height,
+            duration_s=length_s,
+            parent=video.id,
+            position=clip.start_s,
+            licence=video.licence,
+            source=video.source,
+        ),
+        media=MediaBlob(
+            members=tuple((f"{index}.{frame.extension}", frame.data) for index, frame in enumerate(encoded)),
+            meta={"times": list(times)},
+        ),
+    )
+
+
+def _transcript_item(video: Video) -> Iterator[Parsed]:
+    if not video.transcript.strip():
+        return
+    yield Parsed(
+        item=Item(
+            id=item_id(video.dataset, "video", video.id),
+            dataset=video.dataset,
+            modality=Modality.TEXT,
+            content_hash=text_hash(video.transcript),
+            title=video_title(video.id, video.path),
+            text=video.transcript,
+            parent=video.id,
+            licence=video.licence,
+            source=video.source,
+        )
+    )
+
+
+def _shares(transcript: str, ranges: list[Clip]) -> list[str]:
+    """The words of each clip, on the assumption of an even rate of speech: transcripts carry no times."""
+    if len(ranges) == 1:
+        return [transcript.strip()]
+    spoken = transcript.split()
+    total_s = ranges[-1].end_s if ranges else 0.0
+    borders = [round(len(spoken) * clip.end_s / total_s) for clip in ranges]
+    return [" ".join(spoken[start:end]) for start, end in zip([0, *borders[:-1]], borders, strict=True)]
+
+
+def _sidecar(path: Path | None, suffix: str) -> dict[str, str]:
+    """The string fields of a JSON file beside a video; empty where there is none to read."""
+    if path is None or not (beside := path.with_suffix(suffix)).is_file():
+        return {}
+    try:
+        value = json.loads(beside.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+    return (
+        {key: text for key, text in value.items() if isinstance(text, str)} if isinstance(value, dict) else {}
+    )
+
+
+def _sidecar_id(path: Path) -> str:
+    """The video id that a bulk downloader, which numbers its files, keeps in ``<stem>.json``."""
+    fields = _sidecar(path, ".json")
+    match = _YOUTUBE_URL.search(fields.get("url", ""))
+    return fields.get("video_id", "") or (match.group(1) if match else "")
+
+
+def _seconds(value: float) -> str:
+    return str(int(value)) if value == int(value) else f"{value:.3f}".rstrip("0")

@@ -1,0 +1,190 @@
+r"""WebQA: questions on one or two Wikimedia pictures, or on text snippets, among negatives of both kinds.
+
+``WebQA_train_val.json`` and ``WebQA_test.json`` are one JSON object each, by Guid; pictures are in
+``imgs.tsv`` (``image_table.py``). Strings often carry literal double quotes; a test record has ``img_Facts``
+and ``txt_Facts`` instead of the four lists, and no usable answer::
+
+    {"d5bb...": {"Q": "\"What color ...?\"", "A": ["\"The ... is red.\""], "topic": "...", "split": "train",
+     "Qcate": "color", "Guid": "d5bb...",
+     "img_posFacts": [{"image_id": 30000001, "title": "...", "caption": "...", "url": "...", "imgUrl": "."}],
+     "img_negFacts": [...],
+     "txt_posFacts": [{"title": "...", "fact": "...", "url": "...", "snippet_id": "d5bb..._0"}],
+     "txt_negFacts": [...]}}
+
+Every fact is an item, negative ones too; gold are the positive facts of both kinds. A snippet has another id
+in every question: equal (url, fact) have equal content hashes, by which the corpus folds them. Captions are
+kept as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from assets.item import Item, Modality, item_id
+from assets.parsers import fields
+from assets.parsers.evidence import with_evidence
+from assets.parsers.fields import RecordMalformed
+from assets.parsers.identity import text_hash
+from assets.parsers.image_table import ImageTable
+from assets.parsers.json_stream import Element, elements
+from assets.parsers.pictures import image_item
+from assets.parsers.records import ParseContext, Parsed, Record, Skipped
+from assets.question import AnswerKind, Question
+from infra.errors import MediaError
+from infra.images import decode
+
+DATASET = "webqa"
+LICENCE = "CC0 1.0 (annotations); pictures and texts under the licences of their pages"
+IMAGE_LISTS = ("img_posFacts", "img_negFacts", "img_Facts")
+TEXT_LISTS = ("txt_posFacts", "txt_negFacts", "txt_Facts")
+
+
+class Seen(NamedTuple):
+    """What has been met so far."""
+
+    items: set[str]
+    missing: set[str]  # pictures that could not be read
+    questions: set[str]
+
+
+def parse(raw: Path, context: ParseContext) -> Iterator[Record]:
+    """Stream the facts of each record, then its question."""
+    table = ImageTable(raw)
+    seen = Seen(set(), set(), set())
+    named = sorted(path for path in raw.glob("*.json") if path.name.lower().startswith("webqa_"))
+    # The file with the answers first, so that a snippet keeps the id under which it is gold.
+    for path in sorted(named, key=lambda path: "test" in path.name.lower()):
+        for element in elements(path, where=path.name):
+            if isinstance(element, Skipped):
+                yield element
+            else:
+                yield from _record(element, path.name, table, seen, context)
+
+
+def image_id(native: object) -> str:
+    """The item id of a picture."""
+    return item_id(DATASET, "image", str(native))
+
+
+def snippet_id(native: object) -> str:
+    """The item id of a text snippet."""
+    return item_id(DATASET, "text", str(native))
+
+
+def _record(
+    element: Element, source: str, table: ImageTable, seen: Seen, context: ParseContext
+) -> Iterator[Record]:
+    try:
+        record = fields.mapping(element.value)
+        images = _facts(record, IMAGE_LISTS)
+        snippets = _facts(record, TEXT_LISTS)
+    except RecordMalformed as error:
+        yield Skipped(reason="record_malformed", where=element.where, detail=str(error))
+        return
+    for fact in images:
+        yield from _image(fact, element.where, table, seen, context)
+    for fact in snippets:
+        yield from _snippet(fact, element.where, source, seen)
+    yield from _asked(record, element, seen)
+
+
+def _facts(record: Mapping[str, object], names: tuple[str, ...]) -> list[Mapping[str, object]]:
+    return [
+        fields.mapping(fact, name) for name in names for fact in fields.sequence(record.get(name) or [], name)
+    ]
+
+
+def _image(
+    fact: Mapping[str, object], where: str, table: ImageTable, seen: Seen, context: ParseContext
+) -> Iterator[Record]:
+    try:
+        native = int(fields.text(fact, "image_id"))
+    except ValueError as error:  # RecordMalformed is one
+        yield Skipped(reason="record_malformed", where=where, detail=f"image_id: {error}")
+        return
+    identifier = image_id(native)
+    if identifier in seen.items or identifier in seen.missing:
+        return
+    try:
+        picture = decode(table.picture(native), max_pixels=context.max_pixels)
+    except MediaError as error:
+        seen.missing.add(identifier)
+        yield Skipped(reason=error.reason, where=f"imgs.tsv:{native}", detail=error.detail)
+        return
+    seen.items.add(identifier)
+    yield image_item(
+        Item(
+            id=identifier,
+            dataset=DATASET,
+            modality=Modality.IMAGE,
+            content_hash="",
+            title=fields.optional_text(fact, "title"),
+            text=fields.optional_text(fact, "caption"),
+            licence=LICENCE,
+            source=fields.optional_text(fact, "url"),
+        ),
+        picture,
+    )
+
+
+def _snippet(fact: Mapping[str, object], where: str, source: str, seen: Seen) -> Iterator[Record]:
+    try:
+        identifier = snippet_id(fields.text(fact, "snippet_id"))
+        text = fields.text(fact, "fact")
+    except RecordMalformed as error:
+        yield Skipped(reason="record_malformed", where=where, detail=str(error))
+        return
+    if identifier in seen.items:
+        return
+    seen.items.add(identifier)
+    url = fields.optional_text(fact, "url")
+    yield Parsed(
+        item=Item(
+            id=identifier,
+            dataset=DATASET,
+            modality=Modality.TEXT,
+            content_hash=text_hash(url, text),
+            title=fields.optional_text(fact, "title"),
+            text=text,
+            licence=LICENCE,
+            source=url or source,
+        )
+    )
+
+
+def _asked(record: Mapping[str, object], element: Element, seen: Seen) -> Iterator[Record]:
+    try:
+        question = _question(record, element.key)
+    except RecordMalformed as error:
+        yield Skipped(reason="record_malformed", where=element.where, detail=str(error))
+        return
+    if question.id in seen.questions:
+        yield Skipped(reason="question_duplicate", where=element.where, detail=question.id)
+        return
+    seen.questions.add(question.id)
+    gold = [image_id(fact.get("image_id")) for fact in _facts(record, IMAGE_LISTS[:1])]
+    gold += [snippet_id(fact.get("snippet_id")) for fact in _facts(record, TEXT_LISTS[:1])]
+    found = [identifier for identifier in gold if identifier in seen.items]
+    yield with_evidence(question, found=found, missing=[one for one in gold if one not in seen.items])
+
+
+def _question(record: Mapping[str, object], key: str) -> Question:
+    answers = tuple(unquoted(answer) for answer in fields.strings(record.get("A"), "A"))
+    split = fields.optional_text(record, "split") or "test"
+    category = fields.optional_text(record, "Qcate")
+    return Question(
+        id=f"{DATASET}:{split}:{fields.optional_text(record, 'Guid') or key}",
+        dataset=DATASET,
+        split=split,
+        text=unquoted(fields.text(record, "Q")),
+        answers=() if split == "test" else tuple(dict.fromkeys(answer for answer in answers if answer)),
+        kind=AnswerKind.YES_NO if category.lower() == "yesno" else AnswerKind.TEXT,
+    )
+
+
+def unquoted(text: str) -> str:
+    """``text`` without one surrounding pair of literal double quotes."""
+    text = text.strip()
+    return text[1:-1].strip() if len(text) >= 2 and text[0] == text[-1] == '"' else text

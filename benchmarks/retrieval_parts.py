@@ -1,0 +1,186 @@
+"""What each part of the default search adds: one JSON line per variant and dataset, with bootstrap intervals.
+
+Run on a root that has a corpus and an index (``vimrag corpus build``, ``vimrag index build``)::
+
+    python benchmarks/retrieval_parts.py --root ROOT [--datasets hotpotqa,squad] [--scope all]
+
+``--scope all`` puts the items of every indexed dataset in the way. Vectors are taken from the index; texts are analysed
+anew for each variant, in tables that live as long as the run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from assets import analysis, corpus, retrieval
+from assets.analysis import Analysed, analyse
+from assets.index import current
+from assets.item import Item
+from assets.question import Question
+from assets.search import PAIR_WEIGHT, PAYLOAD
+from infra.embedder import MiniLmEmbedder
+from infra.lance_store import LanceStore
+from infra.storage import Storage
+from infra.vectors import Found, Row, TextQuery, Vectors, fuse, ranked
+
+DEPTH = 100
+RESAMPLES = 2_000
+KS = (1, 3, 5, 10)
+Analyser = Callable[..., Analysed]
+Ranking = list[list[Found]]
+
+
+def words(*parts: str) -> Analysed:
+    """Lower-cased words, nothing else."""
+    return Analysed(" ".join(re.findall(r"\w+", " ".join(parts).lower())), "")
+
+
+def stems_with_stop_words(*parts: str) -> Analysed:
+    """Stems of every word."""
+    kept, analysis.STOP_WORDS = analysis.STOP_WORDS, frozenset()
+    try:
+        return analyse(*parts)
+    finally:
+        analysis.STOP_WORDS = kept
+
+
+def without_title(_: str, text: str = "") -> Analysed:
+    """The default analysis of the text alone; a question has no title to leave out."""
+    return analyse(text or _)
+
+
+class Pool(NamedTuple):
+    """Questions and everything that may be found."""
+
+    questions: list[Question]
+    items: list[Item]
+    passages: dict[str, Vectors]
+    query_vectors: Vectors
+
+
+def by_text(pool: Pool, analyser: Analyser, pair_weight: float) -> Ranking:
+    with tempfile.TemporaryDirectory() as folder:
+        store = LanceStore(folder, dim=pool.query_vectors.shape[1], payload={})
+        store.upsert(
+            [_row(item, analyser(item.title, item.text), pool.passages[item.id]) for item in pool.items]
+        )
+        store.publish()
+        queries = [analyser(question.text) for question in pool.questions]
+        weighted = [TextQuery(terms, pairs if pair_weight else "", pair_weight) for terms, pairs in queries]
+        return store.search_texts(weighted, limit=DEPTH)
+
+
+def by_vector(pool: Pool, *, passages: slice = slice(None)) -> Ranking:
+    scores = np.stack(
+        [(pool.query_vectors @ pool.passages[item.id][passages].T).max(axis=1) for item in pool.items], axis=1
+    )
+    ids = [item.id for item in pool.items]
+    return [ranked(zip(ids, row.tolist(), strict=True))[:DEPTH] for row in scores]
+
+
+def reciprocal_ranks(one: Iterable[Found], other: Iterable[Found]) -> list[Found]:
+    total: dict[str, float] = {}
+    for hits in (one, other):
+        for rank, hit in enumerate(hits, start=1):
+            total[hit.id] = total.get(hit.id, 0.0) + 1 / (60 + rank)
+    return ranked(total.items())
+
+
+def variants(pool: Pool) -> Iterable[tuple[str, Ranking]]:
+    yield "bm25 words", by_text(pool, words, 0)
+    yield "bm25 stems", by_text(pool, stems_with_stop_words, 0)
+    yield "bm25 stems, no stop words, no title", by_text(pool, without_title, 0)
+    stems = by_text(pool, analyse, 0)
+    yield "bm25 stems, no stop words", stems
+    pairs = by_text(pool, analyse, PAIR_WEIGHT)
+    yield "bm25 stems, no stop words, pairs", pairs
+    first, best = by_vector(pool, passages=slice(1)), by_vector(pool)
+    yield "vectors, first passage", first
+    yield "vectors, best passage", best
+    yield "reciprocal ranks (stems, first passage)", _joined(reciprocal_ranks, stems, first)
+    yield "reciprocal ranks (pairs, best passage)", _joined(reciprocal_ranks, pairs, best)
+    yield "scores (stems, best passage)", _joined(_half, stems, best)
+    yield "scores (pairs, first passage)", _joined(_half, pairs, first)
+    yield "scores (pairs, best passage): the default", _joined(_half, pairs, best)
+
+
+def interval(values: Sequence[float]) -> list[float]:
+    """95 % bootstrap interval of the mean."""
+    drawn = np.random.default_rng(0).choice(np.array(values), size=(RESAMPLES, len(values)))
+    return [round(float(bound), 3) for bound in np.quantile(drawn.mean(axis=1), (0.025, 0.975))]
+
+
+def measured(pool: Pool, ranking: Ranking) -> dict[str, object]:
+    outcomes = [
+        retrieval.outcome([hit.id for hit in hits], question.gold, KS)
+        for question, hits in zip(pool.questions, ranking, strict=True)
+    ]
+    recall = {
+        str(k): {"mean": round(float(np.mean(shares)), 3), "interval": interval(shares)}
+        for at, k in enumerate(KS)
+        for shares in [[outcome.found_share[at] for outcome in outcomes]]
+    }
+    return {"recall": recall, "mrr": round(float(np.mean([one.reciprocal_rank for one in outcomes])), 3)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--root", required=True)
+    parser.add_argument("--datasets", default="")
+    parser.add_argument("--scope", choices=retrieval.SCOPES, default="own")
+    arguments = parser.parse_args()
+    storage = Storage(arguments.root)
+    pointer = current(storage)
+    if pointer is None:
+        raise SystemExit(f"no index at {storage.path('index')}")
+    index = LanceStore(storage.path("index", pointer.version), dim=384, payload=PAYLOAD, live=False)
+    for name in arguments.datasets.split(",") if arguments.datasets else pointer.datasets:
+        pool = _pool(storage, index, name, list(pointer.datasets) if arguments.scope == "all" else [name])
+        for variant, ranking in variants(pool) if pool.questions else ():
+            facts = {
+                "dataset": name,
+                "items": len(pool.items),
+                "questions": len(pool.questions),
+                "variant": variant,
+            }
+            print(json.dumps(facts | measured(pool, ranking)), flush=True)
+
+
+def _pool(storage: Storage, index: LanceStore, name: str, scopes: Sequence[str]) -> Pool:
+    questions = [question for question in corpus.read_questions(storage, name) if retrieval.counts(question)]
+    items = [item for scope in scopes for item in corpus.read_items(storage, scope)]
+    kept = index.kept([item.id for item in items])
+    vectors = MiniLmEmbedder().encode_queries([question.text for question in questions])
+    return Pool(questions, items, {id_: row.vectors for id_, row in kept.items()}, vectors)
+
+
+def _row(item: Item, analysed: Analysed, vectors: Vectors) -> Row:
+    return Row(
+        id=item.id,
+        scope=item.dataset,
+        content_hash="",
+        vectors=vectors,
+        terms=analysed.terms,
+        pairs=analysed.pairs,
+    )
+
+
+def _half(one: Iterable[Found], other: Iterable[Found]) -> list[Found]:
+    return fuse(one, other, vector_weight=0.5)
+
+
+def _joined(
+    join: Callable[[Iterable[Found], Iterable[Found]], list[Found]], one: Ranking, other: Ranking
+) -> Ranking:
+    return [join(*pair) for pair in zip(one, other, strict=True)]
+
+
+if __name__ == "__main__":
+    main()

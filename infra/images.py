@@ -1,0 +1,64 @@
+"""Pictures from bytes and back, with limits on hostile files.
+
+Holds decoding and encoding only; which picture belongs to which item is the business of ``assets``.
+"""
+
+from __future__ import annotations
+
+import io
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from infra.errors import MediaError
+from infra.limits import MAX_IMAGE_PIXELS
+
+# what the benchmarks hold; every further decoder is attack surface
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+
+
+def decode(data: bytes, *, max_pixels: int = MAX_IMAGE_PIXELS) -> Image.Image:
+    """The first frame of a picture as upright RGB, transparency over white.
+
+    Raises:
+        MediaError: ``image_unreadable`` (not a known picture), ``image_too_large`` (more than
+            ``max_pixels``),
+            ``image_truncated`` (the header is fine, the pixels are not).
+    """
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except Image.DecompressionBombError as error:
+        raise MediaError("image_too_large", str(error)) from error
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+        raise MediaError("image_unreadable", str(error) or type(error).__name__) from error
+    if image.width * image.height > max_pixels:
+        raise MediaError("image_too_large", f"{image.width} x {image.height} pixels, limit {max_pixels}")
+    try:
+        image.load()
+        return _to_rgb(ImageOps.exif_transpose(image))
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
+        raise MediaError("image_truncated", str(error) or type(error).__name__) from error
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    rgba = image.convert("RGBA")
+    opaque = Image.new("RGB", rgba.size, "white")
+    opaque.paste(rgba, mask=rgba.getchannel("A"))
+    return opaque
+
+
+def encode_png(image: Image.Image) -> bytes:
+    """Lossless bytes, equal for equal pixels (no time stamps, no metadata)."""
+    return _encode(image, "PNG", compress_level=6)
+
+
+def encode_jpeg(image: Image.Image, *, quality: int = 90) -> bytes:
+    """Lossy bytes for photographs and video frames; equal for equal pixels and quality."""
+    return _encode(image, "JPEG", quality=quality)
+
+
+def _encode(image: Image.Image, picture_format: str, **parameters: int) -> bytes:
+    target = io.BytesIO()
+    image.convert("RGB").save(target, picture_format, **parameters)
+    return target.getvalue()

@@ -1,0 +1,20 @@
+"""Bounds on what is accepted from outside, each with its unit and its reason.
+
+Documents, pictures and clips are hostile input: a file of a few kilobytes can ask for gigabytes of memory.
+"""
+
+from __future__ import annotations
+
+MAX_IMAGE_PIXELS = 100_000_000  # 300 MB decoded as RGB, several times the largest scan one expects
+MAX_PDF_PAGES = 2_000  # the longest MMLongBench document has 468; above this it is no longer a document
+MAX_PAGE_PIXELS = 4_000_000  # an A4 page at 144 dpi has 2.0 million; posters are rendered smaller
+PAGE_DPI = 144  # twice the PDF unit: body text is legible, a page costs some 2,000 visual tokens at full size
+MAX_VIDEO_PIXELS = 3840 * 2160  # of one frame; above, a decoder keeps hundreds of MB of reference frames
+MAX_VIDEO_SECONDS = 6 * 3600.0  # LVBench's longest video has 2.4 hours
+CLIP_SECONDS = 60.0  # method.md: videos are cut into clips of one minute
+MIN_TAIL_SECONDS = 2.0  # a shorter last clip is dropped; references into it mean the clip before
+MAX_SHARD_BYTES = 512 * 1024 * 1024  # large enough to stream well from S3, small enough to retry an upload
+PARQUET_BATCH_ROWS = 4_096  # rows held in memory while a table is written
+PARQUET_BATCH_CHARACTERS = 4_000_000  # of text in these rows: pages of a book are longer than captions
+PARQUET_READ_ROWS = 256  # rows turned into records at a time
+MEDIA_CACHE_BYTES = 256 * 1024 * 1024  # decoded pictures of one reader: 5,400 of 128 x 128, or 40 pages

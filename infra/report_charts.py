@@ -1,0 +1,105 @@
+"""Charts of a report as SVG text that takes the page's own text colour and font.
+
+Holds the drawing only. Colours are told apart by the colour-blind and on white and black alike; the same data give the same
+bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK = "#010203"  # stands for the page's text colour until the SVG is written
+COLOURS = ("#3b82c4", "#d9791f", "#2f9e77", "#b35ca8", "#8a8a3c", "#c9504a")
+WIDTH_IN = 7.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """Lines over one axis. ``series`` are (name, points as (x, y))."""
+
+    title: str
+    x_label: str
+    y_label: str
+    series: tuple[tuple[str, tuple[tuple[float, float], ...]], ...]
+
+
+def curve_chart(curve: Curve) -> str:
+    """The lines of one curve; a series of one point is drawn as a dot."""
+    figure, axes = _canvas(height_in=2.6)
+    for number, (name, points) in enumerate(curve.series):
+        style = {"color": COLOURS[number % len(COLOURS)], "label": name, "linewidth": 1.6}
+        axes.plot(
+            [x for x, _ in points],
+            [y for _, y in points],
+            marker="o" if len(points) < 20 else "",
+            ms=3.5,
+            **style,
+        )
+    axes.set_xlabel(curve.x_label)
+    axes.set_ylabel(curve.y_label)
+    axes.grid(axis="y", color=INK, alpha=0.15, linewidth=0.6)
+    if len(curve.series) > 1:
+        axes.legend(frameon=False, labelcolor=INK)
+    return _svg(figure, curve.title)
+
+
+def bars(values: Sequence[tuple[str, float | None, float | None, float | None]], *, label: str) -> str:
+    """Horizontal bars with whiskers from (name, value, low, high), shares of 1 shown in per cent; empty text for no bars."""
+    if not values:
+        return ""
+    figure, axes = _canvas(height_in=0.6 + 0.36 * len(values))
+    for place, (_, value, low, high) in enumerate(values):
+        middle = 100 * (value or 0)
+        axes.barh(place, middle, color=COLOURS[place % len(COLOURS)], height=0.62)
+        if low is not None and high is not None:
+            whisker = [[max(0.0, middle - 100 * low)], [max(0.0, 100 * high - middle)]]
+            axes.errorbar(middle, place, xerr=whisker, color=INK, capsize=3, linewidth=1.2)
+    axes.set_yticks(range(len(values)), [name for name, *_ in values])
+    axes.invert_yaxis()
+    axes.set_xlim(0, 100)
+    axes.set_xlabel(label)
+    return _svg(figure, label)
+
+
+def _canvas(*, height_in: float) -> tuple[Figure, Axes]:
+    from matplotlib.figure import Figure  # half a second, and only reports need it
+
+    figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
+    figure.patch.set_alpha(0)
+    axes = figure.add_subplot()
+    axes.patch.set_alpha(0)
+    axes.tick_params(colors=INK, labelsize=9)
+    axes.xaxis.label.set_color(INK)
+    axes.yaxis.label.set_color(INK)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(INK)
+    return figure, axes
+
+
+def _svg(figure: Figure, title: str) -> str:
+    import matplotlib
+
+    out = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": title, "font.family": "sans-serif"}):
+        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+    drawing = out.getvalue()
+    drawing = drawing[drawing.index("<svg") :].replace(INK, "currentColor")
+    # a page with several drawings must not mix their clip paths; namespaces are not fetched, yet none is needed inline
+    drawing = re.sub(r' xmlns(:\w+)?="[^"]*"', "", drawing)
+    drawing = re.sub(r"<metadata>.*?</metadata>", "", drawing, flags=re.DOTALL)
+    return drawing.replace("xlink:href", "href").replace(
+        "<svg", f'<svg role="img" aria-label="{_escaped(title)}"', 1
+    )
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")

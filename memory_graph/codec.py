@@ -1,0 +1,109 @@
+"""The graph as plain JSON values, versioned.
+
+``decode(encode(graph)) == graph``. Decoding checks every type and, through the constructors, every invariant,
+so a file can be trusted or is refused with ``ValueError``. Unknown keys are refused too: they are a newer
+version's data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from memory_graph.graph import AnswerNode, MemoryGraph, SearchNode, VisualItem
+
+VERSION = 1
+
+_GRAPH = {"version": int, "question": str, "nodes": list, "answer": (dict, type(None))}
+_NODE = {"id": str, "parents": list, "query": str, "summary": str, "items": list, "retrieved": list}
+_ITEM = {"item_id": str, "kind": str, "priority": int, "width": int, "height": int, "timestamps": list}
+_ANSWER = {"parents": list, "text": str}
+
+
+def encode(graph: MemoryGraph) -> dict[str, Any]:
+    """Dicts, lists, texts and numbers only; key order is fixed, so equal graphs encode to equal bytes."""
+    answer = graph.answer
+    return {
+        "version": VERSION,
+        "question": graph.question,
+        "nodes": [_encode_node(node) for node in graph.nodes],
+        "answer": None if answer is None else {"parents": list(answer.parents), "text": answer.text},
+    }
+
+
+def decode(data: Mapping[str, Any]) -> MemoryGraph:
+    """The graph that ``encode`` wrote.
+
+    Raises:
+        ValueError: another version, a missing, unknown or mistyped field, or a broken invariant.
+    """
+    version = data.get("version") if isinstance(data, Mapping) else None
+    if version != VERSION:
+        raise ValueError(f"a memory graph of version {VERSION} is needed, got {version!r}")
+    _require_fields(data, _GRAPH, "the graph")
+    answer = data["answer"]
+    return MemoryGraph(
+        question=data["question"],
+        nodes=tuple(_decode_node(node) for node in data["nodes"]),
+        answer=None if answer is None else _decode_answer(answer),
+    )
+
+
+def _encode_node(node: SearchNode) -> dict[str, Any]:
+    return {
+        "id": node.id,
+        "parents": list(node.parents),
+        "query": node.query,
+        "summary": node.summary,
+        "items": [_encode_item(item) for item in node.items],
+        "retrieved": list(node.retrieved),
+    }
+
+
+def _encode_item(item: VisualItem) -> dict[str, Any]:
+    return {
+        "item_id": item.item_id,
+        "kind": item.kind,
+        "priority": item.priority,
+        "width": item.width,
+        "height": item.height,
+        "timestamps": list(item.timestamps),
+    }
+
+
+def _decode_node(data: Any) -> SearchNode:
+    _require_fields(data, _NODE, "a node")
+    return SearchNode(
+        id=data["id"],
+        parents=_texts(data["parents"], "parents"),
+        query=data["query"],
+        summary=data["summary"],
+        items=tuple(_decode_item(item) for item in data["items"]),
+        retrieved=_texts(data["retrieved"], "retrieved"),
+    )
+
+
+def _decode_item(data: Any) -> VisualItem:
+    _require_fields(data, _ITEM, "an item")
+    if any(isinstance(time, bool) or not isinstance(time, (int, float)) for time in data["timestamps"]):
+        raise ValueError(f"timestamps must be numbers: {data['timestamps']!r}")
+    return VisualItem(**{**data, "timestamps": tuple(float(time) for time in data["timestamps"])})
+
+
+def _decode_answer(data: Any) -> AnswerNode:
+    _require_fields(data, _ANSWER, "the answer")
+    return AnswerNode(parents=_texts(data["parents"], "parents"), text=data["text"])
+
+
+def _texts(values: list[Any], name: str) -> tuple[str, ...]:
+    if not all(isinstance(value, str) for value in values):
+        raise ValueError(f"{name} must be texts: {values!r}")
+    return tuple(values)
+
+
+def _require_fields(data: Any, fields: Mapping[str, Any], what: str) -> None:
+    if not isinstance(data, Mapping) or set(data) != set(fields):
+        raise ValueError(f"{what} must have exactly the fields {sorted(fields)}")
+    for name, kind in fields.items():
+        if not isinstance(data[name], kind) or isinstance(data[name], bool):
+            raise ValueError(f"field {name!r} of {what} has the wrong type: {type(data[name]).__name__}")

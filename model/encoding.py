@@ -1,0 +1,220 @@
+"""From messages to the exact tokens and pixels a Qwen-VL model sees, and back.
+
+The one place that knows the chat template, the image placeholders and the pixel layout; rollouts and the trainer both go
+through it, so what was generated and what is trained on cannot drift apart. Assistant turns that carry ``token_ids`` are
+spliced in verbatim and never tokenised again. Text from outside can not produce control tokens.
+
+Patch layout: Qwen3-VL, P = 16 px patches merged 2 x 2, so one visual token covers 32 x 32 px; a still image fills both
+slots of the temporal patch.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from model.protocols import MediaSource
+from model.records import ImageRef, Message
+
+PATCH_PX = 16
+MERGE = 2
+TOKEN_PX = PATCH_PX * MERGE  # side of the square one visual token covers
+TEMPORAL_PATCH = 2
+PATCH_WIDTH = 3 * TEMPORAL_PATCH * PATCH_PX * PATCH_PX  # values of one flattened patch: 1,536
+
+TURN_START, TURN_END = "<|im_start|>", "<|im_end|>"
+VISION_START, IMAGE_PAD, VISION_END = "<|vision_start|>", "<|image_pad|>", "<|vision_end|>"
+
+
+class Encoded(NamedTuple):
+    """A prompt: token ids with every image placeholder expanded, and its images in placeholder order."""
+
+    ids: tuple[int, ...]
+    images: tuple[ImageRef, ...]
+
+
+class PixelBatch(NamedTuple):
+    """Pixels of zero or more images: ``pixel_values`` f32[sum of patches, 1536], ``grid_thw`` i64[images, 3] in patches."""
+
+    pixel_values: Tensor
+    grid_thw: Tensor
+
+
+def visual_tokens(image: ImageRef) -> int:
+    """Tokens one image costs. Raises ``ValueError`` unless both sides are positive multiples of 32 px."""
+    if image.width % TOKEN_PX or image.height % TOKEN_PX or not (image.width and image.height):
+        raise ValueError(f"image sides must be positive multiples of {TOKEN_PX} px, got {image.width}x{image.height}")
+    return (image.width // TOKEN_PX) * (image.height // TOKEN_PX)
+
+
+def patches(pixels_HWC: np.ndarray) -> np.ndarray:
+    """Flattened patches of an RGB picture u8[h, w, 3], f32[h/16 * w/16, 1536], in the order of Qwen3-VL's processor.
+
+    2 x 2 neighbours stay together; values are scaled to [-1, 1] (mean and deviation 0.5).
+    """
+    pixels = pixels_HWC.astype(np.float32) / 127.5 - 1.0
+    rows, columns = pixels.shape[0] // PATCH_PX, pixels.shape[1] // PATCH_PX
+    grid = pixels.reshape(rows // MERGE, MERGE, PATCH_PX, columns // MERGE, MERGE, PATCH_PX, 3)
+    ordered = grid.transpose(0, 3, 1, 4, 6, 2, 5).reshape(rows * columns, 3, 1, PATCH_PX * PATCH_PX)
+    return np.broadcast_to(ordered, (rows * columns, 3, TEMPORAL_PATCH, PATCH_PX * PATCH_PX)).reshape(-1, PATCH_WIDTH)
+
+
+def _resized(ref: ImageRef, media: MediaSource) -> np.ndarray:
+    visual_tokens(ref)
+    image = media.image(ref.item_id) if ref.timestamp_s is None else media.frame(ref.item_id, ref.timestamp_s)
+    if image.size != (ref.width, ref.height):
+        image = image.resize((ref.width, ref.height), Image.Resampling.BICUBIC)
+    return np.asarray(image.convert("RGB"))
+
+
+class Encoder:
+    """Chat template and pixels of one tokenizer.
+
+    Args:
+        tokenizer: a fast tokenizer that knows the six control tokens above.
+        roles: names that replace a message's role, e.g. ``{"tool": "user"}`` for models without a tool turn.
+        cache_images: resized images kept, three bytes a pixel, so that segments sharing an image decode it once.
+    """
+
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, *, roles: dict[str, str] | None = None, cache_images: int = 4096
+    ) -> None:
+        self.tokenizer = tokenizer
+        self._roles = roles or {}
+        self._cache_images = cache_images
+        self._resized: OrderedDict[ImageRef, np.ndarray] = OrderedDict()
+        self._control = {token: self._id(token) for token in (TURN_START, TURN_END, VISION_START, IMAGE_PAD, VISION_END)}
+        self._newline = self._plain("\n")
+        self._plain_cached = lru_cache(maxsize=16384)(self._plain)
+
+    def _id(self, token: str) -> int:
+        found = self.tokenizer.convert_tokens_to_ids(token)
+        if not isinstance(found, int) or found == self.tokenizer.unk_token_id:
+            raise ValueError(f"the tokenizer lacks the control token {token!r}")
+        return found
+
+    @property
+    def eos_id(self) -> int:
+        """Id of the token that ends a turn."""
+        return self._control[TURN_END]
+
+    @property
+    def pad_id(self) -> int:
+        """Id used for padding; masked everywhere."""
+        found = self.tokenizer.pad_token_id
+        return found if isinstance(found, int) else self.eos_id
+
+    @property
+    def image_id(self) -> int:
+        """Id of one visual-token placeholder."""
+        return self._control[IMAGE_PAD]
+
+    def _plain(self, text: str) -> tuple[int, ...]:
+        """Ids of text in which control tokens are ordinary characters."""
+        backend = self.tokenizer.backend_tokenizer
+        backend.encode_special_tokens = True
+        return tuple(backend.encode(text, add_special_tokens=False).ids)
+
+    def _part(self, part: str | ImageRef) -> tuple[int, ...]:
+        if isinstance(part, str):
+            return self._plain_cached(part)
+        placeholders = (self.image_id,) * visual_tokens(part)
+        return (self._control[VISION_START], *placeholders, self._control[VISION_END])
+
+    def text_ids(self, text: str) -> tuple[int, ...]:
+        """Ids of plain text, e.g. of a demonstration the policy is to imitate; the end token is not added."""
+        return self._plain_cached(text)
+
+    def turn(self, message: Message) -> tuple[int, ...]:
+        """Ids of one complete turn, its closing newline included."""
+        role = self._roles.get(message.role, message.role)
+        ids = [self._control[TURN_START], *self._plain_cached(f"{role}\n")]
+        if message.token_ids:
+            ids.extend(message.token_ids)
+        else:
+            for part in message.parts:
+                ids.extend(self._part(part))
+        return (*ids, self._control[TURN_END], *self._newline)
+
+    def encode(self, messages: Sequence[Message]) -> Encoded:
+        """The conversation followed by the opening of the assistant's next turn."""
+        ids = [token for message in messages for token in self.turn(message)]
+        ids += [self._control[TURN_START], *self._plain_cached("assistant\n")]
+        images = tuple(part for message in messages for part in message.parts if isinstance(part, ImageRef))
+        return Encoded(tuple(ids), images)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of generated ids up to the end of the turn."""
+        kept = list(ids)
+        if self.eos_id in kept:
+            kept = kept[: kept.index(self.eos_id)]
+        return str(self.tokenizer.decode(kept, skip_special_tokens=False, clean_up_tokenization_spaces=False))
+
+    @staticmethod
+    def no_pixels() -> PixelBatch:
+        """Pixels of a sequence without images."""
+        return PixelBatch(torch.zeros(0, PATCH_WIDTH), torch.zeros(0, 3, dtype=torch.long))
+
+    def pixels(self, images: Sequence[ImageRef], media: MediaSource, *, keep: bool = True) -> PixelBatch:
+        """Pixels of ``images`` in order, each resized to its granted size; ``keep`` remembers them for the next call.
+
+        Raises:
+            KeyError: for an item unknown to ``media``.
+        """
+        if not images:
+            return self.no_pixels()
+        find = self._remembered if keep else _resized
+        arrays = [patches(find(image, media)) for image in images]
+        grid = [[1, image.height // PATCH_PX, image.width // PATCH_PX] for image in images]
+        return PixelBatch(torch.from_numpy(np.concatenate(arrays)), torch.tensor(grid, dtype=torch.long))
+
+    def _remembered(self, ref: ImageRef, media: MediaSource) -> np.ndarray:
+        if ref in self._resized:
+            self._resized.move_to_end(ref)
+            return self._resized[ref]
+        found = self._resized[ref] = _resized(ref, media)
+        if len(self._resized) > self._cache_images:
+            self._resized.popitem(last=False)
+        return found
+
+
+def collate(
+    sequences: Sequence[Sequence[int]],
+    pixel_batches: Sequence[PixelBatch],
+    *,
+    pad_id: int,
+    image_id: int,
+    left: bool = False,
+) -> dict[str, Tensor]:
+    """Keyword arguments of ``Qwen3VLForConditionalGeneration`` for B sequences padded to the longest, L.
+
+    Returns ``input_ids``, ``attention_mask`` and ``mm_token_type_ids`` [B, L]; ``pixel_values`` and ``image_grid_thw`` only
+    when an image is there. ``left`` pads on the left, as generation needs.
+
+    Raises:
+        ValueError: if placeholders and pixels of a sequence disagree.
+    """
+    width = max(len(sequence) for sequence in sequences)
+    input_ids_BL = torch.full((len(sequences), width), pad_id, dtype=torch.long)
+    mask_BL = torch.zeros_like(input_ids_BL)
+    for row, (sequence, pixels) in enumerate(zip(sequences, pixel_batches, strict=True)):
+        span = slice(width - len(sequence), width) if left else slice(0, len(sequence))
+        input_ids_BL[row, span] = torch.tensor(sequence, dtype=torch.long)
+        mask_BL[row, span] = 1
+        wanted = int(pixels.grid_thw.prod(dim=1).sum()) // (MERGE * MERGE)
+        found = int((input_ids_BL[row] == image_id).sum())
+        if wanted != found:
+            raise ValueError(f"sequence {row} has {found} image placeholders, its images need {wanted}")
+    batch = {"input_ids": input_ids_BL, "attention_mask": mask_BL, "mm_token_type_ids": (input_ids_BL == image_id).int()}
+    if any(len(pixels.grid_thw) for pixels in pixel_batches):
+        batch["pixel_values"] = torch.cat([pixels.pixel_values for pixels in pixel_batches])
+        batch["image_grid_thw"] = torch.cat([pixels.grid_thw for pixels in pixel_batches])
+    return batch

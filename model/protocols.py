@@ -1,0 +1,59 @@
+"""What the agent needs from the outside world, declared by the side that consumes it.
+
+Holds Protocols only; ``infra`` and the local policies satisfy them, a launch script joins them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from PIL import Image
+
+from model.records import Completion, Hit, Message, Sampling, Task
+
+
+class Retriever(Protocol):
+    """Search over one index."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of what the index answers to fixed probes; two equal fingerprints retrieve alike."""
+        ...
+
+    async def search(self, query: str, *, top_k: int) -> list[Hit]:
+        """The ``top_k`` best items, best first, ties in id order."""
+        ...
+
+
+class MediaSource(Protocol):
+    """Pixels of corpus items, at native size."""
+
+    def image(self, item_id: str) -> Image.Image:
+        """The RGB picture of an image item. Raises ``KeyError`` for an unknown item."""
+        ...
+
+    def frame(self, item_id: str, timestamp_s: float) -> Image.Image:
+        """The RGB frame of a clip shown at ``timestamp_s`` seconds from the clip's start (the latest one not after it)."""
+        ...
+
+
+class Policy(Protocol):
+    """A vision-language model that completes a conversation."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Identifies weights, tokenizer and chat template."""
+        ...
+
+    async def complete(self, messages: Sequence[Message], *, sampling: Sampling, task: Task) -> Completion:
+        """One completion; many calls may be pending at once and may be batched. ``task`` is for scripted policies only."""
+        ...
+
+
+class Grader(Protocol):
+    """Decides whether an answer is right."""
+
+    async def grade(self, task: Task, answer: str) -> bool | None:
+        """True or False; None when no verdict could be had (never treated as wrong)."""
+        ...

@@ -1,0 +1,133 @@
+"""Uncertainty of the numbers we report: intervals of rates, means and paired differences.
+
+Pure functions of numbers, seeded. A mean never travels without its interval; nan marks what cannot be known.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
+from typing import NamedTuple
+
+import numpy as np
+
+LEVEL = 0.95
+RESAMPLES = 10_000
+RESAMPLE_CELLS = 4_000_000  # draws held in memory at once
+
+
+class Interval(NamedTuple):
+    """A point estimate and the bounds of its confidence interval."""
+
+    estimate: float
+    low: float
+    high: float
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether the sign of the estimate is settled at the interval's level."""
+        return self.low > 0 or self.high < 0
+
+
+UNKNOWN = Interval(math.nan, math.nan, math.nan)
+
+
+def wilson(successes: int, trials: int, *, level: float = LEVEL) -> Interval:
+    """Wilson's score interval of a success rate; good for few trials and for rates near 0 and 1.
+
+    centre = (p + z^2/2n) / (1 + z^2/n), half width = z / (1 + z^2/n) * sqrt(p(1-p)/n + z^2/4n^2). Unknown for
+    no trials.
+
+    Raises:
+        ValueError: unless 0 <= successes <= trials.
+    """
+    if not 0 <= successes <= trials:
+        raise ValueError(f"{successes} successes of {trials} trials")
+    if trials == 0:
+        return UNKNOWN
+    z = _quantile(level)
+    rate, scale = successes / trials, 1 + z * z / trials
+    centre = (rate + z * z / (2 * trials)) / scale
+    half = z / scale * math.sqrt(rate * (1 - rate) / trials + z * z / (4 * trials * trials))
+    # at the ends the bound is exact in theory; rounding must not put the estimate outside
+    return Interval(rate, min(rate, max(0.0, centre - half)), max(rate, min(1.0, centre + half)))
+
+
+def standard_error(values: Sequence[float]) -> float:
+    """Of the mean: sample deviation over sqrt(n). nan below two values."""
+    if len(values) < 2:
+        return math.nan
+    return float(np.std(values, ddof=1) / math.sqrt(len(values)))
+
+
+def bootstrap_mean(
+    values: Sequence[float], *, seed: int = 0, resamples: int = RESAMPLES, level: float = LEVEL
+) -> Interval:
+    """Percentile bootstrap of a mean. Unknown for no values."""
+    return bootstrap_macro_mean([values], seed=seed, resamples=resamples, level=level)
+
+
+def bootstrap_macro_mean(
+    groups: Sequence[Sequence[float]], *, seed: int = 0, resamples: int = RESAMPLES, level: float = LEVEL
+) -> Interval:
+    """Percentile bootstrap of the unweighted mean of group means; values are redrawn within their group.
+
+    Unknown if there is no group or one of them is empty.
+    """
+    if resamples < 1:
+        raise ValueError(f"a bootstrap needs resamples, got {resamples}")
+    if not groups or any(len(group) == 0 for group in groups):
+        return UNKNOWN
+    random = np.random.default_rng(seed)
+    arrays = [np.asarray(group, dtype=np.float64) for group in groups]
+    means = sum(_resampled_means(array, resamples, random) for array in arrays) / len(arrays)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    estimate = float(np.mean([array.mean() for array in arrays]))
+    return Interval(estimate, float(low), float(high))
+
+
+def paired_difference(
+    first: Sequence[float],
+    second: Sequence[float],
+    *,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
+) -> Interval:
+    """Mean of ``second - first`` over the same questions, in the same order, with its bootstrap interval.
+
+    Raises:
+        ValueError: if the lengths differ.
+    """
+    if len(first) != len(second):
+        raise ValueError(f"pairs need equal lengths, got {len(first)} and {len(second)}")
+    differences = [b - a for a, b in zip(first, second, strict=True)]
+    return bootstrap_mean(differences, seed=seed, resamples=resamples, level=level)
+
+
+def sign_test(first: Sequence[float], second: Sequence[float]) -> float:
+    """Exact two-sided p value of "neither is better", from the pairs that differ (McNemar's exact test).
+
+    Raises:
+        ValueError: if the lengths differ.
+    """
+    pairs = list(zip(first, second, strict=True))
+    gains = sum(b > a for a, b in pairs)
+    discordant = gains + sum(b < a for a, b in pairs)
+    tail = sum(math.comb(discordant, k) for k in range(min(gains, discordant - gains) + 1))
+    return min(1.0, 2 * tail / 2**discordant)
+
+
+def _resampled_means(values: np.ndarray, resamples: int, random: np.random.Generator) -> np.ndarray:
+    step = max(1, RESAMPLE_CELLS // len(values))
+    blocks = [min(step, resamples - start) for start in range(0, resamples, step)]
+    return np.concatenate(
+        [values[random.integers(len(values), size=(rows, len(values)))].mean(axis=1) for rows in blocks]
+    )
+
+
+def _quantile(level: float) -> float:
+    if not 0 < level < 1:
+        raise ValueError(f"a confidence level lies between 0 and 1, got {level}")
+    return NormalDist().inv_cdf((1 + level) / 2)

@@ -1,0 +1,42 @@
+"""The Dagster code location: assets, checks, jobs, schedules and resources put together, and nothing else.
+
+Nothing here may import torch or read the environment: it is loaded by the web server and the daemon. Assets live in
+``*_assets.py``, jobs in ``jobs.py``, work for a GPU in ``launch/``.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from orchestration.console import progress_logger
+from orchestration.corpus_assets import corpus
+from orchestration.evaluation_assets import evaluation, report
+from orchestration.index_assets import index
+from orchestration.jobs import JOBS, nightly_index
+from orchestration.launching import GRACE_S
+from orchestration.miniature_assets import raw_miniature
+from orchestration.resources import RawFolderResource, RecipeResource, StorageResource
+from orchestration.training_assets import cold_start_checkpoint, ggpo_checkpoint
+
+ASSETS = [raw_miniature, corpus, index, cold_start_checkpoint, ggpo_checkpoint, evaluation, report]
+
+
+def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
+    """Fresh definitions; tests and notebooks put their own resources in."""
+    resources = {
+        "storage": StorageResource(),
+        "raw": RawFolderResource(),
+        "recipe": RecipeResource(),
+        "pipes": dg.PipesSubprocessClient(termination_timeout_seconds=GRACE_S + 6),
+    }
+    return dg.Definitions(
+        assets=ASSETS,
+        jobs=JOBS,
+        schedules=[nightly_index],
+        resources={**resources, **(resource_overrides or {})},
+        loggers={"progress": progress_logger},
+    )
+
+
+defs = build_defs()

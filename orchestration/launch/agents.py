@@ -1,0 +1,101 @@
+"""Agents as a recipe asks for them: a checkpoint's weights, a memory policy, the index, the pictures of the shards.
+
+Holds the building only; what an agent does is ``model.agent``.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from transformers import AutoTokenizer, PreTrainedTokenizerBase, Qwen3VLForConditionalGeneration
+
+from assets.index import open_index
+from assets.media import ShardMedia
+from infra.storage import Storage
+from model import checkpoint
+from model.agent import Agent
+from model.encoding import Encoder
+from model.environment import MINIATURE_LIMITS, Limits
+from model.memory import MemoryPolicy
+from model.memory.closed_book import ClosedBook
+from model.memory.vanilla import Vanilla
+from model.memory.vimrag import Vimrag
+from model.prompts import PROFILES
+from model.protocols import MediaSource, Policy, Retriever
+from model.records import Sampling
+from orchestration.launch.join import IndexRetriever
+from orchestration.recipes import Recipe
+
+LIMITS = {"compact": MINIATURE_LIMITS, "full": Limits()}
+GREEDY = 0.0  # temperature
+
+
+class Weights(NamedTuple):
+    """A loaded checkpoint."""
+
+    model: Qwen3VLForConditionalGeneration
+    tokenizer: PreTrainedTokenizerBase
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What every agent of a run shares."""
+
+    recipe: Recipe
+    retriever: Retriever
+    media: MediaSource
+
+    @classmethod
+    def open(cls, storage: Storage, recipe: Recipe) -> "World":
+        """The published index and the shards; ``ValueError`` if there is no index or the profile is unknown."""
+        if recipe.profile not in PROFILES:
+            raise ValueError(f"unknown prompt profile {recipe.profile!r}; known: {', '.join(PROFILES)}")
+        return cls(recipe=recipe, retriever=IndexRetriever(open_index(storage)), media=ShardMedia(storage))
+
+    def agent(self, policy: Policy, memory: MemoryPolicy, *, temperature: float) -> Agent:
+        """An agent over this index within the recipe's limits."""
+        top_p = 1.0 if temperature > GREEDY else 0.95  # training needs the log-probabilities it samples from
+        sampling = Sampling(temperature=temperature, top_p=top_p, max_tokens=self.recipe.max_tokens)
+        limits = LIMITS[self.recipe.profile]
+        return Agent(policy=policy, retriever=self.retriever, memory=memory, limits=limits, sampling=sampling)
+
+    def memory(self, name: str, encoder: Encoder, *, training: bool = False) -> MemoryPolicy:
+        """The memory policy of that name. In training every kept item gets the same pixels, so prompts do not depend on energies.
+
+        Raises:
+            ValueError: if there is none.
+        """
+        profile = PROFILES[self.recipe.profile]
+        if name == "closed_book":
+            return ClosedBook(profile=profile)
+        if name == "vanilla":
+            return Vanilla(profile=profile)
+        if name != "vimrag":
+            raise ValueError(f"unknown memory policy {name!r}; known: closed_book, vanilla, vimrag")
+        allocation = "fixed" if training else "energy"
+        return Vimrag(
+            profile=profile, allocation=allocation, count_tokens=lambda turns: len(encoder.encode(turns).ids)
+        )
+
+
+def load(path: Path, *, bf16: bool = False) -> Weights:
+    """Model and tokenizer of a checkpoint directory, nothing downloaded; ``ValueError`` if it is not whole."""
+    checkpoint.read(path)
+    dtype = torch.bfloat16 if bf16 else torch.float32
+    model = Qwen3VLForConditionalGeneration.from_pretrained(path, dtype=dtype, local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
+    return Weights(model, tokenizer, path)
+
+
+def chosen(folder: Path, *, what: str) -> Path:
+    """The checkpoint with the best validation score below ``folder``, else the latest.
+
+    Raises:
+        ValueError: if there is none; ``what`` names the job that makes it.
+    """
+    found = checkpoint.best(folder) or checkpoint.latest(folder)
+    if found is None:
+        raise ValueError(f"no checkpoint in {folder}: run the job {what} first")
+    return found

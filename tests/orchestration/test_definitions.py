@@ -1,0 +1,104 @@
+"""The code location holds exactly what it should, and loads without torch and without the environment."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from assets.dataset import DATASETS
+from orchestration.definitions import build_defs, defs
+
+ROOT = Path(__file__).resolve().parents[2]
+HEAVY = {"torch", "transformers", "deepspeed", "model", "lightning"}
+
+
+@pytest.fixture(scope="module")
+def graph():
+    return defs.resolve_asset_graph()
+
+
+def test_the_assets_are_these_and_no_others(graph):
+    assert {key.to_user_string() for key in graph.get_all_asset_keys()} == {
+        "raw_miniature",
+        "corpus_items",
+        "questions",
+        "shards",
+        "index",
+        "cold_start_checkpoint",
+        "ggpo_checkpoint",
+        "evaluation",
+        "report",
+    }
+
+
+def test_the_jobs_and_schedules_are_these_and_no_others():
+    named = {job.name for job in defs.resolve_all_job_defs() if not job.name.startswith("__")}
+    assert named == {"corpus", "index", "cold_start", "train_ggpo", "evaluate", "miniature"}
+    assert {schedule.name for schedule in defs.schedules or ()} == {"nightly_index"}
+
+
+def test_the_checks_are_these_and_all_of_them_block(graph):
+    specs = [spec for node in graph.assets_defs for spec in node.check_specs]
+    assert {(spec.asset_key.to_user_string(), spec.name) for spec in specs} == {
+        ("raw_miniature", "nine_folders"),
+        ("corpus_items", "count_matches_manifest"),
+        ("questions", "count_matches_manifest"),
+        ("questions", "gold_answers_score_one"),
+        ("index", "count_equals_corpus"),
+    }
+    assert all(spec.blocking for spec in specs)
+
+
+def test_data_flows_from_raw_to_report(graph):
+    def parents(name: str) -> set[str]:
+        return {key.to_user_string() for key in graph.get(dg.AssetKey(name)).parent_keys}
+
+    assert parents("raw_miniature") == set()
+    assert parents("corpus_items") == parents("questions") == parents("shards") == {"raw_miniature"}
+    assert parents("index") == {"corpus_items"}
+    assert parents("cold_start_checkpoint") == {"index", "questions", "shards"}
+    assert parents("ggpo_checkpoint") == {"cold_start_checkpoint", "index", "questions", "shards"}
+    assert parents("evaluation") == {"cold_start_checkpoint", "ggpo_checkpoint", "index", "questions"}
+    assert parents("report") == {"evaluation"}
+
+
+def test_datasets_are_the_only_partitions(graph):
+    for name in ("corpus_items", "questions", "shards"):
+        partitions = graph.get(dg.AssetKey(name)).partitions_def
+        assert partitions is not None
+        assert partitions.get_partition_keys() == list(DATASETS)
+    assert len(DATASETS) == 9
+    assert graph.get(dg.AssetKey("index")).partitions_def is None
+
+
+def test_whatever_needs_the_device_waits_for_its_pool(graph):
+    pools = {
+        key.to_user_string(): node.op.pool
+        for node in graph.assets_defs
+        for key in node.keys
+        if node.op.pool is not None
+    }
+    assert pools == {"cold_start_checkpoint": "gpu", "ggpo_checkpoint": "gpu", "evaluation": "gpu"}
+
+
+def test_the_definitions_load_with_all_their_resources():
+    dg.Definitions.validate_loadable(defs)
+    dg.Definitions.validate_loadable(build_defs(resource_overrides={"storage": object()}))
+
+
+def test_loading_takes_neither_torch_nor_the_environment():
+    # the environment is emptied of everything the platform reads; a heavy import would be seen in sys.modules
+    program = "import json, sys, orchestration.definitions; print(json.dumps(sorted({n.partition('.')[0] for n in sys.modules})))"
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stderr
+    assert HEAVY.isdisjoint(json.loads(done.stdout.splitlines()[-1]))
