@@ -28,7 +28,9 @@ def item_id(dataset: str, kind: str, native: str | int) -> str:
     """
     native = str(native)
     if not (dataset and kind and native) or ":" in dataset or ":" in kind:
-        raise ValueError(f"an item id needs dataset, kind and native id without ':' in the first two: {(dataset, kind, native)!r}")
+        raise ValueError(
+            f"dataset, kind and native id must be given, the first two without ':': {(dataset, kind, native)!r}"
+        )
     return f"{dataset}:{kind}:{native}"
 
 

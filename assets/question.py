@@ -40,7 +40,9 @@ class Question:
     dataset: str
     split: str
     text: str
-    answers: tuple[str, ...]  # equally good references; empty only where the split is published without answers
+    answers: tuple[
+        str, ...
+    ]  # equally good references; empty only where the split is published without answers
     kind: AnswerKind = AnswerKind.TEXT
     choices: tuple[str, ...] = ()
     gold: tuple[str, ...] = ()

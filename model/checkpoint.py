@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from model.engine import Engine
 
@@ -94,6 +94,27 @@ def save(
         _replace(partial, target)
         prune(root, retention or Retention())
     engine.barrier()
+    return target
+
+
+def save_weights(
+    root: Path,
+    *,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    progress: Progress,
+    params: Mapping[str, Any] | None = None,
+) -> Path:
+    """Writes a checkpoint without optimiser state, as supervised stages leave it; returns its directory."""
+    target = root / f"{progress.update:06d}"
+    partial = root / f".{target.name}.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    model.save_pretrained(partial)
+    tokenizer.save_pretrained(partial)
+    _write_json(partial / PROGRESS, asdict(progress))
+    _write_json(partial / MANIFEST, _manifest(partial, params or {}, progress))
+    _replace(partial, target)
     return target
 
 

@@ -73,7 +73,9 @@ def run_stage(
     every: int = 25,
 ) -> StageReport:
     """Train ``model`` in place on one stage and return its last report."""
-    optimizer = torch.optim.AdamW(model.parameters(), lr=stage.learning_rate, betas=(0.9, 0.95), weight_decay=0.01)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=stage.learning_rate, betas=(0.9, 0.95), weight_decay=0.01
+    )
     accuracy, tokens, began, number = 0.0, 0, monotonic(), 0
     while True:
         for group in optimizer.param_groups:
@@ -89,7 +91,14 @@ def run_stage(
         finished = passed or number >= stage.max_steps
         if finished or number % every == 0:
             now = StageReport(
-                stage.name, number, stage.max_steps, float(scores.loss), accuracy, tokens, monotonic() - began, finished
+                stage.name,
+                number,
+                stage.max_steps,
+                float(scores.loss),
+                accuracy,
+                tokens,
+                monotonic() - began,
+                finished,
             )
             report(now)
             if finished:

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from PIL import Image
+from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
@@ -51,7 +52,9 @@ class PixelBatch(NamedTuple):
 def visual_tokens(image: ImageRef) -> int:
     """Tokens one image costs. Raises ``ValueError`` unless both sides are positive multiples of 32 px."""
     if image.width % TOKEN_PX or image.height % TOKEN_PX or not (image.width and image.height):
-        raise ValueError(f"image sides must be positive multiples of {TOKEN_PX} px, got {image.width}x{image.height}")
+        raise ValueError(
+            f"image sides must be positive multiples of {TOKEN_PX} px, got {image.width}x{image.height}"
+        )
     return (image.width // TOKEN_PX) * (image.height // TOKEN_PX)
 
 
@@ -64,7 +67,9 @@ def patches(pixels_HWC: np.ndarray) -> np.ndarray:
     rows, columns = pixels.shape[0] // PATCH_PX, pixels.shape[1] // PATCH_PX
     grid = pixels.reshape(rows // MERGE, MERGE, PATCH_PX, columns // MERGE, MERGE, PATCH_PX, 3)
     ordered = grid.transpose(0, 3, 1, 4, 6, 2, 5).reshape(rows * columns, 3, 1, PATCH_PX * PATCH_PX)
-    return np.broadcast_to(ordered, (rows * columns, 3, TEMPORAL_PATCH, PATCH_PX * PATCH_PX)).reshape(-1, PATCH_WIDTH)
+    return np.broadcast_to(ordered, (rows * columns, 3, TEMPORAL_PATCH, PATCH_PX * PATCH_PX)).reshape(
+        -1, PATCH_WIDTH
+    )
 
 
 def _resized(ref: ImageRef, media: MediaSource) -> np.ndarray:
@@ -85,13 +90,22 @@ class Encoder:
     """
 
     def __init__(
-        self, tokenizer: PreTrainedTokenizerBase, *, roles: dict[str, str] | None = None, cache_images: int = 4096
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        roles: dict[str, str] | None = None,
+        cache_images: int = 4096,
     ) -> None:
-        self.tokenizer = tokenizer
+        backend = getattr(tokenizer, "backend_tokenizer", None)
+        if not isinstance(backend, Tokenizer):
+            raise ValueError(f"a fast tokenizer is needed, got {type(tokenizer).__name__}")
+        self.tokenizer, self._backend = tokenizer, backend
         self._roles = roles or {}
         self._cache_images = cache_images
         self._resized: OrderedDict[ImageRef, np.ndarray] = OrderedDict()
-        self._control = {token: self._id(token) for token in (TURN_START, TURN_END, VISION_START, IMAGE_PAD, VISION_END)}
+        self._control = {
+            token: self._id(token) for token in (TURN_START, TURN_END, VISION_START, IMAGE_PAD, VISION_END)
+        }
         self._newline = self._plain("\n")
         self._plain_cached = lru_cache(maxsize=16384)(self._plain)
 
@@ -119,9 +133,8 @@ class Encoder:
 
     def _plain(self, text: str) -> tuple[int, ...]:
         """Ids of text in which control tokens are ordinary characters."""
-        backend = self.tokenizer.backend_tokenizer
-        backend.encode_special_tokens = True
-        return tuple(backend.encode(text, add_special_tokens=False).ids)
+        self._backend.encode_special_tokens = True
+        return tuple(self._backend.encode(text, add_special_tokens=False).ids)
 
     def _part(self, part: str | ImageRef) -> tuple[int, ...]:
         if isinstance(part, str):
@@ -213,7 +226,11 @@ def collate(
         found = int((input_ids_BL[row] == image_id).sum())
         if wanted != found:
             raise ValueError(f"sequence {row} has {found} image placeholders, its images need {wanted}")
-    batch = {"input_ids": input_ids_BL, "attention_mask": mask_BL, "mm_token_type_ids": (input_ids_BL == image_id).int()}
+    batch = {
+        "input_ids": input_ids_BL,
+        "attention_mask": mask_BL,
+        "mm_token_type_ids": (input_ids_BL == image_id).int(),
+    }
     if any(len(pixels.grid_thw) for pixels in pixel_batches):
         batch["pixel_values"] = torch.cat([pixels.pixel_values for pixels in pixel_batches])
         batch["image_grid_thw"] = torch.cat([pixels.grid_thw for pixels in pixel_batches])

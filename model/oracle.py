@@ -1,9 +1,9 @@
 """A scripted policy that knows the gold steps, and the noise that makes its demonstrations lifelike.
 
 It plays through the same agent loop, retriever and limits as any policy, so a demonstration is an ordinary trajectory. The
-plan of a question comes from whoever invented it (the miniature); the oracle itself sees only what retrieval returns. A share of
-its steps is deliberately useless: dead ends, repeated queries and over-broad ones, as in real trajectories, of which about 80 % of the
-steps are noise (method.md section 9, pilot 3).
+plan of a question comes from whoever invented it (the miniature); the oracle itself sees only what retrieval returns. A
+share of its steps is deliberately useless: dead ends, repeated queries and over-broad ones. In real trajectories about 80 % of
+the steps are noise (arXiv 2602.12735, third pilot study).
 """
 
 from __future__ import annotations
@@ -69,12 +69,18 @@ class Stage(StrEnum):
 class Oracle:
     """Policy and retriever of ONE rollout of one question; single use.
 
-    Give it to the agent loop in both roles: as retriever it passes searches on and remembers the hits, as policy it plays its plan
-    over what they were.
+    Give it to the agent loop in both roles: as retriever it passes searches on and remembers the hits, as policy it
+    plays its plan over what they were.
     """
 
     def __init__(
-        self, plan: Plan, retriever: Retriever, encoder: Encoder | None = None, *, noise: Noise, rng: random.Random
+        self,
+        plan: Plan,
+        retriever: Retriever,
+        encoder: Encoder | None = None,
+        *,
+        noise: Noise,
+        rng: random.Random,
     ) -> None:
         self._plan, self._retriever, self._encoder = plan, retriever, encoder
         self._noise, self._rng = noise, rng

@@ -14,9 +14,11 @@ from transformers import Qwen3VLForConditionalGeneration
 
 def _forward(self: nn.Module, hidden_states: Tensor) -> Tensor:
     """Embeddings [patches, width] of flattened patches [patches, 1536]."""
-    kernel: Tensor = self.proj.weight
+    projection = self.get_submodule("proj")
+    assert isinstance(projection, nn.Conv3d), "Qwen-VL embeds patches by a convolution"
+    kernel = projection.weight
     flat = hidden_states.view(-1, kernel[0].numel()).to(kernel.dtype)
-    return nn.functional.linear(flat, kernel.view(kernel.shape[0], -1), self.proj.bias)
+    return nn.functional.linear(flat, kernel.view(kernel.shape[0], -1), projection.bias)
 
 
 def as_matrix_product(model: Qwen3VLForConditionalGeneration) -> Qwen3VLForConditionalGeneration:

@@ -85,7 +85,9 @@ class Completion:
     text: str
     prompt_ids: tuple[int, ...] = ()  # image placeholders already expanded
     token_ids: tuple[int, ...] = ()  # generated, end token included when drawn
-    logprobs: tuple[float, ...] = ()  # log-probability of each generated token under temperature 1, natural log
+    logprobs: tuple[
+        float, ...
+    ] = ()  # log-probability of each generated token under temperature 1, natural log
     images: tuple[ImageRef, ...] = ()  # in placeholder order
     finish_reason: str = "stop"  # "stop" | "length"
     prompt_tokens: int = 0
@@ -114,7 +116,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """One node-construction unit of a rollout (method.md section 6): every call that started from one rebuilt context.
+    """One node-construction unit of a rollout (arXiv 2602.12735): every call that started from one rebuilt context.
 
     ``calls`` are in order; each call's prompt extends the previous prompt and completion, so the last call's prompt plus its
     tokens is the whole token sequence of the segment and earlier calls locate the other loss spans in it.

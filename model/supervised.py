@@ -48,7 +48,9 @@ def score(
     model: Qwen3VLForConditionalGeneration, examples: Sequence[Example], *, pad_id: int, image_id: int
 ) -> Scores:
     """Mean negative log-likelihood over all learnt tokens of B examples; logits exist at learnt positions only."""
-    inputs = collate([e.ids for e in examples], [e.pixels for e in examples], pad_id=pad_id, image_id=image_id)
+    inputs = collate(
+        [e.ids for e in examples], [e.pixels for e in examples], pad_id=pad_id, image_id=image_id
+    )
     hidden_BLD = model.model(**inputs).last_hidden_state
     width = hidden_BLD.shape[1]
     learn_BL = torch.tensor([[*e.learn, *([False] * (width - len(e.learn)))] for e in examples])

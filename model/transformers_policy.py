@@ -168,7 +168,7 @@ def generate(
     state = _prefill(model, {name: tensor.to(model.device) for name, tensor in batch.items()})
     active = rows
     while True:
-        drawn = _draw(state.logits_BV, active)
+        drawn = _draw(state.logits_BV, active, forbidden=encoder.image_id)
         for row, token, logprob in zip(active, drawn.tokens, drawn.logprobs, strict=True):
             row.take(token, logprob, encoder.eos_id)
         alive = [place for place, row in enumerate(active) if not row.done]
@@ -262,11 +262,16 @@ def _compacted(state: _State, alive: Sequence[int]) -> _State:
     return _State(state.logits_BV[kept], state.cache, state.mask_BL[kept], state.next_position_B[kept])
 
 
-def _draw(logits_BV: Tensor, rows: Sequence[_Row]) -> _Drawn:
-    """The next token of each row and its log-probability under temperature 1."""
-    tokens_B = logits_BV.argmax(dim=-1)
+def _draw(logits_BV: Tensor, rows: Sequence[_Row], *, forbidden: int) -> _Drawn:
+    """The next token of each row and its log-probability under temperature 1.
+
+    ``forbidden`` is the image placeholder: drawn, it would stand for pixels that nobody has.
+    """
+    allowed_BV = logits_BV.clone()
+    allowed_BV[:, forbidden] = -torch.inf
+    tokens_B = allowed_BV.argmax(dim=-1)
     if any(row.sampling.temperature > 0 for row in rows):
-        tokens_B = _sample(logits_BV, tokens_B, rows)
+        tokens_B = _sample(allowed_BV, tokens_B, rows)
     logprobs_B = torch.log_softmax(logits_BV, dim=-1).gather(1, tokens_B.unsqueeze(1)).squeeze(1)
     return _Drawn(tokens_B.tolist(), logprobs_B.tolist())
 

@@ -33,14 +33,16 @@ class ColdStart:
 
     shipped: str | None = "miniature"
     """Folder below ``checkpoints/`` of the repository to start from; None trains from random weights."""
-    minutes: float = 60.0
-    """Training stops after this long, whatever stage it is in; unused when a checkpoint ships."""
-    noise: float = 0.4
-    """Share of demonstrated steps that are dead ends, repeats or over-broad queries."""
+    passes: int = 4
+    """Demonstrations of one training question, each with noise of its own."""
+    steps: int = 700
+    """Optimiser steps on demonstrations, after the stages that come before them."""
+    noise: float = 0.35
+    """Share of planned searches that become a dead end, a repeat or an over-broad query."""
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.minutes <= 0 or not 0 <= self.noise < 1:
+        if min(self.passes, self.steps) < 1 or not 0 <= self.noise < 1:
             raise ValueError(f"cold start out of range: {self}")
 
 
@@ -96,8 +98,8 @@ class Evaluation:
     """Rows of the result table: memory policies with the cold start's weights, then the checkpoints."""
     questions: int = 24
     """Questions of each dataset, at most; the same ones for every method."""
-    concurrency: int = 32
-    """Rollouts at once."""
+    concurrency: int = 128
+    """Rollouts at once, and at most so many in one batch of the model."""
     resamples: int = 10_000
     """Of the bootstrap behind the confidence intervals."""
     seed: int = 0
@@ -138,7 +140,7 @@ def miniature() -> Recipe:
         base,
         name="miniature",
         worlds=replace(base.worlds, train=32, test=8),
-        cold_start=replace(base.cold_start, shipped=None, minutes=90),
+        cold_start=replace(base.cold_start, shipped=None),
         ggpo=replace(base.ggpo, updates=100),
         evaluation=replace(base.evaluation, questions=48),
     )

@@ -1,4 +1,4 @@
-"""VimRAG: the context is rebuilt from the memory graph each cycle (method.md section 3).
+"""VimRAG: the context is rebuilt from the memory graph each cycle (arXiv 2602.12735).
 
 A cycle is one search and its summary. Within it the conversation grows (reply, observation, errors), so each
 prompt extends the one before; once the node is in the graph, all of that is gone and graph and kept evidence

@@ -27,6 +27,12 @@ class TinyShape:
     """The large default of the 8B model keeps small models from learning to look things up (docs/log.md)."""
 
 
+def _token_id(tokenizer: PreTrainedTokenizerFast, token: str) -> int:
+    found = tokenizer.convert_tokens_to_ids(token)
+    assert isinstance(found, int), "one token has one id"
+    return found
+
+
 def build_config(tokenizer: PreTrainedTokenizerFast, shape: TinyShape) -> Qwen3VLConfig:
     """The transformers configuration of ``shape`` over ``tokenizer``."""
     head_dim = shape.width // shape.heads
@@ -61,9 +67,9 @@ def build_config(tokenizer: PreTrainedTokenizerFast, shape: TinyShape) -> Qwen3V
             "num_position_embeddings": (shape.native_px // PATCH_PX) ** 2,
             "deepstack_visual_indexes": [],
         },
-        image_token_id=tokenizer.convert_tokens_to_ids(IMAGE_PAD),
-        vision_start_token_id=tokenizer.convert_tokens_to_ids(VISION_START),
-        vision_end_token_id=tokenizer.convert_tokens_to_ids(VISION_END),
+        image_token_id=_token_id(tokenizer, IMAGE_PAD),
+        vision_start_token_id=_token_id(tokenizer, VISION_START),
+        vision_end_token_id=_token_id(tokenizer, VISION_END),
         video_token_id=len(tokenizer) + 1,  # no such token: frames travel as timed images
         tie_word_embeddings=True,
     )

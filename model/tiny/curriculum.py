@@ -1,8 +1,8 @@
 """What a tiny model learns before it meets the protocol: to copy, to look up, to read pictures.
 
-Trained directly on trajectories a model of this size learns nothing; in this order it learns in minutes (miniature.md, "Learn in
-stages"). Each lesson draws one example from a random generator; a stage ends at its threshold. Names are drawn anew for every
-example, so a lesson can only be passed by looking, never by remembering.
+Trained directly on trajectories a model of this size learns nothing; in this order it learns in minutes (docs/decisions). Each
+lesson draws one example from a random generator; a stage ends at its threshold. Names are drawn anew for every example, so
+a lesson can only be passed by looking, never by remembering.
 """
 
 from __future__ import annotations
@@ -110,7 +110,9 @@ def look_up(
     def lesson(rng: random.Random) -> Example:
         stated = [(rng.choice(relations), name(rng), name(rng)) for _ in range(facts)]
         sequencer = Sequencer(encoder)
-        lines = "".join(f"\n[{1 + place % 3}] {r.statement.format(a, b)}" for place, (r, a, b) in enumerate(stated))
+        lines = "".join(
+            f"\n[{1 + place % 3}] {r.statement.format(a, b)}" for place, (r, a, b) in enumerate(stated)
+        )
         sequencer.show(encoder.turn(Message(role="tool", parts=(f"Found:{lines}",))))
         for relation, subject, value in rng.sample(stated, k=facts):
             if rng.random() < questions:
@@ -136,13 +138,17 @@ def read_out(encoder: Encoder, see: Callable[[random.Random], Sight]) -> Lesson:
     return lesson
 
 
-def perception(encoder: Encoder, see: Callable[[random.Random], Sight], *, most_sights: int, questions: int = 4) -> Lesson:
+def perception(
+    encoder: Encoder, see: Callable[[random.Random], Sight], *, most_sights: int, questions: int = 4
+) -> Lesson:
     """Answer questions about one to ``most_sights`` pictured items shown as evidence."""
 
     def lesson(rng: random.Random) -> Example:
         sights = [see(rng) for _ in range(rng.randint(1, most_sights))]
         gallery = _Gallery()
-        parts = [part for number, sight in enumerate(sights, start=1) for part in gallery.shown(number, sight)]
+        parts = [
+            part for number, sight in enumerate(sights, start=1) for part in gallery.shown(number, sight)
+        ]
         asked = [(f"n{number}", fact) for number, sight in enumerate(sights, start=1) for fact in sight.facts]
         sequencer = Sequencer(encoder)
         for turn, (node, (question, answer)) in enumerate(rng.sample(asked, k=min(questions, len(asked)))):

@@ -34,7 +34,15 @@ def _turn_fragments() -> list[str]:
 def _action_fragments() -> list[str]:
     opening = ['<tool_call>{"name":"search","arguments":{"id":"', '<tool_call>{"name":"memorize","arguments":{"id":"',
                '<tool_call>{"name":"answer","arguments":{"parents":["']  # fmt: skip
-    fields = ['","parents":["', '","', '"],"query":"', '","summary":"', '","items":[', '"],"answer":"', ',"timestamps":[']
+    fields = [
+        '","parents":["',
+        '","',
+        '"],"query":"',
+        '","summary":"',
+        '","items":[',
+        '"],"answer":"',
+        ',"timestamps":[',
+    ]
     closing = ['"}}</tool_call>', "]}}</tool_call>", "]}", ",", "},"]
     marks = [
         f'{{"item":{item},"useful":{useful},"priority":{priority}'
@@ -69,5 +77,7 @@ def build_tokenizer(fragments: Iterable[str]) -> PreTrainedTokenizerFast:
     scored = [(piece, -1.0 - TIE_BREAK * rank) for rank, piece in enumerate(pieces)]
     backend = Tokenizer(models.Unigram(scored, unk_id=0, byte_fallback=True))
     backend.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
-    backend.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in CONTROL_TOKENS])
+    backend.add_special_tokens(
+        [AddedToken(token, special=True, normalized=False) for token in CONTROL_TOKENS]
+    )
     return PreTrainedTokenizerFast(tokenizer_object=backend, pad_token=PAD, eos_token=TURN_END)

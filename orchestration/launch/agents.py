@@ -21,6 +21,7 @@ from model.memory import MemoryPolicy
 from model.memory.closed_book import ClosedBook
 from model.memory.vanilla import Vanilla
 from model.memory.vimrag import Vimrag
+from model.patch_embedding import as_matrix_product
 from model.prompts import PROFILES
 from model.protocols import MediaSource, Policy, Retriever
 from model.records import Sampling
@@ -86,7 +87,7 @@ def load(path: Path, *, bf16: bool = False) -> Weights:
     dtype = torch.bfloat16 if bf16 else torch.float32
     model = Qwen3VLForConditionalGeneration.from_pretrained(path, dtype=dtype, local_files_only=True)
     tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
-    return Weights(model, tokenizer, path)
+    return Weights(as_matrix_product(model), tokenizer, path)
 
 
 def chosen(folder: Path, *, what: str) -> Path:

@@ -1,22 +1,38 @@
 """The cold start: the checkpoint that ships, checked against this code, or the staged training from random weights.
 
-Publishes one checkpoint below ``checkpoints/<run>-cold-start``. The stages and their lessons are ``model.cold_start`` and
-``model.tiny.curriculum``.
+Publishes checkpoints below ``checkpoints/<run>-cold-start``, one a stage when it trains: a run that was ended goes on with the
+stage after its last one. The stages are ``lessons.py``, what they are made of ``model.cold_start`` and ``model.tiny.curriculum``.
 """
 
+import asyncio
+import random
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
+from transformers import Qwen3VLForConditionalGeneration
+
 from infra.storage import Storage
 from model import checkpoint
+from model.cold_start import Stage, StageReport, imitation, run_stage, segments_of
+from model.encoding import Encoder
+from model.evaluation import evaluate
 from model.fingerprint import of_policy
-from orchestration.launch.agents import Weights, load
+from model.patch_embedding import as_matrix_product
+from model.rollouts import Collection
+from model.tiny.config import build_model
+from model.transformers_policy import TransformersPolicy
+from orchestration.launch import lessons
+from orchestration.launch.agents import GREEDY, Weights, World, load
+from orchestration.launch.demonstrations import demonstrate
+from orchestration.launch.join import MetricGrader, read_plans, tasks_of_split
 from orchestration.launch.mirror import Mirror
 from orchestration.launch.process import run_script
-from orchestration.launch.reporter import Reporter
+from orchestration.launch.reporter import Reporter, progress
 from orchestration.run_config import RunConfig
 
 SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints"
@@ -24,24 +40,115 @@ SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints"
 
 def run(config: RunConfig, reporter: Reporter) -> None:
     """Make the checkpoint and say what it is."""
+    shipped = config.recipe.cold_start.shipped
     with Mirror(Storage(config.root), config.cold_start_checkpoints) as target:
-        path = unpack(config.recipe.cold_start.shipped, target.pull())
+        if shipped is None:
+            path = Training(config, reporter, target).run()
+        else:
+            path = unpack(shipped, target.pull())
+            reporter.say(f"cold start: the checkpoint {shipped!r} that ships")
         target.push()
         weights = load(path)
-        reporter.say(f"cold start: the checkpoint {config.recipe.cold_start.shipped!r} that ships")
         reporter.finish(metadata(weights), data_version=of_policy(weights.model, weights.tokenizer))
 
 
-def unpack(name: str | None, target: Path) -> Path:
+class Training:
+    """The stages of one cold start from random weights."""
+
+    def __init__(self, config: RunConfig, reporter: Reporter, target: Mirror) -> None:
+        self._config, self._reporter, self._target = config, reporter, target
+        self._seed = config.recipe.cold_start.seed
+        torch.manual_seed(self._seed)
+        self._tokenizer = lessons.tokenizer()
+        self._encoder = Encoder(self._tokenizer)
+        self._storage = Storage(config.root)
+
+    def run(self) -> Path:
+        """Train every stage that is not done yet; returns the last checkpoint."""
+        done = checkpoint.latest(self._target.pull())
+        model, number = self._start(done)
+        for stage in self._stages(after=number):
+            number += 1
+            report = run_stage(
+                model, self._encoder, stage, random.Random(f"{self._seed}/{stage.name}"), report=self._say
+            )
+            score = self._validate(model) if stage.name == lessons.LAST_STAGE else None
+            done = self._save(model, number, report, score)
+        assert done is not None, "there are stages"
+        return done
+
+    def _start(self, done: Path | None) -> tuple[Qwen3VLForConditionalGeneration, int]:
+        if done is None:
+            return as_matrix_product(build_model(self._tokenizer, lessons.SHAPE)), 0
+        self._reporter.say(f"going on after stage {checkpoint.read(done).update}")
+        return load(done).model, checkpoint.read(done).update
+
+    def _stages(self, *, after: int) -> Iterator[Stage]:
+        primary = lessons.primary_stages(self._encoder)
+        yield from primary[after:]
+        if after <= len(primary):
+            yield self._demonstrations()
+
+    def _demonstrations(self) -> Stage:
+        recipe = self._config.recipe
+        world = World.open(self._storage, recipe)
+        tasks = tasks_of_split(self._storage, "train")
+        shown = demonstrate(
+            world,
+            self._encoder,
+            tasks,
+            read_plans(self._storage),
+            recipe.cold_start,
+            progress(self._reporter),
+        )
+        segments = segments_of(shown)
+        self._reporter.say(
+            f"{len(shown)} right demonstrations of {len(tasks)} questions, {len(segments)} segments"
+        )
+        lesson = imitation(segments, self._encoder, world.media)
+        return lessons.demonstration_stage(self._encoder, lesson, steps=recipe.cold_start.steps)
+
+    def _validate(self, model: Qwen3VLForConditionalGeneration) -> float:
+        """Share of the validation questions answered rightly, greedily."""
+        world = World.open(self._storage, self._config.recipe)
+        policy = TransformersPolicy(model, self._encoder, world.media)
+        agent = world.agent(policy, world.memory("vimrag", self._encoder), temperature=GREEDY)
+        tasks = tasks_of_split(self._storage, "val")
+        plan = Collection(concurrency=self._config.recipe.evaluation.concurrency, seed=self._seed)
+        found = asyncio.run(evaluate(agent, tasks, MetricGrader(), plan))
+        self._reporter.say(f"validation: {found.overall.estimate:.1%} right, mean of the benchmarks")
+        return found.overall.estimate
+
+    def _say(self, now: StageReport) -> None:
+        self._reporter.say(
+            f"{now.name} {now.step}/{now.max_steps}: loss {now.loss:.3f}, accuracy {now.accuracy:.1%}, "
+            f"{now.tokens / 1e6:.2f} M tokens, {now.seconds:.0f} s"
+        )
+
+    def _save(
+        self, model: Qwen3VLForConditionalGeneration, number: int, report: StageReport, score: float | None
+    ) -> Path:
+        path = checkpoint.save_weights(
+            self._target.path,
+            model=model,
+            tokenizer=self._tokenizer,
+            progress=checkpoint.Progress(update=number, steps=report.step, score=score),
+            params={"recipe": asdict(self._config.recipe), "stage": report._asdict()},
+        )
+        self._target.push()
+        return path
+
+
+def unpack(name: str, target: Path, *, shipped: Path = SHIPPED) -> Path:
     """Copy the shipped checkpoint called ``name`` below ``target`` and return where it is.
 
     Raises:
         ValueError: if no such checkpoint ships, or it is damaged.
     """
-    source = None if name is None else checkpoint.latest(SHIPPED / name)
+    source = checkpoint.latest(shipped / name)
     if source is None:
-        shipped = sorted(path.name for path in SHIPPED.iterdir()) if SHIPPED.is_dir() else []
-        raise ValueError(f"no checkpoint {name!r} ships in {SHIPPED}; there are: {shipped}")
+        known = sorted(path.name for path in shipped.iterdir()) if shipped.is_dir() else []
+        raise ValueError(f"no checkpoint {name!r} ships in {shipped}; there are: {known}")
     checkpoint.read(source)
     place, partial = target / source.name, target / f".{source.name}.partial"
     shutil.rmtree(partial, ignore_errors=True)

@@ -17,6 +17,7 @@ from model.oracle import Hop, Noise, Oracle, Plan
 from model.records import Outcome, Task, Trajectory
 from orchestration.launch.agents import World
 from orchestration.launch.join import MetricGrader
+from orchestration.recipes import ColdStart
 
 CONCURRENCY = 64
 
@@ -44,18 +45,20 @@ def distractions(
     return tuple(rng.sample(queries, k=min(count, len(queries))))
 
 
+def noise_of(share: float, queries: tuple[str, ...]) -> Noise:
+    """A ``share`` of searches errs: half of them dead ends, the rest over-broad or repeated."""
+    return Noise(dead_end=0.5 * share, broad=0.3 * share, repeat=0.2 * share, distractions=queries)
+
+
 def demonstrate(
     world: World,
     encoder: Encoder,
     tasks: Sequence[Task],
     plans: Mapping[str, Mapping[str, Any]],
-    *,
-    noise: Noise,
-    passes: int,
-    seed: int,
+    recipe: ColdStart,
     progress: Progress,
 ) -> list[Trajectory]:
-    """``passes`` rollouts of the oracle on each task, each with noise of its own; only those that end rightly are kept.
+    """``recipe.passes`` rollouts of the oracle on each task, each with noise of its own; only those that end rightly are kept.
 
     Raises:
         ValueError: if a task has no plan.
@@ -64,16 +67,16 @@ def demonstrate(
         raise ValueError(
             f"{len(missing)} questions have no plan, the first is {missing[0]!r}; is this the miniature?"
         )
-    noise = replace(noise, distractions=distractions(plans, random.Random(seed)))
+    errors = noise_of(recipe.noise, distractions(plans, random.Random(recipe.seed)))
     memory = world.memory("vimrag", encoder, training=True)
 
     def agent(task: Task, turn: int) -> Agent:
-        rng = random.Random(f"{seed}/{task.id}/{turn}")
-        oracle = Oracle(plan_of(plans[task.id]), world.retriever, encoder, noise=noise, rng=rng)
+        rng = random.Random(f"{recipe.seed}/{task.id}/{turn}")
+        oracle = Oracle(plan_of(plans[task.id]), world.retriever, encoder, noise=errors, rng=rng)
         return replace(world.agent(oracle, memory, temperature=1.0), retriever=oracle)
 
     async def play() -> list[Trajectory]:
-        slots, played, done = asyncio.Semaphore(CONCURRENCY), passes * len(tasks), 0
+        slots, played, done = asyncio.Semaphore(CONCURRENCY), recipe.passes * len(tasks), 0
 
         async def one(task: Task, turn: int) -> Trajectory:
             nonlocal done
@@ -83,7 +86,7 @@ def demonstrate(
             progress("demonstrations", done, played)
             return found
 
-        runs = await asyncio.gather(*(one(task, turn) for turn in range(passes) for task in tasks))
+        runs = await asyncio.gather(*(one(task, turn) for turn in range(recipe.passes) for task in tasks))
         return list(await grade_all(runs, MetricGrader()))
 
     return [each for each in asyncio.run(play()) if each.correct and each.outcome is Outcome.ANSWERED]

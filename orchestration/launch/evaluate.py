@@ -77,7 +77,9 @@ def run(config: RunConfig, reporter: Reporter) -> None:
 def _answer(world: World, name: str, tasks: Sequence[Task], path: Path, reporter: Reporter) -> Evaluation:
     weights = load(path)
     encoder = Encoder(weights.tokenizer)
-    policy = TransformersPolicy(weights.model, encoder, world.media)
+    policy = TransformersPolicy(
+        weights.model, encoder, world.media, max_batch=world.recipe.evaluation.concurrency
+    )
     agent = world.agent(policy, world.memory(METHODS[name].memory, encoder), temperature=GREEDY)
     plan, shown = world.recipe.evaluation, progress(reporter)
     shown(name, 0, len(tasks))

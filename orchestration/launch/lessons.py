@@ -19,6 +19,7 @@ from model.tiny.curriculum import Lesson, Relation, Sight, look_up, perception, 
 from model.tiny.tokenizer import build_tokenizer
 
 SHAPE = TinyShape(width=128, heads=4, feed_forward=352)  # 1.8 million parameters
+LAST_STAGE = "demonstrations"
 FORMS: tuple[Callable[[str], str], ...] = (str, str.capitalize, lambda syllable: f" {syllable.capitalize()}")
 
 
@@ -100,8 +101,8 @@ def demonstration_stage(encoder: Encoder, demonstrated: Lesson, *, steps: int) -
 
     pictures = mixture([perception(encoder, _see, most_sights=2), read_out(encoder, _see)], [0.5, 0.5])
     return Stage(
-        name="demonstrations",
-        lesson=mixture([renamed, pictures], [0.75, 0.25]),
+        name=LAST_STAGE,
+        lesson=mixture([renamed, pictures], [0.85, 0.15]),
         threshold=1.0,
         max_steps=steps,
         learning_rate=2e-3,

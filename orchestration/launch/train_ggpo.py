@@ -89,7 +89,9 @@ class Run:
         world = World.open(storage, config.recipe)
         layout = EngineConfig(zero_stage=ggpo.zero_stage, bf16=ggpo.bf16)
         self.engine = Engine(weights.model, config=layout, schedule=schedule_of(ggpo))
-        self.policy = TransformersPolicy(self.engine.model, self._encoder, world.media)
+        self.policy = TransformersPolicy(
+            self.engine.model, self._encoder, world.media, max_batch=config.recipe.evaluation.concurrency
+        )
         self.trainer = Trainer(
             self.engine,
             InputBuilder(encoder=self._encoder, media=world.media),

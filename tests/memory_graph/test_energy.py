@@ -13,7 +13,7 @@ from memory_graph.energy import energies, intrinsic_energies, kept_items
 from memory_graph.graph import ROOT, MemoryGraph
 from tests.memory_graph.graphs import graph, graphs, node, page
 
-# method.md, section 5: A(root; p=5, p=2), B(root; p=3), C(A; p=4); creation indices A 1, B 2, C 3, so T = 3.
+# Worked example of docs/ggpo.md: A(root; p=5, p=2), B(root; p=3), C(A; p=4); creation indices A 1, B 2, C 3, so T = 3.
 EXAMPLE = graph(
     node("A", items=(page("A1", 5), page("A2", 2))),
     node("B", items=(page("B1", 3),)),

@@ -1,4 +1,4 @@
-"""Invariants of the memory graph (method.md, section 1): what holds always, and what is refused."""
+"""Invariants of the memory graph (arXiv 2602.12735): what holds always, and what is refused."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def test_a_clip_file_starts_at_its_number_times_a_minute(chunks: Path):
     items = parse(chunks, line(["abc_1_000.mp4"])).items
     assert list(items) == ["xvbench:clip:abc_1#0", "xvbench:clip:abc_1#120"]
     item = items["xvbench:clip:abc_1#120"]
-    assert (item.position, item.parent, item.title) == (120.0, "abc_1", "abc 1")
+    assert (item.position, item.parent, item.title) == (120.0, "abc_1", "abc 1 02:00")
     assert item.media_key == item.id
 
 

@@ -1,0 +1,214 @@
+"""The launch scripts end to end on two text corpora: cold start, GGPO, evaluation, report; resumed, and seen by Dagster.
+
+The policy is a random model of a few thousand weights: what it answers is noise, what is asserted is the plumbing.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+import torch
+
+from assets.corpus import build_corpus
+from assets.index import build_index
+from assets.miniature import lexicon
+from infra import manifest
+from infra.storage import Storage
+from model import checkpoint, trajectory_store
+from model.algorithm import Schedule
+from model.engine import Engine, EngineConfig
+from model.tiny.config import TinyShape, build_model
+from model.tiny.tokenizer import build_tokenizer
+from orchestration.definitions import build_defs
+from orchestration.launch import cold_start, evaluate, report, train_ggpo
+from orchestration.launch.agents import load
+from orchestration.launch.join import tasks_of_split
+from orchestration.miniature_assets import ensure_miniature
+from orchestration.recipes import MiniatureWorlds, Recipe, quickstart
+from orchestration.run_config import RunConfig
+
+SHAPE = TinyShape(
+    width=48,
+    layers=1,
+    heads=2,
+    feed_forward=64,
+    vision_width=32,
+    vision_layers=1,
+    vision_heads=2,
+    vision_feed_forward=32,
+)
+DATASETS = ["hotpotqa", "squad"]
+
+
+@dataclass
+class Heard:
+    """A reporter that remembers."""
+
+    lines: list[str] = field(default_factory=list)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+    def finish(self, metadata: Mapping[str, Any], *, data_version: str | None = None) -> None:
+        self.metadata = metadata
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of shipped checkpoints with a random model in it."""
+    folder = tmp_path_factory.mktemp("shipped")
+    tokenizer = build_tokenizer(lexicon.all_fragments())
+    torch.manual_seed(0)
+    engine = Engine(build_model(tokenizer, SHAPE), config=EngineConfig(zero_stage=0), schedule=Schedule())
+    start = checkpoint.Progress(update=0, steps=0)
+    checkpoint.save(folder / "random", engine=engine, tokenizer=tokenizer, progress=start)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def recipe() -> Recipe:
+    base = quickstart()
+    return replace(
+        base,
+        name="plumbing",
+        worlds=MiniatureWorlds(train=1, val=1, test=1, questions=2),
+        cold_start=replace(base.cold_start, shipped="random"),
+        ggpo=replace(base.ggpo, updates=1, questions=2, group_size=2, checkpoint_every=1, validation=1),
+        evaluation=replace(base.evaluation, questions=2),
+        max_tokens=16,
+    )
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory, recipe: Recipe, shipped: Path) -> Path:
+    """Raw miniature, two corpora, index and cold start."""
+    folder = tmp_path_factory.mktemp("root")
+    storage = Storage(folder)
+    ensure_miniature(folder / "raw", recipe.worlds)
+    build_corpus(folder / "raw", storage, datasets=DATASETS)
+    build_index(storage)
+    cold_start.unpack("random", folder / config_of(folder, recipe).cold_start_checkpoints, shipped=shipped)
+    return folder
+
+
+def config_of(root: Path, recipe: Recipe) -> RunConfig:
+    return RunConfig(root=str(root), name=recipe.name, recipe=recipe)
+
+
+@pytest.fixture(scope="module")
+def trained(root: Path, recipe: Recipe) -> Heard:
+    heard = Heard()
+    train_ggpo.train(config_of(root, recipe), heard)
+    return heard
+
+
+@pytest.fixture(scope="module")
+def evaluated(root: Path, recipe: Recipe, trained: Heard) -> Heard:
+    heard = Heard()
+    evaluate.run(config_of(root, recipe), heard)
+    return heard
+
+
+def test_an_unknown_shipped_checkpoint_is_refused_with_those_there_are(shipped: Path, tmp_path: Path):
+    with pytest.raises(ValueError, match=r"no checkpoint 'large' ships .* there are: \['random'\]"):
+        cold_start.unpack("large", tmp_path, shipped=shipped)
+
+
+def test_training_leaves_a_checkpoint_that_loads_and_says_what_it_is(
+    root: Path, recipe: Recipe, trained: Heard
+):
+    folder = root / config_of(root, recipe).ggpo_checkpoints
+    assert trained.metadata["checkpoint"] == "000001"
+    assert (trained.metadata["updates"], trained.metadata["ranks"]) == (1, 1)
+    assert checkpoint.read(folder / "000001").update == 1
+    assert load(folder / "000001").model.config.text_config.hidden_size == SHAPE.width
+
+
+def test_training_shows_progress_with_the_time_that_is_left(trained: Heard):
+    assert any(line.startswith("update 1/1: reward ") and line.endswith("0 s left") for line in trained.lines)
+    assert any(line.startswith("validation: ") for line in trained.lines)
+
+
+def test_each_update_is_a_line_of_metrics(root: Path, recipe: Recipe, trained: Heard):
+    lines = (root / config_of(root, recipe).metrics / "ggpo.jsonl").read_text().splitlines()
+    records = [json.loads(line) for line in lines]
+    assert [record["update"] for record in records] == [0]
+    assert records[0]["num_rollouts"] == 4  # two questions, two rollouts each
+    assert 0 <= records[0]["validation"] <= 1
+
+
+def test_an_ended_run_goes_on_from_its_checkpoint(root: Path, recipe: Recipe, trained: Heard):
+    longer = replace(recipe, ggpo=replace(recipe.ggpo, updates=2))
+    heard = Heard()
+    train_ggpo.train(config_of(root, longer), heard)
+    assert "resuming after update 1" in heard.lines
+    assert heard.metadata["updates"] == 2
+    lines = (root / config_of(root, recipe).metrics / "ggpo.jsonl").read_text().splitlines()
+    assert [json.loads(line)["update"] for line in lines] == [0, 1]
+
+
+def test_every_method_answers_the_same_unseen_questions(root: Path, recipe: Recipe, evaluated: Heard):
+    config, storage = config_of(root, recipe), Storage(root)
+    expected = {task.id for task in tasks_of_split(storage, "test", per_dataset=2)}
+    made = manifest.read(storage, config.trajectories)
+    assert dict(made.counts) == dict.fromkeys(recipe.evaluation.methods, len(expected))
+    for method in recipe.evaluation.methods:
+        stored = list(trajectory_store.read(root / config.trajectories / f"{method}.parquet"))
+        assert {trajectory.task.id for trajectory in stored} == expected
+        assert all(trajectory.correct is not None for trajectory in stored)
+
+
+def test_test_questions_are_of_worlds_that_training_never_saw(root: Path):
+    storage = Storage(root)
+    ids = [{task.id for task in tasks_of_split(storage, split)} for split in ("train", "val", "test")]
+    assert all(ids)
+    assert not ids[0] & ids[1] and not ids[0] & ids[2] and not ids[1] & ids[2]
+
+
+def test_the_evaluation_compares_what_the_claims_are_about(root: Path, recipe: Recipe, evaluated: Heard):
+    document = json.loads((root / config_of(root, recipe).metrics / "evaluation.json").read_text())
+    pairs = [(each["before"], each["after"]) for each in document["comparisons"]]
+    assert pairs == [("closed_book", "cold_start"), ("vanilla", "cold_start"), ("cold_start", "ggpo")]
+    assert {row["dataset"] for method in document["methods"] for row in method["datasets"]} == set(DATASETS)
+    assert set(evaluated.metadata) >= {"accuracy_ggpo", "gain_ggpo_over_cold_start", "questions", "index"}
+
+
+def test_the_report_shows_every_method_and_curve(root: Path, recipe: Recipe, evaluated: Heard):
+    heard, config = Heard(), config_of(root, recipe)
+    report.run(config, heard)
+    page = (root / config.report / "index.html").read_text()
+    for text in (
+        "closed book",
+        "vanilla RAG",
+        "VimRAG, cold start",
+        "VimRAG, GGPO",
+        "hotpotqa",
+        "squad",
+        "<svg",
+    ):
+        assert text in page
+    assert any("VimRAG, cold start -> VimRAG, GGPO" in line for line in heard.lines)
+    assert heard.metadata["page"] == str(root / config.report / "index.html")
+
+
+def test_dagster_records_what_the_subprocess_reported(root: Path, recipe: Recipe, evaluated: Heard):
+    defs = build_defs(resource_overrides={"storage": Storage(root), "recipe": recipe})
+    job = dg.define_asset_job("report_only", selection=["report"])
+    resolved = dg.Definitions.merge(defs, dg.Definitions(jobs=[job])).resolve_job_def("report_only")
+    result = resolved.execute_in_process()
+    (event,) = result.get_asset_materialization_events()
+    assert event.materialization.metadata["page"].value == str(
+        root / config_of(root, recipe).report / "index.html"
+    )
+
+
+def test_a_step_that_comes_too_early_says_which_job_is_missing(tmp_path: Path, recipe: Recipe):
+    with pytest.raises(ValueError, match="run the job cold_start first"):
+        train_ggpo.train(config_of(tmp_path, recipe), Heard())
+    with pytest.raises(ValueError, match="run the job evaluate first"):
+        report.run(config_of(tmp_path, recipe), Heard())
