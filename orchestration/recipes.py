@@ -52,18 +52,18 @@ class Ggpo:
 
     algorithm: str = "ggpo"
     """Key of ``model.algorithm.ALGORITHMS``."""
-    updates: int = 20
+    updates: int = 8
     """Policy updates; each has rollouts of its own."""
     questions: int = 16
     """Questions of one update."""
-    group_size: int = 6
+    group_size: int = 8
     """Rollouts of one question."""
-    learning_rate: float = 1e-4
+    learning_rate: float = 2e-4
     mini_batches: int = 1
     """Optimiser steps of one update."""
     temperature: float = 1.0
     """Of sampling during rollouts."""
-    checkpoint_every: int = 10
+    checkpoint_every: int = 4
     """Updates between two checkpoints; at each, the validation questions are answered."""
     validation: int = 4
     """Validation questions of each dataset; they choose the checkpoint that is evaluated."""
@@ -96,7 +96,7 @@ class Evaluation:
 
     methods: tuple[str, ...] = ("closed_book", "vanilla", "cold_start", "ggpo")
     """Rows of the result table: memory policies with the cold start's weights, then the checkpoints."""
-    questions: int = 24
+    questions: int = 16
     """Questions of each dataset, at most; the same ones for every method."""
     concurrency: int = 128
     """Rollouts at once, and at most so many in one batch of the model."""
