@@ -24,7 +24,7 @@ from assets.tables import TableWriter
 from infra.manifest import Publication
 
 ITEMS, QUESTIONS, SKIPPED = "items.parquet", "questions.parquet", "skipped.parquet"
-PROGRESS_EVERY = 256  # records between two calls of the progress callback
+PROGRESS_EVERY = 10  # records between two calls of the progress callback
 
 
 class Progress(Protocol):

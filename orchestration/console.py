@@ -4,6 +4,7 @@ Dagster's own one prints run ids and engine events; it stays the default and the
 """
 
 import logging
+from typing import Any
 
 import dagster as dg
 
@@ -15,9 +16,18 @@ class ProgressFormatter(logging.Formatter):
         """One line, or several where the message has several."""
         meta = getattr(record, "dagster_meta", {})
         step = meta.get("step_key") or "run"
-        text = meta.get("orig_message") or record.getMessage()
+        text = (meta.get("orig_message") or record.getMessage()) + _reason(meta.get("dagster_event"))
         mark = "" if record.levelno < logging.WARNING else f"{record.levelname}: "
         return f"{self.formatTime(record, '%H:%M:%S')}  {step:<22} {mark}{text}"
+
+
+def _reason(event: Any) -> str:
+    """Why a step failed: the innermost cause of its error, on lines of its own; empty for any other event."""
+    error = getattr(getattr(event, "event_specific_data", None), "error", None)
+    while getattr(error, "cause", None) is not None:
+        error = error.cause
+    message = getattr(error, "message", None)
+    return f"\n{message.strip()}" if isinstance(message, str) else ""
 
 
 @dg.logger(

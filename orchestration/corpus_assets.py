@@ -75,7 +75,12 @@ def corpus(
             )
         yield dg.MaterializeResult(asset_key=key)
     for selected in sorted(context.selected_asset_check_keys, key=str):
-        yield _checked(selected, storage, names)
+        result = _checked(selected, storage, names)
+        if not result.passed:
+            context.log.error(
+                f"check {selected.name} of {selected.asset_key.to_user_string()} failed: {result.metadata}"
+            )
+        yield result
 
 
 def _metadata(storage: Storage, key: str, dataset: str) -> dict[str, Any]:

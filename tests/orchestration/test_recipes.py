@@ -46,7 +46,7 @@ def test_nonsense_is_refused_when_it_is_written_down(nonsense):
 def test_a_damaged_configuration_is_one_line_that_names_the_place():
     with pytest.raises(ValueError, match=r"recipe\.ggpo\.updates") as caught:
         text = RunConfig(root="r", name="n", recipe=Recipe(name="n")).to_json()
-        RunConfig.from_json(text.replace('"updates":20', '"updates":"many"'))
+        RunConfig.from_json(text.replace(f'"updates":{Ggpo().updates}', '"updates":"many"'))
     assert "\n" not in str(caught.value)
 
 
