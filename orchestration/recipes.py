@@ -52,7 +52,7 @@ class Ggpo:
 
     algorithm: str = "ggpo"
     """Key of ``model.algorithm.ALGORITHMS``."""
-    updates: int = 8
+    updates: int = 12
     """Policy updates; each has rollouts of its own."""
     questions: int = 16
     """Questions of one update."""
@@ -63,7 +63,7 @@ class Ggpo:
     """Optimiser steps of one update."""
     temperature: float = 1.0
     """Of sampling during rollouts."""
-    checkpoint_every: int = 4
+    checkpoint_every: int = 6
     """Updates between two checkpoints; at each, the validation questions are answered."""
     validation: int = 4
     """Validation questions of each dataset; they choose the checkpoint that is evaluated."""
