@@ -40,7 +40,7 @@ dev: $(STAMP) $(DAGSTER_HOME)/dagster.yaml ## the Dagster web page on 127.0.0.1:
 test: $(STAMP) ## every test
 	@$(BIN)/python -m pytest
 
-check: $(STAMP) ## lint, format, types, import rules, definitions
+check: $(STAMP) $(DAGSTER_HOME)/dagster.yaml ## lint, format, types, import rules, definitions
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports --no-cache

@@ -23,9 +23,9 @@ class ProgressFormatter(logging.Formatter):
 
 def _reason(event: Any) -> str:
     """Why a step failed: the innermost cause of its error, on lines of its own; empty for any other event."""
-    error = getattr(getattr(event, "event_specific_data", None), "error", None)
-    while getattr(error, "cause", None) is not None:
-        error = error.cause
+    error: Any = getattr(getattr(event, "event_specific_data", None), "error", None)
+    while (cause := getattr(error, "cause", None)) is not None:
+        error = cause
     message = getattr(error, "message", None)
     return f"\n{message.strip()}" if isinstance(message, str) else ""
 
