@@ -35,14 +35,16 @@ class ColdStart:
     """Folder below ``checkpoints/`` of the repository to start from; None trains from random weights."""
     passes: int = 4
     """Demonstrations of one training question, each with noise of its own."""
-    steps: int = 700
-    """Optimiser steps on demonstrations, after the stages that come before them."""
+    stage_steps: int = 2000
+    """Optimiser steps of each stage before the demonstrations, at most; its threshold or own limit may end it earlier."""
+    steps: int = 1300
+    """Optimiser steps on demonstrations."""
     noise: float = 0.35
     """Share of planned searches that become a dead end, a repeat or an over-broad query."""
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if min(self.passes, self.steps) < 1 or not 0 <= self.noise < 1:
+        if min(self.passes, self.stage_steps, self.steps) < 1 or not 0 <= self.noise < 1:
             raise ValueError(f"cold start out of range: {self}")
 
 

@@ -70,11 +70,6 @@ class Sequencer:
         return Example(tuple(self._ids), tuple(self._learn), pixels)
 
 
-def no_pixels() -> PixelBatch:
-    """Pixels of a sequence without pictures."""
-    return Encoder.no_pixels()
-
-
 def repetition(
     token_ids: Sequence[int], *, length: int = 96, longest_period: int = 24, alphabet: int | None = None
 ) -> Lesson:
@@ -88,7 +83,9 @@ def repetition(
         letters = token_ids if alphabet is None else rng.sample(token_ids, alphabet)
         period = [rng.choice(letters) for _ in range(rng.randint(6, longest_period))]
         ids = (period * (length // len(period) + 1))[:length]
-        return Example(tuple(ids), tuple(place >= len(period) for place in range(length)), no_pixels())
+        return Example(
+            tuple(ids), tuple(place >= len(period) for place in range(length)), Encoder.no_pixels()
+        )
 
     return lesson
 
@@ -122,7 +119,7 @@ def look_up(
                 opening = relation.statement.split("{1}")[0].format(subject).rstrip()
                 sequencer.show(encoder.text_ids(f"\n{opening}"))
                 sequencer.teach(encoder.text_ids(f" {value}."))
-        return sequencer.example(no_pixels())
+        return sequencer.example(Encoder.no_pixels())
 
     return lesson
 

@@ -9,7 +9,7 @@ import random
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -84,8 +84,8 @@ class Training:
         return load(done).model, checkpoint.read(done).update
 
     def _stages(self, *, after: int) -> Iterator[Stage]:
-        primary = lessons.primary_stages(self._encoder)
-        yield from primary[after:]
+        primary, most = lessons.primary_stages(self._encoder), self._config.recipe.cold_start.stage_steps
+        yield from (replace(stage, max_steps=min(stage.max_steps, most)) for stage in primary[after:])
         if after <= len(primary):
             yield self._demonstrations()
 
@@ -111,10 +111,11 @@ class Training:
     def _validate(self, model: Qwen3VLForConditionalGeneration) -> float:
         """Share of the validation questions answered rightly, greedily."""
         world = World.open(self._storage, self._config.recipe)
-        policy = TransformersPolicy(model, self._encoder, world.media)
+        many = self._config.recipe.evaluation.concurrency
+        policy = TransformersPolicy(model, self._encoder, world.media, max_batch=many)
         agent = world.agent(policy, world.memory("vimrag", self._encoder), temperature=GREEDY)
         tasks = tasks_of_split(self._storage, "val")
-        plan = Collection(concurrency=self._config.recipe.evaluation.concurrency, seed=self._seed)
+        plan = Collection(concurrency=many, seed=self._seed)
         found = asyncio.run(evaluate(agent, tasks, MetricGrader(), plan))
         self._reporter.say(f"validation: {found.overall.estimate:.1%} right, mean of the benchmarks")
         return found.overall.estimate

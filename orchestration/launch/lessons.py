@@ -69,8 +69,8 @@ def primary_stages(encoder: Encoder) -> tuple[Stage, ...]:
         Stage(
             name="read",
             lesson=mixture([reading, _facts(encoder, 6)], [0.9, 0.1]),
-            threshold=0.9,
-            max_steps=800,
+            threshold=0.97,
+            max_steps=1000,
             batch_size=48,
             learning_rate=2e-3,
             whole_spans=False,

@@ -4,6 +4,7 @@ The policy is a random model of a few thousand weights: what it answers is noise
 """
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -112,6 +113,24 @@ def evaluated(root: Path, recipe: Recipe, trained: Heard) -> Heard:
     heard = Heard()
     evaluate.run(config_of(root, recipe), heard)
     return heard
+
+
+def test_a_cold_start_from_nothing_passes_every_stage_and_goes_on_after_the_last(root: Path, recipe: Recipe):
+    brief = replace(recipe.cold_start, shipped=None, passes=1, stage_steps=1, steps=1)
+    config = config_of(root, replace(recipe, name="from-nothing", cold_start=brief))
+    heard, again = Heard(), Heard()
+    cold_start.run(config, heard)
+    folder = root / config.cold_start_checkpoints
+    assert [path.name for path in sorted(folder.iterdir())] == [f"{stage:06}" for stage in range(1, 10)]
+    assert checkpoint.read(folder / "000009").score is not None
+    assert heard.metadata["checkpoint"] == "000009"
+    assert any("right demonstrations" in line for line in heard.lines)
+    for stage in (8, 9):  # as if the run had been killed during the eighth stage
+        shutil.rmtree(folder / f"{stage:06}")
+    cold_start.run(config, again)
+    assert again.lines[0] == "going on after stage 7"
+    assert again.metadata["checkpoint"] == "000009"
+    assert not any(line.startswith("copy ") for line in again.lines)
 
 
 def test_an_unknown_shipped_checkpoint_is_refused_with_those_there_are(shipped: Path, tmp_path: Path):
