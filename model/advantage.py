@@ -9,9 +9,11 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from model.algorithm import Algorithm, Baseline
+from model.records import Trajectory
 
 
 class Spread(NamedTuple):
@@ -58,6 +60,13 @@ def advantages(
         else _normalised(reward, spreads[key], min(members[key]) == max(members[key]), algorithm)
         for key, reward in zip(keys, rewards, strict=True)
     )
+
+
+def with_advantages(trajectories: Sequence[Trajectory], *, algorithm: Algorithm) -> tuple[Trajectory, ...]:
+    """The rollouts of whole groups, each with its advantage noted."""
+    groups = [each.task.id for each in trajectories]
+    found = advantages(groups, [each.reward for each in trajectories], algorithm=algorithm)
+    return tuple(replace(each, advantage=worth) for each, worth in zip(trajectories, found, strict=True))
 
 
 def _normalised(reward: float, peers: Spread, equal: bool, algorithm: Algorithm) -> float:

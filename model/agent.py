@@ -8,17 +8,17 @@ memory policy.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from memory_graph.actions import Answer, Search
 from memory_graph.parsing import ActionError, Legal
-from model.context import reply_turn
+from model.context import readable, reply_turn
 from model.environment import Environment, Limits
-from model.events import Answered, Asked, Event, Finished, Rejected, Remembered, Replied
+from model.events import Answered, Asked, Event, Finished, Rejected, Remembered, Replied, Spoke
 from model.memory import MemoryPolicy, Session
-from model.protocols import Policy, Retriever
-from model.records import Call, Completion, Sampling, Segment, Task, Trajectory
+from model.protocols import Policy, Retriever, StreamingPolicy
+from model.records import Call, Completion, Message, Sampling, Segment, Task, Trajectory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +38,13 @@ class Agent:
                 return event.trajectory
         raise AssertionError("a rollout ends with Finished")
 
-    async def events(self, task: Task, *, seed: int | None = None) -> AsyncIterator[Event]:
+    async def events(
+        self, task: Task, *, seed: int | None = None, stream: bool = False
+    ) -> AsyncIterator[Event]:
         """What happens, as it happens; the last event is ``Finished``.
 
         ``seed`` makes the draws of this rollout reproducible; without it ``sampling.seed`` is used, or none.
+        ``stream`` adds ``Spoke`` events where the policy can stream.
         """
         session = self.memory.open(task, self.retriever, self.limits)
         ledger = Ledger()
@@ -52,14 +55,30 @@ class Agent:
             asked = self._ask(session)
             yield asked
             sampling = replace(self.sampling, seed=call_seed(seed, asked.call, default=self.sampling.seed))
-            completion = await self.policy.complete(asked.messages, sampling=sampling, task=task)
+            completion: Completion | None = None
+            async for piece in self._replies(asked.messages, sampling, task, stream=stream):
+                if isinstance(piece, Completion):
+                    completion = piece
+                else:
+                    yield Spoke(call=asked.call, text=piece)
+            assert completion is not None, "a reply ends with its completion"
             session.environment.count_call(asked.messages, completion)
-            ledger.record(completion)
+            ledger.record(asked.messages, completion)
             yield Replied(call=asked.call, completion=completion)
             for event in await _settle(session, completion, asked):
                 ledger.hear(event)
                 yield event
         yield Finished(trajectory=self._trajectory(session.environment, ledger))
+
+    async def _replies(
+        self, messages: Sequence[Message], sampling: Sampling, task: Task, *, stream: bool
+    ) -> AsyncIterator[str | Completion]:
+        """The reply, in pieces first if it is to be streamed and can be; the completion is last."""
+        if stream and isinstance(self.policy, StreamingPolicy):
+            async for piece in self.policy.stream(messages, sampling=sampling, task=task):
+                yield piece
+        else:
+            yield await self.policy.complete(messages, sampling=sampling, task=task)
 
     def _ask(self, session: Session) -> Asked:
         environment = session.environment
@@ -91,8 +110,8 @@ class Ledger:
         self._open: list[Call] = []
         self._segments: list[Segment] = []
 
-    def record(self, completion: Completion) -> None:
-        """Add a call to the open segment."""
+    def record(self, messages: Sequence[Message], completion: Completion) -> None:
+        """Add a call and what it was shown to the open segment."""
         self._open.append(
             Call(
                 prompt_ids=completion.prompt_ids,
@@ -100,6 +119,7 @@ class Ledger:
                 logprobs=completion.logprobs,
                 images=completion.images,
                 text=completion.text,
+                turns=readable(messages),
             )
         )
 

@@ -14,7 +14,7 @@ from memory_graph.budget import TOKEN_PIXELS, shown_size, shrink
 from memory_graph.graph import MemoryGraph, VisualItem
 from memory_graph.linearise import linearise, one_line
 from model.prompts import Profile
-from model.records import Completion, Hit, ImageRef, Message, Task
+from model.records import PICTURE, Completion, Hit, ImageRef, Message, Task, Turn
 
 CHARS_PER_TOKEN = 3  # below the 3.5-4.5 of English, so that the estimate errs towards too many
 
@@ -167,6 +167,20 @@ def reply_turn(completion: Completion) -> Message:
     drawn = completion.token_ids
     kept = drawn[:-1] if drawn and completion.finish_reason == "stop" else drawn
     return Message(role="assistant", parts=(completion.text,), token_ids=kept)
+
+
+def readable(messages: Sequence[Message]) -> tuple[Turn, ...]:
+    """The conversation as text for a reader, with a ``PICTURE`` for each picture; none in the texts themselves."""
+    return tuple(
+        Turn(
+            role=message.role,
+            text="".join(
+                PICTURE if isinstance(part, ImageRef) else part.replace(PICTURE, "\ufffd")
+                for part in message.parts
+            ),
+        )
+        for message in messages
+    )
 
 
 def num_visual_tokens(messages: Sequence[Message]) -> int:

@@ -24,6 +24,14 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Spoke:
+    """A piece of a reply that is being generated; only where streaming was asked for."""
+
+    call: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Replied:
     """The policy has replied."""
 
@@ -75,4 +83,4 @@ class Finished:
     trajectory: Trajectory
 
 
-Event: TypeAlias = Asked | Replied | Rejected | Observed | Remembered | Answered | Finished
+Event: TypeAlias = Asked | Spoke | Replied | Rejected | Observed | Remembered | Answered | Finished

@@ -5,8 +5,8 @@ Holds Protocols only; ``infra`` and the local policies satisfy them, a launch sc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol, runtime_checkable
 
 from PIL import Image
 
@@ -48,6 +48,17 @@ class Policy(Protocol):
 
     async def complete(self, messages: Sequence[Message], *, sampling: Sampling, task: Task) -> Completion:
         """One completion; many calls may be pending at once and may be batched. ``task`` is for scripted policies only."""
+        ...
+
+
+@runtime_checkable
+class StreamingPolicy(Policy, Protocol):
+    """A policy that can hand out its reply as it is generated."""
+
+    def stream(
+        self, messages: Sequence[Message], *, sampling: Sampling, task: Task
+    ) -> AsyncIterator[str | Completion]:
+        """Pieces of the reply's text as they come, the whole completion last; leaving early cancels the request."""
         ...
 
 

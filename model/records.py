@@ -103,15 +103,27 @@ class Outcome(StrEnum):
     FAILED = "failed"  # infrastructure error; carries no reward
 
 
+PICTURE = "\ufffc"  # the Unicode object replacement character stands for a picture in readable text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One turn of a prompt for a reader: every picture is one ``PICTURE``, in the order of the call's ``images``."""
+
+    role: str
+    text: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One model call inside a segment: the exact tokens and pixels."""
+    """One model call inside a segment: the exact tokens and pixels, and the prompt as it reads."""
 
     prompt_ids: tuple[int, ...]
     token_ids: tuple[int, ...]
     logprobs: tuple[float, ...]
     images: tuple[ImageRef, ...]
     text: str = ""
+    turns: tuple[Turn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,5 +168,6 @@ class Trajectory:
     index: str = ""  # retriever fingerprint
     reward: float | None = None  # None = unscored
     correct: bool | None = None
+    advantage: float | None = None  # within its group; None outside of training
     counters: Counters = field(default_factory=Counters)
     error: str = ""

@@ -17,9 +17,9 @@ from typing import Any
 import polars as pl
 
 from memory_graph import codec
-from model.records import Call, Counters, ImageRef, Outcome, Segment, Task, Trajectory
+from model.records import Call, Counters, ImageRef, Outcome, Segment, Task, Trajectory, Turn
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 ROWS_PER_GROUP = 64  # rows that a reader holds at once; a row of a real run is some hundred kilobytes
 
 _IMAGE = pl.Struct({"item_id": pl.String, "width": pl.Int32, "height": pl.Int32, "timestamp_s": pl.Float64})
@@ -30,6 +30,7 @@ _CALL = pl.Struct(
         "logprobs": pl.List(pl.Float64),
         "images": pl.List(_IMAGE),
         "text": pl.String,
+        "turns": pl.List(pl.Struct({"role": pl.String, "text": pl.String})),
     }
 )
 _SEGMENT = pl.Struct({"node_id": pl.String, "calls": pl.List(_CALL)})
@@ -48,6 +49,7 @@ SCHEMA = pl.Schema(
         "answer": pl.String,
         "correct": pl.Boolean,
         "reward": pl.Float64,
+        "advantage": pl.Float64,
         "memory": pl.String,
         "policy": pl.String,
         "index": pl.String,
@@ -124,6 +126,7 @@ def _row(trajectory: Trajectory) -> dict[str, Any]:
         "answer": trajectory.answer,
         "correct": trajectory.correct,
         "reward": trajectory.reward,
+        "advantage": trajectory.advantage,
         "memory": trajectory.memory,
         "policy": trajectory.policy,
         "index": trajectory.index,
@@ -148,7 +151,7 @@ def _trajectory(row: Mapping[str, Any], path: str | Path) -> Trajectory:
         choices=tuple(row["choices"]),
         gold=frozenset(row["gold"]),
     )
-    plain = ("answer", "correct", "reward", "memory", "policy", "index", "error")
+    plain = ("answer", "correct", "reward", "advantage", "memory", "policy", "index", "error")
     return Trajectory(
         task=task,
         graph=codec.decode(json.loads(row["graph"])),
@@ -170,4 +173,5 @@ def _call(row: Mapping[str, Any]) -> Call:
         logprobs=tuple(row["logprobs"]),
         images=tuple(ImageRef(**image) for image in row["images"]),
         text=row["text"],
+        turns=tuple(Turn(**turn) for turn in row["turns"]),
     )

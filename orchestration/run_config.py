@@ -34,8 +34,13 @@ class RunConfig:
 
     @property
     def trajectories(self) -> str:
-        """Directory of the stored rollouts."""
+        """Directory of the rollouts of the evaluation; one file a method."""
         return f"trajectories/{self.name}"
+
+    @property
+    def rollouts(self) -> str:
+        """Directory of the rollouts that were trained on; one file an update."""
+        return f"trajectories/{self.name}-ggpo"
 
     @property
     def metrics(self) -> str:

@@ -18,7 +18,8 @@ from torch import distributed as dist
 
 from infra.progress import duration
 from infra.storage import Storage
-from model import checkpoint
+from model import checkpoint, trajectory_store
+from model.advantage import with_advantages
 from model.agent import Agent, derived_seed
 from model.algorithm import ALGORITHMS, Algorithm, Schedule
 from model.batches import InputBuilder
@@ -49,6 +50,7 @@ def train(config: RunConfig, reporter: Reporter) -> None:
         Mirror(storage, config.cold_start_checkpoints) as cold_start,
         Mirror(storage, config.ggpo_checkpoints) as checkpoints,
         Mirror(storage, config.metrics) as metrics,
+        Mirror(storage, config.rollouts) as rollouts,
     ):
         metrics.pull()
         resumed = checkpoint.latest(checkpoints.pull())
@@ -58,7 +60,7 @@ def train(config: RunConfig, reporter: Reporter) -> None:
             run.resume()
         writer = MetricsWriter(metrics.path / METRICS, resume_at=run.trainer.updates) if rank() == 0 else None
         while run.trainer.updates < recipe.ggpo.updates:
-            record = run.update()
+            record = run.update(rollouts.path)
             due = (
                 run.trainer.updates % recipe.ggpo.checkpoint_every == 0
                 or run.trainer.updates == recipe.ggpo.updates
@@ -67,6 +69,7 @@ def train(config: RunConfig, reporter: Reporter) -> None:
             if writer is not None:
                 writer.write({**record, "validation": score})
                 metrics.push()
+                rollouts.push()
             if due:
                 run.save(checkpoints.path, score)
                 if rank() == 0:
@@ -114,8 +117,8 @@ class Run:
         self.trainer.updates = self._first = reached.update
         self._reporter.say(f"resuming after update {reached.update}")
 
-    def update(self) -> dict[str, Any]:
-        """Rollouts and one update; its metrics as a record."""
+    def update(self, folder: Path) -> dict[str, Any]:
+        """Rollouts and one update; its metrics as a record. The rollouts go to a file of ``folder``."""
         ggpo, number = self._recipe.ggpo, self.trainer.updates
         began = monotonic()
         tasks = self._batch(number, ggpo.questions)
@@ -126,6 +129,9 @@ class Run:
         )
         trajectories = self._rollouts(self._agent, tasks, plan, f"update {number + 1}: rollouts")
         rollout_s = monotonic() - began
+        if self.engine.rank == 0:
+            scored = with_advantages(trajectories, algorithm=self.trainer.algorithm)
+            trajectory_store.write(folder / f"update-{number + 1:05d}.parquet", scored)
         metrics = self.trainer.update(trajectories)
         self.policy.refresh()
         self._rewards.append(metrics.mean_reward)

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.advantage import advantages
+from memory_graph.graph import MemoryGraph
+from model.advantage import advantages, with_advantages
 from model.algorithm import ALGORITHMS, Algorithm, Baseline, Pruning, Schedule
+from model.records import Outcome, Task, Trajectory
 
 GROUPED_REWARDS = st.lists(
     st.tuples(st.sampled_from("abc"), st.one_of(st.none(), st.floats(-2, 2))), min_size=1, max_size=24
@@ -54,6 +56,24 @@ def test_shuffling_rollouts_never_changes_a_bit_of_any_advantage(rows: list, rng
     straight = advantages([g for g, _ in rows], [r for _, r in rows], algorithm=Algorithm())
     mixed = advantages([rows[i][0] for i in order], [rows[i][1] for i in order], algorithm=Algorithm())
     assert [straight[i] for i in order] == list(mixed)
+
+
+def test_each_rollout_carries_the_advantage_it_is_trained_with():
+    def rollout(question: str, reward: float | None) -> Trajectory:
+        task = Task(id=question, dataset="d", question="?", answers=())
+        return Trajectory(
+            task=task, graph=MemoryGraph(question="?"), segments=(), outcome=Outcome.ABSTAINED, reward=reward
+        )
+
+    noted = with_advantages(
+        [rollout("a", 1.0), rollout("b", 1.0), rollout("a", 0.0), rollout("a", None)], algorithm=Algorithm()
+    )
+    assert [each.advantage for each in noted] == [
+        pytest.approx(1, abs=1e-5),
+        0,
+        pytest.approx(-1, abs=1e-5),
+        None,
+    ]
 
 
 def test_a_reward_that_is_not_finite_is_refused():

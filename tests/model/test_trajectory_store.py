@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from memory_graph.graph import AnswerNode, MemoryGraph, SearchNode, VisualItem
-from model.records import Call, Counters, ImageRef, Outcome, Segment, Task, Trajectory
+from model.records import Call, Counters, ImageRef, Outcome, Segment, Task, Trajectory, Turn
 from model.trajectory_store import ROWS_PER_GROUP, read, scan, write, write_parts
 
 words = st.text(max_size=8)
@@ -28,6 +28,7 @@ calls = st.builds(
     logprobs=st.lists(st.floats(max_value=0, allow_nan=False), max_size=5).map(tuple),
     images=st.lists(images, max_size=2).map(tuple),
     text=words,
+    turns=st.lists(st.builds(Turn, role=words, text=words), max_size=2).map(tuple),
 )
 segments = st.builds(Segment, node_id=st.none() | words, calls=st.lists(calls, max_size=2).map(tuple))
 tasks = st.builds(
@@ -55,6 +56,7 @@ trajectories = st.builds(
     outcome=st.sampled_from(Outcome),
     answer=words,
     reward=st.none() | st.floats(0, 1),
+    advantage=st.none() | st.floats(-9, 9),
     correct=st.none() | st.booleans(),
     counters=st.builds(Counters, model_calls=st.integers(0, 99), prompt_tokens=st.integers(0, 2**40)),
     error=words,

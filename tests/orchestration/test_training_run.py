@@ -161,6 +161,14 @@ def test_each_update_is_a_line_of_metrics(root: Path, recipe: Recipe, trained: H
     assert 0 <= records[0]["validation"] <= 1
 
 
+def test_the_rollouts_of_each_update_are_kept_with_their_advantages(
+    root: Path, recipe: Recipe, trained: Heard
+):
+    stored = list(trajectory_store.read(root / config_of(root, recipe).rollouts / "update-00001.parquet"))
+    assert len(stored) == 4  # two questions, two rollouts each
+    assert all(each.advantage is not None and each.segments[-1].calls[0].turns for each in stored)
+
+
 def test_an_ended_run_goes_on_from_its_checkpoint(root: Path, recipe: Recipe, trained: Heard):
     longer = replace(recipe, ggpo=replace(recipe.ggpo, updates=2))
     heard = Heard()
