@@ -8,11 +8,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(TORCH)
 CONSTRAINTS := $(if $(filter cpu,$(TORCH)),-c constraints/cpu.txt)
 
-ROOT ?= $(CURDIR)/runs/quickstart
+RECIPE ?= quickstart
+ROOT ?= $(CURDIR)/runs/$(RECIPE)
 JOB ?= miniature
 export DAGSTER_HOME ?= $(CURDIR)/.dagster
 
-.PHONY: help install quickstart dev test check format clean
+.PHONY: help install quickstart policies dev test check format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,9 +31,12 @@ $(DAGSTER_HOME)/dagster.yaml: dagster.yaml
 	@mkdir -p $(DAGSTER_HOME) && cp dagster.yaml $@
 
 quickstart: $(STAMP) $(DAGSTER_HOME)/dagster.yaml ## the whole platform on invented data, then its results
-	@env -u VIMRAG_RAW VIMRAG_ROOT=$(ROOT) VIMRAG_RECIPE=quickstart PYTHONWARNINGS=ignore \
+	@env -u VIMRAG_RAW VIMRAG_ROOT=$(ROOT) VIMRAG_RECIPE=$(RECIPE) PYTHONWARNINGS=ignore \
 	  $(BIN)/dagster job execute -m orchestration.definitions -j $(JOB) -c orchestration/console.yaml
-	@$(BIN)/vimrag report --root $(ROOT) --run quickstart
+	@$(BIN)/vimrag report --root $(ROOT) --run $(RECIPE)
+
+policies: ## every memory policy on the same unseen questions: accuracy, tokens, repeated searches
+	@$(MAKE) --no-print-directory quickstart RECIPE=policies JOB=policies
 
 dev: $(STAMP) $(DAGSTER_HOME)/dagster.yaml ## the Dagster web page on 127.0.0.1:3000
 	@VIMRAG_ROOT=$(ROOT) $(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1

@@ -69,6 +69,17 @@ class CounterTable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SpendingRow:
+    """What one method spends on a question, and how much more than the reference on the same questions (paired)."""
+
+    name: str
+    tokens: Estimate
+    repeats: Estimate
+    tokens_more: Estimate | None = None
+    repeats_more: Estimate | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
     """One question, what a method answered, and the graph it built on the way as lines of text."""
 
@@ -92,6 +103,9 @@ class Report:
     comparisons: tuple[Comparison, ...] = ()
     curves: tuple[Curve, ...] = ()
     counters: CounterTable | None = None
+    spending: tuple[SpendingRow, ...] = ()
+    reference: str = ""
+    """What ``spending`` is compared with."""
     examples: tuple[Example, ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
 
@@ -141,6 +155,17 @@ def quantity(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
+def amount(estimate: Estimate | None, *, signed: bool = False) -> str:
+    """``1,204 (1,100 to 1,320)``: a quantity with its interval; a dash where there is none."""
+    if estimate is None or _missing(estimate.value):
+        return "–"
+    value, low, high = (
+        ("+" if signed and number is not None and number > 0 else "") + quantity(number)
+        for number in (estimate.value, estimate.low, estimate.high)
+    )
+    return f"{value} ({low} to {high})"
+
+
 def _missing(value: float | None) -> bool:
     return value is None or math.isnan(value)
 
@@ -157,5 +182,5 @@ def _template() -> Template:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(percent=percent, interval=interval, quantity=quantity)
+    environment.filters.update(percent=percent, interval=interval, quantity=quantity, amount=amount)
     return environment.from_string(files("infra").joinpath("report.html.j2").read_text(encoding="utf-8"))

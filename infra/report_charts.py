@@ -29,6 +29,12 @@ class Curve:
     x_label: str
     y_label: str
     series: tuple[tuple[str, tuple[tuple[float, float], ...]], ...]
+    bands: tuple[tuple[tuple[float, float, float], ...], ...] = ()
+    """The interval around each series as (x, low, high); none, or one a series."""
+
+    def __post_init__(self) -> None:
+        if self.bands and len(self.bands) != len(self.series):
+            raise ValueError(f"{len(self.bands)} bands for {len(self.series)} series of {self.title!r}")
 
 
 def curve_chart(curve: Curve) -> str:
@@ -43,6 +49,9 @@ def curve_chart(curve: Curve) -> str:
             ms=3.5,
             **style,
         )
+    for number, band in enumerate(curve.bands):
+        steps, low, high = ([row[at] for row in band] for at in range(3))
+        axes.fill_between(steps, low, high, color=COLOURS[number % len(COLOURS)], alpha=0.15, linewidth=0)
     axes.set_xlabel(curve.x_label)
     axes.set_ylabel(curve.y_label)
     axes.grid(axis="y", color=INK, alpha=0.15, linewidth=0.6)

@@ -120,6 +120,8 @@ class Ledger:
                 images=completion.images,
                 text=completion.text,
                 turns=readable(messages),
+                prompt_tokens=completion.prompt_tokens,
+                completion_tokens=completion.completion_tokens,
             )
         )
 

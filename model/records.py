@@ -124,6 +124,8 @@ class Call:
     images: tuple[ImageRef, ...]
     text: str = ""
     turns: tuple[Turn, ...] = ()
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,6 +31,8 @@ _CALL = pl.Struct(
         "images": pl.List(_IMAGE),
         "text": pl.String,
         "turns": pl.List(pl.Struct({"role": pl.String, "text": pl.String})),
+        "prompt_tokens": pl.Int32,
+        "completion_tokens": pl.Int32,
     }
 )
 _SEGMENT = pl.Struct({"node_id": pl.String, "calls": pl.List(_CALL)})
@@ -174,4 +176,6 @@ def _call(row: Mapping[str, Any]) -> Call:
         images=tuple(ImageRef(**image) for image in row["images"]),
         text=row["text"],
         turns=tuple(Turn(**turn) for turn in row["turns"]),
+        prompt_tokens=row["prompt_tokens"],
+        completion_tokens=row["completion_tokens"],
     )

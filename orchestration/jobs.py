@@ -40,7 +40,15 @@ miniature_job = dg.define_asset_job(
     description="The whole platform on invented data: nine datasets to the report, in one run.",
 )
 
-JOBS = [corpus_job, index_job, cold_start_job, train_ggpo_job, evaluate_job, miniature_job]
+policies_job = dg.define_asset_job(
+    "policies",
+    selection=dg.AssetSelection.all() - dg.AssetSelection.assets("ggpo_checkpoint"),
+    tags=ALL_DATASETS,
+    executor_def=dg.in_process_executor,
+    description="The miniature without training: every memory policy on the same unseen questions.",
+)
+
+JOBS = [corpus_job, index_job, cold_start_job, train_ggpo_job, evaluate_job, miniature_job, policies_job]
 
 nightly_index = dg.ScheduleDefinition(
     name="nightly_index",

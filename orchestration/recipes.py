@@ -148,7 +148,32 @@ def miniature() -> Recipe:
     )
 
 
-RECIPES: dict[str, Callable[[], Recipe]] = {recipe.__name__: recipe for recipe in (quickstart, miniature)}
+def policies() -> Recipe:
+    """The first pilot study: every memory policy with the cold start's weights on the same unseen questions; no training."""
+    base = quickstart()
+    every = (
+        "closed_book",
+        "vanilla",
+        "videorag",
+        "universalrag",
+        "react",
+        "mem1",
+        "memagent",
+        "vimrag_text",
+        "vimrag_equal",
+        "cold_start",
+    )
+    return replace(
+        base,
+        name="policies",
+        worlds=replace(base.worlds, train=1, val=1, test=8),
+        evaluation=replace(base.evaluation, methods=every, questions=32),
+    )
+
+
+RECIPES: dict[str, Callable[[], Recipe]] = {
+    recipe.__name__: recipe for recipe in (quickstart, miniature, policies)
+}
 
 
 def recipe(name: str) -> Recipe:

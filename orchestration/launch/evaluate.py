@@ -21,6 +21,7 @@ from model.encoding import Encoder
 from model.evaluation import Comparison, Evaluation, compare, evaluate, table
 from model.records import Task, Trajectory
 from model.rollouts import Collection, Progress
+from model.spending import Spending, Step, saving, spending
 from model.statistics import Interval
 from model.transformers_policy import TransformersPolicy
 from orchestration.launch.agents import GREEDY, World, chosen, load
@@ -43,13 +44,28 @@ class Method:
     memory: str
 
 
+_BASELINES = (
+    "closed_book",
+    "vanilla",
+    "videorag",
+    "universalrag",
+    "react",
+    "mem1",
+    "memagent",
+    "vimrag_text",
+    "vimrag_equal",
+    "precaption",
+    "raw_visual",
+    "context_caption",
+    "related_visual",
+)
 METHODS = {
-    "closed_book": Method(weights="cold_start", memory="closed_book"),
-    "vanilla": Method(weights="cold_start", memory="vanilla"),
+    **{name: Method(weights="cold_start", memory=name) for name in _BASELINES},
     "cold_start": Method(weights="cold_start", memory="vimrag"),
     "ggpo": Method(weights="ggpo", memory="vimrag"),
 }
-COMPARED = (("closed_book", "cold_start"), ("vanilla", "cold_start"), ("cold_start", "ggpo"))
+REFERENCE = "cold_start"  # what the spending of every other method is compared with
+COMPARED = (*((name, REFERENCE) for name in _BASELINES), (REFERENCE, "ggpo"))
 
 
 def run(config: RunConfig, reporter: Reporter) -> None:
@@ -107,6 +123,11 @@ def summarise(results: dict[str, Evaluation], config: RunConfig, *, index: str) 
             for before, after in COMPARED
             if before in results and after in results
         ],
+        "savings": [
+            _saving(name, results[REFERENCE], results[name])
+            for name in names
+            if name != REFERENCE and REFERENCE in results
+        ],
         "examples": [example for name in names[-1:] for example in _examples(name, results[name])],
     }
 
@@ -114,7 +135,36 @@ def summarise(results: dict[str, Evaluation], config: RunConfig, *, index: str) 
 def _method(name: str, result: Evaluation) -> dict[str, Any]:
     policies = sorted({t.policy for t in result.trajectories if t.policy})
     rows = [finite(row) for row in table(result)]
-    return {"name": name, "overall": finite(result.overall._asdict()), "datasets": rows, "policies": policies}
+    return {
+        "name": name,
+        "overall": finite(result.overall._asdict()),
+        "datasets": rows,
+        "policies": policies,
+        "spending": _spending(spending(result.trajectories)),
+    }
+
+
+def _spending(found: Spending) -> dict[str, Any]:
+    return {
+        **{name: finite(getattr(found, name)._asdict()) for name in ("tokens", "searches", "repeats")},
+        "tokens_by_call": [_step(each) for each in found.tokens_by_call],
+        "repeats_by_search": [_step(each) for each in found.repeats_by_search],
+    }
+
+
+def _step(each: Step) -> dict[str, Any]:
+    return {"step": each.step, "rollouts": each.rollouts, **finite(each.mean._asdict())}
+
+
+def _saving(name: str, reference: Evaluation, other: Evaluation) -> dict[str, Any]:
+    found = saving(reference.trajectories, other.trajectories)
+    return {
+        "method": name,
+        "against": REFERENCE,
+        "questions": found.questions,
+        "tokens": finite(found.tokens._asdict()),
+        "repeats": finite(found.repeats._asdict()),
+    }
 
 
 def _comparison(before: str, after: str, found: Comparison) -> dict[str, Any]:

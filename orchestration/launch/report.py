@@ -10,7 +10,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from infra.manifest import publish
-from infra.report import Comparison, CounterTable, Estimate, Example, MethodRow, Report, render, to_json
+from infra.report import (
+    Comparison,
+    CounterTable,
+    Estimate,
+    Example,
+    MethodRow,
+    Report,
+    SpendingRow,
+    render,
+    to_json,
+)
 from infra.report_charts import Curve
 from infra.storage import Storage
 from orchestration.launch.process import run_script
@@ -18,13 +28,33 @@ from orchestration.launch.reporter import Reporter
 from orchestration.run_config import RunConfig
 
 EVALUATION, GGPO, COLD_START = "evaluation.json", "ggpo.jsonl", "cold_start.jsonl"
+LEAST_ROLLOUTS = 5  # a mean over fewer says nothing
 TITLES = {
     "closed_book": "closed book",
     "vanilla": "vanilla RAG",
+    "videorag": "VideoRAG",
+    "universalrag": "UniversalRAG",
+    "react": "ReAct",
+    "mem1": "Mem1",
+    "memagent": "MemAgent",
+    "vimrag_text": "graph, text only",
+    "vimrag_equal": "graph, equal budgets",
+    "precaption": "captions at index time",
+    "raw_visual": "all retrieved pixels",
+    "context_caption": "captions given the query",
+    "related_visual": "useful items' pixels",
     "cold_start": "VimRAG, cold start",
     "ggpo": "VimRAG, GGPO",
 }
-NOTES = {"closed_book": "no search", "vanilla": "one search"}
+NOTES = {
+    "closed_book": "no search",
+    "vanilla": "one search",
+    "videorag": "one search, clips first",
+    "universalrag": "one search where a router says",
+    "react": "the whole history",
+    "mem1": "a text state rewritten each turn",
+    "memagent": "a bounded text memory",
+}
 COUNTERS = {
     "mean_model_calls": "model calls",
     "mean_searches": "searches",
@@ -70,8 +100,10 @@ def build(document: Mapping[str, Any], *, ggpo: Records, cold_start: Records, co
         benchmarks=benchmarks,
         methods=tuple(_row(method) for method in methods),
         comparisons=tuple(_comparison(each) for each in document["comparisons"]),
-        curves=(*cold_start_curves(cold_start), *ggpo_curves(ggpo)),
+        curves=(*cold_start_curves(cold_start), *ggpo_curves(ggpo), *spending_curves(methods)),
         counters=counters(methods),
+        spending=spending_rows(document),
+        reference=next((_title(each["against"]) for each in document.get("savings", ())), ""),
         examples=tuple(
             Example(**{**each, "references": tuple(each["references"])}) for each in document["examples"]
         ),
@@ -129,6 +161,66 @@ def cold_start_curves(records: Records) -> tuple[Curve, ...]:
     )
     return (
         Curve(title="Cold start: accuracy of each stage", x_label="step", y_label="accuracy", series=series),
+    )
+
+
+def spending_rows(document: Mapping[str, Any]) -> tuple[SpendingRow, ...]:
+    """Tokens and repeated searches a method, beside the difference to the reference where there is one."""
+    savings = {each["method"]: each for each in document.get("savings", ())}
+    rows = []
+    for method in document["methods"]:
+        found, saved = method.get("spending"), savings.get(method["name"])
+        if found is None:
+            continue
+        number = sum(row["scored"] for row in method["datasets"])
+        rows.append(
+            SpendingRow(
+                name=_title(method["name"]),
+                tokens=_estimate(found["tokens"], number),
+                repeats=_estimate(found["repeats"], number),
+                tokens_more=_estimate(saved["tokens"], saved["questions"]) if saved else None,
+                repeats_more=_estimate(saved["repeats"], saved["questions"]) if saved else None,
+            )
+        )
+    return tuple(rows)
+
+
+def spending_curves(methods: Sequence[Mapping[str, Any]]) -> tuple[Curve, ...]:
+    """Tokens by call and repeated searches by search with their intervals; steps that few rollouts reach are left out."""
+    kinds = (
+        ("tokens_by_call", "Tokens of the n-th call", "call", "tokens"),
+        ("repeats_by_search", "Share of the n-th searches that repeat an earlier one", "search", "share"),
+    )
+    return tuple(
+        curve for name, title, x, y in kinds if (curve := _stepwise(methods, name, title, x, y)) is not None
+    )
+
+
+def _stepwise(
+    methods: Sequence[Mapping[str, Any]], name: str, title: str, x_label: str, y_label: str
+) -> Curve | None:
+    found = {
+        _title(method["name"]): [
+            each for each in method["spending"][name] if each["rollouts"] >= LEAST_ROLLOUTS
+        ]
+        for method in methods
+        if "spending" in method
+    }
+    drawn = {label: steps for label, steps in found.items() if len(steps) > 1}
+    if not drawn:
+        return None
+    return Curve(
+        title=title,
+        x_label=x_label,
+        y_label=y_label,
+        series=tuple(
+            (label, tuple((float(each["step"]), each["estimate"]) for each in steps))
+            for label, steps in drawn.items()
+        ),
+        bands=tuple(
+            tuple((float(each["step"]), each["low"], each["high"]) for each in steps)
+            for steps in drawn.values()
+        ),
     )
 
 

@@ -18,6 +18,8 @@ from infra.report import (
     Example,
     MethodRow,
     Report,
+    SpendingRow,
+    amount,
     interval,
     percent,
     quantity,
@@ -74,6 +76,19 @@ def report() -> Report:
                 memory="n1 <- root | who leads Belodu | nothing",
             ),
         ),
+        spending=(
+            SpendingRow(
+                name="cold start", tokens=estimate(1204.0, 1100.0, 1320.0), repeats=Estimate(value=None)
+            ),
+            SpendingRow(
+                name="GGPO",
+                tokens=estimate(900.0, 800.0, 1000.0),
+                repeats=estimate(0.5, 0.25, 0.75),
+                tokens_more=estimate(-304.0, -400.0, -200.0),
+                repeats_more=estimate(0.25, -0.125, 0.5),
+            ),
+        ),
+        reference="cold start",
         facts=(("seed", "0"),),
     )
 
@@ -190,3 +205,21 @@ def test_results_of_unknown_benchmarks_are_refused(report: Report):
         replace(report, benchmarks=("hotpotqa",))
     with pytest.raises(ValueError, match="one value for each method"):
         replace(report, counters=CounterTable(methods=("a", "b"), rows=(("searches", (1.0,)),)))
+
+
+def test_what_is_spent_stands_with_its_interval_and_its_paired_difference(report: Report):
+    page = render(report)
+    assert "1,204 (1,100 to 1,320)" in page
+    assert "-304 (-400 to -200)" in page
+    assert "+0.25 (-0.125 to +0.5)" in page
+    assert amount(None) == amount(Estimate(value=None)) == "–"
+
+
+def test_a_band_belongs_to_its_series():
+    line = ("GGPO", ((1.0, 0.4), (2.0, 0.5)))
+    drawn = curve_chart(
+        Curve(title="t", x_label="x", y_label="y", series=(line,), bands=(((1, 0.3, 0.5), (2, 0.4, 0.6)),))
+    )
+    assert len(drawn) > len(curve_chart(Curve(title="t", x_label="x", y_label="y", series=(line,))))
+    with pytest.raises(ValueError, match="2 bands for 1 series"):
+        Curve(title="t", x_label="x", y_label="y", series=(line,), bands=((), ()))

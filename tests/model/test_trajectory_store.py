@@ -29,6 +29,7 @@ calls = st.builds(
     images=st.lists(images, max_size=2).map(tuple),
     text=words,
     turns=st.lists(st.builds(Turn, role=words, text=words), max_size=2).map(tuple),
+    prompt_tokens=st.integers(0, 2**31 - 1),
 )
 segments = st.builds(Segment, node_id=st.none() | words, calls=st.lists(calls, max_size=2).map(tuple))
 tasks = st.builds(

@@ -36,7 +36,7 @@ def test_the_assets_are_these_and_no_others(graph):
 
 def test_the_jobs_and_schedules_are_these_and_no_others():
     named = {job.name for job in defs.resolve_all_job_defs() if not job.name.startswith("__")}
-    assert named == {"corpus", "index", "cold_start", "train_ggpo", "evaluate", "miniature"}
+    assert named == {"corpus", "index", "cold_start", "train_ggpo", "evaluate", "miniature", "policies"}
     assert {schedule.name for schedule in defs.schedules or ()} == {"nightly_index"}
 
 

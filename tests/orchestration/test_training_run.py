@@ -202,6 +202,12 @@ def test_the_evaluation_compares_what_the_claims_are_about(root: Path, recipe: R
     pairs = [(each["before"], each["after"]) for each in document["comparisons"]]
     assert pairs == [("closed_book", "cold_start"), ("vanilla", "cold_start"), ("cold_start", "ggpo")]
     assert {row["dataset"] for method in document["methods"] for row in method["datasets"]} == set(DATASETS)
+    assert [(each["method"], each["against"]) for each in document["savings"]] == [
+        (name, "cold_start") for name in ("closed_book", "vanilla", "ggpo")
+    ]
+    spent = {method["name"]: method["spending"] for method in document["methods"]}
+    assert spent["closed_book"]["repeats_by_search"] == []  # it never searches
+    assert spent["vanilla"]["tokens"]["low"] > 0
     assert set(evaluated.metadata) >= {"accuracy_ggpo", "gain_ggpo_over_cold_start", "questions", "index"}
 
 
@@ -217,10 +223,21 @@ def test_the_report_shows_every_method_and_curve(root: Path, recipe: Recipe, eva
         "hotpotqa",
         "squad",
         "<svg",
+        "Tokens and repeated searches",
     ):
         assert text in page
     assert any("VimRAG, cold start -> VimRAG, GGPO" in line for line in heard.lines)
     assert heard.metadata["page"] == str(root / config.report / "index.html")
+
+
+def test_a_step_is_drawn_with_its_interval_unless_few_reach_it():
+    def step(number: int, rollouts: int) -> dict[str, Any]:
+        return {"step": number, "rollouts": rollouts, "estimate": 0.5, "low": 0.25, "high": 0.75}
+
+    spent = {"tokens_by_call": [step(1, 9), step(2, 9), step(3, 4)], "repeats_by_search": [step(1, 9)]}
+    (curve,) = report.spending_curves([{"name": "react", "spending": spent}])
+    assert curve.series == (("ReAct", ((1.0, 0.5), (2.0, 0.5))),)
+    assert curve.bands == (((1, 0.25, 0.75), (2, 0.25, 0.75)),)
 
 
 def test_dagster_records_what_the_subprocess_reported(root: Path, recipe: Recipe, evaluated: Heard):
