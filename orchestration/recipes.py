@@ -63,6 +63,11 @@ class Ggpo:
     learning_rate: float = 2e-4
     mini_batches: int = 1
     """Optimiser steps of one update."""
+    resamples: int = 0
+    """Rounds in which questions whose rollouts are all right or all wrong, which teach nothing, are replaced by others; with any,
+    such questions do not enter the update."""
+    by_success: bool = False
+    """Draw questions that are answered rightly now and then more often than the others."""
     temperature: float = 1.0
     """Of sampling during rollouts."""
     checkpoint_every: int = 6
@@ -88,6 +93,8 @@ class Ggpo:
             < 1
         ):
             raise ValueError(f"counts must be at least 1: {self}")
+        if self.resamples < 0:
+            raise ValueError(f"resamples must not be negative, got {self.resamples}")
         if self.group_size < 2:
             raise ValueError(f"group_size must be at least 2 to have a baseline, got {self.group_size}")
 

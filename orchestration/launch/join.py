@@ -6,9 +6,8 @@ Holds adapters only. Neither side knows the other; what they agree on are the Pr
 import asyncio
 import json
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from assets.corpus import built_datasets, read_questions
@@ -170,30 +169,6 @@ def drawn(tasks: Iterable[Task], count: int | None, *, seed: str) -> list[Task]:
     if count is None or count >= len(ordered):
         return ordered
     return sorted(random.Random(seed).sample(ordered, count), key=lambda task: task.id)
-
-
-def endless(tasks: Sequence[Task], *, seed: int) -> Callable[[int, int], tuple[Task, ...]]:
-    """``batch(number, size)``: the tasks of batch ``number``, epochs in shuffled order one after another.
-
-    A pure function of its arguments, so a resumed run goes on with the next question.
-    """
-    if not tasks:
-        raise ValueError("no tasks to draw from")
-
-    @lru_cache(maxsize=2)
-    def order(epoch: int) -> list[Task]:
-        shuffled = sorted(tasks, key=lambda task: task.id)
-        random.Random(f"{seed}/{epoch}").shuffle(shuffled)
-        return shuffled
-
-    def batch(number: int, size: int) -> tuple[Task, ...]:
-        places = (divmod(place, len(tasks)) for place in range(number * size, (number + 1) * size))
-        wanted = [order(epoch)[offset] for epoch, offset in places]
-        return tuple(
-            {task.id: task for task in wanted}.values()
-        )  # where epochs meet, a question may come twice
-
-    return batch
 
 
 def _usable(question: Question) -> bool:

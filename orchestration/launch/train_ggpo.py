@@ -8,7 +8,7 @@ checkpoint stands.
 import asyncio
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from time import monotonic
@@ -23,6 +23,7 @@ from model.advantage import with_advantages
 from model.agent import Agent, derived_seed
 from model.algorithm import ALGORITHMS, Algorithm, Schedule
 from model.batches import InputBuilder
+from model.curriculum import Curriculum
 from model.encoding import Encoder
 from model.engine import Engine, EngineConfig
 from model.evaluation import grade_all
@@ -33,7 +34,7 @@ from model.rollouts import Collection, Progress, collect, ordered_by_group
 from model.trainer import Trainer
 from model.transformers_policy import TransformersPolicy
 from orchestration.launch.agents import GREEDY, Weights, World, chosen, load
-from orchestration.launch.join import MetricGrader, endless, tasks_of_split
+from orchestration.launch.join import MetricGrader, tasks_of_split
 from orchestration.launch.mirror import Mirror
 from orchestration.launch.process import rank, run_script
 from orchestration.launch.reporter import Reporter, progress
@@ -104,7 +105,8 @@ class Run:
         memory = world.memory("vimrag", self._encoder, training=True)
         self._agent = world.agent(self.policy, memory, temperature=ggpo.temperature)
         self._careful = world.agent(self.policy, world.memory("vimrag", self._encoder), temperature=GREEDY)
-        self._batch = endless(tasks_of_split(storage, "train"), seed=ggpo.seed)
+        self._tasks = {task.id: task for task in tasks_of_split(storage, "train")}
+        self._curriculum = Curriculum(self._tasks, seed=ggpo.seed, by_success=ggpo.by_success)
         self._validation = tasks_of_split(storage, "val", per_dataset=ggpo.validation, seed=ggpo.seed)
         self._began = monotonic()
         self._first = 0
@@ -115,19 +117,13 @@ class Run:
         """Go on from the checkpoint whose weights were loaded."""
         reached = checkpoint.restore(self._weights.path, engine=self.engine)
         self.trainer.updates = self._first = reached.update
+        self._curriculum.load(reached.data_order)
         self._reporter.say(f"resuming after update {reached.update}")
 
     def update(self, folder: Path) -> dict[str, Any]:
         """Rollouts and one update; its metrics as a record. The rollouts go to a file of ``folder``."""
-        ggpo, number = self._recipe.ggpo, self.trainer.updates
-        began = monotonic()
-        tasks = self._batch(number, ggpo.questions)
-        plan = Collection(
-            group_size=ggpo.group_size,
-            concurrency=self._recipe.evaluation.concurrency,
-            seed=derived_seed(ggpo.seed, number),
-        )
-        trajectories = self._rollouts(self._agent, tasks, plan, f"update {number + 1}: rollouts")
+        began, number = monotonic(), self.trainer.updates
+        trajectories, spent = self._collect()
         rollout_s = monotonic() - began
         if self.engine.rank == 0:
             scored = with_advantages(trajectories, algorithm=self.trainer.algorithm)
@@ -136,7 +132,42 @@ class Run:
         self.policy.refresh()
         self._rewards.append(metrics.mean_reward)
         self._reporter.say(self._line(metrics, rollout_s))
-        return {**metrics.record(), "rollout_seconds": rollout_s}
+        return {**metrics.record(), "rollouts_spent": spent, "rollout_seconds": rollout_s}
+
+    def _collect(self) -> tuple[list[Trajectory], int]:
+        """Graded rollouts to train on, and how many were made.
+
+        Where the recipe re-samples, questions whose rollouts are all alike are replaced; if all are so to the end, the last
+        ones stay.
+        """
+        ggpo, number = self._recipe.ggpo, self.trainer.updates
+        kept: dict[str, list[Trajectory]] = {}
+        latest: dict[str, list[Trajectory]] = {}
+        drawn: set[str] = set()
+        spent = 0
+        for turn in range(ggpo.resamples + 1):
+            names = self._curriculum.draw(ggpo.questions - len(kept), without=drawn)
+            if not names:
+                break
+            drawn.update(names)
+            plan = Collection(
+                group_size=ggpo.group_size,
+                concurrency=self._recipe.evaluation.concurrency,
+                seed=derived_seed(ggpo.seed, number, turn),
+            )
+            tasks = [self._tasks[name] for name in names]
+            again = f", again {turn}" if turn else ""
+            found = self._rollouts(self._agent, tasks, plan, f"update {number + 1}: rollouts{again}")
+            spent += len(found)
+            latest = _by_question(found)
+            self._count(latest)
+            kept |= {name: group for name, group in latest.items() if not ggpo.resamples or teaches(group)}
+        return [each for group in (kept or latest).values() for each in group], spent
+
+    def _count(self, groups: Mapping[str, Sequence[Trajectory]]) -> None:
+        for name, group in groups.items():
+            verdicts = [each.correct for each in group if each.correct is not None]
+            self._curriculum.record(name, right=sum(verdicts), rollouts=len(verdicts))
 
     def validate(self) -> float:
         """Share of the validation questions answered rightly, greedily."""
@@ -149,7 +180,12 @@ class Run:
 
     def save(self, folder: Path, score: float | None) -> None:
         """A checkpoint of this update."""
-        reached = checkpoint.Progress(update=self.trainer.updates, steps=self.engine.steps, score=score)
+        reached = checkpoint.Progress(
+            update=self.trainer.updates,
+            steps=self.engine.steps,
+            score=score,
+            data_order=self._curriculum.state(),
+        )
         checkpoint.save(
             folder,
             engine=self.engine,
@@ -204,6 +240,18 @@ class Run:
             f"{metrics.num_segments} segments ({metrics.num_pruned} pruned), gradient {gradient}, "
             f"rollouts {rollout_s:.0f} s, update {metrics.seconds:.0f} s, {duration(left)} left"
         )
+
+
+def teaches(group: Sequence[Trajectory]) -> bool:
+    """Whether rewards differ within a group, so that there is an advantage."""
+    return len({each.reward for each in group if each.reward is not None}) > 1
+
+
+def _by_question(trajectories: Sequence[Trajectory]) -> dict[str, list[Trajectory]]:
+    groups: dict[str, list[Trajectory]] = {}
+    for each in trajectories:
+        groups.setdefault(each.task.id, []).append(each)
+    return groups
 
 
 def algorithm_of(ggpo: Ggpo) -> Algorithm:

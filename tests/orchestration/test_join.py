@@ -14,7 +14,7 @@ from assets.question import AnswerKind, EvidenceStatus, Question
 from assets.search import IndexHit
 from infra.storage import Storage
 from model.records import Task
-from orchestration.launch.join import IndexRetriever, MetricGrader, drawn, endless, read_plans, task_of
+from orchestration.launch.join import IndexRetriever, MetricGrader, drawn, read_plans, task_of
 
 
 def hit(name: str, score: float) -> IndexHit:
@@ -158,26 +158,3 @@ def test_a_draw_does_not_depend_on_the_order_it_is_given(shuffled: list[Task], c
     assert found == drawn(tasks(8), count, seed=str(seed))
     assert len(found) == min(count, 8)
     assert found == sorted(found, key=lambda task: task.id)
-
-
-@given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 3))
-def test_an_epoch_holds_every_question_once(total: int, size: int, seed: int):
-    batch = endless(tasks(total), seed=seed)
-    places = [divmod(place, total) for place in range(total * size)]
-    flat = [task.id for number in range(total) for task in batch(number, size)]
-    if total % size == 0:  # no batch crosses an epoch, so none was shortened by a repetition
-        for epoch in range(len(places) // total):
-            assert sorted(flat[epoch * total : (epoch + 1) * total]) == [task.id for task in tasks(total)]
-    assert batch(3, size) == endless(tasks(total), seed=seed)(3, size)
-
-
-def test_a_batch_never_asks_one_question_twice():
-    batch = endless(tasks(3), seed=0)
-    for number in range(6):
-        ids = [task.id for task in batch(number, 5)]
-        assert len(ids) == len(set(ids))
-
-
-def test_no_questions_are_refused():
-    with pytest.raises(ValueError, match="no tasks"):
-        endless([], seed=0)

@@ -19,9 +19,11 @@ from assets.index import build_index
 from assets.miniature import lexicon
 from infra import manifest
 from infra.storage import Storage
+from memory_graph.graph import MemoryGraph
 from model import checkpoint, trajectory_store
 from model.algorithm import Schedule
 from model.engine import Engine, EngineConfig
+from model.records import Outcome, Task, Trajectory
 from model.tiny.config import TinyShape, build_model
 from model.tiny.tokenizer import build_tokenizer
 from orchestration.definitions import build_defs
@@ -167,6 +169,32 @@ def test_the_rollouts_of_each_update_are_kept_with_their_advantages(
     stored = list(trajectory_store.read(root / config_of(root, recipe).rollouts / "update-00001.parquet"))
     assert len(stored) == 4  # two questions, two rollouts each
     assert all(each.advantage is not None and each.segments[-1].calls[0].turns for each in stored)
+
+
+def test_questions_that_teach_nothing_are_replaced_as_often_as_the_recipe_says(root: Path, recipe: Recipe):
+    # the random model is never right: both rounds of two questions with two rollouts teach nothing, the last one stays
+    again = replace(recipe, name="again", ggpo=replace(recipe.ggpo, resamples=1, by_success=True))
+    config = config_of(root, again)
+    shutil.copytree(
+        root / config_of(root, recipe).cold_start_checkpoints, root / config.cold_start_checkpoints
+    )
+    train_ggpo.train(config, Heard())
+    (record,) = map(json.loads, (root / config.metrics / "ggpo.jsonl").read_text().splitlines())
+    assert (record["rollouts_spent"], record["num_rollouts"]) == (8, 4)
+    reached = checkpoint.read(root / config.ggpo_checkpoints / "000001")
+    assert reached.data_order["draws"] == 2
+    assert len(reached.data_order["counts"]) == 4
+
+
+def test_a_group_teaches_when_its_rewards_differ():
+    def rollout(reward: float | None) -> Trajectory:
+        task = Task(id="q", dataset="d", question="?", answers=())
+        return Trajectory(
+            task=task, graph=MemoryGraph(question="?"), segments=(), outcome=Outcome.ABSTAINED, reward=reward
+        )
+
+    assert train_ggpo.teaches([rollout(1.0), rollout(0.0)])
+    assert not train_ggpo.teaches([rollout(1.0), rollout(1.0), rollout(None)])
 
 
 def test_an_ended_run_goes_on_from_its_checkpoint(root: Path, recipe: Recipe, trained: Heard):
