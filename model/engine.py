@@ -22,8 +22,9 @@ from transformers import Qwen3VLForConditionalGeneration
 
 from model.algorithm import Schedule
 from model.logprobs import Targets, TokenLogprobs
+from model.lora import Lora, attach, merged
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,10 @@ class EngineConfig:
     """Keep optimiser and master weights in host memory (ZeRO-2 and 3 on GPUs)."""
     gradient_checkpointing: bool = False
     """Recompute activations of the transformer layers in the backward pass."""
+    lora: Lora | None = None
+    """Train adapters of this shape and nothing else; None trains the weights themselves."""
+    train_vision: bool = True
+    """Train the vision tower too; with adapters it never is."""
     persist_below: int = 100_000
     """ZeRO-3: parameters with fewer values than this stay on every rank."""
 
@@ -46,6 +51,10 @@ class EngineConfig:
             raise ValueError(f"zero_stage must be 0, 1, 2 or 3, got {self.zero_stage}")
         if self.zero_stage == 0 and (self.bf16 or self.offload_optimizer):
             raise ValueError("bf16 and optimiser offload need master weights, which ZeRO stage 1 to 3 keep")
+        if self.lora is not None and self.zero_stage == 3:
+            raise ValueError(
+                "adapters are small enough for every rank: choose ZeRO stage 0, 1 or 2 with them"
+            )
 
 
 class StepInfo(NamedTuple):
@@ -104,11 +113,16 @@ class Engine:
         if config.gradient_checkpointing:
             model.gradient_checkpointing_enable({"use_reentrant": False})
         deepspeed = _deepspeed()
+        if config.lora is not None:
+            attach(model, config.lora)
+        elif not config.train_vision:
+            model.model.visual.requires_grad_(False)
         if config.bf16:
             model.bfloat16()
         wrapped = TokenLogprobs(model)
+        trained = [parameter for parameter in wrapped.parameters() if parameter.requires_grad]
         self.engine, *_ = deepspeed.initialize(
-            model=wrapped, model_parameters=wrapped.parameters(), config=deepspeed_config(config, schedule)
+            model=wrapped, model_parameters=trained, config=deepspeed_config(config, schedule)
         )
         self.config = config
         self.schedule = schedule
@@ -183,7 +197,15 @@ class Engine:
         dist.barrier()
 
     def weights(self) -> dict[str, Tensor]:
-        """Full weights on the CPU under the model's own names, tied ones once. A collective; filled on rank 0 only."""
+        """Full weights on the CPU under the names of a plain model, tied ones once, adapters merged into them.
+
+        A collective; filled on rank 0 only.
+        """
+        gathered = self.raw_weights()
+        return gathered if self.config.lora is None else merged(gathered, scale=self.config.lora.scale)
+
+    def raw_weights(self) -> dict[str, Tensor]:
+        """As ``weights``, adapters apart and under the names of the model as it trains."""
         gathered: dict[str, Tensor] = {}
         for name, parameter in self.model.named_parameters():
             with self._whole(parameter):
@@ -219,7 +241,21 @@ class Engine:
             {"master": master.detach().cpu().clone(), **{k: _copied(v) for k, v in moments[master].items()}}
             for master in self._masters()
         ]
-        return {"version": STATE_VERSION, "steps": self.steps, "layout": self._layout(), "shards": shards}
+        layout = self._layout()
+        low = {name: tensor.detach().cpu().clone() for name, tensor in self._adapters().items()}
+        return {
+            "version": STATE_VERSION,
+            "steps": self.steps,
+            "layout": layout,
+            "shards": shards,
+            "adapters": low,
+        }
+
+    def _adapters(self) -> dict[str, Tensor]:
+        """What is trained besides plain weights: nothing without adapters."""
+        if self.config.lora is None:
+            return {}
+        return {name: each for name, each in self.model.named_parameters() if each.requires_grad}
 
     def _layout(self) -> dict[str, int]:
         return {"zero_stage": self.config.zero_stage, "world_size": self.world_size, "rank": self.rank}
@@ -229,12 +265,19 @@ class Engine:
 
         Raises:
             ValueError: if it was saved with another version, ZeRO stage, number of ranks or model shape.
+
+        With adapters the state holds them, and the model must hold the weights that they were attached to, unmerged.
         """
         masters = self._masters()
         if state["version"] != STATE_VERSION or state["layout"] != self._layout():
             raise ValueError(f"optimiser state of {state['layout']} cannot continue as {self._layout()}")
         if [len(shard["master"]) for shard in state["shards"]] != [len(master) for master in masters]:
             raise ValueError("optimiser state belongs to a model of another shape")
+        low = self._adapters()
+        if low.keys() != state["adapters"].keys():
+            raise ValueError("optimiser state belongs to a model with other adapters")
+        for name, parameter in low.items():
+            parameter.data.copy_(state["adapters"][name])
         moments = self._base_optimizer().state
         for master, shard in zip(masters, state["shards"], strict=True):
             master.data.copy_(shard["master"])

@@ -1,0 +1,96 @@
+"""Low-rank adapters: which matrices get one, and their merging into plain weights (LoRA, arXiv 2106.09685).
+
+Adapters are injected into the model in place by peft, so that the same class runs, generates and trains. Merged weights load
+with plain transformers; adapters alone are kept in the optimiser's state, from which a run goes on exactly.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+from transformers import PreTrainedModel
+
+ADAPTER = "default"
+_BASE = re.compile(r"^(?P<layer>.+)\.base_layer\.(?P<kind>weight|bias)$")
+_LOW = re.compile(rf"^(?P<layer>.+)\.lora_(?P<side>[AB])\.{ADAPTER}\.weight$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lora:
+    """Shape of the adapters; the update of a matrix W [out, in] is ``alpha / rank * B A``."""
+
+    rank: int = 16
+    alpha: float = 32.0
+    dropout: float = 0.0
+    targets: tuple[str, ...] = (
+        "q_proj",
+        "k_proj",
+        "v_proj",
+        "o_proj",
+        "gate_proj",
+        "up_proj",
+        "down_proj",
+    )
+    """Names of linear layers; those of the language model only, the vision tower calls its own otherwise."""
+
+    def __post_init__(self) -> None:
+        if self.rank < 1 or self.alpha <= 0 or not 0 <= self.dropout < 1 or not self.targets:
+            raise ValueError(f"adapters out of range: {self}")
+
+    @property
+    def scale(self) -> float:
+        """What ``B A`` is multiplied by."""
+        return self.alpha / self.rank
+
+
+def attach(model: PreTrainedModel, lora: Lora) -> None:
+    """Give ``model`` adapters in place; from then on nothing else takes gradient. The first output is unchanged: B is 0.
+
+    Raises:
+        ValueError: if peft is not installed, or no layer bears one of the names.
+    """
+    try:
+        from peft import LoraConfig, inject_adapter_in_model
+    except ImportError:
+        raise ValueError("adapters need peft: pip install 'vimrag[lora]'") from None
+    settings = LoraConfig(
+        r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=list(lora.targets)
+    )
+    inject_adapter_in_model(settings, model, adapter_name=ADAPTER)
+
+
+def merged(weights: Mapping[str, Tensor], *, scale: float) -> dict[str, Tensor]:
+    """Plain weights under the names of a model without adapters: ``W + scale * B A`` where there are any.
+
+    Sums are taken in float32 and rounded once to the weight's own type.
+    """
+    low: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in weights.items():
+        if found := _LOW.match(name):
+            low.setdefault(found["layer"], {})[found["side"]] = tensor.float()
+    plain: dict[str, Tensor] = {}
+    for name, tensor in weights.items():
+        if _LOW.match(name):
+            continue
+        found = _BASE.match(name)
+        if found is None:
+            plain[name] = tensor
+        elif found["kind"] == "bias":
+            plain[f"{found['layer']}.bias"] = tensor
+        else:
+            sides = low[found["layer"]]
+            update = sides["B"] @ sides["A"] * scale
+            plain[f"{found['layer']}.weight"] = (tensor.float() + update).to(tensor.dtype)
+    return plain
+
+
+def adapters(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The low-rank matrices alone, under the names that peft's own files use."""
+    return {
+        f"base_model.model.{name.replace(f'.{ADAPTER}.', '.')}": tensor
+        for name, tensor in weights.items()
+        if _LOW.match(name)
+    }
