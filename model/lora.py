@@ -23,7 +23,7 @@ class Lora:
     """Shape of the adapters; the update of a matrix W [out, in] is ``alpha / rank * B A``."""
 
     rank: int = 16
-    alpha: float = 32.0
+    alpha: int = 32
     dropout: float = 0.0
     targets: tuple[str, ...] = (
         "q_proj",

@@ -103,7 +103,7 @@ def test_a_frozen_vision_tower_does_not_move(rollouts: list[Trajectory]):
     assert moved and not any("visual" in name for name in moved)
 
 
-@pytest.mark.parametrize("bad", [{"rank": 0}, {"alpha": 0.0}, {"dropout": 1.0}, {"targets": ()}])
+@pytest.mark.parametrize("bad", [{"rank": 0}, {"alpha": 0}, {"dropout": 1.0}, {"targets": ()}])
 def test_adapters_out_of_range_are_refused(bad: dict):
     with pytest.raises(ValueError, match="out of range"):
         Lora(**bad)
