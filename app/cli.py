@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from app.commands import corpus, index, miniature, report, retrieval, search, version
+from app.commands import corpus, index, ingest, miniature, report, retrieval, search, version
 from app.output import UsageError, note
 from infra.errors import ExternalError
 
@@ -35,6 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+app.command("ingest")(ingest.ingest)
 app.add_typer(corpus.app, name="corpus")
 app.add_typer(index.app, name="index")
 app.add_typer(miniature.app, name="miniature")

@@ -1,0 +1,119 @@
+"""``vimrag ingest``: a person's own files made searchable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from app.options import Json, Root
+from app.output import UsageError, as_json, note, results, shown_progress, table_console
+from infra.limits import PAGE_DPI
+
+if TYPE_CHECKING:
+    from assets.own_files import FileReport, IngestReport
+
+SHOWN_FILES = 40  # rows of the table; of more files only those are listed that did not just stay as they were
+
+
+def ingest(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="PATH", help="Files and folders to make searchable.", show_default=False),
+    ] = None,
+    *,
+    root: Root,
+    dpi: Annotated[
+        int, typer.Option("--dpi", min=18, max=600, help="Resolution at which PDF pages are rendered.")
+    ] = PAGE_DPI,
+    no_ocr: Annotated[
+        bool, typer.Option("--no-ocr", help="Do not read text in pictures and scanned pages: much faster.")
+    ] = False,
+    forget: Annotated[
+        list[Path] | None,
+        typer.Option("--forget", metavar="PATH", help="Remove a file or folder; may be repeated."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    r"""Make your PDFs, pictures, texts, Markdown and videos searchable.
+
+    [bold]Examples[/bold]
+
+      vimrag ingest ~/papers talk.mp4 --root runs/mine
+
+      vimrag ingest ~/papers --root runs/mine --forget talk.mp4
+
+    Run it again at any time: only new and changed files are read. A file that is gone from a folder named again is removed;
+    files that are not named stay. A transcript beside a video (talk.srt, talk.vtt or talk.txt) becomes its text.
+
+    Exit code 1 when none of the files could be read.
+    """
+    given, forgotten = paths or [], forget or []
+    _check(given, forgotten)
+    from assets.own_files import IngestSettings
+    from assets.own_files import ingest as ingest_files
+    from assets.parsers.records import ParseContext
+    from infra.ocr import RapidOcr
+    from infra.storage import Storage
+
+    settings = IngestSettings(reading=ParseContext(dpi=dpi, ocr=None if no_ocr else RapidOcr().text))
+    with results() as write, shown_progress() as progress:
+        report = ingest_files(given, Storage(root), settings=settings, forget=forgotten, progress=progress)
+        if json:
+            write(as_json(report.to_json()))
+    if not json:
+        _show(report)
+    if given and not report.readable:
+        note(f"nothing could be read: {_counted(report.skipped) or 'there is no file'}")
+        raise typer.Exit(1)
+    if not json:
+        note(f'next: vimrag ask --root {root} "your question"')
+
+
+def _check(paths: Sequence[Path], forgotten: Sequence[Path]) -> None:
+    if not paths and not forgotten:
+        raise UsageError("name at least one file or folder: vimrag ingest PATH... --root ROOT")
+    if missing := [str(path) for path in paths if not path.exists()]:
+        raise UsageError(f"no such file or folder: {', '.join(missing)}")
+
+
+def _show(report: IngestReport) -> None:
+    from assets.own_files import Status
+
+    shown = list(report.files)
+    if len(shown) > SHOWN_FILES:
+        usual = (Status.READ, Status.UNCHANGED)
+        telling = [file for file in shown if file.status not in usual or file.reason]
+        shown = sorted(telling, key=lambda file: file.status in usual)[:SHOWN_FILES]
+    table = Table()
+    table.add_column("file", overflow="fold")
+    table.add_column("items", justify="right")
+    table.add_column("what happened", overflow="fold")
+    for file in shown:
+        table.add_row(_plain(file.path), f"{file.items:,}", _plain(_happened(file)))
+    console = table_console()
+    if shown:
+        console.print(table)
+    if rest := len(report.files) - len(shown):
+        console.print(f"{rest:,} more files: --json lists them all")
+    counts = ", ".join(f"{report.count(status):,} {status}" for status in Status)
+    console.print(f"{counts}; {report.items:,} items searchable in {report.root}", soft_wrap=True)
+    if report.skipped:
+        console.print(f"skipped: {_counted(report.skipped)}", soft_wrap=True)
+
+
+def _happened(file: FileReport) -> str:
+    return f"{file.status}: {file.reason}" if file.reason else file.status.value
+
+
+def _counted(skipped: Mapping[str, int]) -> str:
+    return ", ".join(f"{reason} {count:,}" for reason, count in skipped.items())
+
+
+def _plain(text: str) -> str:
+    """Without what a terminal would obey: names of files may hold anything."""
+    return escape("".join(char if char.isprintable() else " " for char in text))
