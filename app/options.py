@@ -23,7 +23,7 @@ Json = Annotated[
 ]
 Datasets = Annotated[
     str | None,
-    typer.Option("--datasets", help="Some of the datasets, by comma: hotpotqa,squad.", metavar="A,B"),
+    typer.Option("--datasets", help="Some of the datasets, by comma: hotpotqa,squad; one's own files are 'documents'.", metavar="A,B"),
 ]
 
 
@@ -36,13 +36,15 @@ def dataset_names(given: str | None) -> list[str] | None:
     if given is None:
         return None
     from assets.dataset import DATASETS
+    from assets.own.settings import DATASET as OWN
 
+    known = (*DATASETS, OWN)
     names = list(dict.fromkeys(name.strip() for name in given.split(",") if name.strip()))
     if not names:
         raise UsageError("--datasets names no dataset")
     for name in names:
-        if name not in DATASETS:
-            near = difflib.get_close_matches(name, DATASETS, n=1, cutoff=0.5)
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
             hint = f"did you mean {near[0]!r}? " if near else ""
-            raise UsageError(f"unknown dataset {name!r}: {hint}known are {', '.join(DATASETS)}")
+            raise UsageError(f"unknown dataset {name!r}: {hint}known are {', '.join(known)}")
     return names

@@ -2,7 +2,7 @@
 
 ``decode(encode(graph)) == graph``. Decoding checks every type and, through the constructors, every invariant,
 so a file can be trusted or is refused with ``ValueError``. Unknown keys are refused too: they are a newer
-version's data.
+version's data. Version 1, which lacks the useful texts of a node, is read too.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from typing import Any
 
 from memory_graph.graph import AnswerNode, MemoryGraph, SearchNode, VisualItem
 
-VERSION = 1
+VERSION = 2
+READABLE = (1, VERSION)
 
 _GRAPH = {"version": int, "question": str, "nodes": list, "answer": (dict, type(None))}
-_NODE = {"id": str, "parents": list, "query": str, "summary": str, "items": list, "retrieved": list}
+_NODE_1 = {"id": str, "parents": list, "query": str, "summary": str, "items": list, "retrieved": list}
+_NODE = {**_NODE_1, "noted": list}
 _ITEM = {"item_id": str, "kind": str, "priority": int, "width": int, "height": int, "timestamps": list}
 _ANSWER = {"parents": list, "text": str}
 
@@ -38,13 +40,13 @@ def decode(data: Mapping[str, Any]) -> MemoryGraph:
         ValueError: another version, a missing, unknown or mistyped field, or a broken invariant.
     """
     version = data.get("version") if isinstance(data, Mapping) else None
-    if version != VERSION:
+    if version not in READABLE or isinstance(version, bool):
         raise ValueError(f"a memory graph of version {VERSION} is needed, got {version!r}")
     _require_fields(data, _GRAPH, "the graph")
     answer = data["answer"]
     return MemoryGraph(
         question=data["question"],
-        nodes=tuple(_decode_node(node) for node in data["nodes"]),
+        nodes=tuple(_decode_node(node, _NODE_1 if version == 1 else _NODE) for node in data["nodes"]),
         answer=None if answer is None else _decode_answer(answer),
     )
 
@@ -57,6 +59,7 @@ def _encode_node(node: SearchNode) -> dict[str, Any]:
         "summary": node.summary,
         "items": [_encode_item(item) for item in node.items],
         "retrieved": list(node.retrieved),
+        "noted": list(node.noted),
     }
 
 
@@ -71,8 +74,8 @@ def _encode_item(item: VisualItem) -> dict[str, Any]:
     }
 
 
-def _decode_node(data: Any) -> SearchNode:
-    _require_fields(data, _NODE, "a node")
+def _decode_node(data: Any, fields: Mapping[str, Any]) -> SearchNode:
+    _require_fields(data, fields, "a node")
     return SearchNode(
         id=data["id"],
         parents=_texts(data["parents"], "parents"),
@@ -80,6 +83,7 @@ def _decode_node(data: Any) -> SearchNode:
         summary=data["summary"],
         items=tuple(_decode_item(item) for item in data["items"]),
         retrieved=_texts(data["retrieved"], "retrieved"),
+        noted=_texts(data.get("noted", []), "noted"),
     )
 
 

@@ -72,6 +72,7 @@ class SearchNode:
     summary: str = ""  # s_i
     items: tuple[VisualItem, ...] = ()  # m_i, the useful visual items
     retrieved: tuple[str, ...] = ()  # every item id the search returned, useful or not
+    noted: tuple[str, ...] = ()  # ids of the useful texts: their content is in the summary
 
     def __post_init__(self) -> None:
         """Raises ``ValueError`` for a malformed id, no parent, or an item kept twice."""

@@ -24,7 +24,7 @@ _TEXT_DIRECTION = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2
 
 def linearise(graph: MemoryGraph) -> str:
     """One line a search node, such as ``n3 <- n1,n2 | who leads Belodu | Belodu is led by Rakimo.``."""
-    return "\n".join(_line(node) for node in graph.nodes)
+    return "\n".join(line_of(node) for node in graph.nodes)
 
 
 def one_line(text: str) -> str:
@@ -32,7 +32,8 @@ def one_line(text: str) -> str:
     return " ".join("".join(map(_safe, text)).split())
 
 
-def _line(node: SearchNode) -> str:
+def line_of(node: SearchNode) -> str:
+    """The line of one node."""
     head = node.id + EDGE + ",".join(node.parents)
     return FIELD.join((head, one_line(node.query) or NO_TEXT, one_line(node.summary) or NO_TEXT))
 

@@ -16,6 +16,7 @@ from memory_graph.linearise import linearise, one_line
 from model.prompts import Profile
 from model.records import PICTURE, Completion, Hit, ImageRef, Message, Task, Turn
 
+TITLE_CHARS = 300  # of the title of an item; a corpus may hold anything
 CHARS_PER_TOKEN = 3  # below the 3.5-4.5 of English, so that the estimate errs towards too many
 
 Part: TypeAlias = str | ImageRef
@@ -28,13 +29,14 @@ class ContextTooLong(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """One kept item as it is shown: the frames or the picture, at the sizes its grant allows."""
+    """One kept item as it is shown: the frames or the picture, at the sizes its grant allows, or a text in their place."""
 
     node_id: str
     item_id: str
     title: str
     images: tuple[ImageRef, ...]
     energy: float = 0.0  # what decides which evidence goes first when the context is too long
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +56,11 @@ def frame_times(duration_s: float, *, max_frames: int, frames_per_s: float) -> t
     """
     if duration_s <= 0:
         raise ValueError(f"a clip needs a duration, got {duration_s} s")
-    number = min(max_frames, max(1, round(duration_s * frames_per_s)))
+    return even_times(duration_s, min(max_frames, max(1, round(duration_s * frames_per_s))))
+
+
+def even_times(duration_s: float, number: int) -> tuple[float, ...]:
+    """Centres of ``number`` equal intervals of a clip, in seconds."""
     return tuple(round((place + 0.5) * duration_s / number, 3) for place in range(number))
 
 
@@ -114,12 +120,16 @@ def state_parts(
     parts: list[Part] = [*question_parts(profile, task)]
     if graph.nodes:
         parts.append(profile.memory + linearise(graph))
-    if evidence:
-        parts.append(profile.evidence)
+    return joined((*parts, *evidence_parts(profile.evidence, evidence)))
+
+
+def evidence_parts(heading: str, evidence: Sequence[Evidence]) -> tuple[Part, ...]:
+    """Kept items under the ids of their nodes; nothing at all where there are none."""
+    parts: list[Part] = [heading] if evidence else []
     for each in evidence:
-        parts.append(f"\n[{each.node_id}] {one_line(each.title)}")
+        parts.append(f"\n[{each.node_id}] {headline(each.title, one_line(each.text))}")
         parts.extend(_pictures(each.images))
-    return joined(parts)
+    return tuple(parts)
 
 
 def observation_parts(
@@ -130,10 +140,20 @@ def observation_parts(
         return (profile.repeated if repeated else profile.nothing_new,)
     parts: list[Part] = [profile.found]
     for place, each in enumerate(shown, start=1):
-        text = one_line(each.hit.text)[:passage_chars]
-        parts.append(f"\n[{place}] {one_line(each.hit.title)}" + (f": {text}" if text else ""))
+        line = headline(each.hit.title, excerpt(each.hit.text, passage_chars))
+        parts.append(f"\n[{place}] {line}")
         parts.extend(_pictures(each.images))
     return joined(parts)
+
+
+def excerpt(text: str, chars: int) -> str:
+    """The beginning of untrusted text on one line, at most ``chars`` long; the work does not grow with the text."""
+    return one_line(text[: 4 * chars])[:chars]
+
+
+def headline(title: str, text: str) -> str:
+    """Title of an item, and its text if there is one, which has to be on one line already."""
+    return excerpt(title, TITLE_CHARS) + (f": {text}" if text else "")
 
 
 def _pictures(images: Sequence[ImageRef]) -> list[Part]:

@@ -8,82 +8,28 @@ policies in ``memory/``.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence, Set
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence, Set
+from dataclasses import replace
+from typing import TypeAlias
 
-from memory_graph.actions import Answer, Mark, Memorize, Search
+from memory_graph.actions import Answer, Memorize, Search
 from memory_graph.budget import allocate
 from memory_graph.energy import energies
-from memory_graph.graph import AnswerNode, MemoryGraph, SearchNode, VisualItem
+from memory_graph.graph import AnswerNode, MemoryGraph, SearchNode
 from memory_graph.parsing import ActionError, Legal, Pending, legalise, parse
-from model.context import Evidence, Shown, frame_times, gather_evidence, num_visual_tokens, sized
+from model.context import Evidence, Shown, gather_evidence, num_visual_tokens
 from model.events import Observed
+from model.limits import MINIATURE_LIMITS, Limits
 from model.protocols import Retriever
 from model.records import Completion, Counters, Hit, Message, Outcome, Task
+from model.sighting import kept_item, key_frames, kind_of, shown
 
-SHOWN_TIME_PRECISION_S = 0.05  # times are shown with one decimal, so a copied time may be off by this much
+__all__ = ["MINIATURE_LIMITS", "Environment", "Limits", "key_frames", "normalised", "shown"]
 
+DEPTHS = (8, 64)  # times top_k: how far a search that takes some kinds of items only looks down the ranking
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What one rollout may use. Pixels are those the model sees; 1,024 of them cost one visual token."""
-
-    calls: int = 20
-    """Model calls; the last one has to answer."""
-    re_asks: int = 2
-    """Rejected actions of one step that are answered with their error; the next one leads to the forced
-    answer.
-    """
-    top_k: int = 3
-    """Items a search returns."""
-    total_pixels: int = 5 * 256 * 1024
-    """S_total: all kept evidence together."""
-    kept_items: int = 5
-    """K: items of memory that are shown at most; a clip is one item."""
-    min_pixels: int = 64 * 1024
-    """A smaller grant is dropped and shared out again."""
-    observation_pixels: int = 256 * 1024
-    """One picture among search results."""
-    frame_pixels: int = 49 * 1024
-    """One frame of a clip among search results."""
-    max_frames: int = 32
-    """Frames of a clip among search results."""
-    frames_per_s: float = 1.0
-    """Sampling rate of clips shorter than ``max_frames`` intervals."""
-    passage_chars: int = 6000
-    """Text shown of one search result."""
-    context_tokens: int = 16_384
-    """Length of a rebuilt context; evidence is dropped to keep within. One observation and the replies to
-    it come on top.
-    """
-
-    def __post_init__(self) -> None:
-        counts = (
-            self.calls,
-            self.top_k,
-            self.kept_items,
-            self.max_frames,
-            self.passage_chars,
-            self.context_tokens,
-        )
-        if min(counts) < 1:
-            raise ValueError(f"limits that count must be at least 1: {self}")
-        if self.re_asks < 0 or self.min_pixels < 0 or self.frames_per_s <= 0:
-            raise ValueError(f"limits out of range: {self}")
-        if min(self.total_pixels, self.observation_pixels, self.frame_pixels) < 1024:
-            raise ValueError(f"a pixel limit below one visual token (1,024 px) shows nothing: {self}")
-
-
-MINIATURE_LIMITS = Limits(
-    calls=10,
-    total_pixels=5 * 16 * 1024,
-    min_pixels=4 * 1024,
-    observation_pixels=16 * 1024,
-    frame_pixels=4 * 1024,
-    max_frames=4,
-    passage_chars=600,
-    context_tokens=2048,
-)
+View: TypeAlias = Callable[[tuple[Shown, ...]], tuple[Shown, ...]]
+Choice: TypeAlias = Callable[[list[Hit]], list[Hit]]
 
 
 class Environment:
@@ -114,7 +60,7 @@ class Environment:
         seen = self._observed
         return Pending(
             search=Search(seen.node_id, seen.parents, seen.query),
-            modalities=tuple(_kind(each.hit) for each in seen.shown),
+            modalities=tuple(kind_of(each.hit) for each in seen.shown),
         )
 
     @property
@@ -137,30 +83,73 @@ class Environment:
             parsed = parse(text)
             legal = legalise(parsed.action, self.graph, pending=self.pending)
         except ActionError:
-            self._rejections += 1
-            self._count(rejected_actions=1)
+            self.refuse()
             raise
-        self._count(repairs=len(parsed.repairs) + len(legal.repairs))
+        self.count_repairs(len(parsed.repairs) + len(legal.repairs))
         return legal
 
-    async def search(self, action: Search, *, known: Set[str] = frozenset()) -> Observed:
-        """Run a legal search. Items in ``known`` are not shown again; a repeated query is not run again."""
-        repeated = normalised(action.query) in {normalised(node.query) for node in self.graph.nodes}
-        hits = [] if repeated else await self._retriever.search(action.query, top_k=self.limits.top_k)
-        distinct = {hit.item_id: hit for hit in hits}
-        fresh = [hit for item_id, hit in distinct.items() if item_id not in known]
+    def refuse(self) -> None:
+        """Book a reply that was no legal action."""
+        self._rejections += 1
+        self._count(rejected_actions=1)
+
+    def count_repairs(self, number: int) -> None:
+        """Book slips that were repaired in place."""
+        self._count(repairs=number)
+
+    async def search(
+        self,
+        action: Search,
+        *,
+        known: Set[str] = frozenset(),
+        view: View | None = None,
+        choice: Choice | None = None,
+    ) -> Observed:
+        """Run a legal search; a repeated query is not run again.
+
+        Args:
+            action: the search.
+            known: items that are not shown again.
+            view: what of the new results is displayed; the summary judges what was.
+            choice: which of a deeper ranking are taken, in order; of them the first ``top_k``.
+        """
+        repeated = self._was_asked(action.query)
+        hits = {} if repeated else await self._hits(action.query, choice)
+        fresh = [hit for item_id, hit in hits.items() if item_id not in known]
         self._titles |= {hit.item_id: hit.title for hit in fresh}
+        looked_at = tuple(shown(hit, self.limits) for hit in fresh)
         self._observed = Observed(
             node_id=action.id,
             parents=action.parents,
             query=action.query,
-            retrieved=tuple(distinct),
-            shown=tuple(shown(hit, self.limits) for hit in fresh),
+            retrieved=tuple(hits),
+            shown=looked_at if view is None else view(looked_at),
             repeated=repeated,
         )
         self._rejections = 0
         self._count(searches=1, repeated_searches=int(repeated))
         return self._observed
+
+    async def _hits(self, query: str, choice: Choice | None) -> dict[str, Hit]:
+        """Distinct hits by id, best first, at most ``top_k``."""
+        top_k = self.limits.top_k
+        if choice is None:
+            return {hit.item_id: hit for hit in await self._retriever.search(query, top_k=top_k)}
+        taken: dict[str, Hit] = {}
+        for depth in DEPTHS:
+            ranking = await self._retriever.search(query, top_k=depth * top_k)
+            taken = {hit.item_id: hit for hit in choice(ranking)}
+            if len(taken) >= top_k or len(ranking) < depth * top_k:
+                break
+        return dict(list(taken.items())[:top_k])
+
+    def _was_asked(self, query: str) -> bool:
+        """Whether an earlier query has the same words, or about the same meaning where that can be told."""
+        earlier = [node.query for node in self.graph.nodes]
+        alike, least = self.limits.similarity, self.limits.same_query
+        return normalised(query) in map(normalised, earlier) or (
+            alike is not None and any(alike(query, each) >= least for each in earlier)
+        )
 
     def memorize(self, action: Memorize) -> SearchNode:
         """Finalise the pending search as a node. Raises ``ValueError`` if there is none."""
@@ -181,10 +170,11 @@ class Environment:
             parents=seen.parents,
             query=seen.query,
             summary=action.summary,
-            items=tuple(_kept(each, mark) for each, mark in useful if each.hit.modality != "text"),
+            items=tuple(kept_item(each, mark) for each, mark in useful if each.hit.modality != "text"),
             retrieved=seen.retrieved,
+            noted=tuple(each.hit.item_id for each, _ in useful if each.hit.modality == "text"),
         )
-        self.noted |= {each.hit.item_id for each, _ in useful if each.hit.modality == "text"}
+        self.noted |= set(node.noted)
         self.graph = self.graph.add(node)
         self._observed = None
         self._rejections = 0
@@ -227,54 +217,3 @@ class Environment:
 def normalised(query: str) -> str:
     """What makes two queries the same: their words in order, without case, punctuation and spacing."""
     return " ".join(re.findall(r"\w+", query.casefold()))
-
-
-def shown(hit: Hit, limits: Limits) -> Shown:
-    """A search result with the pictures it is shown with: none for a text, frames at even times for a clip.
-
-    Raises:
-        ValueError: if a picture has no native size or a clip no duration.
-    """
-    if hit.modality == "text":
-        return Shown(hit=hit)
-    if hit.width < 1 or hit.height < 1:
-        raise ValueError(f"{hit.modality} item {hit.item_id!r} has no native size: {hit.width}x{hit.height}")
-    if hit.modality == "image":
-        return Shown(
-            hit=hit, images=(sized(hit.item_id, hit.width, hit.height, pixels=limits.observation_pixels),)
-        )
-    times = frame_times(hit.duration_s, max_frames=limits.max_frames, frames_per_s=limits.frames_per_s)
-    frames = tuple(
-        sized(hit.item_id, hit.width, hit.height, pixels=limits.frame_pixels, timestamp_s=time_s)
-        for time_s in times
-    )
-    return Shown(hit=hit, images=frames, interval_s=hit.duration_s / len(times))
-
-
-def key_frames(
-    observed_s: Sequence[float], stated_s: Sequence[float], *, interval_s: float
-) -> tuple[float, ...]:
-    """Observed times nearest to the stated ones, within half a sampling interval; all if none is near."""
-    reach = interval_s / 2 + SHOWN_TIME_PRECISION_S
-    gaps = [min((abs(seen - wanted), seen) for seen in observed_s) for wanted in stated_s]
-    kept = {seen for gap, seen in gaps if gap <= reach}
-    return tuple(sorted(kept)) or tuple(observed_s)
-
-
-def _kept(each: Shown, mark: Mark) -> VisualItem:
-    observed_s = tuple(image.timestamp_s for image in each.images if image.timestamp_s is not None)
-    times = key_frames(observed_s, mark.timestamps, interval_s=each.interval_s) if observed_s else ()
-    return VisualItem(
-        item_id=each.hit.item_id,
-        kind=_kind(each.hit),
-        priority=mark.priority,
-        width=each.hit.width,
-        height=each.hit.height,
-        timestamps=times,
-    )
-
-
-def _kind(hit: Hit) -> str:
-    """``page`` for a picture whose id says so (``dataset:page:...``), else the modality."""
-    is_page = hit.modality == "image" and hit.item_id.split(":")[1:2] == ["page"]
-    return "page" if is_page else hit.modality

@@ -34,7 +34,9 @@ class ColdStart:
     shipped: str | None = "miniature"
     """Folder below ``checkpoints/`` of the repository to start from; None trains from random weights."""
     passes: int = 4
-    """Demonstrations of one training question, each with noise of its own."""
+    """Demonstrations of one training question under one memory policy, each with noise of its own."""
+    memories: tuple[str, ...] = ("vimrag",)
+    """Memory policies that are demonstrated, in this order."""
     stage_steps: int = 2000
     """Optimiser steps of each stage before the demonstrations, at most; its threshold or own limit may end it earlier."""
     steps: int = 1300
@@ -44,7 +46,7 @@ class ColdStart:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if min(self.passes, self.stage_steps, self.steps) < 1 or not 0 <= self.noise < 1:
+        if min(self.passes, self.stage_steps, self.steps) < 1 or not 0 <= self.noise < 1 or not self.memories:
             raise ValueError(f"cold start out of range: {self}")
 
 

@@ -2,7 +2,7 @@
 
 [ours] The search stands in the conversation as if the policy had asked for it, so that a model trained on
 searching sees turns of a shape it knows; in the graph it is node ``n1``, so that retrieval can be scored for
-every method alike.
+every method alike. Results that are too long are shortened: texts, then frames, then pictures.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 from memory_graph.actions import Search, render
 from memory_graph.graph import ROOT
-from model.context import observation_parts
-from model.environment import Environment, Limits
+from model.context import TokenCounter, estimate_tokens
+from model.environment import Environment, Limits, View
 from model.events import Event, Remembered
 from model.memory.closed_book import SingleAnswer, opening_turns
+from model.memory.observing import Observing
 from model.prompts import FULL, Profile
 from model.protocols import Retriever
 from model.records import Message, Task
@@ -25,26 +26,30 @@ class Vanilla:
     """One retrieval, one call; the pictures of the results share the caps of every other method."""
 
     profile: Profile = FULL
+    count_tokens: TokenCounter = estimate_tokens
     name: str = "vanilla"
 
-    def open(self, task: Task, retriever: Retriever, limits: Limits) -> VanillaSession:
+    def open(self, task: Task, retriever: Retriever, limits: Limits) -> OneSearch:
         """The session of one rollout."""
-        turns = opening_turns(self.profile, task)
-        return VanillaSession(self.profile, Environment(task, retriever, limits, allocation="none"), turns)
+        observing = Observing(profile=self.profile, limits=limits, count=self.count_tokens)
+        environment = Environment(task, retriever, limits, allocation="none")
+        return OneSearch(environment, observing, view=observing.fitting)
 
 
-class VanillaSession(SingleAnswer):
-    """A single answer that is preceded by one search."""
+class OneSearch(SingleAnswer):
+    """A single answer that is preceded by one search with the question; ``view`` is what of it is displayed."""
+
+    def __init__(self, environment: Environment, observing: Observing, *, view: View) -> None:
+        super().__init__(observing.profile, environment, opening_turns(observing.profile, environment.task))
+        self._observing, self._view = observing, view
 
     async def begin(self) -> tuple[Event, ...]:
         """Search with the question."""
         environment = self.environment
         action = Search("n1", (ROOT,), environment.task.question)
-        observed = await environment.search(action)
-        parts = observation_parts(
-            self._profile, observed.shown, repeated=False, passage_chars=environment.limits.passage_chars
-        )
-        self._turns += (Message(role="assistant", parts=(render(action),)), Message(role="tool", parts=parts))
+        observed = await environment.search(action, view=self._view)
+        asked = Message(role="assistant", parts=(render(action),))
+        self._turns += (asked, self._observing.turn(observed))
         node = environment.close_pending()
         assert node is not None, "a search was just made"
         return (observed, Remembered(node=node, graph=environment.graph))

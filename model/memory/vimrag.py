@@ -1,26 +1,21 @@
 """VimRAG: the context is rebuilt from the memory graph each cycle (arXiv 2602.12735).
 
-A cycle is one search and its summary. Within it the conversation grows (reply, observation, errors), so each
-prompt extends the one before; once the node is in the graph, all of that is gone and graph and kept evidence
-are shown instead.
+Shown are the instruction, the question, the linearised graph in creation order, and the kept visual items under their node
+ids, at the sizes their energies buy. When that is too long, kept items go: the lowest energy first, the oldest among
+equals; graph and question never.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from memory_graph.actions import Memorize, Search
-from model.context import (
-    Evidence,
-    TokenCounter,
-    estimate_tokens,
-    fit,
-    observation_parts,
-    state_parts,
-    with_notice,
-)
-from model.environment import Environment, Limits
-from model.events import Event, Observed, Remembered
+from memory_graph.graph import SearchNode
+from model.context import Evidence, Shown, TokenCounter, estimate_tokens, fit, state_parts
+from model.environment import Environment
+from model.events import Observed
+from model.limits import Limits
+from model.memory.cycle import CycleSession
+from model.memory.observing import Observing
 from model.prompts import FULL, Profile
 from model.protocols import Retriever
 from model.records import Message, Task
@@ -43,68 +38,47 @@ class Vimrag:
         if self.allocation not in ("energy", "equal", "fixed", "none"):
             raise ValueError(f"allocation must be energy, equal, fixed or none, got {self.allocation!r}")
 
-    def open(self, task: Task, retriever: Retriever, limits: Limits) -> VimragSession:
+    def open(self, task: Task, retriever: Retriever, limits: Limits) -> CycleSession:
         """The session of one rollout."""
-        return VimragSession(self, Environment(task, retriever, limits, allocation=self.allocation))
+        environment = Environment(task, retriever, limits, allocation=self.allocation)
+        observing = Observing(profile=self.profile, limits=limits, count=self.count_tokens)
+        return CycleSession(environment, GraphContents(self, environment), observing)
 
 
-class VimragSession:
-    """One rollout's memory: the graph in the environment, and the turns of the current cycle."""
-
-    must_answer = False
+class GraphContents:
+    """The graph with what is kept in it, freshly granted."""
 
     def __init__(self, policy: Vimrag, environment: Environment) -> None:
-        self.environment = environment
-        self._policy = policy
+        self._policy, self._environment = policy, environment
         self._evidence: tuple[Evidence, ...] = ()
-        self._turns: tuple[Message, ...] = ()
-        self._rebuild()
 
-    async def begin(self) -> tuple[Event, ...]:
-        """Nothing: the policy decides what to search."""
-        return ()
+    def display(self, shown: tuple[Shown, ...]) -> tuple[Shown, ...]:
+        """All of it."""
+        return shown
 
-    def messages(self, *, forced: bool) -> tuple[Message, ...]:
-        """Instruction, question, graph, evidence, then the turns of the current cycle."""
-        return with_notice(self._turns, self._policy.profile.answer_now) if forced else self._turns
-
-    def reject(self, reply: Message, reason: str) -> None:
-        """Show the error; the cycle goes on."""
-        self._turns += (reply, Message(role="tool", parts=(reason,)))
-
-    async def search(self, reply: Message, action: Search) -> tuple[Event, ...]:
-        """Show what is new; the cycle goes on."""
-        observed = await self.environment.search(action, known=self._in_memory())
-        self._turns += (reply, self._observation(observed))
-        return (observed,)
-
-    async def memorize(self, reply: Message, action: Memorize) -> tuple[Event, ...]:
-        """Finalise the node and start a new cycle from a rebuilt context."""
-        node = self.environment.memorize(action)
-        self._rebuild()
-        return (Remembered(node=node, graph=self.environment.graph),)
-
-    def _in_memory(self) -> frozenset[str]:
+    def known(self) -> frozenset[str]:
         """What the context already holds: visible evidence, and texts whose content is in a summary."""
-        return frozenset(each.item_id for each in self._evidence) | self.environment.noted
+        return frozenset(each.item_id for each in self._evidence) | self._environment.noted
 
-    def _observation(self, observed: Observed) -> Message:
-        chars = self.environment.limits.passage_chars
-        parts = observation_parts(
-            self._policy.profile, observed.shown, repeated=observed.repeated, passage_chars=chars
-        )
-        return Message(role="tool", parts=parts)
+    def wording(self, summary: str) -> str:
+        """As it was given."""
+        return summary
 
-    def _rebuild(self) -> None:
+    def remember(self, observed: Observed, node: SearchNode) -> None:
+        """Recompute energies and grants."""
         self._evidence = fit(
             self._context,
-            self.environment.evidence(),
-            max_tokens=self.environment.limits.context_tokens,
+            self._environment.evidence(),
+            max_tokens=self._environment.limits.context_tokens,
             count=self._policy.count_tokens,
         )
-        self._turns = self._context(self._evidence)
+
+    def rebuilt(self) -> tuple[Message, ...]:
+        """Instruction, question, graph, evidence."""
+        return self._context(self._evidence)
 
     def _context(self, evidence: tuple[Evidence, ...]) -> tuple[Message, ...]:
-        profile, environment = self._policy.profile, self.environment
+        profile, environment = self._policy.profile, self._environment
+        system = profile.system_summaries if self._policy.allocation == "none" else profile.system
         parts = state_parts(profile, environment.task, environment.graph, evidence)
-        return (Message(role="system", parts=(profile.system,)), Message(role="user", parts=parts))
+        return (Message(role="system", parts=(system,)), Message(role="user", parts=parts))

@@ -5,7 +5,7 @@ Holds the building only; what an agent does is ``model.agent``.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, Qwen3VLForConditionalGeneration
@@ -17,10 +17,9 @@ from model import checkpoint
 from model.agent import Agent
 from model.encoding import Encoder
 from model.environment import MINIATURE_LIMITS, Limits
+from model.families import family, family_of
 from model.memory import MemoryPolicy
-from model.memory.closed_book import ClosedBook
-from model.memory.vanilla import Vanilla
-from model.memory.vimrag import Vimrag
+from model.memory.registry import TRAINED, memory_policy
 from model.patch_embedding import as_matrix_product
 from model.prompts import PROFILES
 from model.protocols import MediaSource, Policy, Retriever
@@ -38,6 +37,10 @@ class Weights(NamedTuple):
     model: Qwen3VLForConditionalGeneration
     tokenizer: PreTrainedTokenizerBase
     path: Path
+
+    def encoder(self) -> Encoder:
+        """An encoder that cuts pictures as the model's family wants them."""
+        return Encoder(self.tokenizer, patching=family(self.model.config.model_type).patching)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,25 +71,25 @@ class World:
         Raises:
             ValueError: if there is none.
         """
-        profile = PROFILES[self.recipe.profile]
-        if name == "closed_book":
-            return ClosedBook(profile=profile)
-        if name == "vanilla":
-            return Vanilla(profile=profile)
-        if name != "vimrag":
-            raise ValueError(f"unknown memory policy {name!r}; known: closed_book, vanilla, vimrag")
-        allocation = "fixed" if training else "energy"
-        return Vimrag(
-            profile=profile, allocation=allocation, count_tokens=lambda turns: len(encoder.encode(turns).ids)
+        chosen_name = TRAINED if training and name == "vimrag" else name
+        return memory_policy(
+            chosen_name,
+            profile=PROFILES[self.recipe.profile],
+            count_tokens=lambda turns: len(encoder.encode(turns).ids),
         )
 
 
 def load(path: Path, *, bf16: bool = False) -> Weights:
-    """Model and tokenizer of a checkpoint directory, nothing downloaded; ``ValueError`` if it is not whole."""
+    """Model and tokenizer of a checkpoint directory, nothing downloaded; the class is the one its ``config.json`` names.
+
+    Raises:
+        ValueError: if the checkpoint is not whole, or of no known family.
+    """
     checkpoint.read(path)
     dtype = torch.bfloat16 if bf16 else torch.float32
-    model = Qwen3VLForConditionalGeneration.from_pretrained(path, dtype=dtype, local_files_only=True)
+    loaded = family_of(path).model_class.from_pretrained(path, dtype=dtype, local_files_only=True)
     tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
+    model = cast(Qwen3VLForConditionalGeneration, loaded)  # callers use what the families have in common
     return Weights(as_matrix_product(model), tokenizer, path)
 
 

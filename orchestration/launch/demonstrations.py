@@ -13,6 +13,7 @@ from assets.gathering import Progress
 from model.agent import Agent
 from model.encoding import Encoder
 from model.evaluation import grade_all
+from model.memory.registry import SINGLE_ANSWER
 from model.oracle import Hop, Noise, Oracle, Plan
 from model.records import Outcome, Task, Trajectory
 from orchestration.launch.agents import World
@@ -58,35 +59,45 @@ def demonstrate(
     recipe: ColdStart,
     progress: Progress,
 ) -> list[Trajectory]:
-    """``recipe.passes`` rollouts of the oracle on each task, each with noise of its own; only those that end rightly are kept.
+    """``recipe.passes`` rollouts of the oracle on each task under each of ``recipe.memories``, policy after policy.
+
+    Each has noise of its own; only those that end rightly are kept. An iterative policy has to answer unforced.
 
     Raises:
-        ValueError: if a task has no plan.
+        ValueError: if a task has no plan, or a memory policy is unknown.
     """
     if missing := [task.id for task in tasks if task.id not in plans]:
         raise ValueError(
             f"{len(missing)} questions have no plan, the first is {missing[0]!r}; is this the miniature?"
         )
     errors = noise_of(recipe.noise, distractions(plans, random.Random(recipe.seed)))
-    memory = world.memory("vimrag", encoder, training=True)
+    memories = {name: world.memory(name, encoder, training=True) for name in recipe.memories}
 
-    def agent(task: Task, turn: int) -> Agent:
+    def agent(name: str, task: Task, turn: int) -> Agent:
         rng = random.Random(f"{recipe.seed}/{task.id}/{turn}")
-        oracle = Oracle(plan_of(plans[task.id]), world.retriever, encoder, noise=errors, rng=rng)
-        return replace(world.agent(oracle, memory, temperature=1.0), retriever=oracle)
+        plan = plan_of(plans[task.id])
+        oracle = Oracle(plan, world.retriever, encoder, noise=errors, rng=rng, memory=name)
+        return replace(world.agent(oracle, memories[name], temperature=1.0), retriever=oracle)
 
     async def play() -> list[Trajectory]:
-        slots, played, done = asyncio.Semaphore(CONCURRENCY), recipe.passes * len(tasks), 0
+        slots, done = asyncio.Semaphore(CONCURRENCY), 0
+        turns = [(name, task, turn) for name in memories for turn in range(recipe.passes) for task in tasks]
 
-        async def one(task: Task, turn: int) -> Trajectory:
+        async def one(name: str, task: Task, turn: int) -> Trajectory:
             nonlocal done
             async with slots:
-                found = await agent(task, turn).run(task)
+                found = await agent(name, task, turn).run(task)
             done += 1
-            progress("demonstrations", done, played)
+            progress("demonstrations", done, len(turns))
             return found
 
-        runs = await asyncio.gather(*(one(task, turn) for turn in range(recipe.passes) for task in tasks))
+        runs = await asyncio.gather(*(one(*each) for each in turns))
         return list(await grade_all(runs, MetricGrader()))
 
-    return [each for each in asyncio.run(play()) if each.correct and each.outcome is Outcome.ANSWERED]
+    return [each for each in asyncio.run(play()) if each.correct and _ended_well(each)]
+
+
+def _ended_well(trajectory: Trajectory) -> bool:
+    """Whether the answer came by itself, or is one of a policy that is always told to answer."""
+    forced = trajectory.outcome is Outcome.FORCED and trajectory.memory in SINGLE_ANSWER
+    return forced or trajectory.outcome is Outcome.ANSWERED

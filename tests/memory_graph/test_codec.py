@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,10 @@ from memory_graph.graph import MemoryGraph
 from tests.memory_graph.graphs import clip, graph, graphs, node, page
 
 SMALL = graph(
-    node("n1", items=(page("d:page:1", 5, width=800, height=600),), retrieved=("d:page:1", "d:text:2")),
+    replace(
+        node("n1", items=(page("d:page:1", 5, width=800, height=600),), retrieved=("d:page:1", "d:text:2")),
+        noted=("d:text:2",),
+    ),
     node("n2", "root", "n1", items=(clip("v", 1.5, 2.0, width=64, height=64),)),
     answer=("n2",),
 )
@@ -22,7 +26,7 @@ SMALL = graph(
 
 def test_the_stored_form_is_fixed():
     assert json.loads(json.dumps(encode(SMALL))) == {
-        "version": 1,
+        "version": 2,
         "question": "Who?",
         "nodes": [
             {
@@ -41,6 +45,7 @@ def test_the_stored_form_is_fixed():
                     }
                 ],
                 "retrieved": ["d:page:1", "d:text:2"],
+                "noted": ["d:text:2"],
             },
             {
                 "id": "n2",
@@ -58,6 +63,7 @@ def test_the_stored_form_is_fixed():
                     }
                 ],
                 "retrieved": [],
+                "noted": [],
             },
         ],
         "answer": {"parents": ["n2"], "text": "yes"},
@@ -91,6 +97,7 @@ def test_a_graph_survives_json_and_encodes_to_the_same_bytes(random_graph: Memor
         (("nodes", 0, "parents"), ["n2"], "unknown or younger"),
         (("nodes", 0, "parents"), [1], "must be texts"),
         (("nodes", 0, "retrieved"), [1], "must be texts"),
+        (("nodes", 0, "noted"), [1], "must be texts"),
         (("nodes", 0, "items", 0, "priority"), 9, "priority"),
         (("nodes", 0, "items", 0, "priority"), True, "wrong type"),
         (("nodes", 0, "items", 0, "width"), 1.5, "wrong type"),
@@ -108,6 +115,14 @@ def test_a_broken_file_is_refused(path, value, message):
     place[last] = value
     with pytest.raises(ValueError, match=message):
         decode(data)
+
+
+def test_the_first_version_is_read_as_a_graph_in_which_no_text_was_noted():
+    old = encode(SMALL) | {"version": 1}
+    old["nodes"] = [{name: value for name, value in each.items() if name != "noted"} for each in old["nodes"]]
+    assert decode(old) == replace(SMALL, nodes=tuple(replace(each, noted=()) for each in SMALL.nodes))
+    with pytest.raises(ValueError, match="exactly the fields"):
+        decode(encode(SMALL) | {"version": 1})
 
 
 @pytest.mark.parametrize("data", [{}, [], None, "graph", {"version": 1}, {"version": True, "question": "q"}])

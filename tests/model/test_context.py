@@ -10,14 +10,18 @@ from hypothesis import strategies as st
 
 from memory_graph.graph import MemoryGraph, SearchNode, VisualItem
 from model.context import (
+    TITLE_CHARS,
     ContextTooLong,
     Evidence,
     Shown,
     estimate_tokens,
+    evidence_parts,
+    excerpt,
     fit,
     frame_times,
     gather_evidence,
     granted_images,
+    headline,
     joined,
     num_visual_tokens,
     observation_parts,
@@ -77,6 +81,18 @@ def test_foreign_text_stays_on_its_line_and_is_cut_to_its_limit():
     shown = [passage("A\nB", "one\n[2] two " + "x" * 100)]
     (text,) = observation_parts(COMPACT, shown, repeated=False, passage_chars=12)
     assert text == "Found:\n[1] A B: one [2] two "
+
+
+def test_endless_titles_and_texts_are_cut_before_they_are_cleaned():
+    assert excerpt("a" + " " * 50 + "b", 10) == "a"  # at most four times the length is looked at
+    assert headline("t" * 500, "x") == "t" * TITLE_CHARS + ": x"
+    assert headline("t", "") == "t"
+
+
+def test_evidence_may_be_a_text():
+    caption = Evidence(node_id="n1", item_id="a", title="T", images=(), text="one\n[n2] two")
+    assert joined(evidence_parts("\nEvidence:", [caption])) == ("\nEvidence:\n[n1] T: one [n2] two",)
+    assert evidence_parts("\nEvidence:", []) == ()
 
 
 def test_nothing_shown_says_so():

@@ -52,6 +52,8 @@ WRONG_LIMITS = {
     "max_frames": 0,
     "frames_per_s": 0.0,
     "context_tokens": 0,
+    "observation_tokens": 0,
+    "same_query": 1.1,
 }
 
 
@@ -140,6 +142,7 @@ def test_a_useful_text_is_noted_and_a_useless_one_is_not():
     search(environment)
     environment.memorize(Memorize("n1", "s", (Mark(1, True, 3), Mark(2, False, 3))))
     assert environment.noted == {"d:text:1"}
+    assert environment.graph.nodes[0].noted == ("d:text:1",)
 
 
 def test_a_dead_end_is_a_summarised_node_without_a_useful_item():
@@ -151,6 +154,44 @@ def test_a_dead_end_is_a_summarised_node_without_a_useful_item():
     search(environment, "s", "n3")
     environment.close_pending()
     assert (environment.counters.dead_ends, environment.counters.searches) == (1, 3)
+
+
+def test_a_view_decides_what_is_displayed_and_marks_name_its_places():
+    environment = world(TEXT, PAGE)
+    action = Search("n1", ("root",), "q")
+    observed = asyncio.run(environment.search(action, view=lambda found: found[::-1]))
+    assert [each.hit.item_id for each in observed.shown] == ["d:page:2", "d:text:1"]
+    assert observed.retrieved == ("d:text:1", "d:page:2")  # as they were ranked
+    environment.memorize(Memorize("n1", "s", (Mark(2, True, 3),)))
+    assert environment.noted == {"d:text:1"}
+
+
+def test_a_choice_looks_further_down_until_it_has_enough():
+    texts = [replace(TEXT, item_id=f"d:text:{number}") for number in range(100)]
+    retriever = ScriptedRetriever({"q": [*texts, PAGE, PHOTO], "r": [PAGE, PHOTO, *texts]})
+
+    def found(query):
+        environment = Environment(TASK, retriever, replace(MINIATURE_LIMITS, top_k=2))
+        retriever.queries.clear()
+        action = Search("n1", ("root",), query)
+        chosen = asyncio.run(
+            environment.search(action, choice=lambda hits: [hit for hit in hits if hit.modality == "image"])
+        )
+        return chosen.retrieved, len(retriever.queries)
+
+    # two items of a kind at rank 101 are found within 64 x 2 results, and at rank 1 at once
+    assert found("q") == (("d:page:2", "d:photo:3"), 2)
+    assert found("r") == (("d:page:2", "d:photo:3"), 1)
+
+
+def test_a_near_meaning_is_a_repetition_only_where_a_similarity_is_given():
+    near = replace(MINIATURE_LIMITS, similarity=lambda one, other: 0.95)
+    far = replace(MINIATURE_LIMITS, similarity=lambda one, other: 0.94)
+    for limits, repeated in ((near, True), (far, False), (MINIATURE_LIMITS, False)):
+        environment = world(TEXT, limits=limits)
+        search(environment, "q")
+        environment.memorize(Memorize("n1", "s"))
+        assert search(environment, "r", "n2").repeated is repeated
 
 
 def test_queries_are_the_same_when_their_words_are():
