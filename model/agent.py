@@ -8,7 +8,8 @@ memory policy.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 from memory_graph.actions import Answer, Search
@@ -40,7 +41,7 @@ class Agent:
 
     async def events(
         self, task: Task, *, seed: int | None = None, stream: bool = False
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncGenerator[Event]:
         """What happens, as it happens; the last event is ``Finished``.
 
         ``seed`` makes the draws of this rollout reproducible; without it ``sampling.seed`` is used, or none.
@@ -56,11 +57,13 @@ class Agent:
             yield asked
             sampling = replace(self.sampling, seed=call_seed(seed, asked.call, default=self.sampling.seed))
             completion: Completion | None = None
-            async for piece in self._replies(asked.messages, sampling, task, stream=stream):
-                if isinstance(piece, Completion):
-                    completion = piece
-                else:
-                    yield Spoke(call=asked.call, text=piece)
+            # closed at once when whoever listens leaves, so that the request is cancelled, not merely forgotten
+            async with aclosing(self._replies(asked.messages, sampling, task, stream=stream)) as pieces:
+                async for piece in pieces:
+                    if isinstance(piece, Completion):
+                        completion = piece
+                    else:
+                        yield Spoke(call=asked.call, text=piece)
             assert completion is not None, "a reply ends with its completion"
             session.environment.count_call(asked.messages, completion)
             ledger.record(asked.messages, completion)
@@ -72,11 +75,12 @@ class Agent:
 
     async def _replies(
         self, messages: Sequence[Message], sampling: Sampling, task: Task, *, stream: bool
-    ) -> AsyncIterator[str | Completion]:
+    ) -> AsyncGenerator[str | Completion]:
         """The reply, in pieces first if it is to be streamed and can be; the completion is last."""
         if stream and isinstance(self.policy, StreamingPolicy):
-            async for piece in self.policy.stream(messages, sampling=sampling, task=task):
-                yield piece
+            async with aclosing(self.policy.stream(messages, sampling=sampling, task=task)) as pieces:
+                async for piece in pieces:
+                    yield piece
         else:
             yield await self.policy.complete(messages, sampling=sampling, task=task)
 

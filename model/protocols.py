@@ -5,7 +5,7 @@ Holds Protocols only; ``infra`` and the local policies satisfy them, a launch sc
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol, runtime_checkable
 
 from PIL import Image
@@ -57,7 +57,7 @@ class StreamingPolicy(Policy, Protocol):
 
     def stream(
         self, messages: Sequence[Message], *, sampling: Sampling, task: Task
-    ) -> AsyncIterator[str | Completion]:
+    ) -> AsyncGenerator[str | Completion]:
         """Pieces of the reply's text as they come, the whole completion last; leaving early cancels the request."""
         ...
 

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 import pytest
 
@@ -38,7 +38,7 @@ class Streaming(ScriptedPolicy):
 
     async def stream(
         self, messages: Sequence[Message], *, sampling: Sampling, task: Task
-    ) -> AsyncIterator[str | Completion]:
+    ) -> AsyncGenerator[str | Completion]:
         whole = await self.complete(messages, sampling=sampling, task=task)
         for start in range(0, len(whole.text), 5):
             yield whole.text[start : start + 5]
@@ -105,3 +105,28 @@ def test_a_picture_reads_as_one_mark_where_it_stands():
     picture = ImageRef(item_id="i", width=32, height=32)
     turns = readable([Message(role="user", parts=("a", picture, f"b{PICTURE}", picture))])
     assert turns == (Turn(role="user", text=f"a{PICTURE}b\ufffd{PICTURE}"),)
+
+
+def test_whoever_stops_listening_ends_the_request_at_once():
+    ended: list[bool] = []
+
+    class Noted(Streaming):
+        async def stream(
+            self, messages: Sequence[Message], *, sampling: Sampling, task: Task
+        ) -> AsyncGenerator[str | Completion]:
+            try:
+                yield "a"
+                yield "b"
+            finally:
+                ended.append(True)
+
+    async def leave() -> bool:
+        agent = Agent(policy=Noted(SCRIPT), retriever=ScriptedRetriever({}), memory=Vimrag(profile=COMPACT))
+        events = agent.events(TASK, stream=True)
+        async for event in events:
+            if isinstance(event, Spoke):
+                break
+        await events.aclose()
+        return bool(ended)
+
+    assert asyncio.run(leave()), "not when the generator happens to be collected"

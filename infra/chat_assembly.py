@@ -1,0 +1,166 @@
+"""A reply from its chunks, or from one whole answer: text, reasoning, tool calls, tokens.
+
+Pure functions of JSON that a server sent and that may be anything. Reasoning which a server sends apart from the reply
+(``reasoning_content`` of DeepSeek, vLLM, SGLang and llama.cpp; ``reasoning`` of others) goes in front of it between
+``<think>`` and ``</think>``, as the same models write it where no server takes it apart: an agent reads an action only after
+the first closing tag. A call that a server took out of the text is written back into it, since the agent's actions are text.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+CHARS_PER_TOKEN = 3  # below the 3.5-4.5 of English, so that the estimate errs towards too many
+TOKENS_PER_PICTURE = 256  # a picture of 512 x 512 at 32 x 32 pixels a token
+
+_THINK_TAG = re.compile(r"</?think>", re.IGNORECASE)
+_OPEN, _CLOSE = "<think>\n", "\n</think>\n"
+
+
+class Usage(NamedTuple):
+    """Tokens as the server counted them."""
+
+    prompt: int
+    completion: int
+
+
+class Malformed(ValueError):
+    """The server sent something that is no chat completion."""
+
+
+class Assembly:
+    """Takes chunks in order; what ``take`` and ``end`` yield is together the text of the reply."""
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self._thinking = False
+        self._spoken = False  # reasoning that comes after the reply has begun is left out
+        self._tag = ""  # the start of what may be a tag within reasoning
+        self._calls: dict[int, list[str]] = {}  # place -> name, then pieces of its arguments
+        self.finish_reason = ""
+        self.model = ""
+        self.usage: Usage | None = None
+
+    @property
+    def text(self) -> str:
+        """Everything yielded so far."""
+        return "".join(self._pieces)
+
+    def take(self, chunk: object) -> Iterator[str]:
+        """The text one chunk adds; a chunk without choices adds none. Raises ``Malformed`` for what is no object."""
+        if not isinstance(chunk, dict):
+            raise Malformed("a chunk that is no object")
+        if isinstance(model := chunk.get("model"), str) and model:
+            self.model = model[:200]
+        self.usage = _usage(chunk.get("usage")) or self.usage
+        choices = chunk.get("choices")
+        for choice in choices if isinstance(choices, list) else ():
+            if isinstance(choice, dict) and choice.get("index") in (0, None):
+                yield from self._choice(choice)
+
+    def end(self) -> Iterator[str]:
+        """What is still to be said once no chunk follows: the end of the reasoning, calls taken out of the text."""
+        if self._thinking:
+            yield self._thought()
+        for name, *arguments in self._calls.values():
+            call = f'{{"name": {json.dumps(name)}, "arguments": {"".join(arguments) or "{}"}}}'
+            yield self._said(f"<tool_call>{call}</tool_call>")
+        self._calls = {}
+
+    def become(self, other: Assembly) -> None:
+        """Take over a reply that came whole."""
+        self._pieces, self.finish_reason = [other.text], other.finish_reason
+        self.model, self.usage = other.model, other.usage
+
+    def _choice(self, choice: dict[str, Any]) -> Iterator[str]:
+        said = choice.get("delta") or choice.get("message")
+        if isinstance(said, dict):
+            reasoning = _text(said.get("reasoning_content")) or _text(said.get("reasoning"))
+            if reasoning:
+                yield from self._reasoning(reasoning)
+            if content := _text(said.get("content")):
+                yield from self._content(content)
+            self._tool_calls(said.get("tool_calls"))
+        if isinstance(reason := choice.get("finish_reason"), str) and reason:
+            self.finish_reason = "length" if reason in ("length", "max_tokens") else "stop"
+
+    def _reasoning(self, text: str) -> Iterator[str]:
+        if self._spoken:
+            return
+        if not self._thinking:
+            self._thinking = True
+            yield self._said(_OPEN)
+        text = _THINK_TAG.sub(" ", self._tag + text)
+        cut = len(text)
+        if (start := text.rfind("<")) >= 0 and _may_become_tag(text[start:]):
+            cut = start
+        text, self._tag = text[:cut], text[cut:]
+        if text:
+            yield self._said(text)
+
+    def _thought(self) -> str:
+        """Close the reasoning; from now on there is only the reply."""
+        rest, self._tag = self._tag, ""
+        self._thinking, self._spoken = False, True
+        return self._said(rest + _CLOSE)
+
+    def _content(self, text: str) -> Iterator[str]:
+        if self._thinking and not text.isspace():
+            yield self._thought()
+        if not self._thinking:
+            self._spoken = self._spoken or not text.isspace()
+            yield self._said(text)
+
+    def _said(self, piece: str) -> str:
+        self._pieces.append(piece)
+        return piece
+
+    def _tool_calls(self, calls: object) -> None:
+        for place, call in enumerate(calls if isinstance(calls, list) else ()):
+            if not isinstance(call, dict) or not isinstance(function := call.get("function"), dict):
+                continue
+            index = call.get("index")
+            known = self._calls.setdefault(index if isinstance(index, int) else place, [""])
+            known[0] = known[0] or _text(function.get("name"))
+            arguments = function.get("arguments")
+            known.append(json.dumps(arguments) if isinstance(arguments, dict) else _text(arguments))
+
+
+def _may_become_tag(text: str) -> bool:
+    return any(tag.startswith(text.lower()) for tag in ("<think>", "</think>"))
+
+
+def _text(content: object) -> str:
+    """Text of a content that is a string, or a list of parts."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return "".join(_text(part.get("text")) for part in content if isinstance(part, dict))
+    return ""
+
+
+def _usage(stated: object) -> Usage | None:
+    if not isinstance(stated, dict):
+        return None
+    prompt, completion = stated.get("prompt_tokens"), stated.get("completion_tokens", 0)
+    if not isinstance(prompt, int) or not isinstance(completion, int) or min(prompt, completion) < 0:
+        return None
+    return Usage(prompt, completion)
+
+
+def estimated_usage(messages: object, text: str) -> Usage:
+    """Tokens of a prompt and its reply where the server does not count them; errs towards too many."""
+    return Usage(_prompt_estimate(messages), -(-len(text) // CHARS_PER_TOKEN))
+
+
+def _prompt_estimate(messages: object) -> int:
+    chars = pictures = 0
+    for message in messages if isinstance(messages, list | tuple) else ():
+        content = message["content"]
+        for part in [{"text": content}] if isinstance(content, str) else content:
+            chars += len(part.get("text", ""))
+            pictures += "image_url" in part
+    return chars // CHARS_PER_TOKEN + pictures * TOKENS_PER_PICTURE

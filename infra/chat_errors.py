@@ -1,0 +1,172 @@
+"""What went wrong at an endpoint, in one line that says what to do.
+
+Holds the reading of refusals and their wording. A server's own words are quoted only in part and without the key: some
+echo the whole request.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, NamedTuple
+
+import httpx
+
+from infra.errors import EndpointError
+
+RETRIED = frozenset({408, 409, 429, 500, 502, 503, 504})  # asking again later may help
+QUOTED_CHARS = 200  # of the server's own words
+MAX_NAMED = 12  # models listed in an error
+
+_TOO_LONG = re.compile(
+    r"context (length|window|size)|maximum context|too (long|large)|exceed\w*[^.]{0,40}(context|token)",
+    re.IGNORECASE,
+)
+_NO_PICTURES = re.compile(
+    r"not a multimodal|(image|vision|multimodal)[^.]{0,60}not support|not support[^.]{0,40}(image|vision|multimodal)",
+    re.IGNORECASE,
+)
+
+
+class Refused(EndpointError):
+    """The endpoint will not answer this, however often it is asked."""
+
+
+class Unavailable(EndpointError):
+    """The endpoint did not answer; later it may. ``retry_after_s`` is what it asked to wait, if it did."""
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class Stated(NamedTuple):
+    """An error as the server words it; empty where it says nothing."""
+
+    message: str = ""
+    code: str = ""
+    param: str = ""  # the parameter it is about
+
+
+def stated(body: object) -> Stated:
+    """Read an error of any of the forms in use: OpenAI's object, a text, FastAPI's ``detail``."""
+    if isinstance(body, bytes):
+        try:
+            body = json.loads(body)
+        except (ValueError, RecursionError):
+            return Stated()
+    found = (
+        body.get("error", body.get("detail", body.get("message", body))) if isinstance(body, dict) else body
+    )
+    if isinstance(found, list):  # one entry a field
+        found = next((each for each in found if isinstance(each, dict)), {})
+        place = found.get("loc")
+        return Stated(
+            _line(found.get("msg")), "", str(place[-1])[:40] if isinstance(place, list) and place else ""
+        )
+    if isinstance(found, dict):
+        code = found.get("code") or found.get("type")
+        return Stated(_line(found.get("message")), str(code or "")[:60], _line(found.get("param"))[:40])
+    return Stated(_line(found))
+
+
+def retry_after_s(header: str | None, now: datetime | None = None) -> float | None:
+    """Seconds a ``Retry-After`` asks for, as a number or a date; None without one or for nonsense."""
+    if not header:
+        return None
+    try:
+        wait_s = float(header)
+    except ValueError:
+        try:
+            until = parsedate_to_datetime(header)
+        except ValueError:
+            return None
+        until = until if until.tzinfo else until.replace(tzinfo=UTC)
+        wait_s = (until - (now or datetime.now(UTC))).total_seconds()
+    return max(0.0, wait_s) if wait_s < float("inf") else None  # nan too is nonsense
+
+
+def refusal(where: str, status: int, words: Stated, *, has_key: bool) -> EndpointError:
+    """The error for a status that is no success; ``words`` hold no secret any more."""
+    quoted = f"; it says: {words.message}" if words.message else ""
+    if "insufficient_quota" in words.code:
+        return Refused(f"{where}: the account has no credit left{quoted}")
+    if status in RETRIED:
+        return Unavailable(f"{where}: {_busy(status)} ({status}){quoted}")
+    return Refused(f"{where}: {_advice(status, words.message, has_key)} ({status}){quoted}")
+
+
+def _busy(status: int) -> str:
+    return "too many requests" if status == 429 else "the server failed"
+
+
+def _advice(status: int, message: str, has_key: bool) -> str:
+    if status in (401, 403):
+        return (
+            "the key was refused, check VIMRAG_API_KEY" if has_key else "it wants a key, set VIMRAG_API_KEY"
+        )
+    if 300 <= status < 400:
+        return "it redirects, which is not followed: give the final address"
+    if status == 404:
+        return "nothing is served under this address, which usually ends in /v1"
+    if status == 413 or _TOO_LONG.search(message):
+        return "the prompt is too long for it: lower the context and pixel limits, or serve a longer context"
+    if _NO_PICTURES.search(message):
+        return "the model takes no pictures: serve a vision-language model"
+    return "the request was refused"
+
+
+def is_too_long(words: Stated) -> bool:
+    """Whether the refusal is about length, whatever else it names."""
+    return _TOO_LONG.search(words.message) is not None
+
+
+def is_about_model(words: Stated) -> bool:
+    """Whether the refusal may mean that there is no such model."""
+    message = words.message
+    return "model" in message.lower() and not _TOO_LONG.search(message) and not _NO_PICTURES.search(message)
+
+
+def unknown_model(where: str, model: str, names: Sequence[str]) -> Refused:
+    """The error for a model the server does not list."""
+    more = ", ..." if len(names) > MAX_NAMED else ""
+    there = ", ".join(_line(name)[:80] for name in names[:MAX_NAMED]) or "none"
+    return Refused(f"{where}: there is no model {model!r}; there are: {there}{more}")
+
+
+@contextmanager
+def transport(where: str) -> Iterator[None]:
+    """Errors of the connection become ``Unavailable``, those of an address ``Refused``.
+
+    The causes are left out of the chain: they hold the request and with it the key.
+    """
+    try:
+        yield
+    except (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL) as error:
+        raise Refused(f"{where}: {type(error).__name__}") from None
+    except httpx.ConnectTimeout:
+        raise Unavailable(f"{where}: no connection in time; is the server running?") from None
+    except httpx.ConnectError as error:
+        raise Unavailable(f"{where}: no connection ({_line(str(error))}); is the server running?") from None
+    except httpx.ReadTimeout:
+        raise Unavailable(f"{where}: the server fell silent") from None
+    except httpx.HTTPError as error:
+        raise Unavailable(f"{where}: the connection broke ({type(error).__name__})") from None
+
+
+def without(secret: str | None, words: Stated) -> Stated:
+    """The words of a server that may have echoed the secret."""
+    return Stated(*(text.replace(secret, "***") for text in words)) if secret else words
+
+
+def shortened(words: Stated) -> Stated:
+    """The words as they may be quoted."""
+    return words._replace(message=words.message[:QUOTED_CHARS] + "..." * (len(words.message) > QUOTED_CHARS))
+
+
+def _line(text: Any) -> str:
+    return " ".join(text.split()) if isinstance(text, str) else ""
