@@ -94,6 +94,18 @@ async def grade_all(
     return tuple(await asyncio.gather(*(grade(trajectory) for trajectory in trajectories)))
 
 
+async def noted(trajectories: Sequence[Trajectory], metric: Grader) -> tuple[Trajectory, ...]:
+    """The trajectories with the verdict of the datasets' own metric beside theirs; no answer is a wrong one here too."""
+    verdicts = []
+    for each in trajectories:
+        if each.outcome is Outcome.FAILED:
+            verdicts.append(None)
+        else:
+            answered = each.outcome is not Outcome.ABSTAINED
+            verdicts.append(await metric.grade(each.task, each.answer) if answered else False)
+    return tuple(replace(each, metric=verdict) for each, verdict in zip(trajectories, verdicts, strict=True))
+
+
 def graded(trajectory: Trajectory, *, correct: bool | None, reward: float | None) -> Trajectory:
     """The trajectory with its verdict."""
     return replace(trajectory, correct=correct, reward=reward)

@@ -170,6 +170,7 @@ class Trajectory:
     index: str = ""  # retriever fingerprint
     reward: float | None = None  # None = unscored
     correct: bool | None = None
+    metric: bool | None = None  # verdict of the dataset's own metric, beside a judge's in ``correct``
     advantage: float | None = None  # within its group; None outside of training
     counters: Counters = field(default_factory=Counters)
     error: str = ""

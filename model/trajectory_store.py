@@ -50,6 +50,7 @@ SCHEMA = pl.Schema(
         "outcome": pl.String,
         "answer": pl.String,
         "correct": pl.Boolean,
+        "metric": pl.Boolean,
         "reward": pl.Float64,
         "advantage": pl.Float64,
         "memory": pl.String,
@@ -127,6 +128,7 @@ def _row(trajectory: Trajectory) -> dict[str, Any]:
         "outcome": trajectory.outcome.value,
         "answer": trajectory.answer,
         "correct": trajectory.correct,
+        "metric": trajectory.metric,
         "reward": trajectory.reward,
         "advantage": trajectory.advantage,
         "memory": trajectory.memory,
@@ -153,7 +155,7 @@ def _trajectory(row: Mapping[str, Any], path: str | Path) -> Trajectory:
         choices=tuple(row["choices"]),
         gold=frozenset(row["gold"]),
     )
-    plain = ("answer", "correct", "reward", "advantage", "memory", "policy", "index", "error")
+    plain = ("answer", "correct", "metric", "reward", "advantage", "memory", "policy", "index", "error")
     return Trajectory(
         task=task,
         graph=codec.decode(json.loads(row["graph"])),

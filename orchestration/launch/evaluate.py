@@ -8,8 +8,8 @@ import asyncio
 import json
 import math
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ from infra.manifest import publish
 from infra.storage import Storage
 from memory_graph.linearise import linearise
 from model import trajectory_store
+from model.agreement import agreement
 from model.encoding import Encoder
-from model.evaluation import Comparison, Evaluation, compare, evaluate, table
+from model.evaluation import Comparison, Evaluation, compare, evaluate, noted, table
 from model.records import Task, Trajectory
 from model.rollouts import Collection, Progress
 from model.spending import Spending, Step, saving, spending
@@ -26,6 +27,7 @@ from model.statistics import Interval
 from model.transformers_policy import TransformersPolicy
 from orchestration.launch.agents import GREEDY, World, chosen, load
 from orchestration.launch.join import MetricGrader, tasks_of_split
+from orchestration.launch.judging import METRIC, grading
 from orchestration.launch.mirror import Mirror
 from orchestration.launch.process import run_script
 from orchestration.launch.reporter import Reporter, finite, progress
@@ -79,18 +81,43 @@ def run(config: RunConfig, reporter: Reporter) -> None:
     with (
         Mirror(storage, config.cold_start_checkpoints) as cold_start,
         Mirror(storage, config.ggpo_checkpoints) as ggpo,
+        Mirror(storage, config.metrics) as metrics,
     ):
+        verdicts = metrics.pull()
         mirrors = {"cold_start": cold_start, "ggpo": ggpo}
-        results = {}
+        answers = {}
         for name in plan.methods:
             folder = mirrors[METHODS[name].weights].pull()
-            results[name] = _answer(world, name, tasks, chosen(folder, what=METHODS[name].weights), reporter)
+            path = chosen(folder, what=METHODS[name].weights)
+            answers[name] = _answer(world, name, tasks, path, verdicts, reporter)
+        metrics.push()
+    results = {name: each.evaluation for name, each in answers.items()}
     document = summarise(results, config, index=world.retriever.fingerprint)
+    document["judging"] = {name: _judging(each) for name, each in answers.items()}
     _store(storage, config, results, document)
     reporter.finish(_metadata(document))
 
 
-def _answer(world: World, name: str, tasks: Sequence[Task], path: Path, reporter: Reporter) -> Evaluation:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """One method's results, who graded them and what the judge did."""
+
+    evaluation: Evaluation
+    judge: str
+    tally: Mapping[str, Any]
+
+
+def _judging(answered: Answered) -> dict[str, Any]:
+    """Who graded, what the judge did, and how far it agrees with the datasets' own metrics."""
+    trajectories = answered.evaluation.trajectories
+    agreed = agreement([each.correct for each in trajectories], [each.metric for each in trajectories])
+    beside = {} if answered.judge == METRIC else {"agreement_with_metric": finite(agreed._asdict())}
+    return {"judge": answered.judge, "tally": dict(answered.tally), **beside}
+
+
+def _answer(
+    world: World, name: str, tasks: Sequence[Task], path: Path, verdicts: Path, reporter: Reporter
+) -> Answered:
     weights = load(path)
     encoder = Encoder(weights.tokenizer)
     policy = TransformersPolicy(
@@ -104,9 +131,17 @@ def _answer(world: World, name: str, tasks: Sequence[Task], path: Path, reporter
         shown(name, now.done, now.total)
 
     collection = Collection(concurrency=plan.concurrency, seed=plan.seed)
-    result = asyncio.run(evaluate(agent, tasks, MetricGrader(), collection, on_progress=on_progress))
+
+    async def run_and_grade() -> Answered:
+        async with grading(verdicts) as bench:
+            found = await evaluate(agent, tasks, bench.grader, collection, on_progress=on_progress)
+            both = replace(found, trajectories=await noted(found.trajectories, MetricGrader()))
+            return Answered(evaluation=both, judge=bench.name, tally=bench.tally())
+
+    answered = asyncio.run(run_and_grade())
+    result = answered.evaluation
     reporter.say(f"{name}: {_percent(result.overall)} right, mean of {len(result.datasets)} benchmarks")
-    return result
+    return answered
 
 
 def summarise(results: dict[str, Evaluation], config: RunConfig, *, index: str) -> dict[str, Any]:

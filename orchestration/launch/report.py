@@ -118,6 +118,10 @@ def build(document: Mapping[str, Any], *, ggpo: Records, cold_start: Records, co
                 "algorithm",
                 f"{recipe.ggpo.algorithm}, ZeRO-{recipe.ggpo.zero_stage}, {recipe.ggpo.ranks} rank(s)",
             ),
+            (
+                "graded by",
+                ", ".join(sorted({each["judge"] for each in document.get("judging", {}).values()})),
+            ),
             ("index", document["index"]),
             *((f"policy of {method['name']}", ", ".join(method["policies"])) for method in methods),
         ),

@@ -59,6 +59,7 @@ trajectories = st.builds(
     reward=st.none() | st.floats(0, 1),
     advantage=st.none() | st.floats(-9, 9),
     correct=st.none() | st.booleans(),
+    metric=st.none() | st.booleans(),
     counters=st.builds(Counters, model_calls=st.integers(0, 99), prompt_tokens=st.integers(0, 2**40)),
     error=words,
 )
