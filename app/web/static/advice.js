@@ -1,0 +1,24 @@
+/** What a reader can do about an error. */
+
+const BY_CODE = {
+  unreachable: "Is vimrag serve still running? Start it again and ask once more.",
+  cut_off: "Look at the terminal in which vimrag serve runs, then ask again.",
+  endpoint: "Look after the server of the model, then ask again.",
+  no_index: "Build an index first: vimrag ingest FILES --root ROOT.",
+  refused: "Change the question or its settings and ask again.",
+  timeout: "Ask for less at once, or start vimrag serve with more --question-seconds.",
+  no_model: "Start vimrag serve with --model, or with --endpoint.",
+};
+const BY_STATUS = {
+  400: "Change the question or its settings and ask again.",
+  401: "Give the token that vimrag serve printed when it started.",
+  403: "Open the page under the address that vimrag serve printed.",
+  404: "It may have been removed since; reload the page.",
+  413: "Choose a smaller file, or add it on the command line with vimrag ingest.",
+  429: "Other questions are running. Ask again in a moment.",
+};
+
+/** A sentence for a `ServerError`. */
+export function adviceFor({ status, code }) {
+  return BY_CODE[code] ?? BY_STATUS[status] ?? "The terminal in which vimrag serve runs says more.";
+}

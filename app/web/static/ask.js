@@ -1,0 +1,169 @@
+/** The Ask view: question in, log, graph and answer out; earlier questions of this session. */
+
+import { adviceFor } from "./advice.js";
+import { showAnswer, showFailure } from "./answer.js";
+import { openCitation } from "./details.js";
+import { button, byId, element, fill } from "./dom.js";
+import { duration } from "./format.js";
+import { GraphView } from "./graph_view.js";
+import { Log } from "./log.js";
+import { Run } from "./run.js";
+
+const IDLE = "Ask a question. What the agent searches and remembers grows here as a graph.";
+const KEPT_RUNS = 30;
+
+export class AskView {
+  /** `settings` reads the form, see `settings.js`. */
+  constructor(details, settings) {
+    this.details = details;
+    this.settings = settings;
+    this.card = byId("answer");
+    this.input = byId("question");
+    this.runs = [];
+    this.shown = null;
+    this.graph = new GraphView(byId("ask-graph"), IDLE, (node, item) => this.details.openNode(this.subject, node, item));
+    this.log = new Log(byId("log"), byId("to-latest"), (shown, node) => this.details.openItem(this.subject, shown, node));
+    this.subject = this.#subject("");
+    byId("question-form").addEventListener("submit", (event) => this.#submit(event));
+    this.input.addEventListener("keydown", (event) => this.#key(event));
+    setInterval(() => this.#tick(), 200);
+  }
+
+  get running() {
+    return this.runs.find((run) => run.isRunning) ?? null;
+  }
+
+  /** Escape anywhere outside the details panel. */
+  escape() {
+    if (this.details.isOpen) this.details.close();
+    else this.running?.stop();
+  }
+
+  #submit(event) {
+    event.preventDefault();
+    if (this.running !== null) {
+      this.running.stop();
+      return;
+    }
+    const question = this.input.value.trim();
+    if (question) this.#run(new Run({ question, ...this.settings.values() }));
+  }
+
+  #key(event) {
+    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+      event.preventDefault();
+      if (this.running === null && !this.settings.isBlocked) byId("question-form").requestSubmit();
+    }
+    if (event.key === "Escape" && this.running !== null) {
+      event.stopPropagation();
+      this.running.stop();
+    }
+  }
+
+  async #run(run) {
+    this.runs = [run, ...this.runs].slice(0, KEPT_RUNS);
+    this.#show(run);
+    this.#buttons();
+    for await (const event of run.follow()) {
+      if (this.shown === run) this.#hear(event, run);
+    }
+    run.seconds = (performance.now() - run.startedAt) / 1000;
+    if (this.shown === run) this.#end(run);
+    this.#buttons();
+  }
+
+  /** Everything of one run, from its beginning. */
+  #show(run) {
+    this.details.close();
+    this.shown = run;
+    this.subject = this.#subject(run.question);
+    this.card.hidden = true;
+    byId("log-section").hidden = false;
+    this.log.clear();
+    this.graph.clear("Thinking…");
+    for (const event of run.events) this.#hear(event, run);
+    if (!run.isRunning) this.#end(run);
+    this.#history();
+    this.#tick();
+  }
+
+  #hear({ event, data }, run) {
+    this.log.hear({ event, data });
+    if (event === "remembered" || event === "finished") {
+      this.subject.nodes = data.nodes;
+      if (event === "finished") this.subject.answer = data.answer;
+      if (data.svg) this.graph.show(data.svg, { grows: run.isRunning });
+    }
+    if (event === "observed") this.subject.found.set(data.node_id, data.shown);
+    if (event === "answered") Object.assign(this.subject, { answer: data.text, parents: data.parents });
+    if (event === "finished") showAnswer(this.card, data, (citation) => this.#cite(citation));
+    this.details.refresh(this.subject);
+  }
+
+  #end(run) {
+    const shownGraph = this.graph.svg !== null;
+    if (run.state === "stopped") {
+      this.log.end("stopped", "Stopped");
+      if (!shownGraph) this.graph.clear("Stopped before anything was remembered.");
+    }
+    if (run.state === "failed") {
+      this.log.end("rejected", "Failed");
+      showFailure(this.card, "No answer", run.error.message, adviceFor(run.error));
+      if (!shownGraph) this.graph.clear("Nothing was remembered.");
+    }
+    if (run.state === "finished" && !shownGraph) this.graph.clear("This answer needed no memory.");
+  }
+
+  async #cite(citation) {
+    try {
+      await openCitation(this.details, this.subject, citation);
+    } catch (error) {
+      const line = element("p", { class: "error-line", role: "alert" }, `${error.message} ${adviceFor(error)}`);
+      this.card.querySelector(".error-line")?.remove();
+      this.card.append(line);
+    }
+  }
+
+  #subject(question) {
+    return { question, nodes: [], answer: "", parents: null, found: new Map(), view: this.graph };
+  }
+
+  #buttons() {
+    const send = byId("send");
+    const isRunning = this.running !== null;
+    fill(send, isRunning ? "Stop" : "Ask");
+    send.classList.toggle("stop", isRunning);
+    this.input.required = !isRunning;
+    byId("log").setAttribute("aria-busy", String(isRunning));
+    this.#history();
+    this.#tick();
+  }
+
+  #tick() {
+    const run = this.shown;
+    if (run === null) return;
+    const seconds = run.seconds ?? (performance.now() - run.startedAt) / 1000;
+    byId("clock").textContent = duration(seconds);
+    byId("clock").classList.toggle("running", run.isRunning);
+  }
+
+  #history() {
+    byId("history").hidden = this.runs.length < 2;
+    fill(
+      byId("history-list"),
+      this.runs.map((run) => {
+        const entry = button(
+          [element("span", { class: "history-question" }, run.question), element("span", { class: "history-answer" }, endOf(run))],
+          () => this.#show(run),
+          { "aria-current": run === this.shown ? "true" : null },
+        );
+        return element("li", {}, entry);
+      }),
+    );
+  }
+}
+
+function endOf(run) {
+  if (run.state !== "finished") return run.state;
+  return run.events.findLast((each) => each.event === "finished").data.answer || "no answer";
+}

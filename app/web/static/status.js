@@ -1,0 +1,90 @@
+/** The status line, and notices about what is missing before a question can be asked. */
+
+import { button, element, fill } from "./dom.js";
+import { count, counted } from "./format.js";
+import { acceptsToken } from "./server.js";
+
+/** One line: model, items, datasets. */
+export function showStatus(line, status) {
+  const { model, index } = status;
+  fill(
+    line,
+    element("span", { class: model ? "" : "missing", title: `version ${status.version}` }, model ? shortName(model) : "no model"),
+    element("span", { class: index ? "" : "missing", title: index ? datasetsOf(index) : "" }, index ? counted(index.items, "item") : "no index"),
+    index && element("span", { class: "datasets" }, datasetsOf(index)),
+  );
+}
+
+/** What to do first, in place of an answer that cannot come. */
+export function showNotices(place, status, retry) {
+  const root = status.root || "ROOT";
+  const notices = [];
+  if (!status.index) {
+    const how = status.upload ? "Add files here, or build the index in a terminal:" : "Build the index in a terminal, then look again:";
+    notices.push(notice("There is nothing to search yet", how, [`vimrag ingest FILES --root ${root}`]));
+  }
+  if (!status.model) {
+    const commands = [`vimrag serve --root ${root} --model CHECKPOINT`, `vimrag serve --root ${root} --endpoint URL --model NAME`];
+    notices.push(notice("No model answers yet", "Start the server with a checkpoint folder, or with a model behind an endpoint:", commands));
+  }
+  notices.at(-1)?.append(again(retry));
+  fill(place, notices);
+}
+
+/** The server could not be asked at all. */
+export function showUnreachable(place, message, advice, retry) {
+  const said = notice(message, advice, []);
+  said.append(again(retry));
+  fill(place, said);
+}
+
+/** Ask for the token that the server wants; its page takes it as a cookie and comes back without it in the address. */
+export function showTokenForm(place) {
+  const input = element("input", { type: "password", id: "token", autocomplete: "off", required: true });
+  const said = element("p", { class: "error-line", role: "alert" });
+  const form = element(
+    "form",
+    { class: "notice" },
+    element("h2", {}, "This server wants a token"),
+    element("label", { for: "token" }, "Token, as vimrag serve printed it"),
+    element("div", { class: "notice-actions" }, input, element("button", { type: "submit", class: "strong" }, "Use it")),
+    said,
+  );
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const token = input.value.trim();
+    try {
+      await acceptsToken(token);
+      location.assign(`${location.pathname}?token=${encodeURIComponent(token)}${location.hash}`);
+    } catch (error) {
+      fill(said, error.status === 401 ? "The server does not know this token." : error.message);
+    }
+  });
+  fill(place, form);
+  input.focus();
+}
+
+function notice(title, how, commands) {
+  return element(
+    "div",
+    { class: "notice" },
+    element("h2", {}, title),
+    how && element("p", {}, how),
+    commands.map((command) => element("pre", {}, element("code", {}, command))),
+  );
+}
+
+function again(retry) {
+  return element("div", { class: "notice-actions" }, button("Look again", retry, { class: "quiet" }));
+}
+
+function datasetsOf({ datasets }) {
+  const names = Object.entries(datasets ?? {});
+  return names.map(([name, number]) => `${name} ${count(number)}`).join(", ");
+}
+
+/** The last part of a path of a checkpoint; a model's name as it is. */
+function shortName(model) {
+  const parts = model.replace(/\/+$/, "").split("/");
+  return parts.length > 2 ? parts.slice(-2).join("/") : model;
+}

@@ -1,0 +1,28 @@
+"""What a reader does on the page, in one call each."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page, expect
+
+from tests.app.web.material import QUESTION
+
+NODES = ".stage .node[data-node-id]"
+
+
+def ask(page: Page, question: str = QUESTION) -> None:
+    """Ask by the keyboard and go on at once."""
+    page.get_by_label("Question", exact=True).fill(question)
+    expect(page.locator("#send")).to_be_enabled()
+    page.get_by_label("Question", exact=True).press("Enter")
+
+
+def ask_and_wait(page: Page, question: str = QUESTION) -> None:
+    """Ask and wait for the answer."""
+    ask(page, question)
+    expect(page.locator("#answer-text")).to_be_visible()
+    expect(page.locator("#send")).to_have_text("Ask")
+
+
+def overflow(page: Page) -> int:
+    """By how many pixels the page is wider than its window."""
+    return page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
