@@ -132,9 +132,9 @@ def _picture(item: ItemNote, x: float, y: float) -> str:
         middle = Point(x + TILE_WIDTH / 2, y + PICTURE_HEIGHT / 2 - above_times)
         parts.append(_mark(item.modality, middle.x - 15, middle.y - 15, 30))
     else:
-        parts.append(
-            element("image", class_="thumbnail", href=href, preserveAspectRatio="xMidYMid slice", **place)
-        )
+        # a page is known by its head, a picture by its middle
+        cut = "xMidYMin slice" if item.modality == "page" else "xMidYMid slice"
+        parts.append(element("image", class_="thumbnail", href=href, preserveAspectRatio=cut, **place))
         parts.append(element("rect", class_="chip", x=x + 4, y=y + 4, width=18, height=18, rx=4))
         parts.append(_mark(item.modality, x + 6, y + 6, 14))
     parts.append(element("rect", class_="frame", rx=_RADIUS, **place))
