@@ -23,6 +23,7 @@ from model.engine import Engine
 
 SCHEMA_VERSION = 1
 MANIFEST, PROGRESS, STATE = "manifest.json", "progress.json", "state"
+ADOPTED = frozenset({".json", ".txt", ".jinja", ".safetensors"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +115,24 @@ def save_weights(
     tokenizer.save_pretrained(partial)
     _write_json(partial / PROGRESS, asdict(progress))
     _write_json(partial / MANIFEST, _manifest(partial, params or {}, progress))
+    _replace(partial, target)
+    return target
+
+
+def adopt(folder: Path, target: Path) -> Path:
+    """Publishes a model folder from elsewhere as a checkpoint of update 0; returns its directory.
+
+    Only what ``from_pretrained`` reads safely is taken: JSON, text and safetensors, no pickles, no code.
+    """
+    partial = target.with_name(f".{target.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    for file in sorted(folder.iterdir()):
+        if file.is_file() and file.suffix in ADOPTED:
+            shutil.copy2(file, partial / file.name)
+    start = Progress(update=0, steps=0)
+    _write_json(partial / PROGRESS, asdict(start))
+    _write_json(partial / MANIFEST, _manifest(partial, {"adopted": folder.name}, start))
     _replace(partial, target)
     return target
 

@@ -46,16 +46,26 @@ def launch(
     config = RunConfig(root=storage.root, name=recipe.name, recipe=recipe)
     ranks = recipe.ggpo.ranks if script is Script.TRAIN_GGPO else None
     context.log.info(f"starting {script} of recipe {recipe.name}" + (f" on {ranks} rank(s)" if ranks else ""))
-    done = pipes.run(context=context, command=command(script, config, ranks=ranks), env=environment(recipe))
+    hosts = recipe.ggpo.hostfile if ranks else None
+    started = command(script, config, ranks=ranks, hostfile=hosts)
+    done = pipes.run(context=context, command=started, env=environment(recipe))
     return done.get_materialize_result()
 
 
-def command(script: Script, config: RunConfig, *, ranks: int | None = None) -> list[str]:
-    """The supervised command; with ``ranks`` it goes through the DeepSpeed launcher, one process a rank."""
+def command(
+    script: Script, config: RunConfig, *, ranks: int | None = None, hostfile: str | None = None
+) -> list[str]:
+    """The supervised command; with ``ranks`` it goes through the DeepSpeed launcher, one process a rank.
+
+    With a ``hostfile`` the runner of DeepSpeed starts a launcher on each of its hosts over ssh.
+    """
     supervisor = [sys.executable, "-m", "infra.supervisor", "--grace-s", str(GRACE_S), "--"]
     module = [f"orchestration.launch.{script}", "--config-json", config.to_json()]
     if ranks is None:
         return [*supervisor, sys.executable, "-m", *module]
+    if hostfile is not None:
+        runner = [sys.executable, "-m", "deepspeed.launcher.runner", "--hostfile", hostfile]
+        return [*supervisor, *runner, "--no_local_rank", "--module", *module]
     world = base64.urlsafe_b64encode(json.dumps({"localhost": list(range(ranks))}).encode()).decode()
     launcher = [sys.executable, "-m", "deepspeed.launcher.launch", "--quiet", "--no_local_rank", "--module"]
     return [*supervisor, *launcher, f"--world_info={world}", f"--master_port={_free_port()}", *module]

@@ -33,6 +33,8 @@ class ColdStart:
 
     shipped: str | None = "miniature"
     """Folder below ``checkpoints/`` of the repository to start from; None trains from random weights."""
+    base: str | None = None
+    """Folder below the root with a model as its makers publish it, to start from instead; nothing is downloaded."""
     passes: int = 4
     """Demonstrations of one training question under one memory policy, each with noise of its own."""
     memories: tuple[str, ...] = ("vimrag",)
@@ -79,7 +81,21 @@ class Ggpo:
     zero_stage: int = 2
     ranks: int = 1
     """Processes, one a device; on a CPU one is fastest."""
+    hostfile: str | None = None
+    """File of ``host slots=devices`` lines for training on several machines; None stays on this one."""
     bf16: bool = False
+    lora_rank: int = 0
+    """Train adapters of this rank; 0 trains the weights themselves."""
+    train_vision: bool = True
+    """Train the vision tower too; with adapters it never is."""
+    offload_optimizer: bool = False
+    """Keep optimiser and master weights in main memory."""
+    gradient_checkpointing: bool = False
+    """Recompute activations in the backward pass."""
+    token_budget: int = 16_384
+    """Padded tokens of one micro-batch, at most, unless a single segment is longer."""
+    logit_tokens: int = 1024
+    """Loss tokens whose logits exist at once."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -91,12 +107,14 @@ class Ggpo:
                 self.checkpoint_every,
                 self.validation,
                 self.ranks,
+                self.token_budget,
+                self.logit_tokens,
             )
             < 1
         ):
             raise ValueError(f"counts must be at least 1: {self}")
-        if self.resamples < 0:
-            raise ValueError(f"resamples must not be negative, got {self.resamples}")
+        if min(self.resamples, self.lora_rank) < 0:
+            raise ValueError(f"resamples and lora_rank must not be negative: {self}")
         if self.group_size < 2:
             raise ValueError(f"group_size must be at least 2 to have a baseline, got {self.group_size}")
 
@@ -121,6 +139,17 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """The devices a recipe is made for; figures of their makers for dense bf16 and memory bandwidth."""
+
+    name: str
+    devices: int
+    memory_gib: float
+    teraflops: float
+    gigabytes_per_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """One whole run."""
 
@@ -137,6 +166,10 @@ class Recipe:
     """DeepSpeed accelerator: ``cpu`` or ``cuda``."""
     threads: int = 2
     """CPU threads of one process."""
+    model: str = "tiny"
+    """Key of ``model.shapes.SHAPES``; ``tiny`` is the miniature's own."""
+    machine: Machine | None = None
+    """None is any two CPU cores."""
 
 
 def quickstart() -> Recipe:
@@ -180,8 +213,91 @@ def policies() -> Recipe:
     )
 
 
+RTX_4090 = Machine(name="1x RTX 4090 24 GB", devices=1, memory_gib=24, teraflops=165, gigabytes_per_s=1008)
+H100 = Machine(name="1x H100 80 GB", devices=1, memory_gib=80, teraflops=989, gigabytes_per_s=3350)
+
+
+def qwen3_vl_4b_24gb() -> Recipe:
+    """Qwen3-VL-4B with adapters on one device of 24 GB. Not run: no GPU was at hand."""
+    base = quickstart()
+    return replace(
+        base,
+        name="qwen3_vl_4b_24gb",
+        cold_start=replace(base.cold_start, shipped=None, base="models/Qwen3-VL-4B-Instruct"),
+        ggpo=replace(
+            base.ggpo,
+            updates=200,
+            questions=8,
+            group_size=8,
+            learning_rate=1e-5,
+            mini_batches=2,
+            resamples=1,
+            checkpoint_every=20,
+            zero_stage=1,
+            bf16=True,
+            lora_rank=32,
+            train_vision=False,
+            gradient_checkpointing=True,
+            token_budget=8192,
+            logit_tokens=512,
+        ),
+        evaluation=replace(base.evaluation, questions=100, concurrency=16),
+        profile="full",
+        max_tokens=1024,
+        device="cuda",
+        threads=8,
+        model="qwen3-vl-4b",
+        machine=RTX_4090,
+    )
+
+
+def qwen3_vl_8b_80gb() -> Recipe:
+    """Qwen3-VL-8B with adapters on one device of 80 GB. Not run: no GPU was at hand."""
+    small = qwen3_vl_4b_24gb()
+    return replace(
+        small,
+        name="qwen3_vl_8b_80gb",
+        cold_start=replace(small.cold_start, base="models/Qwen3-VL-8B-Instruct"),
+        ggpo=replace(small.ggpo, questions=32, token_budget=32_768, logit_tokens=1024),
+        evaluation=replace(small.evaluation, concurrency=64),
+        model="qwen3-vl-8b",
+        machine=H100,
+    )
+
+
+def qwen3_vl_8b_8x80gb() -> Recipe:
+    """Qwen3-VL-8B, all weights, on eight devices of 80 GB. Not run: no GPU was at hand."""
+    single = qwen3_vl_8b_80gb()
+    return replace(
+        single,
+        name="qwen3_vl_8b_8x80gb",
+        ggpo=replace(single.ggpo, learning_rate=1e-6, zero_stage=2, ranks=8, lora_rank=0, train_vision=True),
+        machine=replace(H100, name="8x H100 80 GB", devices=8),
+    )
+
+
+def qwen3_vl_8b_16x80gb() -> Recipe:
+    """The same on two machines that a hostfile names. Not run: no GPU was at hand."""
+    one = qwen3_vl_8b_8x80gb()
+    return replace(
+        one,
+        name="qwen3_vl_8b_16x80gb",
+        ggpo=replace(one.ggpo, ranks=16, hostfile="hostfile", questions=64),
+        machine=replace(H100, name="2 x 8x H100 80 GB", devices=16),
+    )
+
+
 RECIPES: dict[str, Callable[[], Recipe]] = {
-    recipe.__name__: recipe for recipe in (quickstart, miniature, policies)
+    recipe.__name__: recipe
+    for recipe in (
+        quickstart,
+        miniature,
+        policies,
+        qwen3_vl_4b_24gb,
+        qwen3_vl_8b_80gb,
+        qwen3_vl_8b_8x80gb,
+        qwen3_vl_8b_16x80gb,
+    )
 }
 
 

@@ -42,7 +42,11 @@ def run(config: RunConfig, reporter: Reporter) -> None:
     """Make the checkpoint and say what it is."""
     shipped = config.recipe.cold_start.shipped
     with Mirror(Storage(config.root), config.cold_start_checkpoints) as target:
-        if shipped is None:
+        base = config.recipe.cold_start.base
+        if base is not None:
+            path = adopt(Storage(config.root), base, target.pull())
+            reporter.say(f"cold start: the model in {base}, as it was published")
+        elif shipped is None:
             path = Training(config, reporter, target).run()
         else:
             path = unpack(shipped, target.pull())
@@ -157,6 +161,24 @@ def unpack(name: str, target: Path, *, shipped: Path = SHIPPED) -> Path:
     shutil.rmtree(place, ignore_errors=True)
     partial.rename(place)
     return place
+
+
+def adopt(storage: Storage, base: str, target: Path) -> Path:
+    """Publish a model folder of the root as the checkpoint to start from, and return where it is.
+
+    Raises:
+        ValueError: if there is no model there; nothing is downloaded.
+    """
+    place = target / "000000"
+    if checkpoint.latest(target) == place:
+        return place
+    with Mirror(storage, base) as source:
+        folder = source.pull()
+        if not (folder / "config.json").is_file():
+            raise ValueError(
+                f"no model in {storage.path(base)}: put its config.json, tokenizer and safetensors there"
+            )
+        return checkpoint.adopt(folder, place)
 
 
 def metadata(weights: Weights) -> dict[str, Any]:

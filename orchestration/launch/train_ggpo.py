@@ -27,6 +27,7 @@ from model.curriculum import Curriculum
 from model.encoding import Encoder
 from model.engine import Engine, EngineConfig
 from model.evaluation import grade_all
+from model.lora import Lora
 from model.metrics import MetricsWriter, UpdateMetrics
 from model.parity import ParityConfig, bf16_parity
 from model.records import Task, Trajectory
@@ -55,10 +56,12 @@ def train(config: RunConfig, reporter: Reporter) -> None:
     ):
         metrics.pull()
         resumed = checkpoint.latest(checkpoints.pull())
-        weights = load(resumed or chosen(cold_start.pull(), what="cold_start"), bf16=recipe.ggpo.bf16)
+        # adapters go on from the weights they were attached to; a checkpoint's own have them merged in
+        start = None if recipe.ggpo.lora_rank else resumed
+        weights = load(start or chosen(cold_start.pull(), what="cold_start"), bf16=recipe.ggpo.bf16)
         run = Run(config, storage, weights, reporter)
         if resumed is not None:
-            run.resume()
+            run.resume(resumed)
         writer = MetricsWriter(metrics.path / METRICS, resume_at=run.trainer.updates) if rank() == 0 else None
         while run.trainer.updates < recipe.ggpo.updates:
             record = run.update(rollouts.path)
@@ -91,8 +94,7 @@ class Run:
             )
         self._encoder = Encoder(weights.tokenizer)
         world = World.open(storage, config.recipe)
-        layout = EngineConfig(zero_stage=ggpo.zero_stage, bf16=ggpo.bf16)
-        self.engine = Engine(weights.model, config=layout, schedule=schedule_of(ggpo))
+        self.engine = Engine(weights.model, config=layout_of(ggpo), schedule=schedule_of(ggpo))
         self.policy = TransformersPolicy(
             self.engine.model, self._encoder, world.media, max_batch=config.recipe.evaluation.concurrency
         )
@@ -113,9 +115,9 @@ class Run:
         self._rewards: list[float] = []
         self._score: float | None = None
 
-    def resume(self) -> None:
-        """Go on from the checkpoint whose weights were loaded."""
-        reached = checkpoint.restore(self._weights.path, engine=self.engine)
+    def resume(self, path: Path) -> None:
+        """Go on from the checkpoint at ``path``, whose weights (without adapters: those it began with) were loaded."""
+        reached = checkpoint.restore(path, engine=self.engine)
         self.trainer.updates = self._first = reached.update
         self._curriculum.load(reached.data_order)
         self._reporter.say(f"resuming after update {reached.update}")
@@ -263,7 +265,25 @@ def algorithm_of(ggpo: Ggpo) -> Algorithm:
 
 def schedule_of(ggpo: Ggpo) -> Schedule:
     """Learning rate and mini-batches of the recipe."""
-    return Schedule(learning_rate=ggpo.learning_rate, mini_batches=ggpo.mini_batches, seed=ggpo.seed)
+    return Schedule(
+        learning_rate=ggpo.learning_rate,
+        mini_batches=ggpo.mini_batches,
+        token_budget=ggpo.token_budget,
+        logit_tokens=ggpo.logit_tokens,
+        seed=ggpo.seed,
+    )
+
+
+def layout_of(ggpo: Ggpo) -> EngineConfig:
+    """How the recipe lays the model out over its ranks, and what of it is trained."""
+    return EngineConfig(
+        zero_stage=ggpo.zero_stage,
+        bf16=ggpo.bf16,
+        offload_optimizer=ggpo.offload_optimizer,
+        gradient_checkpointing=ggpo.gradient_checkpointing,
+        lora=Lora(rank=ggpo.lora_rank, alpha=2 * ggpo.lora_rank) if ggpo.lora_rank else None,
+        train_vision=ggpo.train_vision,
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

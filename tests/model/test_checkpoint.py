@@ -12,7 +12,7 @@ import torch
 from transformers import AutoTokenizer, Qwen3VLForConditionalGeneration
 
 from model.algorithm import Algorithm, Schedule
-from model.checkpoint import Progress, Retention, best, latest, prune, read, restore, save
+from model.checkpoint import Progress, Retention, adopt, best, latest, prune, read, restore, save
 from model.engine import EngineConfig
 from model.records import Trajectory
 from model.trainer import Trainer
@@ -149,3 +149,17 @@ def test_without_scores_there_is_no_best(tmp_path: Path):
     finished(tmp_path, 1, None)
     assert best(tmp_path) is None
     assert [path.name for path in prune(tmp_path, Retention())] == ["000000"]
+
+
+def test_a_published_model_is_taken_without_pickles_or_code(tmp_path: Path):
+    folder = tmp_path / "models" / "tiny"
+    policy().save_pretrained(folder)
+    tokenizer().save_pretrained(folder)
+    (folder / "pytorch_model.bin").write_bytes(b"a pickle")
+    (folder / "modeling.py").write_text("import os")
+    path = adopt(folder, tmp_path / "checkpoints" / "000000")
+    assert read(path) == Progress(update=0, steps=0)
+    assert {file.suffix for file in path.iterdir()} <= {".json", ".safetensors", ".jinja", ".txt"}
+    again = Qwen3VLForConditionalGeneration.from_pretrained(path)
+    expected = policy().state_dict()
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in again.state_dict().items())

@@ -140,3 +140,10 @@ def test_a_script_ends_with_a_code_and_one_line(capsys: pytest.CaptureFixture[st
     assert "not a run configuration" in capsys.readouterr().err
     assert run(lambda config, reporter: reporter.say(config.name), CONFIG.to_json()) == 0
     assert capsys.readouterr().err == "x\n"
+
+
+def test_several_machines_are_started_by_the_runner_from_their_hostfile():
+    wanted = command(Script.TRAIN_GGPO, CONFIG, ranks=16, hostfile="hostfile")
+    assert wanted[wanted.index("--hostfile") + 1] == "hostfile"
+    assert "deepspeed.launcher.runner" in wanted
+    assert wanted.index("orchestration.launch.train_ggpo") > wanted.index("--module")

@@ -1,0 +1,163 @@
+"""``vimrag plan``: what a recipe needs, before anything is started."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from app.options import Json
+from app.output import UsageError, as_json, note, table_console
+
+if TYPE_CHECKING:
+    from model.planning import Load, Plan
+    from orchestration.recipes import Recipe
+
+SEGMENTS, PROMPT, GENERATED, LONGEST = 6.0, 4000, 400, 12_288
+NOT_ON_GPU = "is made for any two CPU cores: docs/log.md has its measured times"
+
+
+def plan(  # noqa: PLR0913 - one parameter an option
+    recipe: Annotated[
+        str | None, typer.Argument(help="Name of a recipe; without it, all of them.", show_default=False)
+    ] = None,
+    segments: Annotated[float, typer.Option("--segments", min=1, help="Segments of a rollout.")] = SEGMENTS,
+    prompt: Annotated[int, typer.Option("--prompt", min=1, help="Tokens of a prompt, mean.")] = PROMPT,
+    generated: Annotated[
+        int, typer.Option("--generated", min=1, help="Generated tokens of a segment, mean.")
+    ] = GENERATED,
+    longest: Annotated[
+        int, typer.Option("--longest", min=1, help="Tokens of the longest segment.")
+    ] = LONGEST,
+    pruned: Annotated[float, typer.Option("--pruned", min=0, max=1, help="Share that GGPO prunes.")] = 0.0,
+    json: Json = False,
+) -> None:
+    r"""Show memory and time by phase of a recipe for real models, from the model's shape.
+
+    [bold]Examples[/bold]
+
+      vimrag plan
+
+      vimrag plan qwen3_vl_8b_8x80gb --longest 24576 --json
+
+    Arithmetic, not a measurement: weights, gradients and optimiser are exact, activations and times estimates
+    (model/planning.py says how). Exit code 1 when the recipe does not fit its devices.
+    """
+    from orchestration.recipes import RECIPES
+
+    shape = {
+        "segments": segments,
+        "prompt": prompt,
+        "generated": generated,
+        "longest": longest,
+        "pruned": pruned,
+    }
+    names = [_known(recipe, list(RECIPES))] if recipe else list(RECIPES)
+    made = [RECIPES[name]() for name in names]
+    planned = [each for each in made if each.machine is not None]
+    if recipe and not planned:
+        raise UsageError(f"{recipe} {NOT_ON_GPU}")
+    plans = [(each, plan_of(each, shape)) for each in planned]
+    if json:
+        print(as_json({"plans": [_record(each, found) for each, found in plans], **shape}))
+    else:
+        _show(plans)
+    if not all(found.fits for _, found in plans):
+        raise typer.Exit(1)
+
+
+def plan_of(recipe: Recipe, shape: dict[str, float]) -> Plan:
+    """The plan of a recipe for devices, with segments of that shape."""
+    from model.lora import Lora
+    from model.planning import Hardware, Layout, plan
+    from model.shapes import SHAPES
+
+    ggpo, machine = recipe.ggpo, recipe.machine
+    assert machine is not None, "only recipes with devices are planned"
+    layout = Layout(
+        zero_stage=ggpo.zero_stage,
+        lora_rank=ggpo.lora_rank,
+        lora_targets=Lora().targets,
+        train_vision=ggpo.train_vision,
+        offload_optimizer=ggpo.offload_optimizer,
+        gradient_checkpointing=ggpo.gradient_checkpointing,
+    )
+    hardware = Hardware(
+        name=machine.name,
+        devices=machine.devices,
+        memory_gib=machine.memory_gib,
+        teraflops=machine.teraflops,
+        gigabytes_per_s=machine.gigabytes_per_s,
+    )
+    return plan(SHAPES[recipe.model], layout, _load(recipe, shape), hardware)
+
+
+def _load(recipe: Recipe, shape: dict[str, float]) -> Load:
+    from model.planning import Load
+
+    ggpo = recipe.ggpo
+    return Load(
+        rollouts=ggpo.questions * ggpo.group_size,
+        redrawn=ggpo.resamples,
+        segments=shape["segments"],
+        prompt=int(shape["prompt"]),
+        generated=int(shape["generated"]),
+        longest=int(shape["longest"]),
+        token_budget=ggpo.token_budget,
+        logit_tokens=ggpo.logit_tokens,
+        concurrent=recipe.evaluation.concurrency,
+        pruned=shape["pruned"],
+    )
+
+
+def _known(name: str, names: list[str]) -> str:
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise UsageError(f"unknown recipe {name!r}: {hint}known are {', '.join(names)}")
+    return name
+
+
+def _record(recipe: Recipe, found: Plan) -> dict[str, object]:
+    assert recipe.machine is not None
+    return {
+        "recipe": recipe.name,
+        "model": recipe.model,
+        "machine": recipe.machine.name,
+        "memory_gib": recipe.machine.memory_gib,
+        "fits": found.fits,
+        "peak_bytes": found.peak_bytes,
+        "host_bytes": found.host_bytes,
+        "seconds_per_update": found.seconds,
+        "phases": [
+            {
+                "phase": phase.name,
+                "bytes": phase.total_bytes,
+                "parts": dict(phase.parts),
+                "seconds": phase.seconds,
+            }
+            for phase in found.phases
+        ],
+    }
+
+
+def _show(plans: list[tuple[Recipe, Plan]]) -> None:
+    table = Table("recipe", "devices", "trains", "phase", "GiB a device", "of which", "s an update")
+    for recipe, found in plans:
+        assert recipe.machine is not None
+        ggpo = recipe.ggpo
+        trains = f"LoRA {ggpo.lora_rank}" if ggpo.lora_rank else f"all, ZeRO-{ggpo.zero_stage}"
+        for number, phase in enumerate(found.phases):
+            head = (recipe.name, recipe.machine.name, trains) if not number else ("", "", "")
+            parts = ", ".join(f"{name} {size / 2**30:.1f}" for name, size in phase.parts)
+            table.add_row(
+                *head, phase.name, f"{phase.total_bytes / 2**30:.1f}", parts, f"{phase.seconds:,.0f}"
+            )
+        if not found.fits:
+            note(
+                f"{recipe.name} does not fit: it needs {found.peak_bytes / 2**30:.1f} GiB and a tenth to spare"
+            )
+    table_console().print(table)
+    note("estimates; none of these recipes was run here")
