@@ -35,9 +35,17 @@ class ColdStart:
     """Folder below ``checkpoints/`` of the repository to start from; None trains from random weights."""
     base: str | None = None
     """Folder below the root with a model as its makers publish it, to start from instead; nothing is downloaded."""
-    passes: int = 4
+    passes: int = 2
     """Demonstrations of one training question under one memory policy, each with noise of its own."""
-    memories: tuple[str, ...] = ("vimrag",)
+    memories: tuple[str, ...] = (
+        "vimrag",
+        "react",
+        "mem1",
+        "memagent",
+        "vanilla",
+        "videorag",
+        "universalrag",
+    )
     """Memory policies that are demonstrated, in this order."""
     stage_steps: int = 2000
     """Optimiser steps of each stage before the demonstrations, at most; its threshold or own limit may end it earlier."""
