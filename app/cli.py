@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from app.commands import corpus, index, ingest, miniature, report, retrieval, search, version
+from app.commands import ask, corpus, index, ingest, miniature, plan, report, retrieval, search, serve, version
 from app.output import UsageError, note
 from infra.errors import ExternalError
 
@@ -41,7 +41,10 @@ app.add_typer(index.app, name="index")
 app.add_typer(miniature.app, name="miniature")
 app.command("search")(search.search)
 app.command("retrieval")(retrieval.retrieval)
+app.command("ask")(ask.ask)
+app.command("serve")(serve.serve)
 app.command("report")(report.report)
+app.command("plan")(plan.plan)
 app.command("version")(version.version)
 
 

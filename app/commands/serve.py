@@ -1,0 +1,169 @@
+"""``vimrag serve``: questions, search and the trajectory viewer in a browser, and for programs over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.model_options import Endpoint, MaxTokens, Model, Prices, Temperature
+from app.options import Root
+from app.output import UsageError, note
+
+if TYPE_CHECKING:
+    from app import models
+    from app.models import ModelChoice
+    from app.server.settings import Settings
+
+TOKEN_VARIABLE = "VIMRAG_TOKEN"
+
+
+def serve(  # noqa: PLR0913 - one parameter an option
+    *,
+    root: Root,
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes any free one.")] = 8000,
+    model: Model = "",
+    endpoint: Endpoint = "",
+    token: Annotated[
+        str | None,
+        typer.Option(
+            "--token",
+            envvar=TOKEN_VARIABLE,
+            help="What callers have to know.",
+            show_default=False,
+            show_envvar=True,
+        ),
+    ] = None,
+    upload: Annotated[
+        bool | None,
+        typer.Option(
+            "--allow-upload/--no-upload", help="Take files from the page; by default on this machine only."
+        ),
+    ] = None,
+    max_upload_mb: Annotated[
+        int, typer.Option("--max-upload-mb", min=1, max=16384, help="Largest file.")
+    ] = 256,
+    questions: Annotated[
+        int, typer.Option("--questions", min=1, max=256, help="Questions answered at once.")
+    ] = 4,
+    question_seconds: Annotated[
+        float, typer.Option("--question-seconds", min=1, max=86400, help="Longest time for one question.")
+    ] = 600,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option("--allow-host", help="A name this server is reached under; may be repeated."),
+    ] = None,
+    max_tokens: MaxTokens = None,
+    temperature: Temperature = None,
+    prices: Prices = None,
+) -> None:
+    r"""Open the page for questions and for looking at trajectories, and the HTTP interface beside it.
+
+    [bold]Examples[/bold]
+
+      vimrag serve --root runs/mine --endpoint http://127.0.0.1:8000/v1 --model NAME --port 8080
+
+      VIMRAG_TOKEN=... vimrag serve --root runs/mine --host 0.0.0.0
+
+    Without a model it serves search and the viewer. On any address but this machine's own a token is needed.
+    """
+    from app.models import ModelChoice, key_of_environment, prices_of
+    from app.server.security import is_loopback
+    from app.server.settings import MIB, Settings
+
+    local = is_loopback(host)
+    if not local and not token:
+        raise UsageError(
+            f"{host} can be reached from other machines, so a token is needed: set {TOKEN_VARIABLE}, or leave out --host"
+        )
+    try:
+        settings = Settings(
+            token=token or None,
+            allowed_hosts=frozenset(name.lower() for name in (*(allow_host or ()), host)),
+            questions_at_once=questions,
+            question_s=question_seconds,
+            upload=local if upload is None else upload,
+            upload_bytes=max_upload_mb * MIB,
+        )
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    choice = ModelChoice(
+        model=model,
+        endpoint=endpoint,
+        api_key=key_of_environment(),
+        max_tokens=max_tokens,
+        temperature=temperature,
+        prices=prices_of(prices),
+        concurrency=questions,
+    )
+    listener = _listener(host, port)
+    with listener:
+        asyncio.run(_serve(root, choice, settings, listener))
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    """Bound before anything is loaded, so that a port in use is reported at once."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(128)
+        return listener
+    except OSError as error:
+        raise OSError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+
+
+async def _serve(root: str, choice: ModelChoice, settings: Settings, listener: socket.socket) -> None:
+    from app.server.application import server_state
+    from app.server.running import run_until_signalled
+    from app.world import open_world
+
+    model = await _opened(choice)
+    try:
+        note(_greeting(listener, settings, model))
+        with _log_on_standard_error():
+            await run_until_signalled(server_state(open_world(root), model, settings), listener)
+        note("stopped")
+    finally:
+        if model is not None:
+            await model.close()
+
+
+async def _opened(choice: ModelChoice) -> models.Model | None:
+    """The model; None where none was named. One that is named is not asked for now: its server may start later."""
+    from app.models import open_model
+
+    if not choice.is_given:
+        return None
+    return await open_model(choice, probe=not choice.model)
+
+
+def _greeting(listener: socket.socket, settings: Settings, model: models.Model | None) -> str:
+    host, port = listener.getsockname()[:2]
+    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    where = f"{address}/?token=YOUR-TOKEN" if settings.token else address
+    asked = f"model {model.name}" if model else "no model: search and viewer only"
+    return f"vimrag serves on {where}  ({asked}); stop with Ctrl-C"
+
+
+@contextlib.contextmanager
+def _log_on_standard_error() -> Iterator[None]:
+    """One line a request, and troubles."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    levels = {"vimrag": logging.INFO, "uvicorn.error": logging.WARNING}
+    for name, level in levels.items():
+        logging.getLogger(name).addHandler(handler)
+        logging.getLogger(name).setLevel(level)
+    try:
+        yield
+    finally:
+        for name in levels:
+            logging.getLogger(name).removeHandler(handler)

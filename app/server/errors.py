@@ -1,0 +1,103 @@
+"""Every refusal and failure as one object: ``{"error": {"code", "message"}}``.
+
+Holds the mapping only. What is unexpected is logged with its traceback and told without details.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.server.json_text import Utf8Json
+from app.world import NoIndex
+from infra.errors import EndpointError, ExternalError
+
+LOG = logging.getLogger("vimrag.serve")
+MESSAGE_CHARS = 500
+INTERNAL = "something unexpected went wrong; the log of the server says more"
+
+_CODES = {
+    400: "malformed",
+    401: "token",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+}
+
+
+class ApiError(Exception):
+    """A request that is refused, with what the caller is told."""
+
+    def __init__(
+        self, status: int, code: str, message: str, *, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message = status, code, message
+        self.headers = dict(headers or {})
+
+
+def error_response(error: ApiError) -> Response:
+    """The error object."""
+    body = {"error": {"code": error.code, "message": error.message[:MESSAGE_CHARS]}}
+    return Utf8Json(body, status_code=error.status, headers=error.headers)
+
+
+def explain(error: Exception) -> ApiError:
+    """What a caller is told of anything that was raised."""
+    if isinstance(error, ApiError):
+        return error
+    if isinstance(error, NoIndex):
+        return ApiError(503, "no_index", str(error))
+    if isinstance(error, EndpointError):
+        return ApiError(503, "endpoint", str(error))
+    if isinstance(error, ExternalError):
+        return ApiError(503, "unavailable", str(error))
+    LOG.error("unexpected %s", type(error).__name__, exc_info=error)
+    return ApiError(500, "internal", INTERNAL)
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of ``app`` an error object."""
+
+    async def refused(_: Request, error: Exception) -> Response:
+        return error_response(explain(error))
+
+    async def invalid(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        return error_response(ApiError(400, "malformed", _said(error.errors())))
+
+    async def by_status(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        code = _CODES.get(error.status_code, "refused")
+        return error_response(ApiError(error.status_code, code, str(error.detail), headers=error.headers))
+
+    app.add_exception_handler(ApiError, refused)
+    app.add_exception_handler(NoIndex, refused)
+    app.add_exception_handler(ExternalError, refused)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, by_status)
+    app.add_exception_handler(Exception, refused)
+
+
+def _said(problems: Any) -> str:
+    """``question: String should have at least 1 character``; what was sent is not repeated."""
+    lines = []
+    for problem in list(problems)[:3]:
+        if problem["type"] == "json_invalid":
+            lines.append("the body is no JSON")
+            continue
+        if problem["type"] == "model_attributes_type" and tuple(problem["loc"]) == ("body",):
+            lines.append("the body must be a JSON object, sent with Content-Type: application/json")
+            continue
+        place = ".".join(str(part)[:40] for part in problem["loc"] if part not in ("body", "query", "path"))
+        words = "is not a known field" if problem["type"] == "extra_forbidden" else problem["msg"]
+        lines.append(f"{place}: {words}" if place else words)
+    return "; ".join(lines)

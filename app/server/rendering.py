@@ -1,0 +1,90 @@
+"""Pictures for a browser: shrunk to fit, never enlarged, encoded once; the latest ones are kept.
+
+Flat pictures (pages, drawings) and small ones go as PNG, which keeps letters sharp; everything else as JPEG.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from threading import Lock
+from typing import NamedTuple
+
+from PIL import Image
+
+from assets.media import ShardMedia
+from infra.images import encode_jpeg, encode_png
+
+KEPT_BYTES = 64 * 1024 * 1024
+SMALL_PIXELS = 128 * 128
+FLAT_COLOURS = 256
+
+
+class Wanted(NamedTuple):
+    """What is to be shown; ``time_s`` selects a frame of a clip, sizes are the most that fits."""
+
+    item_id: str
+    time_s: float | None
+    width: int
+    height: int
+
+
+class Rendering(NamedTuple):
+    """Encoded bytes and what identifies them."""
+
+    data: bytes
+    media_type: str
+    etag: str
+
+
+class Renderings:
+    """Makes renderings. Thread-safe."""
+
+    def __init__(self, *, kept_bytes: int = KEPT_BYTES) -> None:
+        self._kept_bytes, self._bytes = kept_bytes, 0
+        self._kept: OrderedDict[Wanted, Rendering] = OrderedDict()
+        self._media: ShardMedia | None = None  # what they were made from
+        self._lock = Lock()
+
+    def of(self, wanted: Wanted, media: ShardMedia) -> Rendering:
+        """Raises ``KeyError`` for an unknown item and ``MediaError`` for one that cannot be decoded."""
+        with self._lock:
+            if media is not self._media:
+                self._kept.clear()
+                self._media, self._bytes = media, 0
+            if wanted in self._kept:
+                self._kept.move_to_end(wanted)
+                return self._kept[wanted]
+        made = encoded(shrunk(_native(wanted, media), wanted.width, wanted.height))
+        with self._lock:
+            if media is self._media and wanted not in self._kept:
+                self._kept[wanted] = made
+                self._bytes += len(made.data)
+            while self._bytes > self._kept_bytes:
+                self._bytes -= len(self._kept.popitem(last=False)[1].data)
+        return made
+
+
+def _native(wanted: Wanted, media: ShardMedia) -> Image.Image:
+    if wanted.time_s is None:
+        return media.image(wanted.item_id)
+    return media.frame(wanted.item_id, wanted.time_s)
+
+
+def shrunk(image: Image.Image, width: int, height: int) -> Image.Image:
+    """The picture within ``width`` x ``height`` pixels, its shape kept; itself if it fits."""
+    if image.width <= width and image.height <= height:
+        return image
+    scale = min(width / image.width, height / image.height)
+    size = (max(1, int(image.width * scale)), max(1, int(image.height * scale)))
+    return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+
+
+def encoded(image: Image.Image) -> Rendering:
+    """As PNG or JPEG; the head of this file says which."""
+    small = image.width * image.height <= SMALL_PIXELS
+    if small or image.getcolors(FLAT_COLOURS) is not None:
+        data, media_type = encode_png(image), "image/png"
+    else:
+        data, media_type = encode_jpeg(image), "image/jpeg"
+    return Rendering(data, media_type, f'"{hashlib.blake2b(data, digest_size=16).hexdigest()}"')

@@ -1,0 +1,75 @@
+"""The bodies of requests, each field with its bounds; ``/openapi.json`` is made from them.
+
+Strict: no field beyond these, no number in place of a text or the other way round. Responses are in ``answers.py``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Text = Annotated[str, Field(max_length=8_000)]
+Query = Annotated[str, Field(min_length=1, max_length=8_000)]
+DatasetName = Annotated[str, Field(min_length=1, max_length=100)]
+DatasetNames = Annotated[list[DatasetName], Field(min_length=1, max_length=64)]
+
+MOST_HITS = 100
+MOST_QUERIES = 64
+MOST_CALLS = 100
+
+
+class Body(BaseModel):
+    """What a request may hold."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_unicode(cls, data: Any) -> Any:
+        """Refuse half a surrogate pair, which JSON can write and nothing behind this server can take."""
+        waiting = [data]
+        while waiting:
+            each = waiting.pop()
+            if isinstance(each, str) and any("\ud800" <= char <= "\udfff" for char in each):
+                raise ValueError("a text holds half a surrogate pair")
+            if isinstance(each, dict):
+                waiting += [*each, *each.values()]
+            elif isinstance(each, list):
+                waiting += each
+        return data
+
+
+class AskBody(Body):
+    """A question for the agent."""
+
+    question: Query
+    memory: Annotated[str, Field(max_length=100, description="Memory policy; /v1/status lists them.")] = (
+        "vimrag"
+    )
+    calls: Annotated[int | None, Field(ge=1, le=MOST_CALLS, description="Most calls of the model.")] = None
+    datasets: Annotated[DatasetNames | None, Field(description="Search only these; null searches all.")] = (
+        None
+    )
+
+
+class SearchBody(Body):
+    """A search for items."""
+
+    query: Query
+    top_k: Annotated[int, Field(ge=1, le=MOST_HITS)] = 5
+    datasets: DatasetNames | None = None
+
+
+class UpstreamBody(Body):
+    """A search as the clients of VRAG send it."""
+
+    queries: Annotated[
+        str | Annotated[list[Text], Field(max_length=MOST_QUERIES)],
+        Field(description="One text counts as a list of one."),
+    ] = []
+    top_k: Annotated[int, Field(ge=1, le=MOST_HITS)] = 3
+    search_corpus: Annotated[
+        str | None, Field(max_length=100, description="A dataset; null searches all.")
+    ] = None
+    vrag_ret: Annotated[bool, Field(description="Only the pictures, in the older form.")] = False

@@ -1,0 +1,93 @@
+"""What the endpoints of one server share: the root, the model, the rules, and the places for questions and pictures."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Self
+
+from anyio import CapacityLimiter
+
+from app.models import Model
+from app.server.catalogue import Catalogue
+from app.server.errors import ApiError
+from app.server.rendering import Renderings
+from app.server.settings import Settings
+from app.world import World
+
+RETRY_AFTER_S = 5
+DECODERS = 2  # pictures decoded at once; a large one takes 300 MB
+SEARCHERS = 4
+READERS = 2  # files of trajectories read at once
+
+
+class Places:
+    """So many at once, and no queue: whoever finds none free is told to come back."""
+
+    def __init__(self, number: int, what: str) -> None:
+        self._free, self._what = number, what
+
+    @property
+    def free(self) -> int:
+        """Places nobody has."""
+        return self._free
+
+    def take(self) -> Place:
+        """A place, to be released. Raises ``ApiError`` 429 if there is none."""
+        if self._free < 1:
+            raise ApiError(
+                429,
+                "busy",
+                f"{self._what}; try again in a moment",
+                headers={"Retry-After": str(RETRY_AFTER_S)},
+            )
+        self._free -= 1
+        return Place(self)
+
+    def give_back(self) -> None:
+        """Called by places."""
+        self._free += 1
+
+
+class Place:
+    """One place; leaving the block releases it too."""
+
+    def __init__(self, places: Places) -> None:
+        self._places: Places | None = places
+
+    def release(self) -> None:
+        """Let someone else have it; a second time nothing happens."""
+        if self._places is not None:
+            self._places.give_back()
+            self._places = None
+
+    def __enter__(self) -> Self:
+        """The place."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Release it."""
+        self.release()
+
+
+@dataclass(kw_only=True)
+class ServerState:
+    """One server. Lives on one event loop."""
+
+    world: World
+    model: Model | None
+    settings: Settings
+    catalogue: Catalogue = field(init=False)
+    renderings: Renderings = field(default_factory=Renderings)
+    questions: Places = field(init=False)
+    uploads: Places = field(init=False)
+    decoders: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(DECODERS))
+    searchers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(SEARCHERS))
+    readers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(READERS))
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the server is told to stop: running questions end with a word about it."""
+
+    def __post_init__(self) -> None:
+        self.catalogue = Catalogue(self.world.storage)
+        self.questions = Places(self.settings.questions_at_once, "all places for questions are taken")
+        self.uploads = Places(1, "another file is being read")
