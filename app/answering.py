@@ -10,10 +10,10 @@ import sys
 from collections.abc import Mapping
 from typing import Any, TextIO
 
-from app.server.nodes import Standing, node_notes
-from memory_graph.notes import clock
-from memory_graph.terminal import MIN_WIDTH, draw_text
+from memory_graph.drawing.notes import clock
+from memory_graph.drawing.terminal import MIN_WIDTH, draw_text
 from model.events import Event, Finished, Observed, Rejected, Remembered, Replied, Spoke
+from model.standing import Standing, node_notes
 
 ACTION = "<tool_call>"
 WIDEST = 120  # cells; longer lines are hard to read

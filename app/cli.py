@@ -15,7 +15,19 @@ from typing import Annotated
 
 import typer
 
-from app.commands import ask, corpus, index, ingest, miniature, plan, report, retrieval, search, serve, version
+from app.commands import (
+    ask,
+    corpus,
+    index,
+    ingest,
+    miniature,
+    plan,
+    report,
+    retrieval,
+    search,
+    serve,
+    version,
+)
 from app.output import UsageError, note
 from infra.errors import ExternalError
 

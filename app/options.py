@@ -23,7 +23,11 @@ Json = Annotated[
 ]
 Datasets = Annotated[
     str | None,
-    typer.Option("--datasets", help="Some of the datasets, by comma: hotpotqa,squad; one's own files are 'documents'.", metavar="A,B"),
+    typer.Option(
+        "--datasets",
+        help="Some of the datasets, by comma: hotpotqa,squad; one's own files are 'documents'.",
+        metavar="A,B",
+    ),
 ]
 
 

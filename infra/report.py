@@ -90,6 +90,8 @@ class Example:
     answer: str
     correct: bool | None
     memory: str = ""
+    drawing: str = ""
+    """The graph as SVG from our own hands, styled by the report's ``drawing_style``; not escaped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +109,8 @@ class Report:
     reference: str = ""
     """What ``spending`` is compared with."""
     examples: tuple[Example, ...] = ()
+    drawing_style: str = ""
+    """CSS of the drawings of the examples."""
     facts: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
@@ -125,6 +129,8 @@ def render(report: Report) -> str:
     return _template().render(
         report=report,
         bars=Markup(bars([entry for entry in overall if entry[1] is not None], label="correct answers, %")),
+        drawings=[Markup(example.drawing) for example in report.examples],
+        drawing_style=Markup(report.drawing_style),
         curves=[(curve.title, Markup(curve_chart(curve))) for curve in report.curves],
         best={name: _best(report.methods, name) for name in report.benchmarks},
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import TypeAlias
 
-from memory_graph.graph import MAX_PRIORITY, MemoryGraph, SearchNode, VisualItem
+from memory_graph.graph import MAX_PRIORITY, MemoryGraph, VisualItem
 
 ItemKey: TypeAlias = tuple[str, str]  # (node id, item id)
 
@@ -51,26 +51,23 @@ def energies(
     """
     _require_rate("feedback", feedback)
     own = intrinsic_energies(graph, decay=decay)
-    omega: dict[ItemKey, float] = {}
+    omega = list(own.values())  # by place; the feedback is added below
     children_mean = dict.fromkeys(graph.ids, 0.0)  # sum over a node's children of their mean Omega
+    start = len(omega)
     for node in reversed(graph.nodes):  # children before parents
+        start, end = start - len(node.items), start
         received = feedback * children_mean[node.id]
-        values = [own[node.id, item.item_id] + received for item in node.items]
-        omega.update(zip(_keys(node), values, strict=True))
+        omega[start:end] = [energy + received for energy in omega[start:end]]
         without_items = received if bridge else 0.0
-        mean = sum(values) / len(values) if values else without_items
+        mean = sum(omega[start:end]) / (end - start) if node.items else without_items
         for parent in node.parents:
             children_mean[parent] += mean
-    return {key: omega[key] for key in own}  # creation order
+    return dict(zip(own, omega, strict=True))
 
 
 def kept_items(graph: MemoryGraph) -> dict[ItemKey, VisualItem]:
     """Every kept item under its key, in creation order."""
     return {(node.id, item.item_id): item for node in graph.nodes for item in node.items}
-
-
-def _keys(node: SearchNode) -> list[ItemKey]:
-    return [(node.id, item.item_id) for item in node.items]
 
 
 def _children_counts(graph: MemoryGraph) -> dict[str, int]:

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from app import models
     from app.answering import Reader
     from app.models import ModelChoice
-    from app.server.nodes import Standing
     from app.world import Snapshot, World
     from model.records import Trajectory
+    from model.standing import Standing
 
 STOPPED = 130  # the exit code of a program that was interrupted
 

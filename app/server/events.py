@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 
 from app.server.catalogue import Catalogue
 from app.server.citing import citation_records
-from app.server.nodes import Standing, allocation_of, node_records, standing, svg
+from app.server.nodes import node_records, svg
 from memory_graph.graph import MemoryGraph
 from model.agent import Agent
 from model.context import Shown, readable
 from model.events import Answered, Asked, Event, Finished, Observed, Rejected, Remembered, Replied, Spoke
 from model.records import Completion, ImageRef, Message, Trajectory
+from model.standing import Standing, allocation_of, standing
 
 JsonObject = dict[str, Any]
 

@@ -17,7 +17,7 @@ from app.agents import LIMITS
 from app.server.answers import Run, RunFile, Runs, TrajectoryDetail, TrajectoryPage, TrajectoryRow
 from app.server.catalogue import Catalogue
 from app.server.errors import ApiError
-from app.server.nodes import allocation_of, node_records, standing, svg
+from app.server.nodes import node_records, svg
 from app.server.state import ServerState
 from app.server.trajectories import Filters, NoSuchFile, TrajectoryFiles
 from memory_graph import codec
@@ -25,6 +25,7 @@ from memory_graph.credit import prune_reasons
 from memory_graph.graph import MemoryGraph
 from model.limits import Limits
 from model.prompts import COMPACT
+from model.standing import allocation_of, standing
 
 MOST_ROWS = 500
 UNSCORED = "kept: there is no verdict to prune by"

@@ -5,6 +5,7 @@ report needs. A method is a memory policy with a checkpoint's weights.
 """
 
 import asyncio
+import base64
 import json
 import math
 import sys
@@ -13,8 +14,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from infra.images import encode_jpeg
 from infra.manifest import publish
 from infra.storage import Storage
+from memory_graph.drawing.svg import draw
 from memory_graph.linearise import linearise
 from model import trajectory_store
 from model.agreement import agreement
@@ -23,9 +26,10 @@ from model.evaluation import Comparison, Evaluation, compare, evaluate, noted, t
 from model.records import Task, Trajectory
 from model.rollouts import Collection, Progress
 from model.spending import Spending, Step, saving, spending
+from model.standing import allocation_of, node_notes, standing
 from model.statistics import Interval
 from model.transformers_policy import TransformersPolicy
-from orchestration.launch.agents import GREEDY, World, chosen, load
+from orchestration.launch.agents import GREEDY, LIMITS, World, chosen, load
 from orchestration.launch.join import MetricGrader, tasks_of_split
 from orchestration.launch.judging import METRIC, grading
 from orchestration.launch.mirror import Mirror
@@ -36,6 +40,7 @@ from orchestration.run_config import RunConfig
 DOCUMENT = "evaluation.json"
 SCHEMA_VERSION = 1
 EXAMPLES_PER_DATASET = 2
+THUMBNAIL = 160  # pixels a side of the pictures in a drawing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +97,7 @@ def run(config: RunConfig, reporter: Reporter) -> None:
             answers[name] = _answer(world, name, tasks, path, verdicts, reporter)
         metrics.push()
     results = {name: each.evaluation for name, each in answers.items()}
-    document = summarise(results, config, index=world.retriever.fingerprint)
+    document = summarise(results, config, world)
     document["judging"] = {name: _judging(each) for name, each in answers.items()}
     _store(storage, config, results, document)
     reporter.finish(_metadata(document))
@@ -144,13 +149,13 @@ def _answer(
     return answered
 
 
-def summarise(results: dict[str, Evaluation], config: RunConfig, *, index: str) -> dict[str, Any]:
+def summarise(results: dict[str, Evaluation], config: RunConfig, world: World) -> dict[str, Any]:
     """The document: scores a method and dataset, each method against the one before it, examples."""
     names = list(results)
     return {
         "schema_version": SCHEMA_VERSION,
         "run": config.name,
-        "index": index,
+        "index": world.retriever.fingerprint,
         "questions": len(results[names[0]].trajectories),
         "methods": [_method(name, results[name]) for name in names],
         "comparisons": [
@@ -163,7 +168,7 @@ def summarise(results: dict[str, Evaluation], config: RunConfig, *, index: str) 
             for name in names
             if name != REFERENCE and REFERENCE in results
         ],
-        "examples": [example for name in names[-1:] for example in _examples(name, results[name])],
+        "examples": [example for name in names[-1:] for example in _examples(name, results[name], world)],
     }
 
 
@@ -213,18 +218,18 @@ def _comparison(before: str, after: str, found: Comparison) -> dict[str, Any]:
     }
 
 
-def _examples(name: str, result: Evaluation) -> list[dict[str, Any]]:
+def _examples(name: str, result: Evaluation, world: World) -> list[dict[str, Any]]:
     taken: dict[tuple[str, bool | None], int] = {}
     examples = []
     for trajectory in result.trajectories:
         key = (trajectory.task.dataset, trajectory.correct)
         taken[key] = taken.get(key, 0) + 1
         if taken[key] * 2 <= EXAMPLES_PER_DATASET:
-            examples.append(_example(name, trajectory))
+            examples.append(_example(name, trajectory, world))
     return examples
 
 
-def _example(name: str, trajectory: Trajectory) -> dict[str, Any]:
+def _example(name: str, trajectory: Trajectory, world: World) -> dict[str, Any]:
     return {
         "dataset": trajectory.task.dataset,
         "question": trajectory.task.question,
@@ -233,7 +238,21 @@ def _example(name: str, trajectory: Trajectory) -> dict[str, Any]:
         "answer": trajectory.answer,
         "correct": trajectory.correct,
         "memory": linearise(trajectory.graph),
+        "drawing": _drawn(trajectory, world),
     }
+
+
+def _drawn(trajectory: Trajectory, world: World) -> str:
+    """The graph with its energies, grants and small pictures, as SVG without a style of its own."""
+
+    def thumbnail(item_id: str, time_s: float | None) -> str | None:
+        picture = world.media.image(item_id) if time_s is None else world.media.frame(item_id, time_s)
+        picture.thumbnail((THUMBNAIL, THUMBNAIL))
+        return f"data:image/jpeg;base64,{base64.b64encode(encode_jpeg(picture)).decode()}"
+
+    limits, allocation = LIMITS[world.recipe.profile], allocation_of(trajectory.memory)
+    stand = standing(trajectory.graph, limits=limits, allocation=allocation, titles={})
+    return draw(trajectory.graph, notes=node_notes(stand, thumbnail), embedded=True)
 
 
 def _store(

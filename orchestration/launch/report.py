@@ -23,6 +23,7 @@ from infra.report import (
 )
 from infra.report_charts import Curve
 from infra.storage import Storage
+from memory_graph.drawing.svg import CSS, NAMESPACE
 from orchestration.launch.process import run_script
 from orchestration.launch.reporter import Reporter
 from orchestration.run_config import RunConfig
@@ -105,8 +106,10 @@ def build(document: Mapping[str, Any], *, ggpo: Records, cold_start: Records, co
         spending=spending_rows(document),
         reference=next((_title(each["against"]) for each in document.get("savings", ())), ""),
         examples=tuple(
-            Example(**{**each, "references": tuple(each["references"])}) for each in document["examples"]
+            Example(**{**each, "references": tuple(each["references"]), "drawing": _inline(each)})
+            for each in document["examples"]
         ),
+        drawing_style=CSS,
         facts=(
             ("recipe", recipe.name),
             ("worlds", f"{recipe.worlds.train} train, {recipe.worlds.val} val, {recipe.worlds.test} test"),
@@ -253,6 +256,11 @@ def as_text(report: Report) -> str:
         )
         lines.append(f"{each.before} -> {each.after}: {change} points ({low} to {high}), {each.verdict}")
     return "\n".join(lines)
+
+
+def _inline(example: Mapping[str, Any]) -> str:
+    """The drawing for a page of HTML, which needs no namespace."""
+    return str(example.get("drawing", "")).replace(f' xmlns="{NAMESPACE}"', "")
 
 
 def _row(method: Mapping[str, Any]) -> MethodRow:

@@ -8,9 +8,9 @@ from dataclasses import replace
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
+from memory_graph.drawing.notes import ItemNote, NodeNote
+from memory_graph.drawing.svg_style import TEXT_STYLES
 from memory_graph.graph import MemoryGraph
-from memory_graph.notes import ItemNote, NodeNote
-from memory_graph.svg_style import TEXT_STYLES
 from tests.memory_graph.graphs import clip, graph, node, page
 
 SVG = "{http://www.w3.org/2000/svg}"

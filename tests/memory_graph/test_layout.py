@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory_graph.alignment import spaced
-from memory_graph.crossings import crossings, ordered_rows
+from memory_graph.drawing.alignment import spaced
+from memory_graph.drawing.crossings import crossings, ordered_rows
+from memory_graph.drawing.layering import layering
+from memory_graph.drawing.layout import ANSWER, Box, Layout, Point, Size, Spacing, edges, layout, node_ids
 from memory_graph.graph import ROOT, MemoryGraph
-from memory_graph.layering import layering
-from memory_graph.layout import ANSWER, Box, Layout, Point, Size, Spacing, edges, layout, node_ids
 from tests.memory_graph.graphs import graph, graphs, node
 
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from memory_graph.drawing.notes import ItemNote, NodeNote
+from memory_graph.drawing.svg import ANSWER, CSS, Room, draw
+from memory_graph.drawing.svg_style import TEXT_STYLES
 from memory_graph.graph import ROOT, AnswerNode, MemoryGraph, SearchNode
-from memory_graph.notes import ItemNote, NodeNote
-from memory_graph.svg import ANSWER, CSS, Room, draw
-from memory_graph.svg_style import TEXT_STYLES
 from tests.memory_graph.drawings import PIXEL, SVG, answered, nodes_of, noted, of_class, parsed, words
 from tests.memory_graph.graphs import graph, node, page
 

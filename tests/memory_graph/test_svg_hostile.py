@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memory_graph.notes import ItemNote, NodeNote
-from memory_graph.svg import draw
-from memory_graph.svg_markup import MAX_HREF, allowed_href
+from memory_graph.drawing.notes import ItemNote, NodeNote
+from memory_graph.drawing.svg import draw
+from memory_graph.drawing.svg_markup import MAX_HREF, allowed_href
 from tests.memory_graph.drawings import PIXEL, SVG, answered, box_of, lines_of, noted, of_class, parsed
 from tests.memory_graph.graphs import graphs
 from tests.memory_graph.hostile import HOSTILE

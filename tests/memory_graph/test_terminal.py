@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memory_graph.glyphs import cell_width
+from memory_graph.drawing.glyphs import cell_width
+from memory_graph.drawing.lanes import lanes
+from memory_graph.drawing.layering import ANSWER
+from memory_graph.drawing.notes import ItemNote, NodeNote
+from memory_graph.drawing.terminal import draw_text
 from memory_graph.graph import ROOT, AnswerNode, MemoryGraph, SearchNode
-from memory_graph.lanes import lanes
-from memory_graph.layering import ANSWER
-from memory_graph.notes import ItemNote, NodeNote
-from memory_graph.terminal import draw_text
 from tests.memory_graph.graphs import clip, graph, graphs, node, page
 from tests.memory_graph.hostile import HOSTILE
 

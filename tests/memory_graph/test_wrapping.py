@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import ImageFont
 
-from memory_graph.glyphs import cell_width, em_width, is_well_known
-from memory_graph.notes import amount, clock
-from memory_graph.wrapping import clean, cut, wrap
+from memory_graph.drawing.glyphs import cell_width, em_width, is_well_known
+from memory_graph.drawing.notes import amount, clock
+from memory_graph.drawing.wrapping import clean, cut, wrap
 from tests.memory_graph.hostile import HOSTILE
 
 

@@ -9,9 +9,9 @@ import pytest
 from playwright.sync_api import Page
 
 from app.web import STATIC
+from memory_graph.drawing.svg import CSS, draw
+from memory_graph.drawing.svg_style import TEXT_STYLES
 from memory_graph.graph import AnswerNode, MemoryGraph, SearchNode, VisualItem
-from memory_graph.svg import CSS, draw
-from memory_graph.svg_style import TEXT_STYLES
 from tests.app.web.conftest import Open
 
 READ = "async text => { const { readDrawing } = await import('/static/drawing.js'); return readDrawing(text).outerHTML; }"

@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from memory_graph.alignment import CORNER, aligned, spaced
-from memory_graph.crossings import ordered_rows
+from memory_graph.drawing.alignment import CORNER, aligned, spaced
+from memory_graph.drawing.crossings import ordered_rows
+from memory_graph.drawing.layering import ANSWER, Layering, edges, layering, node_ids
 from memory_graph.graph import MemoryGraph
-from memory_graph.layering import ANSWER, Layering, edges, layering, node_ids
 
 __all__ = ["ANSWER", "Box", "Layout", "Point", "Route", "Size", "Spacing", "edges", "layout", "node_ids"]
 

@@ -10,13 +10,22 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from memory_graph.glyphs import JOINER, cell_width
+from memory_graph.drawing.glyphs import JOINER, cell_width
+from memory_graph.drawing.lanes import Cell, Rows, lanes
+from memory_graph.drawing.layering import ANSWER
+from memory_graph.drawing.notes import (
+    NO_NOTE,
+    ItemNote,
+    NodeNote,
+    clock,
+    counts,
+    grant,
+    items_of,
+    require_known,
+)
+from memory_graph.drawing.wrapping import ELLIPSIS, clean, wrap
 from memory_graph.graph import ROOT, AnswerNode, MemoryGraph, SearchNode
-from memory_graph.lanes import Cell, Rows, lanes
-from memory_graph.layering import ANSWER
-from memory_graph.notes import NO_NOTE, ItemNote, NodeNote, clock, counts, grant, items_of, require_known
 from memory_graph.roles import critical_path, dead_ends
-from memory_graph.wrapping import ELLIPSIS, clean, wrap
 
 MIN_WIDTH = 24  # cells
 _LEAST_ROOM = 24  # cells of text beside the lanes; with less, lanes give way to references

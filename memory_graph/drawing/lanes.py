@@ -9,8 +9,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
+from memory_graph.drawing.layering import edges, node_ids
 from memory_graph.graph import MemoryGraph
-from memory_graph.layering import edges, node_ids
 
 
 class Cell(Enum):

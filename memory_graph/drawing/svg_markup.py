@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from memory_graph.glyphs import is_well_known
-from memory_graph.svg_style import TextStyle
-from memory_graph.wrapping import clean
+from memory_graph.drawing.glyphs import is_well_known
+from memory_graph.drawing.svg_style import TextStyle
+from memory_graph.drawing.wrapping import clean
 
 MAX_HREF = 1 << 20  # characters; a thumbnail as a data URI is a few thousand
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from memory_graph.layout import Point
-from memory_graph.notes import ItemNote, clock, describe, grant
-from memory_graph.svg_markup import allowed_href, element, text_lines, title
-from memory_graph.svg_style import SMALL
-from memory_graph.wrapping import clean, cut, wrap
+from memory_graph.drawing.layout import Point
+from memory_graph.drawing.notes import ItemNote, clock, describe, grant
+from memory_graph.drawing.svg_markup import allowed_href, element, text_lines, title
+from memory_graph.drawing.svg_style import SMALL
+from memory_graph.drawing.wrapping import clean, cut, wrap
 
 TILE_WIDTH, PICTURE_HEIGHT, GAP = 106.0, 66.0, 8.0
 MAX_TILES = 12  # of one node; the rest is counted

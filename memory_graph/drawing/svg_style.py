@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from memory_graph.glyphs import em_width
+from memory_graph.drawing.glyphs import em_width
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from memory_graph.drawing.layering import ANSWER
+from memory_graph.drawing.layout import Point, Size
+from memory_graph.drawing.notes import ItemNote, NodeNote, counts, items_of
+from memory_graph.drawing.svg_items import grid_width, tiles
+from memory_graph.drawing.svg_markup import element, text_lines
+from memory_graph.drawing.svg_style import CAPTION, HEADING, META, QUERY, SUMMARY, TAG, VERDICT, TextStyle
+from memory_graph.drawing.wrapping import clean, cut, wrap
 from memory_graph.graph import ROOT, AnswerNode, SearchNode
-from memory_graph.layering import ANSWER
-from memory_graph.layout import Point, Size
-from memory_graph.notes import ItemNote, NodeNote, counts, items_of
-from memory_graph.svg_items import grid_width, tiles
-from memory_graph.svg_markup import element, text_lines
-from memory_graph.svg_style import CAPTION, HEADING, META, QUERY, SUMMARY, TAG, VERDICT, TextStyle
-from memory_graph.wrapping import clean, cut, wrap
 
 PADDING = 14.0
 COLUMNS = 3  # tiles in a row

@@ -9,8 +9,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from memory_graph.drawing.layering import node_ids
 from memory_graph.graph import MemoryGraph, SearchNode, VisualItem
-from memory_graph.layering import node_ids
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

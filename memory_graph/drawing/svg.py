@@ -14,13 +14,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import pairwise
 
+from memory_graph.drawing.layout import ANSWER, Box, Point, Route, layout
+from memory_graph.drawing.notes import NO_NOTE, NodeNote, items_of, require_known
+from memory_graph.drawing.svg_cards import Card, Room, answer_card, question_card, search_card
+from memory_graph.drawing.svg_markup import element, number, title
+from memory_graph.drawing.svg_style import CSS
 from memory_graph.graph import ROOT, MemoryGraph
-from memory_graph.layout import ANSWER, Box, Point, Route, layout
-from memory_graph.notes import NO_NOTE, NodeNote, items_of, require_known
 from memory_graph.roles import critical_path, dead_ends
-from memory_graph.svg_cards import Card, Room, answer_card, question_card, search_card
-from memory_graph.svg_markup import element, number, title
-from memory_graph.svg_style import CSS
 
 __all__ = ["ANSWER", "CSS", "Room", "draw"]
 

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
-from memory_graph.glyphs import JOINER, is_wide
+from memory_graph.drawing.glyphs import JOINER, is_wide
 
 Measure: TypeAlias = Callable[[str], float]
 

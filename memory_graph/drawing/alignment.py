@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from memory_graph.layering import Layering
+from memory_graph.drawing.layering import Layering
 
 CORNER = 20.0  # of a node's side, kept free of the ends of edges
 

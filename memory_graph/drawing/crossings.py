@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right, insort
 from collections.abc import Sequence
 
-from memory_graph.layering import Layering
+from memory_graph.drawing.layering import Layering
 
 Rows = list[list[int]]
 
