@@ -7,23 +7,29 @@ Formats live in ``parsers/``, folding of equal content in ``gathering.py``, tars
 from __future__ import annotations
 
 import difflib
+import errno
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from assets import shards, tables
-from assets.dataset import DATASETS, Dataset, ParseContext, Skipped
+from assets.completeness import Copy, compare
+from assets.dataset import DATASETS, Dataset, ParseContext, Record, Skipped
 from assets.gathering import ITEMS, QUESTIONS, SKIPPED, DatasetReport, Gathering, Progress, silent
 from assets.item import SCHEMA_VERSION, Item
+from assets.parsers.raw_folder import RawFolder
 from assets.question import Question
 from infra import manifest
+from infra.exclusive import only_writer
 from infra.limits import MAX_SHARD_BYTES
 from infra.manifest import publish
 from infra.ocr import RapidOcr
 from infra.storage import Storage
 
+MINIATURE = "miniature"  # what the miniature writes beside its nine folders
+FULL = (errno.ENOSPC, errno.EDQUOT)
 PRODUCER = f"assets.corpus/{SCHEMA_VERSION}"
 
 
@@ -33,14 +39,32 @@ class CorpusReport:
 
     root: str
     datasets: Mapping[str, DatasetReport]
+    ignored: Mapping[str, str] = field(default_factory=dict)
+    """Folders of the raw one that are named as no dataset is, with the name that is nearest, or ""."""
+
+    def copies(self, name: str) -> tuple[Copy, ...]:
+        """The editions of a dataset in its raw folder, against the published ones."""
+        return compare(self.datasets[name].found, DATASETS[name].expected_counts)
 
     def to_json(self) -> dict[str, Any]:
-        """``{"datasets": {name: {"items", "questions", "skipped"}}, "root"}``: what ``--json`` prints."""
+        """What ``--json`` prints: ``{"datasets": {name: {"items", "questions", "skipped", "copies"}}, "ignored", "root"}``."""
         shown = {
-            name: {"items": report.items, "questions": report.questions, "skipped": dict(report.skipped)}
+            name: {
+                "items": report.items,
+                "questions": report.questions,
+                "skipped": dict(report.skipped),
+                "copies": {
+                    copy.edition: {
+                        "found": copy.found,
+                        "published": copy.expected,
+                        "extent": copy.extent.value,
+                    }
+                    for copy in self.copies(name)
+                },
+            }
             for name, report in self.datasets.items()
         }
-        return {"datasets": shown, "root": self.root}
+        return {"datasets": shown, "ignored": sorted(self.ignored), "root": self.root}
 
 
 def build_corpus(
@@ -58,10 +82,11 @@ def build_corpus(
     reason.
 
     Raises:
-        ValueError: if a dataset is unknown or its folder missing or empty, or if nothing at all could be
-            read.
+        ValueError: if a dataset is unknown or its folder missing or empty, if the root lies within one of
+            the folders, if another process builds one of them, or if nothing at all could be read.
     """
     folders = _folders(raw, datasets)
+    _refuse_root_within(folders, storage)
     context = settings or ParseContext(ocr=RapidOcr().text)
     shared: dict[str, Any] = {"progress": progress, "max_shard_bytes": max_shard_bytes}
     reports = {
@@ -71,7 +96,8 @@ def build_corpus(
     if not any(report.items or report.questions for report in reports.values()):
         reasons = {name: dict(report.skipped) for name, report in reports.items()}
         raise ValueError(f"nothing in {raw} could be read; skipped: {reasons}")
-    return CorpusReport(root=storage.root, datasets=reports)
+    ignored = {} if datasets else _ignored(raw)
+    return CorpusReport(root=storage.root, datasets=reports, ignored=ignored)
 
 
 def build_dataset(
@@ -84,17 +110,33 @@ def build_dataset(
     max_shard_bytes: int = MAX_SHARD_BYTES,
 ) -> DatasetReport:
     """Build one dataset from its raw folder; published only if it has an item or a question."""
-    made: dict[str, Any] = {
-        "producer": PRODUCER,
-        "params": {**_params(context), "dataset": dataset.name, "max_shard_bytes": max_shard_bytes},
-        "inputs": {"raw": fingerprint(folder, stage=f"{dataset.name}: hash", progress=progress)},
-    }
-    with publish(storage, f"corpus/{dataset.name}", **made) as corpus:
-        with publish(storage, shards.directory(dataset.name), **made) as media:
-            writer = shards.ShardWriter(media, dataset.name, max_bytes=max_shard_bytes)
+    with only_writer(storage, f"corpus/{dataset.name}"):
+        made: dict[str, Any] = {
+            "producer": PRODUCER,
+            "params": {**_params(context), "dataset": dataset.name, "max_shard_bytes": max_shard_bytes},
+            "inputs": {"raw": fingerprint(folder, stage=f"{dataset.name}: hash", progress=progress)},
+        }
+        records = dataset.records(folder, context)
+        try:
+            return _published(dataset.name, records, storage, made, progress)
+        except OSError as error:
+            if error.errno not in FULL or error.filename:
+                raise
+            raise OSError(
+                error.errno, error.strerror, storage.root
+            ) from error  # else nobody knows which disk
+
+
+def _published(
+    name: str, records: Iterator[Record], storage: Storage, made: Mapping[str, Any], progress: Progress
+) -> DatasetReport:
+    """Write shards, then corpus, and publish both, unless there is nothing to publish."""
+    with publish(storage, f"corpus/{name}", **made) as corpus:
+        with publish(storage, shards.directory(name), **made) as media:
+            writer = shards.ShardWriter(media, name, max_bytes=made["params"]["max_shard_bytes"])
             gathering = Gathering(corpus, writer)
-            gathering.take(dataset.records(folder, context), stage=f"{dataset.name}: read", progress=progress)
-            report = gathering.resolve(stage=f"{dataset.name}: write", progress=progress)
+            gathering.take(records, stage=f"{name}: read", progress=progress)
+            report = gathering.resolve(stage=f"{name}: write", progress=progress)
             if not report.items and not report.questions:
                 media.abandon()
                 corpus.abandon()
@@ -111,8 +153,33 @@ def built_datasets(storage: Storage) -> tuple[str, ...]:
 
 
 def read_items(storage: Storage, dataset: str) -> Iterator[Item]:
-    """The items of a finished corpus in build order, streamed; ``ValueError`` if it is not finished."""
+    """The items of a finished corpus in build order, streamed.
+
+    Raises:
+        ValueError: if it is not finished, or its shards are of another build, as a build leaves them that was
+            ended between the two.
+    """
+    _refuse_other_shards(storage, dataset)
     return (tables.item_of(row) for row in _read(storage, dataset, ITEMS))
+
+
+def same_content(storage: Storage, datasets: Sequence[str]) -> dict[str, str]:
+    """Items that another of ``datasets`` holds too: item -> the one that stands for all of equal content.
+
+    Within a dataset equal items are folded by the build; two datasets over the same videos are built apart.
+    """
+    columns = ["id", "modality", "content_hash"]
+    first: dict[bytes, str] = {}
+    same: dict[str, str] = {}
+    for dataset in sorted(set(datasets)):
+        for row in _read(storage, dataset, ITEMS, columns):
+            content = hashlib.blake2b(
+                f"{row['modality']}:{row['content_hash']}".encode(), digest_size=16
+            ).digest()
+            stands = first.setdefault(content, row["id"])
+            if stands != row["id"]:
+                same[row["id"]] = same[stands] = stands
+    return same
 
 
 def read_questions(storage: Storage, dataset: str) -> Iterator[Question]:
@@ -125,20 +192,51 @@ def read_skipped(storage: Storage, dataset: str) -> Iterator[Skipped]:
     return (Skipped(**row) for row in _read(storage, dataset, SKIPPED))
 
 
-def _read(storage: Storage, dataset: str, name: str) -> Iterator[dict[str, Any]]:
+def _read(
+    storage: Storage, dataset: str, name: str, columns: list[str] | None = None
+) -> Iterator[dict[str, Any]]:
     manifest.read(storage, f"corpus/{dataset}").entry(name)
     with storage.open(f"corpus/{dataset}/{name}") as file:
-        yield from tables.rows(file)
+        yield from tables.rows(file, columns=columns)
+
+
+def _refuse_other_shards(storage: Storage, dataset: str) -> None:
+    expected = manifest.read(storage, f"corpus/{dataset}").inputs.get("shards")
+    if expected is None or not storage.exists(f"{shards.directory(dataset)}/{manifest.MANIFEST}"):
+        return
+    if manifest.digest(manifest.read(storage, shards.directory(dataset))) != expected:
+        raise ValueError(
+            f"corpus and shards of {dataset} in {storage.root} are of different builds; build it again"
+        )
 
 
 def fingerprint(folder: Path, *, stage: str = "hash", progress: Progress = silent) -> str:
-    """Hash of the names and contents of all files below ``folder`` (hidden ones left out), in hex."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    """Hash of the names and contents of all files below ``folder`` that a parser may read, in hex."""
+    files = RawFolder(folder).files
     hashed = hashlib.sha256()
-    for done, path in enumerate(files, start=1):
-        hashed.update(f"{path.relative_to(folder).as_posix()}\0{manifest.sha256_of(path)}\n".encode())
+    for done, file in enumerate(files, start=1):
+        hashed.update(f"{file.name}\0{manifest.sha256_of(file.path)}\n".encode())
         progress(stage, done, len(files))
     return hashed.hexdigest()
+
+
+def _refuse_root_within(folders: Mapping[str, Path], storage: Storage) -> None:
+    """A root inside a raw folder would be read as raw data by the next build."""
+    root = storage.local_path()
+    for name, folder in folders.items():
+        if root is not None and root.resolve().is_relative_to(folder.resolve()):
+            raise ValueError(f"the root {root} lies in the raw folder of {name}; choose one outside {folder}")
+
+
+def _nearest(name: str, *, cutoff: float) -> str:
+    """The dataset that ``name`` may have meant; "" if none is near. ``cutoff`` is a share of equal characters."""
+    close = difflib.get_close_matches(name.lower().replace("-", "_"), DATASETS, n=1, cutoff=cutoff)
+    return close[0] if close else ""
+
+
+def _ignored(raw: Path) -> dict[str, str]:
+    folders = sorted(path.name for path in raw.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return {name: _nearest(name, cutoff=0.75) for name in folders if name not in (*DATASETS, MINIATURE)}
 
 
 def _folders(raw: Path, names: Sequence[str] | None) -> dict[str, Path]:
@@ -146,12 +244,18 @@ def _folders(raw: Path, names: Sequence[str] | None) -> dict[str, Path]:
         raise ValueError(f"no raw folder at {raw}")
     for name in names or ():
         if name not in DATASETS:
-            close = difflib.get_close_matches(name, DATASETS, n=1, cutoff=0.5)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
+            nearest = _nearest(name, cutoff=0.5)
+            hint = f"; did you mean {nearest!r}?" if nearest else ""
             raise ValueError(f"unknown dataset {name!r}{hint}; known: {', '.join(DATASETS)}")
     wanted = list(dict.fromkeys(names)) if names else [name for name in DATASETS if (raw / name).is_dir()]
     if not wanted:
-        raise ValueError(f"{raw} holds no folder of a known dataset; known: {', '.join(DATASETS)}")
+        near = {name: nearest for name, nearest in _ignored(raw).items() if nearest}
+        hint = (
+            "; rename " + ", ".join(f"{name!r} to {nearest!r}" for name, nearest in near.items())
+            if near
+            else ""
+        )
+        raise ValueError(f"{raw} holds no folder of a known dataset; known: {', '.join(DATASETS)}{hint}")
     for name in wanted:
         if not (raw / name).is_dir():
             raise ValueError(f"no folder {name!r} in {raw}; each dataset lies in a folder of its name")

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from assets.completeness import compare
 from assets.parsers import (
     hotpotqa,
     lvbench,
@@ -21,7 +22,7 @@ from assets.parsers import (
     wikihowqa,
     xvbench,
 )
-from assets.parsers.records import MediaBlob, ParseContext, Parsed, Parser, Record, Skipped
+from assets.parsers.records import MediaBlob, ParseContext, Parsed, Parser, Record, Skipped, Tally
 
 __all__ = [
     "DATASETS",
@@ -32,6 +33,7 @@ __all__ = [
     "Parser",
     "Record",
     "Skipped",
+    "Tally",
     "dataset",
 ]
 
@@ -46,26 +48,34 @@ class Dataset:
     media: bool
     """True if its items have pictures or frames in the shards."""
     expected_counts: dict[str, int] = field(default_factory=dict)
-    """Questions of each split in the complete published files; a partial copy has fewer."""
+    """Questions of each edition (a split, or a version of it) as published; see ``completeness.py``."""
 
     def records(self, raw: Path, context: ParseContext) -> Iterator[Record]:
         """Stream what ``raw`` holds, in a stable order.
 
         Raises:
-            ValueError: if ``raw`` is not a folder or holds nothing of this dataset; at the first skip if
-            ``context.strict``.
+            ValueError: if ``raw`` is not a folder or holds nothing of this dataset; if ``context.strict``, at
+                the first skip, or for an edition that is neither a part of the published one nor all of it.
         """
         if not raw.is_dir():
             raise ValueError(f"{self.name}: no raw folder at {raw}")
         empty = True
         for record in self.parse(raw, context):
-            if context.strict and isinstance(record, Skipped):
-                raise ValueError(f"{self.name}: {record.reason} at {record.where}: {record.detail}")
-            empty = False
+            if context.strict:
+                self._refuse(record)
+            empty = empty and isinstance(record, Tally)
             yield record
         if empty:
             layout = f"assets/parsers/{self.name}.py"
             raise ValueError(f"{self.name}: nothing to read in {raw}; its layout is described in {layout}")
+
+    def _refuse(self, record: Record) -> None:
+        if isinstance(record, Skipped):
+            raise ValueError(f"{self.name}: {record.reason} at {record.where}: {record.detail}")
+        if isinstance(record, Tally):
+            for copy in compare({record.edition: record.questions}, self.expected_counts):
+                if copy.warning:
+                    raise ValueError(f"{self.name}: {copy.warning}")
 
 
 DATASETS: dict[str, Dataset] = {
@@ -76,14 +86,20 @@ DATASETS: dict[str, Dataset] = {
             parse=hotpotqa.parse,
             licence=hotpotqa.LICENCE,
             media=False,
-            expected_counts={"train": 90_447, "dev": 7_405, "test": 7_405},
+            expected_counts={
+                "train": 90_447,
+                "dev": 7_405,
+                "train fullwiki": 90_447,  # the hub repeats it in both configurations
+                "dev fullwiki": 7_405,
+                "test fullwiki": 7_405,
+            },
         ),
         Dataset(
             name="squad",
             parse=squad.parse,
             licence=squad.LICENCE,
             media=False,
-            expected_counts={"train": 87_599, "dev": 10_570},
+            expected_counts={"train": 87_599, "dev": 10_570, "train 2.0": 130_319, "dev 2.0": 11_873},
         ),
         Dataset(
             name="webqa",

@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from assets import tables
-from assets.dataset import Parsed, Record, Skipped
+from assets.dataset import Parsed, Record, Skipped, Tally
 from assets.item import Item
 from assets.question import EvidenceStatus, Question
 from assets.shards import ShardWriter
@@ -24,6 +24,7 @@ from assets.tables import TableWriter
 from infra.manifest import Publication
 
 ITEMS, QUESTIONS, SKIPPED = "items.parquet", "questions.parquet", "skipped.parquet"
+DETAIL_CHARS = 500  # of what is said about a skip; errors quote what they met, however long
 PROGRESS_EVERY = 10  # records between two calls of the progress callback
 
 
@@ -55,6 +56,8 @@ class DatasetReport:
     """Gold links to items that the corpus does not hold; they are noted on their questions."""
     evidence: Mapping[str, int] = field(default_factory=dict)
     """Questions by the status of their evidence."""
+    found: Mapping[str, int] = field(default_factory=dict)
+    """Records of questions in the raw files by edition, those that could not be used too."""
 
 
 class Fate(StrEnum):
@@ -99,6 +102,7 @@ class Gathering:
         self._aliases: dict[str, list[str]] = {}
         self._question_ids: set[str] = set()
         self._skipped: Counter[str] = Counter()
+        self._found: Counter[str] = Counter()
         self._moved = self._missing = 0
 
     def take(self, records: Iterable[Record], *, stage: str, progress: Progress) -> None:
@@ -117,6 +121,8 @@ class Gathering:
                         self._take_question(record)
                     case Skipped():
                         self._skip(record)
+                    case Tally():
+                        self._found[record.edition] += record.questions
                 if done % PROGRESS_EVERY == 0:
                     progress(stage, done, None)
         self._media.finish({alias: item for item, aliases in self._aliases.items() for alias in aliases})
@@ -147,7 +153,10 @@ class Gathering:
 
     def _skip(self, skipped: Skipped) -> None:
         self._skipped[skipped.reason] += 1
-        self._skips.write(asdict(skipped))
+        detail = (
+            skipped.detail if len(skipped.detail) <= DETAIL_CHARS else f"{skipped.detail[:DETAIL_CHARS]}…"
+        )
+        self._skips.write(asdict(replace(skipped, detail=detail)))
 
     def resolve(self, *, stage: str, progress: Progress) -> DatasetReport:
         """Pass 2: items with their aliases, questions with the gold that stands for theirs."""
@@ -172,6 +181,7 @@ class Gathering:
             gold_moved=self._moved,
             gold_missing=self._missing,
             evidence=dict(sorted(evidence.items())),
+            found=dict(sorted(self._found.items())),
         )
 
     def _with_known_gold(self, question: Question) -> Question:

@@ -23,6 +23,7 @@ from assets.item import Item
 from assets.search import PAYLOAD, Index, IndexHit, content_hash, embedded_texts, row_of
 from infra import manifest
 from infra.embedder import Embedder, MiniLmEmbedder
+from infra.exclusive import only_writer
 from infra.lance_store import LanceStore
 from infra.storage import Storage
 from infra.vectors import Vectors, VectorStore
@@ -80,10 +81,23 @@ def build_index(
     are gone from the new index. Until the pointer is replaced readers keep the old one.
 
     Raises:
-        ValueError: if a named dataset has no finished corpus, if there is none at all, or for an unknown store.
+        ValueError: if a named dataset has no finished corpus, if there is none at all, if another process builds the
+            index, or for an unknown store.
     """
     if store not in STORES:
         raise ValueError(f"unknown store {store!r}; known: {', '.join(STORES)}")
+    _inputs(storage, datasets)  # a root without a corpus is refused before anything is written there
+    with only_writer(storage, "index"):
+        return _built(storage, store, embedder, datasets, progress)
+
+
+def _built(
+    storage: Storage,
+    store: str,
+    embedder: Embedder | None,
+    datasets: Sequence[str] | None,
+    progress: Progress,
+) -> IndexReport:
     embedder = embedder or MiniLmEmbedder()
     inputs = _inputs(storage, datasets)
     params = {"analysis": ANALYSIS_VERSION, "embedder": embedder.fingerprint, "store": store}

@@ -1,7 +1,8 @@
 """How well the index finds the gold evidence of the benchmark questions.
 
 Holds the measure only. A question counts if its evidence is PRESENT and it has gold that is in the index; recall at k is the
-mean over questions of the found share of their gold items.
+mean over questions of the found share of their gold items. In the whole index items of equal content are one, whichever
+dataset they came with: a video that two datasets ask about is found under either id.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from assets import corpus
 from assets.index import current, open_index
 from assets.question import EvidenceStatus, Question
 from assets.search import Index
+from infra import manifest
 from infra.embedder import Embedder
 from infra.storage import Storage
 
@@ -41,6 +43,8 @@ class RetrievalReport:
     scope: str
     fingerprint: str
     datasets: Mapping[str, DatasetRetrieval]
+    stale: tuple[str, ...] = ()
+    """Datasets whose corpus was built again since they were indexed: what is measured of them means little."""
 
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it; recall is keyed by k as a string."""
@@ -53,7 +57,12 @@ class RetrievalReport:
             }
             for name, measured in self.datasets.items()
         }
-        return {"datasets": shown, "scope": self.scope, "fingerprint": self.fingerprint}
+        return {
+            "datasets": shown,
+            "scope": self.scope,
+            "fingerprint": self.fingerprint,
+            "stale": list(self.stale),
+        }
 
 
 class _Outcome(NamedTuple):
@@ -90,30 +99,54 @@ def evaluate(
     indexed = pointer.datasets if pointer else {}
     if unknown := sorted(set(datasets or ()) - set(indexed)):
         raise ValueError(f"not in the index: {', '.join(unknown)}; it has: {', '.join(indexed)}")
+    same = corpus.same_content(storage, tuple(indexed)) if scope == "all" else {}
     measured = {
-        name: _measure(storage, index, name, scopes=[name] if scope == "own" else None, ks=ks)
+        name: _measure(storage, index, _Pool(name, [name] if scope == "own" else None, same), ks)
         for name in datasets or indexed
     }
-    return RetrievalReport(scope=scope, fingerprint=index.fingerprint, datasets=measured)
+    return RetrievalReport(
+        scope=scope,
+        fingerprint=index.fingerprint,
+        datasets=measured,
+        stale=_stale(storage, index.version, tuple(measured)),
+    )
 
 
-def _measure(
-    storage: Storage, index: Index, name: str, *, scopes: Sequence[str] | None, ks: Sequence[int]
-) -> DatasetRetrieval:
+def _stale(storage: Storage, version: str, datasets: Sequence[str]) -> tuple[str, ...]:
+    indexed = manifest.read(storage, f"index/{version}").inputs
+    built = {name: manifest.digest(manifest.read(storage, f"corpus/{name}")) for name in datasets}
+    return tuple(name for name in datasets if indexed.get(name) != built[name])
+
+
+class _Pool(NamedTuple):
+    """Whose questions are asked, and among which items; ``same`` names items of equal content alike."""
+
+    dataset: str
+    scopes: Sequence[str] | None
+    same: Mapping[str, str]
+
+
+def _measure(storage: Storage, index: Index, pool: _Pool, ks: Sequence[int]) -> DatasetRetrieval:
     outcomes: list[_Outcome] = []
     depth = max(MRR_DEPTH, *ks)
-    for batch in _batches(question for question in corpus.read_questions(storage, name) if counts(question)):
-        ranked = index.rank_many([question.text for question in batch], depth, scopes)
+    questions = corpus.read_questions(storage, pool.dataset)
+    for batch in _batches(question for question in questions if counts(question)):
+        ranked = index.rank_many([question.text for question in batch], depth, pool.scopes)
         outcomes += [
-            outcome([hit.id for hit in hits], question.gold, ks)
+            outcome(_once([hit.id for hit in hits], pool.same), _once(question.gold, pool.same), ks)
             for question, hits in zip(batch, ranked, strict=True)
         ]
     return DatasetRetrieval(
-        items=index.count([name]),
+        items=index.count([pool.dataset]),
         questions=len(outcomes),
         recall={k: _mean([outcome.found_share[at] for outcome in outcomes]) for at, k in enumerate(ks)},
         mrr=_mean([outcome.reciprocal_rank for outcome in outcomes]),
     )
+
+
+def _once(ids: Sequence[str], same: Mapping[str, str]) -> list[str]:
+    """The ids in order, each content once under the name that stands for it."""
+    return list(dict.fromkeys(same.get(id_, id_) for id_ in ids))
 
 
 def counts(question: Question) -> bool:

@@ -25,6 +25,9 @@ from infra.limits import CLIP_SECONDS, MAX_VIDEO_PIXELS, MAX_VIDEO_SECONDS, MIN_
 # never playlists or concat scripts: they open other files
 FORMATS = ("mov", "mp4", "matroska", "webm", "avi", "mpegts")
 SEEK_GAP_S = 5.0  # decode through gaps up to this (about one keyframe interval), seek over longer ones
+SEEK_MARGIN_S = 1.0  # seek this much earlier: indexes hold decoding times, which run ahead of those on screen
+# their index names key frames; a seek elsewhere is a guess
+SEEKABLE = frozenset({"mov", "mp4", "matroska", "webm"})
 TRUNCATION_GAP_S = 5.0  # a file whose pictures end this long before a time asked for was cut short
 HALF_TICK_S = 5e-4  # containers round times to milliseconds: a frame at 0.0335 answers for 0.0333
 
@@ -109,17 +112,30 @@ def frames(source: Path | bytes, times_s: Sequence[float]) -> list[Frame]:
     """
     if any(time_s < 0 for time_s in times_s):
         raise ValueError(f"negative times: {[time_s for time_s in times_s if time_s < 0]}")
-    with _open(source) as (container, stream):
-        walk = _Walk(container, stream)
-        pictures = {time_s: walk.at(time_s) for time_s in sorted(set(times_s))}
+    wanted = sorted(set(times_s))
+    try:
+        pictures = _pictures(source, wanted, may_seek=True)
+    except _SeekFailed:
+        pictures = _pictures(source, wanted, may_seek=False)
     return [Frame(time_s, pictures[time_s]) for time_s in times_s]
+
+
+def _pictures(source: Path | bytes, wanted: Sequence[float], *, may_seek: bool) -> dict[float, Image.Image]:
+    with _open(source) as (container, stream):
+        may_seek = may_seek and not SEEKABLE.isdisjoint(container.format.name.split(","))
+        walk = _Walk(container, stream, may_seek=may_seek)
+        return {time_s: walk.at(time_s) for time_s in wanted}
+
+
+class _SeekFailed(Exception):
+    """No key frame was found at or before the time sought."""
 
 
 class _Walk:
     """Forward-only decoding: holds the frame on screen and the one after it."""
 
-    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
-        self._container, self._stream = container, stream
+    def __init__(self, container: InputContainer, stream: VideoStream, *, may_seek: bool) -> None:
+        self._container, self._stream, self._may_seek = container, stream, may_seek
         self._tick_s = float(stream.time_base or 0)
         self._first_pts = stream.start_time or 0
         self._decoder = self._decode()
@@ -128,7 +144,8 @@ class _Walk:
 
     def at(self, time_s: float) -> Image.Image:
         """The picture on screen at ``time_s``, not before the last time asked for."""
-        if self._shown is not None and time_s - self._time(self._shown) > SEEK_GAP_S:
+        reached_s = self._time(self._shown) if self._shown is not None else 0.0
+        if self._may_seek and time_s - reached_s > SEEK_GAP_S:
             self._seek(time_s)
         while self._advance(time_s):
             pass
@@ -145,9 +162,36 @@ class _Walk:
         return True
 
     def _seek(self, time_s: float) -> None:
-        offset = round(time_s / self._tick_s) + self._first_pts
-        self._container.seek(offset, stream=self._stream, backward=True)
-        self._decoder, self._shown, self._next = self._decode(), None, None
+        """Go on from the key frame nearest before ``time_s``: what comes before it lacks what it builds on."""
+        reached_s = self._time(self._shown) if self._shown is not None else -1.0
+        frame = self._key_frame(time_s - SEEK_MARGIN_S)
+        if frame is None and self._key_frame(time_s - SEEK_MARGIN_S - TRUNCATION_GAP_S) is None:
+            raise MediaError("video_truncated", f"nothing to decode at {time_s:.2f} s")
+        if frame is None or self._time(frame) > time_s + HALF_TICK_S:
+            raise _SeekFailed
+        if self._time(frame) <= reached_s:
+            self._may_seek = False  # key frames are rarer than the times asked for: decoding on is cheaper
+        self._shown, self._next = None, frame
+
+    def _key_frame(self, time_s: float) -> av.VideoFrame | None:
+        """The first one that is found after seeking to ``time_s``; None if there is nothing to decode.
+
+        Raises:
+            _SeekFailed: if the file cannot be sought in, or no picture there is a key frame.
+        """
+        try:
+            offset = round(time_s / self._tick_s) + self._first_pts
+            self._container.seek(offset, stream=self._stream, backward=True)
+        except (FFmpegError, ValueError) as error:
+            raise _SeekFailed from error
+        self._decoder = self._decode()
+        any_frame = None
+        for any_frame in self._decoder:
+            if any_frame.key_frame:
+                return any_frame
+        if any_frame is not None:
+            raise _SeekFailed
+        return None
 
     def _decode(self) -> Iterator[av.VideoFrame]:
         return (frame for frame in self._container.decode(self._stream) if frame.pts is not None)

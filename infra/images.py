@@ -12,6 +12,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from infra.errors import MediaError
 from infra.limits import MAX_IMAGE_PIXELS
 
+JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
 # what the benchmarks hold; every further decoder is attack surface
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 
@@ -39,6 +40,16 @@ def decode(data: bytes, *, max_pixels: int = MAX_IMAGE_PIXELS) -> Image.Image:
         raise MediaError("image_truncated", str(error) or type(error).__name__) from error
 
 
+def decode_truncated(data: bytes, *, max_pixels: int = MAX_IMAGE_PIXELS) -> Image.Image:
+    """As ``decode``, but of a JPEG that is cut short what there is, the rest grey.
+
+    Raises:
+        MediaError: as ``decode``; ``image_truncated`` for any other format.
+    """
+    # libjpeg shows what came before an end marker, and Pillow does not see that it came too early
+    return decode(data + JPEG_END if data.startswith(JPEG_START) else data, max_pixels=max_pixels)
+
+
 def _to_rgb(image: Image.Image) -> Image.Image:
     if not image.has_transparency_data:
         return image.convert("RGB")
@@ -60,5 +71,6 @@ def encode_jpeg(image: Image.Image, *, quality: int = 90) -> bytes:
 
 def _encode(image: Image.Image, picture_format: str, **parameters: int) -> bytes:
     target = io.BytesIO()
-    image.convert("RGB").save(target, picture_format, **parameters)
+    rgb = image if image.mode == "RGB" else image.convert("RGB")  # which would copy it
+    rgb.save(target, picture_format, **parameters)
     return target.getvalue()

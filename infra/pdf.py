@@ -132,7 +132,8 @@ def _render(page: pypdfium2.PdfPage, dpi: int, max_pixels: int) -> Image.Image:
     scale = dpi / POINTS_PER_INCH
     if (area := width * height * scale * scale) > max_pixels:
         scale *= (max_pixels / area) ** 0.5 * 0.999  # PDFium rounds each side up
-    return page.render(scale=cast(int, scale), rev_byteorder=True).to_pil().convert("RGB")
+    image = page.render(scale=cast(int, scale), rev_byteorder=True).to_pil()
+    return image if image.mode == "RGB" else image.convert("RGB")  # a page has megabytes: no copy for nothing
 
 
 def _text(page: pypdfium2.PdfPage) -> str:

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from app.options import Datasets, Json, Root, dataset_names
 from app.output import as_json, note, results, shown_progress, table_console
+from infra.limits import PAGE_DPI
 
 if TYPE_CHECKING:
     from assets.corpus import CorpusReport
@@ -26,8 +27,10 @@ Two of them, onto S3, for a script:
 
   vimrag corpus build --raw data --root s3://bucket/mine --datasets hotpotqa,squad --json
 
-A dataset is replaced as a whole once its new build is finished. What cannot be read is skipped and counted by its reason; the
-details lie in corpus/<dataset>/skipped.parquet."""
+A folder may be a clone, a download or an unpacked archive: files are found in folders of any depth and known by what they
+hold. A dataset is replaced as a whole once its new build is finished. What cannot be read is skipped and counted by its
+reason; the details lie in corpus/<dataset>/skipped.parquet. A copy with fewer than nine tenths of the published questions
+counts as a part; one with any other number than the published is warned of."""
 
 
 @app.callback()
@@ -36,7 +39,7 @@ def group() -> None:
 
 
 @app.command(epilog=EPILOG)
-def build(
+def build(  # noqa: PLR0913 - one parameter an option
     raw: Annotated[
         Path,
         typer.Option(
@@ -45,31 +48,79 @@ def build(
     ],
     root: Root,
     datasets: Datasets = None,
+    dpi: Annotated[int, typer.Option(min=18, max=600, help="Resolution of PDF pages.")] = PAGE_DPI,
+    max_pages: Annotated[
+        int | None,
+        typer.Option(
+            "--max-pages", min=1, help="Pages rendered of each PDF, from the first.", show_default="all"
+        ),
+    ] = None,
+    no_ocr: Annotated[
+        bool, typer.Option("--no-ocr", help="Do not read slides, and pages without text of their own.")
+    ] = False,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="End at the first thing that cannot be used, or count that differs."),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Build the corpus of every dataset found below --raw."""
     names = dataset_names(datasets)
     from assets.corpus import build_corpus
+    from assets.dataset import ParseContext
+    from infra.ocr import RapidOcr
     from infra.storage import Storage
 
+    reader = None if no_ocr else RapidOcr().text
+    settings = ParseContext(ocr=reader, dpi=dpi, max_pages=max_pages, strict=strict)
     with results() as write, shown_progress() as progress:
-        report = build_corpus(raw, Storage(root), datasets=names, progress=progress)
+        report = build_corpus(raw, Storage(root), datasets=names, settings=settings, progress=progress)
         if json:
             write(as_json(report.to_json()))
-            return
+    _warn(report)
+    if json:
+        return
     console = table_console()
     console.print(f"corpus in {report.root}", soft_wrap=True)
     console.print(_table(report))
     note(f"next: vimrag index build --root {root}")
 
 
+def _warn(report: CorpusReport) -> None:
+    """Say aloud where a copy is neither a part of what is published nor all of it, and where nothing can be found."""
+    for name, built in report.datasets.items():
+        for copy in report.copies(name):
+            if copy.warning:
+                note(f"WARNING: {name} {copy.warning}")
+        if not built.items:
+            note(f"WARNING: {name}: {built.questions:,} questions and nothing to find answers in")
+        elif not built.questions:
+            note(f"WARNING: {name}: {built.items:,} items and no questions")
+    for folder, nearest in report.ignored.items():
+        note(
+            f"WARNING: no dataset is called {folder!r}: ignored" + (f"; is it {nearest}?" if nearest else "")
+        )
+
+
 def _table(report: CorpusReport) -> Table:
     table = Table("dataset")
     for column in ("items", "questions", "folded", "skipped"):
         table.add_column(column, justify="right")
-    table.add_column("reasons")
+    table.add_column("of the published questions")
+    table.add_column("reasons of skips")
     for name, built in report.datasets.items():
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in built.skipped.items())
         counts = (built.items, built.questions, built.folded, sum(built.skipped.values()))
-        table.add_row(name, *(f"{count:,}" for count in counts), reasons)
+        table.add_row(name, *(f"{count:,}" for count in counts), _copies(report, name), reasons)
     return table
+
+
+def _copies(report: CorpusReport, name: str) -> str:
+    """The editions found, as "train 23 of 90,447, dev all 7,405"."""
+    shown = []
+    for edition, found, published, extent in report.copies(name):
+        if published is None:
+            shown.append(f"{edition} {found:,}")
+        else:
+            shown.append(f"{edition} {'all' if extent == 'complete' else f'{found:,} of'} {published:,}")
+    return ", ".join(shown)

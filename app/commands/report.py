@@ -12,6 +12,8 @@ from rich.table import Table
 from app.options import Json, Root
 from app.output import as_json, note, results, table_console
 
+NEEDED = ("title", "summary", "benchmarks", "methods", "comparisons")
+
 
 def report(
     root: Root,
@@ -46,7 +48,13 @@ def _read(path: str, storage: Any, run: str) -> dict[str, Any]:
         raise ValueError(
             f"no report of run {run!r} at {path}; make it with: dagster job execute -m orchestration.definitions -j evaluate"
         )
-    return json_library.loads(storage.read_bytes(path))
+    try:
+        data = json_library.loads(storage.read_bytes(path))
+    except ValueError as error:
+        raise ValueError(f"damaged report {path}: {error}; make it again") from error
+    if missing := [name for name in NEEDED if not isinstance(data, dict) or name not in data]:
+        raise ValueError(f"damaged report {path}: no {', '.join(missing)}; make it again")
+    return data
 
 
 def _table(data: Mapping[str, Any]) -> Table:

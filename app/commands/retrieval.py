@@ -52,6 +52,10 @@ def retrieval(
         console = table_console()
         console.print(f"retrieval, scope {report.scope}")
         console.print(_table(report))
+    if report.stale:
+        note(
+            f"WARNING: built again since they were indexed: {', '.join(report.stale)}; next: vimrag index build --root {root}"
+        )
     if not any(measured.questions for measured in report.datasets.values()):
         note("no question has gold evidence in the index")
         raise typer.Exit(1)

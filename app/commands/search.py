@@ -34,6 +34,9 @@ def search(
     Exit code 1 when nothing is found. Scores compare the hits of one search only.
     """
     names = dataset_names(datasets)
+    question = question.encode("utf-8", "surrogateescape").decode(
+        "utf-8", "replace"
+    )  # a terminal of another encoding
     if not question.strip():
         raise UsageError("the question is empty")
     from assets.index import open_index

@@ -6,7 +6,10 @@ Holds the border between JSON and our types only; parsers turn ``RecordMalformed
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Mapping
+
+MAX_LITERAL = 100_000  # characters; what is longer is no list of pages or names
 
 
 class RecordMalformed(ValueError):
@@ -27,25 +30,34 @@ def sequence(value: object, what: str) -> list[object]:
     return value
 
 
-def text(record: Mapping[str, object], *names: str, empty: bool = False) -> str:
-    """The first of the fields ``names`` that is there, as a string; numbers become their digits."""
+def text(record: Mapping[str, object], *names: str) -> str:
+    """The first of the fields ``names`` that says something, as a string; numbers become their digits."""
     for name in names:
         value = record.get(name)
         if value is None:
             continue
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise RecordMalformed(f"{name} is {_kind(value)}, not a string")
-        if str(value).strip() or empty:
+        if not _says_nothing(value):
             return str(value)
-        raise RecordMalformed(f"{name} is empty")
-    raise RecordMalformed(f"no {' or '.join(names)}")
+    given = [name for name in names if name in record]
+    raise RecordMalformed(f"{' and '.join(given)} is empty" if given else f"no {' or '.join(names)}")
+
+
+def identifier(record: Mapping[str, object], *names: str) -> str:
+    """As ``text``, for ids: 133, 133.0 (as a table with gaps has it), "133" and " 133" are one."""
+    given = {name: record[name] for name in names if name in record}
+    floats = {name: value for name, value in given.items() if isinstance(value, float)}
+    return text(
+        given | {name: int(value) for name, value in floats.items() if value.is_integer()}, *names
+    ).strip()
 
 
 def optional_text(record: Mapping[str, object], *names: str) -> str:
     """As ``text``, or "" where no field is there, or it is empty or no string."""
     for name in names:
         value = record.get(name)
-        if isinstance(value, str | int | float) and not isinstance(value, bool) and str(value).strip():
+        if isinstance(value, str | int | float) and not isinstance(value, bool) and not _says_nothing(value):
             return str(value)
     return ""
 
@@ -59,12 +71,14 @@ def strings(value: object, what: str) -> tuple[str, ...]:
     items = sequence(value, what)
     if bad := [item for item in items if isinstance(item, bool) or not isinstance(item, str | int | float)]:
         raise RecordMalformed(f"{what} holds {_kind(bad[0])}")
-    return tuple(str(item) for item in items if str(item).strip())
+    return tuple(str(item) for item in items if not _says_nothing(item))
 
 
 def literal(value: object) -> object:
     """A value that may have been stringified ("[5]", "None"); a string that is no literal stays itself."""
     if not isinstance(value, str):
+        return value
+    if len(value) > MAX_LITERAL:
         return value
     try:
         return ast.literal_eval(value.strip())
@@ -92,6 +106,10 @@ def _page_number(value: object, what: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise RecordMalformed(f"{what} holds {value!r}, not a page number")
     return value
+
+
+def _says_nothing(value: object) -> bool:
+    return not str(value).strip() or (isinstance(value, float) and not math.isfinite(value))
 
 
 def _kind(value: object) -> str:

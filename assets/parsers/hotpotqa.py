@@ -1,6 +1,7 @@
 """HotpotQA: two-hop questions over Wikipedia paragraphs.
 
-One JSON array a file (key order differs between files; the test file has only _id, question and context)::
+One JSON array a file, ``hotpot_{train_v1.1,dev_distractor_v1,dev_fullwiki_v1,test_fullwiki_v1}.json`` (the
+order of keys differs between files; the test file has only _id, question and context)::
 
     {"_id": "5a8b57f25542995d1e6f1371", "question": "...", "answer": "yes",
      "type": "comparison", "level": "hard",
@@ -8,10 +9,10 @@ One JSON array a file (key order differs between files; the test file has only _
      "context": [["Some Title", ["First sentence.", " Second sentence."]], ...]}
 
 The hub's shape ({"id", "supporting_facts": {"title", "sent_id"}, "context": {"title", "sentences"}}) is read
-as well, as an array or as JSON lines. An item is a paragraph, known by title and text; gold are the
-paragraphs whose titles the supporting facts name. The contexts of fullwiki files are retrieval results: they
-are corpus, and a question that a distractor file also holds keeps the gold found there. Sentence ids are not
-used: they may run past the paragraph.
+as well, as Parquet or JSON; files are known by their records and may lie anywhere below the raw folder. An
+item is a paragraph, known by title and text; gold are the paragraphs whose titles the supporting facts name.
+The contexts of fullwiki files are retrieval results: they are corpus, and a question that a distractor file
+also holds keeps the gold found there. Sentence ids are not used: they may run past the paragraph.
 """
 
 from __future__ import annotations
@@ -24,13 +25,33 @@ from assets.item import Item, Modality, item_id
 from assets.parsers import fields
 from assets.parsers.fields import RecordMalformed
 from assets.parsers.identity import short_hash, text_hash
-from assets.parsers.json_stream import Element, elements, first_char, json_lines
+from assets.parsers.json_stream import Element
+from assets.parsers.raw_folder import RawFolder
+from assets.parsers.record_files import find_records, read_records
 from assets.parsers.records import ParseContext, Parsed, Record, Skipped
+from assets.parsers.roll import QuestionRoll
+from assets.parsers.splits import split_of
 from assets.question import AnswerKind, EvidenceStatus, Question
 
 DATASET = "hotpotqa"
 LICENCE = "CC BY-SA 4.0"
-SPLIT_WORDS = ("train", "dev", "validation", "val", "test")
+MARKS = (frozenset({"question", "context"}), frozenset({"question", "supporting_facts"}))
+FULLWIKI = "fullwiki"
+
+
+class Seen(NamedTuple):
+    """What has been met so far."""
+
+    paragraphs: set[str]
+    roll: QuestionRoll
+
+
+class Source(NamedTuple):
+    """Where a record stands, and what that says about it."""
+
+    file: str
+    split: str
+    edition: str
 
 
 class Paragraph(NamedTuple):
@@ -46,45 +67,54 @@ class Paragraph(NamedTuple):
 
 
 def parse(raw: Path, context: ParseContext) -> Iterator[Record]:
-    """Stream every ``*.json`` and ``*.jsonl`` under ``raw``; fullwiki files come last."""
+    """Stream every file of records under ``raw``; fullwiki files come last."""
     del context  # nothing to render or read
-    seen: set[str] = set()
-    files = sorted(
-        (*raw.rglob("*.json"), *raw.rglob("*.jsonl")), key=lambda path: ("fullwiki" in path.name, path)
-    )
-    for path in files:
-        where = path.relative_to(raw).as_posix()
-        read = json_lines if path.suffix == ".jsonl" or first_char(path) == "{" else elements
-        for element in read(path, where=where):
+    folder = RawFolder(raw)
+    found = find_records(folder, MARKS)
+    yield from folder.faults
+    yield from found.skipped
+    seen = Seen(set(), QuestionRoll())
+    for file in sorted(found.files, key=lambda file: FULLWIKI in file.name.lower()):
+        source = _source(file.name)
+        for element in read_records(file, MARKS):
             if isinstance(element, Skipped):
                 yield element
             else:
-                yield from _record(element, where, seen)
+                yield from _record(element, source, seen)
+    yield from seen.roll.tallies()
+    yield from folder.untaken()
 
 
-def _record(element: Element, source: str, seen: set[str]) -> Iterator[Record]:
+def _source(name: str) -> Source:
+    split = split_of(name) or "train"
+    return Source(name, split, f"{split} {FULLWIKI}" if FULLWIKI in name.lower() else split)
+
+
+def _record(element: Element, source: Source, seen: Seen) -> Iterator[Record]:
     """The new paragraphs of one record, then its question."""
     try:
         record = fields.mapping(element.value)
         # Hashing is most of the work here, so it is done once for each entry.
         paragraphs = {paragraph.id: paragraph for paragraph in _paragraphs(record)}
-        question = _question(record, paragraphs, source)
     except RecordMalformed as error:
+        seen.roll.unusable(source.edition)
         yield Skipped(reason="record_malformed", where=element.where, detail=str(error))
         return
     for identifier, paragraph in paragraphs.items():
-        if identifier in seen:
+        if identifier in seen.paragraphs:
             continue
-        seen.add(identifier)
+        seen.paragraphs.add(identifier)
         if paragraph.text.strip():
-            yield Parsed(item=_item(identifier, paragraph, source))
+            yield Parsed(item=_item(identifier, paragraph, source.file))
         else:
             yield Skipped(reason="paragraph_empty", where=element.where, detail=paragraph.title)
-    if question.id in seen:
-        yield Skipped(reason="question_duplicate", where=element.where, detail=question.id)
-    else:
-        seen.add(question.id)
-        yield question
+    try:
+        question = _question(record, paragraphs, source.split)
+    except RecordMalformed as error:
+        seen.roll.unusable(source.edition)
+        yield Skipped(reason="record_malformed", where=element.where, detail=str(error))
+        return
+    yield from seen.roll.enter(question, element.where, source.edition)
 
 
 def _item(identifier: str, paragraph: Paragraph, source: str) -> Item:
@@ -105,7 +135,9 @@ def _paragraphs(record: Mapping[str, object]) -> list[Paragraph]:
     if isinstance(context, Mapping):  # the hub's shape
         titles = fields.sequence(context.get("title"), "context.title")
         texts = fields.sequence(context.get("sentences"), "context.sentences")
-        pairs: list[object] = [list(pair) for pair in zip(titles, texts, strict=False)]
+        if len(titles) != len(texts):
+            raise RecordMalformed(f"context has {len(titles)} titles and {len(texts)} texts")
+        pairs: list[object] = [list(pair) for pair in zip(titles, texts, strict=True)]
     else:
         pairs = fields.sequence(context, "context")
     return [_paragraph(pair) for pair in pairs]
@@ -137,10 +169,9 @@ def _supporting_titles(record: Mapping[str, object]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(title) for title in titles))
 
 
-def _question(record: Mapping[str, object], paragraphs: Mapping[str, Paragraph], source: str) -> Question:
+def _question(record: Mapping[str, object], paragraphs: Mapping[str, Paragraph], split: str) -> Question:
     answer = fields.optional_text(record, "answer")
     titles = _supporting_titles(record)
-    split = _split(source)
     if titles and not answer:
         raise RecordMalformed("supporting facts but no answer")
     # Of two paragraphs with one title the first is meant.
@@ -150,7 +181,7 @@ def _question(record: Mapping[str, object], paragraphs: Mapping[str, Paragraph],
     gold = tuple(sorted({by_title[title] for title in titles if title in by_title}))
     status = EvidenceStatus.PRESENT if gold else EvidenceStatus.INVALID if titles else EvidenceStatus.NONE
     return Question(
-        id=f"{DATASET}:{split}:{fields.text(record, '_id', 'id')}",
+        id=f"{DATASET}:{split}:{fields.identifier(record, '_id', 'id')}",
         dataset=DATASET,
         split=split,
         text=fields.text(record, "question"),
@@ -160,9 +191,3 @@ def _question(record: Mapping[str, object], paragraphs: Mapping[str, Paragraph],
         evidence=status,
         notes=tuple(f"gold_title_missing:{title}" for title in missing),
     )
-
-
-def _split(source: str) -> str:
-    name = source.lower()
-    word = next((word for word in SPLIT_WORDS if word in name), "train")
-    return {"validation": "dev", "val": "dev"}.get(word, word)

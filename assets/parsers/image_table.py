@@ -14,7 +14,11 @@ from pathlib import Path
 
 from infra.errors import MediaError
 
+TABLE_NAME, OFFSETS_NAME = "imgs.tsv", "imgs.lineidx"
 ID_BASE = 10_000_000
+MAX_LINE_BYTES = 1 << 28  # of one picture in base64; a table that has lost its line ends is one line
+PART_BYTES = 1 << 20  # of a line held while the table is searched
+OFFSET_DIGITS = 18  # of a byte offset: a thousand petabytes
 HEAD_BYTES = 64  # an id, a tab and the beginning of the picture
 
 
@@ -22,9 +26,9 @@ class ImageTable:
     """Pictures by image id; holds offsets only, so that it may be opened on any machine."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / "imgs.tsv"
+        self._path = folder / TABLE_NAME
         self._present = self._path.is_file()
-        self._lines = _line_offsets(folder / "imgs.lineidx")
+        self._lines = _line_offsets(folder / OFFSETS_NAME)
         self._scanned: dict[int, int] | None = None
 
     def picture(self, image_id: int) -> bytes:
@@ -34,13 +38,13 @@ class ImageTable:
             MediaError: ``image_missing``, ``image_unreadable`` (not base64).
         """
         if not self._present:
-            raise MediaError("image_missing", f"{image_id}: no imgs.tsv")
+            raise MediaError("image_missing", f"{image_id}: no {TABLE_NAME}")
         offset = self._offset(image_id)
         if offset is None:
-            raise MediaError("image_missing", f"{image_id} is not in imgs.tsv")
+            raise MediaError("image_missing", f"{image_id} is not in {TABLE_NAME}")
         with self._path.open("rb") as table:
             table.seek(offset)
-            line = table.readline()
+            line = table.readline(MAX_LINE_BYTES)
         try:
             return base64.b64decode(line.partition(b"\t")[2].strip(), validate=True)
         except binascii.Error as error:
@@ -62,12 +66,13 @@ class ImageTable:
     def _scan(self) -> dict[int, int]:
         found: dict[int, int] = {}
         with self._path.open("rb") as table:
-            offset = 0
-            for line in table:
-                image_id = _leading_id(line[:HEAD_BYTES])
+            offset, begins = 0, True
+            while part := table.readline(PART_BYTES):
+                image_id = _leading_id(part[:HEAD_BYTES]) if begins else None
                 if image_id is not None:
                     found.setdefault(image_id, offset)
-                offset += len(line)
+                offset += len(part)
+                begins = part.endswith(b"\n")
         return found
 
 
@@ -82,7 +87,7 @@ def _line_offsets(path: Path) -> array[int]:
     if path.is_file():
         with path.open("rb") as lines:
             for line in lines:
-                if not line.strip().isdigit():
+                if not line.strip().isdigit() or len(line.strip()) > OFFSET_DIGITS:
                     return array("Q")
                 offsets.append(int(line))
     return offsets

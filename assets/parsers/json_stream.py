@@ -1,208 +1,177 @@
 """Large JSON files element by element: never more than one element and one chunk in memory.
 
-Reads three shapes: an array, an object (its members), and an object of which one member is the array wanted.
-An element that is not JSON is reported and stepped over; a file that ends too early is reported after its
-whole elements. What the elements mean is the parsers' business. JSON lines have ``json_lines``.
+Reads, plain or compressed by gzip, in UTF-8 or UTF-16: arrays, objects (their members; a member that is an
+array gives its elements), records one a line, and several of these behind each other. An element that is not
+JSON is reported and stepped over; a file that ends too early, or goes on behind its end, is reported. NaN and
+infinities are read as null: no benchmark means them. What the elements mean is the parsers' business.
 """
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterator
+import codecs
+import gzip
+import io
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from itertools import count
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import IO, NamedTuple, TextIO, cast
 
+from assets.parsers.json_reader import MAX_ELEMENT_CHARS, FileMalformed, IsRecord, Read, Reader, decoded
 from assets.parsers.records import Skipped
 
 CHUNK_CHARS = 1 << 20
-_SPACE = re.compile(r"[ \t\r\n]*")
-# What moves the nesting depth: whole strings are stepped over, so brackets inside them do not count.
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},"]', re.DOTALL)
-_DELIMITERS = frozenset(" \t\r\n,:]}")
-_DECODER = json.JSONDecoder()
+LINE_SUFFIXES = (".jsonl", ".ndjson")
+UNREADABLE = (OSError, EOFError, zlib.error, UnicodeError)
 
 
 class Element(NamedTuple):
     """One element of a file, with its name for reports."""
 
-    where: str  # "dev.json[12]" or "dev.json[key]"
-    key: str  # "" in arrays
+    where: str  # "dev.json[12]", "dev.json[key]", "dev.json.data[12]" or "dev.jsonl:13"
+    key: str  # "" in arrays and lines
     value: object
 
 
-class FileMalformed(ValueError):
-    """The text is not the JSON it should be, from here on."""
-
-
-class _Reader:
-    """A window on the text of one file; positions are relative to the window."""
-
-    def __init__(self, stream: TextIO, chunk_chars: int) -> None:
-        self._stream = stream
-        self._chunk_chars = chunk_chars
-        self._text = ""
-        self._at = 0
-        self._ended = False
-
-    def _more(self) -> bool:
-        if self._ended:
-            return False
-        # Growing with the window keeps the work linear when one element spans many chunks.
-        chunk = self._stream.read(max(self._chunk_chars, len(self._text) - self._at))
-        self._ended = not chunk
-        self._text = self._text[self._at :] + chunk
-        self._at = 0
-        return bool(chunk)
-
-    def peek(self) -> str:
-        """The next character that is not space; "" at the end."""
-        while True:
-            match = _SPACE.match(self._text, self._at)
-            self._at = match.end() if match else self._at
-            if self._at < len(self._text):
-                return self._text[self._at]
-            if not self._more():
-                return ""
-
-    def expect(self, allowed: str) -> str:
-        """Consume one of ``allowed``."""
-        char = self.peek()
-        if not char or char not in allowed:
-            raise FileMalformed(f"expected one of {allowed!r}, found {char or 'the end of the file'!r}")
-        self._at += 1
-        return char
-
-    def value(self) -> object:
-        """Consume one JSON value.
-
-        Raises:
-            ValueError: if it is no JSON; the value has been consumed and reading can go on behind it.
-            FileMalformed: if the file ends within it.
-        """
-        self.peek()
-        while True:
-            try:
-                value, end = _DECODER.raw_decode(self._text, self._at)
-                if self._text[end : end + 1] in _DELIMITERS:  # else a number might go on in the next chunk
-                    self._at = end
-                    return value
-            except json.JSONDecodeError:
-                pass
-            if (end := self._span_end()) is not None:
-                text = self._text[self._at : end]
-                self._at = end
-                return json.loads(text)
-            if not self._more():
-                raise FileMalformed("the file ends within a value")
-
-    def _span_end(self) -> int | None:
-        """Where the brackets of the value at hand close, or None if the window ends first."""
-        depth = 0
-        for token in _TOKEN.finditer(self._text, self._at):
-            mark = token.group()
-            if mark == '"':  # a string that does not end in this window
-                return None
-            if mark in "[{":
-                depth += 1
-            elif mark in "]}":
-                depth -= 1
-                if depth <= 0:
-                    return token.end() if depth == 0 else token.start()
-            elif mark == "," and depth == 0:
-                return token.start()
-        return None
-
-    def key(self) -> str:
-        """Consume a member name and its colon."""
-        name = self.value() if self.peek() == '"' else None
-        if not isinstance(name, str):
-            raise FileMalformed(f"expected a member name, found {self.peek() or 'the end of the file'!r}")
-        self.expect(":")
-        return name
-
-
 def elements(
-    path: Path, *, where: str, member: str | None = None, chunk_chars: int = CHUNK_CHARS
+    path: Path, *, where: str, is_record: IsRecord | None = None, chunk_chars: int = CHUNK_CHARS
 ) -> Iterator[Element | Skipped]:
-    """Stream the elements of the JSON file ``path``.
+    """Stream the elements of the JSON file ``path``; ``where`` is its name in reports.
 
-    A top-level array gives its elements. A top-level object gives its members, or, if ``member`` is named,
-    the elements of the array that stands there. ``where`` is the file's name in reports.
+    An array gives its elements. An object gives its members, of which those that are arrays give their
+    elements and those that are plain values nothing; an object that ``is_record`` is itself an element.
     """
     try:
-        with path.open(encoding="utf-8-sig") as stream:
-            reader = _Reader(stream, chunk_chars)
-            if reader.peek() == "[":
-                yield from _array(reader, where)
-            elif reader.peek() != "{":
-                raise FileMalformed(f"expected an array or object, found {reader.peek() or 'nothing'!r}")
-            elif member is None:
-                yield from _object(reader, where)
+        with open_text(path) as stream:
+            is_one = is_record or (lambda _: False)
+            if _is_lines(path, where, is_one):
+                yield from _lines(stream, where)
             else:
-                _enter(reader, member)
-                yield from _array(reader, where)
-    except (FileMalformed, UnicodeDecodeError, RecursionError) as error:
-        yield Skipped(reason="file_malformed", where=where, detail=str(error))
+                yield from _values(Reader(stream, chunk_chars), where, is_one)
+    except (FileMalformed, *UNREADABLE, RecursionError) as error:
+        yield Skipped(reason="file_malformed", where=where, detail=str(error) or type(error).__name__)
 
 
-def first_char(path: Path) -> str:
-    """The first character of a file that is not space, which tells JSON shapes apart; "" if there is none."""
-    with path.open(encoding="utf-8-sig", errors="replace") as stream:
-        return _Reader(stream, 4096).peek()
+def open_text(path: Path) -> TextIO:
+    """The text of a file, unpacked; bytes that are no UTF-8 become lone surrogates, which ``elements`` reports."""
+    file = cast(IO[bytes], path.open("rb"))
+    if file.peek(2)[:2] == b"\x1f\x8b":  # type: ignore[attr-defined]
+        file = cast(IO[bytes], io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=file))))
+    head = file.peek(2)[:2]  # type: ignore[attr-defined]
+    if head in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return io.TextIOWrapper(file, encoding="utf-16", errors="replace")
+    return io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape")
 
 
-def json_lines(path: Path, *, where: str) -> Iterator[Element | Skipped]:
-    """Stream the lines of a JSON-lines file; empty lines are passed over."""
-    with path.open(encoding="utf-8-sig", errors="replace") as stream:
-        for number, line in enumerate(stream, start=1):
-            if not line.strip():
-                continue
-            place = f"{where}:{number}"
-            try:
-                yield Element(place, "", json.loads(line))
-            except (json.JSONDecodeError, RecursionError) as error:
-                yield Skipped(reason="record_malformed", where=place, detail=str(error))
+def _is_lines(path: Path, where: str, is_record: IsRecord) -> bool:
+    """Whether each line is a value of its own, so that a broken one does not hide the next."""
+    with open_text(path) as stream:
+        first = _next_line(stream)
+        if first.startswith("["):
+            return False
+        if where.lower().removesuffix(".gz").endswith(LINE_SUFFIXES):
+            return not first.startswith("{") or first.endswith("}")
+        if not first.endswith("}") or not _next_line(stream).startswith("{"):
+            return False
+    try:
+        value = decoded(first).value
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, dict) and is_record(value)
 
 
-def _enter(reader: _Reader, member: str) -> None:
-    """Consume an object up to the value of ``member``."""
-    reader.expect("{")
-    while True:
-        if reader.key() == member:
+def _next_line(stream: TextIO) -> str:
+    """The next line that is not empty, stripped, as far as one chunk goes."""
+    while line := stream.readline(CHUNK_CHARS):
+        if line.strip():
+            return line.strip()
+    return ""
+
+
+def _lines(stream: TextIO, where: str) -> Iterator[Element | Skipped]:
+    for number in count(1):
+        line = stream.readline(MAX_ELEMENT_CHARS)
+        if len(line) == MAX_ELEMENT_CHARS:
+            raise FileMalformed(f"a line of more than {MAX_ELEMENT_CHARS:,} characters")
+        if not line:
             return
-        reader.value()
-        if reader.expect(",}") == "}":
-            raise FileMalformed(f"the object has no member {member!r}")
+        if line.strip():
+            yield from _element(lambda text=line: decoded(text.strip()), f"{where}:{number}", "")
 
 
-def _array(reader: _Reader, where: str) -> Iterator[Element | Skipped]:
+def _values(reader: Reader, where: str, is_record: IsRecord) -> Iterator[Element | Skipped]:
+    index, num_values = count(), 0
+    while char := reader.peek():
+        num_values += 1
+        if char == "[":
+            yield from _array(reader, where, index)
+        elif char != "{":
+            raise FileMalformed(f"expected an array or object, found {char!r}")
+        elif (record := reader.small_record(is_record)) is not None:
+            place = f"{where}[{next(index)}]"
+            yield from _element(lambda read=record: read, place, "")
+        else:
+            yield from _object(reader, where)
+    if not num_values:
+        raise FileMalformed("the file is empty")
+
+
+def _array(reader: Reader, where: str, index: Iterator[int]) -> Iterator[Element | Skipped]:
     reader.expect("[")
-    if reader.peek() == "]":
-        return
-    index = 0
     while True:
-        yield _element(reader, f"{where}[{index}]", "")
-        index += 1
+        if reader.peek() == "]":  # behind a comma too: nothing is lost there
+            reader.expect("]")
+            return
+        yield from _element(reader.legible_value, f"{where}[{next(index)}]", "")
         if reader.expect(",]") == "]":
             return
 
 
-def _object(reader: _Reader, where: str) -> Iterator[Element | Skipped]:
+def _object(reader: Reader, where: str) -> Iterator[Element | Skipped]:
+    """The members; a plain one is a description of the file, unless the others are records."""
     reader.expect("{")
-    if reader.peek() == "}":
-        return
+    plain: list[str] = []
+    holds_records = False
     while True:
+        if reader.peek() == "}":
+            reader.expect("}")
+            return
         name = reader.key()
-        yield _element(reader, f"{where}[{name}]", name)
+        shape = reader.peek()
+        place = f"{where}[{name}]"
+        if shape == "[":
+            yield from _array(reader, f"{where}.{name}", count())
+        elif shape == "{":
+            holds_records = True
+            yield from _element(reader.legible_value, place, name)
+        else:
+            found = list(_element(reader.legible_value, place, name))
+            yield from (one for one in found if isinstance(one, Skipped))
+            plain += [one.where for one in found if isinstance(one, Element)]
+        if holds_records:
+            yield from _no_records(plain)
+            plain.clear()
         if reader.expect(",}") == "}":
             return
 
 
-def _element(reader: _Reader, where: str, key: str) -> Element | Skipped:
+def _no_records(places: Iterable[str]) -> Iterator[Skipped]:
+    return (Skipped(reason="record_malformed", where=place, detail="no object") for place in places)
+
+
+def _element(read: Callable[[], Read], where: str, key: str) -> Iterator[Element | Skipped]:
+    """What ``read`` gives, or why there is nothing."""
     try:
-        return Element(where, key, reader.value())
+        value, num_replaced = read()
     except FileMalformed:
         raise
+    except RecursionError:
+        yield Skipped(reason="record_malformed", where=where, detail="nested too deeply")
+        return
     except ValueError as error:
-        return Skipped(reason="record_malformed", where=where, detail=str(error))
+        yield Skipped(reason="record_malformed", where=where, detail=str(error))
+        return
+    if num_replaced:
+        detail = f"{num_replaced} that are no Unicode; the record is kept"
+        yield Skipped(reason="characters_replaced", where=where, detail=detail)
+    yield Element(where, key, value)

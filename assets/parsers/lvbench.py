@@ -1,21 +1,23 @@
 r"""LVBench: four-way choice questions on long videos, with the span of time that answers them.
 
-``video_info.meta.jsonl`` has one line a video; the videos are ``videos/<key>.{mp4,webm,mkv}``, to be fetched
-apart::
+``video_info.meta.jsonl`` has one line a video; the videos are ``<key>.{mp4,webm,mkv}``, to be fetched apart.
+Both may lie anywhere below the raw folder::
 
     {"key": "Cm73ma6Ibcs", "type": "cartoon", "video_info": {"duration_minutes": 34.4, "fps": 25.0,
      "resolution": {"width": 1280, "height": 720}},
      "qa": [{"uid": "55", "question": "What ...?\n(A) one\n(B) two\n(C) three\n(D) four", "answer": "D",
              "question_type": ["key information retrieval"], "time_reference": "00:15-00:19"}]}
 
-An item is a clip; gold are the clips that overlap the reference (minutes may exceed 59, hours may be given,
-start may equal end). The question's text keeps its options, for the letter means nothing without them.
+Copies on the hub have one flat row a question, with ``key`` beside the fields of "qa". An item is a clip of
+any video at hand, asked about or not; gold are the clips that overlap the reference (minutes may exceed 59,
+hours may be given, start may equal end; a span outside the video is INVALID). The question's text keeps its
+options, for the letter means nothing without them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -23,13 +25,27 @@ from typing import NamedTuple
 from assets.parsers import fields
 from assets.parsers.evidence import with_evidence
 from assets.parsers.fields import RecordMalformed
-from assets.parsers.json_stream import Element, json_lines
+from assets.parsers.json_stream import Element
+from assets.parsers.raw_folder import RawFolder
+from assets.parsers.record_files import find_records, read_records
 from assets.parsers.records import ParseContext, Parsed, Record, Skipped
-from assets.parsers.videos import ClipItem, Video, overlapping, placed, video_files, video_items
+from assets.parsers.roll import QuestionRoll
+from assets.parsers.videos import (
+    VIDEO_SUFFIXES,
+    ClipItem,
+    Video,
+    VideoFiles,
+    overlapping,
+    placed,
+    video_files,
+    video_items,
+)
 from assets.question import AnswerKind, EvidenceStatus, Question
 
 DATASET = "lvbench"
 LICENCE = "CC BY-NC-SA 4.0 (annotations); videos belong to their owners"
+EDITION = "test"
+MARKS = (frozenset({"key", "qa"}), frozenset({"key", "question"}))
 _OPTION = re.compile(r"^\s*\(([A-Z])\)[ \t]*(.*?)\s*$", re.MULTILINE)
 _DASH = re.compile(r"\s*[-\u2010-\u2015~]\s*")
 _CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d{1,2}(?:\.\d+)?)")
@@ -42,16 +58,38 @@ class Span(NamedTuple):
     end_s: float
 
 
+class Film(NamedTuple):
+    """The clips of one video; ``is_whole`` if all of them could be read."""
+
+    clips: tuple[ClipItem, ...]
+    is_whole: bool
+
+
+class Seen(NamedTuple):
+    """What has been met so far."""
+
+    files: VideoFiles
+    films: dict[str, Film]
+    roll: QuestionRoll
+
+
 def parse(raw: Path, context: ParseContext) -> Iterator[Record]:
-    """Stream each video's clips, then its questions."""
-    files = video_files(raw)
-    seen: set[str] = set()
-    for path in sorted(raw.glob("*.jsonl")):
-        for element in json_lines(path, where=path.name):
+    """Stream each video's clips, then its questions; then the videos that nobody asks about."""
+    folder = RawFolder(raw)
+    files = video_files(folder)
+    found = find_records(folder, MARKS, wanted=lambda file: file.name not in files.sidecars)
+    yield from (*folder.faults, *files.skipped, *found.skipped)
+    seen = Seen(files, {}, QuestionRoll())
+    for file in found.files:
+        for element in read_records(file, MARKS):
             if isinstance(element, Skipped):
                 yield element
             else:
-                yield from _line(element, raw, files, seen, context)
+                yield from _line(element, seen, context)
+    for key in sorted(files.by_id.keys() - seen.films.keys()):
+        yield from _film(key, "", seen, context)
+    yield from seen.roll.tallies()
+    yield from folder.untaken(VIDEO_SUFFIXES)
 
 
 def time_span(value: object) -> Span | None:
@@ -79,55 +117,69 @@ def _seconds(part: object, whole: object) -> float:
     return int(hours or 0) * 3600 + int(minutes) * 60 + float(seconds)
 
 
-def _line(
-    element: Element, raw: Path, files: Mapping[str, Path], seen: set[str], context: ParseContext
-) -> Iterator[Record]:
+def _line(element: Element, seen: Seen, context: ParseContext) -> Iterator[Record]:
+    """The questions of a line of the release, or the one of a flat row, behind the clips of their video."""
     try:
         record = fields.mapping(element.value)
-        key = fields.text(record, "key")
-        qas = fields.sequence(record.get("qa", []), "qa")
+        key = fields.text(record, "key").strip()
+        flat = "qa" not in record and "question" in record
+        qas = [record] if flat else fields.sequence(record.get("qa", []), "qa")
     except RecordMalformed as error:
+        seen.roll.unusable(EDITION)
         yield Skipped(reason="record_malformed", where=element.where, detail=str(error))
         return
+    if key not in seen.films:
+        yield from _film(key, element.where, seen, context)
+    for index, qa in enumerate(qas):
+        where = element.where if flat else f"{element.where}.qa[{index}]"
+        yield from _qa(qa, key, where, seen, context)
+
+
+def _film(key: str, where: str, seen: Seen, context: ParseContext) -> Iterator[Record]:
+    """The clips of one video, which are remembered."""
     clips: list[ClipItem] = []
-    if (path := files.get(key)) is None:
-        yield Skipped(reason="video_missing", where=f"videos/{key}", detail=element.where)
-    elif f"video:{key}" in seen:
-        yield Skipped(reason="video_duplicate", where=element.where, detail=key)
-        return
+    is_whole = key in seen.files.by_id
+    if not is_whole:
+        yield Skipped(reason="video_missing", where=f"videos/{key}", detail=where)
     else:
-        seen.add(f"video:{key}")
-        video = Video(DATASET, key, path, "", LICENCE, path.relative_to(raw).as_posix())
-        for clip in video_items(video, context):
+        file = seen.files.by_id[key]
+        for clip in video_items(Video(DATASET, key, file.path, "", LICENCE, file.name), context):
             if isinstance(clip, Parsed):
                 clips.append(placed(clip.item))
+            else:
+                is_whole = False
             yield clip
-    for index, qa in enumerate(qas):
-        yield from _qa(qa, key, clips, f"{element.where}.qa[{index}]", seen)
+    seen.films[key] = Film(tuple(clips), is_whole)
 
 
-def _qa(value: object, key: str, clips: Sequence[ClipItem], where: str, seen: set[str]) -> Iterator[Record]:
+def _qa(value: object, key: str, where: str, seen: Seen, context: ParseContext) -> Iterator[Record]:
     try:
         record = fields.mapping(value, "question")
         question = _question(record)
     except RecordMalformed as error:
+        seen.roll.unusable(EDITION)
         yield Skipped(reason="record_malformed", where=where, detail=str(error))
         return
-    if question.id in seen:
-        yield Skipped(reason="question_duplicate", where=where, detail=question.id)
-        return
-    seen.add(question.id)
     try:
         span = time_span(record.get("time_reference"))
+        question = _with_gold(question, span, key, seen.films[key], context)
     except RecordMalformed as error:
         yield Skipped(reason="time_reference_malformed", where=where, detail=str(error))
-        yield replace(question, evidence=EvidenceStatus.INVALID, notes=(str(error),))
-        return
+        question = replace(question, evidence=EvidenceStatus.INVALID, notes=(str(error),))
+    yield from seen.roll.enter(question, where, EDITION)
+
+
+def _with_gold(
+    question: Question, span: Span | None, key: str, film: Film, context: ParseContext
+) -> Question:
     if span is None:
-        yield replace(question, evidence=EvidenceStatus.NONE)
-        return
-    found = overlapping(clips, span.start_s, span.end_s)
-    yield with_evidence(question, found=found, missing=() if found else (key,))
+        return replace(question, evidence=EvidenceStatus.NONE)
+    tail_s = context.min_tail_s if film.is_whole else 0.0
+    found = overlapping(film.clips, span.start_s, span.end_s, tail_s=tail_s)
+    if film.is_whole and not found:
+        note = f"time_out_of_range:{span.start_s:.0f}-{span.end_s:.0f}"
+        return replace(question, evidence=EvidenceStatus.INVALID, notes=(note,))
+    return with_evidence(question, found=found, missing=() if found else (key,))
 
 
 def _question(record: Mapping[str, object]) -> Question:
@@ -137,7 +189,7 @@ def _question(record: Mapping[str, object]) -> Question:
     if letters != "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: len(letters)]:
         raise RecordMalformed(f"the options are lettered {letters!r}")
     return Question(
-        id=f"{DATASET}:test:{fields.text(record, 'uid')}",
+        id=f"{DATASET}:test:{fields.identifier(record, 'uid')}",
         dataset=DATASET,
         split="test",
         text=text,

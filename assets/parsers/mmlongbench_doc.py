@@ -1,6 +1,7 @@
 """MMLongBench-Doc: questions on long PDF documents, about a fifth of them unanswerable.
 
-``samples.json`` is one JSON array in which every value is a string; the documents are ``documents/*.pdf``::
+``samples.json`` (or the hub's Parquet) is one array in which every value is a string; the documents are
+``documents/*.pdf``. Both may lie anywhere below the raw folder::
 
     {"doc_id": "some-report.pdf", "doc_type": "Research report / Introduction", "question": "...",
      "answer": "['A', 'B']", "evidence_pages": "[19, 20]", "evidence_sources": "['Chart']",
@@ -16,9 +17,10 @@ far is MEDIA_MISSING, and both are kept.
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterator, Mapping
+import unicodedata
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from assets.grading.abstention import NOT_ANSWERABLE, abstains
@@ -26,14 +28,19 @@ from assets.item import Item, Modality, item_id
 from assets.parsers import fields
 from assets.parsers.fields import RecordMalformed
 from assets.parsers.identity import bytes_hash, short_hash
-from assets.parsers.json_stream import Element, elements
+from assets.parsers.json_stream import Element
 from assets.parsers.pictures import image_item, read_text
+from assets.parsers.raw_folder import RawFile, RawFolder
+from assets.parsers.record_files import find_records, read_records
 from assets.parsers.records import ParseContext, Parsed, Record, Skipped
+from assets.parsers.roll import QuestionRoll
 from assets.question import AnswerKind, EvidenceStatus, Question
 from infra.errors import MediaError
 from infra.pdf import Page, open_pdf
 
 DATASET = "mmlongbench_doc"
+EDITION = "test"
+MARKS = (frozenset({"doc_id", "question"}),)
 LICENCE = "CC BY-NC 4.0"
 KINDS = {
     "int": AnswerKind.INTEGER,
@@ -42,15 +49,26 @@ KINDS = {
     "str": AnswerKind.TEXT,
     "none": AnswerKind.UNANSWERABLE,
 }
+PDF_SUFFIX = ".pdf"
 TITLE_WORDS = 12
 _HASH_NAME = re.compile(r"[0-9a-f]{24,}", re.IGNORECASE)
 
 
 class Rendered(NamedTuple):
-    """What became of one document."""
+    """What became of one document; ``name`` is that of its file."""
 
+    name: str
+    digest: str
     num_pages: int
     readable: frozenset[int]  # page numbers that are items
+
+
+class Seen(NamedTuple):
+    """What has been met so far."""
+
+    documents: dict[str, Rendered]  # by the file's name as ``known_as`` writes it
+    missing: set[str]
+    roll: QuestionRoll
 
 
 class Pages(NamedTuple):
@@ -66,63 +84,72 @@ def page_id(doc_id: str, page: int) -> str:
     return item_id(DATASET, "page", f"{doc_id}#{page}")
 
 
+def known_as(doc_id: str) -> str:
+    """A document's name without folders, and without what copying between file systems changes in it."""
+    return unicodedata.normalize("NFC", PurePosixPath(doc_id.strip()).name).casefold()
+
+
 def parse(raw: Path, context: ParseContext) -> Iterator[Record]:
     """Stream the pages of every document, then the questions."""
-    documents: dict[str, Rendered] = {}
-    folder = raw / "documents" if (raw / "documents").is_dir() else raw
-    for path in sorted(
-        path for path in folder.rglob("*") if path.suffix.lower() == ".pdf" and path.is_file()
-    ):
-        if path.name in documents:
-            yield Skipped(reason="document_duplicate", where=path.relative_to(raw).as_posix())
-        else:
-            documents[path.name] = yield from _document(path, path.relative_to(raw).as_posix(), context)
-    missing: set[str] = set()
-    samples = raw / "samples.json"
-    for path in [samples] if samples.is_file() else sorted(raw.glob("*.json")):
-        for index, element in enumerate(elements(path, where=path.name)):
+    folder = RawFolder(raw)
+    documents = folder.take((PDF_SUFFIX,))
+    found = find_records(folder, MARKS)
+    yield from folder.faults
+    yield from found.skipped
+    seen = Seen({}, set(), QuestionRoll())
+    for file in documents:
+        yield from _document(file, seen, context)
+    for file in found.files:
+        for index, element in enumerate(read_records(file, MARKS)):
             if isinstance(element, Skipped):
                 yield element
             else:
-                yield from _record(element, index, documents, missing)
+                yield from _record(element, index, seen)
+    yield from seen.roll.tallies()
+    yield from folder.untaken()
 
 
-def _document(path: Path, where: str, context: ParseContext) -> Generator[Record, None, Rendered]:
-    """Yield the pages of one document; return a ``Rendered``."""
+def _document(file: RawFile, seen: Seen, context: ParseContext) -> Iterator[Record]:
+    """The pages of one document, unless one of its name came before."""
+    digest = bytes_hash(file.path.read_bytes())
+    if (before := seen.documents.get(known_as(file.path.name))) is not None:
+        reason = "document_duplicate" if before.digest == digest else "document_name_conflict"
+        yield Skipped(reason=reason, where=file.name)
+        return
     readable: set[int] = set()
     num_pages = 0
     try:
-        digest = bytes_hash(path.read_bytes())
-        with open_pdf(path) as pdf:
+        with open_pdf(file.path) as pdf:
             num_pages = pdf.num_pages
             title = ""
             for number in range(1, min(num_pages, context.max_pages or num_pages) + 1):
                 try:
                     page = pdf.page(number, dpi=context.dpi)
                 except MediaError as error:
-                    yield Skipped(reason=error.reason, where=f"{where}#{number}", detail=error.detail)
+                    yield Skipped(reason=error.reason, where=f"{file.name}#{number}", detail=error.detail)
                     continue
-                title = title or _title(path.stem, page.text)
+                title = title or _title(file.path.stem, page.text)
                 readable.add(number)
-                yield _page_item(page, path.name, title, digest, context)
+                yield _page_item(page, file, title, digest, context)
     except MediaError as error:
-        yield Skipped(reason=error.reason, where=where, detail=error.detail)
-    return Rendered(num_pages, frozenset(readable))
+        yield Skipped(reason=error.reason, where=file.name, detail=error.detail)
+    rendered = Rendered(file.path.name, digest, num_pages, frozenset(readable))
+    seen.documents[known_as(file.path.name)] = rendered
 
 
-def _page_item(page: Page, doc_id: str, title: str, digest: str, context: ParseContext) -> Parsed:
+def _page_item(page: Page, file: RawFile, title: str, digest: str, context: ParseContext) -> Parsed:
     item = Item(
-        id=page_id(doc_id, page.number),
+        id=page_id(file.path.name, page.number),
         dataset=DATASET,
         modality=Modality.IMAGE,
         # Of document and page, not of the pixels: copies of a document fold page by page, blank pages do not.
         content_hash=bytes_hash(digest.encode(), str(page.number).encode()),
         title=title,
         text=read_text(page.image, page.text, context),
-        parent=doc_id,
+        parent=file.path.name,
         position=float(page.number),
         licence=LICENCE,
-        source=f"documents/{doc_id}",
+        source=file.name,
     )
     return image_item(item, page.image)
 
@@ -135,33 +162,32 @@ def _title(stem: str, first_page: str) -> str:
     return " ".join(next((line for line in lines if line), [])[:TITLE_WORDS])
 
 
-def _record(
-    element: Element, index: int, documents: Mapping[str, Rendered], missing: set[str]
-) -> Iterator[Record]:
+def _record(element: Element, index: int, seen: Seen) -> Iterator[Record]:
     """One question, preceded by what is wrong with its evidence."""
     try:
         record = fields.mapping(element.value)
-        doc_id = fields.text(record, "doc_id")
+        doc_id = fields.text(record, "doc_id").strip()
         question = _question(record, doc_id, index)
     except RecordMalformed as error:
+        seen.roll.unusable(EDITION)
         yield Skipped(reason="record_malformed", where=element.where, detail=str(error))
         return
-    if doc_id not in documents and doc_id not in missing:
-        missing.add(doc_id)
+    document = seen.documents.get(known_as(doc_id))
+    if document is None and doc_id not in seen.missing:
+        seen.missing.add(doc_id)
         yield Skipped(
             reason="document_missing", where=f"documents/{doc_id}", detail=f"asked about in {element.where}"
         )
     try:
         pages = fields.page_numbers(record.get("evidence_pages"))
+        question = _with_evidence(question, doc_id, pages, document)
     except RecordMalformed as error:
+        note = f"evidence_pages_malformed:{record.get('evidence_pages')}"
+        question = replace(question, evidence=EvidenceStatus.INVALID, notes=(note,))
         yield Skipped(reason="evidence_pages_malformed", where=element.where, detail=str(error))
-        yield replace(
-            question,
-            evidence=EvidenceStatus.INVALID,
-            notes=(f"evidence_pages_malformed:{record.get('evidence_pages')}",),
-        )
-        return
-    yield _with_evidence(question, doc_id, pages, documents.get(doc_id))
+    if "evidence_pages" not in record:
+        question = replace(question, notes=(*question.notes, "evidence_pages_absent"))
+    yield from seen.roll.enter(question, element.where, EDITION)
 
 
 def _question(record: Mapping[str, object], doc_id: str, index: int) -> Question:
@@ -201,7 +227,7 @@ def _with_evidence(
         *((f"pages_out_of_range:{list(sorted_out.impossible)}",) if sorted_out.impossible else ()),
         *((f"pages_unread:{list(sorted_out.unread)}",) if sorted_out.unread else ()),
     )
-    gold = tuple(sorted(page_id(doc_id, page) for page in sorted_out.gold))
+    gold = tuple(sorted(page_id(document.name, page) for page in sorted_out.gold))
     return replace(question, gold=gold, evidence=status, notes=notes)
 
 

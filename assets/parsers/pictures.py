@@ -18,6 +18,7 @@ from infra.images import decode, encode_jpeg, encode_png
 
 LOSSLESS_SIDE = 128  # pixels; up to here PNG costs little, above it photographs and pages go as JPEG
 JPEG_QUALITY = 90
+MIN_LAYER_CHARACTERS = 16  # letters and digits of a page's own text; a scan with a stamped number has fewer
 
 
 class Encoded(NamedTuple):
@@ -35,10 +36,15 @@ def encode(image: Image.Image) -> Encoded:
 
 
 def read_text(image: Image.Image, text: str, context: ParseContext) -> str:
-    """``text`` if it has a letter or digit, else what OCR reads in ``image``."""
-    if context.ocr is None or any(char.isalnum() for char in text):
+    """``text``; where it is hardly there, what OCR reads in ``image`` if that is more."""
+    if context.ocr is None or _num_characters(text) >= MIN_LAYER_CHARACTERS:
         return text
-    return context.ocr(image).strip()
+    return max(text, context.ocr(image).strip(), key=_num_characters)
+
+
+def _num_characters(text: str) -> int:
+    """Letters and digits."""
+    return sum(map(str.isalnum, text))
 
 
 def read_picture(path: Path, context: ParseContext) -> Image.Image:

@@ -49,6 +49,17 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """How many records of questions one edition (a split, or a version of it) has in the raw folder.
+
+    Those that could not be used count as well, so that a damaged copy and a lossy parser can be told apart.
+    """
+
+    edition: str
+    questions: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ParseContext:
     """Everything a parser may be told; the same values must give the same items."""
 
@@ -80,5 +91,5 @@ class ParseContext:
             raise ValueError(f"max_pages must be at least 1 or None, got {self.max_pages}")
 
 
-Record = Parsed | Question | Skipped
+Record = Parsed | Question | Skipped | Tally
 Parser = Callable[[Path, ParseContext], Iterator[Record]]

@@ -1,40 +1,51 @@
 """SlideVQA: questions on decks of 20 slides; one slide or several hold the evidence.
 
-One question a line in ``{train,dev,test}.jsonl`` (there or in ``annotations/qa/``); ``arithmetic_expression``
-is the string "None" where there is none::
+One question a line in ``{train,dev,test}.jsonl``, anywhere below the raw folder (a clone has them in
+``annotations/qa/``); ``arithmetic_expression`` is the string "None" where there is none::
 
     {"deck_name": "some-deck-120221022442-phpapp02_95", "deck_url": "...", "image_urls": [...],
      "qa_id": 1, "question": "...", "answer": "12.5 bn", "arithmetic_expression": "None",
      "evidence_pages": [5, 7]}
 
 Slides are pictures in a folder named after their deck, anywhere below the raw folder, with the page (from 1)
-in the file name: ``<anything>-<page>-1024.jpg`` as the downloader writes them, or ``<anything>_<page>.jpg``.
-The hub's parquet shards are to be unpacked into this layout. An item is a slide, its text what OCR reads on
-it; gold are (deck, page) pairs.
+in the file name: ``<anything>-<page>-1024.jpg`` as the downloader writes them, or ``<anything>_<page>.jpg``;
+or all decks in one folder, ``<deck_name>_<page>.jpg``. The hub's Parquet has the slides in columns
+``page_1`` to ``page_20`` of every question of a deck (``slide_columns.py``). An item is a slide, its text
+what OCR reads on it; gold are (deck, page) pairs.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
+
+from PIL import Image
 
 from assets.item import Item, Modality, item_id
 from assets.parsers import fields
 from assets.parsers.evidence import with_evidence
 from assets.parsers.fields import RecordMalformed
-from assets.parsers.json_stream import Element, json_lines
+from assets.parsers.json_stream import Element
 from assets.parsers.pictures import image_item, read_picture, read_text
+from assets.parsers.raw_folder import RawFile, RawFolder
+from assets.parsers.record_files import PARQUET_SUFFIX, find_records, read_records
 from assets.parsers.records import ParseContext, Parsed, Record, Skipped
-from assets.question import AnswerKind, Question
+from assets.parsers.roll import QuestionRoll
+from assets.parsers.slide_columns import QUESTION_COLUMNS, deck_names, slides_of
+from assets.parsers.splits import split_of
+from assets.question import AnswerKind, EvidenceStatus, Question
 from infra.errors import MediaError
+from infra.images import decode
 
 DATASET = "slidevqa"
 LICENCE = "NTT software evaluation licence: internal evaluation only, no redistribution"
-SPLITS = {"train": "train", "dev": "dev", "val": "dev", "validation": "dev", "test": "test"}
+MARKS = (frozenset({"deck_name", "question"}),)
+BOXES = "bbox"
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
-_PAGE = re.compile(r".*?(?:[_-](\d+)[_-](?:320|638|1024|2048)|[_-](\d+)|(\d+))", re.DOTALL)  # widths
+_PAGE = re.compile(r"(.*?)(?:[_-](\d+)[_-](?:320|638|1024|2048)|[_-](\d+)|(\d+))", re.DOTALL)  # widths
 _UPLOAD = re.compile(r"-\d{9,}-phpapp\d+(_\d+)?$")  # what SlideShare appends to a deck's name
 
 
@@ -42,23 +53,38 @@ class Seen(NamedTuple):
     """What has been met so far."""
 
     items: set[str]
-    questions: set[str]
     missing: set[str]  # decks and pages that are asked about and not at hand
+    roll: QuestionRoll
+
+
+class Slide(NamedTuple):
+    """Which slide a picture shows."""
+
+    deck: str
+    page: int
 
 
 def parse(raw: Path, context: ParseContext) -> Iterator[Record]:
-    """Stream the slides of every deck folder, then the questions."""
-    seen = Seen(set(), set(), set())
-    for deck, slides in _decks(raw).items():
-        for page, path in sorted(slides.items()):
-            yield from _slide(deck, page, path, raw, seen, context)
-    for path in sorted((*raw.glob("*.jsonl"), *raw.glob("annotations/qa/*.jsonl"))):
-        split = SPLITS.get(path.stem.lower(), path.stem.lower())
-        for element in json_lines(path, where=path.relative_to(raw).as_posix()):
+    """Stream the slides of every deck, then the questions."""
+    folder = RawFolder(raw)
+    folder.take((".jsonl",), lambda file: file.folder == BOXES)  # of a clone; no questions
+    found = find_records(folder, MARKS, wanted=lambda file: file.folder != BOXES)
+    yield from folder.faults
+    yield from found.skipped
+    seen = Seen(set(), set(), QuestionRoll())
+    yield from _pictures(folder, _decks_asked_about(found.files), seen, context)
+    for file in found.files:
+        if file.suffix == PARQUET_SUFFIX:
+            yield from _columns(file, seen, context)
+    for file in found.files:
+        split = split_of(file.name) or file.path.stem.lower()
+        for element in read_records(file, MARKS, columns=QUESTION_COLUMNS):
             if isinstance(element, Skipped):
                 yield element
             else:
                 yield from _record(element, split, seen)
+    yield from seen.roll.tallies()
+    yield from folder.untaken(IMAGE_SUFFIXES)
 
 
 def slide_id(deck: str, page: int) -> str:
@@ -69,33 +95,78 @@ def slide_id(deck: str, page: int) -> str:
 def page_of(stem: str) -> int | None:
     """The page number in a slide's file name without extension; None if it has none."""
     match = _PAGE.fullmatch(stem)
-    return next((int(group) for group in match.groups() if group), None) if match else None
+    return next((int(group) for group in match.groups()[1:] if group), None) if match else None
 
 
-def _decks(raw: Path) -> dict[str, dict[int, Path]]:
-    """Slide files by deck and page, decks in name order; of two files for one page the first by name."""
-    found: dict[str, dict[int, Path]] = {}
-    for path in sorted(
-        path for path in raw.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
-    ):
-        page = page_of(path.stem)
-        if page is not None and path.parent != raw:
-            found.setdefault(path.parent.name, {}).setdefault(page, path)
-    return dict(sorted(found.items()))
+def _decks_asked_about(files: list[RawFile]) -> frozenset[str]:
+    names: set[str] = set()
+    for file in files:
+        if file.suffix == PARQUET_SUFFIX:
+            names.update(deck_names(file))
+            continue
+        for element in read_records(file, MARKS):
+            if isinstance(element, Element) and isinstance(element.value, Mapping):
+                names.add(fields.optional_text(element.value, "deck_name").strip())
+    return frozenset(names)
 
 
-def _slide(
-    deck: str, page: int, path: Path, raw: Path, seen: Seen, context: ParseContext
+def _pictures(
+    folder: RawFolder, asked: Set[str], seen: Seen, context: ParseContext
 ) -> Iterator[Parsed | Skipped]:
-    where = path.relative_to(raw).as_posix()
-    try:
-        picture = read_picture(path, context)
-    except MediaError as error:
-        yield Skipped(reason=error.reason, where=where, detail=error.detail)
-        return
+    """The slides that are files, decks in name order; of two files for one slide the first by name."""
+    found: dict[Slide, RawFile] = {}
+    files = folder.take(IMAGE_SUFFIXES)
+    flat = {file.name.rpartition("/")[0] for file in files if _deck_in_name(file) in asked}
+    for file in files:
+        slide = _slide_of(file, asked, flat)
+        if slide is None:
+            yield Skipped(reason="slide_unplaced", where=file.name, detail="no deck or page in its name")
+        elif slide in found:
+            yield Skipped(reason="slide_duplicate", where=file.name, detail=found[slide].name)
+        else:
+            found[slide] = file
+    for slide, file in sorted(found.items()):
+        try:
+            picture = read_picture(file.path, context)
+        except MediaError as error:
+            yield Skipped(reason=error.reason, where=file.name, detail=error.detail)
+            continue
+        yield _item(slide, picture, file.name, seen, context)
+
+
+def _deck_in_name(file: RawFile) -> str:
+    match = _PAGE.fullmatch(file.path.stem)
+    return match.group(1) if match else ""
+
+
+def _slide_of(file: RawFile, asked: Set[str], flat: Set[str]) -> Slide | None:
+    """The deck is the folder's name, or stands in the file's where a folder holds ``flat`` several decks."""
+    page = page_of(file.path.stem)
+    in_name = _deck_in_name(file)
+    is_flat = file.folder not in asked and file.name.rpartition("/")[0] in flat
+    deck = in_name if is_flat else file.folder
+    return Slide(deck, page) if deck and page is not None else None
+
+
+def _columns(file: RawFile, seen: Seen, context: ParseContext) -> Iterator[Parsed | Skipped]:
+    """The slides in the columns of a Parquet file; most decks are repeated for several questions."""
+    for stored in slides_of(file, lambda deck, page: slide_id(deck, page) not in seen.items):
+        if isinstance(stored, Skipped):
+            yield stored
+            continue
+        try:
+            picture = decode(stored.data, max_pixels=context.max_pixels)
+        except MediaError as error:
+            yield Skipped(reason=error.reason, where=stored.where, detail=error.detail)
+            continue
+        yield _item(Slide(stored.deck, stored.page), picture, file.name, seen, context)
+
+
+def _item(slide: Slide, picture: Image.Image, source: str, seen: Seen, context: ParseContext) -> Parsed:
+    deck, page = slide
     identifier = slide_id(deck, page)
     seen.items.add(identifier)
-    yield image_item(
+    return image_item(
         Item(
             id=identifier,
             dataset=DATASET,
@@ -106,7 +177,7 @@ def _slide(
             parent=deck,
             position=float(page),
             licence=LICENCE,
-            source=where,
+            source=source,
         ),
         picture,
     )
@@ -115,29 +186,35 @@ def _slide(
 def _record(element: Element, split: str, seen: Seen) -> Iterator[Record]:
     try:
         record = fields.mapping(element.value)
-        deck = fields.text(record, "deck_name")
+        deck = fields.text(record, "deck_name").strip()
         question = _question(record, split)
-        pages = fields.page_numbers(record.get("evidence_pages"))
     except RecordMalformed as error:
+        seen.roll.unusable(split)
         yield Skipped(reason="record_malformed", where=element.where, detail=str(error))
         return
-    if question.id in seen.questions:
-        yield Skipped(reason="question_duplicate", where=element.where, detail=question.id)
+    try:
+        pages = fields.page_numbers(record.get("evidence_pages"))
+    except RecordMalformed as error:
+        yield Skipped(reason="evidence_pages_malformed", where=element.where, detail=str(error))
+        note = f"evidence_pages_malformed:{record.get('evidence_pages')}"
+        invalid = replace(question, evidence=EvidenceStatus.INVALID, notes=(note,))
+        yield from seen.roll.enter(invalid, element.where, split)
         return
-    seen.questions.add(question.id)
     gold = [slide_id(deck, page) for page in pages]
     missing = [identifier for identifier in gold if identifier not in seen.items]
     for identifier in missing:
         if identifier not in seen.missing:
             seen.missing.add(identifier)
             yield Skipped(reason="slide_missing", where=identifier, detail=f"asked about in {element.where}")
-    yield with_evidence(question, found=[one for one in gold if one in seen.items], missing=missing)
+    found = [one for one in gold if one in seen.items]
+    question = with_evidence(question, found=found, missing=missing)
+    yield from seen.roll.enter(question, element.where, split)
 
 
 def _question(record: Mapping[str, object], split: str) -> Question:
     answer = " ".join(fields.text(record, "answer").split())
     return Question(
-        id=f"{DATASET}:{split}:{fields.text(record, 'qa_id')}",
+        id=f"{DATASET}:{split}:{fields.identifier(record, 'qa_id')}",
         dataset=DATASET,
         split=split,
         text=fields.text(record, "question").strip(),

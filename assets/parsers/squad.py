@@ -9,9 +9,9 @@ One JSON object a file::
          "plausible_answers": [{"text": "...", "answer_start": 4}]}]}]}]}
 
 The hub's flat rows ({"id", "title", "context", "question", "answers": {"text", "answer_start"}}) are read as
-well, as an array or as JSON lines. An item is a paragraph, known by title and context; gold is the paragraph
-that holds the question. A question that stands in both versions is kept once, as first met (files in name
-order).
+well, as Parquet or JSON; files are known by their records and may lie anywhere below the raw folder. An item
+is a paragraph, known by title and context; gold is the paragraph that holds the question. A question that
+stands in both versions is kept once, as first met (files in name order).
 """
 
 from __future__ import annotations
@@ -25,20 +25,36 @@ from assets.item import Item, Modality, item_id
 from assets.parsers import fields
 from assets.parsers.fields import RecordMalformed
 from assets.parsers.identity import short_hash, text_hash
-from assets.parsers.json_stream import elements, first_char, json_lines
+from assets.parsers.raw_folder import RawFile, RawFolder
+from assets.parsers.record_files import find_records, is_marked, read_records
 from assets.parsers.records import ParseContext, Parsed, Record, Skipped
+from assets.parsers.roll import QuestionRoll
+from assets.parsers.splits import split_of
 from assets.question import AnswerKind, EvidenceStatus, Question
 
 DATASET = "squad"
 LICENCE = "CC BY-SA 4.0"
 
 
+ARTICLE = (frozenset({"paragraphs"}),)
+ROW = (frozenset({"context", "question"}),)
+VERSION_2 = "2.0"
+
+
 class Source(NamedTuple):
-    """Where a record stands."""
+    """Where a record stands; until its file is read, the file is its edition."""
 
     file: str
     where: str
     split: str
+
+
+class Seen(NamedTuple):
+    """What has been met so far."""
+
+    passages: set[str]
+    roll: QuestionRoll
+    version_2: set[str]  # files with a question that has no answer
 
 
 class Passage(NamedTuple):
@@ -54,25 +70,32 @@ class Passage(NamedTuple):
 
 
 def parse(raw: Path, context: ParseContext) -> Iterator[Record]:
-    """Stream every ``*.json`` and ``*.jsonl`` under ``raw``."""
+    """Stream every file of articles or rows under ``raw``."""
     del context  # nothing to render or read
-    seen: set[str] = set()
-    for path in sorted((*raw.rglob("*.json"), *raw.rglob("*.jsonl"))):
-        file = path.relative_to(raw).as_posix()
-        split = "train" if "train" in file.lower() else "dev"
-        lines = path.suffix == ".jsonl"
-        stream = json_lines(path, where=file) if lines else elements(path, where=file, member="data")
-        nested = not lines and first_char(path) == "{"
-        for element in stream:
-            if isinstance(element, Skipped):
-                yield element
-            elif nested:
-                yield from _article(element.value, Source(file, element.where, split), seen)
-            else:
-                yield from _row(element.value, Source(file, element.where, split), seen)
+    folder = RawFolder(raw)
+    found = find_records(folder, (*ARTICLE, *ROW))
+    yield from folder.faults
+    yield from found.skipped
+    seen = Seen(set(), QuestionRoll(), set())
+    for file in found.files:
+        split = split_of(file.name) or "dev"
+        yield from _file(file, split, seen)
+        seen.roll.rename(file.name, f"{split} {VERSION_2}" if file.name in seen.version_2 else split)
+    yield from seen.roll.tallies()
+    yield from folder.untaken()
 
 
-def _article(value: object, source: Source, seen: set[str]) -> Iterator[Record]:
+def _file(file: RawFile, split: str, seen: Seen) -> Iterator[Record]:
+    for element in read_records(file, (*ARTICLE, *ROW)):
+        if isinstance(element, Skipped):
+            yield element
+        elif is_marked(element.value, ROW):
+            yield from _row(element.value, Source(file.name, element.where, split), seen)
+        else:
+            yield from _article(element.value, Source(file.name, element.where, split), seen)
+
+
+def _article(value: object, source: Source, seen: Seen) -> Iterator[Record]:
     try:
         article = fields.mapping(value, "article")
         paragraphs = fields.sequence(article.get("paragraphs"), "paragraphs")
@@ -86,12 +109,16 @@ def _article(value: object, source: Source, seen: set[str]) -> Iterator[Record]:
         )
 
 
-def _paragraph(title: str, value: object, source: Source, seen: set[str]) -> Iterator[Record]:
+def _paragraph(title: str, value: object, source: Source, seen: Seen) -> Iterator[Record]:
+    record: Mapping[str, object] = {}
     try:
         record = fields.mapping(value, "paragraph")
         passage = Passage(title, fields.text(record, "context"))
         qas = fields.sequence(record.get("qas", []), "qas")
     except RecordMalformed as error:
+        lost = record.get("qas")
+        for _ in lost if isinstance(lost, list) else ():
+            seen.roll.unusable(source.file)
         yield Skipped(reason="record_malformed", where=source.where, detail=str(error))
         return
     yield from _passage(passage, source, seen)
@@ -99,22 +126,23 @@ def _paragraph(title: str, value: object, source: Source, seen: set[str]) -> Ite
         yield from _qa(qa, passage, source._replace(where=f"{source.where}.qas[{index}]"), seen)
 
 
-def _row(value: object, source: Source, seen: set[str]) -> Iterator[Record]:
+def _row(value: object, source: Source, seen: Seen) -> Iterator[Record]:
     """One flat row of the hub."""
     try:
         row = fields.mapping(value)
         passage = Passage(fields.optional_text(row, "title"), fields.text(row, "context"))
     except RecordMalformed as error:
+        seen.roll.unusable(source.file)
         yield Skipped(reason="record_malformed", where=source.where, detail=str(error))
         return
     yield from _passage(passage, source, seen)
     yield from _qa(row, passage, source, seen)
 
 
-def _passage(passage: Passage, source: Source, seen: set[str]) -> Iterator[Parsed]:
-    if passage.id in seen:
+def _passage(passage: Passage, source: Source, seen: Seen) -> Iterator[Parsed]:
+    if passage.id in seen.passages:
         return
-    seen.add(passage.id)
+    seen.passages.add(passage.id)
     yield Parsed(
         item=Item(
             id=passage.id,
@@ -130,25 +158,26 @@ def _passage(passage: Passage, source: Source, seen: set[str]) -> Iterator[Parse
     )
 
 
-def _qa(value: object, passage: Passage, source: Source, seen: set[str]) -> Iterator[Record]:
+def _qa(value: object, passage: Passage, source: Source, seen: Seen) -> Iterator[Record]:
     try:
         question = _question(fields.mapping(value, "question"), passage, source.split)
     except RecordMalformed as error:
+        seen.roll.unusable(source.file)
         yield Skipped(reason="record_malformed", where=source.where, detail=str(error))
         return
-    if question.id in seen:
-        yield Skipped(reason="question_duplicate", where=source.where, detail=question.id)
-    else:
-        seen.add(question.id)
-        yield question
+    if question.kind is AnswerKind.UNANSWERABLE:
+        seen.version_2.add(source.file)
+    yield from seen.roll.enter(question, source.where, source.file)
 
 
 def _question(record: Mapping[str, object], passage: Passage, split: str) -> Question:
-    answers = _answers(record)
     # Flat 2.0 rows have no flag: an empty list of answers says it.
-    unanswerable = record.get("is_impossible") is True or not answers
+    flag = record.get("is_impossible")
+    answers = () if flag is True and "answers" not in record else _answers(record)
+    unanswerable = flag is True or (not answers and flag is not False)
+    hidden = not answers and not unanswerable
     return Question(
-        id=f"{DATASET}:{split}:{fields.text(record, 'id')}",
+        id=f"{DATASET}:{split}:{fields.identifier(record, 'id')}",
         dataset=DATASET,
         split=split,
         text=fields.text(record, "question").strip(),
@@ -156,6 +185,7 @@ def _question(record: Mapping[str, object], passage: Passage, split: str) -> Que
         kind=AnswerKind.UNANSWERABLE if unanswerable else AnswerKind.TEXT,
         gold=() if unanswerable else (passage.id,),
         evidence=EvidenceStatus.UNANSWERABLE if unanswerable else EvidenceStatus.PRESENT,
+        notes=("answers_absent",) if hidden else (),
     )
 
 
@@ -168,5 +198,7 @@ def _answers(record: Mapping[str, object]) -> tuple[str, ...]:
         found = list(fields.strings(answers.get("text"), "answers.text"))
     else:
         entries = [fields.mapping(answer, "answer") for answer in fields.sequence(answers, "answers")]
-        found = [fields.text(answer, "text") for answer in entries]
-    return tuple(dict.fromkeys(found))
+        found = [fields.optional_text(answer, "text") for answer in entries]
+        if found and not any(found):
+            raise RecordMalformed("answers without text")
+    return tuple(dict.fromkeys(one for one in found if one))

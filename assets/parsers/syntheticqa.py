@@ -18,7 +18,7 @@ from assets.parsers.records import ParseContext, Record
 from assets.parsers.videorag import Collection, parse_collection
 
 LICENCE = "unstated; videos and transcripts belong to their owners"
-COLLECTION = Collection("syntheticqa", LICENCE)
+COLLECTION = Collection("syntheticqa", LICENCE, is_synthetic=True)
 
 
 def parse(raw: Path, context: ParseContext) -> Iterator[Record]:

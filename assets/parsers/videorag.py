@@ -7,24 +7,34 @@
     videos/<video_id>.{mp4,webm,mkv}     optional; without it a video is its transcript
     retrieval/**                         other people's search results: never read
 
-Gold are all videos that a question lists (the weak rule: any of them counts), each with every clip it has.
+All may lie anywhere below the raw folder, as a clone of the repository leaves them, with both datasets in
+``qa``: a file belongs to the dataset that its first records are of. Gold are all videos that a question lists
+(the weak rule: any of them counts), each with every clip it has.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from itertools import islice
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from assets.parsers import fields
 from assets.parsers.evidence import with_evidence
 from assets.parsers.fields import RecordMalformed
-from assets.parsers.json_stream import Element, elements
+from assets.parsers.json_stream import Element
+from assets.parsers.raw_folder import RawFile, RawFolder
+from assets.parsers.record_files import LOOKED_AT, find_records, read_records
 from assets.parsers.records import ParseContext, Parsed, Record, Skipped
-from assets.parsers.videos import Video, video_files, video_items
+from assets.parsers.roll import QuestionRoll
+from assets.parsers.videos import VIDEO_SUFFIXES, Video, VideoFiles, video_files, video_items
 from assets.question import AnswerKind, Question
 
-SCRIPT_FOLDERS = ("original", "asr")
+SCRIPTS, SCRIPT_FOLDERS = "scripts", ("original", "asr")
+RESULTS = "retrieval"
+EDITION = "test"
+MARKS = (frozenset({"qid", "answer_text"}), frozenset({"qid", "videos"}))
 LONG_FORM_WORDS = 8  # references longer than this are compared by ROUGE-L, shorter ones word by word
 
 
@@ -33,81 +43,136 @@ class Collection(NamedTuple):
 
     dataset: str
     licence: str
+    is_synthetic: bool
+    """Whether a question is made from one video and named after it."""
+
+
+class Seen(NamedTuple):
+    """What has been met so far."""
+
+    items: dict[str, list[str]]  # by video id
+    missing: set[str]  # videos that are asked about and not at hand
+    roll: QuestionRoll
 
 
 def parse_collection(raw: Path, context: ParseContext, collection: Collection) -> Iterator[Record]:
     """Stream the items of every video at hand, then the questions."""
-    items: dict[str, list[str]] = {}
-    scripts = _scripts(raw)
-    files = video_files(raw)
-    for video_id in sorted(files.keys() | scripts.keys()):
-        video = _video(raw, video_id, files.get(video_id), scripts.get(video_id), collection)
-        for record in video_items(video, context):
-            if isinstance(record, Parsed):
-                items.setdefault(video_id, []).append(record.item.id)
-            yield record
-    seen: set[str] = set()
-    folder = raw / "qa" if (raw / "qa").is_dir() else raw
-    for path in sorted(folder.glob("*.json")):
-        for element in elements(path, where=path.relative_to(raw).as_posix()):
+    folder = RawFolder(raw)
+    files = video_files(folder)
+    scripts = _scripts(folder)
+    folder.take((".json",), _is_result)
+    found = find_records(
+        folder, MARKS, wanted=lambda file: not (file.name in files.sidecars or _is_result(file))
+    )
+    yield from (*folder.faults, *files.skipped, *found.skipped)
+    seen = Seen({}, set(), QuestionRoll())
+    yield from _videos(files, scripts, seen, collection, context)
+    for file in found.files:
+        if _is_synthetic(file) is (not collection.is_synthetic):
+            yield Skipped(reason="file_of_other_dataset", where=file.name)
+            continue
+        for element in read_records(file, MARKS):
             if isinstance(element, Skipped):
                 yield element
             else:
-                yield from _record(element, items, seen, collection)
+                yield from _record(element, seen, collection)
+    yield from seen.roll.tallies()
+    yield from folder.untaken(VIDEO_SUFFIXES)
 
 
-def _scripts(raw: Path) -> dict[str, Path]:
+def _is_result(file: RawFile) -> bool:
+    return RESULTS in PurePosixPath(file.name).parts[:-1] or file.path.name == "query2videos.json"
+
+
+def _is_synthetic(file: RawFile) -> bool | None:
+    """What most of the first questions are; None if they do not tell, and the file is read."""
+    first = (
+        element.value
+        for element in islice(read_records(file, MARKS), LOOKED_AT)
+        if isinstance(element, Element)
+    )
+    kinds = Counter(_kind(value) for value in first if isinstance(value, Mapping))
+    return None if kinds[True] == kinds[False] else kinds[True] > kinds[False]
+
+
+def _kind(record: Mapping[str, object]) -> bool | None:
+    """True for a question named "<its video>_<n>", False for one with a number, None if it is neither."""
+    try:
+        native, videos = fields.identifier(record, "qid"), _video_ids(record)
+    except RecordMalformed:
+        return None
+    if native.isdigit():
+        return False
+    video = native.rpartition("_")[0]
+    return True if video and video in videos else None
+
+
+def _scripts(folder: RawFolder) -> dict[str, RawFile]:
     """Transcript files by video id."""
-    found: dict[str, Path] = {}
+    found: dict[str, RawFile] = {}
     for name in SCRIPT_FOLDERS:
-        for path in sorted((raw / "scripts" / name).glob("*.txt")):
-            found.setdefault(path.stem, path)
+        for file in folder.take((".txt",), lambda file, name=name: _is_script(file, name)):
+            found.setdefault(file.path.stem, file)
     return found
 
 
-def _video(raw: Path, video_id: str, file: Path | None, script: Path | None, collection: Collection) -> Video:
-    transcript = script.read_text(encoding="utf-8", errors="replace") if script else ""
-    place = file or script or raw / video_id
-    return Video(
-        dataset=collection.dataset,
-        id=video_id,
-        path=file,
-        transcript=" ".join(transcript.split()),
-        licence=collection.licence,
-        source=place.relative_to(raw).as_posix(),
-    )
+def _is_script(file: RawFile, folder: str) -> bool:
+    return PurePosixPath(file.name).parts[-3:-1] == (SCRIPTS, folder)
 
 
-def _record(
-    element: Element, items: Mapping[str, list[str]], seen: set[str], collection: Collection
-) -> Iterator[Record]:
+def _videos(
+    files: VideoFiles,
+    scripts: Mapping[str, RawFile],
+    seen: Seen,
+    collection: Collection,
+    context: ParseContext,
+) -> Iterator[Parsed | Skipped]:
+    """The items of every video at hand, in order of their ids."""
+    for video_id in sorted(files.by_id.keys() | scripts.keys()):
+        file, script = files.by_id.get(video_id), scripts.get(video_id)
+        said = script.path.read_text(encoding="utf-8-sig", errors="replace") if script else ""
+        if script and not said.strip():
+            yield Skipped(reason="transcript_empty", where=script.name)
+        video = Video(
+            dataset=collection.dataset,
+            id=video_id,
+            path=file.path if file else None,
+            transcript=" ".join(said.split()),
+            licence=collection.licence,
+            source=(file or scripts[video_id]).name,
+        )
+        for record in video_items(video, context):
+            if isinstance(record, Parsed):
+                seen.items.setdefault(video_id, []).append(record.item.id)
+            yield record
+
+
+def _record(element: Element, seen: Seen, collection: Collection) -> Iterator[Record]:
     """One question, preceded by the videos it names that are not at hand."""
     try:
         record = fields.mapping(element.value)
         question = _question(record, collection.dataset)
         names = _video_ids(record)
     except RecordMalformed as error:
+        seen.roll.unusable(EDITION)
         yield Skipped(reason="record_malformed", where=element.where, detail=str(error))
         return
-    if question.id in seen:
-        yield Skipped(reason="question_duplicate", where=element.where, detail=question.id)
-        return
-    seen.add(question.id)
-    missing = [name for name in names if name not in items]
+    missing = [name for name in names if name not in seen.items]
     for name in missing:
-        if f"video:{name}" not in seen:
-            seen.add(f"video:{name}")
+        if name not in seen.missing:
+            seen.missing.add(name)
             yield Skipped(
                 reason="video_missing", where=f"videos/{name}", detail=f"asked about in {element.where}"
             )
-    found = [identifier for name in names for identifier in items.get(name, ())]
-    yield with_evidence(question, found=found, missing=missing)
+    found = [identifier for name in names for identifier in seen.items.get(name, ())]
+    question = with_evidence(question, found=found, missing=missing)
+    yield from seen.roll.enter(question, element.where, EDITION)
 
 
 def _question(record: Mapping[str, object], dataset: str) -> Question:
     answer = fields.text(record, "answer_text", "answer").strip()
     return Question(
-        id=f"{dataset}:test:{fields.text(record, 'qid')}",
+        id=f"{dataset}:test:{fields.identifier(record, 'qid')}",
         dataset=dataset,
         split="test",
         text=fields.text(record, "wikihow_query_text", "howto100m_query_text", "question").strip(),
@@ -117,7 +182,7 @@ def _question(record: Mapping[str, object], dataset: str) -> Question:
 
 
 def _video_ids(record: Mapping[str, object]) -> list[str]:
-    entries = fields.sequence(record.get("videos", []), "videos")
+    entries = fields.sequence(fields.literal(record.get("videos") or []), "videos")
     names = [
         entry if isinstance(entry, str) else fields.text(fields.mapping(entry, "video"), "video_id")
         for entry in entries

@@ -16,11 +16,14 @@ from typing import NamedTuple
 from assets.item import Item, Modality, item_id
 from assets.parsers.identity import bytes_hash, text_hash
 from assets.parsers.pictures import encode
+from assets.parsers.raw_folder import RawFile, RawFolder
 from assets.parsers.records import MediaBlob, ParseContext, Parsed, Skipped
 from infra.errors import MediaError
 from infra.frames import Clip, clip_ranges, frames, probe, uniform_times
+from infra.limits import MIN_TAIL_SECONDS
 
-VIDEO_SUFFIXES = (".mp4", ".webm", ".mkv")
+VIDEO_SUFFIXES = (".mp4", ".webm", ".mkv", ".mov", ".m4v", ".avi")
+_IN_BRACKETS = re.compile(r".*\[([\w-]{11})\]")  # "<title> [<id>].mp4", as yt-dlp names files
 _YOUTUBE_URL = re.compile(r"(?:v=|youtu\.be/|/shorts/|/embed/)([\w-]{11})")
 
 
@@ -43,13 +46,25 @@ class ClipItem(NamedTuple):
     end_s: float
 
 
-def video_files(raw: Path) -> dict[str, Path]:
-    """Every video file under ``raw`` by video id: the file's stem, or the id in a downloader's sidecar."""
-    found: dict[str, Path] = {}
-    for path in sorted(
-        path for path in raw.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file()
-    ):
-        found.setdefault(_sidecar_id(path) or path.stem, path)
+class VideoFiles(NamedTuple):
+    """The video files of a raw folder."""
+
+    by_id: dict[str, RawFile]
+    skipped: list[Skipped]
+    sidecars: set[str]  # names of the files that a downloader wrote beside them
+
+
+def video_files(folder: RawFolder) -> VideoFiles:
+    """Every video file by video id: what a downloader's sidecar or the name's brackets say, else the stem."""
+    found = VideoFiles({}, [], set())
+    files = folder.take(VIDEO_SUFFIXES)
+    for file in files:
+        video_id = _sidecar_id(file.path) or _bracketed(file.path.stem) or file.path.stem
+        if (first := found.by_id.setdefault(video_id, file)) is not file:
+            found.skipped.append(Skipped(reason="video_duplicate", where=file.name, detail=first.name))
+    stems = {file.path.with_suffix("") for file in files}
+    sidecars = folder.take((".json",), lambda file: _beside(file.path) in stems)
+    found.sidecars.update(file.name for file in sidecars)
     return found
 
 
@@ -99,15 +114,18 @@ def placed(item: Item) -> ClipItem:
     return ClipItem(item.id, item.position, item.position + item.duration_s)
 
 
-def overlapping(clips: Iterable[ClipItem], start_s: float, end_s: float) -> tuple[str, ...]:
+def overlapping(
+    clips: Iterable[ClipItem], start_s: float, end_s: float, *, tail_s: float = MIN_TAIL_SECONDS
+) -> tuple[str, ...]:
     """The items that show part of [start_s, end_s), at least one second long.
 
-    A span that starts after the last clip lies in the dropped tail, and means the clip before it.
+    A span that starts less than ``tail_s`` after the last clip lies in the dropped tail, and means the clip
+    before it; one that starts later lies outside the video, and means none.
     """
     end_s = max(end_s, start_s + 1.0)
     clips = sorted(clips, key=lambda clip: clip.start_s)
     found = tuple(clip.item_id for clip in clips if clip.start_s < end_s and start_s < clip.end_s)
-    if not found and clips and start_s >= clips[-1].end_s:
+    if not found and clips and clips[-1].end_s <= start_s < clips[-1].end_s + tail_s:
         return (clips[-1].item_id,)
     return found
 
@@ -181,6 +199,16 @@ def _sidecar(path: Path | None, suffix: str) -> dict[str, str]:
     return (
         {key: text for key, text in value.items() if isinstance(text, str)} if isinstance(value, dict) else {}
     )
+
+
+def _beside(path: Path) -> Path:
+    """The path, without suffix, of the video that a sidecar belongs to."""
+    return path.with_name(path.name.removesuffix(path.suffix).removesuffix(".info"))
+
+
+def _bracketed(stem: str) -> str:
+    match = _IN_BRACKETS.fullmatch(stem)
+    return match.group(1) if match else ""
 
 
 def _sidecar_id(path: Path) -> str:

@@ -1,8 +1,9 @@
 r"""WebQA: questions on one or two Wikimedia pictures, or on text snippets, among negatives of both kinds.
 
 ``WebQA_train_val.json`` and ``WebQA_test.json`` are one JSON object each, by Guid; pictures are in
-``imgs.tsv`` (``image_table.py``). Strings often carry literal double quotes; a test record has ``img_Facts``
-and ``txt_Facts`` instead of the four lists, and no usable answer::
+``imgs.tsv`` (``image_table.py``). All may lie anywhere below the raw folder, the JSON under any name. Strings
+often carry literal double quotes; a test record has ``img_Facts`` and ``txt_Facts`` instead of the four lists,
+and no usable answer::
 
     {"d5bb...": {"Q": "\"What color ...?\"", "A": ["\"The ... is red.\""], "topic": "...", "split": "train",
      "Qcate": "color", "Guid": "d5bb...",
@@ -22,18 +23,24 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from PIL import Image
+
 from assets.item import Item, Modality, item_id
 from assets.parsers import fields
 from assets.parsers.evidence import with_evidence
 from assets.parsers.fields import RecordMalformed
 from assets.parsers.identity import text_hash
-from assets.parsers.image_table import ImageTable
-from assets.parsers.json_stream import Element, elements
+from assets.parsers.image_table import TABLE_NAME, ImageTable
+from assets.parsers.json_stream import Element
 from assets.parsers.pictures import image_item
+from assets.parsers.raw_folder import RawFolder
+from assets.parsers.record_files import find_records, read_records
 from assets.parsers.records import ParseContext, Parsed, Record, Skipped
+from assets.parsers.roll import QuestionRoll
+from assets.parsers.splits import split_of
 from assets.question import AnswerKind, Question
 from infra.errors import MediaError
-from infra.images import decode
+from infra.images import decode, decode_truncated
 
 DATASET = "webqa"
 LICENCE = "CC0 1.0 (annotations); pictures and texts under the licences of their pages"
@@ -41,26 +48,45 @@ IMAGE_LISTS = ("img_posFacts", "img_negFacts", "img_Facts")
 TEXT_LISTS = ("txt_posFacts", "txt_negFacts", "txt_Facts")
 
 
+MARKS = (frozenset({"Q"}), *(frozenset({name}) for name in (*IMAGE_LISTS, *TEXT_LISTS)))
+SPLITS = {"dev": "val"}  # as the release calls it
+
+
 class Seen(NamedTuple):
     """What has been met so far."""
 
     items: set[str]
     missing: set[str]  # pictures that could not be read
-    questions: set[str]
+    roll: QuestionRoll
+
+
+class Source(NamedTuple):
+    """The file a record stands in, and what its name says of the split."""
+
+    file: str
+    split: str | None
 
 
 def parse(raw: Path, context: ParseContext) -> Iterator[Record]:
     """Stream the facts of each record, then its question."""
-    table = ImageTable(raw)
-    seen = Seen(set(), set(), set())
-    named = sorted(path for path in raw.glob("*.json") if path.name.lower().startswith("webqa_"))
+    folder = RawFolder(raw)
+    tables = folder.take((".tsv",), lambda file: file.path.name.lower() == TABLE_NAME)[:1]
+    found = find_records(folder, MARKS)
+    yield from folder.faults
+    yield from found.skipped
+    table = ImageTable(tables[0].path.parent if tables else raw)
+    seen = Seen(set(), set(), QuestionRoll())
     # The file with the answers first, so that a snippet keeps the id under which it is gold.
-    for path in sorted(named, key=lambda path: "test" in path.name.lower()):
-        for element in elements(path, where=path.name):
+    for file in sorted(found.files, key=lambda file: split_of(file.name) == "test"):
+        split = split_of(file.name)
+        source = Source(file.name, SPLITS.get(split, split) if split else None)
+        for element in read_records(file, MARKS):
             if isinstance(element, Skipped):
                 yield element
             else:
-                yield from _record(element, path.name, table, seen, context)
+                yield from _record(element, source, table, seen, context)
+    yield from seen.roll.tallies()
+    yield from folder.untaken()
 
 
 def image_id(native: object) -> str:
@@ -74,20 +100,21 @@ def snippet_id(native: object) -> str:
 
 
 def _record(
-    element: Element, source: str, table: ImageTable, seen: Seen, context: ParseContext
+    element: Element, source: Source, table: ImageTable, seen: Seen, context: ParseContext
 ) -> Iterator[Record]:
     try:
         record = fields.mapping(element.value)
         images = _facts(record, IMAGE_LISTS)
         snippets = _facts(record, TEXT_LISTS)
     except RecordMalformed as error:
+        seen.roll.unusable(source.split or "test")
         yield Skipped(reason="record_malformed", where=element.where, detail=str(error))
         return
     for fact in images:
         yield from _image(fact, element.where, table, seen, context)
     for fact in snippets:
-        yield from _snippet(fact, element.where, source, seen)
-    yield from _asked(record, element, seen)
+        yield from _snippet(fact, element.where, source.file, seen)
+    yield from _asked(record, element, source, seen)
 
 
 def _facts(record: Mapping[str, object], names: tuple[str, ...]) -> list[Mapping[str, object]]:
@@ -100,19 +127,22 @@ def _image(
     fact: Mapping[str, object], where: str, table: ImageTable, seen: Seen, context: ParseContext
 ) -> Iterator[Record]:
     try:
-        native = int(fields.text(fact, "image_id"))
+        native = int(fields.identifier(fact, "image_id"))
     except ValueError as error:  # RecordMalformed is one
         yield Skipped(reason="record_malformed", where=where, detail=f"image_id: {error}")
         return
     identifier = image_id(native)
     if identifier in seen.items or identifier in seen.missing:
         return
+    where = f"{TABLE_NAME}:{native}"
     try:
-        picture = decode(table.picture(native), max_pixels=context.max_pixels)
+        picture, lost = _picture(table.picture(native), context)
     except MediaError as error:
         seen.missing.add(identifier)
-        yield Skipped(reason=error.reason, where=f"imgs.tsv:{native}", detail=error.detail)
+        yield Skipped(reason=error.reason, where=where, detail=error.detail)
         return
+    if lost:
+        yield Skipped(reason="image_truncated_kept", where=where, detail=lost)
     seen.items.add(identifier)
     yield image_item(
         Item(
@@ -129,9 +159,19 @@ def _image(
     )
 
 
+def _picture(data: bytes, context: ParseContext) -> tuple[Image.Image, str]:
+    """The picture, and what is lost of it: the release has truncated ones, to be shown as far as they go."""
+    try:
+        return decode(data, max_pixels=context.max_pixels), ""
+    except MediaError as error:
+        if error.reason != "image_truncated":
+            raise
+        return decode_truncated(data, max_pixels=context.max_pixels), error.detail
+
+
 def _snippet(fact: Mapping[str, object], where: str, source: str, seen: Seen) -> Iterator[Record]:
     try:
-        identifier = snippet_id(fields.text(fact, "snippet_id"))
+        identifier = snippet_id(fields.identifier(fact, "snippet_id"))
         text = fields.text(fact, "fact")
     except RecordMalformed as error:
         yield Skipped(reason="record_malformed", where=where, detail=str(error))
@@ -154,28 +194,42 @@ def _snippet(fact: Mapping[str, object], where: str, source: str, seen: Seen) ->
     )
 
 
-def _asked(record: Mapping[str, object], element: Element, seen: Seen) -> Iterator[Record]:
+def _asked(record: Mapping[str, object], element: Element, source: Source, seen: Seen) -> Iterator[Record]:
+    split = _split(record, source)
     try:
-        question = _question(record, element.key)
+        question = _question(record, element.key, split)
     except RecordMalformed as error:
+        seen.roll.unusable(split)
         yield Skipped(reason="record_malformed", where=element.where, detail=str(error))
         return
-    if question.id in seen.questions:
-        yield Skipped(reason="question_duplicate", where=element.where, detail=question.id)
-        return
-    seen.questions.add(question.id)
-    gold = [image_id(fact.get("image_id")) for fact in _facts(record, IMAGE_LISTS[:1])]
-    gold += [snippet_id(fact.get("snippet_id")) for fact in _facts(record, TEXT_LISTS[:1])]
+    gold = [image_id(_native(fact, "image_id")) for fact in _facts(record, IMAGE_LISTS[:1])]
+    gold += [snippet_id(_native(fact, "snippet_id")) for fact in _facts(record, TEXT_LISTS[:1])]
     found = [identifier for identifier in gold if identifier in seen.items]
-    yield with_evidence(question, found=found, missing=[one for one in gold if one not in seen.items])
+    missing = [identifier for identifier in gold if identifier not in seen.items]
+    yield from seen.roll.enter(with_evidence(question, found=found, missing=missing), element.where, split)
 
 
-def _question(record: Mapping[str, object], key: str) -> Question:
+def _native(fact: Mapping[str, object], name: str) -> str:
+    """The id of a fact that is gold; "unknown" where it has none, which is then gold that is missing."""
+    try:
+        return fields.identifier(fact, name)
+    except RecordMalformed:
+        return "unknown"
+
+
+def _split(record: Mapping[str, object], source: Source) -> str:
+    """What the record says, else the file; a record with gold is none of the test split."""
+    if said := fields.optional_text(record, "split").strip().lower():
+        return said
+    has_gold = any(record.get(name) for name in (IMAGE_LISTS[0], TEXT_LISTS[0]))
+    return "train" if has_gold and source.split in (None, "test") else source.split or "test"
+
+
+def _question(record: Mapping[str, object], key: str, split: str) -> Question:
     answers = tuple(unquoted(answer) for answer in fields.strings(record.get("A"), "A"))
-    split = fields.optional_text(record, "split") or "test"
     category = fields.optional_text(record, "Qcate")
     return Question(
-        id=f"{DATASET}:{split}:{fields.optional_text(record, 'Guid') or key}",
+        id=f"{DATASET}:{split}:{fields.optional_text(record, 'Guid').strip() or key}",
         dataset=DATASET,
         split=split,
         text=unquoted(fields.text(record, "Q")),

@@ -19,7 +19,7 @@ from assets.parsers.records import ParseContext, Record
 from assets.parsers.videorag import Collection, parse_collection
 
 LICENCE = "CC BY-NC-SA 3.0 (WikiHow text); videos and transcripts belong to their owners"
-COLLECTION = Collection("wikihowqa", LICENCE)
+COLLECTION = Collection("wikihowqa", LICENCE, is_synthetic=False)
 
 
 def parse(raw: Path, context: ParseContext) -> Iterator[Record]:

@@ -1,30 +1,35 @@
 """XVBench: open questions over HowTo100M, answered by clips of one minute and some by a document page too.
 
 ``xvbench.jsonl`` has one question a line; the clips are files of at most 60 s in ``video_chunks/``, cut by
-the benchmark's own script::
+the benchmark's own script. Both may lie anywhere below the raw folder::
 
     {"id": 7, "question": "...", "answer": "...", "video_name": "abcDEFghi_1",
      "reference": ["abcDEFghi_1_000.mp4", "some-report_5.jpg"]}
 
 The field names of question and answer and the type of ``reference`` differ between descriptions: ``query``,
-``ground_truth``, ``reference_answer`` and a single string are read as well; without an id the line's index is
-one. An item is one clip file, "<video>_<n>" starting at n times the length of a clip (a file without a number
-starts at 0); a reference to a page image "<pdf stem>_<page>.jpg" is gold in ``mmlongbench_doc``.
+``ground_truth``, ``reference_answer`` and a single string (one name, several by comma, a list as text) are
+read as well; without an id the line's index is one. An item is one clip file, "<video>_<n>" starting at n
+times the length of a clip; a file without a number, or named as a question names its whole video, starts at
+0. A reference to a page image "<pdf stem>_<page>.jpg" is gold in ``mmlongbench_doc``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from assets.parsers import fields
 from assets.parsers.evidence import with_evidence
 from assets.parsers.fields import RecordMalformed
-from assets.parsers.json_stream import Element, json_lines
+from assets.parsers.json_stream import Element
 from assets.parsers.mmlongbench_doc import page_id
+from assets.parsers.raw_folder import RawFile, RawFolder
+from assets.parsers.record_files import find_records, read_records
 from assets.parsers.records import ParseContext, Parsed, Record, Skipped
+from assets.parsers.roll import QuestionRoll
 from assets.parsers.videorag import LONG_FORM_WORDS
 from assets.parsers.videos import (
     VIDEO_SUFFIXES,
@@ -39,39 +44,68 @@ from assets.question import AnswerKind, Question
 
 DATASET = "xvbench"
 LICENCE = "CC BY 4.0 (annotations); videos belong to their owners"
+EDITION = "test"
+MARKS = tuple(
+    frozenset({question, other})
+    for question in ("question", "query")
+    for other in ("reference", "video_name", "answer", "ground_truth", "reference_answer")
+)
 PAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 _CHUNK = re.compile(r"(.+?)_(?:chunk_?|clip_?|part_?)?(\d+)", re.IGNORECASE)
 _PAGE = re.compile(r"(.+)_(\d+)")
 
 
+class Seen(NamedTuple):
+    """What has been met so far."""
+
+    clips: dict[str, list[str]]  # items by the stem of their file
+    missing: set[str]  # references that are not at hand
+    roll: QuestionRoll
+
+
 def parse(raw: Path, context: ParseContext) -> Iterator[Record]:
     """Stream the clips, then the questions."""
-    clips: dict[str, list[str]] = {}
-    for stem, path in video_files(raw).items():
-        source = path.relative_to(raw).as_posix()
-        for record in video_items(Video(DATASET, stem, path, _said(path), LICENCE, source), context):
+    folder = RawFolder(raw)
+    files = video_files(folder)
+    found = find_records(folder, MARKS, wanted=lambda file: file.name not in files.sidecars)
+    yield from (*folder.faults, *files.skipped, *found.skipped)
+    sources = frozenset(_source_videos(found.files))
+    seen = Seen({}, set(), QuestionRoll())
+    for stem, file in files.by_id.items():
+        for record in video_items(Video(DATASET, stem, file.path, _said(file), LICENCE, file.name), context):
             if isinstance(record, Parsed):
-                record = _chunk(record, stem, context)
-                clips.setdefault(stem, []).append(record.item.id)
+                record = _chunk(record, stem, sources, context)
+                seen.clips.setdefault(stem, []).append(record.item.id)
             yield record
-    seen: set[str] = set()
-    for path in sorted(raw.glob("*.jsonl")):
-        for index, element in enumerate(json_lines(path, where=path.name)):
+    for file in found.files:
+        for index, element in enumerate(read_records(file, MARKS)):
             if isinstance(element, Skipped):
                 yield element
             else:
-                yield from _record(element, index, clips, seen)
+                yield from _record(element, index, seen)
+    yield from seen.roll.tallies()
+    yield from folder.untaken(VIDEO_SUFFIXES)
 
 
-def _said(path: Path) -> str:
+def _source_videos(files: Iterable[RawFile]) -> Iterator[str]:
+    """The whole videos that questions name, for "abcDEFghi_1" may be one and may be the second clip of one."""
+    for file in files:
+        for element in read_records(file, MARKS):
+            if isinstance(element, Element) and isinstance(element.value, Mapping):
+                yield _stem(fields.optional_text(element.value, "video_name"))
+
+
+def _said(file: RawFile) -> str:
     """The transcript beside a clip file, where there is one."""
-    beside = path.with_suffix(".txt")
-    return " ".join(beside.read_text(encoding="utf-8", errors="replace").split()) if beside.is_file() else ""
+    beside = file.path.with_suffix(".txt")
+    return (
+        " ".join(beside.read_text(encoding="utf-8-sig", errors="replace").split()) if beside.is_file() else ""
+    )
 
 
-def _chunk(record: Parsed, stem: str, context: ParseContext) -> Parsed:
+def _chunk(record: Parsed, stem: str, sources: Set[str], context: ParseContext) -> Parsed:
     """The item placed in its source video: a file is one clip, and its number tells where that starts."""
-    match = _CHUNK.fullmatch(stem)
+    match = None if stem in sources else _CHUNK.fullmatch(stem)
     name, index = (match.group(1), int(match.group(2))) if match else (stem, 0)
     start_s = index * context.clip_s + record.item.position
     identifier = clip_id(DATASET, name, start_s)
@@ -86,47 +120,60 @@ def _chunk(record: Parsed, stem: str, context: ParseContext) -> Parsed:
     return replace(record, item=item)
 
 
-def _record(element: Element, index: int, clips: Mapping[str, list[str]], seen: set[str]) -> Iterator[Record]:
+def _record(element: Element, index: int, seen: Seen) -> Iterator[Record]:
     try:
         record = fields.mapping(element.value)
         question = _question(record, index)
         references = fields.strings(fields.literal(record.get("reference")), "reference")
     except RecordMalformed as error:
+        seen.roll.unusable(EDITION)
         yield Skipped(reason="record_malformed", where=element.where, detail=str(error))
         return
-    if question.id in seen:
-        yield Skipped(reason="question_duplicate", where=element.where, detail=question.id)
-        return
-    seen.add(question.id)
     found: list[str] = []
     missing: list[str] = []
-    for reference in references:
-        gold = _gold(reference, clips)
+    for reference in (name for written in references for name in _names(written, seen.clips)):
+        gold = _gold(reference, seen.clips)
         found += gold
         if not gold:
             missing.append(reference)
-            if reference not in seen:
-                seen.add(reference)
+            if reference not in seen.missing:
+                seen.missing.add(reference)
                 yield Skipped(
                     reason="video_missing", where=reference, detail=f"asked about in {element.where}"
                 )
-    yield with_evidence(question, found=found, missing=missing)
+    question = with_evidence(question, found=found, missing=missing)
+    yield from seen.roll.enter(question, element.where, EDITION)
+
+
+def _names(written: str, clips: Mapping[str, list[str]]) -> list[str]:
+    """One name, or several by comma; a name that holds a comma is one if its clip is at hand."""
+    if _gold(written, clips):
+        return [written]
+    return [name.strip() for name in written.split(",") if name.strip()]
+
+
+def _stem(reference: str) -> str:
+    name = PurePosixPath(reference.strip().replace("\\", "/"))
+    return name.stem if name.suffix.lower() in VIDEO_SUFFIXES else name.name
 
 
 def _gold(reference: str, clips: Mapping[str, list[str]]) -> list[str]:
     """The items that one reference names; none if its clip is not at hand."""
     name = PurePosixPath(reference.strip().replace("\\", "/"))
-    suffix = name.suffix.lower()
-    if suffix in PAGE_SUFFIXES and (match := _PAGE.fullmatch(name.stem)):
+    if name.suffix.lower() in PAGE_SUFFIXES and (match := _PAGE.fullmatch(name.stem)):
         return [page_id(f"{match.group(1)}.pdf", int(match.group(2)))]
-    stem = name.stem if suffix in VIDEO_SUFFIXES else name.name
-    return list(clips.get(stem, ()))
+    return list(clips.get(_stem(reference), ()))
+
+
+def _native_id(record: Mapping[str, object]) -> str:
+    names = ("id", "qid", "uid", "question_id")
+    return fields.identifier(record, *names) if fields.optional_text(record, *names) else ""
 
 
 def _question(record: Mapping[str, object], index: int) -> Question:
     text = fields.text(record, "question", "query").strip()
     answer = fields.text(record, "answer", "ground_truth", "reference_answer").strip()
-    native = fields.optional_text(record, "id", "qid", "uid", "question_id") or str(index)
+    native = _native_id(record) or str(index)
     if answer.lower() in ("yes", "no"):
         kind = AnswerKind.YES_NO
     else:

@@ -72,8 +72,10 @@ def test_the_report_has_the_published_form(register: Register, storage: Storage)
                 "items": 3,
                 "questions": 5,
                 "skipped": {"item_id_conflict": 1, "pdf_truncated": 2, "question_id_repeated": 1},
+                "copies": {},
             }
         },
+        "ignored": [],
         "root": storage.root,
     }
 
@@ -180,3 +182,20 @@ def _resident_bytes() -> int:
 
 def test_every_known_dataset_has_the_name_it_is_registered_under():
     assert all(entry.name == name for name, entry in DATASETS.items())
+
+
+def test_the_fingerprint_is_of_what_a_parser_may_read(tmp_path: Path):
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/b.json").write_text("b")
+    (tmp_path / "raw/a.json").write_text("a")
+    before = corpus.fingerprint(tmp_path / "raw")
+    (tmp_path / "raw/.git").mkdir()
+    (tmp_path / "raw/.git/index").write_text("of no account")
+    (tmp_path / "raw/gone.json").symlink_to(tmp_path / "nowhere")
+    assert corpus.fingerprint(tmp_path / "raw") == before
+    (tmp_path / "raw/linked").symlink_to(tmp_path / "elsewhere")
+    linked = corpus.fingerprint(tmp_path / "raw")
+    assert linked != before
+    (tmp_path / "elsewhere/b.json").write_text("changed")
+    assert corpus.fingerprint(tmp_path / "raw") != linked

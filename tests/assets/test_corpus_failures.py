@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -126,3 +127,62 @@ def test_a_build_killed_in_the_middle_leaves_nothing_new_that_a_reader_trusts(
     build(raw, storage)  # the next run sweeps up and succeeds
     assert not [path for path in (tmp_path / "root").rglob("*") if ".partial" in path.name]
     assert len(list(corpus.read_items(storage, "toy"))) == 3
+
+
+def test_a_root_inside_a_raw_folder_is_refused_before_anything_is_written(register: Register):
+    raw = register(toy_records)
+    with pytest.raises(ValueError, match="lies in the raw folder of toy"):
+        build(raw, Storage(raw / "toy" / "out"))
+    assert not (raw / "toy" / "out").exists()
+    build(raw, Storage(raw))  # beside the folders of the datasets there is room
+
+
+def test_two_builds_of_one_dataset_do_not_mix(register: Register, storage: Storage, tmp_path: Path):
+    raw = register(toy_records)
+    command = [sys.executable, "-c", ENDLESS, str(raw), storage.root]
+    builder = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=REPOSITORY, text=True)
+    assert builder.stdout is not None
+    next(line for line in builder.stdout if line.startswith("toy: read"))
+    with pytest.raises(ValueError, match=r"another process is writing .*corpus/toy; wait for it to end"):
+        build(raw, storage)
+    builder.kill()
+    builder.wait()
+    builder.stdout.close()
+    build(raw, storage)
+    assert len(list(corpus.read_items(storage, "toy"))) == 3
+    assert not [path for path in (tmp_path / "root").rglob("*") if path.name.startswith(".")]
+
+
+def test_a_corpus_beside_shards_of_another_build_is_refused(register: Register, storage: Storage):
+    # what a build leaves that is ended between its two artifacts
+    raw = register(toy_records)
+    build(raw, storage)
+    folder = storage.local_path("corpus/toy")
+    assert folder is not None
+    kept = folder.rename(folder.with_name("kept"))
+    (raw / "toy" / "file.txt").write_text("other raw data")
+    build(raw, storage)
+    shutil.rmtree(folder)
+    kept.rename(folder)
+    with pytest.raises(ValueError, match=r"corpus and shards of toy .* of different builds; build it again"):
+        list(corpus.read_items(storage, "toy"))
+    build(raw, storage)
+    assert len(list(corpus.read_items(storage, "toy"))) == 3
+
+
+def test_what_is_said_about_a_skip_is_short(register: Register, storage: Storage):
+    long = Skipped(reason="record_malformed", where="a.json[0]", detail="x" * 10**6)
+    build(register(lambda: iter([text("a", "words"), long])), storage)
+    [listed] = corpus.read_skipped(storage, "toy")
+    assert (listed.reason, len(listed.detail)) == ("record_malformed", 501)
+
+
+@pytest.mark.parametrize(
+    ("folder", "hint"), [("HotpotQA", "rename 'HotpotQA' to 'hotpotqa'"), ("holidays", "xvbench$")]
+)
+def test_a_folder_that_is_nearly_named_as_a_dataset_is_pointed_out(
+    tmp_path: Path, storage: Storage, folder: str, hint: str
+):
+    (tmp_path / "raw" / folder).mkdir(parents=True)
+    with pytest.raises(ValueError, match=f"no folder of a known dataset.*{hint}"):
+        build_corpus(tmp_path / "raw", storage, settings=CONTEXT)

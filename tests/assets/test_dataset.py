@@ -44,7 +44,8 @@ def test_a_missing_or_empty_folder_is_a_clear_error(name: str, tmp_path: Path):
 
 
 def test_strict_turns_the_first_skip_into_an_error(tmp_path: Path):
-    (tmp_path / "dev.json").write_text(json.dumps([{}]), encoding="utf-8")
+    broken = {"question": "?", "context": None}
+    (tmp_path / "dev.json").write_text(json.dumps([broken]), encoding="utf-8")
     with pytest.raises(ValueError, match=r"hotpotqa: record_malformed at dev.json\[0\]"):
         list(DATASETS["hotpotqa"].records(tmp_path, ParseContext(strict=True)))
 

@@ -14,6 +14,7 @@ from assets.analysis import PASSAGE_WORDS, analyse, passages
 from assets.index import CURRENT, build_index, current, open_index
 from assets.item import Modality
 from assets.search import Index, embedded_texts, row_of
+from infra.exclusive import only_writer
 from infra.storage import Storage
 from infra.vectors import Vectors
 from tests.assets.small_corpus import CountingEmbedder, item, write_corpus
@@ -261,3 +262,17 @@ def test_each_passage_is_embedded_behind_the_title():
     row = row_of(long, np.ones((2, 3), np.float32))
     assert row.terms.split()[:2] == ["titl", "w0"]
     assert "titl_w0" not in row.pairs
+
+
+def test_a_root_without_a_corpus_is_not_even_made(tmp_path: Path):
+    with pytest.raises(ValueError, match="no finished corpus"):
+        build_index(Storage(tmp_path / "nowhere"), embedder=CountingEmbedder())
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_two_builds_of_an_index_do_not_mix(tmp_path: Path):
+    storage = Storage(tmp_path / "root")
+    write_corpus(storage, [item("a", "apple")])
+    with only_writer(storage, "index"), pytest.raises(ValueError, match="another process is writing"):
+        build_index(storage, embedder=CountingEmbedder())
+    assert build_index(storage, embedder=CountingEmbedder()).items == 1

@@ -107,3 +107,27 @@ def test_real_records_are_found_as_the_log_says(shared_data: Path, tmp_path: Pat
     assert measured["hotpotqa"].recall[5] >= 0.85
     assert measured["squad"].questions == 55
     assert measured["squad"].recall[1] >= 0.85
+
+
+def test_in_the_whole_corpus_a_video_of_two_datasets_is_one_item(tmp_path: Path):
+    # wikihowqa and syntheticqa ask about the same transcripts, each under an id of its own
+    storage = Storage(tmp_path / "root")
+    said = [item("v", "apple apple", title="v"), item("w", "plum", title="w")]
+    write_corpus(storage, said, [question("1", "apple", "toy:text:v"), question("2", "plum", "toy:text:w")])
+    copies = [
+        item("v", "apple apple", dataset="other", title="v"),
+        item("w", "plum", dataset="other", title="w"),
+    ]
+    write_corpus(storage, copies, dataset="other")
+    build_index(storage, embedder=CountingEmbedder())
+    whole = evaluate(storage, scope="all", ks=(1,), embedder=CountingEmbedder()).datasets["toy"]
+    # "other:text:v" comes before "toy:text:v" (a tie, id order) and is the same
+    assert (whole.recall[1], whole.mrr) == (1.0, 1.0)
+
+
+def test_a_corpus_built_again_since_it_was_indexed_is_named(storage: Storage):
+    assert evaluate(storage, embedder=CountingEmbedder()).stale == ()
+    write_corpus(storage, [item("plum", "another plum", dataset="other")], dataset="other")
+    assert evaluate(storage, embedder=CountingEmbedder()).stale == ("other",)
+    build_index(storage, embedder=CountingEmbedder())
+    assert evaluate(storage, embedder=CountingEmbedder()).stale == ()

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import av
 import numpy as np
 
-from assets.dataset import DATASETS, ParseContext, Parsed, Skipped
+from assets.dataset import DATASETS, ParseContext, Parsed, Skipped, Tally
 from assets.item import Item
 from assets.question import Question
 
@@ -19,6 +19,7 @@ class Outcome(NamedTuple):
     parsed: list[Parsed]
     questions: list[Question]
     skipped: list[Skipped]
+    tallies: dict[str, int]
 
     @property
     def reasons(self) -> dict[str, int]:
@@ -52,4 +53,5 @@ def read(dataset: str, raw: Path, **settings: Any) -> Outcome:
         parsed=parsed,
         questions=[record for record in records if isinstance(record, Question)],
         skipped=[record for record in records if isinstance(record, Skipped)],
+        tallies={record.edition: record.questions for record in records if isinstance(record, Tally)},
     )

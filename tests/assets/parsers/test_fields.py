@@ -48,3 +48,20 @@ def test_the_first_field_there_is_counts():
     assert fields.text({"query": "b"}, "question", "query") == "b"
     with pytest.raises(RecordMalformed, match="no question or query"):
         fields.text({}, "question", "query")
+
+
+@pytest.mark.parametrize("value", [133, 133.0, "133", " 133 "])
+def test_an_id_is_the_same_however_a_table_wrote_it(value: object):
+    assert fields.identifier({"qid": value}, "qid") == "133"
+
+
+def test_what_is_no_number_says_nothing():
+    assert fields.optional_text({"answer": float("nan")}, "answer") == ""
+    assert fields.strings(["a", float("inf"), 1.5], "A") == ("a", "1.5")
+    with pytest.raises(RecordMalformed, match="answer is empty"):
+        fields.text({"answer": float("nan")}, "answer")
+
+
+def test_a_string_too_long_for_a_list_is_not_parsed():
+    long = "[" * 200_000
+    assert fields.literal(long) == long

@@ -139,3 +139,44 @@ def test_ids_do_not_depend_on_the_file(tmp_path: Path):
     elsewhere = tmp_path / "deeper"
     elsewhere.mkdir()
     assert parse(elsewhere, record(_id="9"), record()).items.keys() == first.items.keys()
+
+
+def test_the_paragraphs_of_a_question_that_is_none_are_kept(tmp_path: Path):
+    nothing = float("nan")
+    outcome = parse(tmp_path, record(answer=nothing), record(_id="2", question=""), record(_id=None))
+    assert (len(outcome.items), len(outcome.questions)) == (2, 0)
+    assert outcome.reasons == {"record_malformed": 3}
+    assert outcome.tallies == {"dev": 3}
+
+
+def test_an_id_is_the_same_as_a_number_and_as_text(tmp_path: Path):
+    outcome = parse(tmp_path, record(_id=133), record(_id=133.0), record(_id="133"))
+    assert [question.id for question in outcome.questions] == ["hotpotqa:dev:133"]
+    assert outcome.reasons == {"question_duplicate": 2}
+
+
+def test_two_questions_of_one_id_are_a_conflict(tmp_path: Path):
+    outcome = parse(tmp_path, record(), record(question="Another?"))
+    assert outcome.reasons == {"question_id_conflict": 1}
+    assert outcome.tallies == {"dev": 2}
+
+
+def test_titles_and_texts_of_the_hub_that_do_not_pair_are_refused(tmp_path: Path):
+    outcome = parse(tmp_path, record(context={"title": ["A", "B"], "sentences": [["x"]]}))
+    assert outcome.reasons == {"record_malformed": 1}
+
+
+def test_both_configurations_of_the_hub_are_counted_apart(tmp_path: Path):
+    for configuration in ("distractor", "fullwiki"):
+        (tmp_path / configuration).mkdir()
+        parse(tmp_path, record(), name=f"{configuration}/validation.json")
+    outcome = read("hotpotqa", tmp_path)
+    assert outcome.tallies == {"dev": 1, "dev fullwiki": 1}
+    assert [question.split for question in outcome.questions] == ["dev"]
+
+
+def test_very_long_texts_and_every_character_survive(tmp_path: Path):
+    long = "\U00020000\u0000\U0001f600 " * 200_000
+    outcome = parse(tmp_path, record(context=[["A", [long]], ["B &amp; C (film)", ["\u202eabc"]]]))
+    assert sorted(len(item.text) for item in outcome.items.values()) == [4, len(long)]
+    assert outcome.reasons == {}

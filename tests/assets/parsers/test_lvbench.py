@@ -59,7 +59,8 @@ def test_what_is_no_time_is_refused(reference: object):
 
 def test_the_partial_sample_line_keeps_its_question_without_the_video(shared_data: Path):
     outcome = read("lvbench", shared_data / "lvbench")
-    assert (outcome.items, outcome.reasons) == ({}, {"video_missing": 1})
+    # beside it lies another benchmark's list of questions
+    assert (outcome.items, outcome.reasons) == ({}, {"file_unrecognised": 1, "video_missing": 1})
     [question] = outcome.questions
     assert (question.evidence, question.answers, question.id) == ("media_missing", ("D",), "lvbench:test:55")
     assert question.choices == ("1636", "1366", "1363", "1633")
@@ -87,3 +88,39 @@ def test_bad_questions_are_counted_where_they_stand(bunny: Path):
     assert outcome.reasons == {"record_malformed": 3, "time_reference_malformed": 1, "question_duplicate": 1}
     assert outcome.skipped[0].where == "video_info.meta.jsonl:1.qa[0]"
     assert outcome.evidence == {"invalid": 1}
+
+
+def test_a_video_of_several_lines_keeps_all_its_questions_and_its_clips_once(bunny: Path):
+    meta = [{"key": "bunny", "qa": [qa(uid=str(number))]} for number in range(3)]
+    (bunny / "video_info.meta.jsonl").write_text("\n".join(map(json.dumps, meta)), encoding="utf-8")
+    outcome = read("lvbench", bunny, clip_s=10.0)
+    assert (len(outcome.parsed), len(outcome.questions), outcome.reasons) == (3, 3, {})
+    assert outcome.tallies == {"test": 3}
+
+
+def test_a_reference_outside_the_video_is_invalid_and_one_in_its_dropped_tail_is_not(tmp_path: Path):
+    write_film(tmp_path / "videos/bunny.mp4", seconds=31)  # the last second is dropped
+    outcome = parse(tmp_path, qa(time_reference="00:30-00:31"), qa(uid="56", time_reference="50:00-50:10"))
+    tail, outside = outcome.questions
+    assert tail.gold == ("lvbench:clip:bunny#20",)
+    assert (outside.gold, outside.evidence, outside.notes) == (
+        (),
+        "invalid",
+        ("time_out_of_range:3000-3010",),
+    )
+
+
+def test_a_reference_into_what_is_lost_of_a_film_means_no_other_clip(tmp_path: Path):
+    write_film(tmp_path / "videos/bunny.mkv", seconds=60)
+    whole = (tmp_path / "videos/bunny.mkv").read_bytes()
+    (tmp_path / "videos/bunny.mkv").write_bytes(whole[: len(whole) // 2])
+    outcome = parse(tmp_path, qa(time_reference="00:55-00:56"))
+    assert sum(outcome.reasons.values()) >= 1
+    assert [(question.gold, question.evidence) for question in outcome.questions] == [((), "media_missing")]
+
+
+def test_videos_that_nobody_asks_about_are_items_too(tmp_path: Path):
+    for name in ("bunny.mp4", "other.mp4"):
+        write_film(tmp_path / "all_videos" / name, seconds=9)
+    outcome = parse(tmp_path, qa())
+    assert list(outcome.items) == ["lvbench:clip:bunny#0", "lvbench:clip:other#0"]

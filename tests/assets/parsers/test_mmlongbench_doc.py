@@ -170,7 +170,9 @@ def test_pages_without_text_are_read_by_ocr_and_only_they(tmp_path: Path, shared
     outcome = parse(tmp_path, sample(), documents={"a.pdf": pdf(), "w.pdf": document}, ocr=ocr, dpi=72)
     scanned = {identifier for identifier, item in outcome.items.items() if item.text == "read by eye"}
     assert scanned == {f"mmlongbench_doc:page:a.pdf#{number}" for number in (1, 2, 3)}
-    assert [picture.size for picture in read_pictures] == [(60, 80)] * 3
+    # the real document's first page has 15 letters and digits of its own: it is read too, and its own text is more
+    assert [picture.size for picture in read_pictures] == [(60, 80)] * 3 + [(596, 842)]
+    assert outcome.items["mmlongbench_doc:page:w.pdf#1"].text != "read by eye"
 
 
 def test_evidence_that_is_no_list_is_counted_and_the_question_kept(tmp_path: Path):
@@ -192,3 +194,41 @@ def test_answer_formats_become_kinds(tmp_path: Path):
         for question in parse(tmp_path, *(sample(answer_format=one) for one in formats)).questions
     ]
     assert kinds == ["integer", "float", "text", "list", "unanswerable", "text"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "file"),
+    [
+        ("a.pdf", "A.PDF"),
+        ("caf\u00e9 b.pdf", "cafe\u0301 b.pdf"),
+        ("documents/a.pdf ", "a.pdf"),
+        ("A.pdf", "a.pdf"),
+    ],
+)
+def test_a_document_is_found_however_its_name_was_copied(tmp_path: Path, asked: str, file: str):
+    outcome = parse(tmp_path, sample(doc_id=asked), documents={file: pdf()})
+    assert outcome.reasons == {}
+    assert outcome.questions[0].gold == (f"mmlongbench_doc:page:{file}#2",)
+
+
+def test_two_documents_of_one_name_are_told_apart_by_their_content(tmp_path: Path):
+    (tmp_path / "documents/again").mkdir(parents=True)
+    (tmp_path / "documents/other").mkdir()
+    outcome = parse(
+        tmp_path, sample(), documents={"a.pdf": pdf(), "again/a.pdf": pdf(), "other/a.pdf": pdf(shade=9)}
+    )
+    assert outcome.reasons == {"document_duplicate": 1, "document_name_conflict": 1}
+
+
+def test_missing_keys_leave_a_note(tmp_path: Path):
+    bare = {name: sample()[name] for name in ("doc_id", "question", "answer")}
+    [question] = parse(tmp_path, bare).questions
+    assert (question.evidence, question.notes, question.kind) == ("none", ("evidence_pages_absent",), "text")
+
+
+def test_the_same_file_in_two_containers_is_one_set(tmp_path: Path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/train.jsonl").write_text(json.dumps(sample()) + "\n" + json.dumps(sample()))
+    outcome = parse(tmp_path, sample(), sample())
+    assert (len(outcome.questions), outcome.reasons) == (2, {"question_duplicate": 2})
+    assert outcome.tallies == {"test": 2}

@@ -89,10 +89,15 @@ def test_damaged_pictures_and_bad_lines_are_counted(tmp_path: Path):
     write_deck(tmp_path, DECK, (2,))
     (tmp_path / DECK / "roadshow-10-1024.jpg").write_bytes(b"no picture")
     outcome = parse(
-        tmp_path, line(evidence_pages="the last"), line(question=None), line(answer=None), 3, line()
+        tmp_path, line(qa_id=2, evidence_pages="the last"), line(question=None), line(answer=None), 3, line()
     )
-    assert outcome.reasons == {"image_unreadable": 1, "record_malformed": 4, "slide_missing": 1}
-    assert len(outcome.questions) == 1
+    assert outcome.reasons == {
+        "evidence_pages_malformed": 1,
+        "image_unreadable": 1,
+        "record_malformed": 3,
+        "slide_missing": 1,
+    }
+    assert [question.evidence for question in outcome.questions] == ["invalid", "present"]
 
 
 def test_answers_lose_their_line_breaks(tmp_path: Path):
@@ -119,3 +124,46 @@ def test_the_page_is_read_from_all_usual_file_names():
         "cover": None,
     }
     assert {name: page_of(name) for name in names} == names
+
+
+def test_all_decks_may_lie_in_one_folder(tmp_path: Path):
+    (tmp_path / "images").mkdir()
+    for name in (f"{DECK}_2.jpg", f"{DECK}_10.jpg", "other-deck_2.jpg"):
+        Image.new("RGB", (16, 12)).save(tmp_path / "images" / name, "PNG")
+    outcome = parse(tmp_path, line())
+    assert sorted(outcome.items) == [
+        f"slidevqa:slide:{DECK}#10",
+        f"slidevqa:slide:{DECK}#2",
+        "slidevqa:slide:other-deck#2",
+    ]
+    assert outcome.questions[0].evidence == "present"
+
+
+def test_a_clone_has_its_questions_read_and_its_boxes_left(tmp_path: Path):
+    write_deck(tmp_path / "SlideVQA/images/test", DECK, (2, 10))
+    (tmp_path / "SlideVQA/annotations/bbox").mkdir(parents=True)
+    (tmp_path / "SlideVQA/annotations/bbox/test.jsonl").write_text('{"deck_name": "x", "bboxes": []}')
+    outcome = parse(tmp_path, line(), name="SlideVQA/annotations/qa/test.jsonl")
+    assert (len(outcome.items), outcome.reasons, outcome.tallies) == (2, {}, {"test": 1})
+
+
+def test_pictures_without_a_place_and_twice_the_same_slide_are_counted(tmp_path: Path):
+    write_deck(tmp_path, DECK, (2, 10))
+    for name in ("cover.jpg", "roadshow-2-320.jpg"):
+        shutil.copy(tmp_path / DECK / "roadshow-2-1024.jpg", tmp_path / DECK / name)
+    shutil.copy(tmp_path / DECK / "roadshow-2-1024.jpg", tmp_path / "loose-1.jpg")
+    outcome = parse(tmp_path, line())
+    assert outcome.reasons == {"slide_duplicate": 1, "slide_unplaced": 2}
+    assert len(outcome.items) == 2
+
+
+def test_an_answer_that_a_table_turned_into_no_number_is_no_answer(tmp_path: Path):
+    assert parse(tmp_path, line(answer=float("nan"))).reasons == {"record_malformed": 1}
+
+
+def test_a_reworded_set_is_not_read_as_the_original(tmp_path: Path):
+    parse(tmp_path, line(evidence_pages=[]))
+    reworded = [{"uid": 1, "query": "?", "reference_answer": "x", "meta_info": {"origin_query": "How much?"}}]
+    (tmp_path / "slidevqa_refined.json").write_text(json.dumps(reworded))
+    outcome = read("slidevqa", tmp_path)
+    assert (len(outcome.questions), outcome.reasons) == (1, {"file_unrecognised": 1})

@@ -92,10 +92,54 @@ def test_bad_articles_paragraphs_and_questions_are_counted_where_they_stand(tmp_
         article({"id": "x"}, "no", {"id": "y", "question": "?", "answers": [{}]}, QA),
     )
     assert outcome.reasons == {"record_malformed": 6}
-    assert outcome.skipped[-1].where == "dev-v2.0.json[3].paragraphs[0].qas[2]"
+    assert outcome.skipped[-1].where == "dev-v2.0.json.data[3].paragraphs[0].qas[2]"
     assert len(outcome.questions) == 1
 
 
 def test_a_file_without_data_is_a_counted_skip(tmp_path: Path):
     (tmp_path / "dev-v1.1.json").write_text('{"version": "1.1"}', encoding="utf-8")
+    assert read("squad", tmp_path).reasons == {"file_without_records": 1}
+
+
+def test_an_empty_list_of_answers_means_what_the_flag_says(tmp_path: Path):
+    nothing = {"question": "?", "answers": []}
+    outcome = parse(
+        tmp_path,
+        article(
+            {"id": "a", **nothing},
+            {"id": "b", **nothing, "is_impossible": True},
+            {"id": "c", **nothing, "is_impossible": False},
+            {"id": "d", "question": "?", "is_impossible": True},
+        ),
+    )
+    kinds = {question.id[-1]: question.kind.value for question in outcome.questions}
+    assert kinds == {"a": "unanswerable", "b": "unanswerable", "c": "text", "d": "unanswerable"}
+    hidden = outcome.questions[2]
+    assert (hidden.answers, hidden.notes, hidden.evidence) == ((), ("answers_absent",), "present")
+
+
+def test_one_bad_answer_of_several_costs_no_question(tmp_path: Path):
+    answers = [{"text": ""}, {"text": "Ann"}, {"answer_start": 3}]
+    [question] = parse(tmp_path, article({"id": "a", "question": "?", "answers": answers})).questions
+    assert question.answers == ("Ann",)
+
+
+def test_questions_lost_with_their_paragraph_count_for_the_edition(tmp_path: Path):
+    lost = {"context": " ", "qas": [QA, IMPOSSIBLE]}
+    outcome = parse(
+        tmp_path, {"title": "T", "paragraphs": [lost]}, article({**QA, "id": "q3"}), name="dev-v1.1.json"
+    )
+    assert (len(outcome.questions), outcome.tallies) == (1, {"dev": 3})
+
+
+def test_versions_are_told_apart_by_their_questions(tmp_path: Path):
+    parse(tmp_path, article(QA), name="train-a.json")
+    outcome = parse(tmp_path, article({**QA, "id": "q3"}, IMPOSSIBLE), name="train-b.json")
+    assert outcome.tallies == {"train": 1, "train 2.0": 2}
+
+
+def test_what_stands_behind_the_end_is_told(tmp_path: Path):
+    parse(tmp_path, article(QA))
+    with (tmp_path / "dev-v2.0.json").open("a") as file:
+        file.write(" and more")
     assert read("squad", tmp_path).reasons == {"file_malformed": 1}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -89,3 +90,25 @@ def test_a_question_without_any_video_is_kept(tmp_path: Path):
     outcome = parse(tmp_path, record(), scripts={"other": "words"})
     assert outcome.evidence == {"media_missing": 1}
     assert list(outcome.items) == ["wikihowqa:video:other"]
+
+
+def test_a_clone_with_both_sets_gives_each_its_own_questions(tmp_path: Path, shared_data: Path):
+    for name in ("wikihowqa", "syntheticqa"):
+        shutil.copytree(shared_data / name, tmp_path / "VideoRAG/datasets", dirs_exist_ok=True)
+    how, made = read("wikihowqa", tmp_path), read("syntheticqa", tmp_path)
+    assert (len(how.questions), len(made.questions)) == (12, 18)
+    assert how.reasons == made.reasons == {"file_of_other_dataset": 1}
+    assert how.skipped[0].where.endswith("qa/synthetic.json")
+    assert {question.evidence for question in (*how.questions, *made.questions)} == {"present"}
+
+
+def test_an_empty_transcript_is_counted(tmp_path: Path):
+    outcome = parse(tmp_path, record(), scripts={"-1KSBqYHfOg": " \r\n", "ab_c": "\ufeffsaid\r\nhere"})
+    assert outcome.reasons == {"transcript_empty": 1, "video_missing": 1}
+    [item] = outcome.items.values()
+    assert item.text == "said here"
+
+
+def test_a_list_of_videos_may_be_written_as_text(tmp_path: Path):
+    [question] = parse(tmp_path, record(videos="[{'video_id': '-1KSBqYHfOg', 'rank': 3}]")).questions
+    assert question.gold == ("wikihowqa:video:-1KSBqYHfOg",)

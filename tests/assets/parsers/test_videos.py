@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from assets.dataset import ParseContext
 from assets.item import Modality
+from assets.parsers.raw_folder import RawFolder
 from assets.parsers.records import Parsed, Skipped
 from assets.parsers.videos import ClipItem, Video, clip_id, overlapping, video_files, video_items, video_title
 from infra.images import decode
@@ -36,7 +37,9 @@ def items(source: Video, **settings: float) -> list[Parsed | Skipped]:
         (0, 150, "abc"),
         (149.5, 151, "c"),
         (150, 151, "c"),  # in the dropped tail: the clip before
-        (9_000, 9_001, "c"),
+        (151.9, 151.9, "c"),
+        (152, 153, ""),  # a tail of two seconds would be a clip: this is outside the video
+        (9_000, 9_001, ""),
     ],
 )
 def test_a_span_means_the_clips_that_show_part_of_it(start: float, end: float, names: str):
@@ -103,7 +106,18 @@ def test_files_are_known_by_their_stem_or_by_a_downloader_s_sidecar(tmp_path: Pa
     url = "https://www.youtube.com/watch?v=Cm73ma6Ibcs&t=3"
     (tmp_path / "00000/00000000.json").write_text(json.dumps({"url": url}), encoding="utf-8")
     (tmp_path / "00000/00000001.json").write_text("{broken", encoding="utf-8")
-    assert sorted(video_files(tmp_path)) == ["-1KSBqYHfOg", "00000001", "Cm73ma6Ibcs"]
+    files = video_files(RawFolder(tmp_path))
+    assert sorted(files.by_id) == ["-1KSBqYHfOg", "00000001", "Cm73ma6Ibcs"]
+    assert files.sidecars == {"00000/00000000.json", "00000/00000001.json"}
+
+
+def test_a_downloader_may_put_the_id_in_brackets_and_the_same_video_twice(tmp_path: Path):
+    for name in ("A title [Cm73ma6Ibcs].webm", "Cm73ma6Ibcs.mp4", "B [part 1].mov", "C.AVI"):
+        (tmp_path / name).write_bytes(b"")
+    files = video_files(RawFolder(tmp_path))
+    assert sorted(files.by_id) == ["B [part 1]", "C", "Cm73ma6Ibcs"]
+    [twice] = files.skipped
+    assert (twice.reason, twice.where) == ("video_duplicate", "Cm73ma6Ibcs.mp4")
 
 
 def test_the_title_is_the_sidecar_s_or_the_id_in_words(tmp_path: Path):

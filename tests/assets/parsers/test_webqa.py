@@ -67,7 +67,13 @@ def test_the_sample_has_16_snippets_and_no_pictures_and_keeps_its_question(share
     outcome = read("webqa", shared_data / "webqa")
     assert (len(outcome.items), len(outcome.questions)) == (16, 1)
     # 18 pictures of the one train record and 18 of the test record, whose Q was not printed
-    assert outcome.reasons == {"image_missing": 36, "record_malformed": 1}
+    # beside them lie another benchmark's questions and two tables of predictions
+    assert outcome.reasons == {
+        "file_not_read": 2,
+        "file_unrecognised": 1,
+        "image_missing": 36,
+        "record_malformed": 1,
+    }
     [question] = outcome.questions
     assert (question.evidence, question.kind, question.split) == ("media_missing", "yes_no", "train")
     assert question.text.startswith("Are both the National Museum")
@@ -158,3 +164,75 @@ def test_a_line_that_is_no_base64_is_refused(tmp_path: Path):
 
 def test_one_pair_of_literal_quotes_is_stripped():
     assert [unquoted(text) for text in ('"a"', '""a""', 'a "b"', '"', "")] == ["a", '"a"', 'a "b"', '"', ""]
+
+
+def jpeg() -> bytes:
+    target = io.BytesIO()
+    Image.effect_noise((96, 96), 60).convert("RGB").save(target, "JPEG")
+    return target.getvalue()
+
+
+def test_a_jpeg_cut_short_is_shown_as_far_as_it_goes_and_told(tmp_path: Path):
+    # the release has truncated pictures, and its readme says to show them
+    whole = jpeg()
+    write_table(tmp_path, {30000000: whole, 30000001: whole[: len(whole) // 2]})
+    outcome = parse(tmp_path, {"g1": record()})
+    assert outcome.reasons == {"image_truncated_kept": 1}
+    assert (outcome.questions[0].evidence, len(outcome.items)) == ("present", 3)
+    media = {parsed.item.id: parsed.media for parsed in outcome.parsed}
+    complete, cut = media["webqa:image:30000000"], media["webqa:image:30000001"]
+    assert complete is not None and cut is not None
+    first, other = decode(complete.members[0][1]), decode(cut.members[0][1])
+    assert first.size == other.size == (96, 96)
+    box = (0, 0, 96, 32)
+    assert first.crop(box).tobytes() == other.crop(box).tobytes()
+    assert len(set(other.crop((0, 88, 96, 96)).getdata())) <= 4  # grey where nothing came
+
+
+def test_with_offsets_only_the_lines_asked_for_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(ImageTable, "_scan", lambda table: pytest.fail("the whole table was read"))
+    write_table(tmp_path, {30000000: png(0), 30000001: png(1), 30000002: png(2)})
+    assert parse(tmp_path, {"g1": record()}).reasons == {}
+
+
+def test_an_id_of_the_second_range_is_not_the_picture_on_its_line(tmp_path: Path):
+    # the baseline numbers features from 40000000; 40000001 and 30000001 are both line 1
+    write_table(tmp_path, {30000000: png(0), 30000001: png(1)})
+    with pytest.raises(MediaError, match="image_missing"):
+        ImageTable(tmp_path).picture(40000001)
+
+
+@pytest.mark.parametrize("offsets", ["9" * 40, "-1", "0\n1e3", "0\n99999999"])
+def test_offsets_that_are_wrong_cost_a_search_and_nothing_else(tmp_path: Path, offsets: str):
+    write_table(tmp_path, {30000000: png(0), 30000001: png(1)})
+    (tmp_path / "imgs.lineidx").write_text(offsets, encoding="utf-8")
+    assert decode(ImageTable(tmp_path).picture(30000001)).getpixel((0, 0)) == (1, 0, 0)
+
+
+def test_the_release_may_lie_in_folders_and_be_called_otherwise(tmp_path: Path):
+    (tmp_path / "images").mkdir()
+    write_table(tmp_path / "images", {30000000: png(0), 30000001: png(1)})
+    (tmp_path / "first release").mkdir()
+    assert len(parse(tmp_path, {"g1": record()}, name="first release/train and val.json").questions) == 1
+    assert parse(tmp_path, {"g1": record()}, name="first release/train and val.json").reasons == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "split", "answers"),
+    [
+        ("WebQA_val.json", {"split": None}, "val", 1),
+        ("questions.json", {"split": None}, "train", 1),  # it has gold, so it is none of the test split
+        ("questions.json", {"split": None, "img_posFacts": []}, "test", 0),
+        ("WebQA_train_val.json", {"split": " VAL "}, "val", 1),
+    ],
+)
+def test_a_record_without_a_split_has_that_of_its_file_or_of_its_gold(
+    tmp_path: Path, name: str, changes: dict[str, Any], split: str, answers: int
+):
+    [question] = parse(tmp_path, {"g1": record(**changes)}, name=name).questions
+    assert (question.split, len(question.answers)) == (split, answers)
+
+
+def test_splits_are_counted_as_the_records_name_them(tmp_path: Path):
+    records = {"a": record(Guid="a"), "b": record(Guid="b", split="train"), "c": record(Guid="c", Q=" ")}
+    assert parse(tmp_path, records).tallies == {"train": 1, "val": 2}

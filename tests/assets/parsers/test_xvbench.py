@@ -76,3 +76,23 @@ def test_bad_lines_and_files_are_counted(chunks: Path):
 def test_what_is_said_in_a_clip_may_lie_beside_it(chunks: Path):
     (chunks / "video_chunks/abc_1_000.txt").write_text("weld\nit", encoding="utf-8")
     assert parse(chunks, line([])).items["xvbench:clip:abc_1#0"].text == "weld it"
+
+
+def test_a_whole_video_whose_id_ends_in_a_number_is_not_a_second_clip(tmp_path: Path):
+    write_film(tmp_path / "abcDEFghi_1.mp4", seconds=4)
+    outcome = parse(tmp_path, line("abcDEFghi_1", video_name="abcDEFghi_1.mp4"))
+    assert list(outcome.items) == ["xvbench:clip:abcDEFghi_1#0"]
+    assert outcome.questions[0].evidence == "present"
+
+
+@pytest.mark.parametrize("reference", ["abc_1_000.mp4, abc_1_002.mp4", "['abc_1_000.mp4', 'abc_1_002.mp4']"])
+def test_several_references_may_be_one_string(chunks: Path, reference: str):
+    [question] = parse(chunks, line(reference)).questions
+    assert question.gold == ("xvbench:clip:abc_1#0", "xvbench:clip:abc_1#120")
+
+
+def test_a_set_in_a_folder_and_as_an_array_is_read(chunks: Path):
+    (chunks / "XVBench").mkdir()
+    (chunks / "XVBench/test.json").write_text(json.dumps([line("abc_1_000")]), encoding="utf-8")
+    outcome = read("xvbench", chunks, max_frames=1)
+    assert (len(outcome.questions), outcome.reasons, outcome.tallies) == (1, {}, {"test": 1})
