@@ -13,15 +13,13 @@ from app.models import Model
 from app.output import UsageError
 from app.world import Snapshot
 from model.agent import Agent
-from model.limits import MINIATURE_LIMITS, Limits
+from model.limits import BY_PROFILE
 from model.memory.registry import MEMORIES, TRAINED, memory_policy
 from orchestration.launch.join import IndexRetriever
 
 DEFAULT_MEMORY = "vimrag"
 OFFERED = tuple(name for name in MEMORIES if name != TRAINED)
 """Memory policies to choose from; the one of training differs from ``vimrag`` in its allocation only."""
-LIMITS = {"compact": MINIATURE_LIMITS, "full": Limits()}
-"""By the profile of a model's prompts."""
 
 
 def require_memory(name: str) -> None:
@@ -46,7 +44,7 @@ def open_agent(
         UsageError: if there is no such memory policy.
     """
     require_memory(memory)
-    limits = LIMITS[model.profile.name]
+    limits = BY_PROFILE[model.profile.name]
     retriever = snapshot.retriever if datasets is None else IndexRetriever(snapshot.index, datasets=datasets)
     return Agent(
         policy=model.policy(snapshot.media),

@@ -77,3 +77,6 @@ MINIATURE_LIMITS = Limits(
     context_tokens=2048,
     observation_tokens=2048,
 )
+
+BY_PROFILE = {"compact": MINIATURE_LIMITS, "full": Limits()}
+"""By the name of the prompts (``model.prompts.PROFILES``)."""

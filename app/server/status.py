@@ -8,11 +8,11 @@ from anyio import to_thread
 from fastapi import APIRouter
 from starlette.requests import Request
 
-from app.agents import DEFAULT_MEMORY, LIMITS, OFFERED
+from app.agents import DEFAULT_MEMORY, OFFERED
 from app.server.answers import IndexStatus, Status
 from app.server.state import ServerState
 from app.world import NoIndex
-from model.limits import Limits
+from model.limits import BY_PROFILE, Limits
 
 router = APIRouter(tags=["status"])
 
@@ -31,7 +31,7 @@ async def status(request: Request) -> Status:
         index=index,
         token_required=settings.token is not None,
         limits={
-            **_agent_limits(LIMITS[model.profile.name] if model else Limits()),
+            **_agent_limits(BY_PROFILE[model.profile.name] if model else Limits()),
             "questions_at_once": settings.questions_at_once,
             "question_seconds": settings.question_s,
             "json_bytes": settings.json_bytes,

@@ -13,7 +13,6 @@ from fastapi import APIRouter, Query
 from pydantic import ValidationError
 from starlette.requests import Request
 
-from app.agents import LIMITS
 from app.server.answers import Run, RunFile, Runs, TrajectoryDetail, TrajectoryPage, TrajectoryRow
 from app.server.catalogue import Catalogue
 from app.server.errors import ApiError
@@ -23,7 +22,7 @@ from app.server.trajectories import Filters, NoSuchFile, TrajectoryFiles
 from memory_graph import codec
 from memory_graph.credit import prune_reasons
 from memory_graph.graph import MemoryGraph
-from model.limits import Limits
+from model.limits import BY_PROFILE, Limits
 from model.prompts import COMPACT
 from model.standing import allocation_of, standing
 
@@ -157,7 +156,7 @@ def limits_of(segments: Sequence[Mapping[str, Any]]) -> Limits:
     """The limits of the rollout. They are not stored, but they come with the words of a prompt profile, which are."""
     calls = [call for segment in segments for call in segment["calls"]]
     instructions = {turns[0]["text"] for call in calls if (turns := call.get("turns"))}
-    return LIMITS["compact"] if COMPACT.system in instructions else LIMITS["full"]
+    return BY_PROFILE["compact"] if COMPACT.system in instructions else BY_PROFILE["full"]
 
 
 def _segment(segment: Mapping[str, Any], reasons: Mapping[str | None, str]) -> dict[str, Any]:

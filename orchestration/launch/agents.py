@@ -16,8 +16,8 @@ from infra.storage import Storage
 from model import checkpoint
 from model.agent import Agent
 from model.encoding import Encoder
-from model.environment import MINIATURE_LIMITS, Limits
 from model.families import family, family_of
+from model.limits import BY_PROFILE
 from model.memory import MemoryPolicy
 from model.memory.registry import TRAINED, memory_policy
 from model.patch_embedding import as_matrix_product
@@ -27,7 +27,6 @@ from model.records import Sampling
 from orchestration.launch.join import IndexRetriever
 from orchestration.recipes import Recipe
 
-LIMITS = {"compact": MINIATURE_LIMITS, "full": Limits()}
 GREEDY = 0.0  # temperature
 
 
@@ -62,7 +61,7 @@ class World:
         """An agent over this index within the recipe's limits."""
         top_p = 1.0 if temperature > GREEDY else 0.95  # training needs the log-probabilities it samples from
         sampling = Sampling(temperature=temperature, top_p=top_p, max_tokens=self.recipe.max_tokens)
-        limits = LIMITS[self.recipe.profile]
+        limits = BY_PROFILE[self.recipe.profile]
         return Agent(policy=policy, retriever=self.retriever, memory=memory, limits=limits, sampling=sampling)
 
     def memory(self, name: str, encoder: Encoder, *, training: bool = False) -> MemoryPolicy:

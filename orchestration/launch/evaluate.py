@@ -23,13 +23,14 @@ from model import trajectory_store
 from model.agreement import agreement
 from model.encoding import Encoder
 from model.evaluation import Comparison, Evaluation, compare, evaluate, noted, table
+from model.limits import BY_PROFILE
 from model.records import Task, Trajectory
 from model.rollouts import Collection, Progress
 from model.spending import Spending, Step, saving, spending
 from model.standing import allocation_of, node_notes, standing
 from model.statistics import Interval
 from model.transformers_policy import TransformersPolicy
-from orchestration.launch.agents import GREEDY, LIMITS, World, chosen, load
+from orchestration.launch.agents import GREEDY, World, chosen, load
 from orchestration.launch.join import MetricGrader, tasks_of_split
 from orchestration.launch.judging import METRIC, grading
 from orchestration.launch.mirror import Mirror
@@ -250,7 +251,7 @@ def _drawn(trajectory: Trajectory, world: World) -> str:
         picture.thumbnail((THUMBNAIL, THUMBNAIL))
         return f"data:image/jpeg;base64,{base64.b64encode(encode_jpeg(picture)).decode()}"
 
-    limits, allocation = LIMITS[world.recipe.profile], allocation_of(trajectory.memory)
+    limits, allocation = BY_PROFILE[world.recipe.profile], allocation_of(trajectory.memory)
     stand = standing(trajectory.graph, limits=limits, allocation=allocation, titles={})
     return draw(trajectory.graph, notes=node_notes(stand, thumbnail), embedded=True)
 
