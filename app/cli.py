@@ -35,12 +35,12 @@ DONE, FAILED, WRONG_USAGE = 0, 1, 2
 DEBUG_VARIABLE = "VIMRAG_DEBUG"
 
 EPILOG = (
-    "Start here:  vimrag corpus build --raw data --root runs/mine  &&  vimrag index build --root runs/mine"
+    'Start here:  vimrag ingest FOLDER --root runs/mine  &&  vimrag ask "..." --root runs/mine --endpoint URL'
 )
 
 app = typer.Typer(
     name="vimrag",
-    help="Build a multimodal corpus, index it, search it, and measure what is found.",
+    help="Ask questions over text, page images and video; build the corpus, index it, and measure what is found.",
     epilog=EPILOG,
     no_args_is_help=True,
     add_completion=False,
@@ -66,7 +66,7 @@ def options(
         bool, typer.Option("--debug", envvar=DEBUG_VARIABLE, help="Show tracebacks of errors.")
     ] = False,
 ) -> None:
-    """Build a multimodal corpus, index it, search it, and measure what is found."""
+    """Ask questions over text, page images and video; build the corpus, index it, and measure what is found."""
     del debug  # read in ``main``, which outlives the command
 
 
