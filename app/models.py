@@ -240,9 +240,7 @@ class LocalModel:
         return self._policy[1]
 
     def _new_encoder(self) -> Any:
-        from model.encoding import Encoder
-
-        return Encoder(self._weights.tokenizer)
+        return self._weights.encoder()
 
     def cost(self, prompt_tokens: int, completion_tokens: int) -> float | None:
         """Nobody is paid."""

@@ -4,8 +4,9 @@ The one place that knows the chat template, the image placeholders and the pixel
 through it, so what was generated and what is trained on cannot drift apart. Assistant turns that carry ``token_ids`` are
 spliced in verbatim and never tokenised again. Text from outside can not produce control tokens.
 
-Patch layout: Qwen3-VL, P = 16 px patches merged 2 x 2, so one visual token covers 32 x 32 px; a still image fills both
-slots of the temporal patch.
+Patch layout: P px patches merged 2 x 2; a still image fills both slots of the temporal patch. Qwen3-VL has P = 16, so one
+visual token covers 32 x 32 px, which is what the sizes of ``ImageRef`` count in. Qwen2.5-VL has P = 14: a picture of the same
+number of tokens is shown to it at 28 px a token, so that grants, counters and prompts do not depend on the family.
 """
 
 from __future__ import annotations
@@ -29,10 +30,35 @@ PATCH_PX = 16
 MERGE = 2
 TOKEN_PX = PATCH_PX * MERGE  # side of the square one visual token covers
 TEMPORAL_PATCH = 2
-PATCH_WIDTH = 3 * TEMPORAL_PATCH * PATCH_PX * PATCH_PX  # values of one flattened patch: 1,536
 
 TURN_START, TURN_END = "<|im_start|>", "<|im_end|>"
 VISION_START, IMAGE_PAD, VISION_END = "<|vision_start|>", "<|image_pad|>", "<|vision_end|>"
+
+
+class Patching(NamedTuple):
+    """What the vision tower of a model family is fed: patches of ``patch_px`` squared, each channel normalised.
+
+    A value v in [0, 1] becomes (v - mean) / deviation.
+    """
+
+    patch_px: int
+    mean: tuple[float, float, float]
+    deviation: tuple[float, float, float]
+
+    @property
+    def width(self) -> int:
+        """Values of one flattened patch: 1,536 for 16 px."""
+        return 3 * TEMPORAL_PATCH * self.patch_px * self.patch_px
+
+    def shown_px(self, side_px: int) -> int:
+        """The side at which a model of this family sees a granted side of ``side_px``, a multiple of 32."""
+        return side_px // PATCH_PX * self.patch_px
+
+
+QWEN3_VL = Patching(PATCH_PX, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+PATCH_WIDTH = QWEN3_VL.width  # values of one flattened patch of Qwen3-VL: 1,536
+# mean and deviation of CLIP (arXiv 2103.00020), as in the published preprocessor_config.json of Qwen2.5-VL
+QWEN2_5_VL = Patching(14, (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 
 
 class Encoded(NamedTuple):
@@ -43,7 +69,7 @@ class Encoded(NamedTuple):
 
 
 class PixelBatch(NamedTuple):
-    """Pixels of zero or more images: ``pixel_values`` f32[sum of patches, 1536], ``grid_thw`` i64[images, 3] in patches."""
+    """Pixels of zero or more images, in patches: ``pixel_values`` f32[sum of patches, width], ``grid_thw`` i64[images, 3]."""
 
     pixel_values: Tensor
     grid_thw: Tensor
@@ -58,25 +84,26 @@ def visual_tokens(image: ImageRef) -> int:
     return (image.width // TOKEN_PX) * (image.height // TOKEN_PX)
 
 
-def patches(pixels_HWC: np.ndarray) -> np.ndarray:
-    """Flattened patches of an RGB picture u8[h, w, 3], f32[h/16 * w/16, 1536], in the order of Qwen3-VL's processor.
+def patches(pixels_HWC: np.ndarray, patching: Patching = QWEN3_VL) -> np.ndarray:
+    """Flattened patches of an RGB picture u8[h, w, 3], f32[h/P * w/P, 3 * 2 * P * P], in the order of the processors.
 
-    2 x 2 neighbours stay together; values are scaled to [-1, 1] (mean and deviation 0.5).
+    2 x 2 neighbours stay together.
     """
-    pixels = pixels_HWC.astype(np.float32) / 127.5 - 1.0
-    rows, columns = pixels.shape[0] // PATCH_PX, pixels.shape[1] // PATCH_PX
-    grid = pixels.reshape(rows // MERGE, MERGE, PATCH_PX, columns // MERGE, MERGE, PATCH_PX, 3)
-    ordered = grid.transpose(0, 3, 1, 4, 6, 2, 5).reshape(rows * columns, 3, 1, PATCH_PX * PATCH_PX)
-    return np.broadcast_to(ordered, (rows * columns, 3, TEMPORAL_PATCH, PATCH_PX * PATCH_PX)).reshape(
-        -1, PATCH_WIDTH
-    )
+    side, mean, deviation = patching.patch_px, *np.array(patching[1:], dtype=np.float32)
+    pixels = pixels_HWC.astype(np.float32) / (255 * deviation) - mean / deviation
+    rows, columns = pixels.shape[0] // side, pixels.shape[1] // side
+    grid = pixels.reshape(rows // MERGE, MERGE, side, columns // MERGE, MERGE, side, 3)
+    ordered = grid.transpose(0, 3, 1, 4, 6, 2, 5).reshape(rows * columns, 3, 1, side * side)
+    filled = np.broadcast_to(ordered, (rows * columns, 3, TEMPORAL_PATCH, side * side))
+    return filled.reshape(-1, patching.width)
 
 
-def _resized(ref: ImageRef, media: MediaSource) -> np.ndarray:
+def _resized(ref: ImageRef, media: MediaSource, patching: Patching) -> np.ndarray:
     visual_tokens(ref)
     image = media.image(ref.item_id) if ref.timestamp_s is None else media.frame(ref.item_id, ref.timestamp_s)
-    if image.size != (ref.width, ref.height):
-        image = image.resize((ref.width, ref.height), Image.Resampling.BICUBIC)
+    size = (patching.shown_px(ref.width), patching.shown_px(ref.height))
+    if image.size != size:
+        image = image.resize(size, Image.Resampling.BICUBIC)
     return np.asarray(image.convert("RGB"))
 
 
@@ -87,6 +114,7 @@ class Encoder:
         tokenizer: a fast tokenizer that knows the six control tokens above.
         roles: names that replace a message's role, e.g. ``{"tool": "user"}`` for models without a tool turn.
         cache_images: resized images kept, three bytes a pixel, so that segments sharing an image decode it once.
+        patching: how the model's family cuts pictures.
     """
 
     def __init__(
@@ -95,6 +123,7 @@ class Encoder:
         *,
         roles: dict[str, str] | None = None,
         cache_images: int = 4096,
+        patching: Patching = QWEN3_VL,
     ) -> None:
         backend = getattr(tokenizer, "backend_tokenizer", None)
         if not isinstance(backend, Tokenizer):
@@ -102,6 +131,7 @@ class Encoder:
         self.tokenizer, self._backend = tokenizer, backend
         self._roles = roles or {}
         self._cache_images = cache_images
+        self.patching = patching
         self._resized: OrderedDict[ImageRef, np.ndarray] = OrderedDict()
         self._control = {
             token: self._id(token) for token in (TURN_START, TURN_END, VISION_START, IMAGE_PAD, VISION_END)
@@ -173,7 +203,7 @@ class Encoder:
 
     @staticmethod
     def no_pixels() -> PixelBatch:
-        """Pixels of a sequence without images."""
+        """Pixels of a sequence without images, of any family."""
         return PixelBatch(torch.zeros(0, PATCH_WIDTH), torch.zeros(0, 3, dtype=torch.long))
 
     def pixels(self, images: Sequence[ImageRef], media: MediaSource, *, keep: bool = True) -> PixelBatch:
@@ -184,18 +214,19 @@ class Encoder:
         """
         if not images:
             return self.no_pixels()
-        find = self._remembered if keep else _resized
-        arrays = [patches(find(image, media)) for image in images]
+        arrays = [patches(self._picture(image, media, keep=keep), self.patching) for image in images]
         grid = [[1, image.height // PATCH_PX, image.width // PATCH_PX] for image in images]
         return PixelBatch(torch.from_numpy(np.concatenate(arrays)), torch.tensor(grid, dtype=torch.long))
 
-    def _remembered(self, ref: ImageRef, media: MediaSource) -> np.ndarray:
-        if ref in self._resized:
+    def _picture(self, ref: ImageRef, media: MediaSource, *, keep: bool) -> np.ndarray:
+        if ref in self._resized and keep:
             self._resized.move_to_end(ref)
             return self._resized[ref]
-        found = self._resized[ref] = _resized(ref, media)
-        if len(self._resized) > self._cache_images:
-            self._resized.popitem(last=False)
+        found = _resized(ref, media, self.patching)
+        if keep:
+            self._resized[ref] = found
+            if len(self._resized) > self._cache_images:
+                self._resized.popitem(last=False)
         return found
 
 
@@ -207,7 +238,7 @@ def collate(
     image_id: int,
     left: bool = False,
 ) -> dict[str, Tensor]:
-    """Keyword arguments of ``Qwen3VLForConditionalGeneration`` for B sequences padded to the longest, L.
+    """Keyword arguments of a Qwen-VL model for B sequences padded to the longest, L.
 
     Returns ``input_ids``, ``attention_mask`` and ``mm_token_type_ids`` [B, L]; ``pixel_values`` and ``image_grid_thw`` only
     when an image is there. ``left`` pads on the left, as generation needs.
@@ -231,7 +262,7 @@ def collate(
         "attention_mask": mask_BL,
         "mm_token_type_ids": (input_ids_BL == image_id).int(),
     }
-    if any(len(pixels.grid_thw) for pixels in pixel_batches):
-        batch["pixel_values"] = torch.cat([pixels.pixel_values for pixels in pixel_batches])
-        batch["image_grid_thw"] = torch.cat([pixels.grid_thw for pixels in pixel_batches])
+    if shown := [pixels for pixels in pixel_batches if len(pixels.grid_thw)]:
+        batch["pixel_values"] = torch.cat([pixels.pixel_values for pixels in shown])
+        batch["image_grid_thw"] = torch.cat([pixels.grid_thw for pixels in shown])
     return batch

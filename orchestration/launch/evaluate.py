@@ -21,7 +21,6 @@ from memory_graph.drawing.svg import draw
 from memory_graph.linearise import linearise
 from model import trajectory_store
 from model.agreement import agreement
-from model.encoding import Encoder
 from model.evaluation import Comparison, Evaluation, compare, evaluate, noted, table
 from model.limits import BY_PROFILE
 from model.records import Task, Trajectory
@@ -125,7 +124,7 @@ def _answer(
     world: World, name: str, tasks: Sequence[Task], path: Path, verdicts: Path, reporter: Reporter
 ) -> Answered:
     weights = load(path)
-    encoder = Encoder(weights.tokenizer)
+    encoder = weights.encoder()
     policy = TransformersPolicy(
         weights.model, encoder, world.media, max_batch=world.recipe.evaluation.concurrency
     )

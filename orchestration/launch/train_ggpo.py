@@ -24,7 +24,6 @@ from model.agent import Agent, derived_seed
 from model.algorithm import ALGORITHMS, Algorithm, Schedule
 from model.batches import InputBuilder
 from model.curriculum import Curriculum
-from model.encoding import Encoder
 from model.engine import Engine, EngineConfig
 from model.evaluation import grade_all
 from model.lora import Lora
@@ -92,7 +91,7 @@ class Run:
             raise ValueError(
                 "ZeRO-3 shards the weights, which local rollouts need whole: choose stage 0, 1 or 2"
             )
-        self._encoder = Encoder(weights.tokenizer)
+        self._encoder = weights.encoder()
         world = World.open(storage, config.recipe)
         self.engine = Engine(weights.model, config=layout_of(ggpo), schedule=schedule_of(ggpo))
         self.policy = TransformersPolicy(

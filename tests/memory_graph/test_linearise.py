@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -117,3 +120,21 @@ def test_one_line_is_stable_and_holds_no_separator(text: str):
 def test_plain_text_is_shown_as_it_is(text: str):
     assert one_line(text) == " ".join(text.split())
     assert linearise(graph(node("n1"))) == "n1 <- root | query n1 | -"
+
+
+DIRECTION = "\u200e\u200f" + "".join(map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A))))
+
+
+def test_the_table_of_replaced_characters_misses_none():
+    for code in range(sys.maxunicode + 1):
+        char = chr(code)
+        shown = one_line(f"a{char}b")
+        if char.isspace():
+            assert shown == "a b"
+        elif (
+            unicodedata.category(char) in ("Cc", "Cs")
+            or char in "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+        ):
+            assert shown == "ab"
+        else:
+            assert shown == ("a\u00a6b" if char == "|" else f"a{char}b")

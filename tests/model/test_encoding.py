@@ -10,9 +10,12 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 
 from model.encoding import (
     IMAGE_PAD,
+    QWEN2_5_VL,
+    QWEN3_VL,
     TURN_END,
     TURN_START,
     Encoder,
+    Patching,
     PixelBatch,
     collate,
     patches,
@@ -46,19 +49,39 @@ def noise(width: int, height: int) -> Image.Image:
 
 
 @pytest.mark.parametrize(("width", "height"), [(32, 32), (128, 96), (64, 160)])
-def test_patches_are_those_of_the_published_processor(width: int, height: int):
+@pytest.mark.parametrize("patching", [QWEN3_VL, QWEN2_5_VL])
+def test_patches_are_those_of_the_published_processors(patching: Patching, width: int, height: int):
+    side = patching.patch_px
     processor = Qwen2VLImageProcessorPil(
-        patch_size=16,
+        patch_size=side,
         merge_size=2,
         temporal_patch_size=2,
-        image_mean=[0.5] * 3,
-        image_std=[0.5] * 3,
+        image_mean=list(patching.mean),
+        image_std=list(patching.deviation),
         do_resize=False,
     )
-    picture = noise(width, height)
+    picture = noise(width // 32 * 2 * side, height // 32 * 2 * side)
     theirs = processor(images=[picture], return_tensors="pt")
-    assert torch.allclose(torch.from_numpy(patches(np.asarray(picture))), theirs["pixel_values"], atol=1e-6)
+    ours = torch.from_numpy(patches(np.asarray(picture), patching))
+    assert torch.allclose(ours, theirs["pixel_values"], atol=1e-6)
     assert theirs["image_grid_thw"].tolist() == [[1, height // 16, width // 16]]
+
+
+def test_the_normalisation_of_qwen2_5_vl_is_the_default_of_its_processor():
+    defaults = Qwen2VLImageProcessorPil()
+    assert list(QWEN2_5_VL.mean) == list(defaults.image_mean)
+    assert list(QWEN2_5_VL.deviation) == list(defaults.image_std)
+    assert QWEN2_5_VL.patch_px == defaults.patch_size == 14
+
+
+def test_a_picture_is_shown_to_qwen2_5_vl_at_28_px_a_token(encoder: Encoder):
+    # 128 x 96 px are 4 x 3 tokens, so 112 x 84 px
+    small = Encoder(encoder.tokenizer, patching=QWEN2_5_VL)
+    ref = ImageRef(item_id="a", width=128, height=96)
+    pixels = small.pixels([ref], OnePicture(noise(300, 200)))
+    assert pixels.grid_thw.tolist() == [[1, 6, 8]]
+    shown = noise(300, 200).resize((112, 84), Image.Resampling.BICUBIC)
+    assert torch.equal(pixels.pixel_values, torch.from_numpy(patches(np.asarray(shown), QWEN2_5_VL)))
 
 
 def test_a_picture_of_128_by_96_costs_twelve_tokens(encoder: Encoder):

@@ -12,18 +12,22 @@ import torch
 from PIL import Image
 
 from memory_graph.actions import Answer, Mark, Memorize, Search, render
+from model import transformers_policy
 from model.agent import Agent
-from model.encoding import Encoder, collate
+from model.decoding import Request, generate
+from model.draws import Row
+from model.encoding import QWEN2_5_VL, Encoder, collate
 from model.environment import MINIATURE_LIMITS
 from model.fingerprint import of_policy, of_weights
 from model.memory.vimrag import Vimrag
 from model.prompts import COMPACT
+from model.protocols import StreamingPolicy
 from model.records import Hit, ImageRef, Message, Sampling, Task
 from model.rollouts import Collection, collect
 from model.scripted import ScriptedRetriever
 from model.tiny.config import TinyShape, build_model
 from model.tiny.tokenizer import build_tokenizer
-from model.transformers_policy import TransformersPolicy, generate
+from model.transformers_policy import TransformersPolicy
 
 SHAPE = TinyShape(
     width=48,
@@ -154,9 +158,10 @@ class FixedLogits(torch.nn.Module):
 
 def draws(model, encoder, probabilities, sampling, number):
     prompt = encoder.encode(conversation(1, 0))
-    samplings = [replace(sampling, seed=seed) for seed in range(number)]
-    fixed = FixedLogits(model, probabilities)
-    return generate(fixed, [prompt.ids] * number, [encoder.no_pixels()] * number, samplings, encoder=encoder)  # type: ignore[arg-type]
+    requests = [
+        Request(Row(replace(sampling, seed=seed)), prompt, encoder.no_pixels()) for seed in range(number)
+    ]
+    return generate(FixedLogits(model, probabilities), requests, encoder=encoder)  # type: ignore[arg-type]
 
 
 def test_the_nucleus_is_the_shortest_prefix_that_reaches_top_p(model, encoder):
@@ -189,31 +194,241 @@ def test_a_reply_ends_with_the_end_token_or_at_its_length(model, encoder):
     assert cut.token_ids == (300,) * 5
 
 
-def test_a_batch_gathers_what_waits_and_the_event_loop_goes_on(model, encoder):
-    sizes, threads, ticks = [], set(), 0
+class Watched:
+    """The forward passes of a model: rows, tokens a row, and the thread; ``slow_s`` makes each last."""
 
-    class Watching(TransformersPolicy):
-        def _generate(self, batch):
-            sizes.append(len(batch))
-            threads.add(threading.current_thread())
-            time.sleep(0.05)
-            return super()._generate(batch)
+    def __init__(self, model, slow_s=0.0):
+        self.prompts, self.steps, self.threads = [], [], set()
+        self._slow_s = slow_s
+        self._hook = model.model.language_model.register_forward_pre_hook(self._see, with_kwargs=True)
+
+    def _see(self, _module, _arguments, named):
+        rows, tokens, _ = named["inputs_embeds"].shape
+        (self.prompts if tokens > 1 else self.steps).append(rows)
+        self.threads.add(threading.current_thread())
+        time.sleep(self._slow_s)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._hook.remove()
+
+
+def ask(policy, words, tokens, pictures=0, **options):
+    sampling = Sampling(**({"temperature": 0, "max_tokens": tokens} | options))
+    return asyncio.create_task(policy.complete(conversation(words, pictures), sampling=sampling, task=TASK))
+
+
+class Endless(Encoder):
+    """No token ends a reply, so that lengths are known."""
+
+    @property
+    def eos_id(self):
+        return -1
+
+
+def without_end(encoder):
+    return Endless(encoder.tokenizer)
+
+
+def test_a_batch_gathers_what_waits_and_the_event_loop_goes_on(model, encoder):
+    ticks = 0
 
     async def run():
         nonlocal ticks
-        policy = Watching(model, encoder, Swatches(), max_batch=4)
-        sampling = Sampling(temperature=0, max_tokens=2)
-        requests = [
-            asyncio.create_task(policy.complete(conversation(1, 0), sampling=sampling, task=TASK))
-            for _ in range(6)
-        ]
+        policy = TransformersPolicy(model, encoder, Swatches(), max_batch=4)
+        requests = [ask(policy, words=1 + n % 2, tokens=1) for n in range(6)]
         while not all(request.done() for request in requests):
             ticks += 1
             await asyncio.sleep(0.005)
 
+    with Watched(model, slow_s=0.05) as watched:
+        asyncio.run(run())
+    # four of six fit: two different prompts, each computed once; then the other two
+    assert watched.prompts == [2, 2] and not watched.steps
+    assert ticks > 5 and len(watched.threads) == 1 and threading.main_thread() not in watched.threads
+
+
+def test_a_request_joins_a_running_batch_and_ends_before_it(model, encoder):
+    async def run():
+        policy = TransformersPolicy(model, endless, Swatches())
+        long = ask(policy, words=2, tokens=40)
+        while len(watched.steps) < 3:
+            await asyncio.sleep(0.001)
+        assert len((await ask(policy, words=3, tokens=2)).token_ids) == 2
+        assert not long.done()
+        assert len((await long).token_ids) == 40
+
+    endless = without_end(encoder)
+    with Watched(model, slow_s=0.01) as watched:
+        asyncio.run(run())
+    assert watched.prompts == [1, 1] and 2 in watched.steps
+    assert len(watched.steps) == 39  # one for each token but the first: joining cost the other no step
+
+
+@pytest.mark.parametrize(("limits", "most"), [({"max_batch": 3}, 3), ({"cache_tokens": 176}, 2)])
+def test_the_batch_keeps_within_its_rows_and_the_tokens_of_its_cache(model, encoder, limits, most):
+    prompt = len(encoder.encode(conversation(8, 0)).ids)
+    assert 2 * (prompt + 40) <= 176 < 3 * (prompt + 20)
+
+    async def run():
+        policy = TransformersPolicy(model, without_end(encoder), Swatches(), **limits)
+        return await asyncio.gather(*(ask(policy, words=8, tokens=20 + 4 * n) for n in range(6)))
+
+    with Watched(model) as watched:
+        assert [len(each.token_ids) for each in asyncio.run(run())] == [20, 24, 28, 32, 36, 40]
+    assert max(watched.steps) == most
+
+
+def test_a_single_request_beyond_the_cache_is_served_alone(model, encoder):
+    async def run():
+        policy = TransformersPolicy(model, encoder, Swatches(), cache_tokens=8)
+        return await asyncio.gather(*(ask(policy, words=n, tokens=3) for n in (1, 2)))
+
+    with Watched(model) as watched:
+        assert all(each.token_ids for each in asyncio.run(run()))
+    assert set(watched.steps) <= {1}
+
+
+def test_a_cancelled_request_leaves_the_batch_at_the_next_step(model, encoder):
+    async def run():
+        policy = TransformersPolicy(model, without_end(encoder), Swatches(), max_batch=2)
+        cancelled, kept = ask(policy, words=1, tokens=400), ask(policy, words=2, tokens=60)
+        waiting, gone = ask(policy, words=3, tokens=5), ask(policy, words=4, tokens=5)
+        while not watched.steps:
+            await asyncio.sleep(0.001)
+        gone.cancel()  # it still waits
+        cancelled.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await cancelled
+        assert len((await waiting).token_ids) == 5  # it takes the place that is free now
+        assert not kept.done()
+        return await kept
+
+    with Watched(model, slow_s=0.005) as watched:
+        assert len(asyncio.run(run()).token_ids) == 60
+    assert len(watched.steps) == 59  # the cancelled one would have taken 399
+    assert watched.prompts == [2, 1]
+
+
+def test_a_policy_goes_on_after_a_loop_that_was_closed_on_its_requests(model, encoder, monkeypatch):
+    monkeypatch.setattr(transformers_policy, "IDLE_TURNS", 50)  # so that the loop is closed before it starts
+    policy = TransformersPolicy(model, without_end(encoder), Swatches())
+
+    async def impatient(patience_s):
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(ask(policy, words=1, tokens=10_000), timeout=patience_s)
+
+    async def run():
+        return await ask(policy, words=1, tokens=4)
+
+    loop = asyncio.new_event_loop()
+    asked = loop.create_task(policy.complete(conversation(1, 0), sampling=Sampling(), task=TASK))
+    loop.run_until_complete(asyncio.sleep(0))
+    asked.cancel()
+    loop.run_until_complete(asyncio.gather(asked, return_exceptions=True))
+    assert policy._starter is loop
+    loop.close()
+    assert len(asyncio.run(run()).token_ids) == 4
+    asyncio.run(impatient(0.1))
+    assert len(asyncio.run(run()).token_ids) == 4
+
+
+def test_an_error_of_the_model_reaches_the_rows_it_hit_and_later_requests_are_served(model, encoder):
+    class Faulty(RuntimeError):
+        pass
+
+    def fail_once(_module, _arguments, named):
+        if named["inputs_embeds"].shape[1] == 1 and not failures:
+            failures.append(1)
+            raise Faulty("out of memory")
+
+    async def run():
+        policy = TransformersPolicy(model, without_end(encoder), Swatches(), max_batch=2)
+        asked = [ask(policy, words=n, tokens=4) for n in (1, 2, 3)]
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    failures: list[int] = []
+    hook = model.model.language_model.register_forward_pre_hook(fail_once, with_kwargs=True)
+    try:
+        one, other, later = asyncio.run(run())
+    finally:
+        hook.remove()
+    assert isinstance(one, Faulty) and isinstance(other, Faulty)
+    assert len(later.token_ids) == 4
+
+
+def test_a_thread_that_dies_fails_every_request_with_its_error_and_the_next_one_is_served(model, encoder):
+    def die(*_):
+        raise SystemExit("the machine is going down")
+
+    async def run():
+        policy = TransformersPolicy(model, encoder, Swatches(), max_batch=1)
+        hook = model.model.language_model.register_forward_pre_hook(die)
+        asked = [ask(policy, words=n, tokens=4) for n in (1, 2)]
+        lost = await asyncio.gather(*asked, return_exceptions=True)
+        hook.remove()
+        return lost, await ask(policy, words=1, tokens=1)
+
+    lost, served = asyncio.run(run())
+    assert all(isinstance(each, RuntimeError) and "the machine is going down" in str(each) for each in lost)
+    assert len(served.token_ids) == 1
+
+
+def heard(policy, messages, sampling):
+    async def run():
+        return [each async for each in policy.stream(messages, sampling=sampling, task=TASK)]
+
+    return asyncio.run(run())
+
+
+def test_a_stream_gives_the_reply_in_pieces_and_the_same_completion_last(model, encoder):
+    policy = TransformersPolicy(model, encoder, Swatches())
+    assert isinstance(policy, StreamingPolicy)
+    for seed in range(6):
+        sampling = Sampling(temperature=1.0, top_p=1.0, max_tokens=24, seed=seed)
+        *pieces, last = heard(policy, conversation(3, 1), sampling)
+        (whole,) = complete_all(policy, [conversation(3, 1)], [sampling])
+        assert last == whole and "".join(pieces) == whole.text
+        assert len(pieces) > 1 and all(pieces)
+
+
+def test_a_stream_that_is_left_early_frees_its_place(model, encoder):
+    async def run():
+        policy = TransformersPolicy(model, without_end(encoder), Swatches(), max_batch=1)
+        sampling = Sampling(temperature=1.0, max_tokens=1000, seed=1)
+        stream = policy.stream(conversation(1, 0), sampling=sampling, task=TASK)
+        assert isinstance(await anext(stream), str)
+        await stream.aclose()
+        return await ask(policy, words=2, tokens=3)
+
+    with Watched(model) as watched:
+        assert len(asyncio.run(run()).token_ids) == 3
+    assert len(watched.steps) < 200
+
+
+def test_a_stream_raises_the_error_of_its_request(model, encoder):
+    bad = [Message(role="user", parts=(ImageRef(item_id="x", width=32, height=32),))]
+    with pytest.raises(ValueError, match="invalid literal"):
+        heard(TransformersPolicy(model, encoder, Swatches()), bad, Sampling())
+
+
+def test_an_encoder_of_another_family_is_refused(model, encoder):
+    with pytest.raises(ValueError, match="cuts patches of 14 px, not as qwen3_vl"):
+        TransformersPolicy(model, Encoder(encoder.tokenizer, patching=QWEN2_5_VL), Swatches())
+
+
+def test_the_mode_of_the_model_is_restored_before_the_last_reply(model, encoder):
+    async def run():
+        policy = TransformersPolicy(model, encoder, Swatches())
+        for _ in range(20):
+            await ask(policy, words=1, tokens=2)
+            assert model.training
+
+    model.train()
     asyncio.run(run())
-    assert sizes == [4, 2]
-    assert ticks > 5 and threading.main_thread() not in threads and len(threads) == 1
+    model.eval()
 
 
 def test_a_prompt_that_cannot_be_served_fails_alone(model, encoder):

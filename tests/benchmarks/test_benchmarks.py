@@ -1,0 +1,68 @@
+"""Each benchmark at a size that takes seconds: one JSON line with its figures, and what it claims beside them holds."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
+SMALL = {
+    "energy_budget": ["--sizes", "200,400", "--repeats", "1"],
+    "loop_overhead": ["--nodes", "3", "--rollouts", "1", "--peer-nodes", "3"],
+    "local_rollouts": [
+        "--questions",
+        "4",
+        "--datasets",
+        "hotpotqa,squad",
+        "--repeats",
+        "1",
+        "--threads",
+        "1",
+    ],
+}
+
+
+def run(name: str, *arguments: str) -> str:
+    command = [sys.executable, str(FOLDER / f"{name}.py"), *arguments]
+    finished = subprocess.run(command, capture_output=True, text=True, cwd=FOLDER.parent, timeout=110)
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout
+
+
+@pytest.fixture(scope="module")
+def lines() -> dict[str, dict[str, Any]]:
+    """The only line of each benchmark."""
+    return {name: json.loads(run(name, *arguments)) for name, arguments in SMALL.items()}
+
+
+def test_each_prints_its_name_its_sizes_and_its_peer_on_one_line(lines: dict[str, dict[str, Any]]):
+    for name, line in lines.items():
+        assert line["name"] == name and line["sizes"] and line["peer"]
+        assert line["ratio"] > 0
+
+
+def test_the_policy_answers_as_the_plain_generate_of_the_peer_does(lines: dict[str, dict[str, Any]]):
+    line = lines["local_rollouts"]
+    assert line["sizes"]["questions"] == line["same_answers"] == 4
+    assert line["failed"] == 0 and line["sizes"]["tokens"] > 0
+
+
+def test_the_growth_of_energies_is_a_slope_over_the_sizes_asked_for(lines: dict[str, dict[str, Any]]):
+    line = lines["energy_budget"]
+    assert list(line["ms"]) == ["200", "400"] and isinstance(line["exponent"], float)
+
+
+def test_steps_are_measured_at_the_size_asked_for(lines: dict[str, dict[str, Any]]):
+    # four more nodes are made of two steps each
+    assert lines["loop_overhead"]["sizes"]["steps"] == 8
+
+
+@pytest.mark.parametrize("name", ["energy_budget", "loop_overhead"])
+def test_each_says_how_it_is_used(name: str):
+    text = run(name, "--help")
+    assert "usage:" in text and "peer" in text
