@@ -4,6 +4,7 @@ Holds the reading and arranging; the page itself is ``infra.report``. Writes ``r
 beside it.
 """
 
+import base64
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -87,7 +88,9 @@ def run(config: RunConfig, reporter: Reporter) -> None:
     reporter.say("\n" + as_text(report))
     page = storage.path(config.report, "index.html")
     reporter.say(f"report: {page}")
-    reporter.finish({"page": page, "methods": [row.name for row in report.methods]})
+    reporter.finish(
+        {"page": page, "methods": [row.name for row in report.methods], **graph_metadata(document)}
+    )
 
 
 def build(document: Mapping[str, Any], *, ggpo: Records, cold_start: Records, config: RunConfig) -> Report:
@@ -256,6 +259,18 @@ def as_text(report: Report) -> str:
         )
         lines.append(f"{each.before} -> {each.after}: {change} points ({low} to {high}), {each.verdict}")
     return "\n".join(lines)
+
+
+def graph_metadata(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The drawing of one memory graph, if possible of a right answer, as Dagster shows it beside the numbers."""
+    drawn = [each for each in document["examples"] if each.get("drawing")]
+    if not drawn:
+        return {}
+    shown = next((each for each in drawn if each["correct"]), drawn[0])
+    head, rest = shown["drawing"].split(">", 1)
+    alone = f"{head}><style>{CSS}</style>{rest}"
+    address = f"data:image/svg+xml;base64,{base64.b64encode(alone.encode()).decode()}"
+    return {"graph": {"raw_value": f"![memory graph]({address})", "type": "md"}}
 
 
 def _inline(example: Mapping[str, Any]) -> str:

@@ -5,10 +5,12 @@ The policy is a random model of a few thousand weights: what it answers is noise
 
 import json
 import shutil
+from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import dagster as dg
 import pytest
@@ -277,6 +279,11 @@ def test_dagster_records_what_the_subprocess_reported(root: Path, recipe: Recipe
     assert event.materialization.metadata["page"].value == str(
         root / config_of(root, recipe).report / "index.html"
     )
+    graph = event.materialization.metadata["graph"]
+    assert isinstance(graph, dg.MarkdownMetadataValue) and graph.md_str is not None
+    encoded = graph.md_str.removeprefix("![memory graph](data:image/svg+xml;base64,").removesuffix(")")
+    drawing = ElementTree.fromstring(b64decode(encoded))
+    assert drawing.get("class") == "memory-graph"
 
 
 def test_a_step_that_comes_too_early_says_which_job_is_missing(tmp_path: Path, recipe: Recipe):
