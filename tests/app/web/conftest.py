@@ -42,9 +42,12 @@ def address(root: Path) -> Iterator[str]:
         yield where
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The Chromium on the path."""
+    """The Chromium on the path.
+
+    No longer than a module: while it is open an event loop runs in this thread, where nobody else's tests could run theirs.
+    """
     binary = shutil.which("chromium") or shutil.which("chromium-browser")
     if binary is None:
         pytest.skip("no chromium on the path")
