@@ -6,48 +6,19 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from app.cli import main
+from tests.app.command_line import Vimrag
 
 ROOT = Path(__file__).resolve().parents[2]
 WORLD = {
     f"{kind}": f"The {kind} of the harbour opened in {1900 + number}."
     for number, kind in enumerate(("pier", "crane", "mill"))
 }
-
-
-class Said(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """The one JSON object on standard output; anything beside it fails."""
-        assert self.out.count("\n") == 1 and self.out.endswith("\n")
-        return json.loads(self.out)
-
-
-Vimrag = Callable[..., Said]
-
-
-@pytest.fixture
-def vimrag(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Vimrag:
-    """Runs a command line in this process and gives its exit code and what it wrote to both streams."""
-    for name in ("VIMRAG_ROOT", "VIMRAG_RAW", "VIMRAG_DEBUG"):
-        monkeypatch.delenv(name, raising=False)
-
-    def run(*arguments: object) -> Said:
-        capfd.readouterr()
-        code = main([str(argument) for argument in arguments])
-        return Said(code, *capfd.readouterr())
-
-    return run
 
 
 @pytest.fixture(scope="module")

@@ -4,47 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 from PIL import Image
 
-from app.cli import main
 from assets.corpus import read_items
 from assets.dataset import DATASETS
 from infra.storage import Storage
-
-
-class Said(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """The one JSON object on standard output; anything beside it fails."""
-        assert self.out.count("\n") == 1
-        return json.loads(self.out)
-
-
-Vimrag = Callable[..., Said]
-
-
-@pytest.fixture
-def vimrag(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Vimrag:
-    """Runs a command line in this process and gives its exit code and what it wrote to both streams."""
-    for name in ("VIMRAG_ROOT", "VIMRAG_RAW", "VIMRAG_DEBUG"):
-        monkeypatch.delenv(name, raising=False)
-
-    def run(*arguments: object) -> Said:
-        capfd.readouterr()
-        code = main([str(argument) for argument in arguments])
-        return Said(code, *capfd.readouterr())
-
-    return run
+from tests.app.command_line import Vimrag
 
 
 def squad_rows(folder: Path, number: int) -> None:

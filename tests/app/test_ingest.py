@@ -2,48 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from app.cli import main
 from app.commands.ingest import SHOWN_FILES
 from assets.miniature.writers.pdf import PdfPage, pdf_bytes
-
-
-class Said(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """The one JSON object on standard output; anything beside it fails."""
-        assert self.out.count("\n") == 1 and self.out.endswith("\n")
-        return json.loads(self.out)
-
-
-Vimrag = Callable[..., Said]
-
-
-@pytest.fixture
-def vimrag(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Vimrag:
-    """Runs a command line in this process and gives its exit code and what it wrote to both streams."""
-    for name in ("VIMRAG_ROOT", "VIMRAG_DEBUG"):
-        monkeypatch.delenv(name, raising=False)
-
-    def run(*arguments: object) -> Said:
-        capfd.readouterr()
-        code = main([str(argument) for argument in arguments])
-        said = capfd.readouterr()
-        return Said(code, said.out, said.err)
-
-    return run
+from tests.app.command_line import Vimrag
 
 
 @pytest.fixture
