@@ -52,6 +52,8 @@ def curve_chart(curve: Curve) -> str:
     for number, band in enumerate(curve.bands):
         steps, low, high = ([row[at] for row in band] for at in range(3))
         axes.fill_between(steps, low, high, color=COLOURS[number % len(COLOURS)], alpha=0.15, linewidth=0)
+    if all(float(x).is_integer() for _, points in curve.series for x, _ in points):
+        axes.locator_params(axis="x", integer=True)
     axes.set_xlabel(curve.x_label)
     axes.set_ylabel(curve.y_label)
     axes.grid(axis="y", color=INK, alpha=0.15, linewidth=0.6)
