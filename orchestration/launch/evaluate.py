@@ -5,7 +5,6 @@ report needs. A method is a memory policy with a checkpoint's weights.
 """
 
 import asyncio
-import base64
 import json
 import math
 import sys
@@ -14,7 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from infra.images import encode_jpeg
 from infra.manifest import publish
 from infra.storage import Storage
 from memory_graph.drawing.svg import draw
@@ -23,6 +21,8 @@ from model import trajectory_store
 from model.agreement import agreement
 from model.evaluation import Comparison, Evaluation, compare, evaluate, noted, table
 from model.limits import BY_PROFILE
+from model.memory.registry import MEMORIES, TRAINED
+from model.picture_uris import data_uri
 from model.records import Task, Trajectory
 from model.rollouts import Collection, Progress
 from model.spending import Spending, Step, saving, spending
@@ -51,21 +51,7 @@ class Method:
     memory: str
 
 
-_BASELINES = (
-    "closed_book",
-    "vanilla",
-    "videorag",
-    "universalrag",
-    "react",
-    "mem1",
-    "memagent",
-    "vimrag_text",
-    "vimrag_equal",
-    "precaption",
-    "raw_visual",
-    "context_caption",
-    "related_visual",
-)
+_BASELINES = tuple(name for name in MEMORIES if name not in ("vimrag", TRAINED))
 METHODS = {
     **{name: Method(weights="cold_start", memory=name) for name in _BASELINES},
     "cold_start": Method(weights="cold_start", memory="vimrag"),
@@ -247,8 +233,9 @@ def _drawn(trajectory: Trajectory, world: World) -> str:
 
     def thumbnail(item_id: str, time_s: float | None) -> str | None:
         picture = world.media.image(item_id) if time_s is None else world.media.frame(item_id, time_s)
-        picture.thumbnail((THUMBNAIL, THUMBNAIL))
-        return f"data:image/jpeg;base64,{base64.b64encode(encode_jpeg(picture)).decode()}"
+        small = picture.copy()
+        small.thumbnail((THUMBNAIL, THUMBNAIL))
+        return data_uri(small)
 
     limits, allocation = BY_PROFILE[world.recipe.profile], allocation_of(trajectory.memory)
     stand = standing(trajectory.graph, limits=limits, allocation=allocation, titles={})
