@@ -65,11 +65,15 @@ def granted(ref: ImageRef, media: MediaSource) -> Image.Image:
     return image
 
 
+def goes_as_png(image: Image.Image) -> bool:
+    """Whether an RGB picture is small or flat."""
+    return image.width * image.height <= SMALL_PIXELS or image.getcolors(FLAT_COLOURS) is not None
+
+
 def data_uri(image: Image.Image) -> str:
     """An RGB picture as ``data:image/png`` or ``data:image/jpeg``; the head of this file says which."""
-    small = image.width * image.height <= SMALL_PIXELS
     target = io.BytesIO()
-    if small or image.getcolors(FLAT_COLOURS) is not None:
+    if goes_as_png(image):
         kind = "png"
         image.save(target, "PNG")
     else:

@@ -14,10 +14,9 @@ from PIL import Image
 
 from assets.media import ShardMedia
 from infra.images import encode_jpeg, encode_png
+from model.picture_uris import goes_as_png
 
 KEPT_BYTES = 64 * 1024 * 1024
-SMALL_PIXELS = 128 * 128
-FLAT_COLOURS = 256
 
 
 class Wanted(NamedTuple):
@@ -82,8 +81,7 @@ def shrunk(image: Image.Image, width: int, height: int) -> Image.Image:
 
 def encoded(image: Image.Image) -> Rendering:
     """As PNG or JPEG; the head of this file says which."""
-    small = image.width * image.height <= SMALL_PIXELS
-    if small or image.getcolors(FLAT_COLOURS) is not None:
+    if goes_as_png(image):
         data, media_type = encode_png(image), "image/png"
     else:
         data, media_type = encode_jpeg(image), "image/jpeg"
