@@ -1,43 +1,36 @@
 """GGPO: rollouts of the current policy, one update from them, and again; a checkpoint and a validation now and then.
 
-Holds the loop of a run; an update is ``model.trainer``, a rollout ``model.rollouts``. Each rank rolls out its share of the
+Holds the loop of a run; an update is ``model.trainer``, its rollouts ``rollout_phase.py``. Each rank rolls out its share of the
 questions with its own copy of the weights, then all ranks train on all rollouts. A run that was ended goes on where its last
 checkpoint stands.
 """
 
-import asyncio
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from torch import distributed as dist
-
 from infra.progress import duration
 from infra.storage import Storage
 from model import checkpoint, trajectory_store
 from model.advantage import with_advantages
-from model.agent import Agent, derived_seed
 from model.algorithm import ALGORITHMS, Algorithm, Schedule
 from model.batches import InputBuilder
-from model.curriculum import Curriculum
 from model.engine import Engine, EngineConfig
-from model.evaluation import grade_all
 from model.lora import Lora
 from model.metrics import MetricsWriter, UpdateMetrics
 from model.parity import ParityConfig, bf16_parity
-from model.records import Task, Trajectory
-from model.rollouts import Collection, Progress, collect, ordered_by_group
 from model.trainer import Trainer
 from model.transformers_policy import TransformersPolicy
 from orchestration.launch.agents import GREEDY, Weights, World, chosen, load
-from orchestration.launch.join import MetricGrader, tasks_of_split
+from orchestration.launch.join import tasks_of_split
 from orchestration.launch.mirror import Mirror
 from orchestration.launch.process import rank, run_script
-from orchestration.launch.reporter import Reporter, progress
+from orchestration.launch.reporter import Reporter
+from orchestration.launch.rollout_phase import Crew, RolloutPhase
 from orchestration.recipes import Ggpo
 from orchestration.run_config import RunConfig
 
@@ -106,25 +99,24 @@ class Run:
         memory = world.memory("vimrag", self._encoder, training=True)
         self._agent = world.agent(self.policy, memory, temperature=ggpo.temperature)
         self._careful = world.agent(self.policy, world.memory("vimrag", self._encoder), temperature=GREEDY)
-        self._tasks = {task.id: task for task in tasks_of_split(storage, "train")}
-        self._curriculum = Curriculum(self._tasks, seed=ggpo.seed, by_success=ggpo.by_success)
+        crew = Crew(self.engine.rank, self.engine.world_size)
+        self._rollouts = RolloutPhase(config.recipe, tasks_of_split(storage, "train"), crew, reporter)
         self._validation = tasks_of_split(storage, "val", per_dataset=ggpo.validation, seed=ggpo.seed)
         self._began = monotonic()
         self._first = 0
         self._rewards: list[float] = []
-        self._score: float | None = None
 
     def resume(self, path: Path) -> None:
         """Go on from the checkpoint at ``path``, whose weights (without adapters: those it began with) were loaded."""
         reached = checkpoint.restore(path, engine=self.engine)
         self.trainer.updates = self._first = reached.update
-        self._curriculum.load(reached.data_order)
+        self._rollouts.curriculum.load(reached.data_order)
         self._reporter.say(f"resuming after update {reached.update}")
 
     def update(self, folder: Path) -> dict[str, Any]:
         """Rollouts and one update; its metrics as a record. The rollouts go to a file of ``folder``."""
         began, number = monotonic(), self.trainer.updates
-        trajectories, spent = self._collect()
+        trajectories, spent = self._rollouts.gather(self._agent, number)
         rollout_s = monotonic() - began
         if self.engine.rank == 0:
             scored = with_advantages(trajectories, algorithm=self.trainer.algorithm)
@@ -135,49 +127,9 @@ class Run:
         self._reporter.say(self._line(metrics, rollout_s))
         return {**metrics.record(), "rollouts_spent": spent, "rollout_seconds": rollout_s}
 
-    def _collect(self) -> tuple[list[Trajectory], int]:
-        """Graded rollouts to train on, and how many were made.
-
-        Where the recipe re-samples, questions whose rollouts are all alike are replaced; if all are so to the end, the last
-        ones stay.
-        """
-        ggpo, number = self._recipe.ggpo, self.trainer.updates
-        kept: dict[str, list[Trajectory]] = {}
-        latest: dict[str, list[Trajectory]] = {}
-        drawn: set[str] = set()
-        spent = 0
-        for turn in range(ggpo.resamples + 1):
-            names = self._curriculum.draw(ggpo.questions - len(kept), without=drawn)
-            if not names:
-                break
-            drawn.update(names)
-            plan = Collection(
-                group_size=ggpo.group_size,
-                concurrency=self._recipe.evaluation.concurrency,
-                seed=derived_seed(ggpo.seed, number, turn),
-            )
-            tasks = [self._tasks[name] for name in names]
-            again = f", again {turn}" if turn else ""
-            found = self._rollouts(self._agent, tasks, plan, f"update {number + 1}: rollouts{again}")
-            spent += len(found)
-            latest = _by_question(found)
-            self._count(latest)
-            kept |= {name: group for name, group in latest.items() if not ggpo.resamples or teaches(group)}
-        return [each for group in (kept or latest).values() for each in group], spent
-
-    def _count(self, groups: Mapping[str, Sequence[Trajectory]]) -> None:
-        for name, group in groups.items():
-            verdicts = [each.correct for each in group if each.correct is not None]
-            self._curriculum.record(name, right=sum(verdicts), rollouts=len(verdicts))
-
     def validate(self) -> float:
         """Share of the validation questions answered rightly, greedily."""
-        plan = Collection(concurrency=self._recipe.evaluation.concurrency, seed=self._recipe.ggpo.seed)
-        answered = self._rollouts(self._careful, self._validation, plan, "validation")
-        verdicts = [each.correct for each in answered if each.correct is not None]
-        self._score = sum(verdicts) / len(verdicts) if verdicts else math.nan
-        self._reporter.say(f"validation: {self._score:.1%} of {len(verdicts)} questions right")
-        return self._score
+        return self._rollouts.validate(self._careful, self._validation)
 
     def save(self, folder: Path, score: float | None) -> None:
         """A checkpoint of this update."""
@@ -185,7 +137,7 @@ class Run:
             update=self.trainer.updates,
             steps=self.engine.steps,
             score=score,
-            data_order=self._curriculum.state(),
+            data_order=self._rollouts.curriculum.state(),
         )
         checkpoint.save(
             folder,
@@ -210,28 +162,6 @@ class Run:
             "seconds": monotonic() - self._began,
         }
 
-    def _rollouts(
-        self, agent: Agent, tasks: Sequence[Task], plan: Collection, stage: str
-    ) -> list[Trajectory]:
-        """Graded rollouts of all ranks in one order."""
-        mine = tasks[self.engine.rank :: self.engine.world_size]
-        shown = progress(self._reporter)
-        shown(stage, 0, len(mine) * plan.group_size)
-
-        def on_progress(now: Progress) -> None:
-            shown(stage, now.done, now.total)
-
-        async def roll() -> tuple[Trajectory, ...]:
-            groups = await collect(agent, mine, plan, on_progress=on_progress)
-            return await grade_all(ordered_by_group(groups), MetricGrader())
-
-        graded = asyncio.run(roll()) if mine else ()
-        if self.engine.world_size == 1:
-            return list(graded)
-        parts: list[Any] = [None] * self.engine.world_size
-        dist.all_gather_object(parts, graded)
-        return [trajectory for part in parts for trajectory in part]
-
     def _line(self, metrics: UpdateMetrics, rollout_s: float) -> str:
         done, total = metrics.update + 1, self._recipe.ggpo.updates
         gradient = "none" if math.isnan(metrics.gradient_norm) else f"{metrics.gradient_norm:.3g}"
@@ -241,18 +171,6 @@ class Run:
             f"{metrics.num_segments} segments ({metrics.num_pruned} pruned), gradient {gradient}, "
             f"rollouts {rollout_s:.0f} s, update {metrics.seconds:.0f} s, {duration(left)} left"
         )
-
-
-def teaches(group: Sequence[Trajectory]) -> bool:
-    """Whether rewards differ within a group, so that there is an advantage."""
-    return len({each.reward for each in group if each.reward is not None}) > 1
-
-
-def _by_question(trajectories: Sequence[Trajectory]) -> dict[str, list[Trajectory]]:
-    groups: dict[str, list[Trajectory]] = {}
-    for each in trajectories:
-        groups.setdefault(each.task.id, []).append(each)
-    return groups
 
 
 def algorithm_of(ggpo: Ggpo) -> Algorithm:

@@ -29,7 +29,7 @@ from model.records import Outcome, Task, Trajectory
 from model.tiny.config import TinyShape, build_model
 from model.tiny.tokenizer import build_tokenizer
 from orchestration.definitions import build_defs
-from orchestration.launch import cold_start, evaluate, report, train_ggpo
+from orchestration.launch import cold_start, evaluate, report, rollout_phase, train_ggpo
 from orchestration.launch.agents import load
 from orchestration.launch.join import tasks_of_split
 from orchestration.miniature_assets import ensure_miniature
@@ -195,8 +195,8 @@ def test_a_group_teaches_when_its_rewards_differ():
             task=task, graph=MemoryGraph(question="?"), segments=(), outcome=Outcome.ABSTAINED, reward=reward
         )
 
-    assert train_ggpo.teaches([rollout(1.0), rollout(0.0)])
-    assert not train_ggpo.teaches([rollout(1.0), rollout(1.0), rollout(None)])
+    assert rollout_phase.teaches([rollout(1.0), rollout(0.0)])
+    assert not rollout_phase.teaches([rollout(1.0), rollout(1.0), rollout(None)])
 
 
 def test_an_ended_run_goes_on_from_its_checkpoint(root: Path, recipe: Recipe, trained: Heard):

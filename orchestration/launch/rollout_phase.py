@@ -1,0 +1,131 @@
+"""The rollouts of a training run: which questions are drawn, who rolls them out, which groups are replaced.
+
+Holds the first half of an update only, up to graded trajectories; learning from them is ``model.trainer``, the loop
+``train_ggpo.py``. Every rank rolls out its share of the questions; all ranks get all rollouts in one order.
+"""
+
+import asyncio
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from torch import distributed as dist
+
+from model.agent import Agent, derived_seed
+from model.curriculum import Curriculum
+from model.evaluation import grade_all
+from model.records import Task, Trajectory
+from model.rollouts import Collection, Progress, collect, ordered_by_group
+from orchestration.launch.join import MetricGrader
+from orchestration.launch.reporter import Reporter, progress
+from orchestration.recipes import Recipe
+
+
+class Gathered(NamedTuple):
+    """Graded rollouts to train on, question after question, and how many were made to get them."""
+
+    trajectories: list[Trajectory]
+    spent: int
+
+
+class Crew(NamedTuple):
+    """This process's place among the ranks that roll out together."""
+
+    rank: int
+    world_size: int
+
+
+class RolloutPhase:
+    """Draws questions and rolls them out.
+
+    Args:
+        recipe: group sizes, re-sampling, seeds.
+        tasks: the training questions.
+        crew: whose share of the questions is rolled out here.
+        reporter: hears of progress.
+    """
+
+    def __init__(self, recipe: Recipe, tasks: Sequence[Task], crew: Crew, reporter: Reporter) -> None:
+        self._recipe, self._crew, self._reporter = recipe, crew, reporter
+        self._tasks = {task.id: task for task in tasks}
+        ggpo = recipe.ggpo
+        self.curriculum = Curriculum(self._tasks, seed=ggpo.seed, by_success=ggpo.by_success)
+
+    def gather(self, agent: Agent, number: int) -> Gathered:
+        """The rollouts of update ``number``, from 0.
+
+        Where the recipe re-samples, questions whose rollouts are all alike are replaced; if all are so to the end, the last
+        ones stay.
+        """
+        ggpo = self._recipe.ggpo
+        kept: dict[str, list[Trajectory]] = {}
+        latest: dict[str, list[Trajectory]] = {}
+        drawn: set[str] = set()
+        spent = 0
+        for turn in range(ggpo.resamples + 1):
+            names = self.curriculum.draw(ggpo.questions - len(kept), without=drawn)
+            if not names:
+                break
+            drawn.update(names)
+            plan = Collection(
+                group_size=ggpo.group_size,
+                concurrency=self._recipe.evaluation.concurrency,
+                seed=derived_seed(ggpo.seed, number, turn),
+            )
+            tasks = [self._tasks[name] for name in names]
+            again = f", again {turn}" if turn else ""
+            found = self._rollouts(agent, tasks, plan, f"update {number + 1}: rollouts{again}")
+            spent += len(found)
+            latest = by_question(found)
+            self._count(latest)
+            kept |= {name: group for name, group in latest.items() if not ggpo.resamples or teaches(group)}
+        return Gathered([each for group in (kept or latest).values() for each in group], spent)
+
+    def validate(self, agent: Agent, tasks: Sequence[Task]) -> float:
+        """Share of ``tasks`` that ``agent`` answers rightly; NaN if none has a verdict."""
+        plan = Collection(concurrency=self._recipe.evaluation.concurrency, seed=self._recipe.ggpo.seed)
+        answered = self._rollouts(agent, tasks, plan, "validation")
+        verdicts = [each.correct for each in answered if each.correct is not None]
+        score = sum(verdicts) / len(verdicts) if verdicts else math.nan
+        self._reporter.say(f"validation: {score:.1%} of {len(verdicts)} questions right")
+        return score
+
+    def _count(self, groups: Mapping[str, Sequence[Trajectory]]) -> None:
+        for name, group in groups.items():
+            verdicts = [each.correct for each in group if each.correct is not None]
+            self.curriculum.record(name, right=sum(verdicts), rollouts=len(verdicts))
+
+    def _rollouts(
+        self, agent: Agent, tasks: Sequence[Task], plan: Collection, stage: str
+    ) -> list[Trajectory]:
+        """Graded rollouts of all ranks in one order."""
+        mine = tasks[self._crew.rank :: self._crew.world_size]
+        shown = progress(self._reporter)
+        shown(stage, 0, len(mine) * plan.group_size)
+
+        def on_progress(now: Progress) -> None:
+            shown(stage, now.done, now.total)
+
+        async def roll() -> tuple[Trajectory, ...]:
+            groups = await collect(agent, mine, plan, on_progress=on_progress)
+            return await grade_all(ordered_by_group(groups), MetricGrader())
+
+        graded = asyncio.run(roll()) if mine else ()
+        if self._crew.world_size == 1:
+            return list(graded)
+        parts: list[Any] = [None] * self._crew.world_size
+        dist.all_gather_object(parts, graded)
+        return [trajectory for part in parts for trajectory in part]
+
+
+def teaches(group: Sequence[Trajectory]) -> bool:
+    """Whether rewards differ within a group, so that there is an advantage."""
+    return len({each.reward for each in group if each.reward is not None}) > 1
+
+
+def by_question(trajectories: Sequence[Trajectory]) -> dict[str, list[Trajectory]]:
+    """The groups, in the order of their first rollouts."""
+    groups: dict[str, list[Trajectory]] = {}
+    for each in trajectories:
+        groups.setdefault(each.task.id, []).append(each)
+    return groups
