@@ -18,7 +18,7 @@ from typing import TypeVar
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
 from infra.chat_assembly import Assembly, Usage, estimated_usage
-from infra.chat_errors import MAX_NAMED, Refused, Unavailable, transport
+from infra.chat_errors import MAX_NAMED, BudgetSpent, Refused, Unavailable, transport
 from infra.chat_ledger import Ledger, Prices, Spent
 from infra.chat_pace import Pace
 from infra.chat_records import ChatReply, ChatRequest, ChatSettings, Request
@@ -26,6 +26,7 @@ from infra.chat_wire import Messages, Wire
 from infra.errors import EndpointError
 
 __all__ = [
+    "BudgetSpent",
     "ChatClient",
     "ChatReply",
     "ChatRequest",
@@ -54,8 +55,9 @@ class _Begun:
 class ChatClient:
     """One endpoint. Use it from one event loop, and close it.
 
-    Every call raises one of two kinds of ``EndpointError``: ``Refused`` where asking again will not help (key, model, prompt
-    too long, address), ``Unavailable`` after the last attempt (overload, broken connection, silence).
+    Every call raises one of three kinds of ``EndpointError``: ``Refused`` where asking again will not help (key, model, prompt
+    too long, address), ``Unavailable`` after the last attempt (overload, broken connection, silence), ``BudgetSpent`` where
+    the settings allow no further request.
     """
 
     def __init__(self, settings: ChatSettings) -> None:

@@ -44,6 +44,10 @@ class Unavailable(EndpointError):
         self.retry_after_s = retry_after_s
 
 
+class BudgetSpent(EndpointError):
+    """As many requests were sent as this client may send."""
+
+
 class Stated(NamedTuple):
     """An error as the server words it; empty where it says nothing."""
 

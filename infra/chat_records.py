@@ -99,6 +99,8 @@ class ChatSettings:
     max_reply_bytes: int = 32 * 1024 * 1024
     """Of one response as it arrives: 60,000 streamed tokens at some 500 bytes of framing each."""
     prices: Prices | None = None
+    max_requests: int | None = None
+    """Requests for replies that are ever sent, retries included; the next one raises ``BudgetSpent``."""
 
     def __post_init__(self) -> None:
         _check_url(self.base_url)
@@ -113,6 +115,8 @@ class ChatSettings:
         times = (self.timeout_s, self.connect_timeout_s, self.stall_timeout_s, self.total_timeout_s)
         if min(times) <= 0 or min(self.backoff_s, self.max_wait_s) < 0:
             raise ValueError(f"times of the endpoint out of range: {self}")
+        if self.max_requests is not None and self.max_requests < 1:
+            raise ValueError(f"the most requests must be at least 1, got {self.max_requests}")
         if self.requests_per_minute is not None and self.requests_per_minute <= 0:
             raise ValueError(f"requests per minute must be positive, got {self.requests_per_minute}")
 

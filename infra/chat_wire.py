@@ -17,6 +17,7 @@ import httpx
 from infra.chat_assembly import Assembly, Malformed
 from infra.chat_body import RequestShape
 from infra.chat_errors import (
+    BudgetSpent,
     Refused,
     Stated,
     Unavailable,
@@ -71,7 +72,7 @@ class Wire:
         silence_s = self._settings.stall_timeout_s if stream else self._settings.timeout_s
         while True:
             body = self.shape.body(model, messages, request, stream=stream)
-            self._ledger.add(requests=1)
+            self._book()
             url = f"{self._base}/chat/completions"
             exchange = self._http.stream("POST", url, json=body, timeout=self._timeout(silence_s))
             response = await stack.enter_async_context(exchange)
@@ -84,6 +85,13 @@ class Wire:
             words = await self._words(response)
             if response.status_code not in (400, 422) or not self.shape.adapt(words, body):
                 raise await self._refusal(response, words, model)
+
+    def _book(self) -> None:
+        """Count a request that is about to be sent; raise ``BudgetSpent`` if it is one too many."""
+        limit = self._settings.max_requests
+        if limit is not None and self._ledger.snapshot().requests >= limit:
+            raise BudgetSpent(f"{self.where}: all {limit:,} requests allowed were sent")
+        self._ledger.add(requests=1)
 
     async def whole(self, response: httpx.Response) -> Assembly:
         """The reply of an answer that is not streamed."""

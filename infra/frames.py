@@ -62,7 +62,7 @@ def probe(source: Path | bytes) -> VideoInfo:
         MediaError: ``video_missing``, ``video_unreadable``, ``video_without_picture``, ``video_too_large``,
             ``video_too_long``.
     """
-    with _open(source) as (container, stream):
+    with opened(source) as (container, stream):
         duration_s = _duration(container, stream)
         fps = float(stream.average_rate or stream.guessed_rate or 0) or 25.0
         info = VideoInfo(duration_s, fps, stream.width, stream.height)
@@ -121,7 +121,7 @@ def frames(source: Path | bytes, times_s: Sequence[float]) -> list[Frame]:
 
 
 def _pictures(source: Path | bytes, wanted: Sequence[float], *, may_seek: bool) -> dict[float, Image.Image]:
-    with _open(source) as (container, stream):
+    with opened(source) as (container, stream):
         may_seek = may_seek and not SEEKABLE.isdisjoint(container.format.name.split(","))
         walk = _Walk(container, stream, may_seek=may_seek)
         return {time_s: walk.at(time_s) for time_s in wanted}
@@ -204,7 +204,8 @@ class _Walk:
 
 
 @contextmanager
-def _open(source: Path | bytes) -> Iterator[tuple[InputContainer, VideoStream]]:
+def opened(source: Path | bytes) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """The container and its first video stream, while the block lasts. Raises ``MediaError`` as ``probe`` does."""
     if isinstance(source, Path) and not source.is_file():
         raise MediaError("video_missing", source.name)
     name = source.name if isinstance(source, Path) else "bytes"

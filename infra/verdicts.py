@@ -1,4 +1,4 @@
-"""A file of texts by key that several processes may read and write at once: where verdicts of a judge are kept.
+"""A file of texts by key that several processes may read and write at once: where verdicts of a judge and paid replies are kept.
 
 SQLite on a local disk. Holds no meaning: keys are hashes, values are texts. The first value of a key stays, so that a
 repeated evaluation reads the very verdict it was first given.
@@ -48,6 +48,13 @@ class VerdictFile:
         """Store a value unless the key has one. Raises ``StorageError``."""
         with self._lock, boundary(StorageError, f"write the verdicts {self._path}"):
             self._connection.execute("INSERT OR IGNORE INTO verdicts VALUES (?, ?)", (key, value))
+
+    def texts(self) -> list[str]:
+        """All values, in key order. Raises ``StorageError``."""
+        with self._lock, boundary(StorageError, f"read the verdicts {self._path}"):
+            return [
+                str(row[0]) for row in self._connection.execute("SELECT value FROM verdicts ORDER BY key")
+            ]
 
     def close(self) -> None:
         """Close the file."""
