@@ -22,11 +22,15 @@ BUCKET = "vimrag-tests"
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real sample records, one folder a dataset; tests that need it are skipped without it."""
-    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
-    if not folder.is_dir():
-        pytest.skip(f"no sample records at {folder}")
-    return folder
+    """The folder of real sample records, one folder a dataset; tests that need it are skipped without it.
+
+    It lies beside the repository, or one folder higher where that is a worktree among others.
+    """
+    above = Path(__file__).resolve().parents[2:4]
+    for folder in (one / "shared" / "data" for one in above):
+        if folder.is_dir():
+            return folder
+    pytest.skip(f"no sample records at shared/data below {' or '.join(map(str, above))}")
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """Large JSON files element by element: never more than one element and one chunk in memory.
 
-Reads, plain or compressed by gzip, in UTF-8 or UTF-16: arrays, objects (their members; a member that is an
+Reads, plain or compressed (gzip, bzip2, xz, zstd), in UTF-8 or UTF-16: arrays, objects (their members; a member that is an
 array gives its elements), records one a line, and several of these behind each other. An element that is not
 JSON is reported and stepped over; a file that ends too early, or goes on behind its end, is reported. NaN and
 infinities are read as null: no benchmark means them. What the elements mean is the parsers' business.
@@ -8,21 +8,32 @@ infinities are read as null: no benchmark means them. What the elements mean is 
 
 from __future__ import annotations
 
+import bz2
 import codecs
 import gzip
 import io
+import lzma
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import IO, NamedTuple, TextIO, cast
 
+import pyarrow as pa
+
 from assets.parsers.json_reader import MAX_ELEMENT_CHARS, FileMalformed, IsRecord, Read, Reader, decoded
+from assets.parsers.raw_folder import COMPRESSED
 from assets.parsers.records import Skipped
 
 CHUNK_CHARS = 1 << 20
 LINE_SUFFIXES = (".jsonl", ".ndjson")
-UNREADABLE = (OSError, EOFError, zlib.error, UnicodeError)
+UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError, UnicodeError)
+UNPACKERS: dict[bytes, Callable[[IO[bytes]], object]] = {
+    b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
+    b"BZh": bz2.BZ2File,
+    b"\xfd7zXZ\x00": lzma.LZMAFile,
+    b"\x28\xb5\x2f\xfd": lambda file: pa.CompressedInputStream(pa.PythonFile(file, mode="r"), "zstd"),
+}
 
 
 class Element(NamedTuple):
@@ -55,8 +66,9 @@ def elements(
 def open_text(path: Path) -> TextIO:
     """The text of a file, unpacked; bytes that are no UTF-8 become lone surrogates, which ``elements`` reports."""
     file = cast(IO[bytes], path.open("rb"))
-    if file.peek(2)[:2] == b"\x1f\x8b":  # type: ignore[attr-defined]
-        file = cast(IO[bytes], io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=file))))
+    head = file.peek(6)[:6]  # type: ignore[attr-defined]
+    if unpack := next((unpack for magic, unpack in UNPACKERS.items() if head.startswith(magic)), None):
+        file = cast(IO[bytes], io.BufferedReader(cast(io.RawIOBase, unpack(file))))
     head = file.peek(2)[:2]  # type: ignore[attr-defined]
     if head in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         return io.TextIOWrapper(file, encoding="utf-16", errors="replace")
@@ -69,7 +81,7 @@ def _is_lines(path: Path, where: str, is_record: IsRecord) -> bool:
         first = _next_line(stream)
         if first.startswith("["):
             return False
-        if where.lower().removesuffix(".gz").endswith(LINE_SUFFIXES):
+        if _unpacked(where).endswith(LINE_SUFFIXES):
             return not first.startswith("{") or first.endswith("}")
         if not first.endswith("}") or not _next_line(stream).startswith("{"):
             return False
@@ -78,6 +90,12 @@ def _is_lines(path: Path, where: str, is_record: IsRecord) -> bool:
     except (ValueError, RecursionError):
         return False
     return isinstance(value, dict) and is_record(value)
+
+
+def _unpacked(name: str) -> str:
+    """The lower-case name without the suffix of a compression."""
+    name = name.lower()
+    return name.rpartition(".")[0] if name.endswith(COMPRESSED) else name
 
 
 def _next_line(stream: TextIO) -> str:

@@ -19,7 +19,8 @@ LFS_HEAD = b"version https://git-lfs.github.com/spec/"
 LFS_BYTES = 1024  # a pointer is some 130 bytes
 UNFINISHED = (".part", ".partial", ".incomplete", ".crdownload", ".aria2", ".ytdl")
 TABLES = (".json", ".jsonl", ".ndjson", ".parquet", ".csv", ".tsv", ".arrow", ".feather", ".pkl", ".xlsx")
-ARCHIVES = (".zip", ".7z", ".rar", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst")
+COMPRESSED = (".gz", ".bz2", ".xz", ".zst")  # one file each, read as it is
+ARCHIVES = (".zip", ".7z", ".rar", ".tar", ".tgz", *COMPRESSED)
 _PART_OF_ARCHIVE = re.compile(r"\.\d{3}")  # imgs.7z.001
 
 
@@ -31,9 +32,9 @@ class RawFile(NamedTuple):
 
     @property
     def suffix(self) -> str:
-        """The suffix in lower case, that of the content if the file is compressed by gzip."""
+        """The suffix in lower case, that of the content if the file is compressed."""
         lowered = PurePosixPath(self.name.lower())
-        return PurePosixPath(lowered.stem).suffix if lowered.suffix == ".gz" else lowered.suffix
+        return PurePosixPath(lowered.stem).suffix if lowered.suffix in COMPRESSED else lowered.suffix
 
     @property
     def folder(self) -> str:
@@ -84,7 +85,7 @@ class RawFolder:
 
 def _is_archive(file: RawFile) -> bool:
     last = PurePosixPath(file.name.lower()).suffix
-    if last == ".gz" and file.suffix in TABLES:
+    if last in COMPRESSED and file.suffix in TABLES:
         return False
     return last in ARCHIVES or _PART_OF_ARCHIVE.fullmatch(last) is not None
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
+import lzma
 from collections.abc import Mapping
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -135,6 +138,10 @@ def test_an_element_longer_than_the_limit_ends_the_file(tmp_path: Path, monkeypa
     assert values(path, chunk_chars=64) == [{"id": 1}, "file_malformed"]
 
 
+def zstd(data: bytes) -> bytes:
+    return pa.compress(data, codec="zstd", asbytes=True)
+
+
 ARRAY, LINES = json.dumps(RECORDS, ensure_ascii=False), "\n".join(map(json.dumps, RECORDS))
 CONTAINERS = {
     "array": ("data.json", ARRAY.encode()),
@@ -146,6 +153,10 @@ CONTAINERS = {
     "UTF-16": ("data.json", ARRAY.encode("utf-16")),
     "gzip": ("data.json.gz", gzip.compress(ARRAY.encode())),
     "gzip of lines": ("data.jsonl.gz", gzip.compress(LINES.encode())),
+    "bzip2 of lines": ("data.jsonl.bz2", bz2.compress(LINES.encode())),
+    "xz": ("data.json.xz", lzma.compress(ARRAY.encode())),
+    "zstd of lines": ("data.jsonl.zst", zstd(LINES.encode())),
+    "zstd without its suffix": ("data.json", zstd(ARRAY.encode())),
     "gzip without its suffix": ("data.json", gzip.compress(ARRAY.encode())),
     "comma behind the last": ("data.json", f"{ARRAY[:-1]},]".encode()),
     "two arrays": ("data.json", (json.dumps(RECORDS[:1]) + json.dumps(RECORDS[1:])).encode()),
