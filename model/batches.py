@@ -19,7 +19,9 @@ from model.encoding import MERGE, PATCH_WIDTH, Encoder, PixelBatch, collate
 from model.logprobs import Targets
 from model.loss import Given
 from model.protocols import MediaSource
+from model.records import ImageRef
 from model.segments import SampleKey, TrainingSample
+from model.sharing import distinct, shared_inputs
 
 MicroBatch = tuple[TrainingSample, ...]  # empty where a rank has no work left
 
@@ -98,6 +100,8 @@ class InputBuilder:
 
     encoder: Encoder
     media: MediaSource
+    share_images: bool = True
+    """Pass a picture that several samples of a micro-batch show at one size through the vision tower once."""
     always_vision: bool = True
     """Append one black 32x32 image to a batch that has none. It stands behind the last token of its row, where causal
     attention keeps it out of every loss token: the vision tower runs, and its gradient is exactly zero."""
@@ -110,13 +114,29 @@ class InputBuilder:
             ValueError: where placeholders and pixels of a sample disagree.
         """
         sequences = [sample.token_ids for sample in batch] or [(self.encoder.pad_id,)]
-        pixels = [self.encoder.pixels(sample.images, self.media) for sample in batch]
-        pixels = pixels or [self.encoder.pixels((), self.media)]
-        if self.always_vision and not any(sample.images for sample in batch):
+        pixels = [self._pixels(sample.images) for sample in batch] or [self._pixels(())]
+        images = [image for sample in batch for image in sample.images]
+        if self.always_vision and not images:
             sequences[0] = (*sequences[0], self.encoder.image_id)
             pixels[0] = _black_pixels()
         inputs = collate(sequences, pixels, pad_id=self.encoder.pad_id, image_id=self.encoder.image_id)
+        if self.share_images and images:
+            inputs |= self._shared(images)
+        elif self.share_images and self.always_vision:
+            # on the way of shared ones too: under ZeRO-3 all ranks have to call the same modules in the same order
+            inputs |= shared_inputs([0], pixels[0])
         return TensorBatch(inputs, _targets(batch), _given(batch, weights))
+
+    def _pixels(self, images: Sequence[ImageRef]) -> PixelBatch:
+        """Pixels of one row; shared ones are only counted here."""
+        if self.share_images:
+            return PixelBatch(torch.zeros(0, self.encoder.patching.width), self.encoder.grid(images))
+        return self.encoder.pixels(images, self.media)
+
+    def _shared(self, images: Sequence[ImageRef]) -> dict[str, Tensor]:
+        once = distinct(images)
+        number = {image: at for at, image in enumerate(once)}
+        return shared_inputs([number[image] for image in images], self.encoder.pixels(once, self.media))
 
 
 def _given(batch: MicroBatch, weights: Mapping[SampleKey, float]) -> Given:

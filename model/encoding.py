@@ -215,8 +215,13 @@ class Encoder:
         if not images:
             return self.no_pixels()
         arrays = [patches(self._picture(image, media, keep=keep), self.patching) for image in images]
-        grid = [[1, image.height // PATCH_PX, image.width // PATCH_PX] for image in images]
-        return PixelBatch(torch.from_numpy(np.concatenate(arrays)), torch.tensor(grid, dtype=torch.long))
+        return PixelBatch(torch.from_numpy(np.concatenate(arrays)), self.grid(images))
+
+    @staticmethod
+    def grid(images: Sequence[ImageRef]) -> Tensor:
+        """Patches of each image along time, height and width, i64[images, 3]."""
+        sides = [[1, image.height // PATCH_PX, image.width // PATCH_PX] for image in images]
+        return torch.tensor(sides, dtype=torch.long).reshape(-1, 3)
 
     def _picture(self, ref: ImageRef, media: MediaSource, *, keep: bool) -> np.ndarray:
         if ref in self._resized and keep:

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from transformers import Qwen3VLForConditionalGeneration
 
+from model.sharing import spread_features
+
 
 class Targets(NamedTuple):
     """Where the loss tokens are: row and index in the batch, and the token there; each i64[T]. Indices are at least 1."""
@@ -39,12 +41,13 @@ class TokenLogprobs(nn.Module):
         """Two f32[T]: log-probabilities of the targets (differentiable) and entropies (detached), in nats.
 
         Args:
-            inputs: keyword arguments of the model for B right-padded sequences.
+            inputs: keyword arguments of the model for B right-padded sequences; pictures may be shared (``sharing.py``).
             targets: the T loss tokens; T may be 0.
             num_chunks: parts the head's work is cut into; equal on all ranks. Each part is recomputed in the backward pass,
                 so that at most one part's logits [C, V] exist.
         """
-        hidden_BLD = self.model.model(**inputs, use_cache=False).last_hidden_state
+        trunk = self.model.model
+        hidden_BLD = trunk(**spread_features(trunk, inputs), use_cache=False).last_hidden_state
         hidden_TD = hidden_BLD[targets.row_T, targets.index_T - 1]
         parts = zip(hidden_TD.tensor_split(num_chunks), targets.token_T.tensor_split(num_chunks), strict=True)
         scored = [self._score(hidden_CD, token_C, recompute=num_chunks > 1) for hidden_CD, token_C in parts]

@@ -62,6 +62,13 @@ def test_steps_are_measured_at_the_size_asked_for(lines: dict[str, dict[str, Any
     assert lines["loop_overhead"]["sizes"]["steps"] == 8
 
 
+def test_trl_and_this_trainer_agree_on_loss_and_gradient():
+    pytest.importorskip("trl", reason="the peer is optional")
+    line = json.loads(run("trl_step", "--questions", "1", "--batch-sizes", "8", "--repeats", "1"))
+    assert line["loss_difference"] < 1e-4
+    assert line["gradient_norm"]["gspo"] == pytest.approx(line["gradient_norm"]["trl"], rel=1e-4)
+
+
 @pytest.mark.parametrize("name", ["energy_budget", "loop_overhead"])
 def test_each_says_how_it_is_used(name: str):
     text = run(name, "--help")
