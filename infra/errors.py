@@ -42,6 +42,15 @@ class MediaError(ExternalError):
         return type(self), (self.reason, self.detail)
 
 
+class DownloadError(ExternalError):
+    """A file could not be fetched. ``reason`` is a stable word: see ``download.py`` and ``video_download.py``."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
 @contextmanager
 def boundary(
     error: type[ExternalError], action: str, *, passing: tuple[type[Exception], ...] = ()
