@@ -1,7 +1,7 @@
 """How the next token of each row is drawn from its logits.
 
 A draw must not depend on who else is in the batch, so each row inverts its distribution at numbers of its own random
-stream. Log-probabilities are those of temperature 1, from the same logits the token was drawn from.
+stream. Log-probabilities are those of the distribution it was drawn from (temperature 1 where it was greedy).
 
 Shape legend: B = rows, V = vocabulary.
 """
@@ -57,7 +57,7 @@ class Row:
 
 
 class Drawn(NamedTuple):
-    """One token a row and its log-probability under temperature 1 (nats)."""
+    """One token a row and its log-probability under the row's temperature, 1 where it is greedy (nats)."""
 
     tokens: list[int]
     logprobs: list[float]
@@ -73,7 +73,9 @@ def draw(logits_BV: Tensor, rows: Sequence[Row], *, forbidden: int) -> Drawn:
     tokens_B = allowed_BV.argmax(dim=-1)
     if any(row.sampling.temperature > 0 for row in rows):
         tokens_B = _sample(allowed_BV, tokens_B, rows)
-    logprobs_B = torch.log_softmax(logits_BV, dim=-1).gather(1, tokens_B.unsqueeze(1)).squeeze(1)
+    temperature_B1 = logits_BV.new_tensor([[row.sampling.temperature or 1.0] for row in rows])
+    logprobs_BV = torch.log_softmax(logits_BV / temperature_B1, dim=-1)
+    logprobs_B = logprobs_BV.gather(1, tokens_B.unsqueeze(1)).squeeze(1)
     return Drawn(tokens_B.tolist(), logprobs_B.tolist())
 
 

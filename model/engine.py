@@ -43,6 +43,8 @@ class EngineConfig:
     """Train adapters of this shape and nothing else; None trains the weights themselves."""
     train_vision: bool = True
     """Train the vision tower too; with adapters it never is."""
+    temperature: float = 1.0
+    """Of the rollouts: the ratio is between distributions at this temperature."""
     persist_below: int = 100_000
     """ZeRO-3: parameters with fewer values than this stay on every rank."""
 
@@ -119,7 +121,7 @@ class Engine:
             model.model.visual.requires_grad_(False)
         if config.bf16:
             model.bfloat16()
-        wrapped = TokenLogprobs(model)
+        wrapped = TokenLogprobs(model, temperature=config.temperature)
         trained = [parameter for parameter in wrapped.parameters() if parameter.requires_grad]
         self.engine, *_ = deepspeed.initialize(
             model=wrapped, model_parameters=trained, config=deepspeed_config(config, schedule)

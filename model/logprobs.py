@@ -33,9 +33,15 @@ class TokenLogprobs(nn.Module):
     the trunk and the output head are called as modules, and the head as often on every rank.
     """
 
-    def __init__(self, model: Qwen3VLForConditionalGeneration) -> None:
+    def __init__(self, model: Qwen3VLForConditionalGeneration, *, temperature: float = 1.0) -> None:
+        """``temperature`` of the distribution whose log-probabilities these are: that of the rollouts."""
         super().__init__()
+        if temperature <= 0:
+            raise ValueError(
+                f"a policy that is trained is sampled at a positive temperature, got {temperature}"
+            )
         self.model = model
+        self.temperature = temperature
 
     def forward(self, inputs: dict[str, Tensor], targets: Targets, num_chunks: int) -> tuple[Tensor, Tensor]:
         """Two f32[T]: log-probabilities of the targets (differentiable) and entropies (detached), in nats.
@@ -61,7 +67,7 @@ class TokenLogprobs(nn.Module):
         return self._head(hidden_CD, token_C)
 
     def _head(self, hidden_CD: Tensor, token_C: Tensor) -> tuple[Tensor, Tensor]:
-        logprobs_CV = self.model.lm_head(hidden_CD).float().log_softmax(dim=-1)
+        logprobs_CV = (self.model.lm_head(hidden_CD).float() / self.temperature).log_softmax(dim=-1)
         chosen_C = logprobs_CV.gather(1, token_C[:, None]).squeeze(1)
         with torch.no_grad():
             entropy_C = -(logprobs_CV.exp() * logprobs_CV).sum(dim=-1)

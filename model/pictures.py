@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from types import SimpleNamespace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from transformers.utils.generic import ModelOutput
 
 from model.encoding import PixelBatch
 from model.families import VisionLanguageModel
@@ -25,6 +26,14 @@ class Features(NamedTuple):
     deepstack: tuple[Tensor, ...]  # Qwen3-VL only (DeepStack, arXiv 2406.04334)
 
 
+@dataclass
+class TowerOutput(ModelOutput):
+    """What the class of the model takes in place of running its vision tower; from 5.24 on it has to be a ``ModelOutput``."""
+
+    pooler_output: tuple[Tensor, ...] | None = None
+    deepstack_features: list[tuple[Tensor, ...]] | None = None
+
+
 class Pictures:
     """The features of at most ``max_tokens`` visual tokens, those used least recently forgotten first."""
 
@@ -35,7 +44,7 @@ class Pictures:
 
     def features(
         self, images: Sequence[Sequence[ImageRef]], pixels: Sequence[PixelBatch]
-    ) -> SimpleNamespace | None:
+    ) -> TowerOutput | None:
         """What the vision tower gives for all pictures of several prompts, in order; None without pictures.
 
         ``images`` are named and ``pixels`` given prompt by prompt.
@@ -79,10 +88,10 @@ def _split(pixels: PixelBatch) -> list[tuple[Tensor, Tensor]]:
     return list(zip(pixels.pixel_values.split(sizes), pixels.grid_thw, strict=True))
 
 
-def _joined(features: Sequence[Features]) -> SimpleNamespace:
+def _joined(features: Sequence[Features]) -> TowerOutput:
     """In the shape in which transformers takes the output of a vision tower."""
     layers = zip(*(each.deepstack for each in features), strict=True)
-    return SimpleNamespace(
+    return TowerOutput(
         pooler_output=tuple(each.pooled for each in features),
         deepstack_features=[tuple(layer) for layer in layers],
     )

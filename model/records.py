@@ -87,7 +87,7 @@ class Completion:
     token_ids: tuple[int, ...] = ()  # generated, end token included when drawn
     logprobs: tuple[
         float, ...
-    ] = ()  # log-probability of each generated token under temperature 1, natural log
+    ] = ()  # log-probability of each generated token under the temperature it was drawn at (1 for greedy), natural log
     images: tuple[ImageRef, ...] = ()  # in placeholder order
     finish_reason: str = "stop"  # "stop" | "length"
     prompt_tokens: int = 0

@@ -41,7 +41,7 @@ class TrainingSample:
     loss_positions: tuple[int, ...]
     """Indices of ``token_ids`` that the policy generated, over all calls; everything else carries no loss."""
     old_logprobs: tuple[float, ...]
-    """Of each loss position under the sampling policy (nats, temperature 1); empty for supervised samples."""
+    """Of each loss position under the sampling policy (nats, at its temperature); empty for supervised samples."""
     images: tuple[ImageRef, ...] = ()
     """In placeholder order."""
     advantage: float = 1.0

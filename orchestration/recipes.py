@@ -81,7 +81,7 @@ class Ggpo:
     by_success: bool = False
     """Draw questions that are answered rightly now and then more often than the others."""
     temperature: float = 1.0
-    """Of sampling during rollouts."""
+    """Of sampling during rollouts, and of the distributions in the ratio."""
     checkpoint_every: int = 6
     """Updates between two checkpoints; at each, the validation questions are answered."""
     validation: int = 4

@@ -200,6 +200,7 @@ def layout_of(ggpo: Ggpo) -> EngineConfig:
         gradient_checkpointing=ggpo.gradient_checkpointing,
         lora=Lora(rank=ggpo.lora_rank, alpha=2 * ggpo.lora_rank) if ggpo.lora_rank else None,
         train_vision=ggpo.train_vision,
+        temperature=ggpo.temperature,
     )
 
 

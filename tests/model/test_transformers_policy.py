@@ -84,13 +84,13 @@ def complete_all(policy, conversations, samplings):
     return asyncio.run(run())
 
 
-def forward_logprobs(model, encoder, completion):
+def forward_logprobs(model, encoder, completion, *, temperature=1.0):
     """Log-probabilities of the drawn tokens from one unpadded pass over prompt and tokens."""
     ids = [*completion.prompt_ids, *completion.token_ids]
     pixels = encoder.pixels(completion.images, Swatches())
     with torch.no_grad():
         inputs = collate([ids], [pixels], pad_id=encoder.pad_id, image_id=encoder.image_id)
-        logprobs_LV = torch.log_softmax(model(**inputs).logits[0].float(), dim=-1)
+        logprobs_LV = torch.log_softmax(model(**inputs).logits[0].float() / temperature, dim=-1)
     start = len(completion.prompt_ids) - 1
     return [logprobs_LV[start + place, token].item() for place, token in enumerate(completion.token_ids)]
 
@@ -111,11 +111,12 @@ def test_a_batch_gives_what_each_request_gives_alone(model, encoder, temperature
 
 
 @pytest.mark.parametrize("temperature", [0.0, 0.7])
-def test_logprobs_are_those_of_a_full_forward_pass_at_temperature_one(model, encoder, temperature):
+def test_logprobs_are_those_of_the_distribution_that_was_drawn_from(model, encoder, temperature):
     samplings = [Sampling(temperature=temperature, max_tokens=12, seed=n) for n in range(len(MIXED))]
     policy = TransformersPolicy(model, encoder, Swatches())
     for completion in complete_all(policy, [conversation(*shape) for shape in MIXED], samplings):
-        assert completion.logprobs == pytest.approx(forward_logprobs(model, encoder, completion), abs=1e-4)
+        expected = forward_logprobs(model, encoder, completion, temperature=temperature or 1.0)
+        assert completion.logprobs == pytest.approx(expected, abs=1e-4)
 
 
 def test_greedy_tokens_are_the_most_likely_ones_of_a_full_forward_pass(model, encoder):
