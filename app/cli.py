@@ -27,6 +27,7 @@ from app.commands import (
     search,
     serve,
     version,
+    xvbench,
 )
 from app.output import UsageError, note
 from infra.errors import ExternalError
@@ -51,6 +52,7 @@ app.command("ingest")(ingest.ingest)
 app.add_typer(corpus.app, name="corpus")
 app.add_typer(index.app, name="index")
 app.add_typer(miniature.app, name="miniature")
+app.add_typer(xvbench.app, name="xvbench")
 app.command("search")(search.search)
 app.command("retrieval")(retrieval.retrieval)
 app.command("ask")(ask.ask)

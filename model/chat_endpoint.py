@@ -56,12 +56,16 @@ class Drawing:
     stop: tuple[str, ...] = ()
 
 
-class ChatEndpoint(Protocol):
-    """A client of one served model; it limits, retries and counts by itself."""
+class CompletingEndpoint(Protocol):
+    """A client of one served model that gives whole replies; it limits, retries and counts by itself."""
 
     async def complete(self, messages: Sequence[Mapping[str, Any]], request: Drawing) -> Reply:
         """The whole reply."""
         ...
+
+
+class ChatEndpoint(CompletingEndpoint, Protocol):
+    """One that streams as well."""
 
     def stream(self, messages: Sequence[Mapping[str, Any]], request: Drawing) -> AsyncGenerator[str | Reply]:
         """Pieces of the reply's text, then the reply."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 from weakref import WeakValueDictionary
 
-from model.chat_endpoint import ChatEndpoint, Drawing
+from model.chat_endpoint import CompletingEndpoint, Drawing
 from model.judge_prompt import PROMPT_HASH, grading_messages, read_grade, references_of, reminded
 from model.records import Task
 
@@ -117,7 +117,7 @@ class JudgeGrader:
 
     def __init__(
         self,
-        endpoint: ChatEndpoint,
+        endpoint: CompletingEndpoint,
         *,
         model: str,
         cache: VerdictCache | None = None,

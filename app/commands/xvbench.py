@@ -1,0 +1,174 @@
+"""``vimrag xvbench``: a benchmark of questions over several clips, from a folder of videos."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.model_options import Endpoint, Prices
+from app.options import Json
+from app.output import UsageError, as_json, note, results, shown_progress, table_console
+
+if TYPE_CHECKING:
+    from infra.chat import ChatSettings
+
+app = typer.Typer(help="Build a benchmark like XVBench from a folder of videos.", no_args_is_help=True)
+
+STOPPED = 130  # the exit code of a program that was interrupted
+ATTEMPT_S, CALL_S = 180.0, 600.0  # of a request with dozens of pictures; of a call with all its retries
+
+EPILOG = """[bold]Examples[/bold]
+
+  vimrag xvbench build ~/films --out data/mine --endpoint http://127.0.0.1:8000/v1 --questions 50
+
+  vimrag corpus build --raw data/mine --root runs/mine
+
+Films are cut into clips of one minute; clips at variable intervals are captioned; a question is drafted from two to five
+captions; it is kept if the model answers it from its clips, and neither from nothing, nor from other clips, nor from one of
+them alone. provenance.jsonl tells of every candidate why it was kept or not.
+
+Every reply is kept in --out: run the same command again after any interruption, and nothing is asked twice. --max-requests
+ends a run cleanly; the next one goes on. The key of the endpoint comes from VIMRAG_API_KEY (or OPENAI_API_KEY).
+
+Exit code 1 when no question was kept, or the endpoint failed."""
+
+
+@app.callback()
+def group() -> None:
+    """Build a benchmark like XVBench from a folder of videos."""
+
+
+@app.command(epilog=EPILOG)
+def build(  # noqa: PLR0913 - one parameter an option
+    videos: Annotated[
+        Path,
+        typer.Argument(metavar="VIDEOS", help="Folder of videos (mp4, webm, mkv, ...).", show_default=False),
+    ],
+    *,
+    out: Annotated[
+        Path,
+        typer.Option("--out", help="Where the benchmark goes: an empty folder, or one of an earlier build."),
+    ],
+    endpoint: Endpoint = "",
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model", envvar="VIMRAG_MODEL", help="Name of a model at the endpoint that sees pictures."
+        ),
+    ] = "",
+    questions: Annotated[int, typer.Option("--questions", min=1, help="Questions wanted.")] = 20,
+    tries: Annotated[
+        int, typer.Option("--tries", min=1, help="Candidates for each question wanted, at most.")
+    ] = 4,
+    seed: Annotated[int, typer.Option("--seed", help="Other clips and groups for another number.")] = 0,
+    frames: Annotated[int, typer.Option("--frames", min=1, max=64, help="Pictures shown of a clip.")] = 8,
+    side: Annotated[
+        int, typer.Option("--side", min=16, max=2048, help="Their longest side in pixels.")
+    ] = 448,
+    concurrency: Annotated[
+        int, typer.Option("--concurrency", min=1, max=256, help="Candidates at once.")
+    ] = 4,
+    max_requests: Annotated[
+        int | None,
+        typer.Option(
+            "--max-requests", min=1, help="Requests of this run, retries included.", show_default="no limit"
+        ),
+    ] = None,
+    prices: Prices = None,
+    json: Json = False,
+) -> None:
+    """Build questions that need several clips, with the clips, from a folder of videos."""
+    settings = _settings(endpoint, model, concurrency=concurrency, max_requests=max_requests, prices=prices)
+    _check(videos, out)
+    from app.xvbench import Wish, build_xvbench
+    from assets.xvbench_builder.building import Target
+    from assets.xvbench_builder.publishing import OutFolder
+    from infra.chat_pictures import Look
+
+    target = Target(questions=questions, at_once=concurrency)
+    look = Look(frames=frames, side=side)
+    wish = Wish(videos=videos, out=OutFolder(out), target=target, tries=tries, seed=seed, look=look)
+    try:
+        with results() as write, shown_progress() as progress:
+            report = asyncio.run(build_xvbench(wish, settings, progress))
+            if json:
+                write(as_json(report))
+    except KeyboardInterrupt:
+        note("\nstopped; the same command goes on")
+        raise typer.Exit(STOPPED) from None
+    if not json:
+        _show(report)
+    _conclude(report, questions)
+
+
+def _settings(
+    endpoint: str, model: str, *, concurrency: int, max_requests: int | None, prices: str | None
+) -> ChatSettings:
+    if not endpoint:
+        raise UsageError("no model: give --endpoint URL of a server whose model sees pictures")
+    from app.models import key_of_environment, prices_of
+    from infra.chat import ChatSettings
+
+    try:
+        return ChatSettings(
+            base_url=endpoint,
+            model=model,
+            api_key=key_of_environment(),
+            concurrency=concurrency,
+            max_requests=max_requests,
+            prices=prices_of(prices),
+            timeout_s=ATTEMPT_S,
+            total_timeout_s=CALL_S,
+        )
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def _check(videos: Path, out: Path) -> None:
+    if not videos.is_dir():
+        raise UsageError(f"no folder of videos at {videos}")
+    if out.resolve() == videos.resolve():
+        raise UsageError("--out has to be another folder than that of the videos")
+
+
+def _show(report: Mapping[str, Any]) -> None:
+    console = table_console()
+    skips = report["skipped"]
+    clips = f"{report['clips']:,} clips of {report['videos']:,} videos, {report['clips_sampled']:,} sampled"
+    console.print(f"{report['questions']:,} questions of {report['candidates']:,} candidates; {clips}")
+    for reason, count in report["rejected"].items():
+        console.print(f"  rejected {count:,}: {reason}")
+    for skip in skips:
+        console.print(f"  skipped {skip['where']}: {skip['reason']}", markup=False)
+    for name, title in (("this_run", "this run"), ("all_runs", "all runs into this folder")):
+        spent = report[name]
+        number = f"{spent['requests']:,} requests" if "requests" in spent else f"{spent['replies']:,} replies"
+        tokens = f"{spent['prompt_tokens']:,} tokens read, {spent['completion_tokens']:,} written"
+        cost = "" if spent["cost"] is None else f", cost {spent['cost']:.4f}"
+        console.print(f"{title}: {number}, {tokens}{cost}")
+    console.print(f"in {report['out']}", soft_wrap=True, markup=False)
+
+
+def _conclude(report: Mapping[str, Any], wanted: int) -> None:
+    """Say what is next, and end with 1 where a script should not go on."""
+    ended = report["stopped"]
+    if ended == "max_requests":
+        note("stopped at --max-requests; the same command goes on")
+        return
+    if ended == "endpoint":
+        note(
+            "error: the endpoint failed at several candidates in a row; run again to go on (provenance.jsonl says how)"
+        )
+        raise typer.Exit(1)
+    if not report["questions"]:
+        note("no question was kept; provenance.jsonl says why")
+        raise typer.Exit(1)
+    if ended == "candidates":
+        note(
+            f"only {report['questions']:,} of {wanted:,} questions: every candidate was tried; raise --tries or add videos"
+        )
+    note(f"next: vimrag corpus build --raw {report['out']} --root ROOT")

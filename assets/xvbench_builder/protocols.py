@@ -1,0 +1,50 @@
+"""What the builder needs of models. ``served.py`` satisfies the first three; the grader comes from whoever joins them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from assets.xvbench_builder.records import Caption, Clip
+from infra.captioner import Captioned
+
+
+class Describer(Protocol):
+    """Tells what a clip shows."""
+
+    async def describe(self, clip: Clip) -> Captioned:
+        """The caption of a clip, or why there is none. Raises ``EndpointError``, ``MediaError``."""
+        ...
+
+
+class Drafter(Protocol):
+    """Makes questions."""
+
+    async def draft(self, captions: Sequence[Caption]) -> str:
+        """A reply that ``drafting.read_draft`` reads. Raises ``EndpointError``."""
+        ...
+
+
+class Answerer(Protocol):
+    """Answers questions from clips, or from none."""
+
+    async def answer(self, question: str, clips: Sequence[Clip]) -> str:
+        """A short answer; empty if the reply holds none. Raises ``EndpointError``, ``MediaError``."""
+        ...
+
+
+class Grader(Protocol):
+    """Compares answers."""
+
+    async def grade(self, question: str, reference: str, answer: str) -> bool | None:
+        """Whether ``answer`` states the same as ``reference``; None without a grade. Raises ``EndpointError``."""
+        ...
+
+
+class Panel(NamedTuple):
+    """All of them."""
+
+    describer: Describer
+    drafter: Drafter
+    answerer: Answerer
+    grader: Grader

@@ -1,0 +1,71 @@
+"""Which clips are described, and which of them are offered together. Pure; everything follows from the seed.
+
+A film's draws depend on the seed and its name only, a candidate's on the seed, its number and the pool: a repeated run
+draws the same.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+
+from assets.xvbench_builder.records import Candidate, Clip
+
+MAX_INTERVAL = 4  # clips from one that is taken to the next: one to four minutes
+MIN_OFFERED, MAX_OFFERED = 2, 5  # clips that a question is made from; a drafter may leave some aside
+SPARES = 5  # other clips, to stand where gold ones would
+DRAWS_IN_VAIN = 200  # groups drawn before, in a row, after which the pool counts as used up
+
+
+def sampled(clips: Mapping[str, Sequence[Clip]], seed: int) -> dict[str, tuple[Clip, ...]]:
+    """Clips of each film at variable intervals, at least one of each."""
+    return {film: tuple(_walk(of_film, random.Random(f"{seed}/{film}"))) for film, of_film in clips.items()}
+
+
+def _walk(clips: Sequence[Clip], draw: random.Random) -> Iterator[Clip]:
+    at = draw.randrange(min(MAX_INTERVAL, len(clips)))
+    while at < len(clips):
+        yield clips[at]
+        at += draw.randint(1, MAX_INTERVAL)
+
+
+def candidates(pool: Mapping[str, Sequence[Clip]], *, seed: int, limit: int) -> Iterator[Candidate]:
+    """Up to ``limit`` different groups of clips, from as many films as there are clips in a group where that is possible.
+
+    Raises:
+        ValueError: if the pool holds a single clip, or none.
+    """
+    total = sum(map(len, pool.values()))
+    if total < MIN_OFFERED:
+        raise ValueError(
+            f"a question over several clips needs {MIN_OFFERED} at least; the videos give {total}"
+        )
+    seen: set[frozenset[str]] = set()
+    number = in_vain = drawn = 0
+    while number < limit and in_vain < DRAWS_IN_VAIN:
+        draw = random.Random(f"{seed}//{drawn}")
+        drawn += 1
+        order = _across_films(pool, draw)
+        offered = order[: draw.randint(MIN_OFFERED, MAX_OFFERED)]
+        group = frozenset(clip.name for clip in offered)
+        in_vain = in_vain + 1 if group in seen else 0
+        if group in seen:
+            continue
+        seen.add(group)
+        spare = order[len(offered) : len(offered) + SPARES]
+        yield Candidate(number=number, offered=tuple(offered), spare=tuple(spare))
+        number += 1
+
+
+def _across_films(pool: Mapping[str, Sequence[Clip]], draw: random.Random) -> list[Clip]:
+    """Clips in random order, no film a second time before every film has come once, enough for one candidate."""
+    films = sorted(pool)
+    draw.shuffle(films)
+    left = {
+        film: draw.sample(pool[film], min(len(pool[film]), MAX_OFFERED + SPARES))
+        for film in films[: MAX_OFFERED + SPARES]
+    }
+    order: list[Clip] = []
+    while len(order) < MAX_OFFERED + SPARES and any(left.values()):
+        order += [clips.pop() for clips in left.values() if clips]
+    return order

@@ -1,0 +1,94 @@
+"""Describer, drafter and answerer by a served model.
+
+Holds the messages; the words are in ``prompts.py``. Pictures of a clip are decoded in a thread and kept for the clips
+that were looked at last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+
+from assets.xvbench_builder import prompts
+from assets.xvbench_builder.records import Caption, Clip
+from infra.captioner import Captioned, Captioner, Chat
+from infra.chat_pictures import Look, Part, clip_parts, text_part
+from infra.chat_records import ChatRequest
+from infra.reply_json import object_in, spoken, text_of
+
+KEPT_CLIPS = 64  # some 64 x 8 frames of 448 pixels, 30 MB as JPEG
+MAX_TOKENS = 2048  # of a reply, thoughts included
+MAX_ANSWER_CHARS = 2_000
+
+
+class Pictures:
+    """The frames of clips as parts of messages."""
+
+    def __init__(self, look: Look) -> None:
+        self._look = look
+        self._kept: OrderedDict[Path, Sequence[Part]] = OrderedDict()
+
+    async def of(self, clip: Clip) -> Sequence[Part]:
+        """Of one clip. Raises ``MediaError``."""
+        if clip.path not in self._kept:
+            self._kept[clip.path] = await asyncio.to_thread(clip_parts, clip.path, self._look)
+        self._kept.move_to_end(clip.path)
+        parts = self._kept[clip.path]
+        while len(self._kept) > KEPT_CLIPS:
+            self._kept.popitem(last=False)
+        return parts
+
+
+class ServedDescriber:
+    """``Describer`` through the captioner."""
+
+    def __init__(self, chat: Chat, pictures: Pictures) -> None:
+        self._captioner, self._pictures = Captioner(chat), pictures
+
+    async def describe(self, clip: Clip) -> Captioned:
+        """See ``Describer``."""
+        return await self._captioner.caption(await self._pictures.of(clip))
+
+
+class ServedDrafter:
+    """``Drafter``, drawn greedily: another group of clips is another question."""
+
+    def __init__(self, chat: Chat) -> None:
+        self._chat = chat
+
+    async def draft(self, captions: Sequence[Caption]) -> str:
+        """See ``Drafter``."""
+        messages = [
+            {"role": "system", "content": prompts.DRAFT},
+            {"role": "user", "content": prompts.draft_request(captions)},
+        ]
+        return (await self._chat.complete(messages, _greedy())).text
+
+
+class ServedAnswerer:
+    """``Answerer``, drawn greedily. A reply that is no JSON is taken at its word, for refusing is an answer too."""
+
+    def __init__(self, chat: Chat, pictures: Pictures) -> None:
+        self._chat, self._pictures = chat, pictures
+
+    async def answer(self, question: str, clips: Sequence[Clip]) -> str:
+        """See ``Answerer``."""
+        parts = [text_part(prompts.answer_request(question, len(clips)))]
+        for label, clip in prompts.labels(clips).items():
+            parts += [text_part(label), *await self._pictures.of(clip)]
+        content = parts if clips else parts[0]["text"]
+        messages = [{"role": "system", "content": prompts.ANSWER}, {"role": "user", "content": content}]
+        return read_answer((await self._chat.complete(messages, _greedy())).text)
+
+
+def read_answer(reply: str) -> str:
+    """The answer in a reply; empty if there is none."""
+    found = object_in(reply)
+    said = found["answer"] if found is not None and "answer" in found else spoken(reply)[:MAX_ANSWER_CHARS]
+    return text_of(str(said) if isinstance(said, int | float) else said, max_chars=MAX_ANSWER_CHARS)
+
+
+def _greedy() -> ChatRequest:
+    return ChatRequest(temperature=0.0, top_p=1.0, max_tokens=MAX_TOKENS)
