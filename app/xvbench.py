@@ -20,7 +20,7 @@ from assets.xvbench_builder.cutting import cut_films
 from assets.xvbench_builder.protocols import Panel
 from assets.xvbench_builder.publishing import OutFolder, counts
 from assets.xvbench_builder.records import Clip, Outcome
-from assets.xvbench_builder.sampling import candidates, sampled
+from assets.xvbench_builder.sampling import INTERVAL, candidates, sampled
 from assets.xvbench_builder.scanning import films_in
 from assets.xvbench_builder.served import Pictures, ServedAnswerer, ServedDescriber, ServedDrafter
 from infra.chat import ChatClient, ChatSettings, Refused
@@ -43,7 +43,20 @@ class Wish:
     tries: int = 4
     """Candidates for each question wanted, at most."""
     seed: int = 0
+    interval: int = INTERVAL
+    """Clips from one that is sampled to the next, at most."""
     look: Look = field(default_factory=Look)
+
+
+class NoCache:
+    """``VerdictCache`` that holds nothing: replies are kept below the judge, so that they count for each candidate alike."""
+
+    def find(self, key: str) -> str | None:
+        """Nothing."""
+        return None
+
+    def keep(self, key: str, value: str) -> None:
+        """Not here."""
 
 
 class SameJudge:
@@ -71,11 +84,11 @@ async def build_xvbench(wish: Wish, settings: ChatSettings, progress: Progress) 
         wish.out.replies.parent.mkdir(parents=True, exist_ok=True)
         cut = cut_films(found.films, wish.out.clips, progress)
         skipped = (*found.skipped, *cut.skipped)
-        pool = sampled(cut.clips, wish.seed)
+        pool = sampled(cut.clips, seed=wish.seed, interval=wish.interval)
         client, replies = ChatClient(settings), VerdictFile(wish.out.replies)
         try:
             chat = KeptChat(client, replies)
-            judge = JudgeGrader(chat, model=settings.model, settings=_patient(settings))
+            judge = JudgeGrader(chat, model=settings.model, cache=NoCache(), settings=_patient(settings))
             versions = {**prompts.versions(), "judge": judge.fingerprint, "model": settings.model}
             built = await _build(wish, pool, _panel(chat, judge, wish.look), versions, progress)
             report = {
@@ -86,6 +99,7 @@ async def build_xvbench(wish: Wish, settings: ChatSettings, progress: Progress) 
                 "skipped": _skips(skipped),
                 **_costs(client, chat, settings),
                 "seed": wish.seed,
+                "interval": wish.interval,
                 "look": asdict(wish.look),
                 "versions": versions,
                 "out": str(wish.out.path),

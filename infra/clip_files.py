@@ -52,8 +52,12 @@ def cut(source: Path, clips: Sequence[Clip], targets: Sequence[Path]) -> list[Pa
     Raises:
         MediaError: as ``frames.probe``; ``video_truncated`` if the file ends before the last clip begins.
     """
+    if len(clips) != len(targets):
+        raise ValueError(f"{len(clips)} clips for {len(targets)} targets")
     paths = dict(enumerate(targets))
-    written = []
+    written: list[Path] = []
+    if not clips:
+        return written
     with opened(source) as (container, stream):
         placed = _placed(_shown(container, stream), clips)
         size = (_even(stream.width), _even(stream.height))

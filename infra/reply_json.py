@@ -27,10 +27,15 @@ def quoted(value: Mapping[str, Quotable]) -> str:
 
 
 def spoken(reply: str) -> str:
-    """What follows the thoughts of a reply; nothing if they never end."""
-    if "</think>" in reply:
-        return reply.rpartition("</think>")[2].strip()
-    return "" if reply.lstrip().startswith("<think>") else reply.strip()
+    """What follows the thoughts of a reply; nothing if they never end.
+
+    Some templates open the thoughts before the reply; a reply that begins as an object has none, whatever it quotes.
+    """
+    text = reply.strip()
+    head, closed, rest = text.partition("</think>")
+    if head.startswith("<think>"):
+        return rest.strip()
+    return rest.strip() if closed and not head.startswith(("{", "```")) else text
 
 
 def object_in(reply: str) -> dict[str, Any] | None:

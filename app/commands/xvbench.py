@@ -65,6 +65,12 @@ def build(  # noqa: PLR0913 - one parameter an option
         int, typer.Option("--tries", min=1, help="Candidates for each question wanted, at most.")
     ] = 4,
     seed: Annotated[int, typer.Option("--seed", help="Other clips and groups for another number.")] = 0,
+    interval: Annotated[
+        int,
+        typer.Option(
+            "--interval", min=1, help="Minutes from one clip taken to the next, at most; 1 takes all."
+        ),
+    ] = 4,
     frames: Annotated[int, typer.Option("--frames", min=1, max=64, help="Pictures shown of a clip.")] = 8,
     side: Annotated[
         int, typer.Option("--side", min=16, max=2048, help="Their longest side in pixels.")
@@ -91,7 +97,9 @@ def build(  # noqa: PLR0913 - one parameter an option
 
     target = Target(questions=questions, at_once=concurrency)
     look = Look(frames=frames, side=side)
-    wish = Wish(videos=videos, out=OutFolder(out), target=target, tries=tries, seed=seed, look=look)
+    wish = Wish(
+        videos=videos, out=OutFolder(out), target=target, tries=tries, seed=seed, interval=interval, look=look
+    )
     try:
         with results() as write, shown_progress() as progress:
             report = asyncio.run(build_xvbench(wish, settings, progress))

@@ -11,22 +11,29 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from assets.xvbench_builder.records import Candidate, Clip
 
-MAX_INTERVAL = 4  # clips from one that is taken to the next: one to four minutes
+INTERVAL = 4  # clips from one that is taken to the next, at most: one to four minutes
 MIN_OFFERED, MAX_OFFERED = 2, 5  # clips that a question is made from; a drafter may leave some aside
 SPARES = 5  # other clips, to stand where gold ones would
 DRAWS_IN_VAIN = 200  # groups drawn before, in a row, after which the pool counts as used up
 
 
-def sampled(clips: Mapping[str, Sequence[Clip]], seed: int) -> dict[str, tuple[Clip, ...]]:
-    """Clips of each film at variable intervals, at least one of each."""
-    return {film: tuple(_walk(of_film, random.Random(f"{seed}/{film}"))) for film, of_film in clips.items()}
+def sampled(
+    clips: Mapping[str, Sequence[Clip]], *, seed: int, interval: int = INTERVAL
+) -> dict[str, tuple[Clip, ...]]:
+    """Clips of each film at variable intervals of 1 to ``interval`` clips, at least one of each."""
+    if interval < 1:
+        raise ValueError(f"an interval of clips is at least 1, got {interval}")
+    return {
+        film: tuple(_walk(of_film, interval, random.Random(f"{seed}/{film}")))
+        for film, of_film in clips.items()
+    }
 
 
-def _walk(clips: Sequence[Clip], draw: random.Random) -> Iterator[Clip]:
-    at = draw.randrange(min(MAX_INTERVAL, len(clips)))
+def _walk(clips: Sequence[Clip], interval: int, draw: random.Random) -> Iterator[Clip]:
+    at = draw.randrange(min(interval, len(clips)))
     while at < len(clips):
         yield clips[at]
-        at += draw.randint(1, MAX_INTERVAL)
+        at += draw.randint(1, interval)
 
 
 def candidates(pool: Mapping[str, Sequence[Clip]], *, seed: int, limit: int) -> Iterator[Candidate]:

@@ -96,3 +96,8 @@ def test_what_is_no_film_is_named(tmp_path: Path):
     (tmp_path / "film.mp4").write_bytes(b"no film")
     with pytest.raises(MediaError, match="video_unreadable"):
         cut(tmp_path / "film.mp4", [Clip(0, 1)], targets(tmp_path, 1))
+
+
+def test_no_clips_give_no_files(tmp_path: Path):
+    (tmp_path / "film").write_bytes(video(1))
+    assert cut(tmp_path / "film", [], []) == []

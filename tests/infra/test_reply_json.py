@@ -32,6 +32,7 @@ def test_control_tokens_of_templates_do_not_survive_quoting(token: str):
         '<think>{"a": 2}</think>{"a": 1}',
         'first {"a": 0}, better {"a": 1}',
         '{oops {"a": 1}',
+        'hm</think> {"a": 1}',
     ],
 )
 def test_the_last_object_of_a_reply_is_found(reply: str):
@@ -46,3 +47,7 @@ def test_replies_without_an_object_have_none(reply: str):
 def test_texts_are_one_legible_line_within_bounds():
     assert text_of(" a\n\tb\0\ud800 ", max_chars=10) == "a b?"
     assert [text_of(value, max_chars=3) for value in ("abcd", 3, None, ["a"])] == ["", "", "", ""]
+
+
+def test_a_text_that_quotes_thoughts_is_not_cut():
+    assert object_in('{"a": "x </think> y"}') == {"a": "x </think> y"}
