@@ -106,7 +106,7 @@ DATASETS: dict[str, Dataset] = {
             parse=webqa.parse,
             licence=webqa.LICENCE,
             media=True,
-            expected_counts={"train": 36_766, "val": 4_966, "test": 7_540},
+            expected_counts={"train": 36_766, "val": 4_966, "test": 7_540, "universalrag": 1_400},
         ),
         Dataset(
             name="slidevqa",
@@ -127,14 +127,14 @@ DATASETS: dict[str, Dataset] = {
             parse=lvbench.parse,
             licence=lvbench.LICENCE,
             media=True,
-            expected_counts={"test": 1_549},
+            expected_counts={"test": 1_549, "universalrag": 829},
         ),
         Dataset(
             name="wikihowqa",
             parse=wikihowqa.parse,
             licence=wikihowqa.LICENCE,
             media=True,
-            expected_counts={"test": 534},
+            expected_counts={"test": 534, "universalrag": 374},
         ),
         Dataset(
             name="syntheticqa",

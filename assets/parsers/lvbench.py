@@ -8,7 +8,8 @@ Both may lie anywhere below the raw folder::
      "qa": [{"uid": "55", "question": "What ...?\n(A) one\n(B) two\n(C) three\n(D) four", "answer": "D",
              "question_type": ["key information retrieval"], "time_reference": "00:15-00:19"}]}
 
-Copies on the hub have one flat row a question, with ``key`` beside the fields of "qa". An item is a clip of
+Copies on the hub have one flat row a question, with ``key`` or ``video_path`` beside the fields of "qa";
+UniversalRAG's wording (``reworded.py``) is a split of its own. An item is a clip of
 any video at hand, asked about or not; gold are the clips that overlap the reference (minutes may exceed 59,
 hours may be given, start may equal end; a span outside the video is INVALID). The question's text keeps its
 options, for the letter means nothing without them.
@@ -19,7 +20,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from assets.parsers import fields
@@ -29,6 +30,7 @@ from assets.parsers.json_stream import Element
 from assets.parsers.raw_folder import RawFolder
 from assets.parsers.record_files import find_records, read_records
 from assets.parsers.records import ParseContext, Parsed, Record, Skipped
+from assets.parsers.reworded import UNIVERSALRAG, film_question, worded
 from assets.parsers.roll import QuestionRoll
 from assets.parsers.videos import (
     VIDEO_SUFFIXES,
@@ -45,7 +47,12 @@ from assets.question import AnswerKind, EvidenceStatus, Question
 DATASET = "lvbench"
 LICENCE = "CC BY-NC-SA 4.0 (annotations); videos belong to their owners"
 EDITION = "test"
-MARKS = (frozenset({"key", "qa"}), frozenset({"key", "question"}))
+MARKS = (
+    frozenset({"key", "qa"}),
+    frozenset({"key", "question"}),
+    frozenset({"video_path", "question"}),
+    UNIVERSALRAG,
+)
 _OPTION = re.compile(r"^\s*\(([A-Z])\)[ \t]*(.*?)\s*$", re.MULTILINE)
 _DASH = re.compile(r"\s*[-\u2010-\u2015~]\s*")
 _CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d{1,2}(?:\.\d+)?)")
@@ -56,6 +63,14 @@ class Span(NamedTuple):
 
     start_s: float
     end_s: float
+
+
+class Place(NamedTuple):
+    """Where a question stands: its record, its video and the edition it counts for."""
+
+    where: str
+    key: str
+    edition: str
 
 
 class Film(NamedTuple):
@@ -120,19 +135,20 @@ def _seconds(part: object, whole: object) -> float:
 def _line(element: Element, seen: Seen, context: ParseContext) -> Iterator[Record]:
     """The questions of a line of the release, or the one of a flat row, behind the clips of their video."""
     try:
-        record = fields.mapping(element.value)
-        key = fields.text(record, "key").strip()
+        split, record = worded(element.value, film_question)
+        key = fields.optional_text(record, "key").strip() or _stem(fields.text(record, "video_path"))
         flat = "qa" not in record and "question" in record
         qas = [record] if flat else fields.sequence(record.get("qa", []), "qa")
     except RecordMalformed as error:
         seen.roll.unusable(EDITION)
         yield Skipped(reason="record_malformed", where=element.where, detail=str(error))
         return
+    edition = split or EDITION
     if key not in seen.films:
         yield from _film(key, element.where, seen, context)
     for index, qa in enumerate(qas):
         where = element.where if flat else f"{element.where}.qa[{index}]"
-        yield from _qa(qa, key, where, seen, context)
+        yield from _qa(qa, Place(where, key, edition), seen, context)
 
 
 def _film(key: str, where: str, seen: Seen, context: ParseContext) -> Iterator[Record]:
@@ -152,12 +168,18 @@ def _film(key: str, where: str, seen: Seen, context: ParseContext) -> Iterator[R
     seen.films[key] = Film(tuple(clips), is_whole)
 
 
-def _qa(value: object, key: str, where: str, seen: Seen, context: ParseContext) -> Iterator[Record]:
+def _stem(path: str) -> str:
+    name = PurePosixPath(path.strip().replace("\\", "/"))
+    return name.stem if name.suffix.lower() in VIDEO_SUFFIXES else name.name
+
+
+def _qa(value: object, place: Place, seen: Seen, context: ParseContext) -> Iterator[Record]:
+    where, key, edition = place
     try:
         record = fields.mapping(value, "question")
-        question = _question(record)
+        question = _question(record, edition)
     except RecordMalformed as error:
-        seen.roll.unusable(EDITION)
+        seen.roll.unusable(edition)
         yield Skipped(reason="record_malformed", where=where, detail=str(error))
         return
     try:
@@ -166,7 +188,7 @@ def _qa(value: object, key: str, where: str, seen: Seen, context: ParseContext) 
     except RecordMalformed as error:
         yield Skipped(reason="time_reference_malformed", where=where, detail=str(error))
         question = replace(question, evidence=EvidenceStatus.INVALID, notes=(str(error),))
-    yield from seen.roll.enter(question, where, EDITION)
+    yield from seen.roll.enter(question, where, edition)
 
 
 def _with_gold(
@@ -182,16 +204,16 @@ def _with_gold(
     return with_evidence(question, found=found, missing=() if found else (key,))
 
 
-def _question(record: Mapping[str, object]) -> Question:
+def _question(record: Mapping[str, object], split: str) -> Question:
     text = fields.text(record, "question").strip()
     options = _OPTION.findall(text)
     letters = "".join(letter for letter, _ in options)
     if letters != "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: len(letters)]:
         raise RecordMalformed(f"the options are lettered {letters!r}")
     return Question(
-        id=f"{DATASET}:test:{fields.identifier(record, 'uid')}",
+        id=f"{DATASET}:{split}:{fields.identifier(record, 'uid')}",
         dataset=DATASET,
-        split="test",
+        split=split,
         text=text,
         answers=(fields.text(record, "answer").strip(),),
         kind=AnswerKind.CHOICE,

@@ -7,8 +7,9 @@
      "answer": "['A', 'B']", "evidence_pages": "[19, 20]", "evidence_sources": "['Chart']",
      "answer_format": "List"}
 
-An item is one page (of every PDF in the folder, asked about or not), gold are the (document, page) pairs,
-pages counted from 1. Questions have no id of their own: the index in the file and a hash of document and
+VRAG's examples (``reworded.py``) are a split of their own. An item is one page (of every PDF in the folder,
+asked about or not), gold are the (document, page) pairs, pages counted from 1.
+Questions have no id of their own: the index in the file and a hash of document and
 question make one, for one question stands twice. Impossible pages (0, or behind the last one) are dropped and
 noted; a question left without a page is INVALID, one whose document cannot be read or was not rendered that
 far is MEDIA_MISSING, and both are kept.
@@ -33,6 +34,7 @@ from assets.parsers.pictures import image_item, read_text
 from assets.parsers.raw_folder import RawFile, RawFolder
 from assets.parsers.record_files import find_records, read_records
 from assets.parsers.records import ParseContext, Parsed, Record, Skipped
+from assets.parsers.reworded import EXAMPLE, document_question, worded
 from assets.parsers.roll import QuestionRoll
 from assets.question import AnswerKind, EvidenceStatus, Question
 from infra.errors import MediaError
@@ -40,7 +42,7 @@ from infra.pdf import Page, open_pdf
 
 DATASET = "mmlongbench_doc"
 EDITION = "test"
-MARKS = (frozenset({"doc_id", "question"}),)
+MARKS = (frozenset({"doc_id", "question"}), EXAMPLE)
 LICENCE = "CC BY-NC 4.0"
 KINDS = {
     "int": AnswerKind.INTEGER,
@@ -164,12 +166,14 @@ def _title(stem: str, first_page: str) -> str:
 
 def _record(element: Element, index: int, seen: Seen) -> Iterator[Record]:
     """One question, preceded by what is wrong with its evidence."""
+    edition = EDITION
     try:
-        record = fields.mapping(element.value)
+        split, record = worded(element.value, document_question)
+        edition = split or EDITION
         doc_id = fields.text(record, "doc_id").strip()
-        question = _question(record, doc_id, index)
+        question = _question(record, doc_id, index, edition)
     except RecordMalformed as error:
-        seen.roll.unusable(EDITION)
+        seen.roll.unusable(edition)
         yield Skipped(reason="record_malformed", where=element.where, detail=str(error))
         return
     document = seen.documents.get(known_as(doc_id))
@@ -187,10 +191,10 @@ def _record(element: Element, index: int, seen: Seen) -> Iterator[Record]:
         yield Skipped(reason="evidence_pages_malformed", where=element.where, detail=str(error))
     if "evidence_pages" not in record:
         question = replace(question, notes=(*question.notes, "evidence_pages_absent"))
-    yield from seen.roll.enter(question, element.where, EDITION)
+    yield from seen.roll.enter(question, element.where, edition)
 
 
-def _question(record: Mapping[str, object], doc_id: str, index: int) -> Question:
+def _question(record: Mapping[str, object], doc_id: str, index: int, split: str) -> Question:
     """The question without its evidence."""
     text = fields.text(record, "question")
     answer = fields.text(record, "answer").strip()
@@ -199,9 +203,9 @@ def _question(record: Mapping[str, object], doc_id: str, index: int) -> Question
     if abstains(answer):
         kind = AnswerKind.UNANSWERABLE
     return Question(
-        id=f"{DATASET}:test:{index}-{short_hash(doc_id, text)}",
+        id=f"{DATASET}:{split}:{index}-{short_hash(doc_id, text)}",
         dataset=DATASET,
-        split="test",
+        split=split,
         text=text.strip(),
         answers=(NOT_ANSWERABLE if kind == AnswerKind.UNANSWERABLE else answer,),
         kind=kind,

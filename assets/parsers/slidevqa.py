@@ -10,8 +10,8 @@ One question a line in ``{train,dev,test}.jsonl``, anywhere below the raw folder
 Slides are pictures in a folder named after their deck, anywhere below the raw folder, with the page (from 1)
 in the file name: ``<anything>-<page>-1024.jpg`` as the downloader writes them, or ``<anything>_<page>.jpg``;
 or all decks in one folder, ``<deck_name>_<page>.jpg``. The hub's Parquet has the slides in columns
-``page_1`` to ``page_20`` of every question of a deck (``slide_columns.py``). An item is a slide, its text
-what OCR reads on it; gold are (deck, page) pairs.
+``page_1`` to ``page_20`` of every question of a deck (``slide_columns.py``). ``slidevqa_refined.json`` (``reworded.py``) is
+a split of its own. An item is a slide, its text what OCR reads on it; gold are (deck, page) pairs.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from assets.parsers.pictures import image_item, read_picture, read_text
 from assets.parsers.raw_folder import RawFile, RawFolder
 from assets.parsers.record_files import PARQUET_SUFFIX, find_records, read_records
 from assets.parsers.records import ParseContext, Parsed, Record, Skipped
+from assets.parsers.reworded import EXAMPLE, deck_question, worded
 from assets.parsers.roll import QuestionRoll
 from assets.parsers.slide_columns import QUESTION_COLUMNS, deck_names, slides_of
 from assets.parsers.splits import split_of
@@ -42,7 +43,7 @@ from infra.images import decode
 
 DATASET = "slidevqa"
 LICENCE = "NTT software evaluation licence: internal evaluation only, no redistribution"
-MARKS = (frozenset({"deck_name", "question"}),)
+MARKS = (frozenset({"deck_name", "question"}), EXAMPLE)
 BOXES = "bbox"
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 _PAGE = re.compile(r"(.*?)(?:[_-](\d+)[_-](?:320|638|1024|2048)|[_-](\d+)|(\d+))", re.DOTALL)  # widths
@@ -105,9 +106,17 @@ def _decks_asked_about(files: list[RawFile]) -> frozenset[str]:
             names.update(deck_names(file))
             continue
         for element in read_records(file, MARKS):
-            if isinstance(element, Element) and isinstance(element.value, Mapping):
-                names.add(fields.optional_text(element.value, "deck_name").strip())
+            if isinstance(element, Element):
+                names.add(_deck_of(element.value))
     return frozenset(names)
+
+
+def _deck_of(value: object) -> str:
+    """The deck that a record asks about; "" where it is malformed, which is told when it is read."""
+    try:
+        return fields.optional_text(worded(value, deck_question).record, "deck_name").strip()
+    except RecordMalformed:
+        return ""
 
 
 def _pictures(
@@ -185,7 +194,8 @@ def _item(slide: Slide, picture: Image.Image, source: str, seen: Seen, context: 
 
 def _record(element: Element, split: str, seen: Seen) -> Iterator[Record]:
     try:
-        record = fields.mapping(element.value)
+        reworded, record = worded(element.value, deck_question)
+        split = reworded or split
         deck = fields.text(record, "deck_name").strip()
         question = _question(record, split)
     except RecordMalformed as error:

@@ -9,7 +9,8 @@
 
 All may lie anywhere below the raw folder, as a clone of the repository leaves them, with both datasets in
 ``qa``: a file belongs to the dataset that its first records are of. Gold are all videos that a question lists
-(the weak rule: any of them counts), each with every clip it has.
+(the weak rule: any of them counts), each with every clip it has. UniversalRAG's wording (``reworded.py``) is a
+split of its own.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from assets.parsers.json_stream import Element
 from assets.parsers.raw_folder import RawFile, RawFolder
 from assets.parsers.record_files import LOOKED_AT, find_records, read_records
 from assets.parsers.records import ParseContext, Parsed, Record, Skipped
+from assets.parsers.reworded import UNIVERSALRAG, how_to_question, worded
 from assets.parsers.roll import QuestionRoll
 from assets.parsers.videos import VIDEO_SUFFIXES, Video, VideoFiles, video_files, video_items
 from assets.question import AnswerKind, Question
@@ -34,7 +36,7 @@ from assets.question import AnswerKind, Question
 SCRIPTS, SCRIPT_FOLDERS = "scripts", ("original", "asr")
 RESULTS = "retrieval"
 EDITION = "test"
-MARKS = (frozenset({"qid", "answer_text"}), frozenset({"qid", "videos"}))
+MARKS = (frozenset({"qid", "answer_text"}), frozenset({"qid", "videos"}), UNIVERSALRAG)
 LONG_FORM_WORDS = 8  # references longer than this are compared by ROUGE-L, shorter ones word by word
 
 
@@ -98,6 +100,7 @@ def _is_synthetic(file: RawFile) -> bool | None:
 def _kind(record: Mapping[str, object]) -> bool | None:
     """True for a question named "<its video>_<n>", False for one with a number, None if it is neither."""
     try:
+        record = worded(record, how_to_question).record
         native, videos = fields.identifier(record, "qid"), _video_ids(record)
     except RecordMalformed:
         return None
@@ -149,12 +152,14 @@ def _videos(
 
 def _record(element: Element, seen: Seen, collection: Collection) -> Iterator[Record]:
     """One question, preceded by the videos it names that are not at hand."""
+    edition = EDITION
     try:
-        record = fields.mapping(element.value)
-        question = _question(record, collection.dataset)
+        split, record = worded(element.value, how_to_question)
+        edition = split or EDITION
+        question = _question(record, collection.dataset, edition)
         names = _video_ids(record)
     except RecordMalformed as error:
-        seen.roll.unusable(EDITION)
+        seen.roll.unusable(edition)
         yield Skipped(reason="record_malformed", where=element.where, detail=str(error))
         return
     missing = [name for name in names if name not in seen.items]
@@ -166,15 +171,15 @@ def _record(element: Element, seen: Seen, collection: Collection) -> Iterator[Re
             )
     found = [identifier for name in names for identifier in seen.items.get(name, ())]
     question = with_evidence(question, found=found, missing=missing)
-    yield from seen.roll.enter(question, element.where, EDITION)
+    yield from seen.roll.enter(question, element.where, edition)
 
 
-def _question(record: Mapping[str, object], dataset: str) -> Question:
+def _question(record: Mapping[str, object], dataset: str, split: str) -> Question:
     answer = fields.text(record, "answer_text", "answer").strip()
     return Question(
-        id=f"{dataset}:test:{fields.identifier(record, 'qid')}",
+        id=f"{dataset}:{split}:{fields.identifier(record, 'qid')}",
         dataset=dataset,
-        split="test",
+        split=split,
         text=fields.text(record, "wikihow_query_text", "howto100m_query_text", "question").strip(),
         answers=(answer,),
         kind=AnswerKind.LONG_FORM if len(answer.split()) > LONG_FORM_WORDS else AnswerKind.TEXT,

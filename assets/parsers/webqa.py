@@ -33,9 +33,10 @@ from assets.parsers.identity import text_hash
 from assets.parsers.image_table import TABLE_NAME, ImageTable
 from assets.parsers.json_stream import Element
 from assets.parsers.pictures import image_item
-from assets.parsers.raw_folder import RawFolder
+from assets.parsers.raw_folder import RawFile, RawFolder
 from assets.parsers.record_files import find_records, read_records
 from assets.parsers.records import ParseContext, Parsed, Record, Skipped
+from assets.parsers.reworded import UNIVERSALRAG, picture_question, worded
 from assets.parsers.roll import QuestionRoll
 from assets.parsers.splits import split_of
 from assets.question import AnswerKind, Question
@@ -48,7 +49,11 @@ IMAGE_LISTS = ("img_posFacts", "img_negFacts", "img_Facts")
 TEXT_LISTS = ("txt_posFacts", "txt_negFacts", "txt_Facts")
 
 
-MARKS = (frozenset({"Q"}), *(frozenset({name}) for name in (*IMAGE_LISTS, *TEXT_LISTS)))
+MARKS = (
+    frozenset({"Q"}),
+    *(frozenset({name}) for name in (*IMAGE_LISTS, *TEXT_LISTS)),
+    UNIVERSALRAG,
+)
 SPLITS = {"dev": "val"}  # as the release calls it
 
 
@@ -65,6 +70,7 @@ class Source(NamedTuple):
 
     file: str
     split: str | None
+    reworded: str = ""  # the split of a record that is
 
 
 def parse(raw: Path, context: ParseContext) -> Iterator[Record]:
@@ -77,7 +83,7 @@ def parse(raw: Path, context: ParseContext) -> Iterator[Record]:
     table = ImageTable(tables[0].path.parent if tables else raw)
     seen = Seen(set(), set(), QuestionRoll())
     # The file with the answers first, so that a snippet keeps the id under which it is gold.
-    for file in sorted(found.files, key=lambda file: split_of(file.name) == "test"):
+    for file in sorted(found.files, key=_turn):
         split = split_of(file.name)
         source = Source(file.name, SPLITS.get(split, split) if split else None)
         for element in read_records(file, MARKS):
@@ -87,6 +93,14 @@ def parse(raw: Path, context: ParseContext) -> Iterator[Record]:
                 yield from _record(element, source, table, seen, context)
     yield from seen.roll.tallies()
     yield from folder.untaken()
+
+
+def _turn(file: RawFile) -> int:
+    """The release with its answers, then its test split, then what only names the pictures of both."""
+    first = next((one.value for one in read_records(file, MARKS) if isinstance(one, Element)), None)
+    if isinstance(first, Mapping) and first.keys() >= UNIVERSALRAG:
+        return 2
+    return 1 if split_of(file.name) == "test" else 0
 
 
 def image_id(native: object) -> str:
@@ -103,14 +117,15 @@ def _record(
     element: Element, source: Source, table: ImageTable, seen: Seen, context: ParseContext
 ) -> Iterator[Record]:
     try:
-        record = fields.mapping(element.value)
+        reworded, record = worded(element.value, picture_question)
+        source = source._replace(reworded=reworded)
         images = _facts(record, IMAGE_LISTS)
         snippets = _facts(record, TEXT_LISTS)
     except RecordMalformed as error:
         seen.roll.unusable(source.split or "test")
         yield Skipped(reason="record_malformed", where=element.where, detail=str(error))
         return
-    for fact in images:
+    for fact in () if reworded else images:  # its pictures are items of the original, or missing
         yield from _image(fact, element.where, table, seen, context)
     for fact in snippets:
         yield from _snippet(fact, element.where, source.file, seen)
@@ -219,6 +234,8 @@ def _native(fact: Mapping[str, object], name: str) -> str:
 
 def _split(record: Mapping[str, object], source: Source) -> str:
     """What the record says, else the file; a record with gold is none of the test split."""
+    if source.reworded:
+        return source.reworded
     if said := fields.optional_text(record, "split").strip().lower():
         return said
     has_gold = any(record.get(name) for name in (IMAGE_LISTS[0], TEXT_LISTS[0]))

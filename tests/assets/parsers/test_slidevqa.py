@@ -161,9 +161,29 @@ def test_an_answer_that_a_table_turned_into_no_number_is_no_answer(tmp_path: Pat
     assert parse(tmp_path, line(answer=float("nan"))).reasons == {"record_malformed": 1}
 
 
-def test_a_reworded_set_is_not_read_as_the_original(tmp_path: Path):
-    parse(tmp_path, line(evidence_pages=[]))
-    reworded = [{"uid": 1, "query": "?", "reference_answer": "x", "meta_info": {"origin_query": "How much?"}}]
-    (tmp_path / "slidevqa_refined.json").write_text(json.dumps(reworded))
-    outcome = read("slidevqa", tmp_path)
-    assert (len(outcome.questions), outcome.reasons) == (1, {"file_unrecognised": 1})
+def test_a_reworded_set_is_a_split_of_its_own_with_the_same_gold(tmp_path: Path):
+    write_deck(tmp_path, DECK, (2, 10))
+    about = {
+        "file_name": f"{DECK}.pdf",
+        "reference_page": [2, 10],
+        "origin_query": "How much?",
+        "query_type": "multi_hop",
+    }
+    reworded = {"uid": "1", "query": "How much in 2012?", "reference_answer": "12.5 bn", "meta_info": about}
+    (tmp_path / "slidevqa_refined.json").write_text(
+        json.dumps({"examples": [reworded, {**reworded, "meta_info": {}}]})
+    )
+    outcome = parse(tmp_path, line())
+    assert [question.id for question in outcome.questions] == ["slidevqa:test:1", "slidevqa:refined:1"]
+    assert outcome.questions[0].gold == outcome.questions[1].gold != ()
+    assert outcome.reasons == {"record_malformed": 1}
+    assert outcome.tallies == {"test": 1, "refined": 1, "slidevqa_refined": 1}
+
+
+def test_slides_named_by_deck_and_page_are_found_by_a_reworded_set_alone(tmp_path: Path):
+    Image.new("RGB", (16, 12)).save(tmp_path / f"{DECK}_3.jpg")
+    about = {"file_name": f"{DECK}.pdf", "reference_page": "[3]", "origin_query": "?"}
+    record = {"uid": 4, "query": "Which?", "reference_answer": "x", "meta_info": about}
+    (tmp_path / "slidevqa_refined.json").write_text(json.dumps({"examples": [record]}))
+    [question] = read("slidevqa", tmp_path).questions
+    assert question.gold == (f"slidevqa:slide:{DECK}#3",)
