@@ -8,9 +8,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 
-ANLS_THRESHOLD = 0.5  # similarities below count as 0, as in the DocVQA family
+ANLS_THRESHOLD = 0.5  # similarities up to this count as 0, as in the DocVQA family
+UNSTEMMED = 3  # characters; shorter words are compared as they are
+
+
+def harmonic_mean(left: float, right: float) -> float:
+    """Of two shares; 0 if both are."""
+    return 2 * left * right / (left + right) if left + right else 0.0
 
 
 def token_f1(answer: Sequence[str], reference: Sequence[str]) -> float:
@@ -33,16 +40,16 @@ def edit_distance(left: str, right: str) -> int:
 
 
 def anls(answer: str, reference: str) -> float:
-    """1 - edit distance / longer length, 0 below the threshold (normalised Levenshtein similarity)."""
+    """1 - edit distance / longer length, 0 up to the threshold (normalised Levenshtein similarity)."""
     longer = max(len(answer), len(reference))
     if not longer:
         return 1.0
     if (
-        min(len(answer), len(reference)) < ANLS_THRESHOLD * longer
+        min(len(answer), len(reference)) <= ANLS_THRESHOLD * longer
     ):  # the distance is at least the difference in length
         return 0.0
     similarity = 1 - edit_distance(answer, reference) / longer
-    return similarity if similarity >= ANLS_THRESHOLD else 0.0
+    return similarity if similarity > ANLS_THRESHOLD else 0.0
 
 
 def longest_common_subsequence(left: Sequence[str], right: Sequence[str]) -> int:
@@ -57,10 +64,33 @@ def longest_common_subsequence(left: Sequence[str], right: Sequence[str]) -> int
 
 
 def rouge_l(answer: str, reference: str) -> float:
-    """ROUGE-L F1 over lower-case alphanumeric words, without stemming."""
-    answer_words = re.findall(r"[^\W_]+", answer.lower())
-    reference_words = re.findall(r"[^\W_]+", reference.lower())
+    """ROUGE-L F1 over stemmed lower-case words; for English as the package rouge-score with ``use_stemmer``."""
+    answer_words, reference_words = stemmed(answer), stemmed(reference)
     if not answer_words or not reference_words:
         return float(answer_words == reference_words)
     common = longest_common_subsequence(answer_words, reference_words)
     return 2 * common / (len(answer_words) + len(reference_words))
+
+
+def stemmed(text: str) -> list[str]:
+    """Lower-case runs of letters and digits; those longer than three characters by their Porter stem."""
+    stem = _stemmer()
+    found = re.findall(r"[^\W_]+", text.lower())
+    return [stem(word) if len(word) > UNSTEMMED else word for word in found]
+
+
+@cache
+def _stemmer() -> Callable[[str], str]:
+    from nltk.stem.porter import PorterStemmer  # half a second that only long answers need
+
+    return cache(PorterStemmer().stem)
+
+
+def bleu_4(answer: str, reference: str) -> float:
+    """Sentence BLEU of up to four words, parted by white space; n-grams without a match count 0.1 (smoothing 1)."""
+    from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
+
+    if not answer.split():
+        return 0.0
+    smoothing = SmoothingFunction().method1
+    return float(sentence_bleu([reference.split()], answer.split(), smoothing_function=smoothing))

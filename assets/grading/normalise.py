@@ -22,6 +22,7 @@ NUMBER_WORDS = {
     )
 }
 UNITS = {"bn": "billion", "mn": "million", "mm": "million", "m": "million", "k": "thousand", "pct": "percent"}
+_ARTICLE = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|(?<![\w.])[-+]?\.\d+")
 _MEASURES = re.compile(r"\s*(?:miles?|million)$")
@@ -32,7 +33,7 @@ _LIST_BORDER = re.compile(r"\s*(?:[,;\n]|\band\b)\s*", re.IGNORECASE)
 def words(text: str) -> list[str]:
     """SQuAD's words: NFC, lower case, punctuation deleted, articles dropped."""
     plain = unicodedata.normalize("NFC", text).lower().translate(_PUNCTUATION)
-    return [word for word in plain.split() if word not in ARTICLES]
+    return _ARTICLE.sub(" ", plain).split()
 
 
 def slide_words(text: str) -> list[str]:

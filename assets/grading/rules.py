@@ -25,10 +25,8 @@ LONG_FORM_CORRECT = 0.5  # ROUGE-L F1 from which a long answer counts as right w
 FLOAT_TOLERANCE = 0.01  # relative; MMLongBench-Doc
 # Words that must match exactly where one of them is the whole answer (HotpotQA's evaluation script).
 _ALL_OR_NOTHING = (["yes"], ["no"], ["noanswer"])
-# What MMLongBench-Doc compares exactly: addresses, files, page names, times, dates, bare numbers.
-_EXACT = re.compile(
-    r".*https?://.*|.*\.(py|ipynb)|page.*|.*[ap]\.m\..*|\d+([-\s]\d+)*|\S+@\S+\.\S+|[-+]?[\d.,]+"
-)
+# What MMLongBench-Doc compares exactly: addresses, files, page names, times, dates, whole numbers.
+_EXACT = re.compile(r".*https?://.*|.*\.(py|ipynb)|page.*|.*[ap]\.m\..*|\d+([-\s]\d+)*|\S+@\S+\.\S+")
 
 
 class Case(NamedTuple):

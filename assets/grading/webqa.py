@@ -8,6 +8,8 @@ closed sets, compared by F1 so that naming several does not pay; other words by 
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from assets.grading.metrics import token_f1
@@ -82,6 +84,27 @@ def compare(answer: str, reference: str, question: str = "") -> Keywords:
         value = len(found) / len(wanted) if wanted else 0.0
     brief = len(said) <= 2 * len(full) + 2
     return Keywords(value, value == 1.0 and brief, found, wanted)
+
+
+def accuracy(answer: str, keywords: str, category: str) -> float:
+    """The published accuracy, given the annotators' keywords and the question's category (``Qcate``).
+
+    F1 over the words of a closed set for color, shape, number and YesNo, recall of the keywords for the others.
+    """
+    said, wanted = ([NUMBER_WORDS.get(word, word) for word in words(text)] for text in (answer, keywords))
+    if (is_member := _SETS.get(category.lower())) is None:
+        shared = sum((Counter(said) & Counter(wanted)).values())
+        return shared / len(wanted) if wanted else float(not said)
+    said, wanted = ([word for word in dict.fromkeys(text) if is_member(word)] for text in (said, wanted))
+    return token_f1(said, wanted) if said and wanted else 0.0
+
+
+_SETS: Mapping[str, Callable[[str], bool]] = {
+    "color": COLOURS.__contains__,
+    "shape": SHAPES.__contains__,
+    "yesno": SIGNS.__contains__,
+    "number": str.isdigit,
+}
 
 
 def _closed(word: str) -> bool:

@@ -186,8 +186,8 @@ class TestChoices:
 
 class TestLongForm:
     def test_rouge_l_follows_the_longest_common_subsequence(self):
-        # police killed the gunman / police kill the gunman: common "police the gunman" = 3 of 4 and 4 -> 3/4
-        assert rouge_l("Police kill the gunman", "police killed the gunman") == pytest.approx(3 / 4)
+        # police killed the gunman / police shot the gunman: common "police the gunman" = 3 of 4 and 4 -> 3/4
+        assert rouge_l("Police shot the gunman", "police killed the gunman") == pytest.approx(3 / 4)
         # the gunman kill police: common "the gunman" = 2 -> 2*2/8
         assert rouge_l("the gunman kill police", "police killed the gunman") == pytest.approx(1 / 2)
 
