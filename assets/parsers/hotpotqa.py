@@ -12,7 +12,8 @@ The hub's shape ({"id", "supporting_facts": {"title", "sent_id"}, "context": {"t
 as well, as Parquet or JSON; files are known by their records and may lie anywhere below the raw folder. An
 item is a paragraph, known by title and text; gold are the paragraphs whose titles the supporting facts name.
 The contexts of fullwiki files are retrieval results: they are corpus, and a question that a distractor file
-also holds keeps the gold found there. Sentence ids are not used: they may run past the paragraph.
+also holds keeps the gold found there. Sentence ids may run past the paragraph;
+they are kept as notes, "supporting_fact:<title>#<sentence from 0>", which the supporting-fact metrics compare.
 """
 
 from __future__ import annotations
@@ -169,6 +170,21 @@ def _supporting_titles(record: Mapping[str, object]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(title) for title in titles))
 
 
+def _sentences(record: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
+    """The (title, sentence) pairs of the supporting facts, as far as they name sentences."""
+    facts = record.get("supporting_facts")
+    if isinstance(facts, Mapping):  # the hub's shape
+        numbers = facts.get("sent_id")
+        titles = fields.sequence(facts.get("title"), "supporting_facts.title")
+        pairs = list(zip(titles, numbers if isinstance(numbers, list) else (), strict=False))
+    else:
+        given = facts if isinstance(facts, list) else []
+        pairs = [(fact[0], fact[1]) for fact in given if isinstance(fact, list) and len(fact) > 1]
+    return tuple(
+        dict.fromkeys((str(title), str(number)) for title, number in pairs if isinstance(number, int))
+    )
+
+
 def _question(record: Mapping[str, object], paragraphs: Mapping[str, Paragraph], split: str) -> Question:
     answer = fields.optional_text(record, "answer")
     titles = _supporting_titles(record)
@@ -189,5 +205,8 @@ def _question(record: Mapping[str, object], paragraphs: Mapping[str, Paragraph],
         kind=AnswerKind.YES_NO if answer.strip().lower() in ("yes", "no") else AnswerKind.TEXT,
         gold=gold,
         evidence=status,
-        notes=tuple(f"gold_title_missing:{title}" for title in missing),
+        notes=(
+            *(f"gold_title_missing:{title}" for title in missing),
+            *(f"supporting_fact:{title}#{number}" for title, number in _sentences(record)),
+        ),
     )

@@ -138,7 +138,7 @@ def _line(element: Element, seen: Seen, context: ParseContext) -> Iterator[Recor
         split, record = worded(element.value, film_question)
         key = fields.optional_text(record, "key").strip() or _stem(fields.text(record, "video_path"))
         flat = "qa" not in record and "question" in record
-        qas = [record] if flat else fields.sequence(record.get("qa", []), "qa")
+        qas = [record] if flat else fields.sequence(record.get("qa"), "qa")
     except RecordMalformed as error:
         seen.roll.unusable(EDITION)
         yield Skipped(reason="record_malformed", where=element.where, detail=str(error))

@@ -52,6 +52,15 @@ def test_gold_are_the_distinct_titles_even_if_a_sentence_id_runs_past_the_paragr
     assert question.id == "hotpotqa:dev:5a8b57f25542995d1e6f1371"
 
 
+def test_sentences_are_kept_as_finer_evidence(tmp_path: Path):
+    [question] = parse(tmp_path, record()).questions
+    facts = ("A#0", "B &amp; C (film)#7", "A#1")
+    assert question.notes == tuple(f"supporting_fact:{fact}" for fact in facts)
+    hub = {"title": ["A", "B &amp; C (film)", "A"], "sent_id": [0, 7, 1]}
+    [same] = parse(tmp_path, record(supporting_facts=hub)).questions
+    assert same.notes == question.notes
+
+
 def test_equal_paragraphs_are_one_item_and_equal_titles_with_other_texts_are_two(tmp_path: Path):
     other = record(_id="2", context=[*CONTEXT, ["A", ["Another text."]]])
     outcome = parse(tmp_path, record(), other)
@@ -65,7 +74,12 @@ def test_a_supporting_title_that_is_not_in_the_context_is_noted(tmp_path: Path):
     [part, none] = parse(
         tmp_path, record(supporting_facts=facts), record(_id="2", supporting_facts=facts[1:])
     ).questions
-    assert (len(part.gold), part.evidence, part.notes) == (1, "present", ("gold_title_missing:Elsewhere",))
+    assert (len(part.gold), part.evidence) == (1, "present")
+    assert part.notes == (
+        "gold_title_missing:Elsewhere",
+        "supporting_fact:A#0",
+        "supporting_fact:Elsewhere#0",
+    )
     assert (none.gold, none.evidence) == ((), "invalid")
 
 
@@ -92,7 +106,7 @@ def test_the_shape_of_the_hub_gives_the_same_items_and_gold(tmp_path: Path):
     hub.mkdir()
     row = record(
         id="5a8b57f25542995d1e6f1371",
-        supporting_facts={"title": ["A", "B &amp; C (film)"], "sent_id": [0, 0]},
+        supporting_facts={"title": ["A", "B &amp; C (film)", "A"], "sent_id": [0, 7, 1]},
         context={"title": [pair[0] for pair in CONTEXT], "sentences": [pair[1] for pair in CONTEXT]},
     )
     del row["_id"]

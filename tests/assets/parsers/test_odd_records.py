@@ -116,6 +116,49 @@ def test_an_odd_field_is_used_or_told_and_the_next_record_is_read(
         question.text.encode()  # what no table could hold was replaced
 
 
+SEVERAL = st.integers(1, 5)
+TOLD_PER_RECORD = frozenset({"record_malformed", "question_duplicate", "question_id_conflict"})
+
+
+@pytest.mark.parametrize("name", DATASETS)
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_records_in_are_questions_and_skips_out(name: str, scratch: Path, data: st.DataObject):
+    records = []
+    for number in range(data.draw(SEVERAL)):
+        record = numbered(RECORDS[name], number)
+        for _ in range(data.draw(st.integers(0, 2))):
+            there = places(record)
+            if there:
+                record = changed(record, data.draw(st.sampled_from(there)), data.draw(ODD | st.just(REMOVED)))
+        records.append(record)
+    # the first stays whole, for a file is known by its records
+    outcome = parse(scratch / f"{name} in, out", name, numbered(RECORDS[name], 99), *records)
+    told = sum(skip.reason in TOLD_PER_RECORD for skip in outcome.skipped)
+    assert len(outcome.questions) + told >= questions_in(name, records) + 1
+    assert len({question.id for question in outcome.questions}) == len(outcome.questions)
+    assert sum(outcome.tallies.values()) <= len(outcome.questions) + told
+
+
+def questions_in(name: str, records: list[dict[str, Any]]) -> int:
+    """One a record; a film's line without a list of questions holds none."""
+    return sum(record.get("qa", [1]) != [] if name == "lvbench" else 1 for record in records)
+
+
+def numbered(record: dict[str, Any], number: int) -> dict[str, Any]:
+    """The same record under an id and a question of its own."""
+    other = copy.deepcopy(record)
+    ids: dict[str, Any] = {"_id": f"h{number}", "Guid": f"w{number}", "qa_id": number}
+    ids |= {"qid": f"v_{number}" if isinstance(record.get("qid"), str) else number}
+    ids |= {"id": f"s{number}", "uid": str(number)}
+    for one in (other, *other.get("qa", ())):
+        one.update({field: value for field, value in ids.items() if field in one})
+        for field in ("question", "Q", "wikihow_query_text"):
+            if field in one:
+                one[field] = f"{number}: {one[field]}"
+    return other
+
+
 def renamed(record: dict[str, Any]) -> dict[str, Any]:
     """The same record under another id, asking something else."""
     text = json.dumps(record)
