@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache
+from typing import Any
 
 ANLS_THRESHOLD = 0.5  # similarities up to this count as 0, as in the DocVQA family
 UNSTEMMED = 3  # characters; shorter words are compared as they are
@@ -93,4 +94,5 @@ def bleu_4(answer: str, reference: str) -> float:
     if not answer.split():
         return 0.0
     smoothing = SmoothingFunction().method1
-    return float(sentence_bleu([reference.split()], answer.split(), smoothing_function=smoothing))
+    value: Any = sentence_bleu([reference.split()], answer.split(), smoothing_function=smoothing)
+    return float(value)
