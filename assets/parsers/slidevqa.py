@@ -10,8 +10,9 @@ One question a line in ``{train,dev,test}.jsonl``, anywhere below the raw folder
 Slides are pictures in a folder named after their deck, anywhere below the raw folder, with the page (from 1)
 in the file name: ``<anything>-<page>-1024.jpg`` as the downloader writes them, or ``<anything>_<page>.jpg``;
 or all decks in one folder, ``<deck_name>_<page>.jpg``. The hub's Parquet has the slides in columns
-``page_1`` to ``page_20`` of every question of a deck (``slide_columns.py``). ``slidevqa_refined.json`` (``reworded.py``) is
-a split of its own. An item is a slide, its text what OCR reads on it; gold are (deck, page) pairs.
+``page_1`` to ``page_20`` of every question of a deck (``slide_columns.py``); a deck may be ``<deck_name>.pdf``.
+``slidevqa_refined.json`` (``reworded.py``) is a split of its own. An item is a slide, its text
+what OCR reads on it; gold are (deck, page) pairs.
 """
 
 from __future__ import annotations
@@ -40,11 +41,13 @@ from assets.parsers.splits import split_of
 from assets.question import AnswerKind, EvidenceStatus, Question
 from infra.errors import MediaError
 from infra.images import decode
+from infra.pdf import open_pdf
 
 DATASET = "slidevqa"
 LICENCE = "NTT software evaluation licence: internal evaluation only, no redistribution"
 MARKS = (frozenset({"deck_name", "question"}), EXAMPLE)
 BOXES = "bbox"
+PDF_SUFFIX = ".pdf"
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 _PAGE = re.compile(r"(.*?)(?:[_-](\d+)[_-](?:320|638|1024|2048)|[_-](\d+)|(\d+))", re.DOTALL)  # widths
 _UPLOAD = re.compile(r"-\d{9,}-phpapp\d+(_\d+)?$")  # what SlideShare appends to a deck's name
@@ -63,6 +66,7 @@ class Slide(NamedTuple):
 
     deck: str
     page: int
+    text: str = ""  # that the file itself carries
 
 
 def parse(raw: Path, context: ParseContext) -> Iterator[Record]:
@@ -77,6 +81,8 @@ def parse(raw: Path, context: ParseContext) -> Iterator[Record]:
     for file in found.files:
         if file.suffix == PARQUET_SUFFIX:
             yield from _columns(file, seen, context)
+    for file in folder.take((PDF_SUFFIX,)):
+        yield from _document(file, seen, context)
     for file in found.files:
         split = split_of(file.name) or file.path.stem.lower()
         for element in read_records(file, MARKS, columns=QUESTION_COLUMNS):
@@ -171,8 +177,26 @@ def _columns(file: RawFile, seen: Seen, context: ParseContext) -> Iterator[Parse
         yield _item(Slide(stored.deck, stored.page), picture, file.name, seen, context)
 
 
+def _document(file: RawFile, seen: Seen, context: ParseContext) -> Iterator[Parsed | Skipped]:
+    """The slides of a deck that is at hand as ``<deck_name>.pdf``, as far as they are at hand nowhere else."""
+    try:
+        with open_pdf(file.path) as pdf:
+            for number in range(1, min(pdf.num_pages, context.max_pages or pdf.num_pages) + 1):
+                if slide_id(file.path.stem, number) in seen.items:
+                    continue
+                try:
+                    page = pdf.page(number, dpi=context.dpi)
+                except MediaError as error:
+                    yield Skipped(reason=error.reason, where=f"{file.name}#{number}", detail=error.detail)
+                    continue
+                slide = Slide(file.path.stem, number, page.text)
+                yield _item(slide, page.image, file.name, seen, context)
+    except MediaError as error:
+        yield Skipped(reason=error.reason, where=file.name, detail=error.detail)
+
+
 def _item(slide: Slide, picture: Image.Image, source: str, seen: Seen, context: ParseContext) -> Parsed:
-    deck, page = slide
+    deck, page, text = slide
     identifier = slide_id(deck, page)
     seen.items.add(identifier)
     return image_item(
@@ -182,7 +206,7 @@ def _item(slide: Slide, picture: Image.Image, source: str, seen: Seen, context: 
             modality=Modality.IMAGE,
             content_hash="",
             title=" ".join(re.split(r"[_\-\s]+", _UPLOAD.sub("", deck))).strip() or deck,
-            text=read_text(picture, "", context),
+            text=read_text(picture, text, context),
             parent=deck,
             position=float(page),
             licence=LICENCE,

@@ -187,3 +187,16 @@ def test_slides_named_by_deck_and_page_are_found_by_a_reworded_set_alone(tmp_pat
     (tmp_path / "slidevqa_refined.json").write_text(json.dumps({"examples": [record]}))
     [question] = read("slidevqa", tmp_path).questions
     assert question.gold == (f"slidevqa:slide:{DECK}#3",)
+
+
+def test_a_deck_may_be_a_document(tmp_path: Path):
+    pages = [Image.new("RGB", (32, 24), (page, 0, 0)) for page in range(1, 11)]
+    pages[0].save(tmp_path / f"{DECK}.pdf", save_all=True, append_images=pages[1:])
+    write_deck(tmp_path / "images", DECK, (2,))
+    (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.4 and no more")
+    outcome = parse(tmp_path, line(), ocr=lambda image: "read")
+    assert len(outcome.items) == 10
+    assert outcome.items[f"slidevqa:slide:{DECK}#2"].source.endswith(".jpg")
+    assert outcome.items[f"slidevqa:slide:{DECK}#10"].source == f"{DECK}.pdf"
+    assert outcome.evidence == {"present": 1}
+    assert list(outcome.reasons.values()) == [1]
