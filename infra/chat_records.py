@@ -103,7 +103,7 @@ class ChatSettings:
     """Requests for replies that are ever sent, retries included; the next one raises ``BudgetSpent``."""
 
     def __post_init__(self) -> None:
-        _check_url(self.base_url)
+        checked_url(self.base_url)
         if self.api_key is not None and (
             not self.api_key or any(not "!" <= character <= "~" for character in self.api_key)
         ):
@@ -126,7 +126,7 @@ class ChatSettings:
         return urlsplit(self.base_url).hostname in LOOPBACK
 
 
-def _check_url(url: str) -> None:
+def checked_url(url: str) -> None:
     """Raise ``ValueError`` unless ``url`` is plain http(s); a key inside it would end up in logs."""
     try:
         parts = urlsplit(url)

@@ -214,7 +214,7 @@ class Encoder:
         """
         if not images:
             return self.no_pixels()
-        arrays = [patches(self._picture(image, media, keep=keep), self.patching) for image in images]
+        arrays = [patches(self.picture(image, media, keep=keep), self.patching) for image in images]
         return PixelBatch(torch.from_numpy(np.concatenate(arrays)), self.grid(images))
 
     @staticmethod
@@ -223,7 +223,8 @@ class Encoder:
         sides = [[1, image.height // PATCH_PX, image.width // PATCH_PX] for image in images]
         return torch.tensor(sides, dtype=torch.long).reshape(-1, 3)
 
-    def _picture(self, ref: ImageRef, media: MediaSource, *, keep: bool) -> np.ndarray:
+    def picture(self, ref: ImageRef, media: MediaSource, *, keep: bool = True) -> np.ndarray:
+        """The picture as a model of this family is shown it, u8[h, w, 3]; ``keep`` and errors as in ``pixels``."""
         if ref in self._resized and keep:
             self._resized.move_to_end(ref)
             return self._resized[ref]
