@@ -6,6 +6,7 @@ Each asset evaluates the checks it produces, so that a failed one stops its part
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from assets.completeness import compare
 from assets.corpus import ITEMS, QUESTIONS, read_items, read_questions
 from assets.dataset import DATASETS
 from assets.grading import NOT_ANSWERABLE, grade
@@ -13,6 +14,7 @@ from assets.question import AnswerKind, Question
 from infra import manifest
 from infra.storage import Storage
 
+FOUND = "found/"  # what the manifest calls the questions of an edition in the raw files
 NAMED = 20  # failing ids that a check shows
 
 
@@ -69,6 +71,18 @@ def questions_match_manifest(storage: Storage, datasets: Iterable[str]) -> Verdi
         checked += rows
         if rows != expected:
             failing.append(f"{dataset}: {rows} rows of {QUESTIONS}, manifest says {expected}")
+    return Verdict(not failing, checked, tuple(failing[:NAMED]))
+
+
+def counts_are_published(storage: Storage, datasets: Iterable[str]) -> Verdict:
+    """No edition holds another number of questions than is published, unless it is plainly a part of it."""
+    checked, failing = 0, list[str]()
+    for dataset in datasets:
+        counts = manifest.read(storage, f"corpus/{dataset}").counts
+        found = {name.removeprefix(FOUND): count for name, count in counts.items() if name.startswith(FOUND)}
+        copies = compare(found, DATASETS[dataset].expected_counts)
+        checked += len(copies)
+        failing += [f"{dataset} {copy.warning}" for copy in copies if copy.warning]
     return Verdict(not failing, checked, tuple(failing[:NAMED]))
 
 

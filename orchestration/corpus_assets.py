@@ -37,6 +37,11 @@ CHECKS = [
         blocking=True,
         description="Every reference answer is graded as right.",
     ),
+    dg.AssetCheckSpec(
+        "count_is_published",
+        asset=QUESTIONS,
+        description="A copy that is not plainly a part has as many questions as are published.",
+    ),
 ]
 
 
@@ -100,6 +105,8 @@ def _metadata(storage: Storage, key: str, dataset: str) -> dict[str, Any]:
 def _checked(key: dg.AssetCheckKey, storage: Storage, names: list[str]) -> dg.AssetCheckResult:
     if key.name == "gold_answers_score_one":
         verdict = checks.gold_answers_score_one(q for name in names for q in read_questions(storage, name))
+    elif key.name == "count_is_published":
+        verdict = checks.counts_are_published(storage, names)
     elif key.asset_key == dg.AssetKey(ITEMS):
         verdict = checks.items_match_manifest(storage, names)
     else:

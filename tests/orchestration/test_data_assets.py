@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from assets.corpus import read_questions
+from assets.dataset import DATASETS
 from assets.index import open_index
 from infra.storage import Storage
 from orchestration import checks
@@ -90,6 +91,7 @@ def test_every_check_of_the_run_passed_and_looked_at_something(built):
         ("corpus_items", "count_matches_manifest"),
         ("questions", "count_matches_manifest"),
         ("questions", "gold_answers_score_one"),
+        ("questions", "count_is_published"),
         ("index", "count_equals_corpus"),
     }
     assert all(e.passed for e in evaluations)
@@ -142,6 +144,16 @@ def test_gold_of_another_dataset_fails_the_check(tmp_path: Path, raw: Path):
     moved.write_parquet(tmp_path / "corpus/squad/questions.parquet")
     with pytest.raises(ValueError, match="disagrees"):  # the manifest notices that the file was changed
         checks.questions_match_manifest(Storage(tmp_path), ["squad"])
+
+
+def test_a_copy_of_another_version_fails_the_check(built, monkeypatch: pytest.MonkeyPatch):
+    storage = Storage(built[0])
+    assert checks.counts_are_published(storage, ["hotpotqa"]).passed
+    found = {"train": 1, "dev": 1, "test fullwiki": 1, "train fullwiki": 1, "dev fullwiki": 1}
+    other = replace(DATASETS["hotpotqa"], expected_counts=found)
+    monkeypatch.setitem(DATASETS, "hotpotqa", other)
+    verdict = checks.counts_are_published(storage, ["hotpotqa"])
+    assert not verdict.passed and "published" in verdict.failing[0]
 
 
 def test_an_index_of_another_size_fails_the_check(built):
