@@ -6,6 +6,7 @@ Holds the border between JSON and our types only; parsers turn ``RecordMalformed
 from __future__ import annotations
 
 import ast
+import json
 import math
 from collections.abc import Mapping
 
@@ -80,10 +81,12 @@ def literal(value: object) -> object:
         return value
     if len(value) > MAX_LITERAL:
         return value
-    try:
-        return ast.literal_eval(value.strip())
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return value
+    for read in (ast.literal_eval, json.loads):  # a table may hold either spelling of a list
+        try:
+            return read(value.strip())
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            continue
+    return value
 
 
 def page_numbers(value: object, what: str = "evidence_pages") -> tuple[int, ...]:

@@ -132,7 +132,7 @@ def _item(identifier: str, paragraph: Paragraph, source: str) -> Item:
 
 
 def _paragraphs(record: Mapping[str, object]) -> list[Paragraph]:
-    context = record.get("context")
+    context = fields.literal(record.get("context"))
     if isinstance(context, Mapping):  # the hub's shape
         titles = fields.sequence(context.get("title"), "context.title")
         texts = fields.sequence(context.get("sentences"), "context.sentences")
@@ -155,7 +155,7 @@ def _paragraph(value: object) -> Paragraph:
 
 
 def _supporting_titles(record: Mapping[str, object]) -> tuple[str, ...]:
-    facts = record.get("supporting_facts")
+    facts = fields.literal(record.get("supporting_facts"))
     if facts is None:
         return ()
     if isinstance(facts, Mapping):  # the hub's shape
@@ -172,7 +172,7 @@ def _supporting_titles(record: Mapping[str, object]) -> tuple[str, ...]:
 
 def _sentences(record: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
     """The (title, sentence) pairs of the supporting facts, as far as they name sentences."""
-    facts = record.get("supporting_facts")
+    facts = fields.literal(record.get("supporting_facts"))
     if isinstance(facts, Mapping):  # the hub's shape
         numbers = facts.get("sent_id")
         titles = fields.sequence(facts.get("title"), "supporting_facts.title")

@@ -193,7 +193,7 @@ def _answers(record: Mapping[str, object]) -> tuple[str, ...]:
     """The distinct answer texts; dev files list the same one several times."""
     if "answers" not in record:
         raise RecordMalformed("no answers")
-    answers = record["answers"]
+    answers = fields.literal(record["answers"])
     if isinstance(answers, Mapping):  # the hub's shape
         found = list(fields.strings(answers.get("text"), "answers.text"))
     else:

@@ -233,3 +233,23 @@ def test_numbers_that_are_none_are_null_in_a_table_too(tmp_path: Path):
     [file] = find_records(RawFolder(tmp_path), MARKS).files
     [row] = read_records(file, MARKS)
     assert isinstance(row, Element) and row.value == {"id": 1, "question": "?", "score": None}
+
+
+@pytest.mark.parametrize("encode", [json.dumps, str])
+def test_nested_fields_of_a_sharded_table_may_be_text(tmp_path: Path, encode: Callable[[object], str]):
+    context = {"title": ["A", "B"], "sentences": [["One.", " Two."], ['"Three".']]}
+    facts = {"title": ["A", "B"], "sent_id": [0, 0]}
+    rows = [
+        {"id": f"h{number}", "question": f"{number}?", "answer": "yes", "extra": None}
+        | {"context": encode(context), "supporting_facts": encode(facts)}
+        for number in range(4)
+    ]
+    folder = tmp_path / "a folder with spaces/distractor"
+    folder.mkdir(parents=True)
+    for shard in range(2):
+        table = pa.Table.from_pylist(rows[shard::2])
+        pq.write_table(table, folder / f"validation-{shard:05d}-of-00002.parquet")
+    outcome = read("hotpotqa", tmp_path)
+    assert sorted(question.id for question in outcome.questions) == [f"hotpotqa:dev:h{n}" for n in range(4)]
+    assert (len(outcome.items), outcome.reasons, outcome.tallies) == (2, {}, {"dev": 4})
+    assert all(len(question.gold) == 2 for question in outcome.questions)
