@@ -7,20 +7,19 @@ belongs to ``media.py``.
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import IO, Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from assets.tables import TableWriter, rows
 from infra import manifest
 from infra.limits import MAX_SHARD_BYTES
-from infra.manifest import Manifest, Publication
+from infra.manifest import HashingFile, Manifest, Publication
 from infra.storage import Storage
 
 EXTENSIONS = frozenset({"json", "txt", "png", "jpg", "jpeg", "webp"})  # nothing here is executed by a reader
@@ -71,7 +70,7 @@ class ShardWriter:
     def __init__(self, publication: Publication, dataset: str, *, max_bytes: int = MAX_SHARD_BYTES) -> None:
         self._publication, self._dataset, self._max_bytes = publication, dataset, max_bytes
         self._index = TableWriter(publication.open(INDEX), _INDEX_SCHEMA)
-        self._tar: tarfile.TarFile | None = None
+        self._tar: _Tar | None = None
         self._shard = ""
         self._num_shards = 0
         publication.counts["samples"] = 0
@@ -81,12 +80,9 @@ class ShardWriter:
         _check_sample(key, members, meta)
         record = {"item_id": item_id, "dataset": self._dataset, **meta}
         described = _to_json(record)
-        size = sum(BLOCK + -(-len(data) // BLOCK) * BLOCK for _, data in (*members, ("json", described)))
-        tar = self._tar_with_room(size)
-        offsets: dict[str, int] = {}
-        for extension, data in sorted((*members, ("json", described))):
-            offsets[extension] = tar.offset + BLOCK
-            tar.addfile(_tar_info(f"{key}.{extension}", len(data)), io.BytesIO(data))
+        parts = sorted((*members, ("json", described)))
+        tar = self._tar_with_room(sum(BLOCK + len(data) + _padding(len(data)) for _, data in parts))
+        offsets = {extension: tar.append(f"{key}.{extension}", data) for extension, data in parts}
         self._index.write(
             {
                 "item_id": item_id,
@@ -109,22 +105,50 @@ class ShardWriter:
             for alias in sorted(aliases):
                 table.write({"alias": alias, "item_id": aliases[alias]})
 
-    def _tar_with_room(self, size: int) -> tarfile.TarFile:
+    def _tar_with_room(self, size: int) -> _Tar:
         if self._tar is not None and self._tar.offset + size > self._max_bytes:
             self._close_tar()
         if self._tar is None:
             self._shard = f"{self._dataset}-{self._num_shards:06d}.tar"
             self._num_shards += 1
-            target = self._publication.open(self._shard)
-            self._tar = tarfile.TarFile(
-                fileobj=cast(IO[bytes], target), mode="w", format=tarfile.USTAR_FORMAT
-            )
+            self._tar = _Tar(self._publication.open(self._shard))
         return self._tar
 
     def _close_tar(self) -> None:
         if self._tar is not None:
             self._tar.close()
             self._tar = None
+
+
+class _Tar:
+    """A USTAR archive that is only appended to: tarfile's headers and padding, each member written as one piece."""
+
+    def __init__(self, file: HashingFile) -> None:
+        self._file = file
+
+    @property
+    def offset(self) -> int:
+        """Bytes written so far."""
+        return self._file.size
+
+    def append(self, name: str, data: bytes) -> int:
+        """Where in the archive the bytes of the new member begin."""
+        self._file.write(_tar_info(name, len(data)).tobuf(tarfile.USTAR_FORMAT))
+        begins = self._file.size
+        self._file.write(data)
+        self._file.write(bytes(_padding(len(data))))
+        return begins
+
+    def close(self) -> None:
+        """Two empty blocks, and more up to a whole record, as tarfile ends archives."""
+        ended = self._file.size + 2 * BLOCK
+        self._file.write(bytes(2 * BLOCK + -ended % tarfile.RECORDSIZE))
+        self._file.close()
+
+
+def _padding(size: int) -> int:
+    """Bytes that fill the last block of a member."""
+    return -size % BLOCK
 
 
 def _check_sample(key: str, members: Members, meta: Mapping[str, Any]) -> None:

@@ -17,6 +17,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,7 +30,7 @@ SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
 _PART = r"[A-Za-z0-9_][A-Za-z0-9_.=+-]*"
 _SAFE_NAME = re.compile(rf"{_PART}(/{_PART})*")  # no "..", no absolute path, no "pipe:" or "file:" URL
-_CHUNK = 1 << 20  # bytes read at a time when hashing
+_CHUNK = 1 << 20  # bytes read or hashed at a time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +66,46 @@ class Manifest:
         raise ValueError(f"the manifest names no file {name!r}")
 
 
+class _HashBehind:
+    """A sha256 that is computed in a thread, so that hashing does not wait for the disk nor the disk for it."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self._thread = ThreadPoolExecutor(max_workers=1)  # starts with the first batch: small files have none
+        self._batch: list[bytes] = []
+        self._batch_bytes = 0
+        self._last: Future[None] | None = None
+
+    def update(self, data: bytes) -> None:
+        """Append ``data``; at most two batches are held."""
+        self._batch.append(data)
+        self._batch_bytes += len(data)
+        if self._batch_bytes >= _CHUNK:
+            self._wait()
+            self._last = self._thread.submit(self._take, self._batch)
+            self._batch, self._batch_bytes = [], 0
+
+    def end(self) -> None:
+        """Hash what is left and end the thread."""
+        self._wait()
+        self._take(self._batch)
+        self._batch = []
+        self._thread.shutdown()
+
+    def hexdigest(self) -> str:
+        """The hash of all that came before ``end``."""
+        return self._hash.hexdigest()
+
+    def _take(self, batch: list[bytes]) -> None:
+        for data in batch:
+            self._hash.update(data)
+
+    def _wait(self) -> None:
+        if self._last is not None:
+            self._last.result()
+            self._last = None
+
+
 class HashingFile(io.RawIOBase):
     """A new binary file whose sha256 is known when it is closed. Written in one go, from start to end."""
 
@@ -72,7 +113,7 @@ class HashingFile(io.RawIOBase):
         super().__init__()
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("xb")
-        self._hash = hashlib.sha256()
+        self._hash = _HashBehind()
         self.size = 0
 
     def writable(self) -> bool:
@@ -83,7 +124,7 @@ class HashingFile(io.RawIOBase):
         """Append ``data``."""
         view = memoryview(data).cast("B")
         self._file.write(view)
-        self._hash.update(view)
+        self._hash.update(data if isinstance(data, bytes) else bytes(view))
         self.size += len(view)
         return len(view)
 
@@ -94,9 +135,12 @@ class HashingFile(io.RawIOBase):
     def close(self) -> None:
         """Flush to the device: a manifest must not name bytes that a power cut takes back."""
         if not self.closed:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
+            try:
+                self._file.flush()
+                os.fsync(self._file.fileno())
+            finally:
+                self._file.close()
+                self._hash.end()
         super().close()
 
     def entry(self, name: str) -> FileEntry:
