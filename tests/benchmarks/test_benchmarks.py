@@ -14,6 +14,8 @@ FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 SMALL = {
     "energy_budget": ["--sizes", "200,400", "--repeats", "1"],
     "loop_overhead": ["--nodes", "3", "--rollouts", "1", "--peer-nodes", "3"],
+    "shard_writing": ["--samples", "20", "--repeats", "1"],
+    "corpus_scale": ["--sizes", "400,1600"],
     "local_rollouts": [
         "--questions",
         "4",
@@ -69,7 +71,24 @@ def test_trl_and_this_trainer_agree_on_loss_and_gradient():
     assert line["gradient_norm"]["gspo"] == pytest.approx(line["gradient_norm"]["trl"], rel=1e-4)
 
 
-@pytest.mark.parametrize("name", ["energy_budget", "loop_overhead"])
+def test_the_build_of_a_larger_corpus_has_every_item_and_takes_hardly_more_memory(
+    lines: dict[str, dict[str, Any]],
+):
+    # counts are compared with what was written by the benchmark itself, which ends otherwise
+    line = lines["corpus_scale"]
+    assert [counts["items"] for counts in line["counts"]] == [400, 1_600]
+    # a tenth of the items are snippets that a question has met under another id
+    assert [counts["gold_moved"] for counts in line["counts"]] == [40, 160]
+    added_mib = line["peak_mib"][1] - line["peak_mib"][0]
+    assert added_mib < 60  # the 300 pages among the new items are 675 MB as pixels
+
+
+def test_shards_of_both_writers_hold_the_samples(lines: dict[str, dict[str, Any]]):
+    # 16 pages of 200 kB and 4 clips of 96 kB, a third more or less
+    assert 0.67 * 3_584_000 < lines["shard_writing"]["bytes"] < 1.33 * 3_584_000
+
+
+@pytest.mark.parametrize("name", ["energy_budget", "loop_overhead", "corpus_scale", "shard_writing"])
 def test_each_says_how_it_is_used(name: str):
     text = run(name, "--help")
     assert "usage:" in text and "peer" in text
