@@ -22,10 +22,10 @@ from assets.item import SCHEMA_VERSION, Item
 from assets.parsers.raw_folder import RawFolder
 from assets.question import Question
 from infra import manifest
+from infra.decoding import SandboxedOcr
 from infra.exclusive import only_writer
 from infra.limits import MAX_SHARD_BYTES
 from infra.manifest import publish
-from infra.ocr import RapidOcr
 from infra.storage import Storage
 
 MINIATURE = "miniature"  # what the miniature writes beside its nine folders
@@ -87,7 +87,7 @@ def build_corpus(
     """
     folders = _folders(raw, datasets)
     _refuse_root_within(folders, storage)
-    context = settings or ParseContext(ocr=RapidOcr().text)
+    context = settings or ParseContext(ocr=SandboxedOcr().text)
     shared: dict[str, Any] = {"progress": progress, "max_shard_bytes": max_shard_bytes}
     reports = {
         name: build_dataset(DATASETS[name], folder, storage, context, **shared)

@@ -66,6 +66,8 @@ def probe(source: Path | bytes) -> VideoInfo:
         duration_s = _duration(container, stream)
         fps = float(stream.average_rate or stream.guessed_rate or 0) or 25.0
         info = VideoInfo(duration_s, fps, stream.width, stream.height)
+    if not info.width * info.height:  # also what FFmpeg says of sizes that no picture can have
+        raise MediaError("video_unreadable", "pictures without a size")
     if info.width * info.height > MAX_VIDEO_PIXELS:
         raise MediaError("video_too_large", f"{info.width} x {info.height} pixels")
     if info.duration_s > MAX_VIDEO_SECONDS:
@@ -152,6 +154,8 @@ class _Walk:
         ended = self._next is None
         if self._shown is None or (ended and time_s - self._end(self._shown) > TRUNCATION_GAP_S):
             raise MediaError("video_truncated", f"no frame at {time_s:.2f} s")
+        if self._shown.width * self._shown.height > MAX_VIDEO_PIXELS:  # which may change within a film
+            raise MediaError("video_too_large", f"{self._shown.width} x {self._shown.height} pixels")
         return self._shown.to_image()
 
     def _advance(self, time_s: float) -> bool:
@@ -219,7 +223,8 @@ def opened(source: Path | bytes) -> Iterator[tuple[InputContainer, VideoStream]]
             stream.thread_type = "AUTO"
             yield container, stream
     except FFmpegError as error:
-        raise MediaError("video_unreadable", f"{name}: {error.strerror or error}") from error
+        reason = "too_much_memory" if isinstance(error, MemoryError) else "video_unreadable"
+        raise MediaError(reason, f"{name}: {error.strerror or error}") from error
 
 
 def _duration(container: InputContainer, stream: VideoStream) -> float:

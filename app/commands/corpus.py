@@ -68,10 +68,10 @@ def build(  # noqa: PLR0913 - one parameter an option
     names = dataset_names(datasets)
     from assets.corpus import build_corpus
     from assets.dataset import ParseContext
-    from infra.ocr import RapidOcr
+    from infra.decoding import SandboxedOcr
     from infra.storage import Storage
 
-    reader = None if no_ocr else RapidOcr().text
+    reader = None if no_ocr else SandboxedOcr().text
     settings = ParseContext(ocr=reader, dpi=dpi, max_pages=max_pages, strict=strict)
     with results() as write, shown_progress() as progress:
         report = build_corpus(raw, Storage(root), datasets=names, settings=settings, progress=progress)

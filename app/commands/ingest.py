@@ -57,10 +57,10 @@ def ingest(
     from assets.own_files import IngestSettings
     from assets.own_files import ingest as ingest_files
     from assets.parsers.records import ParseContext
-    from infra.ocr import RapidOcr
+    from infra.decoding import SandboxedOcr
     from infra.storage import Storage
 
-    settings = IngestSettings(reading=ParseContext(dpi=dpi, ocr=None if no_ocr else RapidOcr().text))
+    settings = IngestSettings(reading=ParseContext(dpi=dpi, ocr=None if no_ocr else SandboxedOcr().text))
     with results() as write, shown_progress() as progress:
         report = ingest_files(given, Storage(root), settings=settings, forget=forgotten, progress=progress)
         if json:

@@ -2,7 +2,8 @@
 
 Items come without a place: their ids are ``page:#3``, ``image:``, ``clip:#60`` and ``text:#2``, their titles what
 follows the file's name. Which file they belong to is added by ``publishing.py``, so that a copy, or a file that was
-moved, need not be read again. Files are decoded in this process, as everywhere here: there are limits, no sandbox.
+moved, need not be read again. Decoding is left to
+``infra.decoding``, which does it in another process.
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ from assets.parsers.identity import text_hash
 from assets.parsers.pictures import image_item, read_picture, read_text
 from assets.parsers.records import ParseContext, Parsed, Skipped
 from assets.parsers.videos import Video, clip_title, video_items
+from infra.decoding import open_pdf, probe
 from infra.errors import ExternalError, MediaError
-from infra.frames import clip_ranges, probe
+from infra.frames import clip_ranges
 from infra.ocr import OcrError
-from infra.pdf import Page, open_pdf
+from infra.pdf import Page
 
 MIN_LAYER_CHARACTERS = 16  # letters and digits of a page's own text; a scan with a stamped number has fewer
 
@@ -108,10 +110,11 @@ def _pages(path: Path, settings: IngestSettings) -> Iterator[Found]:
         for number in range(1, min(pdf.num_pages, context.max_pages or pdf.num_pages) + 1):
             try:
                 page = pdf.page(number, dpi=context.dpi)
+                text = _page_text(page, context)
             except MediaError as error:
                 yield Skipped(reason=error.reason, where=f"page {number}", detail=error.detail)
                 continue
-            yield _image(f"page:#{number}", f" page {number}", _page_text(page, context), page.image, number)
+            yield _image(f"page:#{number}", f" page {number}", text, page.image, number)
 
 
 def _page_text(page: Page, context: ParseContext) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 
 from assets.own.kinds import MAX_BYTES, Kind
 from assets.parsers.records import ParseContext
+from infra.decoding import SandboxedOcr
 from infra.limits import MAX_PDF_PAGES
-from infra.ocr import RapidOcr
 
 DATASET = "documents"
 READER_VERSION = 1  # raised when the same file and settings would give other items
@@ -17,7 +17,7 @@ PASSAGE_WORDS = 200
 
 
 def _with_ocr() -> ParseContext:
-    return ParseContext(ocr=RapidOcr().text)
+    return ParseContext(ocr=SandboxedOcr().text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,8 +37,9 @@ from assets.parsers.records import ParseContext, Parsed, Record, Skipped
 from assets.parsers.reworded import EXAMPLE, document_question, worded
 from assets.parsers.roll import QuestionRoll
 from assets.question import AnswerKind, EvidenceStatus, Question
+from infra.decoding import open_pdf
 from infra.errors import MediaError
-from infra.pdf import Page, open_pdf
+from infra.pdf import Page
 
 DATASET = "mmlongbench_doc"
 EDITION = "test"
@@ -127,12 +128,14 @@ def _document(file: RawFile, seen: Seen, context: ParseContext) -> Iterator[Reco
             for number in range(1, min(num_pages, context.max_pages or num_pages) + 1):
                 try:
                     page = pdf.page(number, dpi=context.dpi)
+                    shown = title or _title(file.path.stem, page.text)
+                    item = _page_item(page, file, shown, digest, context)
                 except MediaError as error:
                     yield Skipped(reason=error.reason, where=f"{file.name}#{number}", detail=error.detail)
                     continue
-                title = title or _title(file.path.stem, page.text)
+                title = shown
                 readable.add(number)
-                yield _page_item(page, file, title, digest, context)
+                yield item
     except MediaError as error:
         yield Skipped(reason=error.reason, where=file.name, detail=error.detail)
     rendered = Rendered(file.path.name, digest, num_pages, frozenset(readable))

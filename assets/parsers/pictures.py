@@ -1,6 +1,6 @@
 """Pictures of items: how they are stored and what is read in them when they carry no text.
 
-Holds the choice of format and the OCR rule only; decoding and encoding are ``infra.images``.
+Holds the choice of format and the OCR rule only; decoding is ``infra.decoding``, encoding ``infra.images``.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from PIL import Image
 from assets.item import Item, Modality
 from assets.parsers.identity import bytes_hash
 from assets.parsers.records import MediaBlob, ParseContext, Parsed
+from infra.decoding import decode
 from infra.errors import MediaError
-from infra.images import decode, encode_jpeg, encode_png
+from infra.images import encode_jpeg, encode_png
 
 LOSSLESS_SIDE = 128  # pixels; up to here PNG costs little, above it photographs and pages go as JPEG
 JPEG_QUALITY = 90

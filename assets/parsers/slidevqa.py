@@ -39,9 +39,8 @@ from assets.parsers.roll import QuestionRoll
 from assets.parsers.slide_columns import QUESTION_COLUMNS, deck_names, slides_of
 from assets.parsers.splits import split_of
 from assets.question import AnswerKind, EvidenceStatus, Question
+from infra.decoding import decode, open_pdf
 from infra.errors import MediaError
-from infra.images import decode
-from infra.pdf import open_pdf
 
 DATASET = "slidevqa"
 LICENCE = "NTT software evaluation licence: internal evaluation only, no redistribution"
@@ -142,11 +141,11 @@ def _pictures(
             found[slide] = file
     for slide, file in sorted(found.items()):
         try:
-            picture = read_picture(file.path, context)
+            item = _item(slide, read_picture(file.path, context), file.name, seen, context)
         except MediaError as error:
             yield Skipped(reason=error.reason, where=file.name, detail=error.detail)
             continue
-        yield _item(slide, picture, file.name, seen, context)
+        yield item
 
 
 def _deck_in_name(file: RawFile) -> str:
@@ -171,10 +170,11 @@ def _columns(file: RawFile, seen: Seen, context: ParseContext) -> Iterator[Parse
             continue
         try:
             picture = decode(stored.data, max_pixels=context.max_pixels)
+            item = _item(Slide(stored.deck, stored.page), picture, file.name, seen, context)
         except MediaError as error:
             yield Skipped(reason=error.reason, where=stored.where, detail=error.detail)
             continue
-        yield _item(Slide(stored.deck, stored.page), picture, file.name, seen, context)
+        yield item
 
 
 def _document(file: RawFile, seen: Seen, context: ParseContext) -> Iterator[Parsed | Skipped]:
@@ -186,11 +186,12 @@ def _document(file: RawFile, seen: Seen, context: ParseContext) -> Iterator[Pars
                     continue
                 try:
                     page = pdf.page(number, dpi=context.dpi)
+                    slide = Slide(file.path.stem, number, page.text)
+                    item = _item(slide, page.image, file.name, seen, context)
                 except MediaError as error:
                     yield Skipped(reason=error.reason, where=f"{file.name}#{number}", detail=error.detail)
                     continue
-                slide = Slide(file.path.stem, number, page.text)
-                yield _item(slide, page.image, file.name, seen, context)
+                yield item
     except MediaError as error:
         yield Skipped(reason=error.reason, where=file.name, detail=error.detail)
 
@@ -198,6 +199,7 @@ def _document(file: RawFile, seen: Seen, context: ParseContext) -> Iterator[Pars
 def _item(slide: Slide, picture: Image.Image, source: str, seen: Seen, context: ParseContext) -> Parsed:
     deck, page, text = slide
     identifier = slide_id(deck, page)
+    text = read_text(picture, text, context)
     seen.items.add(identifier)
     return image_item(
         Item(
@@ -206,7 +208,7 @@ def _item(slide: Slide, picture: Image.Image, source: str, seen: Seen, context: 
             modality=Modality.IMAGE,
             content_hash="",
             title=" ".join(re.split(r"[_\-\s]+", _UPLOAD.sub("", deck))).strip() or deck,
-            text=read_text(picture, text, context),
+            text=text,
             parent=deck,
             position=float(page),
             licence=LICENCE,

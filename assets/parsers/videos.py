@@ -18,8 +18,9 @@ from assets.parsers.identity import bytes_hash, text_hash
 from assets.parsers.pictures import encode
 from assets.parsers.raw_folder import RawFile, RawFolder
 from assets.parsers.records import MediaBlob, ParseContext, Parsed, Skipped
+from infra.decoding import frames, probe
 from infra.errors import MediaError
-from infra.frames import Clip, clip_ranges, frames, probe, uniform_times
+from infra.frames import Clip, clip_ranges, uniform_times
 from infra.limits import MIN_TAIL_SECONDS
 
 VIDEO_SUFFIXES = (".mp4", ".webm", ".mkv", ".mov", ".m4v", ".avi")

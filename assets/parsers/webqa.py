@@ -40,8 +40,8 @@ from assets.parsers.reworded import UNIVERSALRAG, picture_question, worded
 from assets.parsers.roll import QuestionRoll
 from assets.parsers.splits import split_of
 from assets.question import AnswerKind, Question
+from infra.decoding import decode, decode_truncated
 from infra.errors import MediaError
-from infra.images import decode, decode_truncated
 
 DATASET = "webqa"
 LICENCE = "CC0 1.0 (annotations); pictures and texts under the licences of their pages"

@@ -12,6 +12,7 @@ import pytest
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 SMALL = {
+    "sandbox_cost": ["--pages", "2", "--pictures", "2", "--repeats", "1"],
     "energy_budget": ["--sizes", "200,400", "--repeats", "1"],
     "loop_overhead": ["--nodes", "3", "--rollouts", "1", "--peer-nodes", "3"],
     "shard_writing": ["--samples", "20", "--repeats", "1"],
@@ -88,7 +89,9 @@ def test_shards_of_both_writers_hold_the_samples(lines: dict[str, dict[str, Any]
     assert 0.67 * 3_584_000 < lines["shard_writing"]["bytes"] < 1.33 * 3_584_000
 
 
-@pytest.mark.parametrize("name", ["energy_budget", "loop_overhead", "corpus_scale", "shard_writing"])
+@pytest.mark.parametrize(
+    "name", ["energy_budget", "loop_overhead", "corpus_scale", "shard_writing", "sandbox_cost"]
+)
 def test_each_says_how_it_is_used(name: str):
     text = run(name, "--help")
     assert "usage:" in text and "peer" in text
