@@ -54,7 +54,7 @@ MARKS = (
     UNIVERSALRAG,
 )
 _OPTION = re.compile(r"^\s*\(([A-Z])\)[ \t]*(.*?)\s*$", re.MULTILINE)
-_DASH = re.compile(r"\s*[-\u2010-\u2015~]\s*")
+_DASH = re.compile(r"\s*[-\u2010-\u2015\u2212~]\s*|\s+to\s+")
 _CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d{1,2}(?:\.\d+)?)")
 
 
