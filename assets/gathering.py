@@ -1,7 +1,7 @@
 """Parsed records gathered into tables and shards, equal content folded into one item.
 
 Two passes: the first takes records as they come, the second rewrites the (small) tables once every alias is
-known. Memory grows by two hashes and an id for each item, never by texts or media. Where the result is
+known. What must be remembered of each item, an id and two hashes, is in a file. Where the result is
 published is decided by ``corpus.py``.
 """
 
@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 from assets import tables
 from assets.dataset import Parsed, Record, Skipped, Tally
@@ -25,6 +27,7 @@ from infra.manifest import Publication
 
 ITEMS, QUESTIONS, SKIPPED = "items.parquet", "questions.parquet", "skipped.parquet"
 DETAIL_CHARS = 500  # of what is said about a skip; errors quote what they met, however long
+CONTENT_CACHE_KIB = 8 * 1024  # of the table of ids and hashes in memory; the rest is on disk
 PROGRESS_EVERY = 10  # records between two calls of the progress callback
 
 
@@ -70,25 +73,42 @@ class Fate(StrEnum):
 
 
 class ContentTable:
-    """Which item came first with some content. Two dictionaries with shared keys and ids, no content."""
+    """Which item came first with some content: ids and hashes in a file, so that memory does not grow with items."""
 
-    def __init__(self) -> None:
-        self._first: dict[bytes, str] = {}
-        self._content: dict[str, bytes] = {}
+    def __init__(self, path: Path) -> None:
+        """``path`` is a new file, of use to nobody else and of none after ``close``."""
+        self._table = sqlite3.connect(path, isolation_level=None)
+        self._table.executescript(
+            f"""
+            PRAGMA journal_mode = OFF;
+            PRAGMA synchronous = OFF;
+            PRAGMA cache_size = -{CONTENT_CACHE_KIB};
+            CREATE TABLE items (id TEXT PRIMARY KEY, content BLOB NOT NULL) WITHOUT ROWID;
+            CREATE TABLE firsts (content BLOB PRIMARY KEY, id TEXT NOT NULL) WITHOUT ROWID;
+            BEGIN;
+            """
+        )
 
     def add(self, item: Item) -> Fate:
         """Remember the item and say what becomes of it; content is compared within a modality."""
         content = hashlib.blake2b(f"{item.modality}:{item.content_hash}".encode(), digest_size=16).digest()
-        if (known := self._content.get(item.id)) is not None:
+        if (known := self._one("SELECT content FROM items WHERE id = ?", item.id)) is not None:
             return Fate.REPEATED if known == content else Fate.CONFLICTING
-        first = self._first.setdefault(content, item.id)
-        self._content[item.id] = content
-        return Fate.NEW if first == item.id else Fate.FOLDED
+        self._table.execute("INSERT INTO items VALUES (?, ?)", (item.id, content))
+        added = self._table.execute("INSERT OR IGNORE INTO firsts VALUES (?, ?)", (content, item.id))
+        return Fate.NEW if added.rowcount else Fate.FOLDED
 
     def canonical(self, item_id: str) -> str | None:
         """The item that stands for ``item_id``; None if there is no such item."""
-        content = self._content.get(item_id)
-        return None if content is None else self._first[content]
+        return self._one("SELECT f.id FROM items i JOIN firsts f USING (content) WHERE i.id = ?", item_id)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._table.close()
+
+    def _one(self, query: str, item_id: str) -> Any:
+        row = self._table.execute(query, (item_id,)).fetchone()
+        return row[0] if row else None
 
 
 class Gathering:
@@ -98,7 +118,7 @@ class Gathering:
         self._corpus, self._media = corpus, media
         self._scratch = corpus.directory / "scratch"
         self._scratch.mkdir()
-        self._contents = ContentTable()
+        self._contents = ContentTable(self._scratch / "contents.sqlite")
         self._aliases: dict[str, list[str]] = {}
         self._question_ids: set[str] = set()
         self._skipped: Counter[str] = Counter()
@@ -171,6 +191,7 @@ class Gathering:
                 question = self._with_known_gold(tables.question_of(row))
                 evidence[question.evidence.value] += 1
                 questions.write(tables.question_row(question))
+        self._contents.close()
         shutil.rmtree(self._scratch)
         progress(stage, total, total)
         return DatasetReport(
