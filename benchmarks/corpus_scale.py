@@ -240,16 +240,21 @@ def build(raw: Path, root: Path) -> Built:
 
 
 def _usage(pid: int) -> tuple[int, float]:
-    """Resident bytes and CPU seconds of a process and all below it; zeros once it has ended."""
+    """Bytes in memory, shared ones by share, and CPU seconds of a process and all below it; zeros once it has ended."""
     try:
         folder = Path("/proc", str(pid))
-        used = int((folder / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        rollup = (folder / "smaps_rollup").read_text().split()
+        used = int(rollup[rollup.index("Pss:") + 1]) * 1_024
         times = (folder / "stat").read_text().rpartition(")")[2].split()
         spent = (int(times[11]) + int(times[12])) / os.sysconf("SC_CLK_TCK")
         children = [
             child for task in (folder / "task").iterdir() for child in (task / "children").read_text().split()
         ]
-    except (FileNotFoundError, ProcessLookupError):
+    except (
+        FileNotFoundError,
+        ProcessLookupError,
+        ValueError,
+    ):  # a process that ends has no memory to tell of
         return 0, 0.0
     below = [_usage(int(child)) for child in children]
     return used + sum(one for one, _ in below), spent + sum(one for _, one in below)
@@ -292,16 +297,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description="Growth of the corpus build; its peer is itself at the smallest size."
     )
-    parser.add_argument("--sizes", default="2000,20000,200000", help="items of each corpus, ascending")
+    parser.add_argument(
+        "--sizes", type=_sizes, default="2000,20000,200000", help="items of each corpus, ascending"
+    )
     parser.add_argument(
         "--scratch", type=Path, help="where raw folders and corpora are written (11 GB at 200,000)"
     )
     arguments = parser.parse_args()
-    sizes = [int(size) for size in arguments.sizes.split(",")]
-    if len(sizes) < 2 or sorted(set(sizes)) != sizes or sizes[0] < 100:
-        parser.error("--sizes needs at least two numbers, ascending, from 100")
+    sizes = arguments.sizes
     runs = [measured(size, arguments.scratch) for size in sizes]
     print(json.dumps(_line(sizes, runs)))
+
+
+def _sizes(text: str) -> list[int]:
+    sizes = [int(size) for size in text.split(",")]
+    if len(sizes) < 2 or sorted(set(sizes)) != sizes or sizes[0] < 100:
+        raise argparse.ArgumentTypeError(f"at least two numbers, ascending, from 100, not {text!r}")
+    return sizes
 
 
 def _line(sizes: Sequence[int], runs: Sequence[Built]) -> dict[str, Any]:

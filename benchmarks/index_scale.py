@@ -100,12 +100,19 @@ def in_a_process(size: int) -> dict[str, Any]:
     return json.loads(finished.stdout)
 
 
+def _sizes(text: str) -> list[int]:
+    sizes = [int(size) for size in text.split(",")]
+    if min(sizes) < TOP:
+        raise argparse.ArgumentTypeError(f"at least {TOP} rows each, not {text!r}")
+    return sizes
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="A large index on disk; the peer is exact search in NumPy.")
-    parser.add_argument("--sizes", default="20000,200000", help="rows of each index")
+    parser.add_argument("--sizes", type=_sizes, default="20000,200000", help="rows of each index")
     parser.add_argument("--inside", action="store_true", help="measure the one size in this very process")
     arguments = parser.parse_args()
-    sizes = [int(size) for size in arguments.sizes.split(",")]
+    sizes = arguments.sizes
     if arguments.inside:
         with tempfile.TemporaryDirectory() as folder:
             print(json.dumps(measured(sizes[0], Path(folder))))
