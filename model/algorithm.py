@@ -98,13 +98,19 @@ class Schedule:
     """Most tokens of one micro-batch on one rank, padding included. A longer single segment still runs, alone."""
     logit_tokens: int = 1024
     """Loss tokens whose logits exist at once."""
+    kept_visual_tokens: int = 131_072
+    """Most visual tokens whose features a rank keeps in host memory during an optimiser step, so that a picture passes the
+    vision tower once a step; with more pictures, or 0, it does so once a micro-batch. Of an 8B model, 64 KiB each."""
     seed: int = 0
     """Of the order in which questions are dealt into mini-batches."""
 
     def __post_init__(self) -> None:
-        if self.learning_rate <= 0 or min(self.warmup_steps, self.decay_steps, self.weight_decay) < 0:
+        if (
+            self.learning_rate <= 0
+            or min(self.warmup_steps, self.decay_steps, self.weight_decay, self.kept_visual_tokens) < 0
+        ):
             raise ValueError(
-                f"learning rate must be positive, warm-up, decay and weight decay not negative: {self}"
+                f"learning rate must be positive, warm-up, decay, weight decay and kept_visual_tokens not negative: {self}"
             )
         if min(self.mini_batches, self.token_budget, self.logit_tokens) < 1:
             raise ValueError(f"mini_batches, token_budget and logit_tokens must be at least 1: {self}")

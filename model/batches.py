@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from model.algorithm import Schedule
-from model.encoding import MERGE, PATCH_WIDTH, Encoder, PixelBatch, collate
+from model.encoding import MERGE, Encoder, PixelBatch, collate
 from model.logprobs import Targets
 from model.loss import Given
 from model.protocols import MediaSource
@@ -94,6 +94,14 @@ def _num_chunks(batches: Sequence[MicroBatch], logit_tokens: int) -> int:
     return max(1, -(-most // logit_tokens))
 
 
+class Features(Protocol):
+    """Pictures whose features are known already."""
+
+    def inputs(self, images: Sequence[ImageRef]) -> dict[str, Tensor]:
+        """What replaces the pixels of ``images``, in placeholder order."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputBuilder:
     """Builds tensors of micro-batches with the same encoder that served the rollouts."""
@@ -106,8 +114,12 @@ class InputBuilder:
     """Append one black 32x32 image to a batch that has none. It stands behind the last token of its row, where causal
     attention keeps it out of every loss token: the vision tower runs, and its gradient is exactly zero."""
 
-    def build(self, batch: MicroBatch, weights: Mapping[SampleKey, float]) -> TensorBatch:
+    def build(
+        self, batch: MicroBatch, weights: Mapping[SampleKey, float], gallery: Features | None = None
+    ) -> TensorBatch:
         """Tensors of ``batch``; an empty one has S = T = 0 and a row of padding to run the model on.
+
+        With a ``gallery`` pictures come as its features, and a batch that has none needs none.
 
         Raises:
             KeyError: for an image the media source does not know.
@@ -116,16 +128,25 @@ class InputBuilder:
         sequences = [sample.token_ids for sample in batch] or [(self.encoder.pad_id,)]
         pixels = [self._pixels(sample.images) for sample in batch] or [self._pixels(())]
         images = [image for sample in batch for image in sample.images]
-        if self.always_vision and not images:
+        if self.always_vision and gallery is None and not images:
             sequences[0] = (*sequences[0], self.encoder.image_id)
-            pixels[0] = _black_pixels()
+            pixels[0] = self.black()
         inputs = collate(sequences, pixels, pad_id=self.encoder.pad_id, image_id=self.encoder.image_id)
-        if self.share_images and images:
+        if gallery is not None:
+            inputs |= gallery.inputs(images)
+            inputs.pop("pixel_values", None)  # counted above
+        elif self.share_images and images:
             inputs |= self._shared(images)
         elif self.share_images and self.always_vision:
             # on the way of shared ones too: under ZeRO-3 all ranks have to call the same modules in the same order
             inputs |= shared_inputs([0], pixels[0])
         return TensorBatch(inputs, _targets(batch), _given(batch, weights))
+
+    def black(self) -> PixelBatch:
+        """One black picture of a single visual token."""
+        return PixelBatch(
+            torch.zeros(MERGE * MERGE, self.encoder.patching.width), torch.tensor([[1, MERGE, MERGE]])
+        )
 
     def _pixels(self, images: Sequence[ImageRef]) -> PixelBatch:
         """Pixels of one row; shared ones are only counted here."""
@@ -151,10 +172,6 @@ def _given(batch: MicroBatch, weights: Mapping[SampleKey, float]) -> Given:
 
 def _old(sample: TrainingSample) -> Sequence[float]:
     return sample.old_logprobs or [0.0] * len(sample.loss_positions)
-
-
-def _black_pixels() -> PixelBatch:
-    return PixelBatch(torch.zeros(MERGE * MERGE, PATCH_WIDTH), torch.tensor([[1, MERGE, MERGE]]))
 
 
 def _targets(batch: MicroBatch) -> Targets:

@@ -150,6 +150,10 @@ class Engine:
         """See ``TokenLogprobs.forward``. A collective under ZeRO-3: every rank has to call it equally often."""
         return self.engine(inputs, targets, num_chunks)
 
+    def features(self, pixel_values: Tensor, grid_thw: Tensor) -> Tensor:
+        """What the vision tower makes of pictures, see ``sharing.tower_features``; not under ZeRO-3."""
+        return self.engine.module.features(pixel_values, grid_thw)
+
     def backward(self, loss: Tensor, *, last: bool) -> None:
         """Adds the gradient of ``loss`` to the step's; ``last`` marks the step's final micro-batch.
 

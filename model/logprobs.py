@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from transformers import Qwen3VLForConditionalGeneration
 
-from model.sharing import spread_features
+from model.sharing import spread_features, tower_features
 
 
 class Targets(NamedTuple):
@@ -58,6 +58,10 @@ class TokenLogprobs(nn.Module):
         parts = zip(hidden_TD.tensor_split(num_chunks), targets.token_T.tensor_split(num_chunks), strict=True)
         scored = [self._score(hidden_CD, token_C, recompute=num_chunks > 1) for hidden_CD, token_C in parts]
         return torch.cat([each[0] for each in scored]), torch.cat([each[1] for each in scored]).detach()
+
+    def features(self, pixel_values: Tensor, grid_thw: Tensor) -> Tensor:
+        """See ``sharing.tower_features``."""
+        return tower_features(self.model.model, pixel_values, grid_thw)
 
     def _score(self, hidden_CD: Tensor, token_C: Tensor, *, recompute: bool) -> tuple[Tensor, Tensor]:
         if recompute and torch.is_grad_enabled():

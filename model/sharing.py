@@ -10,15 +10,19 @@ Shape legend: P = patches of the distinct pictures, N = pictures shown, U = dist
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import torch
 from torch import Tensor
+from transformers.utils.generic import ModelOutput
 
 from model.encoding import MERGE, PixelBatch
 from model.records import ImageRef
 
 INDEX, GRID = "shared_index", "shared_grid_thw"  # inputs beside the model's own
+FEATURES = "shared_features"  # of every visual token, [levels, V, width], where they are known beforehand (``gallery.py``)
+OURS = {INDEX, GRID, FEATURES, "pixel_values"}  # what features replace
 
 
 def distinct(images: Sequence[ImageRef]) -> tuple[ImageRef, ...]:
@@ -34,9 +38,22 @@ def shared_inputs(shown: Sequence[int], pixels: PixelBatch) -> dict[str, Tensor]
         pixels: of the distinct pictures.
     """
     lengths = (pixels.grid_thw.prod(dim=1) // (MERGE * MERGE)).tolist()
-    starts = [sum(lengths[:number]) for number in range(len(lengths))]
-    places = [torch.arange(starts[number], starts[number] + lengths[number]) for number in shown]
-    return {"pixel_values": pixels.pixel_values, GRID: pixels.grid_thw, INDEX: torch.cat(places)}
+    starts = list(accumulate(lengths, initial=0))
+    index_V = places([starts[number] for number in shown], [lengths[number] for number in shown])
+    return {"pixel_values": pixels.pixel_values, GRID: pixels.grid_thw, INDEX: index_V}
+
+
+def places(starts: Sequence[int], lengths: Sequence[int]) -> Tensor:
+    """The numbers ``start .. start + length - 1`` of each picture, one after the other, i64[V]."""
+    runs = [torch.arange(start, start + length) for start, length in zip(starts, lengths, strict=True)]
+    return torch.cat(runs)
+
+
+def tower_features(trunk: Any, pixel_values: Tensor, grid_thw: Tensor) -> Tensor:
+    """What the vision tower makes of pictures, [levels, tokens, width]: its result, then each level of deepstack."""
+    found = trunk.get_image_features(pixel_values, grid_thw, return_dict=True)
+    levels = [found.pooler_output, *(getattr(found, "deepstack_features", None) or ())]
+    return torch.stack([torch.cat(tuple(level)) for level in levels])
 
 
 def spread_features(trunk: Any, inputs: dict[str, Tensor]) -> dict[str, Any]:
@@ -44,16 +61,12 @@ def spread_features(trunk: Any, inputs: dict[str, Tensor]) -> dict[str, Any]:
 
     Inputs that share nothing are returned as they are.
     """
-    if INDEX not in inputs:
+    if FEATURES in inputs:
+        levels = inputs[FEATURES]
+    elif INDEX in inputs:
+        levels = tower_features(trunk, inputs["pixel_values"], inputs[GRID]).index_select(1, inputs[INDEX])
+    else:
         return inputs
-    plain = {name: tensor for name, tensor in inputs.items() if name not in (INDEX, GRID, "pixel_values")}
-    features = trunk.get_image_features(inputs["pixel_values"], inputs[GRID], return_dict=True)
-    features.pooler_output = (_spread(features.pooler_output, inputs[INDEX]),)
-    levels = getattr(features, "deepstack_features", None)
-    if levels is not None:
-        features.deepstack_features = [(_spread(level, inputs[INDEX]),) for level in levels]
+    plain = {name: tensor for name, tensor in inputs.items() if name not in OURS}
+    features = ModelOutput(pooler_output=(levels[0],), deepstack_features=[(level,) for level in levels[1:]])
     return {**plain, "mm_encoder_outputs": {"image": features}}
-
-
-def _spread(features: Sequence[Tensor], index_V: Tensor) -> Tensor:
-    return torch.cat(tuple(features)).index_select(0, index_V)

@@ -18,6 +18,7 @@ from torch import Tensor
 from model.algorithm import Algorithm
 from model.batches import InputBuilder, TensorBatch, padded_tokens, plan, to_device
 from model.engine import Engine, StepInfo
+from model.gallery import hang
 from model.logprobs import TokenLogprobs
 from model.loss import Loss, likelihood_loss, policy_loss
 from model.metrics import LikelihoodMetrics, UpdateMetrics
@@ -174,13 +175,19 @@ class Trainer:
         """Accumulates the gradient of every micro-batch of this rank, then steps."""
         rounds = plan(samples, world_size=self.engine.world_size, schedule=self.engine.schedule)
         self.engine.train()
+        # features of the policy's tower are none of the reference's
+        gallery = hang(rounds, engine=self.engine, inputs=self.inputs) if self.reference is None else None
+        tower_later = gallery is not None and gallery.is_trained
         totals = torch.zeros(len(Sums._fields), dtype=torch.float64)
         for number, (batches, num_chunks) in enumerate(rounds):
-            batch = to_device(self.inputs.build(batches[self.engine.rank], weights), self.engine.device)
+            built = self.inputs.build(batches[self.engine.rank], weights, gallery)
+            batch = to_device(built, self.engine.device)
             logprobs_T, entropies_T = self.engine.logprobs(batch.inputs, batch.targets, num_chunks)
             loss = objective(batch, logprobs_T, num_chunks)
-            self.engine.backward(loss.value, last=number == len(rounds) - 1)
+            self.engine.backward(loss.value, last=number == len(rounds) - 1 and not tower_later)
             _add(totals, loss, entropies_T)
+        if gallery is not None and gallery.is_trained:
+            gallery.backward(self.engine, self.inputs)
         sums = self._shared(totals)
         if not math.isfinite(sums.loss):
             raise FloatingPointError(f"the loss of optimiser step {self.engine.steps} is not finite")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,15 +23,23 @@ from model.engine import EngineConfig
 from model.parity import ParityConfig
 from model.records import Trajectory
 from model.segments import supervised_samples
-from tests.model.scene import Pictures, Setup, group, policy, sampled, trainer
+from tests.model.scene import CAT, DOG, Pictures, Setup, group, policy, rollout, sampled, segment, trainer
 
-RUNS = ((2, "mixed"), (3, "text_only_rank"), (3, "idle_rank"))
+RUNS = ((2, "mixed"), (1, "mixed"), (2, "one_looks"), (3, "text_only_rank"), (3, "idle_rank"))
 
 
 def rollouts(case: str) -> list[Trajectory]:
     """Rollouts that load the ranks as the case says."""
     if case == "mixed":
         return group("q1", 0) + group("q2", 1, pictures=False) + group("q3", 2)
+    if case == "one_looks":
+        # four segments longer than the budget, dealt in turns: the longest and the third show pictures
+        rng = random.Random(0)
+        longest = [
+            segment(rng, node_id=None, lengths=(4,), images=images, prompt=prompt)
+            for prompt, images in ((90, (CAT, DOG)), (90, ()), (70, (DOG, CAT)), (70, ()))
+        ]
+        return [rollout("q1", [each], reward=float(at < 2)) for at, each in enumerate(longest)]
     text, shown = group("q1", 0, pictures=False)[3], group("q1", 0)[1]
     answers = [replace(each, segments=each.segments[-1:]) for each in (text, shown)]
     if case == "text_only_rank":
