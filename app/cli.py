@@ -18,6 +18,7 @@ import typer
 from app.commands import (
     ask,
     corpus,
+    fetch,
     index,
     ingest,
     miniature,
@@ -49,6 +50,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.command("ingest")(ingest.ingest)
+app.command("fetch")(fetch.fetch)
 app.add_typer(corpus.app, name="corpus")
 app.add_typer(index.app, name="index")
 app.add_typer(miniature.app, name="miniature")

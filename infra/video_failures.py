@@ -61,7 +61,7 @@ BY_WORDS = (  # the first that is said; sites word these by hand, and change the
         r"removed|terminated|no longer available|does not exist|has been deleted|video (is )?unavailable|is not available",
         VideoReason.GONE,
     ),
-    (r"content too short|incomplete|did not get any data", VideoReason.TRUNCATED),
+    (r"content too short|incomplete|did not get any data|bytes read, \d+ more expected", VideoReason.TRUNCATED),
 )
 _QUERY = re.compile(r"\?[^\s'\"]+")  # of addresses: signatures and tokens stand there
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")

@@ -1,0 +1,117 @@
+"""The videos of a dataset, one after the other: kept, quarantined with a reason, or left for the next run."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from assets.acquisition.catalogue import Publication
+from assets.acquisition.lock import Locked, write_whole
+from assets.acquisition.mirrors import YOUTUBE
+from assets.acquisition.outcome import Outcome, Status
+from assets.acquisition.quarantine import Quarantined
+from assets.acquisition.session import Session, raise_of_the_disk
+from assets.parsers.videos import VIDEO_SUFFIXES
+from infra.errors import DownloadError
+from infra.video_download import FetchedVideo, VideoFetcher
+from infra.video_failures import VideoReason
+
+FOLDER = "videos"
+STOP_AFTER = 3  # refusals for asking too often, one after the other: the site wants us to stop
+_ID = re.compile(r"[A-Za-z0-9_-]{11}")
+
+
+def fetch_videos(session: Session, publication: Publication) -> Iterator[Outcome]:
+    """Bring the videos that the questions are about, as far as there are any; raises only for the disk's sake."""
+    assert publication.video_ids is not None
+    ids = publication.video_ids(session.folder)
+    if not ids:
+        session.report.notes.append("no videos are named: the questions are not there yet")
+        return
+    there = _there(session.folder / FOLDER)
+    archive = session.lock.path.with_name(f"{publication.dataset}.archive.txt")
+    _forget_missing(archive, there)
+    waiting: list[str] = []
+    for video_id in ids:
+        if video_id in there:
+            session.quarantine.release(f"{FOLDER}/{video_id}")
+            path = there[video_id]
+            yield Outcome(f"{FOLDER}/{path.name}", Status.PRESENT, path.stat().st_size)
+        elif row := _held(session, video_id):
+            yield Outcome(f"{FOLDER}/{video_id}", Status.QUARANTINED, reason=row.reason, detail=row.detail)
+        else:
+            waiting.append(video_id)
+    yield from _fetch_all(session, waiting, archive)
+
+
+def _held(session: Session, video_id: str) -> Quarantined | None:
+    name = f"{FOLDER}/{video_id}"
+    if not session.quarantine.holds(name, retry_all=session.settings.retry_quarantined):
+        return None
+    return session.quarantine.rows[name]
+
+
+def _fetch_all(session: Session, waiting: Sequence[str], archive: Path) -> Iterator[Outcome]:
+    settings = session.settings
+    asked = waiting[: settings.max_videos]
+    if left := len(waiting) - len(asked):
+        session.report.notes.append(f"{left:,} more videos are left for another run (--max-videos)")
+    video = replace(settings.video, any_site=settings.video.any_site or YOUTUBE in settings.mirrors.given)
+    refused = 0
+    if not asked:
+        return
+    with VideoFetcher(session.folder / FOLDER, archive, video) as fetcher:
+        for done, video_id in enumerate(asked, 1):
+            outcome = _fetch_one(session, fetcher, video_id)
+            yield outcome
+            session.progress(f"{session.report.dataset}: videos", done, len(asked))
+            refused = refused + 1 if outcome.reason == VideoReason.RATE_LIMITED else 0
+            if refused == STOP_AFTER and done < len(asked):
+                session.report.notes.append(
+                    f"stopped after {refused} refusals for asking too often; "
+                    f"{len(asked) - done:,} videos are left: run again later, with a longer --sleep"
+                )
+                return
+
+
+def _fetch_one(session: Session, fetcher: VideoFetcher, video_id: str) -> Outcome:
+    name = f"{FOLDER}/{video_id}"
+    try:
+        if not _ID.fullmatch(video_id):
+            raise DownloadError(VideoReason.UNSUPPORTED, f"{video_id[:50]!r} is no id of a YouTube video")
+        came = fetcher.fetch(video_id, session.settings.mirrors.video(video_id))
+    except DownloadError as error:
+        raise_of_the_disk(error)
+        session.quarantine.put(name, str(error.reason), error.detail)
+        return Outcome(name, Status.QUARANTINED, reason=str(error.reason), detail=error.detail)
+    _record(session, video_id, came)
+    session.quarantine.release(name)
+    return Outcome(f"{FOLDER}/{came.path.name}", Status.FETCHED, came.size)
+
+
+def _record(session: Session, video_id: str, came: FetchedVideo) -> None:
+    """The title beside the video, where the parsers look for it, and the hash in the lock."""
+    sidecar = json.dumps({"id": video_id, "title": came.title}, ensure_ascii=False)
+    write_whole(came.path.with_suffix(".info.json"), sidecar)
+    url = session.settings.mirrors.video(video_id)
+    session.lock.files[f"{FOLDER}/{came.path.name}"] = Locked(url=url, size=came.size, sha256=came.sha256)
+    session.lock.save()
+
+
+def _there(folder: Path) -> dict[str, Path]:
+    """The videos that are there, by id, whoever put them there."""
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    return {path.stem: path for path in paths if path.suffix.lower() in VIDEO_SUFFIXES}
+
+
+def _forget_missing(archive: Path, there: dict[str, Path]) -> None:
+    """Drop from yt-dlp's list what is no longer there, else it would be passed over for ever."""
+    if not archive.is_file():
+        return
+    lines = archive.read_text(encoding="utf-8", errors="replace").splitlines()
+    kept = [line for line in lines if line.rpartition(" ")[2] in there]
+    if kept != lines:
+        write_whole(archive, "".join(f"{line}\n" for line in kept))
