@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from assets.tables import TableWriter, rows
 from infra import manifest
-from infra.limits import MAX_SHARD_BYTES
+from infra.limits import MAX_MEMBER_BYTES, MAX_SHARD_BYTES
 from infra.manifest import HashingFile, Manifest, Publication
 from infra.storage import Storage
 
@@ -215,7 +215,8 @@ def _members(tar: tarfile.TarFile) -> Iterator[tuple[str, str, bytes]]:
     for info in tar:
         key, _, extension = info.name.partition(".")
         content = tar.extractfile(info)
-        if content is None or not _KEY.fullmatch(key):
+        plain = info.isreg() and not info.issparse() and info.size <= MAX_MEMBER_BYTES
+        if content is None or not plain or not _KEY.fullmatch(key):
             raise tarfile.TarError(f"{info.name!r} is no member of a sample")
         yield key, extension, content.read()
 
