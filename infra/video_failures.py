@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from enum import StrEnum
 
-from yt_dlp.networking.exceptions import HTTPError, IncompleteRead
+from yt_dlp.networking.exceptions import HTTPError, IncompleteRead, TransportError
 from yt_dlp.utils import ContentTooShortError, GeoRestrictedError, UnsupportedError
 
 DETAIL_CHARS = 300
@@ -23,13 +23,20 @@ class VideoReason(StrEnum):
     TRUNCATED = "truncated"  # it ended early, or cannot be read to its end
     TOO_LARGE = "too_large"  # above a limit of ours, in bytes or in time
     UNSUPPORTED = "unsupported"  # nothing there that can be fetched as a video
+    UNREACHABLE = "unreachable"  # nobody answered
     OTHER = "other"
 
 
-PASSING = frozenset(
-    {VideoReason.FORBIDDEN, VideoReason.RATE_LIMITED, VideoReason.TRUNCATED, VideoReason.OTHER}
+LASTING = frozenset(
+    {
+        VideoReason.GONE,
+        VideoReason.PRIVATE,
+        VideoReason.GEO,
+        VideoReason.TOO_LARGE,
+        VideoReason.UNSUPPORTED,
+    }
 )
-"""Reasons that may change by themselves; videos of the others are asked for again only when told to."""
+"""Reasons that do not change by themselves; what has one is asked for again only when told to."""
 
 BY_STATUS = {
     401: VideoReason.FORBIDDEN,
@@ -44,6 +51,7 @@ BY_TYPE = (
     (ContentTooShortError, VideoReason.TRUNCATED),
     (IncompleteRead, VideoReason.TRUNCATED),
     (UnsupportedError, VideoReason.UNSUPPORTED),
+    (TransportError, VideoReason.UNREACHABLE),
 )
 BY_WORDS = (  # the first that is said; sites word these by hand, and change them
     (
@@ -61,7 +69,11 @@ BY_WORDS = (  # the first that is said; sites word these by hand, and change the
         r"removed|terminated|no longer available|does not exist|has been deleted|video (is )?unavailable|is not available",
         VideoReason.GONE,
     ),
-    (r"content too short|incomplete|did not get any data|bytes read, \d+ more expected", VideoReason.TRUNCATED),
+    (r"failed to resolve|connection refused|network is unreachable|timed out", VideoReason.UNREACHABLE),
+    (
+        r"content too short|incomplete|did not get any data|bytes read, \d+ more expected",
+        VideoReason.TRUNCATED,
+    ),
 )
 _QUERY = re.compile(r"\?[^\s'\"]+")  # of addresses: signatures and tokens stand there
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")

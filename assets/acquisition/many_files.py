@@ -9,7 +9,7 @@ from urllib.parse import quote
 from assets.acquisition.catalogue import HubListing, NamedFiles, RemoteFile, Repository
 from assets.acquisition.files import fetch_file
 from assets.acquisition.outcome import Outcome, Status
-from assets.acquisition.session import Session
+from assets.acquisition.session import Refusals, Session
 from infra.archives import safe_name
 from infra.download import read_text
 from infra.errors import DownloadError
@@ -20,7 +20,7 @@ FILE = "{huggingface}/datasets/%s/resolve/{revision}/%s"
 
 def fetch_named(session: Session, source: NamedFiles, revision: str) -> Iterator[Outcome]:
     """Bring every file that is named; one that does not come is quarantined."""
-    names = source.names(session.folder)
+    names, refusals = source.names(session.folder), Refusals()
     stage = f"{session.report.dataset}: files named by records"
     for done, name in enumerate(names, 1):
         if session.quarantine.holds(name, retry_all=session.settings.retry_quarantined):
@@ -36,6 +36,8 @@ def fetch_named(session: Session, source: NamedFiles, revision: str) -> Iterator
             session.quarantine.put(name, outcome.reason, outcome.detail)
             yield outcome._replace(status=Status.QUARANTINED)
         session.progress(stage, done, len(names))
+        if refusals.stop(session, outcome.reason, len(names) - done):
+            return
 
 
 def fetch_listed(

@@ -1,7 +1,7 @@
 """Media that did not come, each with its reason: ``raw/<dataset>.quarantine.jsonl``, one line a file.
 
-Link rot is a fact about a dataset, not a failure of a run. Which reasons may change by themselves, and so are tried
-again by the next run, is said in ``infra/video_failures.py``.
+Link rot is a fact about a dataset, not a failure of a run. Which reasons last, and so are tried again only when
+told to, is said in ``infra/video_failures.py``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from assets.acquisition.lock import write_whole
-from infra.video_failures import PASSING
+from infra.video_failures import LASTING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class Quarantine:
     def holds(self, name: str, *, retry_all: bool) -> bool:
         """Whether the file is not to be tried in this run."""
         row = self.rows.get(name)
-        return row is not None and row.reason not in PASSING and not retry_all
+        return row is not None and row.reason in LASTING and not retry_all
 
     def reasons(self) -> dict[str, int]:
         """How many of each reason, most first."""

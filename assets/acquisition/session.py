@@ -18,6 +18,8 @@ from infra.progress import Progress
 from infra.video_download import VideoSettings
 
 OF_THE_DISK = ("disk_full", "read_only", "disk")
+OF_THE_HOST = ("rate_limited", "unreachable", "server")
+STOP_AFTER = 3  # such failures, one after the other: the host wants us to stop, or is not there
 
 
 def silent(stage: str, done: int, total: int | None) -> None:
@@ -71,3 +73,21 @@ def raise_of_the_disk(error: DownloadError) -> None:
     """Raise ``error`` again if it would be met by every other file too."""
     if error.reason in OF_THE_DISK:
         raise error
+
+
+@dataclass(slots=True)
+class Refusals:
+    """Counts failures that are the host's, to leave it alone in time."""
+
+    in_a_row: int = 0
+
+    def stop(self, session: Session, reason: str, left: int) -> bool:
+        """Whether to stop after one more file, of which ``reason`` is "" if it came; says so in the report."""
+        self.in_a_row = self.in_a_row + 1 if reason in OF_THE_HOST else 0
+        if self.in_a_row < STOP_AFTER or not left:
+            return False
+        session.report.notes.append(
+            f"stopped after {self.in_a_row} files in a row were not answered ({reason}); {left:,} are left: "
+            "run again later"
+        )
+        return True

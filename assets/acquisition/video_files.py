@@ -13,14 +13,13 @@ from assets.acquisition.lock import Locked, write_whole
 from assets.acquisition.mirrors import YOUTUBE
 from assets.acquisition.outcome import Outcome, Status
 from assets.acquisition.quarantine import Quarantined
-from assets.acquisition.session import Session, raise_of_the_disk
+from assets.acquisition.session import Refusals, Session, raise_of_the_disk
 from assets.parsers.videos import VIDEO_SUFFIXES
 from infra.errors import DownloadError
 from infra.video_download import FetchedVideo, VideoFetcher
 from infra.video_failures import VideoReason
 
 FOLDER = "videos"
-STOP_AFTER = 3  # refusals for asking too often, one after the other: the site wants us to stop
 _ID = re.compile(r"[A-Za-z0-9_-]{11}")
 
 
@@ -60,7 +59,7 @@ def _fetch_all(session: Session, waiting: Sequence[str], archive: Path) -> Itera
     if left := len(waiting) - len(asked):
         session.report.notes.append(f"{left:,} more videos are left for another run (--max-videos)")
     video = replace(settings.video, any_site=settings.video.any_site or YOUTUBE in settings.mirrors.given)
-    refused = 0
+    refusals = Refusals()
     if not asked:
         return
     with VideoFetcher(session.folder / FOLDER, archive, video) as fetcher:
@@ -68,12 +67,7 @@ def _fetch_all(session: Session, waiting: Sequence[str], archive: Path) -> Itera
             outcome = _fetch_one(session, fetcher, video_id)
             yield outcome
             session.progress(f"{session.report.dataset}: videos", done, len(asked))
-            refused = refused + 1 if outcome.reason == VideoReason.RATE_LIMITED else 0
-            if refused == STOP_AFTER and done < len(asked):
-                session.report.notes.append(
-                    f"stopped after {refused} refusals for asking too often; "
-                    f"{len(asked) - done:,} videos are left: run again later, with a longer --sleep"
-                )
+            if refusals.stop(session, outcome.reason, len(asked) - done):
                 return
 
 

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from assets.acquisition.catalogue import RemoteFile, ZipArchive
-from assets.acquisition.fetching import TermsNotAcceptedError
+from assets.acquisition.fetching import TermsNotAcceptedError, fetch
 from assets.acquisition.mirrors import DEFAULTS, Mirrors, mirrors_of
 from assets.acquisition.outcome import Status
 from assets.acquisition.publications import PUBLICATIONS
 from assets.acquisition.records import count_questions
+from assets.acquisition.session import FetchSettings
 from assets.dataset import DATASETS
 from infra.errors import DownloadError
 from tests.assets.acquisition.hosts import (
@@ -101,6 +102,41 @@ def test_questions_and_the_documents_they_name_come_and_are_read(
     assert again.count(Status.PRESENT) == 2 and again.count(Status.QUARANTINED) == 1
     server.put(f"/github-raw/mayubo2333/MMLongBench-Doc/{COMMIT}/data/documents/gone.pdf", b"%PDF-2")
     assert fetched("mmlongbench_doc", retry_quarantined=True).quarantine == {}
+
+
+def test_a_host_that_fails_is_left_alone_and_its_documents_are_tried_again(
+    server: FileServer, fetched: Fetch, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("assets.acquisition.session.STOP_AFTER", 2)
+    documents = {f"{letter}.pdf": b"%PDF" for letter in "abc"}
+    put_mmlongbench(server, documents)
+    paths = [path for path in server.files if path.endswith(".pdf")]
+    for path in paths:
+        server.files[path].statuses, server.files[path].forever = [500], True
+    report = fetched("mmlongbench_doc")
+    assert report.quarantine == {"server": 2} and "1 are left" in report.notes[-1]
+    assert server.asked(paths[2]) == []
+    put_mmlongbench(server, documents)
+    assert fetched("mmlongbench_doc").quarantine == {}
+
+
+def test_a_run_that_ends_while_unpacking_is_continued_without_a_download(
+    server: FileServer, fetched: Fetch, mirrors: Mirrors, tmp_path: Path
+):
+    path = put_videorag(server)
+
+    def interrupt(stage: str, done: int, total: int | None) -> None:
+        if stage.endswith("unpack"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fetch(
+            PUBLICATIONS["wikihowqa"], tmp_path / "root", FetchSettings(mirrors=mirrors), progress=interrupt
+        )
+    folder = tmp_path / "root/raw/wikihowqa"
+    assert len(tree(folder)) == 2  # one member, and the zip
+    assert fetched("wikihowqa").count(Status.FETCHED) == 3 and len(server.asked(path)) == 1
+    assert len(tree(folder)) == 3
 
 
 def test_hostile_names_of_documents_are_not_asked_for(server: FileServer, fetched: Fetch, tmp_path: Path):

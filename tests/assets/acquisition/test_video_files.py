@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from assets.acquisition.fetching import TermsNotAcceptedError
+from assets.acquisition.mirrors import Mirrors
 from assets.acquisition.outcome import Status
 from tests.assets.acquisition.hosts import VIDEOS, Fetch, put_lvbench, put_videos, tree
 from tests.assets.parsers.outcome import read
@@ -76,12 +77,20 @@ def test_only_what_can_change_is_tried_again_unless_told_to(
 def test_a_site_that_wants_us_to_stop_is_left_alone(
     ready: FileServer, fetched: Fetch, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("assets.acquisition.video_files.STOP_AFTER", 2)
+    monkeypatch.setattr("assets.acquisition.session.STOP_AFTER", 2)
     for video_id in VIDEOS:
         ready.put(f"/films/{video_id}.mp4", statuses=[429], forever=True)
     report = fetched("lvbench", **WANTED)
     assert report.quarantine == {"rate_limited": 2} and report.failures == []
     assert "stopped after 2" in report.notes[-1] and ready.asked(f"/films/{VIDEOS[2]}.mp4") == []
+
+
+def test_a_site_that_is_not_there_is_tried_again_by_the_next_run(
+    ready: FileServer, fetched: Fetch, mirrors: Mirrors, film: bytes
+):
+    away = Mirrors({**mirrors.given, "youtube": "http://127.0.0.1:9/{id}.mp4"})
+    assert fetched("lvbench", **WANTED, mirrors=away).quarantine == {"unreachable": 3}
+    assert fetched("lvbench", **WANTED).quarantine == {"gone": 1}
 
 
 def test_a_limit_leaves_the_rest_for_another_run(ready: FileServer, fetched: Fetch):
