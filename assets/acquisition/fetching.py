@@ -126,7 +126,8 @@ def _revision(session: Session, part: Part) -> str:
         raise ValueError(
             f"{session.folder} holds {other}; for {key} remove that folder, then fetch with --relock"
         )
-    if key not in session.lock.revisions:
+    kept = session.lock.revisions.get(key)
+    if kept is None or (not kept and not session.lock.files):  # nothing came under the branch's name yet
         commit = commit_of(session.http, session.settings.mirrors, repository, session.settings.patience)
         session.lock.revisions[key] = commit or ""
         session.lock.save()

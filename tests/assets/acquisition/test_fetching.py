@@ -248,6 +248,15 @@ def test_a_mirror_that_tells_no_commit_serves_the_branch_by_name(
     assert lock_of(tmp_path, "lvbench")["revisions"] == {"zai-org/LVBench@main": ""}
 
 
+def test_a_commit_that_nobody_told_is_looked_up_again_while_nothing_has_come(
+    server: FileServer, fetched: Fetch, tmp_path: Path
+):
+    assert [failure.reason for failure in fetched("lvbench").failures] == ["gone"]
+    put_lvbench(server)
+    assert fetched("lvbench").failures == []
+    assert lock_of(tmp_path, "lvbench")["revisions"] == {"zai-org/LVBench@main": COMMIT}
+
+
 def test_the_commit_found_first_is_kept_and_another_revision_needs_a_new_folder(
     server: FileServer, fetched: Fetch, tmp_path: Path
 ):
