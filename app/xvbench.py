@@ -15,7 +15,8 @@ from typing import Any
 from app.models import PROBE_RETRIES, PROBE_S
 from assets.parsers.records import Skipped
 from assets.xvbench_builder import prompts
-from assets.xvbench_builder.building import Built, Target, build
+from assets.xvbench_builder.building import Built, Stop, Target, build
+from assets.xvbench_builder.captioning import caption_clips
 from assets.xvbench_builder.cutting import cut_films
 from assets.xvbench_builder.protocols import Panel
 from assets.xvbench_builder.publishing import OutFolder, counts
@@ -46,6 +47,8 @@ class Wish:
     interval: int = INTERVAL
     """Clips from one that is sampled to the next, at most."""
     look: Look = field(default_factory=Look)
+    captions: bool = False
+    """Whether every clip gets its caption as a text beside it."""
 
 
 class NoCache:
@@ -90,9 +93,17 @@ async def build_xvbench(wish: Wish, settings: ChatSettings, progress: Progress) 
             chat = KeptChat(client, replies)
             judge = JudgeGrader(chat, model=settings.model, cache=NoCache(), settings=_patient(settings))
             versions = {**prompts.versions(), "judge": judge.fingerprint, "model": settings.model}
-            built = await _build(wish, pool, _panel(chat, judge, wish.look), versions, progress)
+            panel = _panel(chat, judge, wish.look)
+            built = await _build(wish, pool, panel, versions, progress)
+            captions = None
+            if wish.captions and built.stop in (Stop.ENOUGH, Stop.CANDIDATES):
+                clips = [clip for of_film in cut.clips.values() for clip in of_film]
+                captions = await caption_clips(
+                    clips, panel.describer, at_once=wish.target.at_once, progress=progress
+                )
             report = {
                 **counts(built),
+                "captions": captions and captions._asdict(),
                 "clips": sum(map(len, cut.clips.values())),
                 "clips_sampled": sum(map(len, pool.values())),
                 "videos": len(cut.clips),

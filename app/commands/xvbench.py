@@ -14,6 +14,8 @@ from app.options import Json
 from app.output import UsageError, as_json, note, results, shown_progress, table_console
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from infra.chat import ChatSettings
 
 app = typer.Typer(help="Build a benchmark like XVBench from a folder of videos.", no_args_is_help=True)
@@ -75,6 +77,10 @@ def build(  # noqa: PLR0913 - one parameter an option
     side: Annotated[
         int, typer.Option("--side", min=16, max=2048, help="Their longest side in pixels.")
     ] = 448,
+    captions: Annotated[
+        bool,
+        typer.Option("--captions", help="Put a caption beside every clip, so that text search finds it."),
+    ] = False,
     concurrency: Annotated[
         int, typer.Option("--concurrency", min=1, max=256, help="Candidates at once.")
     ] = 4,
@@ -98,7 +104,14 @@ def build(  # noqa: PLR0913 - one parameter an option
     target = Target(questions=questions, at_once=concurrency)
     look = Look(frames=frames, side=side)
     wish = Wish(
-        videos=videos, out=OutFolder(out), target=target, tries=tries, seed=seed, interval=interval, look=look
+        videos=videos,
+        out=OutFolder(out),
+        target=target,
+        tries=tries,
+        seed=seed,
+        interval=interval,
+        look=look,
+        captions=captions,
     )
     try:
         with results() as write, shown_progress() as progress:
@@ -145,31 +158,40 @@ def _check(videos: Path, out: Path) -> None:
 
 def _show(report: Mapping[str, Any]) -> None:
     console = table_console()
-    skips = report["skipped"]
     clips = f"{report['clips']:,} clips of {report['videos']:,} videos, {report['clips_sampled']:,} sampled"
     console.print(f"{report['questions']:,} questions of {report['candidates']:,} candidates; {clips}")
     for reason, count in report["rejected"].items():
         console.print(f"  rejected {count:,}: {reason}")
-    for skip in skips:
+    for skip in report["skipped"]:
         console.print(f"  skipped {skip['where']}: {skip['reason']}", markup=False)
+    if (captions := report["captions"]) is not None:
+        without = ", ".join(f"{count:,} {reason}" for reason, count in captions["without"].items())
+        console.print(
+            f"captions beside {captions['written']:,} clips" + (f"; without: {without}" if without else "")
+        )
+    _show_costs(console, report)
+    console.print(f"in {report['out']}", soft_wrap=True, markup=False)
+
+
+def _show_costs(console: Console, report: Mapping[str, Any]) -> None:
     for name, title in (("this_run", "this run"), ("all_runs", "all runs into this folder")):
         spent = report[name]
         number = f"{spent['requests']:,} requests" if "requests" in spent else f"{spent['replies']:,} replies"
         tokens = f"{spent['prompt_tokens']:,} tokens read, {spent['completion_tokens']:,} written"
         cost = "" if spent["cost"] is None else f", cost {spent['cost']:.4f}"
         console.print(f"{title}: {number}, {tokens}{cost}")
-    console.print(f"in {report['out']}", soft_wrap=True, markup=False)
 
 
 def _conclude(report: Mapping[str, Any], wanted: int) -> None:
     """Say what is next, and end with 1 where a script should not go on."""
     ended = report["stopped"]
-    if ended == "max_requests":
+    captions = report["captions"] or {"complete": True, "without": {}}
+    if ended == "max_requests" or "budget" in captions["without"]:
         note("stopped at --max-requests; the same command goes on")
         return
-    if ended == "endpoint":
+    if ended == "endpoint" or not captions["complete"]:
         note(
-            "error: the endpoint failed at several candidates in a row; run again to go on (provenance.jsonl says how)"
+            f"error: the endpoint failed several times in a row; the same command goes on. {report['last_failure']}"
         )
         raise typer.Exit(1)
     if not report["questions"]:

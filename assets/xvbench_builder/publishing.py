@@ -22,6 +22,7 @@ from typing import Any
 
 from assets.xvbench_builder.building import Built
 from assets.xvbench_builder.cutting import ClipFolders
+from assets.xvbench_builder.judging import ENDPOINT_FAILED
 from assets.xvbench_builder.records import Check, Clip, Draft, Outcome
 from infra.storage import Storage
 
@@ -106,6 +107,9 @@ def counts(built: Built) -> dict[str, Any]:
         "candidates": len(built.outcomes),
         "rejected": dict(sorted(reasons.items())),
         "stopped": str(built.stop),
+        "last_failure": next(
+            (each.detail for each in reversed(built.outcomes) if each.reason == ENDPOINT_FAILED), ""
+        ),
     }
 
 

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from app.commands import xvbench as command
 from assets.corpus import read_items, read_questions
 from infra.storage import Storage
 from tests.app.command_line import Vimrag
@@ -28,6 +27,7 @@ from tests.servers.colour_server import (
     ONE,
     ColourServer,
     Drafting,
+    colour_of,
     write_colours,
 )
 from tests.servers.openai_server import Answer, Fault, Received, Spoken
@@ -270,9 +270,7 @@ def test_another_seed_draws_other_groups_and_the_same_seed_the_same(vimrag: Vimr
     assert drawn[0] == drawn[1] != drawn[2]
 
 
-def test_replies_that_break_off_or_fail_are_rejected_and_asked_again(
-    vimrag: Vimrag, films: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_replies_that_fail_reject_a_candidate_and_are_asked_again(vimrag: Vimrag, films: Path):
     def fail_answers(number: int, received: Received) -> Answer | None:
         if received.text.startswith("You answer") and not failed:
             failed.append(number)
@@ -323,16 +321,14 @@ def test_captions_that_are_refused_reject_their_candidates(vimrag: Vimrag, films
     assert server.asked["draft"] == 0
 
 
-def test_an_endpoint_that_dies_in_the_middle_ends_the_run(
-    vimrag: Vimrag, films: Path, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(command, "CALL_S", 0.3)  # with all retries
+def test_an_endpoint_that_fails_again_and_again_ends_the_run(vimrag: Vimrag, films: Path):
+    revoked = Fault(status=401, body={"error": {"message": "key revoked"}})
     with ColourServer() as server:
-        server.intercept = lambda number, received: Fault(status=503) if number > 10 else None
+        server.intercept = lambda number, received: revoked if number > 10 else None
         said = vimrag(*arguments(films, server, "--json", "--concurrency", 1, questions=5))
         assert (said.code, said.json["stopped"]) == (1, "endpoint")
         assert [told["reason"] for told in provenance(films)][-3:] == ["endpoint_failed"] * 3
-        assert "the endpoint failed at several candidates" in said.err
+        assert "the endpoint failed several times in a row" in said.err and "key revoked" in said.err
         server.intercept = lambda number, received: None
         assert vimrag(*arguments(films, server, questions=5)).code == 0
         assert max(server.answered.values()) == 1 and len(rows(films)) == 5
@@ -415,3 +411,35 @@ def test_two_builds_into_one_folder_do_not_mix(vimrag: Vimrag, films: Path):
     with ColourServer() as server, only_writer(Storage(films.parent / "out"), "xvbench"):
         said = vimrag(*arguments(films, server))
     assert said.code == 1 and "another process is writing" in said.err
+
+
+def test_captions_beside_the_clips_become_their_text(vimrag: Vimrag, films: Path):
+    with ColourServer() as server:
+        said = vimrag(*arguments(films, server, "--json", "--captions"))
+        assert said.json["captions"] == {"written": 6, "without": {}, "complete": True}
+        assert server.asked["caption"] == 6 and max(server.answered.values()) == 1
+    parsed = read("xvbench", films.parent / "out/xvbench")
+    assert parsed.reasons == {}
+    texts = {identifier: item.text for identifier, item in parsed.items.items()}
+    assert texts["xvbench:clip:abcDEFghi_1#60"] == "green fills the screen."
+    assert all(texts.values())
+
+
+def test_captions_go_on_after_the_budget_and_tell_what_has_none(vimrag: Vimrag, films: Path):
+    def refusing(number: int, received: Received) -> Answer | None:
+        dark = bool(received.images) and colour_of(received.images[0]) == "black"
+        return '{"caption": null}' if dark and received.text.startswith("You describe") else None
+
+    with ColourServer() as server:
+        server.intercept = refusing
+        line = arguments(films, server, "--json", "--captions", "--concurrency", 1, questions=1)
+        ends = []
+        for _ in range(20):
+            said = vimrag(*line, "--max-requests", 4)
+            assert said.code == 0 and said.json["this_run"]["requests"] <= 4
+            if (captions := said.json["captions"]) is not None and captions["complete"]:
+                break
+            ends.append(captions)
+            assert "the same command goes on" in said.err
+        assert (captions["written"], captions["without"]) == (5, {"declined": 1})
+        assert None in ends and max(server.answered.values()) == 1

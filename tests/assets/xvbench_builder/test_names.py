@@ -1,0 +1,90 @@
+"""Whatever a film is called, the parser of XVBench reads each of its clips back as that clip of that film."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from assets.xvbench_builder.scanning import film_name, films_in
+from tests.assets.parsers.outcome import read, write_film
+
+STEMS = st.text(alphabet=st.sampled_from("aB1_ -.é中[]',clip"), min_size=1, max_size=12).filter(
+    lambda stem: not stem.startswith(".")
+)
+NASTY = (
+    "a",
+    "a_000",
+    "a_clip",
+    "a_1",
+    "A",
+    "clip",
+    "part",
+    "__",
+    "-x",
+    "a_chunk",
+    "['a', 'b']",
+    "a,b",
+    "t [abcDEFghi_1]",
+)
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("film") / "film.mp4"
+    write_film(path, seconds=2)
+    return path
+
+
+def read_back(film: Path, folder: Path, stems: list[str]) -> None:
+    for stem in stems:
+        (folder / "in").mkdir(exist_ok=True)
+        shutil.copy(film, folder / "in" / f"{stem}.mp4")
+    films = films_in(folder / "in", apart_from=folder / "out").films
+    chunks = folder / "out/video_chunks"
+    chunks.mkdir(parents=True)
+    wanted = {}
+    rows = []
+    for each in films:
+        for index in (0, 1, 12):
+            name = f"{each.id}_{index:03d}.mp4"
+            shutil.copy(film, chunks / name)
+            wanted[name] = (each.id, 60.0 * index)
+            rows.append({"question": name, "answer": "a", "video_name": each.id, "reference": [name]})
+    (folder / "out/xvbench.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    parsed = read("xvbench", folder / "out", max_frames=1)
+    assert (parsed.reasons, len(parsed.items)) == ({}, len(wanted))
+    for question in parsed.questions:
+        [gold] = question.gold
+        assert (parsed.items[gold].parent, parsed.items[gold].position) == wanted[question.text]
+
+
+def test_names_that_look_like_something_else(film: Path, tmp_path: Path):
+    read_back(film, tmp_path, list(NASTY))
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(STEMS, min_size=1, max_size=4, unique_by=str.casefold))
+def test_any_names(film: Path, stems: list[str]):
+    with TemporaryDirectory() as folder:
+        read_back(film, Path(folder), stems)
+
+
+def test_plain_names_and_video_ids_stay():
+    assert [film_name(name) for name in ("abcDEFghi_1", "-1KSBqYHfOg", "talk")] == [
+        "abcDEFghi_1",
+        "-1KSBqYHfOg",
+        "talk",
+    ]
+
+
+def test_a_sidecar_cannot_lead_out_of_the_folder(film: Path, tmp_path: Path):
+    shutil.copy(film, tmp_path / "a.mp4")
+    (tmp_path / "a.json").write_text(json.dumps({"video_id": "../../etc/x\0"}))
+    [found] = films_in(tmp_path, apart_from=tmp_path / "out").films
+    assert found.id == "_etc_x_" and "/" not in found.id
