@@ -27,6 +27,7 @@ from app.commands import (
     retrieval,
     search,
     serve,
+    study,
     version,
     xvbench,
 )
@@ -61,6 +62,7 @@ app.command("ask")(ask.ask)
 app.command("serve")(serve.serve)
 app.command("report")(report.report)
 app.command("plan")(plan.plan)
+app.add_typer(study.app, name="study")
 app.command("version")(version.version)
 
 

@@ -1,0 +1,80 @@
+"""``vimrag study ggpo``: GGPO against its baselines from one cold start, on invented worlds."""
+
+from __future__ import annotations
+
+import json as json_library
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from app.options import Json, Root
+from app.output import UsageError, as_json, note, results, table_console
+
+app = typer.Typer(help="Studies of the algorithm on the miniature.", no_args_is_help=True)
+SCRIPT = "orchestration.launch.study"
+
+
+@app.callback()
+def group() -> None:
+    """Studies of the algorithm on the miniature."""
+
+
+@app.command("ggpo")
+def ggpo(
+    root: Root,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Runs of each objective.")] = 5,
+    updates: Annotated[int, typer.Option("--updates", min=1, help="Policy updates of a run.")] = 12,
+    questions: Annotated[
+        int, typer.Option("--questions", min=1, help="Questions of an update, 8 rollouts each.")
+    ] = 16,
+    json: Json = False,
+) -> None:
+    """Train GGPO, GSPO, a random mask and GRPO with equal rollouts; compare them on unseen worlds.
+
+    [bold]Example[/bold]
+
+      vimrag study ggpo --root runs/study
+
+    Stopped at any moment, the same command goes on: finished runs and answers are kept, a run goes on after its last checkpoint.
+    """
+    if "://" in root and not root.startswith("file://"):
+        raise UsageError("a study works in a folder of this machine: give --root a path")
+    numbers = {"--seeds": seeds, "--updates": updates, "--questions": questions}
+    options = [text for name, value in numbers.items() for text in (name, str(value))]
+    folder = root.removeprefix("file://")
+    ended = subprocess.run(
+        [sys.executable, "-m", SCRIPT, "--root", folder, *options], stdout=subprocess.PIPE, check=False
+    )
+    if ended.returncode:
+        raise typer.Exit(1)
+    document = json_library.loads(ended.stdout)
+    with results() as write:
+        if json:
+            write(as_json(document))
+            return
+    _show(document)
+
+
+def _show(document: Mapping[str, Any]) -> None:
+    table = Table("objective", "right on unseen worlds, %", "repeated searches", "dead ends")
+    for name, found in document["unseen"].items():
+        spent = document["spending"][name]
+        table.add_row(
+            name,
+            f"{100 * found['estimate']:.1f} ({100 * found['low']:.1f} to {100 * found['high']:.1f})",
+            f"{spent['repeated_searches']:.2f}",
+            f"{spent['dead_ends']:.2f}",
+        )
+    console = table_console()
+    console.print(table)
+    for each in document["comparisons"]:
+        change = each["difference"]
+        console.print(
+            f"{each['before']} -> {each['after']}: {100 * change['estimate']:+.1f} points "
+            f"({100 * change['low']:+.1f} to {100 * change['high']:+.1f}), p {each['p_value']:.3f}"
+        )
+    note("the page with curves: reports/study-ggpo/index.html below the root")

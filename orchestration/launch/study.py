@@ -1,0 +1,297 @@
+"""The training study: GGPO, GSPO, a random mask and GRPO from one cold start, with equal rollouts.
+
+Holds the order of work and the reduction to figures and a page; the runs are ``study_runs.py``, the figures' definitions
+``model.learning_curves``. Resumable: what is trained or answered is not made again.
+"""
+
+import argparse
+import json
+import math
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from infra.report import Comparison, CounterTable, Estimate, MethodRow, Report, render
+from infra.report_charts import Curve as Chart
+from infra.storage import Storage
+from memory_graph.credit import prune_reasons
+from model.evaluation import Evaluation, compare, summarise
+from model.learning_curves import area, band, first_reaching, roughness
+from model.metrics import read_metrics
+from model.records import Trajectory
+from model.statistics import Interval, bootstrap_mean
+from orchestration.launch.reporter import finite
+from orchestration.launch.study_runs import (
+    ARMS,
+    COLD_START,
+    Study,
+    StudyRun,
+    answers,
+    cold_start_weights,
+    final_weights,
+    is_trained,
+    prepare,
+    runs,
+    train,
+)
+from orchestration.launch.train_ggpo import METRICS
+
+SCHEMA_VERSION = 1
+TITLES = {
+    COLD_START: "cold start",
+    "ggpo": "GGPO",
+    "gspo": "GSPO",
+    "prune_at_random": "random mask",
+    "grpo": "GRPO",
+}
+REFERENCE = "gspo"  # whose final score the others are timed against
+COUNTERS = ("repeated_searches", "dead_ends", "searches", "completion_tokens")
+
+
+def run(study: Study) -> dict[str, Any]:
+    """Make what is missing and return the figures; page and figures lie in ``reports/study-ggpo`` below the root."""
+    storage = prepare(study)
+    start = cold_start_weights(storage)
+    before = answers(storage, study, COLD_START, start, "val")
+    base = _score(before)
+    unseen: dict[str, list[Trajectory]] = {COLD_START: answers(storage, study, COLD_START, start, "test")}
+    curves: dict[str, list[list[tuple[int, float]]]] = {arm: [] for arm in study.arms}
+    rewards: dict[str, list[list[float]]] = {arm: [] for arm in study.arms}
+    pruned: dict[str, list[float]] = {arm: [] for arm in study.arms}
+    every = list(runs(study))
+    for number, each in enumerate(every, start=1):
+        _say(f"study: run {number} of {len(every)}, {_title(each.arm)}, seed {each.seed}")
+        if not is_trained(storage, each):
+            train(storage, each)
+        name = f"{each.arm}-{each.seed}"
+        unseen.setdefault(each.arm, []).extend(
+            answers(storage, study, name, final_weights(storage, each), "test")
+        )
+        records = _records(storage, each)
+        curves[each.arm].append([(0, base), *_validations(records)])
+        rewards[each.arm].append([record["mean_reward"] for record in records])
+        pruned[each.arm].append(
+            sum(record["num_pruned"] for record in records)
+            / max(1, sum(record["num_segments"] for record in records))
+        )
+    results = {name: summarise(found) for name, found in unseen.items()}
+    document = _document(study, results, curves, rewards, pruned)
+    _publish(storage, document, _page(study, document, results, curves, rewards))
+    return document
+
+
+def _document(
+    study: Study,
+    results: Mapping[str, Evaluation],
+    curves: Mapping[str, Sequence[Sequence[tuple[int, float]]]],
+    rewards: Mapping[str, Sequence[Sequence[float]]],
+    pruned: Mapping[str, Sequence[float]],
+) -> dict[str, Any]:
+    target = _target(curves)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "study": {**asdict(study), "root": study.root.name},
+        "noise": noise_shares(results[COLD_START].trajectories),
+        "unseen": {name: finite(found.overall._asdict()) for name, found in results.items()},
+        "spending": {name: _means(found) for name, found in results.items()},
+        "arms": {
+            arm: {
+                "seeds": len(curves[arm]),
+                "area": finite(_over([area(curve) for curve in curves[arm]])),
+                "reaches_reference": [first_reaching(curve, target) for curve in curves[arm]],
+                "reward_roughness": finite(_over([roughness(each) for each in rewards[arm]])),
+                "pruned_share": finite(_over(pruned[arm])),
+            }
+            for arm in study.arms
+        },
+        "reference_score": target if math.isfinite(target) else None,
+        "comparisons": [
+            {"before": first, "after": second, **_compared(results[first], results[second])}
+            for first, second in _pairs(study.arms)
+        ],
+    }
+
+
+def noise_shares(trajectories: Sequence[Trajectory]) -> dict[str, Any]:
+    """Pilot study 3: the share of search steps in right rollouts that their answer does not rest on (Eq. 11)."""
+    right = [each for each in trajectories if each.correct and each.graph.answer is not None]
+    reasons = [
+        reason
+        for each in right
+        for reason in prune_reasons(each.graph, correct=True, gold=each.task.gold)[:-1]
+    ]
+    noisy = sum(reason.startswith("pruned") for reason in reasons)
+    return {
+        "right_rollouts": len(right),
+        "search_steps": len(reasons),
+        "noise_share": noisy / len(reasons) if reasons else None,
+    }
+
+
+def _target(curves: Mapping[str, Sequence[Sequence[tuple[int, float]]]]) -> float:
+    final = [curve[-1][1] for curve in curves.get(REFERENCE, ())]
+    return sum(final) / len(final) if final else math.inf
+
+
+def _pairs(arms: Sequence[str]) -> list[tuple[str, str]]:
+    against = [(REFERENCE, arm) for arm in arms if arm != REFERENCE and REFERENCE in arms]
+    return [*((COLD_START, arm) for arm in arms), *against]
+
+
+def _compared(first: Evaluation, second: Evaluation) -> dict[str, Any]:
+    found = compare(first.trajectories, second.trajectories)
+    return {
+        "questions": found.questions,
+        "difference": finite(found.difference._asdict()),
+        "p_value": found.p_value,
+    }
+
+
+def _means(found: Evaluation) -> dict[str, float]:
+    ran = [each.counters for each in found.trajectories]
+    return {name: sum(getattr(each, name) for each in ran) / max(1, len(ran)) for name in COUNTERS}
+
+
+def _over(values: Sequence[float]) -> dict[str, float]:
+    return bootstrap_mean(values)._asdict()
+
+
+def _score(trajectories: Sequence[Trajectory]) -> float:
+    verdicts = [each.correct for each in trajectories if each.correct is not None]
+    return sum(verdicts) / len(verdicts) if verdicts else math.nan
+
+
+def _records(storage: Storage, run: StudyRun) -> list[dict[str, Any]]:
+    local = storage.local_path(run.config.metrics)
+    assert local is not None, "a study works below a local root"
+    return list(read_metrics(local / METRICS))
+
+
+def _validations(records: Sequence[Mapping[str, Any]]) -> list[tuple[int, float]]:
+    return [
+        (record["update"] + 1, record["validation"]) for record in records if record["validation"] is not None
+    ]
+
+
+def _page(
+    study: Study,
+    document: Mapping[str, Any],
+    results: Mapping[str, Evaluation],
+    curves: Mapping[str, Sequence[Sequence[tuple[int, float]]]],
+    rewards: Mapping[str, Sequence[Sequence[float]]],
+) -> str:
+    benchmarks = tuple(score.dataset for score in results[COLD_START].datasets)
+    rewarded = {arm: [list(enumerate(each, start=1)) for each in found] for arm, found in rewards.items()}
+    names = tuple(results)
+    return render(
+        Report(
+            title="VimRAG: the training study",
+            summary=(
+                f"{study.seeds} seeds of {len(study.arms)} objectives from one cold start, {study.updates} updates of "
+                f"{study.questions} x {study.group_size} rollouts each; unseen worlds, last checkpoint, greedy."
+            ),
+            benchmarks=benchmarks,
+            methods=tuple(_row(name, found) for name, found in results.items()),
+            comparisons=tuple(_verdict(each) for each in document["comparisons"]),
+            curves=(_chart("validation", "share right", curves), _chart("reward", "mean reward", rewarded)),
+            counters=CounterTable(
+                methods=tuple(_title(name) for name in names),
+                rows=tuple(
+                    (counter.replace("_", " "), tuple(document["spending"][name][counter] for name in names))
+                    for counter in COUNTERS
+                ),
+            ),
+            facts=tuple((name, json.dumps(value)) for name, value in document["arms"].items()),
+        )
+    )
+
+
+def _chart(title: str, label: str, curves: Mapping[str, Sequence[Sequence[tuple[int, float]]]]) -> Chart:
+    bands = {arm: band(found) for arm, found in curves.items()}
+    return Chart(
+        title=title,
+        x_label="update",
+        y_label=label,
+        series=tuple(
+            (_title(arm), tuple((point.update, point.score.estimate) for point in points))
+            for arm, points in bands.items()
+        ),
+        bands=tuple(
+            tuple((point.update, point.score.low, point.score.high) for point in points)
+            for points in bands.values()
+        ),
+    )
+
+
+def _row(name: str, found: Evaluation) -> MethodRow:
+    return MethodRow(
+        name=_title(name),
+        cells={score.dataset: _estimate(score.accuracy, score.scored) for score in found.datasets},
+        overall=_estimate(found.overall, len(found.trajectories)),
+    )
+
+
+def _title(name: str) -> str:
+    return TITLES.get(name, name)
+
+
+def _estimate(found: Interval, count: int) -> Estimate:
+    value, low, high = (number if math.isfinite(number) else None for number in found)
+    return Estimate(value=value, low=low, high=high, count=count)
+
+
+def _verdict(each: Mapping[str, Any]) -> Comparison:
+    found = each["difference"]
+    return Comparison(
+        before=_title(each["before"]),
+        after=_title(each["after"]),
+        difference=Estimate(
+            value=found["estimate"], low=found["low"], high=found["high"], count=each["questions"]
+        ),
+        p_value=each["p_value"],
+    )
+
+
+def _publish(storage: Storage, document: Mapping[str, Any], page: str) -> None:
+    storage.write_bytes("reports/study-ggpo/index.html", page.encode())
+    storage.write_bytes(
+        "reports/study-ggpo/study.json",
+        json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False).encode(),
+    )
+    _say(f"study: {storage.path('reports/study-ggpo/index.html')}")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line; the figures as one JSON object on standard output. Exit code 1 for a run that failed, 2 for wrong usage."""
+    parser = argparse.ArgumentParser(description="GGPO against its baselines on the miniature.")
+    parser.add_argument("--root", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--updates", type=int, default=12)
+    parser.add_argument("--questions", type=int, default=16)
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
+    given = parser.parse_args(argv)
+    os.environ.setdefault("DS_ACCELERATOR", "cpu")
+    try:
+        study = Study(
+            root=given.root.resolve(),
+            arms=tuple(given.arms),
+            seeds=given.seeds,
+            updates=given.updates,
+            questions=given.questions,
+        )
+        print(json.dumps(run(study), ensure_ascii=False, allow_nan=False))
+    except ValueError as error:
+        _say(f"error: {error}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

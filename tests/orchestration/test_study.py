@@ -1,0 +1,82 @@
+"""The training study: its plan, its reductions, and one whole small study with real runs, repeated."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from memory_graph.graph import ROOT, AnswerNode, MemoryGraph, SearchNode
+from model.records import Outcome, Task, Trajectory
+from orchestration.launch.study import noise_shares, run
+from orchestration.launch.study_runs import Study, runs
+from orchestration.recipes import MiniatureWorlds
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    return Study(
+        root=tmp_path,
+        arms=("ggpo", "gspo"),
+        seeds=1,
+        updates=1,
+        questions=2,
+        group_size=2,
+        test_questions=1,
+        worlds=MiniatureWorlds(train=1, val=1, test=1, questions=1),
+    )
+
+
+def test_seeds_go_round_before_objectives_and_runs_of_a_seed_differ_in_nothing_else(tmp_path: Path):
+    found = list(runs(Study(root=tmp_path, seeds=2, arms=("ggpo", "grpo"))))
+    assert [(each.arm, each.seed) for each in found] == [("ggpo", 0), ("grpo", 0), ("ggpo", 1), ("grpo", 1)]
+    one, other = (each.config.recipe.ggpo for each in found[:2])
+    assert (one.seed, one.questions, one.group_size, one.updates) == (
+        other.seed,
+        other.questions,
+        other.group_size,
+        other.updates,
+    )
+
+
+@pytest.mark.parametrize("bad", [{"arms": ()}, {"seeds": 0}, {"test_questions": 0}])
+def test_a_study_of_nothing_is_refused(tmp_path: Path, bad: dict):
+    with pytest.raises(ValueError, match="study"):
+        Study(root=tmp_path, **bad)
+
+
+def rollout(*, correct: bool) -> Trajectory:
+    """Two searches of which the answer rests on the second."""
+    graph = MemoryGraph(
+        question="q?",
+        nodes=tuple(SearchNode(id=name, parents=(ROOT,), query=name, summary="s") for name in ("n1", "n2")),
+        answer=AnswerNode(parents=("n2",), text="a"),
+    )
+    task = Task(id="q", dataset="squad", question="q?", answers=("a",))
+    return Trajectory(task=task, graph=graph, segments=(), outcome=Outcome.ANSWERED, correct=correct)
+
+
+def test_noise_is_the_share_of_steps_of_right_rollouts_that_the_answer_does_not_rest_on():
+    found = noise_shares([rollout(correct=True), rollout(correct=False)])
+    assert found == {"right_rollouts": 1, "search_steps": 2, "noise_share": 0.5}
+    assert noise_shares([rollout(correct=False)])["noise_share"] is None
+
+
+@pytest.mark.timeout(400)
+def test_a_whole_study_trains_every_objective_once_and_says_what_came_out(study: Study):
+    document = run(study)
+    assert set(document["unseen"]) == {"cold_start", "ggpo", "gspo"}
+    assert document["arms"]["gspo"]["pruned_share"]["estimate"] == 0.0
+    assert [(each["before"], each["after"]) for each in document["comparisons"]] == [
+        ("cold_start", "ggpo"),
+        ("cold_start", "gspo"),
+        ("gspo", "ggpo"),
+    ]
+    page = (study.root / "reports/study-ggpo/index.html").read_text()
+    assert "GGPO" in page and "<svg" in page
+    assert json.loads((study.root / "reports/study-ggpo/study.json").read_text())["schema_version"] == 1
+
+    storage_files = sorted(study.root.glob("checkpoints/*/*/manifest.json"))
+    before = [file.stat().st_mtime_ns for file in storage_files]
+    again = run(study)  # nothing is trained or answered twice, and the figures are the same
+    assert [file.stat().st_mtime_ns for file in storage_files] == before
+    assert again == document
