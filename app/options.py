@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from app.output import UsageError
+
+if TYPE_CHECKING:
+    from infra.engine import Engine
 
 Root = Annotated[
     str,
@@ -29,6 +32,35 @@ Datasets = Annotated[
         metavar="A,B",
     ),
 ]
+
+EngineName = Annotated[
+    str,
+    typer.Option("--engine", help="Who does the heavy part: local (this machine) or ray (Ray Data)."),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        min=1,
+        max=4096,
+        help="Processes of the engine.",
+        show_default="1 for local, one a core for ray",
+    ),
+]
+
+
+def engine_or_none(name: str, workers: int | None) -> Engine | None:
+    """The engine of the options; None for one local worker, which is this process and needs none.
+
+    Raises:
+        UsageError: if it is unknown or not installed.
+    """
+    from infra.engine import engine_of
+
+    try:
+        return None if name == "local" and workers in (None, 1) else engine_of(name, workers=workers)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def dataset_names(given: str | None) -> list[str] | None:

@@ -10,19 +10,22 @@ import difflib
 import errno
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, NamedTuple
 
 from assets import shards, tables
 from assets.completeness import Copy, compare
 from assets.dataset import DATASETS, Dataset, ParseContext, Record, Skipped
 from assets.gathering import ITEMS, QUESTIONS, SKIPPED, DatasetReport, Gathering, Progress, silent
 from assets.item import SCHEMA_VERSION, Item
+from assets.ocr_ahead import OcrAhead
 from assets.parsers.raw_folder import RawFolder
 from assets.question import Question
 from infra import manifest
 from infra.decoding import SandboxedOcr
+from infra.engine import Engine
 from infra.exclusive import only_writer
 from infra.limits import MAX_SHARD_BYTES
 from infra.manifest import publish
@@ -67,19 +70,31 @@ class CorpusReport:
         return {"datasets": shown, "ignored": sorted(self.ignored), "root": self.root}
 
 
-def build_corpus(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Build:
+    """What all datasets of one build share."""
+
+    storage: Storage
+    context: ParseContext
+    engine: Engine | None
+    progress: Progress
+    max_shard_bytes: int
+
+
+def build_corpus(  # noqa: PLR0913 - what may differ from build to build, by name
     raw: Path,
     storage: Storage,
     *,
     datasets: Sequence[str] | None = None,
     settings: ParseContext | None = None,
+    engine: Engine | None = None,
     progress: Progress = silent,
     max_shard_bytes: int = MAX_SHARD_BYTES,
 ) -> CorpusReport:
     """Build the corpus of every dataset that ``raw`` has a folder of, or of those named.
 
     A dataset is replaced as a whole when its new build is finished; what cannot be read is counted by its
-    reason.
+    reason. With an ``engine`` the OCR of a dataset runs on it ahead of the rest (``ocr_ahead.py``); the bytes are the same.
 
     Raises:
         ValueError: if a dataset is unknown or its folder missing or empty, if the root lies within one of
@@ -87,12 +102,14 @@ def build_corpus(
     """
     folders = _folders(raw, datasets)
     _refuse_root_within(folders, storage)
-    context = settings or ParseContext(ocr=SandboxedOcr().text)
-    shared: dict[str, Any] = {"progress": progress, "max_shard_bytes": max_shard_bytes}
-    reports = {
-        name: build_dataset(DATASETS[name], folder, storage, context, **shared)
-        for name, folder in folders.items()
-    }
+    build = _Build(
+        storage=storage,
+        context=settings or ParseContext(ocr=SandboxedOcr().text),
+        engine=engine,
+        progress=progress,
+        max_shard_bytes=max_shard_bytes,
+    )
+    reports = {name: _built(build, DATASETS[name], folder) for name, folder in folders.items()}
     if not any(report.items or report.questions for report in reports.values()):
         reasons = {name: dict(report.skipped) for name, report in reports.items()}
         raise ValueError(f"nothing in {raw} could be read; skipped: {reasons}")
@@ -100,31 +117,40 @@ def build_corpus(
     return CorpusReport(root=storage.root, datasets=reports, ignored=ignored)
 
 
-def build_dataset(
-    dataset: Dataset,
-    folder: Path,
-    storage: Storage,
-    context: ParseContext,
-    *,
-    progress: Progress = silent,
-    max_shard_bytes: int = MAX_SHARD_BYTES,
-) -> DatasetReport:
+def _built(build: _Build, dataset: Dataset, folder: Path) -> DatasetReport:
     """Build one dataset from its raw folder; published only if it has an item or a question."""
-    with only_writer(storage, f"corpus/{dataset.name}"):
-        made: dict[str, Any] = {
-            "producer": PRODUCER,
-            "params": {**_params(context), "dataset": dataset.name, "max_shard_bytes": max_shard_bytes},
-            "inputs": {"raw": fingerprint(folder, stage=f"{dataset.name}: hash", progress=progress)},
-        }
-        records = dataset.records(folder, context)
+    name, storage = dataset.name, build.storage
+    with only_writer(storage, f"corpus/{name}"):
+        params = {**_params(build.context), "dataset": name, "max_shard_bytes": build.max_shard_bytes}
+        inputs = {"raw": fingerprint(folder, stage=f"{name}: hash", progress=build.progress)}
+        made = {"producer": PRODUCER, "params": params, "inputs": inputs}
         try:
-            return _published(dataset.name, records, storage, made, progress)
+            with _reading(build, dataset, folder, params, inputs) as context:
+                return _published(name, dataset.records(folder, context), storage, made, build.progress)
         except OSError as error:
             if error.errno not in FULL or error.filename:
                 raise
             raise OSError(
                 error.errno, error.strerror, storage.root
             ) from error  # else nobody knows which disk
+
+
+def _reading(
+    build: _Build, dataset: Dataset, folder: Path, params: Mapping[str, Any], inputs: Mapping[str, str]
+) -> AbstractContextManager[ParseContext]:
+    """What the parser is told; with an engine, OCR that was done before."""
+    if build.engine is None:
+        return nullcontext(build.context)
+    ahead = OcrAhead(
+        storage=build.storage,
+        dataset=dataset,
+        folder=folder,
+        engine=build.engine,
+        params=params,
+        inputs=inputs,
+        progress=build.progress,
+    )
+    return ahead.reading(build.context)
 
 
 def _published(
@@ -161,6 +187,38 @@ def read_items(storage: Storage, dataset: str) -> Iterator[Item]:
     """
     _refuse_other_shards(storage, dataset)
     return (tables.item_of(row) for row in _read(storage, dataset, ITEMS))
+
+
+class ItemRange(NamedTuple):
+    """Rows ``[start, stop)`` of one row group of the items of a dataset."""
+
+    dataset: str
+    group: int
+    start: int
+    stop: int
+
+
+def read_ranges(storage: Storage, dataset: str, *, max_items: int) -> Iterator[tuple[ItemRange, list[Item]]]:
+    """All items of a finished corpus in build order, as ranges of at most ``max_items``; raises as ``read_items``."""
+    _refuse_other_shards(storage, dataset)
+    with _open_items(storage, dataset) as file:
+        for group in range(tables.num_groups(file)):
+            items = [tables.item_of(row) for row in tables.group_rows(file, group)]
+            for start in range(0, len(items), max_items):
+                taken = items[start : start + max_items]
+                yield ItemRange(dataset, group, start, start + len(taken)), taken
+
+
+def read_range(storage: Storage, range_: ItemRange) -> list[Item]:
+    """The items of one range; ``ValueError`` if the corpus is not finished."""
+    with _open_items(storage, range_.dataset) as file:
+        rows = tables.group_rows(file, range_.group)
+    return [tables.item_of(row) for row in rows[range_.start : range_.stop]]
+
+
+def _open_items(storage: Storage, dataset: str) -> IO[bytes]:
+    manifest.read(storage, f"corpus/{dataset}").entry(ITEMS)
+    return storage.open(f"corpus/{dataset}/{ITEMS}")
 
 
 def same_content(storage: Storage, datasets: Sequence[str]) -> dict[str, str]:

@@ -11,18 +11,19 @@ import hashlib
 import json
 import os
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import chain, islice
-from typing import Any
+from typing import Any, NamedTuple
 
-from assets import corpus
+from assets import corpus, part_vectors
 from assets.analysis import ANALYSIS_VERSION
 from assets.gathering import Progress, silent
 from assets.item import Item
-from assets.search import PAYLOAD, Index, IndexHit, content_hash, embedded_texts, row_of
+from assets.part_vectors import Part
+from assets.search import PAYLOAD, Index, IndexHit, content_hash, row_of
 from infra import manifest
 from infra.embedder import Embedder, MiniLmEmbedder
+from infra.engine import Engine, LocalEngine
 from infra.exclusive import only_writer
 from infra.lance_store import LanceStore
 from infra.storage import Storage
@@ -34,6 +35,7 @@ SCHEMA_VERSION = 1
 PRODUCER = f"assets.index/{SCHEMA_VERSION}"
 CURRENT = "index/current.json"
 STORES = ("lance", "weaviate")
+PART_ITEMS = 512  # of one unit of embedding: some seconds of work, which is what a killed build loses
 BATCH_ITEMS = 256
 ALIAS = "VimragItems"  # on a Weaviate server, where others may want to search the index in use
 
@@ -73,12 +75,14 @@ def build_index(
     store: str = "lance",
     embedder: Embedder | None = None,
     datasets: Sequence[str] | None = None,
+    engine: Engine | None = None,
     progress: Progress = silent,
 ) -> IndexReport:
     """Index every finished corpus, or those named, and make that the index in use.
 
     Items whose title and text the index in use already has are not embedded again; items that are gone from the corpus
-    are gone from the new index. Until the pointer is replaced readers keep the old one.
+    are gone from the new index. Until the pointer is replaced readers keep the old one. ``engine`` does the embedding, by
+    default this process; which one it is changes no byte. What a build that was killed had embedded is taken up by the next.
 
     Raises:
         ValueError: if a named dataset has no finished corpus, if there is none at all, if another process builds the
@@ -88,17 +92,26 @@ def build_index(
         raise ValueError(f"unknown store {store!r}; known: {', '.join(STORES)}")
     _inputs(storage, datasets)  # a root without a corpus is refused before anything is written there
     with only_writer(storage, "index"):
-        return _built(storage, store, embedder, datasets, progress)
+        work = _Work(storage, embedder or _default_embedder(engine), engine or LocalEngine(), progress)
+        return _built(work, store, datasets)
 
 
-def _built(
-    storage: Storage,
-    store: str,
-    embedder: Embedder | None,
-    datasets: Sequence[str] | None,
-    progress: Progress,
-) -> IndexReport:
-    embedder = embedder or MiniLmEmbedder()
+class _Work(NamedTuple):
+    """With what an index is built."""
+
+    storage: Storage
+    embedder: Embedder
+    engine: Engine
+    progress: Progress
+
+
+def _default_embedder(engine: Engine | None) -> Embedder:
+    """Workers side by side take one core each."""
+    return MiniLmEmbedder(num_threads=1 if engine is not None and engine.workers > 1 else None)
+
+
+def _built(work: _Work, store: str, datasets: Sequence[str] | None) -> IndexReport:
+    storage, embedder = work.storage, work.embedder
     inputs = _inputs(storage, datasets)
     params = {"analysis": ANALYSIS_VERSION, "embedder": embedder.fingerprint, "store": store}
     version = hashlib.sha256(json.dumps([SCHEMA_VERSION, params, inputs]).encode()).hexdigest()[:16]
@@ -108,15 +121,19 @@ def _built(
         return _report(before, embedded=0, reused=total, vanished=0)
     old = _old_store(storage, before, embedder)
     num_before = old.count() if old else 0
+    plan = _Plan(old, embedder)
+    for name in inputs:
+        plan.add(storage, name)
+    part_vectors.embed(storage, plan.parts, embedder, work.engine, work.progress)
     with manifest.publish(
         storage, f"index/{version}", producer=PRODUCER, params=params, inputs=inputs
     ) as publication:
         target = _open_store(store, str(publication.directory), {}, embedder.dim, version=version, live=True)
-        builder = _Builder(target, old, embedder)
-        for name in inputs:
-            builder.add(name, corpus.read_items(storage, name), progress)
+        builder = _Builder(target, old, work, dict.fromkeys(inputs, 0))
+        for part in plan.parts:
+            builder.add(part)
         target.publish()
-        publication.counts.update({**builder.counts, "embedded": builder.embedded})
+        publication.counts.update({**builder.counts, "embedded": plan.embedded})
     index = Index(_published(storage, store, version, embedder.dim), embedder, version=version)
     pointer = Pointer(
         version=version,
@@ -127,9 +144,8 @@ def _built(
     )
     storage.write_bytes(CURRENT, (json.dumps(asdict(pointer), indent=1, sort_keys=True) + "\n").encode())
     _drop_others(storage, keep={version, before.version if before else version})
-    return _report(
-        pointer, embedded=builder.embedded, reused=builder.reused, vanished=num_before - builder.known
-    )
+    storage.remove_tree(part_vectors.FOLDER)
+    return _report(pointer, embedded=plan.embedded, reused=plan.reused, vanished=num_before - plan.known)
 
 
 def open_index(storage: Storage, *, embedder: Embedder | None = None) -> Index:
@@ -171,50 +187,57 @@ def current(storage: Storage) -> Pointer | None:
     return pointer
 
 
-class _Builder:
-    """Feeds a new store, taking from the old one what need not be embedded again."""
+class _Plan:
+    """All parts of the new index, and which of their items need vectors that the old store does not have."""
 
-    def __init__(self, target: VectorStore, old: VectorStore | None, embedder: Embedder) -> None:
-        self._target, self._old, self._embedder = target, old, embedder
-        self.counts: dict[str, int] = {}
+    def __init__(self, old: VectorStore | None, embedder: Embedder) -> None:
+        self._old, self._embedder = old, embedder
+        self.parts: list[Part] = []
         self.embedded = self.reused = 0
         self.known = 0  # items that the old store had too, changed or not
 
-    def add(self, dataset: str, items: Iterator[Item], progress: Progress) -> None:
-        done = 0
-        while batch := list(islice(items, BATCH_ITEMS)):
-            vectors = self._vectors(batch)
-            self._target.upsert([row_of(item, vectors[item.id]) for item in batch])
-            done += len(batch)
-            progress(f"{dataset}: index", done, None)
-        self.counts[dataset] = done
+    def add(self, storage: Storage, dataset: str) -> None:
+        for range_, items in corpus.read_ranges(storage, dataset, max_items=PART_ITEMS):
+            wanted = self._wanted(items)
+            self.parts.append(part_vectors.part_of(range_, items, wanted, self._embedder))
+            self.embedded += len(wanted)
+            self.reused += len(items) - len(wanted)
 
-    def _vectors(self, items: Sequence[Item]) -> dict[str, Vectors]:
+    def _wanted(self, items: Sequence[Item]) -> list[int]:
         kept = self._old.kept([item.id for item in items]) if self._old else {}
         self.known += len(kept)
-        reused = {
-            item.id: kept[item.id].vectors
-            for item in items
-            if item.id in kept and kept[item.id].content_hash == content_hash(item)
-        }
-        fresh = [item for item in items if item.id not in reused]
-        texts = [embedded_texts(item) for item in fresh]
-        encoded = self._embedder.encode_documents(list(chain.from_iterable(texts)))
-        starts = list(_starts(map(len, texts)))
-        self.embedded += len(fresh)
-        self.reused += len(reused)
-        made = {
-            item.id: encoded[start : start + len(own)]
-            for item, start, own in zip(fresh, starts, texts, strict=True)
-        }
-        return reused | made
+        return [
+            at
+            for at, item in enumerate(items)
+            if item.id not in kept or kept[item.id].content_hash != content_hash(item)
+        ]
 
 
-def _starts(lengths: Iterator[int]) -> Iterator[int]:
-    start = 0
-    for length in lengths:
-        yield start
-        start += length
+class _Builder:
+    """Feeds a new store with the parts, taking from the old one what was not embedded again."""
+
+    def __init__(
+        self, target: VectorStore, old: VectorStore | None, work: _Work, counts: dict[str, int]
+    ) -> None:
+        self._target, self._old, self._work = target, old, work
+        self.counts = counts
+
+    def add(self, part: Part) -> None:
+        items = corpus.read_range(self._work.storage, part.range)
+        vectors = self._vectors(part, items)
+        for start in range(0, len(items), BATCH_ITEMS):
+            batch = items[start : start + BATCH_ITEMS]
+            self._target.upsert([row_of(item, vectors[item.id]) for item in batch])
+        dataset = part.range.dataset
+        self.counts[dataset] += len(items)
+        self._work.progress(f"{dataset}: index", self.counts[dataset], None)
+
+    def _vectors(self, part: Part, items: Sequence[Item]) -> dict[str, Vectors]:
+        made = part_vectors.read(self._work.storage, part, items, self._work.embedder.dim)
+        fresh = {items[at].id: vectors for at, vectors in zip(part.wanted, made, strict=True)}
+        others = [item.id for item in items if item.id not in fresh]
+        kept = self._old.kept(others) if self._old and others else {}
+        return fresh | {id_: row.vectors for id_, row in kept.items()}
 
 
 def _inputs(storage: Storage, datasets: Sequence[str] | None) -> dict[str, str]:

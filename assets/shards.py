@@ -189,14 +189,21 @@ def read_samples(storage: Storage, dataset: str) -> Iterator[Sample]:
     finished = manifest.read(storage, directory(dataset))
     for file in finished.files:
         if file.name.endswith(".tar"):
-            yield from _read_shard(storage, dataset, file.name, finished)
+            yield from _read_shard(storage, directory(dataset), file.name, finished)
 
 
-def _read_shard(storage: Storage, dataset: str, shard: str, finished: Manifest) -> Iterator[Sample]:
+def read_shard(storage: Storage, folder: str, shard: str) -> Iterator[Sample]:
+    """The samples of one tar of the finished shards in ``folder``, in order; raises as ``read_samples`` does."""
+    finished = manifest.read(storage, folder)
+    finished.entry(shard)
+    yield from _read_shard(storage, folder, shard, finished)
+
+
+def _read_shard(storage: Storage, folder: str, shard: str, finished: Manifest) -> Iterator[Sample]:
     count = 0
     try:
         with (
-            storage.open(f"{directory(dataset)}/{shard}") as file,
+            storage.open(f"{folder}/{shard}") as file,
             tarfile.open(fileobj=file, mode="r|") as tar,
         ):
             for key, members in groupby(_members(tar), key=lambda member: member[0]):

@@ -103,6 +103,16 @@ def rows(file: IO[bytes] | str, *, columns: list[str] | None = None) -> Iterator
             yield from batch.to_pylist()
 
 
+def num_groups(file: IO[bytes]) -> int:
+    """Row groups of a Parquet file, none of which has more than ``PARQUET_BATCH_ROWS`` rows if it is one of ours."""
+    return pq.ParquetFile(file).num_row_groups
+
+
+def group_rows(file: IO[bytes], group: int) -> list[dict[str, Any]]:
+    """The rows of one row group (from 0), in order."""
+    return pq.ParquetFile(file).read_row_group(group).to_pylist()
+
+
 _ITEM_FIELDS = tuple(field.name for field in fields(Item))
 _QUESTION_FIELDS = tuple(field.name for field in fields(Question))
 

@@ -25,6 +25,10 @@ class EmbedderError(ExternalError):
     """An embedder could not be loaded or run."""
 
 
+class EngineError(ExternalError):
+    """The engine that spreads work over processes is not there, or lost a worker for good."""
+
+
 class EndpointError(ExternalError):
     """A served model did not answer."""
 

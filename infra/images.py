@@ -59,9 +59,9 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return opaque
 
 
-def encode_png(image: Image.Image) -> bytes:
-    """Lossless bytes, equal for equal pixels (no time stamps, no metadata)."""
-    return _encode(image, "PNG", compress_level=6)
+def encode_png(image: Image.Image, *, compress_level: int = 6) -> bytes:
+    """Lossless bytes, equal for equal pixels and level (no time stamps, no metadata); 1 is fastest, 9 smallest."""
+    return _encode(image, "PNG", compress_level=compress_level)
 
 
 def encode_jpeg(image: Image.Image, *, quality: int = 90) -> bytes:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from app.options import Datasets, Json, Root, dataset_names
+from app.options import Datasets, EngineName, Json, Root, Workers, dataset_names, engine_or_none
 from app.output import as_json, note, results, shown_progress, table_console
 from infra.limits import PAGE_DPI
 
@@ -26,6 +26,10 @@ All datasets that lie in a folder, one folder each:
 Two of them, onto S3, for a script:
 
   vimrag corpus build --raw data --root s3://bucket/mine --datasets hotpotqa,squad --json
+
+OCR of slides and scans on two processes of this machine, or on Ray (see vimrag index build --help):
+
+  vimrag corpus build --raw data --root runs/mine --workers 2
 
 A folder may be a clone, a download or an unpacked archive: files are found in folders of any depth and known by what they
 hold. A dataset is replaced as a whole once its new build is finished. What cannot be read is skipped and counted by its
@@ -62,19 +66,25 @@ def build(  # noqa: PLR0913 - one parameter an option
         bool,
         typer.Option("--strict", help="End at the first thing that cannot be used, or count that differs."),
     ] = False,
+    engine: EngineName = "local",
+    workers: Workers = None,
     json: Json = False,
 ) -> None:
     """Build the corpus of every dataset found below --raw."""
     names = dataset_names(datasets)
+    used = engine_or_none(engine, workers)
     from assets.corpus import build_corpus
     from assets.dataset import ParseContext
     from infra.decoding import SandboxedOcr
     from infra.storage import Storage
 
-    reader = None if no_ocr else SandboxedOcr().text
+    threads = 1 if used is not None and used.workers > 1 else 0
+    reader = None if no_ocr else SandboxedOcr(num_threads=threads).text
     settings = ParseContext(ocr=reader, dpi=dpi, max_pages=max_pages, strict=strict)
     with results() as write, shown_progress() as progress:
-        report = build_corpus(raw, Storage(root), datasets=names, settings=settings, progress=progress)
+        report = build_corpus(
+            raw, Storage(root), datasets=names, settings=settings, engine=used, progress=progress
+        )
         if json:
             write(as_json(report.to_json()))
     _warn(report)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from app.options import Datasets, Json, Root, dataset_names
+from app.options import Datasets, EngineName, Json, Root, Workers, dataset_names, engine_or_none
 from app.output import UsageError, as_json, note, results, shown_progress, table_console
 
 app = typer.Typer(help="Make the corpus searchable.", no_args_is_help=True)
@@ -19,7 +19,13 @@ EPILOG = """[bold]Examples[/bold]
 
   WEAVIATE_URL=http://localhost:8080 vimrag index build --root runs/mine --store weaviate
 
-Only new and changed items are embedded; readers keep the old index until the new one is complete."""
+On Ray, four workers of this machine (pip install "vimrag\\[ray]"):
+
+  vimrag index build --root runs/mine --engine ray --workers 4
+
+Only new and changed items are embedded; readers keep the old index until the new one is complete. A build that was ended
+goes on where it was. The engine changes no byte of the vectors. With VIMRAG_RAY_ADDRESS Ray is not started here but reached
+there, where the workers must see the same root; VIMRAG_RAY_GPUS_PER_WORKER is the share of a GPU that each asks for."""
 
 
 @app.callback()
@@ -34,17 +40,20 @@ def build(
     store: Annotated[
         str, typer.Option("--store", help="lance (a folder of the root) or weaviate (a server).")
     ] = "lance",
+    engine: EngineName = "local",
+    workers: Workers = None,
     json: Json = False,
 ) -> None:
     """Index every finished corpus below --root."""
     names = dataset_names(datasets)
     if store not in STORES:
         raise UsageError(f"unknown store {store!r}: known are {', '.join(STORES)}")
+    used = engine_or_none(engine, workers)
     from assets.index import build_index
     from infra.storage import Storage
 
     with results() as write, shown_progress() as progress:
-        report = build_index(Storage(root), store=store, datasets=names, progress=progress)
+        report = build_index(Storage(root), store=store, datasets=names, engine=used, progress=progress)
         if json:
             write(as_json(report.to_json()))
             return

@@ -16,6 +16,7 @@ from assets.parsers.records import MediaBlob, ParseContext, Parsed
 from infra.decoding import decode
 from infra.errors import MediaError
 from infra.images import encode_jpeg, encode_png
+from infra.ocr import OcrError
 
 LOSSLESS_SIDE = 128  # pixels; up to here PNG costs little, above it photographs and pages go as JPEG
 JPEG_QUALITY = 90
@@ -37,10 +38,17 @@ def encode(image: Image.Image) -> Encoded:
 
 
 def read_text(image: Image.Image, text: str, context: ParseContext) -> str:
-    """``text``; where it is hardly there, what OCR reads in ``image`` if that is more."""
+    """``text``; where it is hardly there, what OCR reads in ``image`` if that is more.
+
+    Raises:
+        MediaError: ``ocr_failed``.
+    """
     if context.ocr is None or _num_characters(text) >= MIN_LAYER_CHARACTERS:
         return text
-    return max(text, context.ocr(image).strip(), key=_num_characters)
+    try:
+        return max(text, context.ocr(image).strip(), key=_num_characters)
+    except OcrError as error:
+        raise MediaError("ocr_failed", str(error)) from error
 
 
 def _num_characters(text: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 from dataclasses import replace
@@ -109,3 +110,17 @@ def test_retrieval_warns_of_a_corpus_that_was_built_again(vimrag: Vimrag, tmp_pa
     vimrag(*build)
     said = vimrag("retrieval", "--root", tmp_path / "root", "--json")
     assert said.json["stale"] == ["squad"] and "WARNING" in said.err
+
+
+def test_an_engine_that_is_not_there_is_one_line(
+    vimrag: Vimrag, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    real = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "ray" else real(name))
+    squad_rows(tmp_path / "raw", 1)
+    for command in (("corpus", "build", "--raw", tmp_path / "raw"), ("index", "build")):
+        for engine, said in (("ray", 'pip install "vimrag[ray]"'), ("spark", "known are local, ray")):
+            refused = vimrag(*command, "--root", tmp_path / "root", "--engine", engine)
+            assert (refused.code, refused.out) == (2, "")
+            assert said in refused.err and refused.err.count("\n") == 1
+    assert not (tmp_path / "root").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -103,3 +104,10 @@ def test_shards_of_both_writers_hold_the_samples(lines: dict[str, dict[str, Any]
 def test_each_says_how_it_is_used(name: str):
     text = run(name, "--help")
     assert "usage:" in text and "peer" in text
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed")
+def test_ocr_on_ray_gives_the_bytes_of_ocr_in_this_process():
+    line = json.loads(run("ray_engine", "--pages", "5"))
+    assert line["sizes"] == {"pages": 5, "shards": 2, "workers": 2}
+    assert line["same_bytes"] is True and line["ratio"] > 0
