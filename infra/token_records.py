@@ -67,7 +67,7 @@ class TokenPrompt(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenReply:
-    """What was drawn, the end token included, and the natural log-probability of each token under temperature 1."""
+    """What was drawn, the end token included, and the natural log-probability of each token."""
 
     token_ids: tuple[int, ...]
     logprobs: tuple[float, ...]

@@ -76,9 +76,13 @@ class TokenServer:
 
     async def models(self) -> list[str]:
         """Names of the models and adapters that are served."""
-        answer = await self._exchange("GET", "/v1/models", None)
+        answer = await self.get("/v1/models")
         entries = answer.get("data") if isinstance(answer, dict) else None
         return [str(each["id"]) for each in entries or () if isinstance(each, dict) and "id" in each]
+
+    async def get(self, path: str) -> Any:
+        """The JSON, or the text, that ``path`` answers with."""
+        return await self._exchange("GET", path, None)
 
     async def post(self, path: str, body: JSON) -> Any:
         """The JSON, or the text, that ``path`` answers with."""
@@ -118,8 +122,14 @@ class TokenServer:
         words, key = Stated(), self.settings.api_key
         with suppress(Refused):
             words = without(key, stated(await self._read(response, MAX_ERROR_BYTES)))
-        if response.status_code == 404 and "model" not in words.message.lower():
+        if response.status_code == 404 and words.message in (
+            "",
+            "Not Found",
+        ):  # what a route that is not there says
             return Refused(f"{self.where}: there is no {path} (404); {_remedy(path)}")
+        if response.status_code == 404 and path in (GENERATE, RENDER):
+            # an adapter that it was given is gone: it has started over, and is to be prepared again
+            return Unavailable(f"{self.where}: {shortened(words).message}")
         error = refusal(self.where, response.status_code, shortened(words), has_key=key is not None)
         if isinstance(error, Unavailable):
             error.retry_after_s = retry_after_s(response.headers.get("retry-after"))

@@ -72,7 +72,10 @@ class ServedPolicy:
         Raises:
             ServingError: if the server cuts a picture otherwise, or its reply cannot be trained on.
         """
-        prompt = self._encoder.encode(messages)
+        return await self.continued(self._encoder.encode(messages), sampling=sampling, task=task)
+
+    async def continued(self, prompt: Encoded, *, sampling: Sampling, task: Task) -> Completion:
+        """The completion of a prompt that is encoded already; errors as ``complete``."""
         request = TokenRequest(
             token_ids=prompt.ids,
             pictures=await self._placed(prompt, task),

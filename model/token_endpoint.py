@@ -44,7 +44,7 @@ class DrawnTokens(Protocol):
 
     @property
     def logprobs(self) -> tuple[float, ...]:
-        """Of each token under temperature 1, nats."""
+        """Of each token, nats; how they are to be scaled is the server's setting, which the parity gate checks."""
         ...
 
     @property

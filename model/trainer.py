@@ -98,8 +98,10 @@ class Trainer:
         self.updates = updates
         self._gate_passed = False
 
-    def update(self, trajectories: Sequence[Trajectory]) -> UpdateMetrics:
+    def update(self, trajectories: Sequence[Trajectory], *, gate: bool = True) -> UpdateMetrics:
         """One GGPO update from the rollouts of one or more questions, each question's group complete.
+
+        ``gate`` is False for rollouts of weights before the present ones, whose log-probabilities are not to be reproduced.
 
         Groups without a difference in reward leave the weights alone; if all are so, no step is taken.
 
@@ -110,7 +112,7 @@ class Trainer:
         """
         started = time.monotonic()
         found = training_samples(trajectories, algorithm=self.algorithm)
-        if not self._gate_passed:
+        if gate and not self._gate_passed:
             self.check_parity(found.samples)
             self._gate_passed = True
         schedule = self.engine.schedule

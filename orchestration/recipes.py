@@ -7,6 +7,8 @@ code location stays light. The shapes for real models follow with the recipes fo
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from orchestration.rollout_options import ServedRollouts
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MiniatureWorlds:
@@ -82,6 +84,10 @@ class Ggpo:
     """Draw questions that are answered rightly now and then more often than the others."""
     temperature: float = 1.0
     """Of sampling during rollouts, and of the distributions in the ratio."""
+    served: ServedRollouts | None = None
+    """Servers that roll out; None: the model under training does, in its own process."""
+    overlap: bool = False
+    """Roll out the next update's questions while an update is computed, with the weights before it."""
     checkpoint_every: int = 6
     """Updates between two checkpoints; at each, the validation questions are answered."""
     validation: int = 4

@@ -11,21 +11,26 @@ from typing import Any, NamedTuple
 
 from torch import distributed as dist
 
+from infra.errors import EndpointError
 from model.agent import Agent, derived_seed
 from model.curriculum import Curriculum
 from model.evaluation import grade_all
-from model.records import Task, Trajectory
+from model.records import Outcome, Task, Trajectory
 from model.rollouts import Collection, Progress, collect, ordered_by_group
 from orchestration.launch.join import MetricGrader
 from orchestration.launch.reporter import Reporter, progress
+from orchestration.launch.rollout_sources import Source
 from orchestration.recipes import Recipe
 
 
 class Gathered(NamedTuple):
-    """Graded rollouts to train on, question after question, and how many were made to get them."""
+    """Graded rollouts to train on, question after question, and what it took to get them."""
 
     trajectories: list[Trajectory]
-    spent: int
+    spent: int  # rollouts that were made
+    version: int  # updates that the weights they were made with have had
+    failed: int = 0  # rollouts that ended in an error
+    dropped: int = 0  # groups left out because a rollout of theirs failed
 
 
 class Crew(NamedTuple):
@@ -33,6 +38,7 @@ class Crew(NamedTuple):
 
     rank: int
     world_size: int
+    group: Any = None  # process group of their exchanges; one of its own where rollouts overlap with training
 
 
 class RolloutPhase:
@@ -47,44 +53,65 @@ class RolloutPhase:
 
     def __init__(self, recipe: Recipe, tasks: Sequence[Task], crew: Crew, reporter: Reporter) -> None:
         self._recipe, self._crew, self._reporter = recipe, crew, reporter
+        self._served = recipe.ggpo.served
         self._tasks = {task.id: task for task in tasks}
         ggpo = recipe.ggpo
         self.curriculum = Curriculum(self._tasks, seed=ggpo.seed, by_success=ggpo.by_success)
 
-    def gather(self, agent: Agent, number: int) -> Gathered:
+    def gather(self, agent: Agent, source: Source, number: int) -> Gathered:
         """The rollouts of update ``number``, from 0.
 
         Where the recipe re-samples, questions whose rollouts are all alike are replaced; if all are so to the end, the last
-        ones stay.
+        ones stay. A group with a failed rollout of a server is dropped whole.
+
+        Raises:
+            EndpointError: if no group came back whole from the servers.
         """
-        ggpo = self._recipe.ggpo
+        ggpo, version = self._recipe.ggpo, source.version
         kept: dict[str, list[Trajectory]] = {}
         latest: dict[str, list[Trajectory]] = {}
+        made: list[Trajectory] = []
+        num_groups = num_dropped = 0
         drawn: set[str] = set()
-        spent = 0
         for turn in range(ggpo.resamples + 1):
             names = self.curriculum.draw(ggpo.questions - len(kept), without=drawn)
             if not names:
                 break
             drawn.update(names)
-            plan = Collection(
-                group_size=ggpo.group_size,
-                concurrency=self._recipe.evaluation.concurrency,
-                seed=derived_seed(ggpo.seed, number, turn),
-            )
-            tasks = [self._tasks[name] for name in names]
-            again = f", again {turn}" if turn else ""
-            found = self._rollouts(agent, tasks, plan, f"update {number + 1}: rollouts{again}")
-            spent += len(found)
-            latest = by_question(found)
+            groups = self._groups(agent, source, names, number, turn)
+            made += [each for group in groups.values() for each in group]
+            latest = {name: group for name, group in groups.items() if self._is_usable(group)}
+            num_groups, num_dropped = num_groups + len(groups), num_dropped + len(groups) - len(latest)
             self._count(latest)
             kept |= {name: group for name, group in latest.items() if not ggpo.resamples or teaches(group)}
-        return Gathered([each for group in (kept or latest).values() for each in group], spent)
+        failed = [each for each in made if each.outcome is Outcome.FAILED]
+        if num_dropped == num_groups:
+            raise EndpointError(f"none of {num_groups} groups of rollouts came back whole; {failed[0].error}")
+        found = [each for group in (kept or latest).values() for each in group]
+        return Gathered(found, len(made), version, len(failed), num_dropped)
 
-    def validate(self, agent: Agent, tasks: Sequence[Task]) -> float:
+    def _groups(
+        self, agent: Agent, source: Source, names: Sequence[str], number: int, turn: int
+    ) -> dict[str, list[Trajectory]]:
+        ggpo = self._recipe.ggpo
+        plan = Collection(
+            group_size=ggpo.group_size,
+            concurrency=self._recipe.evaluation.concurrency,
+            seed=derived_seed(ggpo.seed, number, turn),
+            timeout_s=None if self._served is None else self._served.rollout_timeout_s,
+        )
+        again = f", again {turn}" if turn else ""
+        stage = f"update {number + 1}: rollouts{again}"
+        return by_question(self._rollouts(agent, source, [self._tasks[name] for name in names], plan, stage))
+
+    def _is_usable(self, group: Sequence[Trajectory]) -> bool:
+        """Servers fail by chance, so that what is left of a group would be no sample of it; a local policy fails for a reason."""
+        return self._served is None or all(each.outcome is not Outcome.FAILED for each in group)
+
+    def validate(self, agent: Agent, source: Source, tasks: Sequence[Task]) -> float:
         """Share of ``tasks`` that ``agent`` answers rightly; NaN if none has a verdict."""
         plan = Collection(concurrency=self._recipe.evaluation.concurrency, seed=self._recipe.ggpo.seed)
-        answered = self._rollouts(agent, tasks, plan, "validation")
+        answered = self._rollouts(agent, source, tasks, plan, "validation")
         verdicts = [each.correct for each in answered if each.correct is not None]
         score = sum(verdicts) / len(verdicts) if verdicts else math.nan
         self._reporter.say(f"validation: {score:.1%} of {len(verdicts)} questions right")
@@ -96,7 +123,7 @@ class RolloutPhase:
             self.curriculum.record(name, right=sum(verdicts), rollouts=len(verdicts))
 
     def _rollouts(
-        self, agent: Agent, tasks: Sequence[Task], plan: Collection, stage: str
+        self, agent: Agent, source: Source, tasks: Sequence[Task], plan: Collection, stage: str
     ) -> list[Trajectory]:
         """Graded rollouts of all ranks in one order."""
         mine = tasks[self._crew.rank :: self._crew.world_size]
@@ -107,14 +134,17 @@ class RolloutPhase:
             shown(stage, now.done, now.total)
 
         async def roll() -> tuple[Trajectory, ...]:
-            groups = await collect(agent, mine, plan, on_progress=on_progress)
+            try:
+                groups = await collect(agent, mine, plan, on_progress=on_progress)
+            finally:
+                await source.close()
             return await grade_all(ordered_by_group(groups), MetricGrader())
 
         graded = asyncio.run(roll()) if mine else ()
         if self._crew.world_size == 1:
             return list(graded)
         parts: list[Any] = [None] * self._crew.world_size
-        dist.all_gather_object(parts, graded)
+        dist.all_gather_object(parts, graded, group=self._crew.group)
         return [trajectory for part in parts for trajectory in part]
 
 

@@ -7,11 +7,15 @@ checkpoint stands.
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import asdict, replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
+
+from torch import distributed as dist
+from transformers import Qwen3VLForConditionalGeneration
 
 from infra.progress import duration
 from infra.storage import Storage
@@ -23,14 +27,18 @@ from model.engine import Engine, EngineConfig
 from model.lora import Lora
 from model.metrics import MetricsWriter, UpdateMetrics
 from model.parity import ParityConfig, bf16_parity
+from model.protocols import MediaSource
 from model.trainer import Trainer
 from model.transformers_policy import TransformersPolicy
+from orchestration.launch import ahead
 from orchestration.launch.agents import GREEDY, Weights, World, chosen, load
 from orchestration.launch.join import tasks_of_split
 from orchestration.launch.mirror import Mirror
 from orchestration.launch.process import rank, run_script
 from orchestration.launch.reporter import Reporter
-from orchestration.launch.rollout_phase import Crew, RolloutPhase
+from orchestration.launch.rollout_phase import Crew, Gathered, RolloutPhase
+from orchestration.launch.rollout_sources import CopySource, LocalSource, Source
+from orchestration.launch.served_source import open_served
 from orchestration.recipes import Ggpo
 from orchestration.run_config import RunConfig
 
@@ -48,12 +56,12 @@ def train(config: RunConfig, reporter: Reporter) -> None:
     ):
         metrics.pull()
         resumed = checkpoint.latest(checkpoints.pull())
+        rollouts.pull()
         # adapters go on from the weights they were attached to; a checkpoint's own have them merged in
         start = None if recipe.ggpo.lora_rank else resumed
         weights = load(start or chosen(cold_start.pull(), what="cold_start"), bf16=recipe.ggpo.bf16)
         run = Run(config, storage, weights, reporter)
-        if resumed is not None:
-            run.resume(resumed)
+        run.start(resumed, rollouts.path)
         writer = MetricsWriter(metrics.path / METRICS, resume_at=run.trainer.updates) if rank() == 0 else None
         while run.trainer.updates < recipe.ggpo.updates:
             record = run.update(rollouts.path)
@@ -71,7 +79,7 @@ def train(config: RunConfig, reporter: Reporter) -> None:
                 if rank() == 0:
                     checkpoints.push()
         if rank() == 0:
-            reporter.finish(run.summary(checkpoints.path), data_version=run.policy.fingerprint)
+            reporter.finish(run.summary(checkpoints.path), data_version=run.fingerprint)
 
 
 class Run:
@@ -80,16 +88,15 @@ class Run:
     def __init__(self, config: RunConfig, storage: Storage, weights: Weights, reporter: Reporter) -> None:
         self._recipe, self._reporter, self._weights = config.recipe, reporter, weights
         ggpo = config.recipe.ggpo
-        if ggpo.zero_stage == 3:
+        if ggpo.zero_stage == 3 and ggpo.served is None:
             raise ValueError(
-                "ZeRO-3 shards the weights, which local rollouts need whole: choose stage 0, 1 or 2"
+                "ZeRO-3 shards the weights, which local rollouts need whole: choose stage 0, 1 or 2, or servers"
             )
         self._encoder = weights.encoder()
         world = World.open(storage, config.recipe)
+        copy = deepcopy(weights.model) if ggpo.overlap and ggpo.served is None else None
         self.engine = Engine(weights.model, config=layout_of(ggpo), schedule=schedule_of(ggpo))
-        self.policy = TransformersPolicy(
-            self.engine.model, self._encoder, world.media, max_batch=config.recipe.evaluation.concurrency
-        )
+        self._source, careful = sources(config, self.engine, weights, world.media, copy)
         self.trainer = Trainer(
             self.engine,
             InputBuilder(encoder=self._encoder, media=world.media),
@@ -97,39 +104,83 @@ class Run:
             parity=bf16_parity() if ggpo.bf16 else ParityConfig(),
         )
         memory = world.memory("vimrag", self._encoder, training=True)
-        self._agent = world.agent(self.policy, memory, temperature=ggpo.temperature)
-        self._careful = world.agent(self.policy, world.memory("vimrag", self._encoder), temperature=GREEDY)
-        crew = Crew(self.engine.rank, self.engine.world_size)
+        self._agent = world.agent(self._source.policy, memory, temperature=ggpo.temperature)
+        self._validating = careful
+        self._careful = world.agent(careful.policy, world.memory("vimrag", self._encoder), temperature=GREEDY)
+        crew = crew_of(self.engine, apart=ggpo.overlap)
         self._rollouts = RolloutPhase(config.recipe, tasks_of_split(storage, "train"), crew, reporter)
         self._validation = tasks_of_split(storage, "val", per_dataset=ggpo.validation, seed=ggpo.seed)
         self._began = monotonic()
         self._first = 0
         self._rewards: list[float] = []
+        self._next: Gathered | None = None
 
-    def resume(self, path: Path) -> None:
-        """Go on from the checkpoint at ``path``, whose weights (without adapters: those it began with) were loaded."""
-        reached = checkpoint.restore(path, engine=self.engine)
-        self.trainer.updates = self._first = reached.update
-        self._rollouts.curriculum.load(reached.data_order)
-        self._reporter.say(f"resuming after update {reached.update}")
+    @property
+    def fingerprint(self) -> str:
+        """Of the policy as it is now."""
+        return self._validating.policy.fingerprint
+
+    def start(self, path: Path | None, folder: Path) -> None:
+        """Begin, or go on from the checkpoint at ``path``, whose weights (without adapters: those it began with) were loaded.
+
+        Rollouts that were made ahead of that checkpoint lie in ``folder``.
+        """
+        data_order: Mapping[str, Any] = {}
+        if path is not None:
+            reached = checkpoint.restore(path, engine=self.engine)
+            self.trainer.updates = self._first = reached.update
+            data_order = reached.data_order
+            self._rollouts.curriculum.load(data_order)
+            self._reporter.say(f"resuming after update {reached.update}")
+        self._refresh()
+        self._next = ahead.load(data_order, folder, self.trainer.updates)
+        if self._next is not None:
+            self._source.check(self.trainer, self._next.trajectories)
+
+    def _refresh(self) -> None:
+        self._source.refresh(self.trainer.updates)
+        if self._validating is not self._source:
+            self._validating.refresh(self.trainer.updates)
 
     def update(self, folder: Path) -> dict[str, Any]:
         """Rollouts and one update; its metrics as a record. The rollouts go to a file of ``folder``."""
         began, number = monotonic(), self.trainer.updates
-        trajectories, spent = self._rollouts.gather(self._agent, number)
+        gathered = self._next or self._gathered(number, folder)
         rollout_s = monotonic() - began
-        if self.engine.rank == 0:
-            scored = with_advantages(trajectories, algorithm=self.trainer.algorithm)
-            trajectory_store.write(folder / f"update-{number + 1:05d}.parquet", scored)
-        metrics = self.trainer.update(trajectories)
-        self.policy.refresh()
+        following = self._following(number + 1, folder)
+        metrics = self.trainer.update(gathered.trajectories, gate=gathered.version == number)
+        self._next = following.result() if following is not None else None
+        self._refresh()
+        self._source.check(self.trainer, gathered.trajectories)
         self._rewards.append(metrics.mean_reward)
         self._reporter.say(self._line(metrics, rollout_s))
-        return {**metrics.record(), "rollouts_spent": spent, "rollout_seconds": rollout_s}
+        return {
+            **metrics.record(),
+            "rollouts_spent": gathered.spent,
+            "rollout_seconds": rollout_s,
+            "staleness": number - gathered.version,
+            "rollouts_failed": gathered.failed,
+            "groups_dropped": gathered.dropped,
+            **self._source.tally(),
+        }
+
+    def _following(self, number: int, folder: Path) -> ahead.Ahead[Gathered] | None:
+        """The rollouts of the next update under way, with the weights as they are now, where the recipe overlaps."""
+        ggpo = self._recipe.ggpo
+        if not ggpo.overlap or number >= ggpo.updates:
+            return None
+        return ahead.Ahead(lambda: self._gathered(number, folder))
+
+    def _gathered(self, number: int, folder: Path) -> Gathered:
+        gathered = self._rollouts.gather(self._agent, self._source, number)
+        if self.engine.rank == 0:
+            scored = with_advantages(gathered.trajectories, algorithm=self.trainer.algorithm)
+            trajectory_store.write(ahead.file_of(folder, number), scored)
+        return gathered
 
     def validate(self) -> float:
         """Share of the validation questions answered rightly, greedily."""
-        return self._rollouts.validate(self._careful, self._validation)
+        return self._rollouts.validate(self._careful, self._validating, self._validation)
 
     def save(self, folder: Path, score: float | None) -> None:
         """A checkpoint of this update."""
@@ -137,7 +188,7 @@ class Run:
             update=self.trainer.updates,
             steps=self.engine.steps,
             score=score,
-            data_order=self._rollouts.curriculum.state(),
+            data_order={**self._rollouts.curriculum.state(), **ahead.state(self._next)},
         )
         checkpoint.save(
             folder,
@@ -171,6 +222,30 @@ class Run:
             f"{metrics.num_segments} segments ({metrics.num_pruned} pruned), gradient {gradient}, "
             f"rollouts {rollout_s:.0f} s, update {metrics.seconds:.0f} s, {duration(left)} left"
         )
+
+
+def sources(
+    config: RunConfig,
+    engine: Engine,
+    weights: Weights,
+    media: MediaSource,
+    copy: Qwen3VLForConditionalGeneration | None,
+) -> tuple[Source, Source]:
+    """Who rolls out, and who answers the validation questions; ``copy`` rolls out if it is given."""
+    ggpo, many = config.recipe.ggpo, config.recipe.evaluation.concurrency
+    if ggpo.served is not None:
+        served = open_served(ggpo.served, config, engine, weights.encoder(), media)
+        return served, served
+    local = LocalSource(TransformersPolicy(engine.model, weights.encoder(), media, max_batch=many))
+    if copy is None:
+        return local, local
+    return CopySource(engine, copy, weights.encoder(), media, max_batch=many), local
+
+
+def crew_of(engine: Engine, *, apart: bool) -> Crew:
+    """The ranks that roll out together; ``apart`` keeps their exchanges from meeting those of training."""
+    group = dist.new_group(backend="gloo") if apart and engine.world_size > 1 else None
+    return Crew(engine.rank, engine.world_size, group)
 
 
 def algorithm_of(ggpo: Ggpo) -> Algorithm:

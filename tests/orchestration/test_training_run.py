@@ -6,103 +6,27 @@ The policy is a random model of a few thousand weights: what it answers is noise
 import json
 import shutil
 from base64 import b64decode
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import dagster as dg
 import pytest
-import torch
 
-from assets.corpus import build_corpus
-from assets.index import build_index
-from assets.miniature import lexicon
 from infra import manifest
 from infra.storage import Storage
 from memory_graph.graph import MemoryGraph
 from model import checkpoint, trajectory_store
-from model.algorithm import Schedule
-from model.engine import Engine, EngineConfig
 from model.records import Outcome, Task, Trajectory
-from model.tiny.config import TinyShape, build_model
-from model.tiny.tokenizer import build_tokenizer
 from orchestration.definitions import build_defs
 from orchestration.launch import cold_start, evaluate, report, rollout_phase, train_ggpo
 from orchestration.launch.agents import load
 from orchestration.launch.join import tasks_of_split
-from orchestration.miniature_assets import ensure_miniature
-from orchestration.recipes import MiniatureWorlds, Recipe, quickstart
-from orchestration.run_config import RunConfig
+from orchestration.recipes import Recipe
+from tests.orchestration.run_scene import DATASETS, SHAPE, Heard, config_of, recipe, root, shipped
 
-SHAPE = TinyShape(
-    width=48,
-    layers=1,
-    heads=2,
-    feed_forward=64,
-    vision_width=32,
-    vision_layers=1,
-    vision_heads=2,
-    vision_feed_forward=32,
-)
-DATASETS = ["hotpotqa", "squad"]
-
-
-@dataclass
-class Heard:
-    """A reporter that remembers."""
-
-    lines: list[str] = field(default_factory=list)
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-
-    def say(self, text: str) -> None:
-        self.lines.append(text)
-
-    def finish(self, metadata: Mapping[str, Any], *, data_version: str | None = None) -> None:
-        self.metadata = metadata
-
-
-@pytest.fixture(scope="module")
-def shipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of shipped checkpoints with a random model in it."""
-    folder = tmp_path_factory.mktemp("shipped")
-    tokenizer = build_tokenizer(lexicon.all_fragments())
-    torch.manual_seed(0)
-    engine = Engine(build_model(tokenizer, SHAPE), config=EngineConfig(zero_stage=0), schedule=Schedule())
-    start = checkpoint.Progress(update=0, steps=0)
-    checkpoint.save(folder / "random", engine=engine, tokenizer=tokenizer, progress=start)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def recipe() -> Recipe:
-    base = quickstart()
-    return replace(
-        base,
-        name="plumbing",
-        worlds=MiniatureWorlds(train=1, val=1, test=1, questions=2),
-        cold_start=replace(base.cold_start, shipped="random"),
-        ggpo=replace(base.ggpo, updates=1, questions=2, group_size=2, checkpoint_every=1, validation=1),
-        evaluation=replace(base.evaluation, questions=2),
-        max_tokens=16,
-    )
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory, recipe: Recipe, shipped: Path) -> Path:
-    """Raw miniature, two corpora, index and cold start."""
-    folder = tmp_path_factory.mktemp("root")
-    storage = Storage(folder)
-    ensure_miniature(folder / "raw", recipe.worlds)
-    build_corpus(folder / "raw", storage, datasets=DATASETS)
-    build_index(storage)
-    cold_start.unpack("random", folder / config_of(folder, recipe).cold_start_checkpoints, shipped=shipped)
-    return folder
-
-
-def config_of(root: Path, recipe: Recipe) -> RunConfig:
-    return RunConfig(root=str(root), name=recipe.name, recipe=recipe)
+__all__ = ["recipe", "root", "shipped"]  # fixtures
 
 
 @pytest.fixture(scope="module")
