@@ -18,12 +18,14 @@ from infra import manifest
 from infra.storage import Storage
 from memory_graph.graph import MemoryGraph
 from model import checkpoint, trajectory_store
+from model.fingerprint import of_weights
 from model.records import Outcome, Task, Trajectory
 from orchestration.definitions import build_defs
-from orchestration.launch import cold_start, evaluate, report, rollout_phase, train_ggpo
+from orchestration.launch import ahead, cold_start, evaluate, report, rollout_phase, train_ggpo
 from orchestration.launch.agents import load
 from orchestration.launch.join import tasks_of_split
 from orchestration.recipes import Recipe
+from orchestration.run_config import RunConfig
 from tests.orchestration.run_scene import DATASETS, SHAPE, Heard, config_of, recipe, root, shipped
 
 __all__ = ["recipe", "root", "shipped"]  # fixtures
@@ -131,6 +133,56 @@ def test_an_ended_run_goes_on_from_its_checkpoint(root: Path, recipe: Recipe, tr
     assert heard.metadata["updates"] == 2
     lines = (root / config_of(root, recipe).metrics / "ggpo.jsonl").read_text().splitlines()
     assert [json.loads(line)["update"] for line in lines] == [0, 1]
+
+
+class Killed(Heard):
+    """A reporter under which the run ends once the third update is computed and not yet saved."""
+
+    def say(self, text: str) -> None:
+        if text.startswith("update 3/3: reward"):
+            raise KeyboardInterrupt
+        super().say(text)
+
+
+def test_an_overlapping_run_that_was_ended_goes_on_with_the_rollouts_it_had_made_ahead(
+    root: Path, recipe: Recipe
+):
+    def prepared(name: str) -> RunConfig:
+        ggpo = replace(recipe.ggpo, updates=3, overlap=True)
+        config = config_of(root, replace(recipe, name=name, ggpo=ggpo))
+        cold = config_of(root, recipe).cold_start_checkpoints
+        shutil.copytree(root / cold, root / config.cold_start_checkpoints)
+        return config
+
+    def told(config: RunConfig) -> list[tuple[int, int, float, int]]:
+        lines = map(json.loads, (root / config.metrics / "ggpo.jsonl").read_text().splitlines())
+        return [
+            (each["update"], each["staleness"], each["mean_reward"], each["num_segments"]) for each in lines
+        ]
+
+    straight, ended = prepared("straight"), prepared("ended")
+    train_ggpo.train(straight, Heard())
+    with pytest.raises(KeyboardInterrupt):
+        train_ggpo.train(ended, Killed())
+    made_ahead = root / ended.rollouts / "update-00003.parquet"
+    written = made_ahead.stat().st_mtime_ns
+    heard = Heard()
+    train_ggpo.train(ended, heard)
+    assert "resuming after update 2" in heard.lines
+    assert made_ahead.stat().st_mtime_ns == written  # not drawn again
+    assert [line[:2] for line in told(straight)] == [(0, 0), (1, 1), (2, 1)]
+    assert told(ended) == told(straight)
+    assert of_weights(load(root / ended.ggpo_checkpoints / "000003").model.state_dict()) == of_weights(
+        load(root / straight.ggpo_checkpoints / "000003").model.state_dict()
+    )
+
+
+def test_a_checkpoint_whose_rollouts_made_ahead_are_gone_is_refused(tmp_path: Path):
+    kept = {"ahead": {"spent": 4, "version": 1, "failed": 0, "dropped": 0, "rollouts": 4}}
+    with pytest.raises(
+        ValueError, match=r"goes on with the rollouts in .*update-00003.parquet, which is missing"
+    ):
+        ahead.load(kept, tmp_path, 2)
 
 
 def test_every_method_answers_the_same_unseen_questions(root: Path, recipe: Recipe, evaluated: Heard):
