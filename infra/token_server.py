@@ -34,7 +34,7 @@ GENERATE = "/inference/v1/generate"
 RENDER = "/v1/chat/completions/render"
 MAX_ERROR_BYTES = 64 * 1024
 NEVER = -100.0  # logit bias of a barred token
-WANTED = "vLLM 0.22 or later serves it"
+WANTED = "recent versions of vLLM serve it"
 
 
 class TokenServer:
