@@ -1,11 +1,13 @@
 """Which assets run together, and when by themselves.
 
-Every job runs by ``dagster job execute -m orchestration.definitions -j NAME``; ``corpus`` alone wants a partition.
+Every job runs by ``dagster job execute -m orchestration.definitions -j NAME``; ``corpus`` alone wants a partition. Jobs that
+want the pool ``gpu`` run in one process: what they launch is then a child of the run itself and cannot outlive it.
 """
 
 import dagster as dg
 
 from orchestration.partitions import by_dataset
+from orchestration.stale_slots import one_process_executor
 
 ALL_DATASETS = {
     "dagster/asset_partition_range_start": by_dataset.get_partition_keys()[0],
@@ -22,21 +24,28 @@ index_job = dg.define_asset_job(
     "index", selection=["index"], description="The index over every finished corpus."
 )
 cold_start_job = dg.define_asset_job(
-    "cold_start", selection=["cold_start_checkpoint"], description="Supervised learning on demonstrations."
+    "cold_start",
+    selection=["cold_start_checkpoint"],
+    executor_def=one_process_executor,
+    description="Supervised learning on demonstrations.",
 )
 train_ggpo_job = dg.define_asset_job(
-    "train_ggpo", selection=["ggpo_checkpoint"], description="GGPO under DeepSpeed from the cold start."
+    "train_ggpo",
+    selection=["ggpo_checkpoint"],
+    executor_def=one_process_executor,
+    description="GGPO under DeepSpeed from the cold start.",
 )
 evaluate_job = dg.define_asset_job(
     "evaluate",
     selection=["evaluation", "report"],
+    executor_def=one_process_executor,
     description="Every method on unseen questions, then the report.",
 )
 miniature_job = dg.define_asset_job(
     "miniature",
     selection="*",
     tags=ALL_DATASETS,
-    executor_def=dg.in_process_executor,
+    executor_def=one_process_executor,
     description="The whole platform on invented data: nine datasets to the report, in one run.",
 )
 
@@ -44,7 +53,7 @@ policies_job = dg.define_asset_job(
     "policies",
     selection=dg.AssetSelection.all() - dg.AssetSelection.assets("ggpo_checkpoint"),
     tags=ALL_DATASETS,
-    executor_def=dg.in_process_executor,
+    executor_def=one_process_executor,
     description="The miniature without training: every memory policy on the same unseen questions.",
 )
 
