@@ -2,24 +2,40 @@
 
 Eight rollouts a question with two to six segments each; a segment is a rebuilt context with the pictures kept so far, a search,
 its observation and a summary, or the answer. All rollouts of a group look at the same few pages, at one size, as in training.
-Not a benchmark itself.
+Also the trainer of the shipped tiny model's shape that such benchmarks time. Not a benchmark itself.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
+import torch
 from PIL import Image
 from transformers import PreTrainedTokenizerFast
 
 from memory_graph.graph import AnswerNode, MemoryGraph, SearchNode
-from model.encoding import IMAGE_PAD, VISION_END, VISION_START, visual_tokens
+from model.algorithm import Algorithm, Pruning, Schedule
+from model.batches import InputBuilder, plan
+from model.encoding import IMAGE_PAD, VISION_END, VISION_START, Encoder, visual_tokens
+from model.engine import Engine, EngineConfig
+from model.logprobs import TokenLogprobs
 from model.records import Call, ImageRef, Outcome, Segment, Task, Trajectory
-from model.tiny.tokenizer import CONTROL_TOKENS
+from model.segments import training_samples
+from model.tiny.config import TinyShape, build_model
+from model.tiny.tokenizer import CONTROL_TOKENS, build_tokenizer
+from model.trainer import Trainer
 
+Sharing = Literal["none", "batch", "step"]  # how long the features of a picture are kept
+
+CLIP = {"clip_low": 0.01, "clip_high": 0.02}
+# a rate that leaves the weights as they are
+SCHEDULE = Schedule(learning_rate=1e-12, token_budget=4096, max_gradient_norm=0)
 SEGMENTS = (2, 3, 3, 4, 4, 5, 5, 6)  # of the eight rollouts; every group has as many in all
 RIGHT = 3  # rollouts of a group that answer rightly
 SIDE_PX = 256  # of a page as it is shown: 64 visual tokens
@@ -108,12 +124,12 @@ def rollout(rng: random.Random, words: Words, question: str, length: int, right:
     )
 
 
-def groups(questions: int, words: Words, *, seed: int = 0) -> list[Trajectory]:
-    """Eight rollouts of each question."""
+def groups(questions: int, words: Words, *, size: int = 8, seed: int = 0) -> list[Trajectory]:
+    """``size`` rollouts, at most eight, of each question."""
     rng = random.Random(seed)
     made = []
     for number in range(questions):
-        lengths = list(SEGMENTS)
+        lengths = list(SEGMENTS[:size])
         rng.shuffle(lengths)
         made += [
             rollout(rng, words, f"q{number}", length, member < RIGHT) for member, length in enumerate(lengths)
@@ -133,3 +149,48 @@ def with_logprobs(trajectories: Sequence[Trajectory], values: Sequence[Sequence[
         return replace(segment, calls=tuple(calls))
 
     return [replace(each, segments=tuple(filled(part) for part in each.segments)) for each in trajectories]
+
+
+def model() -> Any:
+    """A Qwen3-VL of the shape of the checkpoint that is shipped, with random weights, always the same."""
+    torch.manual_seed(0)
+    return build_model(build_tokenizer([]), TinyShape())
+
+
+def sampled(trajectories: list[Trajectory], jitter: float) -> list[Trajectory]:
+    """The rollouts with the log-probabilities of the model itself, each off by up to ``jitter`` nats."""
+    rng = random.Random(0)
+    samples = training_samples(trajectories, algorithm=Algorithm(pruning=Pruning.NONE)).samples
+    builder = InputBuilder(encoder=Encoder(build_tokenizer([])), media=Pages())
+    scored, found = TokenLogprobs(model()).eval(), {}
+    for (batch,), chunks in plan(samples, world_size=1, schedule=SCHEDULE):
+        built = builder.build(batch, {each.key: 1.0 for each in batch})
+        with torch.no_grad():
+            values, _ = scored(built.inputs, built.targets, chunks)
+        parts = values.split([len(each.loss_positions) for each in batch])
+        found |= {each.key: part.tolist() for each, part in zip(batch, parts, strict=True)}
+    return with_logprobs(
+        trajectories,
+        [[value + rng.uniform(-jitter, jitter) for value in found[each.key]] for each in samples],
+    )
+
+
+def ours(pruning: Pruning, *, sharing: Sharing = "step", train_vision: bool = True) -> Trainer:
+    """The trainer on one rank, as recipes start it but for the clip and the rate."""
+    schedule = SCHEDULE if sharing == "step" else replace(SCHEDULE, kept_visual_tokens=0)
+    layout = EngineConfig(zero_stage=0, train_vision=train_vision)
+    engine = Engine(model(), config=layout, schedule=schedule)
+    encoder = Encoder(build_tokenizer([]))
+    inputs = InputBuilder(encoder=encoder, media=Pages(), share_images=sharing != "none")
+    return Trainer(engine, inputs, algorithm=Algorithm(pruning=pruning, **CLIP), parity=None)
+
+
+def timed(steps: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
+    """Median seconds of each, in turns."""
+    seconds: dict[str, list[float]] = {name: [] for name in steps}
+    for _ in range(repeats):
+        for name, step in steps.items():
+            began = time.perf_counter()
+            step()
+            seconds[name].append(time.perf_counter() - began)
+    return {name: statistics.median(each) for name, each in seconds.items()}

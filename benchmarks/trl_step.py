@@ -18,62 +18,20 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import random
-import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from grouped_rollouts import Pages, Words, groups, with_logprobs
+from grouped_rollouts import CLIP, Pages, Words, groups, model, ours, sampled, timed
 
-from model.algorithm import Algorithm, Pruning, Schedule
-from model.batches import InputBuilder, plan
+from model.algorithm import Algorithm, Pruning
 from model.encoding import Encoder
-from model.engine import Engine, EngineConfig
-from model.logprobs import TokenLogprobs
-from model.records import Trajectory
 from model.segments import TrainingSample, training_samples
-from model.tiny.config import TinyShape, build_model
 from model.tiny.tokenizer import build_tokenizer
-from model.trainer import Trainer
 
-CLIP = {"clip_low": 0.01, "clip_high": 0.02}
-SCHEDULE = Schedule(
-    learning_rate=1e-12, token_budget=4096, max_gradient_norm=0
-)  # a rate that leaves the weights
 HINT = "this benchmark needs TRL, which nothing else here does: pip install 'vimrag[trl]'"
-
-
-def model() -> Any:
-    torch.manual_seed(0)
-    return build_model(build_tokenizer([]), TinyShape())
-
-
-def sampled(trajectories: list[Trajectory], jitter: float) -> list[Trajectory]:
-    """The rollouts with the log-probabilities of the model itself, each off by up to ``jitter`` nats."""
-    rng = random.Random(0)
-    samples = training_samples(trajectories, algorithm=Algorithm(pruning=Pruning.NONE)).samples
-    builder = InputBuilder(encoder=Encoder(build_tokenizer([])), media=Pages())
-    scored, found = TokenLogprobs(model()).eval(), {}
-    for (batch,), chunks in plan(samples, world_size=1, schedule=SCHEDULE):
-        built = builder.build(batch, {each.key: 1.0 for each in batch})
-        with torch.no_grad():
-            values, _ = scored(built.inputs, built.targets, chunks)
-        parts = values.split([len(each.loss_positions) for each in batch])
-        found |= {each.key: part.tolist() for each, part in zip(batch, parts, strict=True)}
-    return with_logprobs(
-        trajectories,
-        [[value + rng.uniform(-jitter, jitter) for value in found[each.key]] for each in samples],
-    )
-
-
-def ours(pruning: Pruning, *, share: bool = True) -> Trainer:
-    engine = Engine(model(), config=EngineConfig(zero_stage=0), schedule=SCHEDULE)
-    inputs = InputBuilder(encoder=Encoder(build_tokenizer([])), media=Pages(), share_images=share)
-    return Trainer(engine, inputs, algorithm=Algorithm(pruning=pruning, **CLIP), parity=None)
 
 
 def padded(rows: Sequence[Sequence[float]], fill: float, *, left: bool = False) -> torch.Tensor:
@@ -138,7 +96,7 @@ class Peer:
             output_dir=folder,
             per_device_train_batch_size=batch_size,
             gradient_accumulation_steps=steps,
-            num_generations=8,
+            num_generations=2,  # only checked: prompts are not repeated here
             importance_sampling_level="sequence",
             loss_type="grpo",
             beta=0.0,
@@ -174,22 +132,12 @@ class Peer:
         return total, math.sqrt(sum(float(each.square().sum()) for each in gradients))
 
 
-def timed(steps: dict[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
-    """Median seconds of each, in turns."""
-    seconds: dict[str, list[float]] = {name: [] for name in steps}
-    for _ in range(repeats):
-        for name, step in steps.items():
-            began = time.perf_counter()
-            step()
-            seconds[name].append(time.perf_counter() - began)
-    return {name: statistics.median(each) for name, each in seconds.items()}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description="An update against the loss step of TRL's GRPOTrainer, its peer."
     )
     parser.add_argument("--questions", type=int, default=2)
+    parser.add_argument("--group", type=int, default=8, help="rollouts of one question, at most 8")
     parser.add_argument("--batch-sizes", default="4,8,16", help="micro-batches for TRL to choose from")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
@@ -201,13 +149,17 @@ def main() -> None:
         sys.exit(HINT)
     torch.set_num_threads(arguments.threads)
     tokenizer = build_tokenizer([])
-    trajectories = sampled(groups(arguments.questions, Words.of(tokenizer)), arguments.jitter)
+    trajectories = sampled(
+        groups(arguments.questions, Words.of(tokenizer), size=arguments.group), arguments.jitter
+    )
     samples = training_samples(trajectories, algorithm=Algorithm(pruning=Pruning.NONE)).samples
     batch = generation_batch(samples, Encoder(tokenizer))
     sizes = [int(size) for size in arguments.batch_sizes.split(",")]
+    if odd := [size for size in sizes if len(samples) % size or size % 2]:
+        parser.error(f"batch sizes {odd} do not divide {len(samples)} segments into even parts")
     trainers = {
         "gspo": ours(Pruning.NONE),
-        "gspo_unshared": ours(Pruning.NONE, share=False),
+        "gspo_unshared": ours(Pruning.NONE, sharing="none"),
         "ggpo": ours(Pruning.GGPO),
     }
     with tempfile.TemporaryDirectory() as folder:

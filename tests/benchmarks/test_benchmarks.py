@@ -18,6 +18,7 @@ SMALL = {
     "loop_overhead": ["--nodes", "3", "--rollouts", "1", "--peer-nodes", "3"],
     "shard_writing": ["--samples", "20", "--repeats", "1"],
     "corpus_scale": ["--sizes", "400,1600"],
+    "vision_sharing": ["--questions", "1", "--group", "2", "--repeats", "1"],
     "local_rollouts": [
         "--questions",
         "4",
@@ -74,9 +75,17 @@ def test_steps_are_measured_at_the_size_asked_for(lines: dict[str, dict[str, Any
     assert lines["loop_overhead"]["sizes"]["steps"] == 8
 
 
+def test_shared_pictures_leave_the_gradient_as_it_is(lines: dict[str, dict[str, Any]]):
+    norms = lines["vision_sharing"]["gradient_norm"]
+    assert norms["trained/step"] == pytest.approx(norms["trained/none"], rel=1e-5)
+    assert norms["frozen/step"] == pytest.approx(norms["frozen/none"], rel=1e-5)
+
+
 def test_trl_and_this_trainer_agree_on_loss_and_gradient():
     pytest.importorskip("trl", reason="the peer is optional")
-    line = json.loads(run("trl_step", "--questions", "1", "--batch-sizes", "8", "--repeats", "1"))
+    line = json.loads(
+        run("trl_step", "--questions", "1", "--group", "4", "--batch-sizes", "4", "--repeats", "1")
+    )
     assert line["loss_difference"] < 1e-4
     assert line["gradient_norm"]["gspo"] == pytest.approx(line["gradient_norm"]["trl"], rel=1e-4)
 

@@ -8,10 +8,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from model.algorithm import Algorithm, Denominator, Pruning, Ratio, Schedule, gspo
 from model.batches import InputBuilder
 from model.encoding import collate
+from model.engine import EngineConfig
 from model.logprobs import TokenLogprobs
 from model.metrics import MetricsWriter, read_metrics
 from model.records import Trajectory
@@ -41,9 +44,17 @@ def rollouts() -> list[Trajectory]:
     return sampled(group("q1", 0) + group("q2", 1, pictures=False), policy(), Pictures(), jitter=0.3)
 
 
-def gradient(setup: Setup, rollouts: list[Trajectory]) -> dict[str, torch.Tensor]:
+@pytest.fixture(scope="module")
+def whole(rollouts: list[Trajectory]) -> dict[str, torch.Tensor]:
+    """The gradient with everything in one micro-batch."""
+    schedule = replace(UNCLIPPED, token_budget=100_000, logit_tokens=100_000)
+    return gradient(Setup(algorithm=WIDE, schedule=schedule), rollouts)
+
+
+def gradient(setup: Setup, rollouts: list[Trajectory], *, share: bool = True) -> dict[str, torch.Tensor]:
     """The gradient of one update, caught just before the step."""
     made = trainer(replace(setup, engine=replace(setup.engine, zero_stage=0)))
+    made.inputs = replace(made.inputs, share_images=share)
     caught: dict[str, torch.Tensor] = {}
     step = made.engine.step
 
@@ -67,12 +78,19 @@ def assert_same(
         assert float((found[name] - tensor).abs().max()) <= tolerance * scale, name
 
 
-def plain_logprobs(model: torch.nn.Module, sample: TrainingSample) -> torch.Tensor:
-    """Log-probabilities of a segment's loss tokens from a forward pass over all positions of that segment alone."""
+def plain_logits(model: torch.nn.Module, sample: TrainingSample) -> torch.Tensor:
+    """Logits [T, V] that predict a segment's loss tokens, from a forward pass over that segment alone."""
     pixels = encoder().pixels(sample.images, Pictures())
     inputs = collate([sample.token_ids], [pixels], pad_id=encoder().pad_id, image_id=encoder().image_id)
-    logits = model(**inputs).logits[0].log_softmax(dim=-1)
-    return torch.stack([logits[at - 1, sample.token_ids[at]] for at in sample.loss_positions])
+    return model(**inputs).logits[0][[at - 1 for at in sample.loss_positions]]
+
+
+def plain_logprobs(model: torch.nn.Module, sample: TrainingSample) -> torch.Tensor:
+    """Log-probabilities of a segment's loss tokens, by the same pass."""
+    logprobs_TV = plain_logits(model, sample).log_softmax(dim=-1)
+    return torch.stack(
+        [logprobs_TV[row, sample.token_ids[at]] for row, at in enumerate(sample.loss_positions)]
+    )
 
 
 def reference_gradient(rollouts: list[Trajectory], algorithm: Algorithm) -> dict[str, torch.Tensor]:
@@ -162,6 +180,29 @@ def test_a_skipped_segment_equals_a_masked_one(rollouts: list[Trajectory]):
     assert_same(gradient(Setup(algorithm=WIDE, schedule=UNCLIPPED), rollouts), masked, tolerance=1e-5)
 
 
+def test_pruned_and_skipped_is_pruned_and_masked_in_the_trainer_itself(rollouts: list[Trajectory]):
+    # the masked variant forwards everything: pruned segments run through the same step with weight zero
+    samples = training_samples(rollouts, algorithm=WIDE).samples
+    weights = segment_weights(samples, denominator=WIDE.denominator)
+    masked = {s.key: 0.0 if s.pruned else weights[s.key] for s in samples}
+    made = trainer(Setup(algorithm=WIDE, schedule=UNCLIPPED, engine=EngineConfig(zero_stage=0)))
+    caught: dict[str, torch.Tensor] = {}
+    step = made.engine.step
+
+    def spy():
+        caught.update(
+            {n: p.grad.clone() for n, p in made.engine.model.named_parameters() if p.grad is not None}
+        )
+        return step()
+
+    made.engine.step = spy  # type: ignore[method-assign]
+    done = made._step([replace(s, pruned=False) for s in samples], masked, made._policy_objective)
+    skipped = trainer(Setup(algorithm=WIDE, schedule=UNCLIPPED)).update(rollouts)
+    assert len(done.samples) == 22 and skipped.num_trained == 18
+    assert done.sums.loss == pytest.approx(skipped.loss, rel=1e-5)
+    assert_same(gradient(Setup(algorithm=WIDE, schedule=UNCLIPPED), rollouts), caught, tolerance=1e-5)
+
+
 def test_a_pruned_segment_has_exactly_no_gradient(rollouts: list[Trajectory]):
     # replacing everything a pruned segment contains does not move a bit of the gradient
     first = rollouts[0]
@@ -186,6 +227,33 @@ def test_the_order_of_rollouts_does_not_matter(rollouts: list[Trajectory]):
     shuffled = rollouts.copy()
     random.Random(3).shuffle(shuffled)
     assert_same(gradient(setup, shuffled), gradient(setup, rollouts), tolerance=1e-5)
+
+
+@given(
+    token_budget=st.integers(1, 400),
+    logit_tokens=st.integers(1, 60),
+    kept_visual_tokens=st.sampled_from([0, 131_072]),
+    share=st.booleans(),
+    order=st.permutations(range(8)),
+)
+@settings(deadline=None, max_examples=10)
+def test_any_split_padding_sharing_and_order_gives_the_same_gradient(
+    token_budget: int,
+    logit_tokens: int,
+    kept_visual_tokens: int,
+    share: bool,
+    order: list[int],
+    rollouts: list[Trajectory],
+    whole: dict[str, torch.Tensor],
+):
+    split = replace(
+        UNCLIPPED,
+        token_budget=token_budget,
+        logit_tokens=logit_tokens,
+        kept_visual_tokens=kept_visual_tokens,
+    )
+    setup = Setup(algorithm=WIDE, schedule=split)
+    assert_same(gradient(setup, [rollouts[at] for at in order], share=share), whole, tolerance=1e-5)
 
 
 def test_numbers_of_an_update_are_counted_by_hand(rollouts: list[Trajectory]):
