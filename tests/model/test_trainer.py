@@ -272,6 +272,16 @@ def test_numbers_of_an_update_are_counted_by_hand(rollouts: list[Trajectory]):
     assert found.max_log_ratio == pytest.approx(0.3, abs=0.05)
 
 
+def test_a_judge_without_a_verdict_is_counted_and_trains_nothing(rollouts: list[Trajectory]):
+    # a judge that hung leaves no reward: the update ends, counts the abstentions and takes no step
+    unjudged = [replace(each, reward=None, correct=None) for each in rollouts]
+    made = trainer(Setup(algorithm=WIDE))
+    before = made.engine.weights()
+    found = made.update(unjudged)
+    assert (found.num_rollouts, found.num_unscored, found.num_trained, found.steps) == (8, 8, 0, 0)
+    assert all(torch.equal(before[name], tensor) for name, tensor in made.engine.weights().items())
+
+
 def test_on_policy_rollouts_have_ratio_one_and_no_clip():
     on_policy = sampled(group("q1", 0), policy(), Pictures())
     found = trainer(Setup(algorithm=Algorithm())).update(on_policy)

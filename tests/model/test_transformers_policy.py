@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import threading
 import time
 from dataclasses import replace
@@ -14,6 +15,7 @@ from PIL import Image
 from memory_graph.actions import Answer, Mark, Memorize, Search, render
 from model import transformers_policy
 from model.agent import Agent
+from model.batches import InputBuilder
 from model.decoding import Request, generate
 from model.draws import Row
 from model.encoding import QWEN2_5_VL, Encoder, collate
@@ -22,9 +24,10 @@ from model.fingerprint import of_policy, of_weights
 from model.memory.vimrag import Vimrag
 from model.prompts import COMPACT
 from model.protocols import StreamingPolicy
-from model.records import Hit, ImageRef, Message, Sampling, Task
+from model.records import Call, Hit, ImageRef, Message, Sampling, Segment, Task
 from model.rollouts import Collection, collect
 from model.scripted import ScriptedRetriever
+from model.segments import SampleKey, TrainingSample, locate
 from model.tiny.config import TinyShape, build_model
 from model.tiny.tokenizer import build_tokenizer
 from model.transformers_policy import TransformersPolicy
@@ -108,6 +111,47 @@ def test_a_batch_gives_what_each_request_gives_alone(model, encoder, temperature
     assert [c.token_ids for c in together] == [c.token_ids for c in alone]
     for one, other in zip(together, alone, strict=True):
         assert one.logprobs == pytest.approx(other.logprobs, abs=1e-4)
+
+
+def test_the_generator_and_the_trainer_see_prompts_of_the_same_length(model, encoder):
+    # the 40 longest of 60 prompts with two to six pictures of several sizes; lengths and places as the model gets them
+    rng = random.Random(0)
+
+    def mixed():
+        sides = (32, 64, 96)
+        refs = [
+            ImageRef(item_id=str(rng.randint(0, 9)), width=rng.choice(sides), height=rng.choice(sides))
+            for _ in range(rng.randint(2, 6))
+        ]
+        parts = [part for ref in refs for part in (" who leads ba" * rng.randint(0, 12), ref)]
+        return [Message(role="system", parts=(COMPACT.system,)), Message(role="user", parts=tuple(parts))]
+
+    conversations = [mixed() for _ in range(60)]
+    generated_from = []
+
+    def seen(_, args, kwargs):
+        ids, mask = kwargs["input_ids"], kwargs["attention_mask"]
+        if ids.shape[1] > 1:  # prompts; afterwards one token a row
+            generated_from.extend(
+                zip(mask.sum(1).tolist(), (ids == encoder.image_id).sum(1).tolist(), strict=True)
+            )
+
+    hook = model.register_forward_pre_hook(seen, with_kwargs=True)
+    samplings = [Sampling(temperature=1.0, max_tokens=2, seed=number) for number in range(60)]
+    completions = complete_all(TransformersPolicy(model, encoder, Swatches()), conversations, samplings)
+    hook.remove()
+    trained_on = []
+    for number, done in enumerate(completions):
+        call = Call(
+            prompt_ids=done.prompt_ids, token_ids=done.token_ids, logprobs=done.logprobs, images=done.images
+        )
+        found = locate(Segment(node_id=None, calls=(call,)))
+        sample = TrainingSample(key=SampleKey("q", number, 0), old_logprobs=done.logprobs, **found._asdict())
+        inputs = InputBuilder(encoder=encoder, media=Swatches()).build((sample,), {sample.key: 1.0}).inputs
+        places = int((inputs["input_ids"] == encoder.image_id).sum())
+        trained_on.append((int(inputs["attention_mask"].sum()) - len(done.token_ids), places))
+    assert sorted(trained_on)[-40:] == sorted(generated_from)[-40:]
+    assert min(places for _, places in sorted(trained_on)[-40:]) >= 2
 
 
 @pytest.mark.parametrize("temperature", [0.0, 0.7])
