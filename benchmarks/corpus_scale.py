@@ -305,6 +305,8 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     sizes = arguments.sizes
+    if arguments.scratch is not None:
+        arguments.scratch.mkdir(parents=True, exist_ok=True)
     runs = [measured(size, arguments.scratch) for size in sizes]
     print(json.dumps(_line(sizes, runs)))
 
