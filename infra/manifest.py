@@ -16,12 +16,13 @@ import re
 import shutil
 import tempfile
 import uuid
+from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from infra.errors import StorageError, boundary
 from infra.storage import Storage
@@ -31,6 +32,7 @@ MANIFEST = "manifest.json"
 _PART = r"[A-Za-z0-9_][A-Za-z0-9_.=+-]*"
 _SAFE_NAME = re.compile(rf"{_PART}(/{_PART})*")  # no "..", no absolute path, no "pipe:" or "file:" URL
 _CHUNK = 1 << 20  # bytes read or hashed at a time
+_BATCHES = 16  # of so many bytes wait to be hashed, at most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,54 +68,65 @@ class Manifest:
         raise ValueError(f"the manifest names no file {name!r}")
 
 
-class _HashBehind:
-    """A sha256 that is computed in a thread, so that hashing does not wait for the disk nor the disk for it."""
+class _Behind:
+    """Hashes, and at the end flushes to the device, in a thread: neither waits for the other, nor the writer for both."""
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
         self._thread = ThreadPoolExecutor(max_workers=1)  # starts with the first batch: small files have none
         self._batch: list[bytes] = []
         self._batch_bytes = 0
-        self._last: Future[None] | None = None
+        self._waiting: deque[Future[None]] = deque()
 
     def update(self, data: bytes) -> None:
-        """Append ``data``; at most two batches are held."""
+        """Append ``data``; at most ``_BATCHES`` batches wait to be hashed."""
         self._batch.append(data)
         self._batch_bytes += len(data)
         if self._batch_bytes >= _CHUNK:
-            self._wait()
-            self._last = self._thread.submit(self._take, self._batch)
-            self._batch, self._batch_bytes = [], 0
+            self._submit()
+        while len(self._waiting) > _BATCHES:
+            self._waiting.popleft().result()
 
-    def end(self) -> None:
-        """Hash what is left and end the thread."""
-        self._wait()
-        self._take(self._batch)
-        self._batch = []
-        self._thread.shutdown()
+    def end(self, file: BinaryIO) -> None:
+        """Hash what is left, then flush and close ``file``; both go on when this returns, until ``finish``."""
+        self._submit()
+        self._waiting.append(self._thread.submit(_flush, file))
+        self._thread.shutdown(wait=False)
+
+    def finish(self) -> None:
+        """Wait for what ``end`` began. Raises whatever hashing or flushing raised."""
+        while self._waiting:
+            self._waiting.popleft().result()
 
     def hexdigest(self) -> str:
         """The hash of all that came before ``end``."""
+        self.finish()
         return self._hash.hexdigest()
+
+    def _submit(self) -> None:
+        self._waiting.append(self._thread.submit(self._take, self._batch))
+        self._batch, self._batch_bytes = [], 0
 
     def _take(self, batch: list[bytes]) -> None:
         for data in batch:
             self._hash.update(data)
 
-    def _wait(self) -> None:
-        if self._last is not None:
-            self._last.result()
-            self._last = None
+
+def _flush(file: BinaryIO) -> None:
+    """To the device: a manifest must not name bytes that a power cut takes back."""
+    with file:
+        file.flush()
+        os.fsync(file.fileno())
 
 
 class HashingFile(io.RawIOBase):
-    """A new binary file whose sha256 is known when it is closed. Written in one go, from start to end."""
+    """A new binary file whose sha256 is known when it is finished. Written in one go, from start to end."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("xb")
-        self._hash = _HashBehind()
+        self._behind = _Behind()
         self.size = 0
 
     def writable(self) -> bool:
@@ -124,7 +137,7 @@ class HashingFile(io.RawIOBase):
         """Append ``data``."""
         view = memoryview(data).cast("B")
         self._file.write(view)
-        self._hash.update(data if isinstance(data, bytes) else bytes(view))
+        self._behind.update(data if isinstance(data, bytes) else bytes(view))
         self.size += len(view)
         return len(view)
 
@@ -133,19 +146,22 @@ class HashingFile(io.RawIOBase):
         return self.size
 
     def close(self) -> None:
-        """Flush to the device: a manifest must not name bytes that a power cut takes back."""
+        """No more is written. The bytes are handed to the system at once; they reach the device by ``finish``."""
         if not self.closed:
             try:
                 self._file.flush()
-                os.fsync(self._file.fileno())
             finally:
-                self._file.close()
-                self._hash.end()
+                self._behind.end(self._file)
         super().close()
+
+    def finish(self) -> None:
+        """Close, and wait until hash and device have it all."""
+        self.close()
+        self._behind.finish()
 
     def entry(self, name: str) -> FileEntry:
         """What the manifest says about this file."""
-        return FileEntry(name=name, size=self.size, sha256=self._hash.hexdigest())
+        return FileEntry(name=name, size=self.size, sha256=self._behind.hexdigest())
 
 
 class Publication:
@@ -188,7 +204,7 @@ class Publication:
 
     def _entry(self, name: str) -> FileEntry:
         if written := self._open_files.get(name):
-            written.close()
+            written.finish()
             return written.entry(name)
         path = self.directory / name
         return FileEntry(name=name, size=path.stat().st_size, sha256=sha256_of(path))

@@ -204,7 +204,7 @@ def _page(
                     for counter in COUNTERS
                 ),
             ),
-            facts=tuple((name, json.dumps(value)) for name, value in document["arms"].items()),
+            facts=tuple((_title(name), _fact(value)) for name, value in document["arms"].items()),
         )
     )
 
@@ -232,6 +232,14 @@ def _row(name: str, found: Evaluation) -> MethodRow:
         cells={score.dataset: _estimate(score.accuracy, score.scored) for score in found.datasets},
         overall=_estimate(found.overall, len(found.trajectories)),
     )
+
+
+def _fact(arm: Mapping[str, Any]) -> str:
+    """One objective in a line."""
+    area_, rough, cut = (arm[name]["estimate"] for name in ("area", "reward_roughness", "pruned_share"))
+    shown = [("area", area_), ("reward roughness", rough), ("share of segments pruned", cut)]
+    figures = ", ".join(f"{name} {value:.3f}" for name, value in shown if value is not None)
+    return f"{arm['seeds']} seeds: {figures}"
 
 
 def _title(name: str) -> str:
