@@ -29,40 +29,13 @@ def recipe(updates: int) -> Recipe:
 
 def prepare(folder: Path) -> RunConfig:
     """Raw miniature, two corpora, index and cold start below ``folder``."""
-    import torch
-
-    from assets.corpus import build_corpus
-    from assets.index import build_index
-    from assets.miniature import lexicon
-    from infra.storage import Storage
-    from model import checkpoint
-    from model.algorithm import Schedule
-    from model.engine import Engine, EngineConfig
-    from model.tiny.config import TinyShape, build_model
-    from model.tiny.tokenizer import build_tokenizer
-    from orchestration.launch import cold_start
-    from orchestration.miniature_assets import ensure_miniature
+    from tests.orchestration.run_scene import (  # torch, which definitions never import
+        build_root,
+        random_checkpoint,
+    )
 
     config = RunConfig(root=str(folder), name="plumbing", recipe=recipe(1))
-    ensure_miniature(folder / "raw", config.recipe.worlds)
-    build_corpus(folder / "raw", Storage(folder), datasets=["hotpotqa", "squad"])
-    build_index(Storage(folder))
-    tokenizer = build_tokenizer(lexicon.all_fragments())
-    torch.manual_seed(0)
-    shape = TinyShape(
-        width=48,
-        layers=1,
-        heads=2,
-        feed_forward=64,
-        vision_width=32,
-        vision_layers=1,
-        vision_heads=2,
-        vision_feed_forward=32,
-    )
-    engine = Engine(build_model(tokenizer, shape), config=EngineConfig(zero_stage=0), schedule=Schedule())
-    start = checkpoint.Progress(update=0, steps=0)
-    checkpoint.save(folder / "shipped/random", engine=engine, tokenizer=tokenizer, progress=start)
-    cold_start.unpack("random", folder / config.cold_start_checkpoints, shipped=folder / "shipped")
+    build_root(folder, config, random_checkpoint(folder / "shipped"))
     return config
 
 

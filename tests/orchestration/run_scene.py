@@ -21,8 +21,9 @@ from model.tiny.config import TinyShape, build_model
 from model.tiny.tokenizer import build_tokenizer
 from orchestration.launch import cold_start
 from orchestration.miniature_assets import ensure_miniature
-from orchestration.recipes import MiniatureWorlds, Recipe, quickstart
+from orchestration.recipes import Recipe
 from orchestration.run_config import RunConfig
+from tests.orchestration import plumbing
 
 SHAPE = TinyShape(
     width=48,
@@ -51,10 +52,8 @@ class Heard:
         self.metadata = metadata
 
 
-@pytest.fixture(scope="module")
-def shipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of shipped checkpoints with a random model in it."""
-    folder = tmp_path_factory.mktemp("shipped")
+def random_checkpoint(folder: Path) -> Path:
+    """Ship a random model, called ``random``, in ``folder``."""
     tokenizer = build_tokenizer(lexicon.all_fragments())
     torch.manual_seed(0)
     engine = Engine(build_model(tokenizer, SHAPE), config=EngineConfig(zero_stage=0), schedule=Schedule())
@@ -63,30 +62,33 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def build_root(folder: Path, config: RunConfig, shipped: Path) -> Path:
+    """Raw miniature, two corpora, index and the cold start that ships in ``shipped``, below ``folder``."""
+    storage = Storage(folder)
+    ensure_miniature(folder / "raw", config.recipe.worlds)
+    build_corpus(folder / "raw", storage, datasets=DATASETS)
+    build_index(storage)
+    cold_start.unpack("random", folder / config.cold_start_checkpoints, shipped=shipped)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of shipped checkpoints with a random model in it."""
+    return random_checkpoint(tmp_path_factory.mktemp("shipped"))
+
+
 @pytest.fixture(scope="module")
 def recipe() -> Recipe:
-    base = quickstart()
-    return replace(
-        base,
-        name="plumbing",
-        worlds=MiniatureWorlds(train=1, val=1, test=1, questions=2),
-        cold_start=replace(base.cold_start, shipped="random"),
-        ggpo=replace(base.ggpo, updates=1, questions=2, group_size=2, checkpoint_every=1, validation=1),
-        evaluation=replace(base.evaluation, questions=2),
-        max_tokens=16,
-    )
+    smallest = plumbing.recipe(1)
+    return replace(smallest, evaluation=replace(smallest.evaluation, questions=2))
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory, recipe: Recipe, shipped: Path) -> Path:
     """Raw miniature, two corpora, index and cold start."""
     folder = tmp_path_factory.mktemp("root")
-    storage = Storage(folder)
-    ensure_miniature(folder / "raw", recipe.worlds)
-    build_corpus(folder / "raw", storage, datasets=DATASETS)
-    build_index(storage)
-    cold_start.unpack("random", folder / config_of(folder, recipe).cold_start_checkpoints, shipped=shipped)
-    return folder
+    return build_root(folder, config_of(folder, recipe), shipped)
 
 
 def config_of(root: Path, recipe: Recipe) -> RunConfig:
