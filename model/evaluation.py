@@ -62,18 +62,21 @@ async def evaluate(
     grader: Grader,
     plan: Collection | None = None,
     *,
-    weights: RewardWeights | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Evaluation:
     """Roll out, grade and summarise."""
     groups = await collect(agent, tasks, plan, on_progress=on_progress)
-    return summarise(await grade_all(ordered_by_group(groups), grader, weights=weights))
+    return summarise(await grade_all(ordered_by_group(groups), grader))
 
 
 async def grade_all(
-    trajectories: Sequence[Trajectory], grader: Grader, *, weights: RewardWeights | None = None
+    trajectories: Sequence[Trajectory],
+    grader: Grader,
+    *,
+    metric: Grader | None = None,
+    weights: RewardWeights | None = None,
 ) -> tuple[Trajectory, ...]:
-    """The trajectories with verdict and reward, in order.
+    """The trajectories with verdict and reward, in order; with ``metric``, its verdict stands beside the grader's.
 
     No answer is a wrong answer and needs no grader; a failed rollout stays without a verdict. An error of the
     grader comes through: it would otherwise look like a weak model.
@@ -81,34 +84,26 @@ async def grade_all(
     gate = asyncio.Semaphore(GRADES_AT_ONCE)
 
     async def grade(trajectory: Trajectory) -> Trajectory:
-        if trajectory.outcome is Outcome.FAILED:
-            return graded(trajectory, correct=None, reward=None)
-        correct: bool | None = False
-        if trajectory.outcome is not Outcome.ABSTAINED:
-            async with gate:
-                correct = await grader.grade(trajectory.task, trajectory.answer)
-        return graded(
-            trajectory, correct=correct, reward=reward(trajectory, correct, weights or RewardWeights())
-        )
+        async with gate:
+            correct = await _verdict(trajectory, grader)
+        own = trajectory.metric if metric is None else await _verdict(trajectory, metric)
+        found = replace(trajectory, correct=correct, metric=own)
+        return replace(found, reward=reward(found, weights or RewardWeights()))
 
     return tuple(await asyncio.gather(*(grade(trajectory) for trajectory in trajectories)))
 
 
 async def noted(trajectories: Sequence[Trajectory], metric: Grader) -> tuple[Trajectory, ...]:
     """The trajectories with the verdict of the datasets' own metric beside theirs; no answer is a wrong one here too."""
-    verdicts = []
-    for each in trajectories:
-        if each.outcome is Outcome.FAILED:
-            verdicts.append(None)
-        else:
-            answered = each.outcome is not Outcome.ABSTAINED
-            verdicts.append(await metric.grade(each.task, each.answer) if answered else False)
-    return tuple(replace(each, metric=verdict) for each, verdict in zip(trajectories, verdicts, strict=True))
+    return tuple([replace(each, metric=await _verdict(each, metric)) for each in trajectories])
 
 
-def graded(trajectory: Trajectory, *, correct: bool | None, reward: float | None) -> Trajectory:
-    """The trajectory with its verdict."""
-    return replace(trajectory, correct=correct, reward=reward)
+async def _verdict(trajectory: Trajectory, grader: Grader) -> bool | None:
+    if trajectory.outcome is Outcome.FAILED:
+        return None
+    if trajectory.outcome is Outcome.ABSTAINED:
+        return False
+    return await grader.grade(trajectory.task, trajectory.answer)
 
 
 def summarise(trajectories: Sequence[Trajectory], *, seed: int = 0) -> Evaluation:

@@ -1,7 +1,7 @@
-"""What a finished rollout is worth: the verdict on its answer, and optional terms for form and retrieval.
+"""What a finished rollout is worth: verdicts on its answer, and optional terms for form and retrieval.
 
-Pure functions. The verdict itself comes from a ``Grader``; advantages are made of rewards in
-``advantage.py``.
+Pure functions. Verdicts come from ``Grader``s; advantages are made of rewards in ``advantage.py``. Which segments are pruned
+depends on the verdict alone, never on this sum.
 """
 
 from __future__ import annotations
@@ -17,28 +17,37 @@ from model.records import Outcome, Trajectory
 class RewardWeights:
     """Weights of the terms; the default is the binary reward."""
 
-    correct: float = 1.0
+    judge: float = 1.0
+    """Of the verdict, ``Trajectory.correct``: a judge's where there is one, else the metric's."""
+    exact: float = 0.0
+    """Of the verdict of the dataset's own metric, ``Trajectory.metric``."""
     format: float = 0.0
     retrieval: float = 0.0
 
     def __post_init__(self) -> None:
-        weights = (self.correct, self.format, self.retrieval)
+        weights = (self.judge, self.exact, self.format, self.retrieval)
         if min(weights) < 0 or not math.isclose(sum(weights), 1.0):
             raise ValueError(f"weights must not be negative and must sum to 1, got {weights}")
 
 
 # of the predecessor, VRAG-RL (arXiv 2505.22019)
-VRAG_RL_WEIGHTS = RewardWeights(correct=0.7, format=0.1, retrieval=0.2)
+VRAG_RL_WEIGHTS = RewardWeights(judge=0.7, format=0.1, retrieval=0.2)
 
 
-def reward(trajectory: Trajectory, correct: bool | None, weights: RewardWeights) -> float | None:
-    """The weighted sum of the terms, in [0, 1]. None (unscored) without a verdict or for a failed rollout."""
-    if correct is None or trajectory.outcome is Outcome.FAILED:
+def reward(trajectory: Trajectory, weights: RewardWeights) -> float | None:
+    """The weighted sum of the terms of a graded rollout, in [0, 1].
+
+    None (unscored) for a failed rollout, without a verdict, and without the metric's verdict where that has a weight.
+    """
+    correct, exact = trajectory.correct, trajectory.metric
+    if trajectory.outcome is Outcome.FAILED or correct is None or (weights.exact and exact is None):
         return None
-    total = weights.correct * float(correct) + weights.format * format_term(trajectory)
+    total = weights.judge * correct + weights.exact * bool(exact)
+    if weights.format:
+        total += weights.format * format_term(trajectory)
     if weights.retrieval:
         total += weights.retrieval * ndcg(retrieved_items(trajectory), trajectory.task.gold)
-    return total
+    return min(1.0, total)  # weights may sum to 1 and a rounding
 
 
 def format_term(trajectory: Trajectory) -> float:
@@ -55,8 +64,8 @@ def retrieved_items(trajectory: Trajectory) -> tuple[str, ...]:
 def ndcg(ranked: Sequence[str], gold: Set[str]) -> float:
     """Normalised discounted cumulative gain with binary relevance: gain 1/log2(place + 1), places from 1.
 
-    1 when the gold items come first, 0 when none came. 1 for a question without gold, where retrieval can do
-    no better.
+    In [0, 1] for distinct items: 1 when the gold items come first, 0 when none came. 1 for a question without gold, where
+    retrieval can do no better.
     """
     if not gold:
         return 1.0

@@ -4,9 +4,11 @@ Holds choices and their units only; what they mean is implemented in ``assets`` 
 code location stays light. The shapes for real models follow with the recipes for GPUs.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from orchestration.reward_options import RewardTerms
 from orchestration.rollout_options import ServedRollouts
 
 
@@ -68,6 +70,12 @@ class Ggpo:
 
     algorithm: str = "ggpo"
     """Key of ``model.algorithm.ALGORITHMS``."""
+    reward: RewardTerms = field(default_factory=RewardTerms)
+    """What a rollout is worth. Right or wrong in pruning and drawing is the verdict, whatever the weights."""
+    clip_low: float | None = None
+    """Lower clip distance of the ratio; None is the algorithm's own. GGPO's 3e-4 suits segments of a thousand tokens."""
+    clip_high: float | None = None
+    """Upper clip distance; None is the algorithm's own."""
     updates: int = 12
     """Policy updates; each has rollouts of its own."""
     questions: int = 16
@@ -78,7 +86,7 @@ class Ggpo:
     mini_batches: int = 1
     """Optimiser steps of one update."""
     resamples: int = 0
-    """Rounds in which questions whose rollouts are all right or all wrong, which teach nothing, are replaced by others; with any,
+    """Rounds in which questions whose rollouts are all worth the same, which teach nothing, are replaced by others; with any,
     such questions do not enter the update."""
     by_success: bool = False
     """Draw questions that are answered rightly now and then more often than the others."""
@@ -110,6 +118,8 @@ class Ggpo:
     """Padded tokens of one micro-batch, at most, unless a single segment is longer."""
     logit_tokens: int = 1024
     """Loss tokens whose logits exist at once."""
+    kept_visual_tokens: int = 131_072
+    """Visual tokens whose features a rank keeps during an optimiser step, at most; 0 keeps none (``model.algorithm``)."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -127,8 +137,11 @@ class Ggpo:
             < 1
         ):
             raise ValueError(f"counts must be at least 1: {self}")
-        if min(self.resamples, self.lora_rank) < 0:
-            raise ValueError(f"resamples and lora_rank must not be negative: {self}")
+        if min(self.resamples, self.lora_rank, self.kept_visual_tokens) < 0:
+            raise ValueError(f"resamples, lora_rank and kept_visual_tokens must not be negative: {self}")
+        low, high = self.clip_low, self.clip_high
+        if (low is not None and not 0 < low < 1) or (high is not None and not 0 < high < math.inf):
+            raise ValueError(f"clip distances must be positive, the lower below 1: {self}")
         if self.group_size < 2:
             raise ValueError(f"group_size must be at least 2 to have a baseline, got {self.group_size}")
 

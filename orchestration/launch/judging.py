@@ -1,4 +1,4 @@
-"""The judge of an evaluation: a served model where the environment names one, else each dataset's own metric.
+"""The judge of an evaluation or a training run: a served model where the environment names one, else each dataset's own metric.
 
 ``VIMRAG_JUDGE_ENDPOINT`` is its address up to and with the version (``http://127.0.0.1:8000/v1``), ``VIMRAG_JUDGE_MODEL`` the
 model, by default the only one the server lists, ``VIMRAG_JUDGE_API_KEY`` its key. Verdicts are kept in one file a run, so that a
@@ -41,13 +41,13 @@ class Bench:
 
 
 @asynccontextmanager
-async def grading(folder: Path) -> AsyncIterator[Bench]:
-    """The grader of one event loop; verdicts of a judge lie in ``folder``.
+async def grading(folder: Path, *, ask_judge: bool = True) -> AsyncIterator[Bench]:
+    """The grader of one event loop; verdicts of a judge lie in ``folder``. Without ``ask_judge`` it is the metric in any case.
 
     Raises:
         Refused: by the endpoint, for a wrong key or model.
     """
-    if not (url := os.environ.get(ENDPOINT, "")):
+    if not ask_judge or not (url := os.environ.get(ENDPOINT, "")):
         yield Bench(grader=MetricGrader())
         return
     settings = ChatSettings(

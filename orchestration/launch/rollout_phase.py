@@ -7,6 +7,8 @@ Holds the first half of an update only, up to graded trajectories; learning from
 import asyncio
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from torch import distributed as dist
@@ -16,8 +18,10 @@ from model.agent import Agent, derived_seed
 from model.curriculum import Curriculum
 from model.evaluation import grade_all
 from model.records import Outcome, Task, Trajectory
+from model.reward import RewardWeights
 from model.rollouts import Collection, Progress, collect, ordered_by_group
 from orchestration.launch.join import MetricGrader
+from orchestration.launch.judging import grading
 from orchestration.launch.reporter import Reporter, progress
 from orchestration.launch.rollout_sources import Source
 from orchestration.recipes import Recipe
@@ -45,14 +49,18 @@ class RolloutPhase:
     """Draws questions and rolls them out.
 
     Args:
-        recipe: group sizes, re-sampling, seeds.
+        recipe: group sizes, re-sampling, seeds, what a rollout is worth.
         tasks: the training questions.
         crew: whose share of the questions is rolled out here.
         reporter: hears of progress.
+        verdicts: folder in which a judge's verdicts are kept.
     """
 
-    def __init__(self, recipe: Recipe, tasks: Sequence[Task], crew: Crew, reporter: Reporter) -> None:
+    def __init__(
+        self, recipe: Recipe, tasks: Sequence[Task], crew: Crew, reporter: Reporter, *, verdicts: Path
+    ) -> None:
         self._recipe, self._crew, self._reporter = recipe, crew, reporter
+        self._weights, self._verdicts = RewardWeights(**asdict(recipe.ggpo.reward)), verdicts
         self._served = recipe.ggpo.served
         self._tasks = {task.id: task for task in tasks}
         ggpo = recipe.ggpo
@@ -61,7 +69,7 @@ class RolloutPhase:
     def gather(self, agent: Agent, source: Source, number: int) -> Gathered:
         """The rollouts of update ``number``, from 0.
 
-        Where the recipe re-samples, questions whose rollouts are all alike are replaced; if all are so to the end, the last
+        Where the recipe re-samples, questions whose rollouts are worth the same are replaced; if all are so to the end, the last
         ones stay. A group with a failed rollout of a server is dropped whole.
 
         Raises:
@@ -138,7 +146,10 @@ class RolloutPhase:
                 groups = await collect(agent, mine, plan, on_progress=on_progress)
             finally:
                 await source.close()
-            return await grade_all(ordered_by_group(groups), MetricGrader())
+            async with grading(self._verdicts, ask_judge=self._weights.judge > 0) as bench:
+                return await grade_all(
+                    ordered_by_group(groups), bench.grader, metric=MetricGrader(), weights=self._weights
+                )
 
         graded = asyncio.run(roll()) if mine else ()
         if self._crew.world_size == 1:

@@ -60,7 +60,7 @@ def train(config: RunConfig, reporter: Reporter) -> None:
         # adapters go on from the weights they were attached to; a checkpoint's own have them merged in
         start = None if recipe.ggpo.lora_rank else resumed
         weights = load(start or chosen(cold_start.pull(), what="cold_start"), bf16=recipe.ggpo.bf16)
-        run = Run(config, storage, weights, reporter)
+        run = Run(config, storage, weights, reporter, verdicts=metrics.path)
         run.start(resumed, rollouts.path)
         writer = MetricsWriter(metrics.path / METRICS, resume_at=run.trainer.updates) if rank() == 0 else None
         while run.trainer.updates < recipe.ggpo.updates:
@@ -85,7 +85,9 @@ def train(config: RunConfig, reporter: Reporter) -> None:
 class Run:
     """A policy under training with everything it needs: engine, trainer, agent, questions."""
 
-    def __init__(self, config: RunConfig, storage: Storage, weights: Weights, reporter: Reporter) -> None:
+    def __init__(
+        self, config: RunConfig, storage: Storage, weights: Weights, reporter: Reporter, *, verdicts: Path
+    ) -> None:
         self._recipe, self._reporter, self._weights = config.recipe, reporter, weights
         ggpo = config.recipe.ggpo
         if ggpo.zero_stage == 3 and ggpo.served is None:
@@ -108,7 +110,8 @@ class Run:
         self._validating = careful
         self._careful = world.agent(careful.policy, world.memory("vimrag", self._encoder), temperature=GREEDY)
         crew = crew_of(self.engine, apart=ggpo.overlap)
-        self._rollouts = RolloutPhase(config.recipe, tasks_of_split(storage, "train"), crew, reporter)
+        tasks = tasks_of_split(storage, "train")
+        self._rollouts = RolloutPhase(config.recipe, tasks, crew, reporter, verdicts=verdicts)
         self._validation = tasks_of_split(storage, "val", per_dataset=ggpo.validation, seed=ggpo.seed)
         self._began = monotonic()
         self._first = 0
@@ -249,10 +252,16 @@ def crew_of(engine: Engine, *, apart: bool) -> Crew:
 
 
 def algorithm_of(ggpo: Ggpo) -> Algorithm:
-    """The objective of that name with the recipe's group size; ``ValueError`` names those there are."""
+    """The objective of that name with the recipe's group size and clip; ``ValueError`` names those there are."""
     if ggpo.algorithm not in ALGORITHMS:
         raise ValueError(f"unknown algorithm {ggpo.algorithm!r}; known: {', '.join(ALGORITHMS)}")
-    return replace(ALGORITHMS[ggpo.algorithm](), group_size=ggpo.group_size)
+    own = ALGORITHMS[ggpo.algorithm]()
+    return replace(
+        own,
+        group_size=ggpo.group_size,
+        clip_low=own.clip_low if ggpo.clip_low is None else ggpo.clip_low,
+        clip_high=own.clip_high if ggpo.clip_high is None else ggpo.clip_high,
+    )
 
 
 def schedule_of(ggpo: Ggpo) -> Schedule:
@@ -262,6 +271,7 @@ def schedule_of(ggpo: Ggpo) -> Schedule:
         mini_batches=ggpo.mini_batches,
         token_budget=ggpo.token_budget,
         logit_tokens=ggpo.logit_tokens,
+        kept_visual_tokens=ggpo.kept_visual_tokens,
         seed=ggpo.seed,
     )
 

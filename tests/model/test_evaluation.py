@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import math
+from dataclasses import replace
 
 import pytest
 
 from memory_graph.actions import Answer, render
 from memory_graph.graph import MemoryGraph, SearchNode
 from model.agent import Agent
-from model.evaluation import compare, evaluate, gold_recall, grade_all, graded, summarise, table
+from model.evaluation import compare, evaluate, gold_recall, grade_all, noted, summarise, table
 from model.memory.closed_book import ClosedBook
 from model.prompts import COMPACT
 from model.records import Counters, Outcome, Task, Trajectory
+from model.reward import RewardWeights
 from model.scripted import ScriptedPolicy, ScriptedRetriever
 
 
@@ -149,4 +151,30 @@ def test_evaluation_from_questions_to_table():
 
 def test_grading_again_changes_only_the_verdict():
     before = trajectory("1", correct=False)
-    assert graded(before, correct=True, reward=1.0).graph is before.graph
+    (after,) = asyncio.run(grade_all([before], ExactGrader()))
+    assert after == replace(before, correct=True, reward=1.0)
+
+
+def test_the_metric_stands_beside_the_grader_and_never_replaces_it():
+    class Kind:
+        async def grade(self, task, answer):
+            return None if answer == "hm" else True
+
+    rollouts = [
+        trajectory("1"),
+        trajectory("2", answer="b"),
+        trajectory("3", answer="hm"),
+        trajectory("4", outcome=Outcome.ABSTAINED, answer=""),
+        trajectory("5", outcome=Outcome.FAILED),
+    ]
+    halves = RewardWeights(judge=0.75, exact=0.25)
+    found = asyncio.run(grade_all(rollouts, Kind(), metric=ExactGrader(), weights=halves))
+    assert [(t.correct, t.metric, t.reward) for t in found] == [
+        (True, True, 1.0),
+        (True, False, 0.75),
+        (None, None, None),
+        (False, False, 0.0),
+        (None, None, None),
+    ]
+    alone = asyncio.run(grade_all(rollouts, Kind()))
+    assert [t.metric for t in asyncio.run(noted(alone, ExactGrader()))] == [t.metric for t in found]

@@ -1,10 +1,12 @@
 """A recipe is frozen data that refuses nonsense early and travels as one line of JSON."""
 
+import math
 from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
 from orchestration.recipes import RECIPES, Evaluation, Ggpo, MiniatureWorlds, Recipe, quickstart, recipe
+from orchestration.reward_options import RewardTerms
 from orchestration.run_config import RunConfig
 
 
@@ -33,6 +35,12 @@ def test_an_unknown_recipe_is_refused_with_those_there_are():
     [
         lambda: Ggpo(group_size=1),  # no baseline
         lambda: Ggpo(updates=0),
+        lambda: Ggpo(clip_low=1.0),
+        lambda: Ggpo(clip_high=0.0),
+        lambda: Ggpo(kept_visual_tokens=-1),
+        lambda: RewardTerms(judge=0.9),
+        lambda: RewardTerms(judge=1.2, format=-0.2),
+        lambda: RewardTerms(judge=math.nan),
         lambda: MiniatureWorlds(test=0),
         lambda: Evaluation(methods=()),
         lambda: RunConfig(root="r", name="../elsewhere", recipe=quickstart()),
