@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from model.rollout_metrics import PrunedShares, RolloutMetrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +54,15 @@ class UpdateMetrics:
     padded_tokens: int
     """The same with padding."""
     seconds: float
+    """Of the update alone, rollouts apart."""
+    rollouts: RolloutMetrics
+    pruned: PrunedShares
 
     def record(self) -> dict[str, Any]:
-        """The fields as a dictionary for ``MetricsWriter``."""
-        return asdict(self)
+        """All numbers in one flat dictionary for ``MetricsWriter``."""
+        own = asdict(self)
+        rollouts, pruned = own.pop("rollouts"), own.pop("pruned")
+        return own | rollouts | pruned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,13 +96,23 @@ class MetricsWriter:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         if resume_at is not None and path.exists():
-            kept = [record for record in read_metrics(path) if record.get("update", -1) < resume_at]
-            path.write_text("".join(_line(record) for record in kept), encoding="utf-8")
+            self._replace([each for each in read_metrics(path) if each.get("update", -1) < resume_at])
 
     def write(self, record: Mapping[str, Any]) -> None:
         """Adds one record; a number that is not finite becomes null, because JSON has no such number."""
         with self.path.open("a", encoding="utf-8") as file:
             file.write(_line(record))
+
+    def complete(self, values: Mapping[str, Any]) -> None:
+        """Adds to the last record what was known only after it had to be on disk."""
+        *before, last = read_metrics(self.path)
+        self._replace([*before, {**last, **values}])
+
+    def _replace(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """All records anew; whenever the process is killed, the old file or the new one is there."""
+        partial = self.path.with_name(f".{self.path.name}.partial")
+        partial.write_text("".join(_line(record) for record in records), encoding="utf-8")
+        os.replace(partial, self.path)
 
 
 def _line(record: Mapping[str, Any]) -> str:

@@ -24,6 +24,7 @@ from model.loss import Loss, likelihood_loss, policy_loss
 from model.metrics import LikelihoodMetrics, UpdateMetrics
 from model.parity import ParityConfig, check_rollouts
 from model.records import Trajectory
+from model.rollout_metrics import pruned_shares, rollout_metrics
 from model.segments import SampleKey, SampleSet, TrainingSample, segment_weights, training_samples
 
 Objective = Callable[[TensorBatch, Tensor, int], Loss]  # batch, log-probabilities [T], number of head chunks
@@ -120,8 +121,9 @@ class Trainer:
             found.samples, parts=schedule.mini_batches, seed=f"{schedule.seed}/{self.updates}"
         )
         steps = [step for part in parts if (step := self._policy_step(part)) is not None]
-        rewards = [each.reward for each in trajectories if each.reward is not None]
-        metrics = _summary(self.updates, self.engine.steps, found, rewards, steps, time.monotonic() - started)
+        metrics = _summary(
+            self.updates, self.engine.steps, found, trajectories, steps, time.monotonic() - started
+        )
         self.updates += 1
         return metrics
 
@@ -213,10 +215,11 @@ def _summary(
     update: int,
     steps_done: int,
     found: SampleSet,
-    rewards: Sequence[float],
+    trajectories: Sequence[Trajectory],
     steps: Sequence[Step],
     seconds: float,
 ) -> UpdateMetrics:
+    rewards = [each.reward for each in trajectories if each.reward is not None]
     trained = [sample for step in steps for sample in step.samples]
     loss_tokens = sum(len(sample.loss_positions) for sample in trained)
     pruned = sum(sample.pruned for sample in found.samples)
@@ -243,6 +246,8 @@ def _summary(
         forward_tokens=sum(len(sample.token_ids) for sample in trained),
         padded_tokens=sum(step.padded_tokens for step in steps),
         seconds=seconds,
+        rollouts=rollout_metrics(trajectories),
+        pruned=pruned_shares(found.samples),
     )
 
 

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from time import monotonic
 from typing import Any, NamedTuple
 
 from torch import distributed as dist
@@ -35,6 +36,7 @@ class Gathered(NamedTuple):
     version: int  # updates that the weights they were made with have had
     failed: int = 0  # rollouts that ended in an error
     dropped: int = 0  # groups left out because a rollout of theirs failed
+    grading_s: float = 0.0  # seconds that this rank waited for verdicts, within those of the rollouts
 
 
 class Crew(NamedTuple):
@@ -65,6 +67,7 @@ class RolloutPhase:
         self._tasks = {task.id: task for task in tasks}
         ggpo = recipe.ggpo
         self.curriculum = Curriculum(self._tasks, seed=ggpo.seed, by_success=ggpo.by_success)
+        self._grading_s = 0.0  # so far
 
     def gather(self, agent: Agent, source: Source, number: int) -> Gathered:
         """The rollouts of update ``number``, from 0.
@@ -75,7 +78,7 @@ class RolloutPhase:
         Raises:
             EndpointError: if no group came back whole from the servers.
         """
-        ggpo, version = self._recipe.ggpo, source.version
+        ggpo, version, graded_s = self._recipe.ggpo, source.version, self._grading_s
         kept: dict[str, list[Trajectory]] = {}
         latest: dict[str, list[Trajectory]] = {}
         made: list[Trajectory] = []
@@ -96,7 +99,8 @@ class RolloutPhase:
         if num_dropped == num_groups:
             raise EndpointError(f"none of {num_groups} groups of rollouts came back whole; {failed[0].error}")
         found = [each for group in (kept or latest).values() for each in group]
-        return Gathered(found, len(made), version, len(failed), num_dropped)
+        grading_s = self._grading_s - graded_s
+        return Gathered(found, len(made), version, len(failed), num_dropped, grading_s)
 
     def _groups(
         self, agent: Agent, source: Source, names: Sequence[str], number: int, turn: int
@@ -146,10 +150,13 @@ class RolloutPhase:
                 groups = await collect(agent, mine, plan, on_progress=on_progress)
             finally:
                 await source.close()
+            began = monotonic()
             async with grading(self._verdicts, ask_judge=self._weights.judge > 0) as bench:
-                return await grade_all(
+                found = await grade_all(
                     ordered_by_group(groups), bench.grader, metric=MetricGrader(), weights=self._weights
                 )
+            self._grading_s += monotonic() - began
+            return found
 
         graded = asyncio.run(roll()) if mine else ()
         if self._crew.world_size == 1:

@@ -7,12 +7,12 @@ checkpoint stands.
 
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, replace
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import distributed as dist
 from transformers import Qwen3VLForConditionalGeneration
@@ -43,6 +43,7 @@ from orchestration.recipes import Ggpo
 from orchestration.run_config import RunConfig
 
 METRICS = "ggpo.jsonl"
+Result = TypeVar("Result")
 
 
 def train(config: RunConfig, reporter: Reporter) -> None:
@@ -69,15 +70,16 @@ def train(config: RunConfig, reporter: Reporter) -> None:
                 run.trainer.updates % recipe.ggpo.checkpoint_every == 0
                 or run.trainer.updates == recipe.ggpo.updates
             )
-            score = run.validate() if due else None
+            validation, seconds = timed(run.validate) if due else (None, 0.0)
             if writer is not None:
-                writer.write({**record, "validation": score})
+                writer.write({**record, "validation": validation, "seconds_validation": seconds})
                 metrics.push()
                 rollouts.push()
             if due:
-                run.save(checkpoints.path, score)
-                if rank() == 0:
+                _, seconds = timed(lambda score=validation: run.save(checkpoints.path, score))
+                if writer is not None:
                     checkpoints.push()
+                    writer.complete({"seconds_checkpoint": seconds})
         if rank() == 0:
             reporter.finish(run.summary(checkpoints.path), data_version=run.fingerprint)
 
@@ -157,10 +159,13 @@ class Run:
         self._source.check(self.trainer, gathered.trajectories)
         self._rewards.append(metrics.mean_reward)
         self._reporter.say(self._line(metrics, rollout_s))
+        record = metrics.record()
         return {
-            **metrics.record(),
+            "seconds_rollouts": rollout_s,
+            "seconds_grading": gathered.grading_s,
+            "seconds_update": record.pop("seconds"),
+            **record,
             "rollouts_spent": gathered.spent,
-            "rollout_seconds": rollout_s,
             "staleness": number - gathered.version,
             "rollouts_failed": gathered.failed,
             "groups_dropped": gathered.dropped,
@@ -225,6 +230,12 @@ class Run:
             f"{metrics.num_segments} segments ({metrics.num_pruned} pruned), gradient {gradient}, "
             f"rollouts {rollout_s:.0f} s, update {metrics.seconds:.0f} s, {duration(left)} left"
         )
+
+
+def timed(work: Callable[[], Result]) -> tuple[Result, float]:
+    """What ``work`` gives, and the seconds it took."""
+    began = monotonic()
+    return work(), monotonic() - began
 
 
 def sources(

@@ -389,3 +389,18 @@ def test_metrics_are_json_lines_and_resuming_drops_what_comes_again(tmp_path, ro
         (1, False),
         (2, True),
     ]
+
+
+def test_a_record_is_flat_and_completed_in_place(tmp_path, rollouts: list[Trajectory]):
+    path = tmp_path / "updates.jsonl"
+    writer = MetricsWriter(path)
+    made = trainer(Setup(algorithm=WIDE))
+    for _ in range(2):
+        writer.write(made.update(rollouts).record())
+    first, before = read_metrics(path)
+    writer.complete({"seconds_checkpoint": 1.5})
+    assert list(read_metrics(path)) == [first, before | {"seconds_checkpoint": 1.5}]
+    # two of each group of eleven segments: one by either rule
+    assert (before["pruned_dead_end"], before["pruned_gold"]) == (2 / 22, 2 / 22)
+    assert not any(isinstance(value, dict) for value in before.values())
+    assert [each.name for each in tmp_path.iterdir()] == ["updates.jsonl"]
