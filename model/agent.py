@@ -130,10 +130,12 @@ class Ledger:
         )
 
     def hear(self, event: Event) -> None:
-        """Close the segment of a node that entered the graph.
+        """Close the segment of a node that entered the graph; note that the last reply was refused.
 
         A call that answered instead of summarising the node belongs to the terminal segment.
         """
+        if isinstance(event, Rejected):
+            self._open[-1] = replace(self._open[-1], rejected=True)
         if not isinstance(event, Remembered):
             return
         kept = [self._open.pop()] if event.by_answer else []

@@ -108,6 +108,8 @@ def run_stage(
 def segment_example(segment: Segment, encoder: Encoder, media: MediaSource) -> Example:
     """The supervised example of one segment: everything its policy generated is learnt, everything it read is not.
 
+    A reply that the environment refused is read, not learnt: what is imitated is the repair.
+
     Raises:
         ValueError: if a later call does not extend the earlier one.
     """
@@ -118,7 +120,7 @@ def segment_example(segment: Segment, encoder: Encoder, media: MediaSource) -> E
         end = len(call.prompt_ids) + len(call.token_ids)
         if ids[:end] != (*call.prompt_ids, *call.token_ids):
             raise ValueError(f"segment {segment.node_id}: a call is not a prefix of the next one")
-        learn[len(call.prompt_ids) : end] = [True] * len(call.token_ids)
+        learn[len(call.prompt_ids) : end] = [not call.rejected] * len(call.token_ids)
     return Example(ids, tuple(learn), encoder.pixels(last.images, media))
 
 
@@ -132,8 +134,9 @@ def imitation(segments: Sequence[Segment], encoder: Encoder, media: MediaSource)
 
 
 def segments_of(trajectories: Iterable[Trajectory], *, longest: int = 1024) -> list[Segment]:
-    """Every segment of ``trajectories`` that was generated and is at most ``longest`` tokens."""
-    found = (segment for trajectory in trajectories for segment in trajectory.segments if segment.calls)
+    """Every segment of ``trajectories`` with a reply to imitate that is at most ``longest`` tokens."""
+    every = (segment for trajectory in trajectories for segment in trajectory.segments)
+    found = [segment for segment in every if not all(call.rejected for call in segment.calls)]
     return [s for s in found if len(s.calls[-1].prompt_ids) + len(s.calls[-1].token_ids) <= longest]
 
 

@@ -3,7 +3,8 @@
 It plays through the same agent loop, retriever and limits as any policy, so a demonstration is an ordinary trajectory. The
 plan of a question comes from whoever invented it (the miniature); the oracle itself sees only what retrieval returns. A
 share of its steps is deliberately useless: dead ends, repeated queries and over-broad ones. In real trajectories about 80 % of
-the steps are noise (arXiv 2602.12735, third pilot study).
+the steps are noise (arXiv 2602.12735, third pilot study). A share of its replies is said wrongly first, as ``mistakes.py``
+has it, and rightly once the environment's error was heard.
 
 It plays every memory policy: what differs is whether it summarises, what a summary holds, what it can name as parents,
 and what it may still see of earlier results. Policies that answer once it answers rightly if the results hold all gold.
@@ -18,10 +19,12 @@ from enum import StrEnum
 
 from memory_graph.actions import Answer, Mark, Memorize, Search, render
 from memory_graph.graph import ROOT
+from memory_graph.parsing import parse
 from model.context import excerpt, headline
 from model.encoding import Encoder
 from model.memory.registry import MEMORIES
 from model.memory.universalrag import ROUTES
+from model.mistakes import drawn_mistake
 from model.plan import Hop, Noise, Plan, route_of
 from model.protocols import Retriever
 from model.records import Completion, Hit, ImageRef, Message, Sampling, Task
@@ -110,6 +113,7 @@ class Oracle:
         self._hop: int | None = None  # hop of the pending search; None for a useless one
         self._stage = Stage.SEARCH
         self._nodes = 0
+        self._due: str | None = None  # what was meant by a reply that was said wrongly
 
     @property
     def fingerprint(self) -> str:
@@ -126,7 +130,7 @@ class Oracle:
 
     async def complete(self, messages: Sequence[Message], *, sampling: Sampling, task: Task) -> Completion:
         """The next scripted action; ``sampling`` is ignored."""
-        text = self._next(messages)
+        text = self._said(messages)
         images = tuple(part for message in messages for part in message.parts if isinstance(part, ImageRef))
         if self._encoder is None:
             return Completion(text=text, images=images)
@@ -142,9 +146,20 @@ class Oracle:
             completion_tokens=len(tokens),
         )
 
+    def _said(self, messages: Sequence[Message]) -> str:
+        """What was meant; sometimes a mistake first, never where it would end the rollout."""
+        forced = _is_forced(messages)
+        meant, self._due = self._due, None
+        if meant is not None and not forced:
+            return meant
+        text = self._next(messages)
+        if forced or not self._noise.repair or self._rng.random() >= self._noise.repair:
+            return text
+        self._due = text
+        return drawn_mistake(parse(text).action, self._rng, routing=self._conduct is Conduct.ROUTED)
+
     def _next(self, messages: Sequence[Message]) -> str:
-        heard = _text(messages[-1])
-        forced = heard.endswith("Answer now.")
+        heard, forced = _text(messages[-1]), _is_forced(messages)
         if self._conduct is Conduct.SINGLE or (self._conduct is Conduct.ROUTED and forced):
             return self._answer_once(heard)
         if self._conduct is Conduct.ROUTED:
@@ -268,6 +283,10 @@ def _named_in(line: str, hits: Iterable[Hit]) -> Hit | None:
 def _agrees(line: str, hit: Hit) -> bool:
     title, text = headline(hit.title, ""), excerpt(hit.text, TELLING_CHARS)
     return line.startswith(f"{title}: {text}"[: len(title) + 2 + TELLING_CHARS] if text else title)
+
+
+def _is_forced(messages: Sequence[Message]) -> bool:
+    return _text(messages[-1]).endswith("Answer now.")
 
 
 def _text(message: Message) -> str:

@@ -45,12 +45,16 @@ class Noise:
     dead_end: float = 0.25
     repeat: float = 0.10
     broad: float = 0.15
+    repair: float = 0.0
+    """Probability that a reply is said wrongly first, refused, and said rightly once the error was heard."""
     distractions: tuple[str, ...] = ()
     """Queries that lead elsewhere; drawn for dead ends."""
 
     def __post_init__(self) -> None:
         if min(self.dead_end, self.repeat, self.broad) < 0 or self.dead_end + self.repeat + self.broad >= 1:
             raise ValueError(f"noise probabilities must be at least 0 and sum below 1: {self}")
+        if not 0 <= self.repair < 1:
+            raise ValueError(f"the share of replies that are repaired must be at least 0 and below 1: {self}")
 
 
 def route_of(plan: Plan) -> str:

@@ -126,6 +126,7 @@ class Call:
     turns: tuple[Turn, ...] = ()
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    rejected: bool = False  # whether the environment refused the reply and said why
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

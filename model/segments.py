@@ -79,8 +79,10 @@ class SampleSet(NamedTuple):
     num_unscored: int
 
 
-def locate(segment: Segment) -> Located:
+def locate(segment: Segment, *, accepted_only: bool = False) -> Located:
     """Positions of the tokens that each call of ``segment`` generated, within the last call's prompt and tokens.
+
+    ``accepted_only`` leaves out those of replies that the environment refused.
 
     Raises:
         ValueError: if a call has no tokens (a remote endpoint's), or does not extend the prompt, tokens and images of the
@@ -101,7 +103,8 @@ def locate(segment: Segment) -> Located:
         start = len(call.prompt_ids)
         so_far = call.prompt_ids + call.token_ids
         images = call.images
-        positions.extend(range(start, len(so_far)))
+        if not (accepted_only and call.rejected):
+            positions.extend(range(start, len(so_far)))
     return Located(so_far, tuple(positions), images)
 
 
@@ -127,12 +130,12 @@ def training_samples(trajectories: Sequence[Trajectory], *, algorithm: Algorithm
 
 
 def supervised_samples(trajectories: Sequence[Trajectory]) -> tuple[TrainingSample, ...]:
-    """Every segment of demonstrations, to be imitated token by token; log-probabilities are not needed."""
+    """Every segment of demonstrations, to be imitated token by token but for refused replies; needs no log-probabilities."""
     numbers: Counter[str] = Counter()
     samples = []
     for trajectory in trajectories:
         for index, segment in enumerate(trajectory.segments):
-            if not segment.calls:
+            if all(call.rejected for call in segment.calls):
                 continue
             key = SampleKey(trajectory.task.id, numbers[trajectory.task.id], index)
             samples.append(_sample(key, segment, sampled=False))
@@ -142,7 +145,7 @@ def supervised_samples(trajectories: Sequence[Trajectory]) -> tuple[TrainingSamp
 
 def _sample(key: SampleKey, segment: Segment, *, sampled: bool) -> TrainingSample:
     try:
-        found = locate(segment)
+        found = locate(segment, accepted_only=not sampled)
         old = tuple(value for call in segment.calls for value in call.logprobs) if sampled else ()
         if sampled and not old:
             raise ValueError("no log-probabilities of the sampling policy, so its ratio is undefined")

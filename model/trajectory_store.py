@@ -33,6 +33,7 @@ _CALL = pl.Struct(
         "turns": pl.List(pl.Struct({"role": pl.String, "text": pl.String})),
         "prompt_tokens": pl.Int32,
         "completion_tokens": pl.Int32,
+        "rejected": pl.Boolean,
     }
 )
 _SEGMENT = pl.Struct({"node_id": pl.String, "calls": pl.List(_CALL)})
@@ -180,4 +181,5 @@ def _call(row: Mapping[str, Any]) -> Call:
         turns=tuple(Turn(**turn) for turn in row["turns"]),
         prompt_tokens=row["prompt_tokens"],
         completion_tokens=row["completion_tokens"],
+        rejected=bool(row.get("rejected")),  # files from before this was told apart lack it
     )

@@ -57,10 +57,13 @@ class ColdStart:
     """Optimiser steps on demonstrations."""
     noise: float = 0.35
     """Share of planned searches that become a dead end, a repeat or an over-broad query."""
+    repair: float = 0.0
+    """Share of replies that are said wrongly first, refused, and said rightly after the error; only the right one is learnt."""
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if min(self.passes, self.stage_steps, self.steps) < 1 or not 0 <= self.noise < 1 or not self.memories:
+        shares_fit = 0 <= self.noise < 1 and 0 <= self.repair < 1
+        if min(self.passes, self.stage_steps, self.steps) < 1 or not shares_fit or not self.memories:
             raise ValueError(f"cold start out of range: {self}")
 
 

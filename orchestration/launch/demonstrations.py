@@ -46,9 +46,11 @@ def distractions(
     return tuple(rng.sample(queries, k=min(count, len(queries))))
 
 
-def noise_of(share: float, queries: tuple[str, ...]) -> Noise:
-    """A ``share`` of searches errs: half of them dead ends, the rest over-broad or repeated."""
-    return Noise(dead_end=0.5 * share, broad=0.3 * share, repeat=0.2 * share, distractions=queries)
+def noise_of(share: float, queries: tuple[str, ...], *, repair: float = 0.0) -> Noise:
+    """A ``share`` of searches errs, half of them dead ends, the rest over-broad or repeated; so do ``repair`` of replies."""
+    return Noise(
+        dead_end=0.5 * share, broad=0.3 * share, repeat=0.2 * share, repair=repair, distractions=queries
+    )
 
 
 def demonstrate(
@@ -70,7 +72,8 @@ def demonstrate(
         raise ValueError(
             f"{len(missing)} questions have no plan, the first is {missing[0]!r}; is this the miniature?"
         )
-    errors = noise_of(recipe.noise, distractions(plans, random.Random(recipe.seed)))
+    queries = distractions(plans, random.Random(recipe.seed))
+    errors = noise_of(recipe.noise, queries, repair=recipe.repair)
     memories = {name: world.memory(name, encoder, training=True) for name in recipe.memories}
 
     def agent(name: str, task: Task, turn: int) -> Agent:

@@ -1,6 +1,7 @@
 """The cold start: what is learnt of a segment, when a stage ends, and that patches may be embedded by a product."""
 
 import random
+from dataclasses import replace
 
 import pytest
 import torch
@@ -45,6 +46,25 @@ def test_all_that_was_generated_is_learnt_and_nothing_that_was_read(encoder: Enc
     example = segment_example(segment, encoder, None)  # type: ignore[arg-type]
     assert example.ids == (1, 2, 3, 4, 5, 6, 7)
     assert example.learn == (False, False, True, False, False, True, True)
+
+
+def test_a_refused_reply_is_read_and_not_learnt(encoder: Encoder):
+    # prompt 1 2, refused 3, error 4 5, repair 6 7: only the repair is learnt
+    refused = replace(call((1, 2), (3,)), rejected=True)
+    segment = Segment(node_id="n1", calls=(refused, call((1, 2, 3, 4, 5), (6, 7))))
+    example = segment_example(segment, encoder, None)  # type: ignore[arg-type]
+    assert example.learn == (False, False, False, False, False, True, True)
+
+
+def test_the_loss_counts_the_tokens_of_the_repair_alone(encoder: Encoder):
+    model = model_of(encoder)
+    refused = replace(call((260, 261), (262,)), rejected=True)
+    segment = Segment(node_id="n1", calls=(refused, call((260, 261, 262, 263), (264, 265, 266))))
+    example = segment_example(segment, encoder, None)  # type: ignore[arg-type]
+    logits = model(input_ids=torch.tensor([example.ids])).logits[0].log_softmax(-1)
+    expected = -(logits[3, 264] + logits[4, 265] + logits[5, 266]) / 3
+    found = score(model, [example], pad_id=encoder.pad_id, image_id=encoder.image_id)
+    assert found.loss.item() == pytest.approx(expected.item(), abs=1e-5)
 
 
 def test_a_call_that_does_not_extend_the_one_before_is_refused(encoder: Encoder):

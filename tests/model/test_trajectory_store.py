@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from memory_graph.graph import AnswerNode, MemoryGraph, SearchNode, VisualItem
+from model import trajectory_store
 from model.records import Call, Counters, ImageRef, Outcome, Segment, Task, Trajectory, Turn
 from model.trajectory_store import ROWS_PER_GROUP, read, scan, write, write_parts
 
@@ -30,6 +33,7 @@ calls = st.builds(
     text=words,
     turns=st.lists(st.builds(Turn, role=words, text=words), max_size=2).map(tuple),
     prompt_tokens=st.integers(0, 2**31 - 1),
+    rejected=st.booleans(),
 )
 segments = st.builds(Segment, node_id=st.none() | words, calls=st.lists(calls, max_size=2).map(tuple))
 tasks = st.builds(
@@ -102,6 +106,19 @@ def test_reports_read_plain_columns_without_graphs_and_tokens(tmp_path):
     )
     assert frame.row(0) == ("1", True, 0)
     assert "segments" not in scan(tmp_path / "t.parquet").collect_schema()
+
+
+def test_a_file_from_before_refused_replies_were_told_apart_is_read(tmp_path):
+    call = Call(prompt_ids=(1,), token_ids=(2,), logprobs=(0.0,), images=())
+    written = replace(simple("1"), segments=(Segment(node_id=None, calls=(call,)),))
+    write(tmp_path / "t.parquet", [written])
+    frame = pl.read_parquet(tmp_path / "t.parquet")
+    fields = [each.name for each in trajectory_store.SCHEMA["segments"].inner.fields[1].dtype.inner.fields]
+    kept = [pl.element().struct.field(name) for name in fields if name != "rejected"]
+    calls = pl.element().struct.field("calls").list.eval(pl.struct(kept))
+    older = pl.col("segments").list.eval(pl.struct(pl.element().struct.field("node_id"), calls))
+    frame.with_columns(older).write_parquet(tmp_path / "old.parquet")
+    assert list(read(tmp_path / "old.parquet")) == [written]
 
 
 def test_another_schema_version_is_refused(tmp_path):
