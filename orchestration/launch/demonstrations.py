@@ -13,9 +13,9 @@ from assets.gathering import Progress
 from model.agent import Agent
 from model.encoding import Encoder
 from model.evaluation import grade_all
-from model.memory.registry import SINGLE_ANSWER
 from model.oracle import Hop, Noise, Oracle, Plan
-from model.records import Outcome, Task, Trajectory
+from model.records import Task, Trajectory
+from model.rejection import is_right
 from orchestration.launch.agents import World
 from orchestration.launch.join import MetricGrader
 from orchestration.recipes import ColdStart
@@ -97,10 +97,4 @@ def demonstrate(
         runs = await asyncio.gather(*(one(*each) for each in turns))
         return list(await grade_all(runs, MetricGrader()))
 
-    return [each for each in asyncio.run(play()) if each.correct and _ended_well(each)]
-
-
-def _ended_well(trajectory: Trajectory) -> bool:
-    """Whether the answer came by itself, or is one of a policy that is always told to answer."""
-    forced = trajectory.outcome is Outcome.FORCED and trajectory.memory in SINGLE_ANSWER
-    return forced or trajectory.outcome is Outcome.ANSWERED
+    return [each for each in asyncio.run(play()) if is_right(each)]
