@@ -1,9 +1,9 @@
 """What a run needs before it is started: memory by phase of one device, and time by phase of one update.
 
 Arithmetic over shapes; nothing is loaded. Bytes follow from what is stored: weights, gradients, AdamW's two moments and fp32
-master weights, shared out by ZeRO (arXiv 1910.02054); activations from what one layer keeps for its backward pass. Times are
-floating-point operations over a share of the device's peak, and for generation bytes read over its bandwidth: the right order
-of magnitude, not a promise. Imports neither torch nor transformers.
+master weights, shared out by ZeRO (arXiv 1910.02054); activations from what one layer keeps for its backward pass. Those of a
+vision tower that is trained are not counted. Times are floating-point operations over a share of the device's peak, and for
+generation bytes read over its bandwidth: the right order of magnitude, not a promise. Imports neither torch nor transformers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ TRAINING_SHARE = (
     0.35  # of a device's peak that training reaches; published runs of such sizes lie between 0.3 and 0.5
 )
 GENERATION_SHARE = 0.5  # of a device's memory bandwidth that batched decoding reaches
-FIXED_BYTES = 1.5 * GIB  # context of the device, kernels, buffers of collectives
+FIXED_BYTES = 1.5 * GIB  # context of the device and kernels: an assumption
+BUCKET_VALUES = 500_000_000  # gradients that ZeRO 1 and 2 gather before they are reduced: DeepSpeed's default
 OPTIMISER_BYTES = 12  # a parameter: fp32 master weight and two fp32 moments
 LOGIT_COPIES = 3  # logits, their log-softmax and its gradient exist together, in fp32
 
@@ -96,22 +97,17 @@ def trained_parameters(shape: ModelShape, layout: Layout) -> int:
 def activation_bytes(shape: ModelShape, tokens: int, *, checkpointing: bool, bytes_each: int) -> float:
     """What the language model keeps of ``tokens`` until the backward pass; attention is assumed not to keep its matrix.
 
-    A layer keeps the inputs of its two norms and their outputs, queries, keys, values, the attention's output, and four
-    vectors of the feed-forward width. With checkpointing only one layer keeps them, the others their input.
+    A layer keeps, in the weights' type, both norms' outputs before scaling, the inputs of its linear maps, queries and keys
+    before and after rotation, values and four vectors of the feed-forward width; and in fp32 what its four norms are given.
+    With checkpointing only one layer keeps them, the others their input. ``tests/model/test_planning.py`` measures it.
     """
-    layer = (
-        tokens
-        * bytes_each
-        * (
-            6 * shape.width
-            + 2 * shape.heads * shape.head_dim
-            + 2 * shape.kv_heads * shape.head_dim
-            + 4 * shape.feed_forward
-        )
-    )
+    queries, keys = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
+    typed = 4 * shape.width + 3 * queries + 3 * keys + 4 * shape.feed_forward
+    layer = tokens * (bytes_each * typed + 4 * (2 * shape.width + queries + keys))
+    last_norm = tokens * shape.width * (bytes_each + 4)
     if not checkpointing:
-        return float(shape.layers * layer)
-    return float(shape.layers * tokens * shape.width * bytes_each + layer)
+        return float(shape.layers * layer + last_norm)
+    return float(shape.layers * tokens * shape.width * bytes_each + layer + last_norm)
 
 
 def training(shape: ModelShape, layout: Layout, load: Load, hardware: Hardware) -> Phase:
@@ -131,6 +127,7 @@ def training(shape: ModelShape, layout: Layout, load: Load, hardware: Hardware) 
             shape, tokens, checkpointing=layout.gradient_checkpointing, bytes_each=layout.weight_bytes
         ),
         "logits": float(min(load.logit_tokens, tokens) * shape.vocabulary * 4 * LOGIT_COPIES),
+        "bucket": float(BUCKET_VALUES * layout.weight_bytes) if layout.zero_stage in (1, 2) else 0.0,
         "device": FIXED_BYTES,
     }
     all_tokens = load.rollouts * load.segments * (load.prompt + load.generated) * (1 - load.pruned)

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from app.options import Json
 from app.output import UsageError, as_json, note, table_console
+from app.plan_table import tables, trains
 
 if TYPE_CHECKING:
     from model.planning import Load, Plan
@@ -32,6 +33,10 @@ def plan(  # noqa: PLR0913 - one parameter an option
         int, typer.Option("--longest", min=1, help="Tokens of the longest segment.")
     ] = LONGEST,
     pruned: Annotated[float, typer.Option("--pruned", min=0, max=1, help="Share that GGPO prunes.")] = 0.0,
+    table: Annotated[
+        bool,
+        typer.Option("--table", help="Markdown: the tables of docs/hardware.md, and the fewest devices."),
+    ] = False,
     json: Json = False,
 ) -> None:
     r"""Show memory and time by phase of a recipe for real models, from the model's shape.
@@ -42,11 +47,15 @@ def plan(  # noqa: PLR0913 - one parameter an option
 
       vimrag plan qwen3_vl_8b_8x80gb --longest 24576 --json
 
-    Arithmetic, not a measurement: weights, gradients and optimiser are exact, activations and times estimates
-    (model/planning.py says how). Exit code 1 when the recipe does not fit its devices.
+      vimrag plan --table
+
+    Arithmetic: weights, gradients, optimiser and activations agree with tiny models that were measured, times are estimates
+    (docs/hardware.md says how far). Exit code 1 when the recipe does not fit its devices.
     """
     from orchestration.recipes import RECIPES
 
+    if table and json:
+        raise UsageError("--table prints Markdown and --json prints JSON: choose one")
     shape = {
         "segments": segments,
         "prompt": prompt,
@@ -60,7 +69,9 @@ def plan(  # noqa: PLR0913 - one parameter an option
     if recipe and not planned:
         raise UsageError(f"{recipe} {NOT_ON_GPU}")
     plans = [(each, plan_of(each, shape)) for each in planned]
-    if json:
+    if table:
+        print(tables(planned, lambda each: plan_of(each, shape)), end="")
+    elif json:
         print(as_json({"plans": [_record(each, found) for each, found in plans], **shape}))
     else:
         _show(plans)
@@ -147,10 +158,8 @@ def _show(plans: list[tuple[Recipe, Plan]]) -> None:
     table = Table("recipe", "devices", "trains", "phase", "GiB a device", "of which", "s an update")
     for recipe, found in plans:
         assert recipe.machine is not None
-        ggpo = recipe.ggpo
-        trains = f"LoRA {ggpo.lora_rank}" if ggpo.lora_rank else f"all, ZeRO-{ggpo.zero_stage}"
         for number, phase in enumerate(found.phases):
-            head = (recipe.name, recipe.machine.name, trains) if not number else ("", "", "")
+            head = (recipe.name, recipe.machine.name, trains(recipe)) if not number else ("", "", "")
             parts = ", ".join(f"{name} {size / 2**30:.1f}" for name, size in phase.parts)
             table.add_row(
                 *head, phase.name, f"{phase.total_bytes / 2**30:.1f}", parts, f"{phase.seconds:,.0f}"

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from app.cli import main
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "hardware.md"
+BEGIN, END = "<!-- vimrag plan --table: begin -->\n", "<!-- vimrag plan --table: end -->"
 
 
 def test_every_recipe_for_devices_is_planned_and_fits(capsys: pytest.CaptureFixture[str]):
@@ -44,3 +48,28 @@ def test_an_unknown_recipe_names_the_nearest(capsys: pytest.CaptureFixture[str])
 def test_a_recipe_for_cpus_has_no_plan(capsys: pytest.CaptureFixture[str]):
     assert main(["plan", "quickstart"]) == 2
     assert "any two CPU cores" in capsys.readouterr().err
+
+
+def test_the_page_about_hardware_holds_what_the_command_prints(capsys: pytest.CaptureFixture[str]):
+    assert main(["plan", "--table"]) == 0
+    printed = capsys.readouterr().out
+    written = PAGE.read_text().partition(BEGIN)[2].partition(END)[0]
+    assert written == printed, "put the output of `vimrag plan --table` between the marks of docs/hardware.md"
+
+
+def test_the_fewest_devices_are_a_count_that_fits_where_half_as_many_do_not(
+    capsys: pytest.CaptureFixture[str],
+):
+    assert main(["plan", "--table"]) == 0
+    rows = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines()]
+    fewest = {(row[0], row[1]): row[-1] for row in rows if row[0].startswith("qwen3-vl")}
+    # 8.2 billion parameters: 2 + 2 bytes each whole on a device, and 12 shared: 4 devices of 80 GB, not 2
+    assert fewest["qwen3-vl-8b", "all weights, ZeRO-1"] == "4"
+    assert fewest["qwen3-vl-4b", "LoRA 32, ZeRO-1"] == "1"
+    on_24 = {(row[0], row[1]): row[-2] for row in rows if row[0].startswith("qwen3-vl")}
+    assert on_24["qwen3-vl-8b", "LoRA 32, ZeRO-1"] == "none up to 64"  # 16.3 GiB of weights and 9.7 of cache
+
+
+def test_two_ways_to_print_are_refused(capsys: pytest.CaptureFixture[str]):
+    assert main(["plan", "--table", "--json"]) == 2
+    assert "choose one" in capsys.readouterr().err

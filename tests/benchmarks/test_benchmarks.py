@@ -18,6 +18,7 @@ SMALL = {
     "loop_overhead": ["--nodes", "3", "--rollouts", "1", "--peer-nodes", "3"],
     "shard_writing": ["--samples", "20", "--repeats", "1"],
     "corpus_scale": ["--sizes", "400,1600"],
+    "plan_accuracy": ["--prompt", "16", "--generated", "4", "--batch", "8", "--repeats", "1"],
     "vision_sharing": ["--questions", "1", "--group", "4", "--repeats", "1"],
     "local_rollouts": [
         "--questions",

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any, NamedTuple
 
 import pytest
 import torch
 from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
+from model.algorithm import Schedule
+from model.engine import Engine, EngineConfig
 from model.logprobs import Targets, TokenLogprobs
 from model.lora import Lora, attach
-from model.planning import GIB, Hardware, Layout, Load, activation_bytes, plan, trained_parameters
+from model.planning import (
+    BUCKET_VALUES,
+    GIB,
+    Hardware,
+    Layout,
+    Load,
+    activation_bytes,
+    plan,
+    trained_parameters,
+)
 from model.shapes import QWEN3_VL_4B, QWEN3_VL_8B, ModelShape, VisionShape
-from model.tiny.config import TinyShape, build_model
+from model.tiny.config import TinyShape, build_config, build_model
+from tests.model.live_memory import LiveBytes, held_bytes
 from tests.model.scene import tokenizer
 
 LOAD = Load(
@@ -73,31 +86,89 @@ def test_adapters_count_what_peft_attaches():
     assert shape.lora_parameters(3, Lora().targets) == attached
 
 
-def test_activations_are_what_a_forward_pass_keeps_to_within_a_half():
-    tiny = TinyShape(width=128, layers=6, heads=4, feed_forward=352)
+class Tiny(NamedTuple):
+    """A model that runs here, and its shape as the plan sees it."""
+
+    model: Qwen3VLForConditionalGeneration
+    shape: ModelShape
+
+
+def tiny(width: int, layers: int, heads: int, kv_heads: int, feed_forward: int) -> Tiny:
+    """A random model; keys may have fewer heads than queries, as those of the real models do."""
+    config = build_config(
+        tokenizer(), TinyShape(width=width, layers=layers, heads=heads, feed_forward=feed_forward)
+    )
+    text: Any = config.text_config
+    text.num_key_value_heads = kv_heads
     shape = ModelShape(
-        name="t", layers=6, width=128, feed_forward=352, heads=4, kv_heads=4, head_dim=32, vocabulary=100, tied=True
+        name="t", layers=layers, width=width, feed_forward=feed_forward, heads=heads, kv_heads=kv_heads,
+        head_dim=width // heads, vocabulary=text.vocab_size, tied=True,
     )  # fmt: skip
-    model = TokenLogprobs(build_model(tokenizer(), tiny))
-    own = {each.data_ptr() for each in model.parameters()}
-    kept: dict[int, int] = {}
+    return Tiny(Qwen3VLForConditionalGeneration(config), shape)
 
-    def note(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
 
-    tokens = 512
+def text_of(tokens: int) -> tuple[dict[str, torch.Tensor], Targets]:
     inputs = {
         "input_ids": torch.full((1, tokens), 20),
         "attention_mask": torch.ones(1, tokens, dtype=torch.long),
     }
-    targets = Targets(torch.tensor([0]), torch.tensor([5]), torch.tensor([20]))
-    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        model(inputs, targets, 1)
-    estimate = activation_bytes(shape, tokens, checkpointing=False, bytes_each=4)
-    assert estimate == pytest.approx(sum(kept.values()), rel=0.5)
+    return inputs, Targets(torch.tensor([0]), torch.tensor([5]), torch.tensor([20]))
+
+
+@pytest.mark.parametrize("checkpointing", [False, True], ids=["kept", "recomputed"])
+@pytest.mark.parametrize("bf16", [False, True], ids=["fp32", "bf16"])
+@pytest.mark.parametrize("sizes", [(128, 6, 4, 4, 352), (256, 4, 8, 2, 704)], ids=["equal-heads", "grouped"])
+def test_activations_are_those_that_a_real_pass_allocates(sizes: Any, bf16: bool, checkpointing: bool):
+    model, shape = tiny(*sizes)
+    model.train()
+    if bf16:
+        model.bfloat16()
+    if checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    scored, (inputs, targets) = TokenLogprobs(model), text_of(1024)
+    scored(inputs, targets, 1)[0].sum().backward()  # makes the gradients, which are no activations
+    known = [each for p in model.parameters() for each in (p, p.grad) if each is not None]
+    with LiveBytes(known) as live:
+        logprobs, _ = scored(inputs, targets, 1)
+        kept = live.now
+        logprobs.sum().backward()
+    estimate = activation_bytes(shape, 1024, checkpointing=checkpointing, bytes_each=2 if bf16 else 4)
+    if not checkpointing:
+        assert estimate == pytest.approx(kept, rel=0.02)
+    assert estimate == pytest.approx(live.peak, rel=0.15)  # temporaries of the backward pass come on top
+
+
+@pytest.mark.parametrize("stage", [1, 2])
+def test_weights_gradients_and_optimiser_are_those_that_deepspeed_allocates(stage: int):
+    before = held_bytes()
+    model = tiny(256, 6, 8, 8, 704).model
+    total = sum(each.numel() for each in model.parameters())
+    config = EngineConfig(zero_stage=stage, bf16=True)
+    engine = Engine(model, config=config, schedule=Schedule(learning_rate=1e-5))
+    inputs, targets = text_of(16)
+
+    def gradient() -> None:
+        engine.backward(-engine.logprobs(inputs, targets, 1)[0].mean(), last=True)
+
+    gradient()
+    engine.step()  # makes the moments
+    gradient()
+    found = held_bytes() - before
+    parts = dict(plan(QWEN3_VL_8B, Layout(zero_stage=stage), LOAD, DEVICE).phases[1].parts)
+    planned = sum(parts[name] for name in ("weights", "gradients", "optimiser")) / QWEN3_VL_8B.parameters
+    assert planned == 16
+    assert planned * total == pytest.approx(found, rel=0.03)
+
+
+def test_a_gradient_bucket_is_as_large_as_deepspeed_makes_it_however_small_the_model():
+    config = EngineConfig(zero_stage=1, bf16=True)
+    engine = Engine(tiny(32, 1, 2, 2, 48).model, config=config, schedule=Schedule())
+    inputs, targets = text_of(16)
+    with LiveBytes() as live:
+        engine.backward(-engine.logprobs(inputs, targets, 1)[0].mean(), last=True)
+    part = dict(plan(QWEN3_VL_8B, Layout(zero_stage=1), LOAD, DEVICE).phases[1].parts)["bucket"]
+    assert part == 2 * BUCKET_VALUES
+    assert part == pytest.approx(live.peak, rel=0.02)
 
 
 def test_zero_shares_out_what_its_stage_says():
