@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -54,7 +55,7 @@ class Retention:
             raise ValueError(f"keep_last must be at least 1 and every not negative: {self}")
 
 
-def save(
+def save(  # noqa: PLR0913 - all that a checkpoint holds
     root: Path,
     *,
     engine: Engine,
@@ -62,6 +63,7 @@ def save(
     progress: Progress,
     params: Mapping[str, Any] | None = None,
     retention: Retention | None = None,
+    inputs: Mapping[str, str] | None = None,
 ) -> Path:
     """Writes a checkpoint and removes those that ``retention`` gives up. A collective: every rank calls it.
 
@@ -72,6 +74,7 @@ def save(
         progress: goes with them; its update names the directory.
         params: of the run, for the manifest; JSON values.
         retention: by default the last and the best stay.
+        inputs: fingerprints of what the run was made from, for the manifest.
 
     Returns:
         The checkpoint's directory. One of the same update is replaced.
@@ -91,7 +94,7 @@ def save(
         _write_json(partial / PROGRESS, asdict(progress))
     engine.barrier()
     if engine.rank == 0:
-        _write_json(partial / MANIFEST, _manifest(partial, params or {}, progress))
+        _write_json(partial / MANIFEST, _manifest(partial, params or {}, progress, inputs or {}))
         _replace(partial, target)
         prune(root, retention or Retention())
     engine.barrier()
@@ -190,7 +193,10 @@ def prune(root: Path, retention: Retention) -> tuple[Path, ...]:
         kept.update(path for path in found if int(path.name) % retention.every == 0)
     removed = tuple(path for path in found if path not in kept)
     for path in removed:
-        shutil.rmtree(path)
+        gone = path.with_name(f".{path.name}.removed")
+        path.rename(gone)  # killed in the middle, no half checkpoint is left under a name that is trusted
+    for gone in root.glob(".*.removed"):
+        shutil.rmtree(gone)
     return removed
 
 
@@ -202,10 +208,17 @@ def _finished(root: Path) -> list[Path]:
 
 def _score(path: Path) -> float | None:
     score = _read_json(path / PROGRESS)["score"]
-    return None if score is None else float(score)
+    return None if score is None or math.isnan(score) else float(score)
 
 
-def _manifest(directory: Path, params: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+def inputs_of(path: Path) -> dict[str, str]:
+    """Fingerprints that the manifest of a finished checkpoint names."""
+    return dict(_read_json(path / MANIFEST)["inputs"])
+
+
+def _manifest(
+    directory: Path, params: Mapping[str, Any], progress: Progress, inputs: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     names = sorted(path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file())
     files = [
         {"name": name, "size": (directory / name).stat().st_size, "sha256": _sha256(directory / name)}
@@ -215,7 +228,7 @@ def _manifest(directory: Path, params: Mapping[str, Any], progress: Progress) ->
         "schema_version": SCHEMA_VERSION,
         "producer": "model.checkpoint",
         "params": dict(params),
-        "inputs": {},
+        "inputs": dict(inputs or {}),
         "files": files,
         "counts": {"updates": progress.update, "steps": progress.steps},
     }

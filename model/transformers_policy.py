@@ -20,6 +20,7 @@ from model.draws import Generated
 from model.encoding import Encoder
 from model.families import VisionLanguageModel, family
 from model.fingerprint import of_policy
+from model.lockstep import SETTLED_TURNS, tell_together
 from model.protocols import MediaSource
 from model.records import Completion, Message, Sampling, Task
 from model.running_batch import Event, RunningBatch, Waiting
@@ -40,9 +41,11 @@ class TransformersPolicy:
         max_batch: requests decoded together.
         max_prompt_tokens: longest prompt; a longer one is refused with ``ValueError``.
         cache_tokens: room of the KV cache, rows times the tokens of the longest; one request alone is always served.
+        lockstep: take requests into the batch only once the event loop brings no more, so that who is decoded together, on
+            which the last bits of a log-probability depend, is no matter of time. Requests come from one event loop then.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - limits with defaults
         self,
         model: VisionLanguageModel,
         encoder: Encoder,
@@ -51,6 +54,7 @@ class TransformersPolicy:
         max_batch: int = 32,
         max_prompt_tokens: int = 32_768,
         cache_tokens: int = 262_144,
+        lockstep: bool = False,
     ) -> None:
         if min(max_batch, max_prompt_tokens, cache_tokens) < 1:
             raise ValueError(
@@ -63,6 +67,8 @@ class TransformersPolicy:
         self._model, self._encoder, self._media = model, encoder, media
         self._max_batch, self._max_prompt_tokens = max_batch, max_prompt_tokens
         self._cache_tokens = cache_tokens
+        self._lockstep = lockstep
+        self._idle_turns = SETTLED_TURNS if lockstep else IDLE_TURNS
         self._waiting: deque[Waiting] = deque()
         # held while ``_waiting`` and ``_running`` change, so that no request comes between the last look and the end
         self._lock = threading.Lock()
@@ -149,7 +155,7 @@ class TransformersPolicy:
     def _start(self, loop: asyncio.AbstractEventLoop, seen: int, quiet: int) -> None:
         """Start the thread once the first batch is full or the event loop brings no further request."""
         waiting = len(self._waiting)
-        if quiet < IDLE_TURNS and waiting < self._max_batch:
+        if quiet < self._idle_turns and waiting < self._max_batch:
             loop.call_soon(self._start, loop, waiting, quiet + 1 if waiting == seen else 0)
             return
         self._starter = None
@@ -161,13 +167,18 @@ class TransformersPolicy:
         was_training = self._model.training
         self._model.eval()
         running = RunningBatch(self._model, self._encoder, self._media)
+        may_join = True
         try:
             while True:
-                outcomes = running.turn(self._joining(running))
+                outcomes = running.turn(self._joining(running) if may_join else ())
                 # the model is handed back before the last requests are answered: their callers may train it at once
                 paused = not running.num_rows and self._pause(was_training)
-                for outcome in outcomes:
-                    outcome.request.tell(outcome.event)
+                if self._lockstep:
+                    ended = tell_together(outcomes, num_waiting=None if paused else self._num_waiting)
+                    may_join = ended or not running.num_rows
+                else:
+                    for outcome in outcomes:
+                        outcome.request.tell(outcome.event)
                 if paused:
                     return
         except BaseException as cause:
@@ -175,6 +186,9 @@ class TransformersPolicy:
             error = RuntimeError(f"decoding ended: {type(cause).__name__}: {cause}")
             error.__cause__ = cause
             self._fail_all(error, running, was_training)
+
+    def _num_waiting(self) -> int:
+        return len(self._waiting)
 
     def _joining(self, running: RunningBatch) -> list[Waiting]:
         """Those of the queue that join now, in its order: whoever does not fit waits, and so do all behind it."""

@@ -99,8 +99,15 @@ class Ggpo:
     """Servers that roll out; None: the model under training does, in its own process."""
     overlap: bool = False
     """Roll out the next update's questions while an update is computed, with the weights before it."""
+    reproducible: bool = True
+    """Decode and search in step, so that on a CPU equal runs draw equal tokens and a resumed one repeats the uninterrupted one
+    bit for bit; without it a request joins the running batch at once, which keeps a GPU busier."""
     checkpoint_every: int = 6
     """Updates between two checkpoints; at each, the validation questions are answered."""
+    keep_last: int = 1
+    """Newest checkpoints that stay; a run goes on from the last one."""
+    keep_every: int = 0
+    """Updates between checkpoints that stay for good, a multiple of ``checkpoint_every``; 0 keeps the best and the last."""
     validation: int = 4
     """Validation questions of each dataset; they choose the checkpoint that is evaluated."""
     zero_stage: int = 2
@@ -132,6 +139,7 @@ class Ggpo:
                 self.questions,
                 self.mini_batches,
                 self.checkpoint_every,
+                self.keep_last,
                 self.validation,
                 self.ranks,
                 self.token_budget,
@@ -145,6 +153,10 @@ class Ggpo:
         low, high = self.clip_low, self.clip_high
         if (low is not None and not 0 < low < 1) or (high is not None and not 0 < high < math.inf):
             raise ValueError(f"clip distances must be positive, the lower below 1: {self}")
+        if self.keep_every < 0 or self.keep_every % self.checkpoint_every:
+            raise ValueError(
+                f"keep_every must be a multiple of checkpoint_every, {self.checkpoint_every}, got {self.keep_every}"
+            )
         if self.group_size < 2:
             raise ValueError(f"group_size must be at least 2 to have a baseline, got {self.group_size}")
 
@@ -264,6 +276,7 @@ def qwen3_vl_4b_24gb() -> Recipe:
             resamples=1,
             checkpoint_every=20,
             zero_stage=1,
+            reproducible=False,
             bf16=True,
             lora_rank=32,
             train_vision=False,

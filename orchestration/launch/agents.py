@@ -51,11 +51,18 @@ class World:
     media: MediaSource
 
     @classmethod
-    def open(cls, storage: Storage, recipe: Recipe) -> "World":
-        """The published index and the shards; ``ValueError`` if there is no index or the profile is unknown."""
+    def open(cls, storage: Storage, recipe: Recipe, *, lockstep: bool = False) -> "World":
+        """The published index and the shards; ``ValueError`` if there is no index or the profile is unknown.
+
+        ``lockstep`` makes searches repeatable, see ``IndexRetriever``.
+        """
         if recipe.profile not in PROFILES:
             raise ValueError(f"unknown prompt profile {recipe.profile!r}; known: {', '.join(PROFILES)}")
-        return cls(recipe=recipe, retriever=IndexRetriever(open_index(storage)), media=ShardMedia(storage))
+        return cls(
+            recipe=recipe,
+            retriever=IndexRetriever(open_index(storage), lockstep=lockstep),
+            media=ShardMedia(storage),
+        )
 
     def agent(self, policy: Policy, memory: MemoryPolicy, *, temperature: float) -> Agent:
         """An agent over this index within the recipe's limits."""

@@ -32,8 +32,19 @@ class IndexRetriever:
     Use it from one event loop at a time.
     """
 
-    def __init__(self, index: Index, *, datasets: Sequence[str] | None = None, max_batch: int = 64) -> None:
-        """``datasets``: search only there; None searches the whole corpus."""
+    def __init__(
+        self,
+        index: Index,
+        *,
+        datasets: Sequence[str] | None = None,
+        max_batch: int = 64,
+        lockstep: bool = False,
+    ) -> None:
+        """``datasets``: search only there; None searches the whole corpus.
+
+        ``lockstep`` searches without a thread, so that which searches are answered together is no matter of time.
+        """
+        self._lockstep = lockstep
         self._index, self._datasets, self._max_batch = index, datasets, max_batch
         self._waiting: list[_Waiting] = []
         self._worker: asyncio.Task[None] | None = None
@@ -59,13 +70,18 @@ class IndexRetriever:
             await asyncio.sleep(0)  # whoever is ready to ask may join this batch
             batch, self._waiting = self._waiting[: self._max_batch], self._waiting[self._max_batch :]
             try:
-                found = await asyncio.get_running_loop().run_in_executor(self._thread, self._search, batch)
+                found = await self._found(batch)
             except Exception as error:
                 _fail(batch, error)
                 continue
             for each, hits in zip(batch, found, strict=True):
                 if not each.result.done():
                     each.result.set_result(hits)
+
+    async def _found(self, batch: Sequence[_Waiting]) -> list[list[Hit]]:
+        if self._lockstep:
+            return self._search(batch)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._search, batch)
 
     def _search(self, batch: Sequence[_Waiting]) -> list[list[Hit]]:
         most = max(each.top_k for each in batch)

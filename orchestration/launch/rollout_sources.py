@@ -79,6 +79,7 @@ class CopySource:
         encoder: of the copy alone: encoders keep pictures, and are used by one thread at a time.
         media: pictures.
         max_batch: requests decoded together.
+        lockstep: see ``TransformersPolicy``.
     """
 
     def __init__(
@@ -89,9 +90,10 @@ class CopySource:
         media: MediaSource,
         *,
         max_batch: int,
+        lockstep: bool = False,
     ) -> None:
         self._engine, self._copy = engine, copy.requires_grad_(False).eval()
-        self.policy = TransformersPolicy(self._copy, encoder, media, max_batch=max_batch)
+        self.policy = TransformersPolicy(self._copy, encoder, media, max_batch=max_batch, lockstep=lockstep)
         self.version = 0
 
     @torch.no_grad()

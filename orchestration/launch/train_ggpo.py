@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, replace
+from hashlib import sha256
 from pathlib import Path
 from time import monotonic
 from typing import Any, TypeVar
@@ -17,6 +18,8 @@ from typing import Any, TypeVar
 from torch import distributed as dist
 from transformers import Qwen3VLForConditionalGeneration
 
+from infra.code_version import code_inputs
+from infra.manifest import MANIFEST
 from infra.progress import duration
 from infra.storage import Storage
 from model import checkpoint, trajectory_store
@@ -43,6 +46,7 @@ from orchestration.recipes import Ggpo
 from orchestration.run_config import RunConfig
 
 METRICS = "ggpo.jsonl"
+PACKAGES = ("memory_graph", "model", "infra", "assets", "orchestration")
 Result = TypeVar("Result")
 
 
@@ -97,7 +101,7 @@ class Run:
                 "ZeRO-3 shards the weights, which local rollouts need whole: choose stage 0, 1 or 2, or servers"
             )
         self._encoder = weights.encoder()
-        world = World.open(storage, config.recipe)
+        world = World.open(storage, config.recipe, lockstep=ggpo.reproducible)
         copy = deepcopy(weights.model) if ggpo.overlap and ggpo.served is None else None
         self.engine = Engine(weights.model, config=layout_of(ggpo), schedule=schedule_of(ggpo))
         self._source, careful = sources(config, self.engine, weights, world.media, copy)
@@ -115,6 +119,7 @@ class Run:
         tasks = tasks_of_split(storage, "train")
         self._rollouts = RolloutPhase(config.recipe, tasks, crew, reporter, verdicts=verdicts)
         self._validation = tasks_of_split(storage, "val", per_dataset=ggpo.validation, seed=ggpo.seed)
+        self._inputs = fingerprints(storage, config, world)
         self._began = monotonic()
         self._first = 0
         self._rewards: list[float] = []
@@ -135,6 +140,9 @@ class Run:
             reached = checkpoint.restore(path, engine=self.engine)
             self.trainer.updates = self._first = reached.update
             data_order = reached.data_order
+            for name, value in checkpoint.inputs_of(path).items():
+                if self._inputs.get(name) != value:
+                    self._reporter.say(f"note: {name} differs from that of the checkpoint, {value}")
             self._rollouts.curriculum.load(data_order)
             self._reporter.say(f"resuming after update {reached.update}")
         self._refresh()
@@ -204,6 +212,10 @@ class Run:
             tokenizer=self._weights.tokenizer,
             progress=reached,
             params={"recipe": asdict(self._recipe), "started_from": str(self._weights.path.name)},
+            retention=checkpoint.Retention(
+                keep_last=self._recipe.ggpo.keep_last, every=self._recipe.ggpo.keep_every
+            ),
+            inputs=self._inputs,
         )
 
     def summary(self, folder: Path) -> dict[str, Any]:
@@ -232,6 +244,22 @@ class Run:
         )
 
 
+def fingerprints(storage: Storage, config: RunConfig, world: World) -> dict[str, str]:
+    """What a run is made from: corpus, index, cold start and code."""
+    found = {
+        "corpus": manifests_sha256(storage, "corpus"),
+        "index": world.retriever.fingerprint,
+        "cold_start": manifests_sha256(storage, config.cold_start_checkpoints),
+    }
+    return {**found, **code_inputs(Path(__file__).resolve().parents[2], PACKAGES)}
+
+
+def manifests_sha256(storage: Storage, directory: str) -> str:
+    """Hash over the manifests below ``directory``, which hold the hashes of all files; in hex."""
+    names = sorted(name for name in storage.sizes(directory) if name.endswith(f"/{MANIFEST}"))
+    return sha256(b"".join(storage.read_bytes(f"{directory}/{name}") for name in names)).hexdigest()
+
+
 def timed(work: Callable[[], Result]) -> tuple[Result, float]:
     """What ``work`` gives, and the seconds it took."""
     began = monotonic()
@@ -250,10 +278,11 @@ def sources(
     if ggpo.served is not None:
         served = open_served(ggpo.served, config, engine, weights.encoder(), media)
         return served, served
-    local = LocalSource(TransformersPolicy(engine.model, weights.encoder(), media, max_batch=many))
+    batching: dict[str, Any] = {"max_batch": many, "lockstep": ggpo.reproducible}
+    local = LocalSource(TransformersPolicy(engine.model, weights.encoder(), media, **batching))
     if copy is None:
         return local, local
-    return CopySource(engine, copy, weights.encoder(), media, max_batch=many), local
+    return CopySource(engine, copy, weights.encoder(), media, **batching), local
 
 
 def crew_of(engine: Engine, *, apart: bool) -> Crew:

@@ -163,3 +163,14 @@ def test_a_published_model_is_taken_without_pickles_or_code(tmp_path: Path):
     again = Qwen3VLForConditionalGeneration.from_pretrained(path)
     expected = policy().state_dict()
     assert all(torch.equal(tensor, expected[name]) for name, tensor in again.state_dict().items())
+
+
+def test_a_half_removed_checkpoint_is_never_trusted_and_swept(tmp_path: Path):
+    finished(tmp_path, 0, 0.9)
+    finished(tmp_path, 1, float("nan"))
+    (tmp_path / "000000").rename(
+        tmp_path / ".000000.removed"
+    )  # as a process killed while it removed leaves it
+    assert latest(tmp_path) == tmp_path / "000001" and best(tmp_path) is None
+    assert prune(tmp_path, Retention()) == ()
+    assert [path.name for path in tmp_path.iterdir()] == ["000001"]

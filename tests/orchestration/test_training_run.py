@@ -135,6 +135,30 @@ def test_an_ended_run_goes_on_from_its_checkpoint(root: Path, recipe: Recipe, tr
     assert [json.loads(line)["update"] for line in lines] == [0, 1]
 
 
+def test_the_manifest_says_from_what_the_checkpoint_was_made(root: Path, recipe: Recipe, trained: Heard):
+    folder = root / config_of(root, recipe).ggpo_checkpoints
+    named = checkpoint.inputs_of(max(folder.glob("[0-9]*")))
+    assert set(named) - {"commit"} == {"corpus", "index", "cold_start", "code"}
+    before = train_ggpo.manifests_sha256(Storage(root), "corpus")
+    assert named["corpus"] == before
+    changed = root / "elsewhere" / "squad"
+    shutil.copytree(root / "corpus" / "squad", changed)
+    assert train_ggpo.manifests_sha256(Storage(root), "elsewhere") != before
+
+
+def test_the_best_the_last_and_every_nth_checkpoint_stay(root: Path, recipe: Recipe):
+    # the random model is never right: of equal scores the last checkpoint is the best
+    kept = replace(recipe, name="kept", ggpo=replace(recipe.ggpo, updates=5, keep_every=2))
+    config = config_of(root, kept)
+    cold = config_of(root, recipe).cold_start_checkpoints
+    shutil.copytree(root / cold, root / config.cold_start_checkpoints)
+    train_ggpo.train(config, Heard())
+    names = sorted(path.name for path in (root / config.ggpo_checkpoints).iterdir())
+    assert names == ["000002", "000004", "000005"]
+    with pytest.raises(ValueError, match="keep_every must be a multiple of checkpoint_every, 6, got 4"):
+        replace(recipe.ggpo, checkpoint_every=6, keep_every=4)
+
+
 class Killed(Heard):
     """A reporter under which the run ends once the third update is computed and not yet saved."""
 

@@ -1,0 +1,136 @@
+"""A training run that is killed outright, again and again, ends as the undisturbed one does: the same trace, the same weights.
+
+Real processes of the launch script, SIGKILL, the checkpoint that ships and rewards that differ, so that there is a gradient. The
+moments are drawn anew for each test run and named if it fails.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from assets.corpus import build_corpus
+from assets.index import build_index
+from infra.storage import Storage
+from model.metrics import read_metrics
+from orchestration.launch import cold_start
+from orchestration.launching import environment
+from orchestration.miniature_assets import ensure_miniature
+from orchestration.recipes import MiniatureWorlds, Recipe, quickstart
+from orchestration.run_config import RunConfig
+from tests.orchestration.run_scene import DATASETS
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+UPDATES = 5
+PATIENCE_S = 200.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the launch script, in as many processes as it takes."""
+
+    config: RunConfig
+    log: Path
+
+    def start(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "orchestration.launch.train_ggpo", "--config-json", self.config.to_json()],
+            cwd=REPOSITORY,
+            env={**os.environ, **environment(self.config.recipe), "PYTHONPATH": str(REPOSITORY)},
+            stdout=self.log.open("ab"),
+            stderr=subprocess.STDOUT,
+        )
+
+    def finish(self) -> None:
+        assert self.start().wait(timeout=PATIENCE_S) == 0, self.log.read_text()
+
+    def kill(self, when: Callable[[], object], *, after_s: float = 0.0) -> None:
+        """Start it and kill it ``after_s`` after ``when`` became true."""
+        process, deadline = self.start(), time.monotonic() + PATIENCE_S
+        while not when():
+            assert process.poll() is None and time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.001)
+        time.sleep(after_s)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL, self.log.read_text()
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.config.root) / self.config.ggpo_checkpoints
+
+    def trace(self) -> list[dict[str, Any]]:
+        path = Path(self.config.root) / self.config.metrics / "ggpo.jsonl"
+        records = read_metrics(path) if path.exists() else ()
+        return [{k: v for k, v in each.items() if not k.startswith("seconds")} for each in records]
+
+    def state(self) -> dict[str, Any]:
+        path = self.folder / f"{UPDATES:06}" / "state" / "rank-00000.pt"
+        return torch.load(path, weights_only=True)["engine"]["shards"][0]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("exact")
+    ensure_miniature(folder / "raw", recipe("any").worlds)
+    build_corpus(folder / "raw", Storage(folder), datasets=DATASETS)
+    build_index(Storage(folder))
+    return folder
+
+
+def recipe(name: str) -> Recipe:
+    """Two mini-batches, so that clipping matters; a checkpoint after every second update."""
+    base = quickstart()
+    ggpo = replace(
+        base.ggpo,
+        updates=UPDATES,
+        questions=4,
+        group_size=4,
+        mini_batches=2,
+        checkpoint_every=2,
+        validation=1,
+    )
+    worlds = MiniatureWorlds(train=2, val=1, test=1, questions=2)
+    return replace(base, name=name, threads=1, worlds=worlds, ggpo=ggpo)
+
+
+def run(root: Path, name: str) -> Run:
+    config = RunConfig(root=str(root), name=name, recipe=recipe(name))
+    cold_start.unpack("miniature", root / config.cold_start_checkpoints)
+    return Run(config, root / f"{name}.log")
+
+
+@pytest.mark.timeout(600)
+def test_a_killed_run_goes_on_bit_for_bit(root: Path):
+    straight, killed = run(root, "straight"), run(root, "killed")
+    began = time.monotonic()
+    straight.finish()
+    update_s = (time.monotonic() - began) / UPDATES
+    expected = straight.trace()
+    assert [each["update"] for each in expected] == list(range(UPDATES))
+    assert any(each["gradient_norm"] for each in expected[2:]), expected  # there is something to continue
+
+    moments = [random.uniform(0, 0.02), random.uniform(0, update_s), random.uniform(0, 0.02)]
+    killed.kill((killed.folder / ".000002.partial").exists, after_s=moments[0])  # a checkpoint half written
+    killed.kill(
+        lambda: len(killed.trace()) >= 3, after_s=moments[1]
+    )  # two updates ahead of a checkpoint, or one
+    killed.kill((killed.folder / f".{UPDATES:06}.partial").exists, after_s=moments[2])  # the last one
+    killed.finish()
+
+    assert killed.trace() == expected, moments
+    weights = [each.folder / f"{UPDATES:06}" / "model.safetensors" for each in (straight, killed)]
+    assert weights[0].read_bytes() == weights[1].read_bytes(), moments
+    optimisers = [each.state() for each in (straight, killed)]
+    assert all(torch.equal(optimisers[0][name], each) for name, each in optimisers[1].items()), moments
+    assert not list(killed.folder.glob(".*")), "what a killed process left is cleared"
