@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 INK = "#010203"  # stands for the page's text colour until the SVG is written
 COLOURS = ("#3b82c4", "#d9791f", "#2f9e77", "#b35ca8", "#8a8a3c", "#c9504a")
+GREY = "#7d8896"
+NAMESPACE = "http://www.w3.org/2000/svg"
 WIDTH_IN = 7.2
 
 
@@ -60,6 +62,14 @@ def curve_chart(curve: Curve) -> str:
     if len(curve.series) > 1:
         axes.legend(frameon=False, labelcolor=INK)
     return _svg(figure, curve.title)
+
+
+def curve_image(curve: Curve) -> str:
+    """The lines of one curve as a document of its own, in a grey that is read on white and black alike."""
+    drawing = curve_chart(curve).replace("currentColor", GREY)
+    title = f"<title>{_escaped(curve.title)}</title>"
+    head, rest = drawing.replace("<svg", f'<svg xmlns="{NAMESPACE}"', 1).split(">", 1)
+    return f"{head}>{title}{rest}"
 
 
 def bars(values: Sequence[tuple[str, float | None, float | None, float | None]], *, label: str) -> str:

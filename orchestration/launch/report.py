@@ -27,6 +27,7 @@ from infra.storage import Storage
 from memory_graph.drawing.svg import CSS, NAMESPACE
 from orchestration.launch.process import run_script
 from orchestration.launch.reporter import Reporter
+from orchestration.launch.training_curves import ggpo_curves
 from orchestration.run_config import RunConfig
 
 EVALUATION, GGPO, COLD_START = "evaluation.json", "ggpo.jsonl", "cold_start.jsonl"
@@ -132,32 +133,6 @@ def build(document: Mapping[str, Any], *, ggpo: Records, cold_start: Records, co
             *((f"policy of {method['name']}", ", ".join(method["policies"])) for method in methods),
         ),
     )
-
-
-def ggpo_curves(records: Records) -> tuple[Curve, ...]:
-    """Reward and validation by update, then how much was pruned; nothing without records."""
-    if not records:
-        return ()
-    return (
-        Curve(
-            title="GGPO: mean reward of the rollouts, and share of validation questions right",
-            x_label="update",
-            y_label="share",
-            series=tuple(
-                (label, points)
-                for name, label in (("mean_reward", "reward"), ("validation", "validation"))
-                if (points := _points(records, name))
-            ),
-        ),
-        Curve(
-            title="GGPO: segments of an update",
-            x_label="update",
-            y_label="segments",
-            series=tuple((label, _points(records, name)) for name, label in (
-                ("num_segments", "all"), ("num_trained", "trained"), ("num_pruned", "pruned")
-            )),
-        ),
-    )  # fmt: skip
 
 
 def cold_start_curves(records: Records) -> tuple[Curve, ...]:
@@ -306,10 +281,6 @@ def _comparison(each: Mapping[str, Any]) -> Comparison:
 
 def _estimate(interval: Mapping[str, float | None], count: int) -> Estimate:
     return Estimate(value=interval["estimate"], low=interval["low"], high=interval["high"], count=count)
-
-
-def _points(records: Records, name: str) -> tuple[tuple[float, float], ...]:
-    return tuple((float(r["update"]) + 1, float(r[name])) for r in records if r.get(name) is not None)
 
 
 def _lines(storage: Storage, path: str) -> list[dict[str, Any]]:

@@ -28,7 +28,7 @@ from model.algorithm import ALGORITHMS, Algorithm, Schedule
 from model.batches import InputBuilder
 from model.engine import Engine, EngineConfig
 from model.lora import Lora
-from model.metrics import MetricsWriter, UpdateMetrics
+from model.metrics import MetricsWriter, UpdateMetrics, read_metrics
 from model.parity import ParityConfig, bf16_parity
 from model.protocols import MediaSource
 from model.trainer import Trainer
@@ -42,6 +42,7 @@ from orchestration.launch.reporter import Reporter
 from orchestration.launch.rollout_phase import Crew, Gathered, RolloutPhase
 from orchestration.launch.rollout_sources import CopySource, LocalSource, Source
 from orchestration.launch.served_source import open_served
+from orchestration.launch.training_curves import materialisation
 from orchestration.recipes import Ggpo
 from orchestration.run_config import RunConfig
 
@@ -84,8 +85,12 @@ def train(config: RunConfig, reporter: Reporter) -> None:
                 if writer is not None:
                     checkpoints.push()
                     writer.complete({"seconds_checkpoint": seconds})
+                    metrics.push()
         if rank() == 0:
-            reporter.finish(run.summary(checkpoints.path), data_version=run.fingerprint)
+            told = list(read_metrics(metrics.path / METRICS))
+            reporter.finish(
+                {**materialisation(told), **run.summary(checkpoints.path)}, data_version=run.fingerprint
+            )
 
 
 class Run:

@@ -83,6 +83,13 @@ def test_training_shows_progress_with_the_time_that_is_left(trained: Heard):
     assert any(line.startswith("validation: ") for line in trained.lines)
 
 
+def test_the_materialisation_shows_curves_and_numbers(trained: Heard):
+    assert trained.metadata["curves"]["type"] == "md"
+    assert "GGPO: seconds by phase" in trained.metadata["curves"]["raw_value"]
+    assert trained.metadata["last_mean_tokens"] > 0
+    assert trained.metadata["total_seconds_checkpoint"] > 0
+
+
 def test_each_update_is_a_line_of_metrics(root: Path, recipe: Recipe, trained: Heard):
     lines = (root / config_of(root, recipe).metrics / "ggpo.jsonl").read_text().splitlines()
     records = [json.loads(line) for line in lines]
