@@ -24,13 +24,29 @@ def group() -> None:
 
 
 @app.command("ggpo")
-def ggpo(
+def ggpo(  # noqa: PLR0913 - one parameter an option
     root: Root,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Runs of each objective.")] = 5,
     updates: Annotated[int, typer.Option("--updates", min=1, help="Policy updates of a run.")] = 12,
-    questions: Annotated[
-        int, typer.Option("--questions", min=1, help="Questions of an update, 8 rollouts each.")
-    ] = 16,
+    questions: Annotated[int, typer.Option("--questions", min=1, help="Questions of an update.")] = 16,
+    group_size: Annotated[
+        int, typer.Option("--group-size", min=2, help="Rollouts of one question in training.")
+    ] = 8,
+    mini_batches: Annotated[
+        int,
+        typer.Option(
+            "--mini-batches", min=1, help="Optimiser steps of an update; with 1 no ratio is clipped."
+        ),
+    ] = 2,
+    samples: Annotated[
+        int,
+        typer.Option(
+            "--samples", min=0, help="Sampled answers to each unseen question beside the greedy one."
+        ),
+    ] = 4,
+    checkpoint: Annotated[
+        str, typer.Option("--checkpoint", help="The cold start: a folder below checkpoints/.")
+    ] = "miniature",
     json: Json = False,
 ) -> None:
     """Train GGPO, GSPO, a random mask and GRPO with equal rollouts; compare them on unseen worlds.
@@ -43,14 +59,22 @@ def ggpo(
     """
     if "://" in root and not root.startswith("file://"):
         raise UsageError("a study works in a folder of this machine: give --root a path")
-    numbers = {"--seeds": seeds, "--updates": updates, "--questions": questions}
+    numbers = {
+        "--seeds": seeds,
+        "--updates": updates,
+        "--questions": questions,
+        "--group-size": group_size,
+        "--mini-batches": mini_batches,
+        "--samples": samples,
+        "--checkpoint": checkpoint,
+    }
     options = [text for name, value in numbers.items() for text in (name, str(value))]
     folder = root.removeprefix("file://")
     ended = subprocess.run(
         [sys.executable, "-m", SCRIPT, "--root", folder, *options], stdout=subprocess.PIPE, check=False
     )
     if ended.returncode:
-        raise typer.Exit(1)
+        raise typer.Exit(2 if ended.returncode == 2 else 1)
     document = json_library.loads(ended.stdout)
     with results() as write:
         if json:
@@ -59,13 +83,24 @@ def ggpo(
     _show(document)
 
 
+def _percent(found: Mapping[str, float | None] | None) -> str:
+    """An estimate with its interval; a dash where nothing was scored."""
+    if found is None or None in found.values():
+        return "-"
+    value, low, high = (100 * (found[name] or 0) for name in ("estimate", "low", "high"))
+    return f"{value:.1f} ({low:.1f} to {high:.1f})"
+
+
 def _show(document: Mapping[str, Any]) -> None:
-    table = Table("objective", "right on unseen worlds, %", "repeated searches", "dead ends")
+    study = document["study"]
+    sampled = f"avg@{study['samples']} at {study['temperature']}, %"
+    table = Table("objective", "right on unseen worlds, %", sampled, "repeated searches", "dead ends")
     for name, found in document["unseen"].items():
         spent = document["spending"][name]
         table.add_row(
             name,
-            f"{100 * found['estimate']:.1f} ({100 * found['low']:.1f} to {100 * found['high']:.1f})",
+            _percent(found),
+            _percent(document["sampled"].get(name)),
             f"{spent['repeated_searches']:.2f}",
             f"{spent['dead_ends']:.2f}",
         )
@@ -77,4 +112,5 @@ def _show(document: Mapping[str, Any]) -> None:
             f"{each['before']} -> {each['after']}: {100 * change['estimate']:+.1f} points "
             f"({100 * change['low']:+.1f} to {100 * change['high']:+.1f}), p {each['p_value']:.3f}"
         )
+    note("greedy answers first; training optimises answers drawn at its temperature (avg@k)")
     note("the page with curves: reports/study-ggpo/index.html below the root")

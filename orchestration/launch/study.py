@@ -9,7 +9,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from model.evaluation import Evaluation, compare, summarise
 from model.learning_curves import area, band, first_reaching, roughness
 from model.metrics import read_metrics
 from model.records import Trajectory
-from model.statistics import Interval, bootstrap_mean
+from model.statistics import Interval, bootstrap_macro_mean, bootstrap_mean
 from orchestration.launch.reporter import finite
 from orchestration.launch.study_runs import (
     ARMS,
@@ -34,8 +34,11 @@ from orchestration.launch.study_runs import (
     final_weights,
     is_trained,
     prepare,
+    require_checkpoint,
     runs,
+    sampled_answers,
     train,
+    training_rollouts,
 )
 from orchestration.launch.train_ggpo import METRICS
 
@@ -54,10 +57,11 @@ COUNTERS = ("repeated_searches", "dead_ends", "searches", "completion_tokens")
 def run(study: Study) -> dict[str, Any]:
     """Make what is missing and return the figures; page and figures lie in ``reports/study-ggpo`` below the root."""
     storage = prepare(study)
-    start = cold_start_weights(storage)
+    start = cold_start_weights(storage, study)
     before = answers(storage, study, COLD_START, start, "val")
     base = _score(before)
     unseen: dict[str, list[Trajectory]] = {COLD_START: answers(storage, study, COLD_START, start, "test")}
+    drawn = {COLD_START: sampled_answers(storage, study, COLD_START, start)}
     curves: dict[str, list[list[tuple[int, float]]]] = {arm: [] for arm in study.arms}
     rewards: dict[str, list[list[float]]] = {arm: [] for arm in study.arms}
     pruned: dict[str, list[float]] = {arm: [] for arm in study.arms}
@@ -65,11 +69,11 @@ def run(study: Study) -> dict[str, Any]:
     for number, each in enumerate(every, start=1):
         _say(f"study: run {number} of {len(every)}, {_title(each.arm)}, seed {each.seed}")
         if not is_trained(storage, each):
-            train(storage, each)
+            train(storage, study, each)
         name = f"{each.arm}-{each.seed}"
-        unseen.setdefault(each.arm, []).extend(
-            answers(storage, study, name, final_weights(storage, each), "test")
-        )
+        final = final_weights(storage, each)
+        unseen.setdefault(each.arm, []).extend(answers(storage, study, name, final, "test"))
+        drawn.setdefault(each.arm, []).extend(sampled_answers(storage, study, name, final))
         records = _records(storage, each)
         curves[each.arm].append([(0, base), *_validations(records)])
         rewards[each.arm].append([record["mean_reward"] for record in records])
@@ -79,6 +83,10 @@ def run(study: Study) -> dict[str, Any]:
         )
     results = {name: summarise(found) for name, found in unseen.items()}
     document = _document(study, results, curves, rewards, pruned)
+    document["sampled"] = {name: sampled_accuracy(found) for name, found in drawn.items() if found}
+    for arm in study.arms:
+        of_arm = (one for each in every if each.arm == arm for one in training_rollouts(storage, each))
+        document["arms"][arm]["training_steps"] = noise_shares(of_arm)
     _publish(storage, document, _page(study, document, results, curves, rewards))
     return document
 
@@ -115,20 +123,34 @@ def _document(
     }
 
 
-def noise_shares(trajectories: Sequence[Trajectory]) -> dict[str, Any]:
+def noise_shares(trajectories: Iterable[Trajectory]) -> dict[str, Any]:
     """Pilot study 3: the share of search steps in right rollouts that their answer does not rest on (Eq. 11)."""
-    right = [each for each in trajectories if each.correct and each.graph.answer is not None]
-    reasons = [
-        reason
-        for each in right
-        for reason in prune_reasons(each.graph, correct=True, gold=each.task.gold)[:-1]
-    ]
-    noisy = sum(reason.startswith("pruned") for reason in reasons)
+    num_right = num_steps = num_noisy = 0
+    for each in trajectories:
+        if each.correct and each.graph.answer is not None:
+            reasons = prune_reasons(each.graph, correct=True, gold=each.task.gold)[:-1]
+            num_right, num_steps = num_right + 1, num_steps + len(reasons)
+            num_noisy += sum(reason.startswith("pruned") for reason in reasons)
     return {
-        "right_rollouts": len(right),
-        "search_steps": len(reasons),
-        "noise_share": noisy / len(reasons) if reasons else None,
+        "right_rollouts": num_right,
+        "search_steps": num_steps,
+        "noise_share": num_noisy / num_steps if num_steps else None,
     }
+
+
+def sampled_accuracy(trajectories: Iterable[Trajectory]) -> dict[str, Any]:
+    """Share of right answers drawn at the training temperature: the mean over datasets of the mean over questions.
+
+    The interval redraws questions, each with all of its rollouts: rollouts of one question are no independent sample.
+    """
+    verdicts: dict[str, dict[str, list[float]]] = {}
+    for each in trajectories:
+        if each.correct is not None:
+            verdicts.setdefault(each.task.dataset, {}).setdefault(each.task.id, []).append(
+                float(each.correct)
+            )
+    groups = [[sum(one) / len(one) for one in found.values()] for _, found in sorted(verdicts.items())]
+    return finite(bootstrap_macro_mean(groups)._asdict())
 
 
 def _target(curves: Mapping[str, Sequence[Sequence[tuple[int, float]]]]) -> float:
@@ -204,7 +226,10 @@ def _page(
                     for counter in COUNTERS
                 ),
             ),
-            facts=tuple((_title(name), _fact(value)) for name, value in document["arms"].items()),
+            facts=(
+                *((_title(name), _fact(value)) for name, value in document["arms"].items()),
+                *_sampled_facts(document),
+            ),
         )
     )
 
@@ -238,8 +263,23 @@ def _fact(arm: Mapping[str, Any]) -> str:
     """One objective in a line."""
     area_, rough, cut = (arm[name]["estimate"] for name in ("area", "reward_roughness", "pruned_share"))
     shown = [("area", area_), ("reward roughness", rough), ("share of segments pruned", cut)]
+    redundant = arm["training_steps"]["noise_share"]
+    shown.append(("redundant steps of right training rollouts", redundant))
     figures = ", ".join(f"{name} {value:.3f}" for name, value in shown if value is not None)
     return f"{arm['seeds']} seeds: {figures}"
+
+
+def _sampled_facts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What training optimises: answers drawn at its temperature."""
+    study = document["study"]
+    name = f"avg@{study['samples']} at temperature {study['temperature']}"
+    return [(f"{_title(arm)}, {name}", _share(found)) for arm, found in document["sampled"].items()]
+
+
+def _share(found: Mapping[str, float | None]) -> str:
+    if found["estimate"] is None:
+        return "nothing scored"
+    return f"{100 * found['estimate']:.1f} % ({100 * (found['low'] or 0):.1f} to {100 * (found['high'] or 0):.1f})"
 
 
 def _title(name: str) -> str:
@@ -283,17 +323,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--updates", type=int, default=12)
     parser.add_argument("--questions", type=int, default=16)
+    parser.add_argument("--group-size", type=int, default=8)
+    parser.add_argument("--mini-batches", type=int, default=2)
+    parser.add_argument("--samples", type=int, default=4)
+    parser.add_argument("--checkpoint", default="miniature")
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
     given = parser.parse_args(argv)
     os.environ.setdefault("DS_ACCELERATOR", "cpu")
     try:
-        study = Study(
-            root=given.root.resolve(),
-            arms=tuple(given.arms),
-            seeds=given.seeds,
-            updates=given.updates,
-            questions=given.questions,
-        )
+        options = {**vars(given), "root": given.root.resolve(), "arms": tuple(given.arms)}
+        study = Study(**options)
+        require_checkpoint(study)
+    except ValueError as error:
+        _say(f"error: {error}")
+        return 2
+    try:
         print(json.dumps(run(study), ensure_ascii=False, allow_nan=False))
     except ValueError as error:
         _say(f"error: {error}")

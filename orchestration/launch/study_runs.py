@@ -5,9 +5,10 @@ first, so that a study that was stopped has every objective as often as the othe
 """
 
 import asyncio
+import json
 import subprocess
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from os import environ
 from pathlib import Path
 from typing import NamedTuple
@@ -21,15 +22,18 @@ from model.records import Task, Trajectory
 from model.rollouts import Collection
 from model.transformers_policy import TransformersPolicy
 from orchestration.launch.agents import GREEDY, World, load
-from orchestration.launch.cold_start import unpack
+from orchestration.launch.cold_start import SHIPPED, unpack
 from orchestration.launch.join import MetricGrader, tasks_of_split
 from orchestration.launching import Script, command, environment
 from orchestration.miniature_assets import ensure_miniature
 from orchestration.recipes import Ggpo, MiniatureWorlds, Recipe, quickstart
+from orchestration.reward_options import RewardTerms
 from orchestration.run_config import RunConfig
 
 ARMS = ("ggpo", "gspo", "prune_at_random", "grpo")
 COLD_START = "cold_start"
+CLAIM = "study.json"  # below the root
+SHARED = ("questions", "group_size", "mini_batches", "learning_rate", "temperature", "checkpoint")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,17 +54,28 @@ class Study:
     temperature: float = 0.6
     test_questions: int = 16
     """Unseen questions of each dataset."""
+    samples: int = 4
+    """Rollouts of each unseen question at the training temperature, beside the greedy one; 0 draws none."""
+    checkpoint: str = "miniature"
+    """The cold start: folder below ``checkpoints/`` of the repository."""
+    reward: RewardTerms = RewardTerms(judge=0.0, exact=1.0)  # noqa: RUF009 - frozen
+    """What a rollout is worth. No judge is asked: the datasets' own metrics decide right and wrong throughout a study."""
     worlds: MiniatureWorlds = MiniatureWorlds(train=16, val=3, test=6)  # noqa: RUF009 - frozen
 
     def __post_init__(self) -> None:
         if not self.arms or min(self.seeds, self.test_questions) < 1:
             raise ValueError(f"a study needs arms, a seed and test questions: {self}")
+        if self.samples < 0:
+            raise ValueError(f"a study draws no sample of a question or some, got samples={self.samples}")
+        for arm in self.arms:
+            self.recipe(arm, 0)  # refuses group sizes, updates and the like that are out of range
 
     def recipe(self, arm: str, seed: int) -> Recipe:
         """The recipe of one run; all runs of a seed draw the same questions."""
         base = quickstart()
         ggpo = Ggpo(
             algorithm=arm,
+            reward=self.reward,
             updates=self.updates,
             questions=self.questions,
             group_size=self.group_size,
@@ -90,14 +105,38 @@ def runs(study: Study) -> Iterator[StudyRun]:
             yield StudyRun(arm, seed, RunConfig(root=str(study.root), name=recipe.name, recipe=recipe))
 
 
+def require_checkpoint(study: Study) -> None:
+    """Raises ``ValueError`` if the cold start that a study names does not ship."""
+    if checkpoint.latest(SHIPPED / study.checkpoint) is None:
+        known = ", ".join(sorted(path.name for path in SHIPPED.iterdir())) if SHIPPED.is_dir() else "none"
+        raise ValueError(f"no checkpoint {study.checkpoint!r} ships; there are: {known}")
+
+
 def prepare(study: Study) -> Storage:
-    """Worlds, corpus and index below the study's root; nothing is built twice."""
+    """Worlds, corpus and index below the study's root; nothing is built twice.
+
+    Raises:
+        ValueError: if the root holds runs of another study.
+    """
     storage = Storage(str(study.root))
+    _claim(storage, study)
     raw = study.root / "raw"
     ensure_miniature(raw, study.worlds)
     build_corpus(raw, storage)
     build_index(storage)
     return storage
+
+
+def _claim(storage: Storage, study: Study) -> None:
+    """Keep what all runs of a root share, so that a repeated command never mixes two studies."""
+    shared = {name: getattr(study, name) for name in SHARED}
+    text = json.dumps(
+        {**shared, "reward": asdict(study.reward), "worlds": asdict(study.worlds)}, sort_keys=True
+    )
+    if not storage.exists(CLAIM):
+        storage.write_bytes(CLAIM, text.encode())
+    elif (before := storage.read_bytes(CLAIM).decode()) != text:
+        raise ValueError(f"{storage.root} holds a study with {before}, not {text}: choose another root")
 
 
 def is_trained(storage: Storage, run: StudyRun) -> bool:
@@ -106,7 +145,7 @@ def is_trained(storage: Storage, run: StudyRun) -> bool:
     return reached is not None and checkpoint.read(reached).update >= run.config.recipe.ggpo.updates
 
 
-def train(storage: Storage, run: StudyRun) -> None:
+def train(storage: Storage, study: Study, run: StudyRun) -> None:
     """Train one run in a process of its own, on from its last checkpoint.
 
     Raises:
@@ -114,7 +153,7 @@ def train(storage: Storage, run: StudyRun) -> None:
     """
     start = _folder(storage, run.config.cold_start_checkpoints)
     if checkpoint.latest(start) is None:
-        unpack("miniature", start)
+        unpack(study.checkpoint, start)
     started = command(Script.TRAIN_GGPO, run.config)
     ended = subprocess.run(
         started, env={**environ, **environment(run.config.recipe)}, check=False, stdout=subprocess.DEVNULL
@@ -128,10 +167,30 @@ def train(storage: Storage, run: StudyRun) -> None:
 
 def answers(storage: Storage, study: Study, name: str, weights: Path, split: str) -> list[Trajectory]:
     """Greedy, graded rollouts of every question of ``split`` by the checkpoint ``weights``, stored under ``name``."""
-    file = _folder(storage, "trajectories/study") / f"{name}-{split}.parquet"
+    tasks = tasks_of_split(storage, split, per_dataset=study.test_questions if split == "test" else None)
+    return _stored(storage, f"{name}-{split}", lambda: _answered(storage, study, weights, tasks, samples=0))
+
+
+def sampled_answers(storage: Storage, study: Study, name: str, weights: Path) -> list[Trajectory]:
+    """``study.samples`` graded rollouts of every unseen question at the training temperature, stored under ``name``."""
+    if not study.samples:
+        return []
+    tasks = tasks_of_split(storage, "test", per_dataset=study.test_questions)
+    file = f"{name}-test-sampled-{study.samples}"
+    return _stored(storage, file, lambda: _answered(storage, study, weights, tasks, samples=study.samples))
+
+
+def training_rollouts(storage: Storage, run: StudyRun) -> Iterator[Trajectory]:
+    """Every rollout that a run was trained on, update after update."""
+    for file in sorted(_folder(storage, run.config.rollouts).glob("update-*.parquet")):
+        yield from trajectory_store.read(file)
+
+
+def _stored(storage: Storage, name: str, make: Callable[[], Sequence[Trajectory]]) -> list[Trajectory]:
+    """The trajectories of that name, made if they are not there; a file is whole or missing."""
+    file = _folder(storage, "trajectories/study") / f"{name}.parquet"
     if not file.exists():
-        tasks = tasks_of_split(storage, split, per_dataset=study.test_questions if split == "test" else None)
-        found = _answered(storage, study, weights, tasks)
+        found = make()
         file.parent.mkdir(parents=True, exist_ok=True)
         partial = file.with_suffix(".partial")
         trajectory_store.write(partial, found)
@@ -146,19 +205,23 @@ def final_weights(storage: Storage, run: StudyRun) -> Path:
     return found
 
 
-def cold_start_weights(storage: Storage) -> Path:
-    """The checkpoint that every run starts from."""
+def cold_start_weights(storage: Storage, study: Study) -> Path:
+    """The checkpoint that every run starts from; ``ValueError`` if none of that name ships."""
     folder = _folder(storage, "checkpoints/study-cold-start")
-    return checkpoint.latest(folder) or unpack("miniature", folder)
+    return checkpoint.latest(folder) or unpack(study.checkpoint, folder)
 
 
-def _answered(storage: Storage, study: Study, weights: Path, tasks: Sequence[Task]) -> tuple[Trajectory, ...]:
+def _answered(
+    storage: Storage, study: Study, weights: Path, tasks: Sequence[Task], *, samples: int
+) -> tuple[Trajectory, ...]:
+    """``samples`` rollouts a question at the training temperature; one greedy rollout for 0."""
     recipe = study.recipe(study.arms[0], 0)
     world, loaded = World.open(storage, recipe), load(weights)
     encoder = loaded.encoder()
     policy = TransformersPolicy(loaded.model, encoder, world.media, max_batch=recipe.evaluation.concurrency)
-    agent = world.agent(policy, world.memory("vimrag", encoder), temperature=GREEDY)
-    plan = Collection(concurrency=recipe.evaluation.concurrency)
+    temperature = study.temperature if samples else GREEDY
+    agent = world.agent(policy, world.memory("vimrag", encoder), temperature=temperature)
+    plan = Collection(group_size=max(1, samples), concurrency=recipe.evaluation.concurrency)
     return asyncio.run(evaluate(agent, tasks, MetricGrader(), plan)).trajectories
 
 

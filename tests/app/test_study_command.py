@@ -12,6 +12,9 @@ from app.cli import WRONG_USAGE, main
     [
         (["--root", "s3://bucket/study"], "a study works in a folder of this machine"),
         (["--root", "runs/study", "--seeds", "0"], "--seeds"),
+        (["--root", "runs/study", "--group-size", "1"], "--group-size"),
+        (["--root", "runs/study", "--samples", "-1"], "--samples"),
+        (["--root", "runs/study", "--checkpoint", "nowhere"], "no checkpoint 'nowhere' ships; there are: "),
         ([], "--root"),
     ],
 )

@@ -1,13 +1,16 @@
 """The training study: its plan, its reductions, and one whole small study with real runs, repeated."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from infra.storage import Storage
 from memory_graph.graph import ROOT, AnswerNode, MemoryGraph, SearchNode
 from model.records import Outcome, Task, Trajectory
-from orchestration.launch.study import noise_shares, run
+from orchestration.launch import study_runs
+from orchestration.launch.study import noise_shares, run, sampled_accuracy
 from orchestration.launch.study_runs import Study, runs
 from orchestration.recipes import MiniatureWorlds
 
@@ -22,6 +25,7 @@ def study(tmp_path: Path) -> Study:
         questions=2,
         group_size=2,
         test_questions=1,
+        samples=2,
         worlds=MiniatureWorlds(train=1, val=1, test=1, questions=1),
     )
 
@@ -38,9 +42,19 @@ def test_seeds_go_round_before_objectives_and_runs_of_a_seed_differ_in_nothing_e
     )
 
 
-@pytest.mark.parametrize("bad", [{"arms": ()}, {"seeds": 0}, {"test_questions": 0}])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"arms": ()},
+        {"seeds": 0},
+        {"test_questions": 0},
+        {"samples": -1},
+        {"group_size": 1},
+        {"mini_batches": 0},
+    ],
+)
 def test_a_study_of_nothing_is_refused(tmp_path: Path, bad: dict):
-    with pytest.raises(ValueError, match="study"):
+    with pytest.raises(ValueError):
         Study(root=tmp_path, **bad)
 
 
@@ -53,6 +67,23 @@ def rollout(*, correct: bool) -> Trajectory:
     )
     task = Task(id="q", dataset="squad", question="q?", answers=("a",))
     return Trajectory(task=task, graph=graph, segments=(), outcome=Outcome.ANSWERED, correct=correct)
+
+
+def test_sampled_accuracy_is_the_mean_of_questions_within_datasets():
+    # squad: q is right in one of two, p in one of one: 0.75; hotpotqa: 0. The mean of the two is 0.375
+    first, wrong = rollout(correct=True), rollout(correct=False)
+    other = replace(first, task=replace(first.task, id="p"))
+    far = replace(wrong, task=replace(wrong.task, id="r", dataset="hotpotqa"))
+    found = sampled_accuracy([first, wrong, other, far])
+    assert found["estimate"] == pytest.approx(0.375)
+
+
+def test_a_root_takes_runs_of_one_study_only(tmp_path: Path):
+    storage = Storage(str(tmp_path))
+    study_runs._claim(storage, Study(root=tmp_path))
+    study_runs._claim(storage, Study(root=tmp_path, seeds=9, samples=0))
+    with pytest.raises(ValueError, match="choose another root"):
+        study_runs._claim(storage, Study(root=tmp_path, group_size=4))
 
 
 def test_noise_is_the_share_of_steps_of_right_rollouts_that_the_answer_does_not_rest_on():
@@ -71,7 +102,10 @@ def test_a_whole_study_trains_every_objective_once_and_says_what_came_out(study:
         ("cold_start", "gspo"),
         ("gspo", "ggpo"),
     ]
+    assert set(document["sampled"]) == {"cold_start", "ggpo", "gspo"}
+    assert all("noise_share" in arm["training_steps"] for arm in document["arms"].values())
     page = (study.root / "reports/study-ggpo/index.html").read_text()
+    assert "avg@2 at temperature 0.6" in page
     assert "GGPO" in page and "<svg" in page
     assert json.loads((study.root / "reports/study-ggpo/study.json").read_text())["schema_version"] == 1
 
