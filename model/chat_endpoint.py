@@ -100,7 +100,7 @@ def chat_messages(messages: Sequence[Message], pictures: Mapping[ImageRef, str])
     turns: list[tuple[str, list[str | ImageRef]]] = []
     for message in messages:
         role = "user" if message.role == "tool" else message.role
-        parts = [_thoughtless(part) if role == "assistant" else part for part in message.parts]
+        parts = [_without_thought(part) if role == "assistant" else part for part in message.parts]
         if turns and turns[-1][0] == role:
             turns[-1][1].extend(("\n\n", *parts))
         else:
@@ -108,8 +108,13 @@ def chat_messages(messages: Sequence[Message], pictures: Mapping[ImageRef, str])
     return [{"role": role, "content": _content(parts, pictures)} for role, parts in turns]
 
 
-def _thoughtless(part: str | ImageRef) -> str | ImageRef:
-    return _THOUGHT.sub("", part) if isinstance(part, str) else part
+def thoughtless(text: str) -> str:
+    """A reply without the reasoning in front of it."""
+    return _THOUGHT.sub("", text)
+
+
+def _without_thought(part: str | ImageRef) -> str | ImageRef:
+    return thoughtless(part) if isinstance(part, str) else part
 
 
 def _content(parts: Sequence[str | ImageRef], pictures: Mapping[ImageRef, str]) -> str | list[ChatMessage]:

@@ -108,13 +108,17 @@ def save_weights(
     tokenizer: PreTrainedTokenizerBase,
     progress: Progress,
     params: Mapping[str, Any] | None = None,
+    weights: Mapping[str, torch.Tensor] | None = None,
 ) -> Path:
-    """Writes a checkpoint without optimiser state, as supervised stages leave it; returns its directory."""
+    """Writes a checkpoint without optimiser state, as supervised stages leave it; returns its directory.
+
+    ``weights`` stand in for the model's own, e.g. with its adapters merged.
+    """
     target = root / f"{progress.update:06d}"
     partial = root / f".{target.name}.partial"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    model.save_pretrained(partial)
+    model.save_pretrained(partial, state_dict=None if weights is None else dict(weights))
     tokenizer.save_pretrained(partial)
     _write_json(partial / PROGRESS, asdict(progress))
     _write_json(partial / MANIFEST, _manifest(partial, params or {}, progress))

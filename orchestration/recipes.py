@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from orchestration.cold_start_options import RejectionSampling, Teacher
 from orchestration.reward_options import RewardTerms
 from orchestration.rollout_options import ServedRollouts
 
@@ -59,6 +60,10 @@ class ColdStart:
     """Share of planned searches that become a dead end, a repeat or an over-broad query."""
     repair: float = 0.0
     """Share of replies that are said wrongly first, refused, and said rightly after the error; only the right one is learnt."""
+    teacher: Teacher | None = None
+    """Demonstrations from a served model; None leaves them to the oracle where one knows the plans."""
+    rejection: RejectionSampling | None = None
+    """Rounds of learning from right rollouts of its own, after the demonstrations."""
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -33,6 +33,11 @@ class RunConfig:
         return f"checkpoints/{self.name}-ggpo"
 
     @property
+    def demonstrations(self) -> str:
+        """Directory of the rollouts that the cold start imitates, with the replies of a teacher that were paid for."""
+        return f"trajectories/{self.name}-cold-start"
+
+    @property
     def trajectories(self) -> str:
         """Directory of the rollouts of the evaluation; one file a method."""
         return f"trajectories/{self.name}"

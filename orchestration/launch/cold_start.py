@@ -4,7 +4,6 @@ Publishes checkpoints below ``checkpoints/<run>-cold-start``, one a stage when i
 stage after its last one. The stages are ``lessons.py``, what they are made of ``model.cold_start`` and ``model.tiny.curriculum``.
 """
 
-import asyncio
 import random
 import shutil
 import sys
@@ -20,19 +19,21 @@ from infra.storage import Storage
 from model import checkpoint
 from model.cold_start import Stage, StageReport, imitation, run_stage, segments_of
 from model.encoding import Encoder
-from model.evaluation import evaluate
 from model.fingerprint import of_policy
 from model.patch_embedding import as_matrix_product
-from model.rollouts import Collection
+from model.records import Trajectory
 from model.tiny.config import build_model
 from model.transformers_policy import TransformersPolicy
 from orchestration.launch import lessons
-from orchestration.launch.agents import GREEDY, Weights, World, load
+from orchestration.launch.agents import Weights, World, load
 from orchestration.launch.demonstrations import demonstrate
-from orchestration.launch.join import MetricGrader, read_plans, tasks_of_split
+from orchestration.launch.join import read_plans, tasks_of_split
 from orchestration.launch.mirror import Mirror
 from orchestration.launch.process import run_script
+from orchestration.launch.refining import STAGES, TEACHER, Refinement, asked, stages_of, wanted
 from orchestration.launch.reporter import Reporter, progress
+from orchestration.launch.teaching import Lesson
+from orchestration.launch.validation import validated
 from orchestration.run_config import RunConfig
 
 SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints"
@@ -40,27 +41,45 @@ SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints"
 
 def run(config: RunConfig, reporter: Reporter) -> None:
     """Make the checkpoint and say what it is."""
-    shipped = config.recipe.cold_start.shipped
-    with Mirror(Storage(config.root), config.cold_start_checkpoints) as target:
-        base = config.recipe.cold_start.base
-        if base is not None:
-            path = adopt(Storage(config.root), base, target.pull())
-            reporter.say(f"cold start: the model in {base}, as it was published")
-        elif shipped is None:
-            path = Training(config, reporter, target).run()
+    storage = Storage(config.root)
+    with (
+        Mirror(storage, config.cold_start_checkpoints) as target,
+        Mirror(storage, config.demonstrations) as kept,
+    ):
+        done = checkpoint.latest(target.pull())
+        if done is not None and wanted(config.recipe.cold_start) and stages_of(done):
+            path = done
+            reporter.say(f"going on after {', '.join(stages_of(done))}")
         else:
-            path = unpack(shipped, target.pull())
-            reporter.say(f"cold start: the checkpoint {shipped!r} that ships")
-        target.push()
+            path = start(config, reporter, target, kept)
+            target.push()
+        if wanted(config.recipe.cold_start):
+            path = Refinement(config, reporter, target, kept).run(path)
         weights = load(path)
-        reporter.finish(metadata(weights), data_version=of_policy(weights.model, weights.tokenizer))
+        found = {**metadata(weights), **stages_of(path)}
+        reporter.finish(found, data_version=of_policy(weights.model, weights.tokenizer))
+
+
+def start(config: RunConfig, reporter: Reporter, target: Mirror, kept: Mirror) -> Path:
+    """The model as it is before it is refined: from elsewhere, shipped, or trained from nothing."""
+    base, shipped = config.recipe.cold_start.base, config.recipe.cold_start.shipped
+    if base is not None:
+        path = adopt(Storage(config.root), base, target.path)
+        reporter.say(f"cold start: the model in {base}, as it was published")
+    elif shipped is None:
+        path = Training(config, reporter, target, kept).run()
+    else:
+        path = unpack(shipped, target.path)
+        reporter.say(f"cold start: the checkpoint {shipped!r} that ships")
+    return path
 
 
 class Training:
     """The stages of one cold start from random weights."""
 
-    def __init__(self, config: RunConfig, reporter: Reporter, target: Mirror) -> None:
-        self._config, self._reporter, self._target = config, reporter, target
+    def __init__(self, config: RunConfig, reporter: Reporter, target: Mirror, kept: Mirror) -> None:
+        self._config, self._reporter, self._target, self._kept = config, reporter, target, kept
+        self._taught: dict[str, Any] = {}  # what a teacher's rollouts came to
         self._seed = config.recipe.cold_start.seed
         torch.manual_seed(self._seed)
         self._tokenizer = lessons.tokenizer()
@@ -96,33 +115,35 @@ class Training:
     def _demonstrations(self) -> Stage:
         recipe = self._config.recipe
         world = World.open(self._storage, recipe)
-        tasks = tasks_of_split(self._storage, "train")
-        shown = demonstrate(
-            world,
-            self._encoder,
-            tasks,
-            read_plans(self._storage),
-            recipe.cold_start,
-            progress(self._reporter),
-        )
+        shown = self._shown(world)
         segments = segments_of(shown)
-        self._reporter.say(
-            f"{len(shown)} right demonstrations of {len(tasks)} questions, {len(segments)} segments"
-        )
+        self._reporter.say(f"{len(shown)} right demonstrations, {len(segments)} segments")
         lesson = imitation(segments, self._encoder, world.media)
         return lessons.demonstration_stage(self._encoder, lesson, steps=recipe.cold_start.steps)
+
+    def _shown(self, world: World) -> Sequence[Trajectory]:
+        """Right rollouts of the teacher if there is one, else of the oracle."""
+        plan = self._config.recipe.cold_start
+        if plan.teacher is None:
+            tasks, plans = tasks_of_split(self._storage, "train"), read_plans(self._storage)
+            return demonstrate(world, self._encoder, tasks, plans, plan, progress(self._reporter))
+        tasks = tasks_of_split(
+            self._storage, "train", per_dataset=plan.teacher.questions, seed=plan.teacher.seed
+        )
+        folder = self._kept.pull()
+        lesson = Lesson(world=world, encoder=self._encoder, tasks=tasks, folder=folder, push=self._kept.push)
+        taught = asked(plan.teacher, lesson, self._reporter)
+        self._taught = {TEACHER: taught.counts}
+        return taught.kept
 
     def _validate(self, model: Qwen3VLForConditionalGeneration) -> float:
         """Share of the validation questions answered rightly, greedily."""
         world = World.open(self._storage, self._config.recipe)
         many = self._config.recipe.evaluation.concurrency
         policy = TransformersPolicy(model, self._encoder, world.media, max_batch=many)
-        agent = world.agent(policy, world.memory("vimrag", self._encoder), temperature=GREEDY)
-        tasks = tasks_of_split(self._storage, "val")
-        plan = Collection(concurrency=many, seed=self._seed)
-        found = asyncio.run(evaluate(agent, tasks, MetricGrader(), plan))
-        self._reporter.say(f"validation: {found.overall.estimate:.1%} right, mean of the benchmarks")
-        return found.overall.estimate
+        score = validated(world, self._storage, policy, self._encoder, self._config.recipe)
+        self._reporter.say(f"validation: {score:.1%} right, mean of the benchmarks")
+        return score
 
     def _say(self, now: StageReport) -> None:
         self._reporter.say(
@@ -137,7 +158,12 @@ class Training:
             self._target.path,
             model=model,
             tokenizer=self._tokenizer,
-            progress=checkpoint.Progress(update=number, steps=report.step, score=score),
+            progress=checkpoint.Progress(
+                update=number,
+                steps=report.step,
+                score=score,
+                data_order={STAGES: self._taught} if self._taught else {},
+            ),
             params={"recipe": asdict(self._config.recipe), "stage": report._asdict()},
         )
         self._target.push()

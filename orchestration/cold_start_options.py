@@ -1,0 +1,103 @@
+"""Options of a recipe's cold start beyond the oracle: a teacher behind an endpoint, and rejection sampling.
+
+Holds frozen data only; the work is done in ``launch/teaching.py``, ``launch/rejecting.py`` and ``launch/refining.py``.
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imitation:
+    """Optimiser steps on segments of right rollouts, on top of a model that is there already."""
+
+    steps: int = 200
+    batch_size: int = 32
+    """Segments of one step."""
+    learning_rate: float = 3e-4
+    """The highest; it falls to nothing, or to a tenth with the tiny model."""
+    lora_rank: int | None = None
+    """With a model from elsewhere: train adapters of this rank and merge them; 0 all weights; None as in ``Ggpo``."""
+
+    def __post_init__(self) -> None:
+        if min(self.steps, self.batch_size) < 1 or self.learning_rate <= 0 or (self.lora_rank or 0) < 0:
+            raise ValueError(f"imitation out of range: {self}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Teacher:
+    """A served model that is asked the training questions; its right rollouts are imitated in the student's own tokens."""
+
+    endpoint: str
+    """OpenAI-compatible address up to and with the version; the key, if any, is VIMRAG_TEACHER_API_KEY."""
+    model: str = ""
+    """Empty: the only model the server lists."""
+    memories: tuple[str, ...] = ("vimrag",)
+    """Memory policies it answers under."""
+    samples: int = 1
+    """Rollouts of one question under one memory policy."""
+    questions: int | None = None
+    """Questions of each dataset, at most; None is all."""
+    per_question: int = 1
+    """Right rollouts of one question that are imitated, at most."""
+    balance: float | None = 2.0
+    """Rollouts of one dataset, at most, in medians of the datasets; None is without limit."""
+    temperature: float = 0.6
+    max_tokens: int = 2048
+    """Tokens of one reply, reasoning included."""
+    thoughts: bool = False
+    """Whether the reasoning before a call is imitated too."""
+    concurrency: int = 8
+    """Requests under way at once."""
+    timeout_s: float = 120.0
+    """One attempt of a request."""
+    max_requests: int | None = 20_000
+    """Replies that are ever paid for, over all runs of this name; retries of this run count as well."""
+    most_failed: float = 0.1
+    """Share of rollouts that may end in an error; with more the run ends, and goes on where it was when it is started again."""
+    imitation: Imitation = field(default_factory=Imitation)
+    """For a start from a checkpoint or a base model; from nothing the teacher's rollouts take the place of the oracle's."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        counts = (self.samples, self.per_question, self.max_tokens, self.concurrency)
+        limits = [each for each in (self.questions, self.max_requests) if each is not None]
+        if not self.endpoint or not self.memories or min(*counts, *limits) < 1:
+            raise ValueError(
+                f"a teacher needs an address, memory policies and counts of at least 1, got {self}"
+            )
+        if not 0 <= self.most_failed <= 1 or self.temperature < 0 or self.timeout_s <= 0:
+            raise ValueError(f"teacher out of range: {self}")
+        if self.samples > 1 and self.temperature == 0:
+            raise ValueError("several rollouts of a question at temperature 0 are the same: ask for one")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RejectionSampling:
+    """The policy answers the training questions itself; right rollouts are imitated, mixed with demonstrations."""
+
+    rounds: int = 1
+    """Times it answers and learns; each time with the weights of the round before."""
+    samples: int = 8
+    """Rollouts of one question."""
+    temperature: float = 1.0
+    questions: int | None = None
+    """Questions of each dataset, at most; None is all."""
+    memories: tuple[str, ...] = ("vimrag",)
+    """Memory policies it answers under."""
+    per_question: int = 2
+    """Right rollouts of one question that are imitated, at most."""
+    balance: float | None = 2.0
+    """Rollouts of one dataset, at most, in medians of the datasets; None is without limit."""
+    only_kept_segments: bool = False
+    """Leave out the segments that GGPO's mask prunes: searches that the right answer does not rest on."""
+    demonstrations: float = 0.5
+    """Share of examples that are demonstrations, where there are any: the teacher's, else the oracle's."""
+    imitation: Imitation = field(default_factory=Imitation)
+    """Of each round."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.rounds, self.samples, self.per_question, self.questions or 1) < 1 or not self.memories:
+            raise ValueError(f"rejection sampling needs memory policies and counts of at least 1, got {self}")
+        if not 0 <= self.demonstrations < 1 or self.temperature <= 0:
+            raise ValueError(f"rejection sampling out of range: {self}")
