@@ -237,6 +237,12 @@ def miniature() -> Recipe:
     )
 
 
+def rejection() -> Recipe:
+    """The quickstart with a round of rejection sampling before GGPO. Not run as a whole: its parts were, see docs/training.md."""
+    base = quickstart()
+    return replace(base, name="rejection", cold_start=replace(base.cold_start, rejection=RejectionSampling()))
+
+
 def policies() -> Recipe:
     """The first pilot study: every memory policy with the cold start's weights on the same unseen questions; no training."""
     base = quickstart()
@@ -341,6 +347,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
         quickstart,
         miniature,
         policies,
+        rejection,
         qwen3_vl_4b_24gb,
         qwen3_vl_8b_80gb,
         qwen3_vl_8b_8x80gb,

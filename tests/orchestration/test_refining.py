@@ -77,6 +77,20 @@ def test_a_model_from_elsewhere_is_taught_under_the_engine(
     assert of_weights(taught.state_dict()) != of_weights(before.state_dict())
 
 
+def test_adapters_that_were_taught_come_back_merged(
+    root: Path, recipe: Recipe, shipped: Path, said: dict[str, str]
+):
+    with ScriptedTeacher(said) as server:
+        teacher = Teacher(endpoint=server.base_url, imitation=replace(BRIEF, lora_rank=2, learning_rate=1e-2))
+        config = planned(root, recipe, "adapted", replace(from_elsewhere(root, shipped), teacher=teacher))
+        cold_start.run(config, Heard())
+    found = load(root / config.cold_start_checkpoints / "000001").model.state_dict()
+    before = load(shipped / "random" / "000000").model.state_dict()
+    assert found.keys() == before.keys()
+    changed = {name for name, tensor in found.items() if not tensor.equal(before[name])}
+    assert changed and all("_proj" in name and "visual" not in name for name in changed)
+
+
 def test_a_student_from_nothing_has_the_teachers_rollouts_in_place_of_the_oracles(
     root: Path, recipe: Recipe, said: dict[str, str]
 ):
