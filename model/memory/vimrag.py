@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from memory_graph.graph import SearchNode
+from memory_graph.graph import MemoryGraph, SearchNode
 from model.context import Evidence, Shown, TokenCounter, estimate_tokens, fit, state_parts
 from model.environment import Environment
 from model.events import Observed
@@ -40,9 +40,17 @@ class Vimrag:
 
     def open(self, task: Task, retriever: Retriever, limits: Limits) -> CycleSession:
         """The session of one rollout."""
+        return self.recall(task, retriever, limits, MemoryGraph(question=task.question))
+
+    def recall(self, task: Task, retriever: Retriever, limits: Limits, graph: MemoryGraph) -> CycleSession:
+        """A session that goes on from an unanswered graph; items are called by their ids, as it holds no titles."""
         environment = Environment(task, retriever, limits, allocation=self.allocation)
+        environment.graph = graph
+        environment.noted = frozenset(item for node in graph.nodes for item in node.noted)
         observing = Observing(profile=self.profile, limits=limits, count=self.count_tokens)
-        return CycleSession(environment, GraphContents(self, environment), observing)
+        contents = GraphContents(self, environment)
+        contents.refresh()
+        return CycleSession(environment, contents, observing)
 
 
 class GraphContents:
@@ -66,6 +74,10 @@ class GraphContents:
 
     def remember(self, observed: Observed, node: SearchNode) -> None:
         """Recompute energies and grants."""
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Grant pixels anew to what the graph keeps."""
         self._evidence = fit(
             self._context,
             self._environment.evidence(),
