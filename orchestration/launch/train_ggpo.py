@@ -6,6 +6,7 @@ checkpoint stands.
 """
 
 import math
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
@@ -22,6 +23,7 @@ from infra.code_version import code_inputs
 from infra.manifest import MANIFEST
 from infra.progress import duration
 from infra.storage import Storage
+from infra.trackers import tracker
 from model import checkpoint, trajectory_store
 from model.advantage import with_advantages
 from model.algorithm import ALGORITHMS, Algorithm, Schedule
@@ -54,6 +56,7 @@ Result = TypeVar("Result")
 def train(config: RunConfig, reporter: Reporter) -> None:
     """Train until the recipe's number of updates is reached."""
     storage, recipe = Storage(config.root), config.recipe
+    names = tracker.chosen(os.environ.get(tracker.VARIABLE)) if rank() == 0 else ()
     with (
         Mirror(storage, config.cold_start_checkpoints) as cold_start,
         Mirror(storage, config.ggpo_checkpoints) as checkpoints,
@@ -69,28 +72,31 @@ def train(config: RunConfig, reporter: Reporter) -> None:
         run = Run(config, storage, weights, reporter, verdicts=metrics.path)
         run.start(resumed, rollouts.path)
         writer = MetricsWriter(metrics.path / METRICS, resume_at=run.trainer.updates) if rank() == 0 else None
-        while run.trainer.updates < recipe.ggpo.updates:
-            record = run.update(rollouts.path)
-            due = (
-                run.trainer.updates % recipe.ggpo.checkpoint_every == 0
-                or run.trainer.updates == recipe.ggpo.updates
-            )
-            validation, seconds = timed(run.validate) if due else (None, 0.0)
-            if writer is not None:
-                writer.write({**record, "validation": validation, "seconds_validation": seconds})
-                metrics.push()
-                rollouts.push()
-            if due:
-                _, seconds = timed(lambda score=validation: run.save(checkpoints.path, score))
+        with track(names, metrics.path, config.name, reporter) as tracking:
+            while run.trainer.updates < recipe.ggpo.updates:
+                record = run.update(rollouts.path)
+                due = (
+                    run.trainer.updates % recipe.ggpo.checkpoint_every == 0
+                    or run.trainer.updates == recipe.ggpo.updates
+                )
+                validation, seconds = timed(run.validate) if due else (None, 0.0)
                 if writer is not None:
-                    checkpoints.push()
-                    writer.complete({"seconds_checkpoint": seconds})
+                    record |= {"validation": validation, "seconds_validation": seconds}
+                    writer.write(record)
+                    tracking.log(record)
                     metrics.push()
-        if rank() == 0:
-            told = list(read_metrics(metrics.path / METRICS))
-            reporter.finish(
-                {**materialisation(told), **run.summary(checkpoints.path)}, data_version=run.fingerprint
-            )
+                    rollouts.push()
+                if due:
+                    _, seconds = timed(lambda score=validation: run.save(checkpoints.path, score))
+                    if writer is not None:
+                        checkpoints.push()
+                        writer.complete({"seconds_checkpoint": seconds})
+                        metrics.push()
+            if rank() == 0:
+                told = list(read_metrics(metrics.path / METRICS))
+                reporter.finish(
+                    {**materialisation(told), **run.summary(checkpoints.path)}, data_version=run.fingerprint
+                )
 
 
 class Run:
@@ -247,6 +253,14 @@ class Run:
             f"{metrics.num_segments} segments ({metrics.num_pruned} pruned), gradient {gradient}, "
             f"rollouts {rollout_s:.0f} s, update {metrics.seconds:.0f} s, {duration(left)} left"
         )
+
+
+def track(names: Sequence[str], folder: Path, run: str, reporter: Reporter) -> tracker.Trackers:
+    """Trackers of the run whose metrics lie in ``folder``, told what it has so far."""
+    path = folder / METRICS
+    past = list(read_metrics(path)) if path.exists() else []
+    openers = {name: tracker.opener(name, folder, run) for name in names}
+    return tracker.Trackers(openers, past=past, say=reporter.say)
 
 
 def fingerprints(storage: Storage, config: RunConfig, world: World) -> dict[str, str]:
