@@ -23,6 +23,7 @@ from model.learning_curves import area, band, first_reaching, roughness
 from model.metrics import read_metrics
 from model.records import Trajectory
 from model.statistics import Interval, bootstrap_macro_mean, bootstrap_mean
+from orchestration.launch import pilot3
 from orchestration.launch.reporter import finite
 from orchestration.launch.study_runs import (
     ARMS,
@@ -33,6 +34,7 @@ from orchestration.launch.study_runs import (
     cold_start_weights,
     final_weights,
     is_trained,
+    pilot3_answers,
     prepare,
     require_checkpoint,
     runs,
@@ -62,6 +64,8 @@ def run(study: Study) -> dict[str, Any]:
     base = _score(before)
     unseen: dict[str, list[Trajectory]] = {COLD_START: answers(storage, study, COLD_START, start, "test")}
     drawn = {COLD_START: sampled_answers(storage, study, COLD_START, start)}
+    wrong = pilot3.cuttable(unseen[COLD_START])
+    again = pilot3_answers(storage, study, start, wrong)
     curves: dict[str, list[list[tuple[int, float]]]] = {arm: [] for arm in study.arms}
     rewards: dict[str, list[list[float]]] = {arm: [] for arm in study.arms}
     pruned: dict[str, list[float]] = {arm: [] for arm in study.arms}
@@ -84,6 +88,7 @@ def run(study: Study) -> dict[str, Any]:
     results = {name: summarise(found) for name, found in unseen.items()}
     document = _document(study, results, curves, rewards, pruned)
     document["sampled"] = {name: sampled_accuracy(found) for name, found in drawn.items() if found}
+    document["pilot3"] = pilot3.compared(again, wrong)
     for arm in study.arms:
         of_arm = (one for each in every if each.arm == arm for one in training_rollouts(storage, each))
         document["arms"][arm]["training_steps"] = noise_shares(of_arm)
@@ -229,6 +234,7 @@ def _page(
             facts=(
                 *((_title(name), _fact(value)) for name, value in document["arms"].items()),
                 *_sampled_facts(document),
+                *_pilot3_facts(document["pilot3"]),
             ),
         )
     )
@@ -274,6 +280,13 @@ def _sampled_facts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     study = document["study"]
     name = f"avg@{study['samples']} at temperature {study['temperature']}"
     return [(f"{_title(arm)}, {name}", _share(found)) for arm, found in document["sampled"].items()]
+
+
+def _pilot3_facts(found: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Wrong rollouts answered again from parts of their graphs."""
+    number = found["wrong_rollouts_with_evidence"]
+    head = f"{number} wrong rollouts of the cold start that found gold, answered again from"
+    return [(f"{head} {name} nodes", _share(share)) for name, share in found["right"].items()]
 
 
 def _share(found: Mapping[str, float | None]) -> str:

@@ -17,10 +17,12 @@ from assets.corpus import build_corpus
 from assets.index import build_index
 from infra.storage import Storage
 from model import checkpoint, trajectory_store
+from model.agent import Agent
 from model.evaluation import evaluate
 from model.records import Task, Trajectory
 from model.rollouts import Collection
 from model.transformers_policy import TransformersPolicy
+from orchestration.launch import pilot3
 from orchestration.launch.agents import GREEDY, World, load
 from orchestration.launch.cold_start import SHIPPED, unpack
 from orchestration.launch.join import MetricGrader, tasks_of_split
@@ -215,14 +217,32 @@ def _answered(
     storage: Storage, study: Study, weights: Path, tasks: Sequence[Task], *, samples: int
 ) -> tuple[Trajectory, ...]:
     """``samples`` rollouts a question at the training temperature; one greedy rollout for 0."""
+    agent = _agent(storage, study, weights, study.temperature if samples else GREEDY)
+    concurrency = study.recipe(study.arms[0], 0).evaluation.concurrency
+    plan = Collection(group_size=max(1, samples), concurrency=concurrency)
+    return asyncio.run(evaluate(agent, tasks, MetricGrader(), plan)).trajectories
+
+
+def pilot3_answers(
+    storage: Storage, study: Study, weights: Path, rollouts: Sequence[Trajectory]
+) -> dict[str, list[Trajectory]]:
+    """Greedy answers of the cold start from parts of its wrong rollouts' graphs, by cut, stored."""
+    found: dict[str, list[Trajectory]] = {}
+    for name, cut in pilot3.CUTS.items():
+
+        def make(cut: pilot3.Cut = cut) -> tuple[Trajectory, ...]:
+            return pilot3.answered_again(_agent(storage, study, weights, GREEDY), rollouts, cut)
+
+        found[name] = _stored(storage, f"{COLD_START}-pilot3-{name}", make)
+    return found
+
+
+def _agent(storage: Storage, study: Study, weights: Path, temperature: float) -> Agent:
     recipe = study.recipe(study.arms[0], 0)
     world, loaded = World.open(storage, recipe), load(weights)
     encoder = loaded.encoder()
     policy = TransformersPolicy(loaded.model, encoder, world.media, max_batch=recipe.evaluation.concurrency)
-    temperature = study.temperature if samples else GREEDY
-    agent = world.agent(policy, world.memory("vimrag", encoder), temperature=temperature)
-    plan = Collection(group_size=max(1, samples), concurrency=recipe.evaluation.concurrency)
-    return asyncio.run(evaluate(agent, tasks, MetricGrader(), plan)).trajectories
+    return world.agent(policy, world.memory("vimrag", encoder), temperature=temperature)
 
 
 def _folder(storage: Storage, directory: str) -> Path:
