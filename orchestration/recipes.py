@@ -54,10 +54,14 @@ class ColdStart:
     """Memory policies that are demonstrated, in this order."""
     stage_steps: int = 2000
     """Optimiser steps of each stage before the demonstrations, at most; its threshold or own limit may end it earlier."""
-    steps: int = 1300
-    """Optimiser steps on demonstrations."""
-    noise: float = 0.35
-    """Share of planned searches that become a dead end, a repeat or an over-broad query."""
+    clean_steps: int = 900
+    """Optimiser steps on demonstrations with ``clean_noise``, in which reading is learnt."""
+    clean_noise: float = 0.15
+    """The noise of those."""
+    steps: int = 300
+    """Optimiser steps on demonstrations with ``noise``, which decide how the policy acts before it is rewarded."""
+    noise: float = 0.6
+    """Share of planned searches that become a dead end, a repeat or an over-broad query; about 0.8 in real trajectories."""
     repair: float = 0.0
     """Share of replies that are said wrongly first, refused, and said rightly after the error; only the right one is learnt."""
     teacher: Teacher | None = None
@@ -67,8 +71,12 @@ class ColdStart:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        shares_fit = 0 <= self.noise < 1 and 0 <= self.repair < 1
-        if min(self.passes, self.stage_steps, self.steps) < 1 or not shares_fit or not self.memories:
+        shares_fit = all(0 <= share < 1 for share in (self.noise, self.clean_noise, self.repair))
+        if (
+            min(self.passes, self.stage_steps, self.clean_steps, self.steps) < 1
+            or not shares_fit
+            or not self.memories
+        ):
             raise ValueError(f"cold start out of range: {self}")
 
 

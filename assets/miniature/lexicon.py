@@ -105,7 +105,7 @@ def split_of(name: str) -> str:
     return SPLITS[1] if bucket < SPLIT_SHARES[0] + SPLIT_SHARES[1] else SPLITS[2]
 
 
-def _reads_by_syllable(name: str) -> bool:
+def reads_by_syllable(name: str) -> bool:
     """False for a name in which a fixed word hides ("Notape" would be read "Not" first)."""
     fragments, longest = _longest_fragment()
     for prefix in ("", " "):
@@ -136,5 +136,5 @@ def names(split: str, *, seed: int = 0) -> Iterator[str]:
         code = (seed * 31 + step * stride) % total
         parts = [SYLLABLES[code // 70**place % 70] for place in range(NAME_SYLLABLES)]
         name = "".join(parts).capitalize()
-        if len(set(parts)) == NAME_SYLLABLES and split_of(name) == split and _reads_by_syllable(name):
+        if len(set(parts)) == NAME_SYLLABLES and split_of(name) == split and reads_by_syllable(name):
             yield name

@@ -1,4 +1,4 @@
-"""Single facts and single pictures with unseen names, for models that must learn to look before they learn to search.
+"""Single facts, entries and pictures with unseen names, for models that must learn to look before they learn to search.
 
 Plain values only, drawn anew from a random generator and tied to no world; a launch script turns them into lessons. Statements,
 captions and questions are those of ``sentences.py`` and ``asking/``, so that what is learnt here carries over.
@@ -7,13 +7,28 @@ captions and questions are those of ``sentences.py`` and ``asking/``, so that wh
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import NamedTuple
 
 from PIL import Image
 
 from assets.miniature import render
-from assets.miniature.lexicon import COLOURS, GOODS, MARKS, NAME_SYLLABLES, SEASONS, SYLLABLES
-from assets.miniature.world import CLIP_SCENES, SCENE_SECONDS, scenes
+from assets.miniature.lexicon import (
+    COLOURS,
+    GIFTS,
+    GOODS,
+    LETTERS,
+    MARKS,
+    MATERIALS,
+    NAME_SYLLABLES,
+    REGIONS,
+    ROLES,
+    SEASONS,
+    STEPS,
+    SYLLABLES,
+    reads_by_syllable,
+)
+from assets.miniature.world import CLIP_SCENES, FILM_CLIPS, SCENE_SECONDS, scenes
 
 NAME_RELATIONS = (
     ("The leader of {0} is {1}.", "Who is the leader of {0}?"),
@@ -36,8 +51,98 @@ class View(NamedTuple):
 
 
 def random_name(rng: random.Random) -> str:
-    """A name of three different syllables; most of them no world uses."""
-    return "".join(rng.sample(SYLLABLES, NAME_SYLLABLES)).capitalize()
+    """A name of three different syllables in which no word hides; most of them no world uses."""
+    while not reads_by_syllable(name := "".join(rng.sample(SYLLABLES, NAME_SYLLABLES)).capitalize()):
+        pass
+    return name
+
+
+class Statement(NamedTuple):
+    """One sentence, a question about it in the words of ``asking/``, and the answer."""
+
+    sentence: str
+    question: str
+    answer: str
+
+
+class Entry(NamedTuple):
+    """What passages say of one name, and questions of the same kind that they leave open."""
+
+    title: str
+    stated: tuple[Statement, ...]
+    open: tuple[str, ...]
+
+
+class _Fact(NamedTuple):
+    """How a fact of ``{0}`` is stated with its value ``{1}``, how it is asked for, and what values there are."""
+
+    sentence: str
+    questions: tuple[str, ...]
+    value: Callable[[random.Random], str]
+
+
+def _one_of(values: tuple[str, ...]) -> Callable[[random.Random], str]:
+    return lambda rng: rng.choice(values)
+
+
+def _three_steps(rng: random.Random) -> str:
+    return ", ".join(rng.sample(STEPS, 3))
+
+
+_FACTS = {
+    "team": (
+        _Fact(
+            "The leader of {0} is {1}.", ("Who is the leader of {0}?", "Who is the head of {0}?"), random_name
+        ),
+        _Fact(
+            "The founder of {0} is {1}.",
+            ("Who is the founder of {0}?", "Who is the creator of {0}?"),
+            random_name,
+        ),
+        _Fact("{0} meets in {1}.", ("Where does {0} meet?",), random_name),
+    ),
+    "person": (
+        _Fact("{0} works at {1}.", ("Where does {0} work?",), random_name),
+        _Fact(
+            "The job of {0} is {1}.", ("What is the job of {0}?", "What is the role of {0}?"), _one_of(ROLES)
+        ),
+        _Fact("{0} lives in {1}.", ("Where does {0} live?",), random_name),
+    ),
+    "device": (
+        _Fact(
+            "The maker of {0} is {1}.",
+            ("Who is the maker of {0}?", "Who is the builder of {0}?"),
+            random_name,
+        ),
+        _Fact("{0} is made of {1}.", ("What is {0} made of?",), _one_of(MATERIALS)),
+        _Fact("{0} stands in {1}.", ("Where does {0} stand?",), random_name),
+        _Fact("To build {0} first {1}, then {2}, last {3}.", ("How To Build {0}",), _three_steps),
+    ),
+    "workshop": (
+        _Fact("{0} opened in {1}.", ("When did {0} open?",), lambda rng: str(rng.randrange(1900, 2000))),
+        _Fact(
+            "The boss of {0} is {1}.", ("Who is the boss of {0}?", "Who is the chief of {0}?"), random_name
+        ),
+        _Fact("{0} sells {1}.", ("What does {0} sell?",), _one_of(GOODS)),
+    ),
+    "place": (
+        _Fact("{0} lies in the {1}.", ("What is the region of {0}?",), _one_of(REGIONS)),
+        _Fact("{0} is known for {1}.", ("What is {0} known for?",), _one_of(GIFTS)),
+    ),
+}  # kind of name -> what is said of it
+
+
+def entry(rng: random.Random) -> Entry:
+    """A random name with some of the facts that are told of its kind; what they leave out stays open."""
+    name, facts = random_name(rng), rng.choice(list(_FACTS.values()))
+    said = rng.randint(1, len(facts))
+    drawn = rng.sample(facts, len(facts))
+    stated = []
+    for fact in drawn[:said]:
+        value = fact.value(rng)
+        sentence = fact.sentence.format(name, *value.split(", "))
+        stated.append(Statement(sentence, rng.choice(fact.questions).format(name), value))
+    return Entry(name, tuple(stated), tuple(rng.choice(fact.questions).format(name) for fact in drawn[said:]))
 
 
 def _badge(name: str, rng: random.Random) -> View:
@@ -105,6 +210,27 @@ def _clip(name: str, rng: random.Random) -> View:
     return View(f"Video of {name}.", frames, facts, reading)
 
 
+def film(name: str, rng: random.Random) -> View:
+    """One minute of a film, asked about by the clock, with four choices."""
+    shown, minute = scenes(CLIP_SCENES, rng), rng.randrange(FILM_CLIPS)
+    frames = tuple(
+        (render.clip_frame(scene.colour, scene.mark), (place + 0.5) * SCENE_SECONDS)
+        for place, scene in enumerate(shown)
+    )
+    facts = []
+    for place, scene in enumerate(shown):
+        clock = f"{minute:02d}:{place * SCENE_SECONDS + rng.randrange(2, SCENE_SECONDS - 1):02d}"
+        asks = ("What colour is the lamp", scene.colour, COLOURS), ("What mark is shown", scene.mark, MARKS)
+        for question, value, values in asks:
+            choices = rng.sample([other for other in values if other != value], len(LETTERS) - 1)
+            right = rng.randrange(len(LETTERS))
+            choices.insert(right, value)
+            lines = "".join(f"\n({letter}) {choice}" for letter, choice in zip(LETTERS, choices, strict=True))
+            facts.append((f"{question} at {clock} in the film of {name}?{lines}", LETTERS[right]))
+    reading = " ".join(f"{scene.colour} {scene.mark}" for scene in shown)
+    return View(f"{name} film {minute:02d}:00", frames, tuple(facts), reading)
+
+
 KINDS = {
     _badge: 5,
     _table: 4,
@@ -112,6 +238,7 @@ KINDS = {
     _dial: 2,
     _door: 2,
     _clip: 4,
+    film: 4,
 }  # weights: what is hard to read comes more often
 
 

@@ -34,6 +34,7 @@ from orchestration.launch.refining import STAGES, TEACHER, Refinement, asked, st
 from orchestration.launch.reporter import Reporter, progress
 from orchestration.launch.teaching import Lesson
 from orchestration.launch.validation import validated
+from orchestration.recipes import ColdStart
 from orchestration.run_config import RunConfig
 
 SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints"
@@ -109,21 +110,25 @@ class Training:
     def _stages(self, *, after: int) -> Iterator[Stage]:
         primary, most = lessons.primary_stages(self._encoder), self._config.recipe.cold_start.stage_steps
         yield from (replace(stage, max_steps=min(stage.max_steps, most)) for stage in primary[after:])
-        if after <= len(primary):
-            yield self._demonstrations()
+        # a teacher acts as it acts: there is no cleaner version of it
+        clean = self._config.recipe.cold_start.teacher is None
+        last = (lessons.CLEAN_STAGE, lessons.LAST_STAGE) if clean else (lessons.LAST_STAGE,)
+        yield from (self._demonstrations(name) for name in last[max(0, after - len(primary)) :])
 
-    def _demonstrations(self) -> Stage:
+    def _demonstrations(self, name: str) -> Stage:
         recipe = self._config.recipe
+        plan, steps = recipe.cold_start, recipe.cold_start.steps
+        if name == lessons.CLEAN_STAGE:
+            plan, steps = replace(plan, noise=plan.clean_noise, repair=0.0), plan.clean_steps
         world = World.open(self._storage, recipe)
-        shown = self._shown(world)
+        shown = self._shown(world, plan)
         segments = segments_of(shown)
         self._reporter.say(f"{len(shown)} right demonstrations, {len(segments)} segments")
         lesson = imitation(segments, self._encoder, world.media)
-        return lessons.demonstration_stage(self._encoder, lesson, steps=recipe.cold_start.steps)
+        return lessons.demonstration_stage(self._encoder, lesson, name=name, steps=steps)
 
-    def _shown(self, world: World) -> Sequence[Trajectory]:
+    def _shown(self, world: World, plan: ColdStart) -> Sequence[Trajectory]:
         """Right rollouts of the teacher if there is one, else of the oracle."""
-        plan = self._config.recipe.cold_start
         if plan.teacher is None:
             tasks, plans = tasks_of_split(self._storage, "train"), read_plans(self._storage)
             return demonstrate(world, self._encoder, tasks, plans, plan, progress(self._reporter))

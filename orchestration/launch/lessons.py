@@ -10,17 +10,25 @@ from collections.abc import Callable
 from transformers import PreTrainedTokenizerFast
 
 from assets.miniature import primer
-from assets.miniature.lexicon import SYLLABLES, all_fragments
+from assets.miniature.lexicon import GIFTS, MATERIALS, REGIONS, ROLES, STEPS, SYLLABLES, all_fragments
 from model.cold_start import Stage, mixture
 from model.encoding import Encoder
 from model.supervised import Example
 from model.tiny.config import TinyShape
 from model.tiny.curriculum import Lesson, Relation, Sight, look_up, perception, read_out, rename, repetition
+from model.tiny.passages import Entry, passages
 from model.tiny.tokenizer import build_tokenizer
 
 SHAPE = TinyShape(width=128, heads=4, feed_forward=352)  # 1.8 million parameters
-LAST_STAGE = "demonstrations"
+CLEAN_STAGE, LAST_STAGE = "clean_demonstrations", "demonstrations"
 FORMS: tuple[Callable[[str], str], ...] = (str, str.capitalize, lambda syllable: f" {syllable.capitalize()}")
+TOLD_VALUES = (
+    STEPS,
+    ROLES,
+    MATERIALS,
+    REGIONS,
+    GIFTS,
+)  # that no picture shows, so that they may be renamed too
 
 
 def tokenizer() -> PreTrainedTokenizerFast:
@@ -35,6 +43,27 @@ def syllable_forms(encoder: Encoder) -> list[list[int]]:
 
 def _see(rng: random.Random) -> Sight:
     return Sight(**primer.view(rng)._asdict())
+
+
+def value_forms(encoder: Encoder) -> list[list[list[int]]]:
+    """Tokens of the values that only texts tell, one list of forms a kind: alone and after a space."""
+    return [
+        [[encoder.text_ids(lead + value)[0] for value in values] for lead in ("", " ")]
+        for values in TOLD_VALUES
+    ]
+
+
+def _entry(rng: random.Random) -> Entry:
+    drawn = primer.entry(rng)
+    return Entry(
+        title=drawn.title,
+        stated=tuple((s.sentence, s.question, s.answer) for s in drawn.stated),
+        open=drawn.open,
+    )
+
+
+def _passages(encoder: Encoder, entries: int) -> Lesson:
+    return passages(encoder, _entry, entries=entries)
 
 
 def _facts(encoder: Encoder, number: int, *, questions: float = 0.5) -> Lesson:
@@ -67,6 +96,12 @@ def primary_stages(encoder: Encoder) -> tuple[Stage, ...]:
         Stage(name="look_up_4", lesson=_facts(encoder, 4), threshold=0.9, max_steps=800),
         Stage(name="look_up_8", lesson=_facts(encoder, 8), threshold=0.93, max_steps=800),
         Stage(
+            name="tell_apart",
+            lesson=mixture([_passages(encoder, 1), _passages(encoder, 3)], [0.3, 0.7]),
+            threshold=0.93,
+            max_steps=800,
+        ),
+        Stage(
             name="read",
             lesson=mixture([reading, _facts(encoder, 6)], [0.9, 0.1]),
             threshold=0.97,
@@ -92,20 +127,35 @@ def primary_stages(encoder: Encoder) -> tuple[Stage, ...]:
     )
 
 
-def demonstration_stage(encoder: Encoder, demonstrated: Lesson, *, steps: int) -> Stage:
-    """Whole trajectories, in worlds that are renamed for every example, with some reading so that it is not forgotten."""
-    forms = syllable_forms(encoder)
+def demonstration_stage(
+    encoder: Encoder, demonstrated: Lesson, *, steps: int, name: str = LAST_STAGE
+) -> Stage:
+    """Whole trajectories, in worlds that are renamed for every example, with passages and pictures that leave nothing to noise.
 
-    def renamed(rng: random.Random) -> Example:
-        return rename(demonstrated(rng), forms, rng)
-
-    pictures = mixture([perception(encoder, _see, most_sights=2), read_out(encoder, _see)], [0.5, 0.5])
+    The clean stage teaches to read what searches find, the last one to act as noisily as the demonstrations do.
+    """
+    told = mixture([_passages(encoder, 1), _passages(encoder, 3)], [0.25, 0.75])
+    pictures = mixture([perception(encoder, _see, most_sights=3), read_out(encoder, _see)], [0.65, 0.35])
+    weights = [0.5, 0.2, 0.3] if name == CLEAN_STAGE else [0.8, 0.1, 0.1]
+    rate = 2e-3 if name == CLEAN_STAGE else 7e-4
     return Stage(
-        name=LAST_STAGE,
-        lesson=mixture([renamed, pictures], [0.85, 0.15]),
+        name=name,
+        lesson=mixture([renamed(encoder, demonstrated), told, pictures], weights),
         threshold=1.0,
         max_steps=steps,
-        learning_rate=2e-3,
-        final_rate=2e-4,
-        batch_size=24,
+        learning_rate=rate,
+        final_rate=rate / 10,
     )
+
+
+def renamed(encoder: Encoder, demonstrated: Lesson) -> Lesson:
+    """The same examples with other names, and other values of what only texts tell."""
+    names, values = syllable_forms(encoder), value_forms(encoder)
+
+    def lesson(rng: random.Random) -> Example:
+        example = rename(demonstrated(rng), names, rng)
+        for forms in values:
+            example = rename(example, forms, rng)
+        return example
+
+    return lesson

@@ -46,7 +46,7 @@ def evaluated(root: Path, recipe: Recipe, trained: Heard) -> Heard:
 
 
 def test_a_cold_start_from_nothing_passes_every_stage_and_goes_on_after_the_last(root: Path, recipe: Recipe):
-    brief = replace(recipe.cold_start, shipped=None, passes=1, stage_steps=1, steps=1)
+    brief = replace(recipe.cold_start, shipped=None, passes=1, stage_steps=1, clean_steps=1, steps=1)
     config = config_of(root, replace(recipe, name="from-nothing", cold_start=brief))
     heard, again = Heard(), Heard()
     cold_start.run(config, heard)
