@@ -51,15 +51,15 @@ def test_a_cold_start_from_nothing_passes_every_stage_and_goes_on_after_the_last
     heard, again = Heard(), Heard()
     cold_start.run(config, heard)
     folder = root / config.cold_start_checkpoints
-    assert [path.name for path in sorted(folder.iterdir())] == [f"{stage:06}" for stage in range(1, 10)]
-    assert checkpoint.read(folder / "000009").score is not None
-    assert heard.metadata["checkpoint"] == "000009"
+    assert [path.name for path in sorted(folder.iterdir())] == [f"{stage:06}" for stage in range(1, 12)]
+    assert checkpoint.read(folder / "000011").score is not None
+    assert heard.metadata["checkpoint"] == "000011"
     assert any("right demonstrations" in line for line in heard.lines)
-    for stage in (8, 9):  # as if the run had been killed during the eighth stage
+    for stage in (10, 11):  # as if the run had been killed during the tenth stage
         shutil.rmtree(folder / f"{stage:06}")
     cold_start.run(config, again)
-    assert again.lines[0] == "going on after stage 7"
-    assert again.metadata["checkpoint"] == "000009"
+    assert again.lines[0] == "going on after stage 9"
+    assert again.metadata["checkpoint"] == "000011"
     assert not any(line.startswith("copy ") for line in again.lines)
 
 
