@@ -91,10 +91,11 @@ def measure(shape: TinyShape, sizes: dict[str, int]) -> Timed:
     )
     encoder = Encoder(tokenizer)
     policy = TransformersPolicy(engine.model, encoder, NoPictures(), max_batch=sizes["batch"])
-    control = set(tokenizer.convert_tokens_to_ids(list(CONTROL_TOKENS)))
+    vocabulary = tokenizer.get_vocab()
+    control = {vocabulary[each] for each in CONTROL_TOKENS}
     ids = [token for token in range(len(tokenizer)) if token not in control]
     rng = random.Random(0)
-    words = [tokenizer.decode(rng.choices(ids, k=sizes["prompt"])) for _ in range(sizes["batch"])]
+    words = [str(tokenizer.decode(rng.choices(ids, k=sizes["prompt"]))) for _ in range(sizes["batch"])]
 
     async def roll() -> list[Any]:
         sampling = Sampling(temperature=1.0, top_p=1.0, max_tokens=sizes["generated"], seed=0)
