@@ -99,7 +99,7 @@ def test_a_student_from_nothing_has_the_teachers_rollouts_in_place_of_the_oracle
         plan = ColdStart(shipped=None, stage_steps=1, steps=1, teacher=teacher)
         config, heard = planned(root, recipe, "pupil", plan), Heard()
         cold_start.run(config, heard)
-    assert heard.metadata["checkpoint"] == "000009"
+    assert heard.metadata["checkpoint"] == "000010"
     assert heard.metadata["teacher"]["kept"] > 0
 
 
