@@ -99,6 +99,11 @@ class Ggpo:
     group_size: int = 8
     """Rollouts of one question."""
     learning_rate: float = 2e-4
+    warmup_steps: int = 0
+    """Optimiser steps in which the learning rate rises."""
+    adam_epsilon: float = 1e-8
+    """Of Adam's denominator. Near the root mean square of the gradients (1e-4 in the miniature) a weight whose gradient is mere
+    noise hardly moves; far below it every weight moves by the learning rate."""
     mini_batches: int = 1
     """Optimiser steps of one update."""
     resamples: int = 0
@@ -161,8 +166,12 @@ class Ggpo:
             < 1
         ):
             raise ValueError(f"counts must be at least 1: {self}")
-        if min(self.resamples, self.lora_rank, self.kept_visual_tokens) < 0:
-            raise ValueError(f"resamples, lora_rank and kept_visual_tokens must not be negative: {self}")
+        if min(self.resamples, self.lora_rank, self.kept_visual_tokens, self.warmup_steps) < 0:
+            raise ValueError(
+                f"resamples, lora_rank, kept_visual_tokens and warmup_steps must not be negative: {self}"
+            )
+        if not 0 < self.adam_epsilon < math.inf:
+            raise ValueError(f"adam_epsilon must be positive: {self}")
         low, high = self.clip_low, self.clip_high
         if (low is not None and not 0 < low < 1) or (high is not None and not 0 < high < math.inf):
             raise ValueError(f"clip distances must be positive, the lower below 1: {self}")

@@ -327,6 +327,8 @@ def schedule_of(ggpo: Ggpo) -> Schedule:
     """Learning rate and mini-batches of the recipe."""
     return Schedule(
         learning_rate=ggpo.learning_rate,
+        warmup_steps=ggpo.warmup_steps,
+        adam_epsilon=ggpo.adam_epsilon,
         mini_batches=ggpo.mini_batches,
         token_budget=ggpo.token_budget,
         logit_tokens=ggpo.logit_tokens,

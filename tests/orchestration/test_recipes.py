@@ -33,6 +33,8 @@ def test_an_unknown_recipe_is_refused_with_those_there_are():
 @pytest.mark.parametrize(
     "nonsense",
     [
+        lambda: Ggpo(warmup_steps=-1),
+        lambda: Ggpo(adam_epsilon=0.0),
         lambda: Ggpo(group_size=1),  # no baseline
         lambda: Ggpo(updates=0),
         lambda: Ggpo(clip_low=1.0),

@@ -134,3 +134,9 @@ def test_the_clip_is_the_algorithms_own_unless_the_recipe_names_another(name: st
 def test_kept_visual_tokens_reach_the_schedule():
     assert schedule_of(Ggpo(kept_visual_tokens=0)).kept_visual_tokens == 0
     assert schedule_of(Ggpo()).kept_visual_tokens == 131_072
+
+
+def test_warm_up_and_adams_epsilon_are_the_recipes():
+    schedule = schedule_of(Ggpo(learning_rate=1e-3, warmup_steps=4, adam_epsilon=1e-4))
+    assert [schedule.rate(step) for step in (0, 3, 9)] == [2.5e-4, 1e-3, 1e-3]
+    assert schedule.adam_epsilon == 1e-4
