@@ -53,7 +53,8 @@ def value_forms(encoder: Encoder) -> list[list[list[int]]]:
     ]
 
 
-def _entry(rng: random.Random) -> Entry:
+def draw_entry(rng: random.Random) -> Entry:
+    """A random entry of the primer, as a lesson takes it."""
     drawn = primer.entry(rng)
     return Entry(
         title=drawn.title,
@@ -63,7 +64,7 @@ def _entry(rng: random.Random) -> Entry:
 
 
 def _passages(encoder: Encoder, entries: int) -> Lesson:
-    return passages(encoder, _entry, entries=entries)
+    return passages(encoder, draw_entry, entries=entries)
 
 
 def _facts(encoder: Encoder, number: int, *, questions: float = 0.5) -> Lesson:

@@ -42,15 +42,7 @@ def test_a_relation_tells_two_facts_of_one_name_apart(encoder: Encoder):
 
 @pytest.mark.parametrize("seed", range(20))
 def test_every_answer_is_shown_or_left_open(encoder: Encoder, seed: int):
-    def entry(rng: random.Random) -> Entry:
-        drawn = primer.entry(rng)
-        return Entry(
-            title=drawn.title,
-            stated=tuple((s.sentence, s.question, s.answer) for s in drawn.stated),
-            open=drawn.open,
-        )
-
-    shown, answers = exchanges(encoder, entry, entries=3, seed=seed)
+    shown, answers = exchanges(encoder, lessons.draw_entry, entries=3, seed=seed)
     for answer in answers.values():
         assert answer == LEFT_OPEN or all(word in shown for word in answer.split(", "))
 
