@@ -101,6 +101,9 @@ class Ggpo:
     learning_rate: float = 2e-4
     warmup_steps: int = 0
     """Optimiser steps in which the learning rate rises."""
+    decay: bool = False
+    """Let the learning rate fall linearly to zero over the rest of the run, so that its last weights are no noisy ones; the
+    number of updates is then part of what the run is."""
     adam_epsilon: float = 1e-8
     """Of Adam's denominator. Near the root mean square of the gradients (1e-4 in the miniature) a weight whose gradient is mere
     noise hardly moves; far below it every weight moves by the learning rate."""

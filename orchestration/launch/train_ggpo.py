@@ -325,9 +325,11 @@ def algorithm_of(ggpo: Ggpo) -> Algorithm:
 
 def schedule_of(ggpo: Ggpo) -> Schedule:
     """Learning rate and mini-batches of the recipe."""
+    steps = ggpo.updates * ggpo.mini_batches
     return Schedule(
         learning_rate=ggpo.learning_rate,
         warmup_steps=ggpo.warmup_steps,
+        decay_steps=max(1, steps - ggpo.warmup_steps) if ggpo.decay else 0,
         adam_epsilon=ggpo.adam_epsilon,
         mini_batches=ggpo.mini_batches,
         token_budget=ggpo.token_budget,

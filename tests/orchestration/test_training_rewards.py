@@ -140,3 +140,11 @@ def test_warm_up_and_adams_epsilon_are_the_recipes():
     schedule = schedule_of(Ggpo(learning_rate=1e-3, warmup_steps=4, adam_epsilon=1e-4))
     assert [schedule.rate(step) for step in (0, 3, 9)] == [2.5e-4, 1e-3, 1e-3]
     assert schedule.adam_epsilon == 1e-4
+
+
+def test_a_decaying_rate_reaches_nearly_nothing_at_the_last_step():
+    plan = Ggpo(learning_rate=1e-3, updates=5, mini_batches=2, warmup_steps=2, decay=True)
+    rates = [schedule_of(plan).rate(step) for step in range(10)]
+    assert rates[:3] == [5e-4, 1e-3, 1e-3] and rates == sorted(rates[:2]) + sorted(rates[2:], reverse=True)
+    assert rates[-1] == pytest.approx(1e-3 / 8)
+    assert schedule_of(replace(plan, decay=False)).rate(9) == 1e-3
