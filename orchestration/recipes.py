@@ -173,8 +173,8 @@ class Ggpo:
             raise ValueError(
                 f"resamples, lora_rank, kept_visual_tokens and warmup_steps must not be negative: {self}"
             )
-        if not 0 < self.adam_epsilon < math.inf:
-            raise ValueError(f"adam_epsilon must be positive: {self}")
+        if not (0 < self.adam_epsilon < math.inf and 0 < self.learning_rate < math.inf):
+            raise ValueError(f"adam_epsilon and learning_rate must be positive: {self}")
         low, high = self.clip_low, self.clip_high
         if (low is not None and not 0 < low < 1) or (high is not None and not 0 < high < math.inf):
             raise ValueError(f"clip distances must be positive, the lower below 1: {self}")

@@ -38,6 +38,22 @@ def ggpo(  # noqa: PLR0913 - one parameter an option
             "--mini-batches", min=1, help="Optimiser steps of an update; with 1 no ratio is clipped."
         ),
     ] = 2,
+    learning_rate: Annotated[
+        float,
+        typer.Option("--learning-rate", min=0, help="At its highest; it falls to zero over a run."),
+    ] = 3e-4,
+    temperature: Annotated[
+        float, typer.Option("--temperature", min=0, help="Of rollouts in training and of sampled answers.")
+    ] = 0.6,
+    parallel: Annotated[
+        int, typer.Option("--parallel", min=1, help="Runs trained side by side; they share the threads.")
+    ] = 1,
+    arm: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--arm", help="An objective; give it again for more. [default: ggpo, gspo, prune_at_random, grpo]"
+        ),
+    ] = None,
     samples: Annotated[
         int,
         typer.Option(
@@ -65,10 +81,15 @@ def ggpo(  # noqa: PLR0913 - one parameter an option
         "--questions": questions,
         "--group-size": group_size,
         "--mini-batches": mini_batches,
+        "--learning-rate": learning_rate,
+        "--temperature": temperature,
+        "--parallel": parallel,
         "--samples": samples,
         "--checkpoint": checkpoint,
     }
     options = [text for name, value in numbers.items() for text in (name, str(value))]
+    if arm:
+        options += ["--arms", *arm]
     folder = root.removeprefix("file://")
     ended = subprocess.run(
         [sys.executable, "-m", SCRIPT, "--root", folder, *options], stdout=subprocess.PIPE, check=False

@@ -18,6 +18,7 @@ from infra.report import Comparison, CounterTable, Estimate, MethodRow, Report, 
 from infra.report_charts import Curve as Chart
 from infra.storage import Storage
 from memory_graph.credit import prune_reasons
+from model.algorithm import ALGORITHMS
 from model.evaluation import Evaluation, compare, summarise
 from model.learning_curves import area, band, first_reaching, roughness
 from model.metrics import read_metrics
@@ -33,13 +34,12 @@ from orchestration.launch.study_runs import (
     answers,
     cold_start_weights,
     final_weights,
-    is_trained,
     pilot3_answers,
     prepare,
     require_checkpoint,
     runs,
     sampled_answers,
-    train,
+    train_all,
     training_rollouts,
 )
 from orchestration.launch.train_ggpo import METRICS
@@ -51,6 +51,8 @@ TITLES = {
     "gspo": "GSPO",
     "prune_at_random": "random mask",
     "grpo": "GRPO",
+    "prune_positives": "pruning right rollouts only",
+    "prune_negatives": "pruning wrong rollouts only",
 }
 REFERENCE = "gspo"  # whose final score the others are timed against
 COUNTERS = ("repeated_searches", "dead_ends", "searches", "completion_tokens")
@@ -69,11 +71,9 @@ def run(study: Study) -> dict[str, Any]:
     curves: dict[str, list[list[tuple[int, float]]]] = {arm: [] for arm in study.arms}
     rewards: dict[str, list[list[float]]] = {arm: [] for arm in study.arms}
     pruned: dict[str, list[float]] = {arm: [] for arm in study.arms}
+    train_all(storage, study, _say)
     every = list(runs(study))
-    for number, each in enumerate(every, start=1):
-        _say(f"study: run {number} of {len(every)}, {_title(each.arm)}, seed {each.seed}")
-        if not is_trained(storage, each):
-            train(storage, study, each)
+    for each in every:
         name = f"{each.arm}-{each.seed}"
         final = final_weights(storage, each)
         unseen.setdefault(each.arm, []).extend(answers(storage, study, name, final, "test"))
@@ -338,9 +338,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--questions", type=int, default=16)
     parser.add_argument("--group-size", type=int, default=8)
     parser.add_argument("--mini-batches", type=int, default=2)
+    parser.add_argument("--learning-rate", type=float, default=3e-4)
+    parser.add_argument("--temperature", type=float, default=0.6)
+    parser.add_argument("--parallel", type=int, default=1)
     parser.add_argument("--samples", type=int, default=4)
     parser.add_argument("--checkpoint", default="miniature")
-    parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
+    parser.add_argument("--arms", nargs="+", choices=list(ALGORITHMS), default=list(ARMS))
     given = parser.parse_args(argv)
     os.environ.setdefault("DS_ACCELERATOR", "cpu")
     try:

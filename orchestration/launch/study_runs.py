@@ -8,6 +8,7 @@ import asyncio
 import json
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, replace
 from os import environ
 from pathlib import Path
@@ -18,6 +19,7 @@ from assets.index import build_index
 from infra.storage import Storage
 from model import checkpoint, trajectory_store
 from model.agent import Agent
+from model.algorithm import ALGORITHMS
 from model.evaluation import evaluate
 from model.records import Task, Trajectory
 from model.rollouts import Collection
@@ -35,7 +37,16 @@ from orchestration.run_config import RunConfig
 ARMS = ("ggpo", "gspo", "prune_at_random", "grpo")
 COLD_START = "cold_start"
 CLAIM = "study.json"  # below the root
-SHARED = ("questions", "group_size", "mini_batches", "learning_rate", "temperature", "checkpoint")
+SHARED = (
+    "updates",
+    "questions",
+    "group_size",
+    "mini_batches",
+    "learning_rate",
+    "warmup_steps",
+    "temperature",
+    "checkpoint",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +55,10 @@ class Study:
 
     root: Path
     arms: tuple[str, ...] = ARMS
+    """Keys of ``model.algorithm.ALGORITHMS``."""
     seeds: int = 5
+    parallel: int = 1
+    """Runs trained side by side; they share the recipe's threads."""
     updates: int = 12
     questions: int = 16
     """Questions of one update."""
@@ -53,6 +67,9 @@ class Study:
     mini_batches: int = 2
     """Optimiser steps of one update; with one every ratio is 1, and clipping cannot matter."""
     learning_rate: float = 3e-4
+    """At its highest; it falls to zero over a run, so that the last weights, which are compared, are no noisy ones."""
+    warmup_steps: int = 3
+    """Optimiser steps in which it rises."""
     temperature: float = 0.6
     test_questions: int = 16
     """Unseen questions of each dataset."""
@@ -65,8 +82,10 @@ class Study:
     worlds: MiniatureWorlds = MiniatureWorlds(train=16, val=3, test=6)  # noqa: RUF009 - frozen
 
     def __post_init__(self) -> None:
-        if not self.arms or min(self.seeds, self.test_questions) < 1:
-            raise ValueError(f"a study needs arms, a seed and test questions: {self}")
+        if not self.arms or min(self.seeds, self.parallel, self.test_questions) < 1:
+            raise ValueError(f"a study needs arms, a seed, a run at a time and test questions: {self}")
+        if unknown := set(self.arms) - ALGORITHMS.keys():
+            raise ValueError(f"unknown objectives {sorted(unknown)}; known: {', '.join(ALGORITHMS)}")
         if self.samples < 0:
             raise ValueError(f"a study draws no sample of a question or some, got samples={self.samples}")
         for arm in self.arms:
@@ -83,12 +102,15 @@ class Study:
             group_size=self.group_size,
             mini_batches=self.mini_batches,
             learning_rate=self.learning_rate,
+            warmup_steps=self.warmup_steps,
+            decay=True,
             temperature=self.temperature,
             checkpoint_every=max(1, self.updates // 4),
             validation=16,
             seed=seed,
         )
-        return replace(base, name=f"study-{arm}-{seed}", worlds=self.worlds, ggpo=ggpo)
+        threads = max(1, base.threads // self.parallel)
+        return replace(base, name=f"study-{arm}-{seed}", worlds=self.worlds, ggpo=ggpo, threads=threads)
 
 
 class StudyRun(NamedTuple):
@@ -145,6 +167,28 @@ def is_trained(storage: Storage, run: StudyRun) -> bool:
     """Whether the run's last update has its checkpoint."""
     reached = checkpoint.latest(_folder(storage, run.config.ggpo_checkpoints))
     return reached is not None and checkpoint.read(reached).update >= run.config.recipe.ggpo.updates
+
+
+def train_all(storage: Storage, study: Study, say: Callable[[str], None]) -> None:
+    """Train what is not trained, ``study.parallel`` runs at a time, seed after seed.
+
+    Raises:
+        ValueError: if a run fails; those that are under way are ended first, the others not begun.
+    """
+    every = list(runs(study))
+
+    def make(number: int, run: StudyRun) -> None:
+        say(f"study: run {number} of {len(every)}, {run.arm}, seed {run.seed}")
+        train(storage, study, run)
+
+    with ThreadPoolExecutor(study.parallel) as pool:
+        numbered = enumerate(every, start=1)
+        begun = [pool.submit(make, number, run) for number, run in numbered if not is_trained(storage, run)]
+        done, left = wait(begun, return_when=FIRST_EXCEPTION)
+        for each in left:
+            each.cancel()
+    for each in done:
+        each.result()
 
 
 def train(storage: Storage, study: Study, run: StudyRun) -> None:

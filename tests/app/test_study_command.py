@@ -15,6 +15,9 @@ from app.cli import WRONG_USAGE, main
         (["--root", "runs/study", "--group-size", "1"], "--group-size"),
         (["--root", "runs/study", "--samples", "-1"], "--samples"),
         (["--root", "runs/study", "--checkpoint", "nowhere"], "no checkpoint 'nowhere' ships; there are: "),
+        (["--root", "runs/study", "--parallel", "0"], "--parallel"),
+        (["--root", "runs/study", "--learning-rate", "0"], "learning_rate"),
+        (["--root", "runs/study", "--arm", "ppo"], "ppo"),
         ([], "--root"),
     ],
 )

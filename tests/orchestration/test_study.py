@@ -26,6 +26,7 @@ def study(tmp_path: Path) -> Study:
         group_size=2,
         test_questions=1,
         samples=2,
+        parallel=2,
         worlds=MiniatureWorlds(train=1, val=1, test=1, questions=1),
     )
 
@@ -51,11 +52,33 @@ def test_seeds_go_round_before_objectives_and_runs_of_a_seed_differ_in_nothing_e
         {"samples": -1},
         {"group_size": 1},
         {"mini_batches": 0},
+        {"parallel": 0},
+        {"arms": ("ggpo", "nothing")},
+        {"learning_rate": 0.0},
     ],
 )
 def test_a_study_of_nothing_is_refused(tmp_path: Path, bad: dict):
     with pytest.raises(ValueError):
         Study(root=tmp_path, **bad)
+
+
+def test_runs_side_by_side_share_the_threads_and_their_rate_falls_to_nothing(tmp_path: Path):
+    alone, pair = (Study(root=tmp_path, parallel=number).recipe("ggpo", 0) for number in (1, 2))
+    assert alone.threads == 2 and pair == replace(alone, threads=1)
+    assert alone.ggpo.decay
+
+
+def test_a_failed_run_is_said_and_no_other_is_begun_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    begun = []
+
+    def failing(storage: Storage, study: Study, one: study_runs.StudyRun) -> None:
+        begun.append(one.config.name)
+        raise ValueError(f"{one.config.name} ended with code 1")
+
+    monkeypatch.setattr(study_runs, "train", failing)
+    with pytest.raises(ValueError, match="study-ggpo-0 ended"):
+        study_runs.train_all(Storage(str(tmp_path)), Study(root=tmp_path), lambda text: None)
+    assert begun[0] == "study-ggpo-0" and len(begun) < len(list(runs(Study(root=tmp_path))))
 
 
 def rollout(*, correct: bool) -> Trajectory:
