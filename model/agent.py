@@ -71,7 +71,7 @@ class Agent:
             for event in await _settle(session, completion, asked):
                 ledger.hear(event)
                 yield event
-        yield Finished(trajectory=self._trajectory(session.environment, ledger))
+        yield Finished(trajectory=self.trajectory(session.environment, ledger.close()))
 
     async def _replies(
         self, messages: Sequence[Message], sampling: Sampling, task: Task, *, stream: bool
@@ -91,13 +91,14 @@ class Agent:
             call=environment.counters.model_calls + 1, messages=session.messages(forced=forced), forced=forced
         )
 
-    def _trajectory(self, environment: Environment, ledger: Ledger) -> Trajectory:
+    def trajectory(self, environment: Environment, segments: tuple[Segment, ...]) -> Trajectory:
+        """The record of a rollout whose ``environment`` has come to an outcome."""
         answer, outcome = environment.graph.answer, environment.outcome
         assert outcome is not None, "the loop ends with an outcome"
         return Trajectory(
             task=environment.task,
             graph=environment.graph,
-            segments=ledger.close(),
+            segments=segments,
             outcome=outcome,
             answer="" if answer is None else answer.text,
             policy=self.policy.fingerprint,

@@ -74,16 +74,4 @@ async def answer_from(agent: Agent, task: Task, graph: MemoryGraph) -> Trajector
         environment.answer(legal.action, forced=True)
     else:
         environment.abstain()
-    answer, outcome = environment.graph.answer, environment.outcome
-    assert outcome is not None, "answered or abstained"
-    return Trajectory(
-        task=task,
-        graph=environment.graph,
-        segments=(),
-        outcome=outcome,
-        answer="" if answer is None else answer.text,
-        policy=agent.policy.fingerprint,
-        memory=agent.memory.name,
-        index=agent.retriever.fingerprint,
-        counters=environment.counters,
-    )
+    return agent.trajectory(environment, ())

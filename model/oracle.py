@@ -21,6 +21,7 @@ from memory_graph.actions import Answer, Mark, Memorize, Search, render
 from memory_graph.graph import ROOT
 from memory_graph.parsing import parse
 from model.context import excerpt, headline
+from model.demonstrated import demonstrated
 from model.encoding import Encoder
 from model.memory.registry import MEMORIES
 from model.memory.universalrag import ROUTES
@@ -134,17 +135,7 @@ class Oracle:
         images = tuple(part for message in messages for part in message.parts if isinstance(part, ImageRef))
         if self._encoder is None:
             return Completion(text=text, images=images)
-        prompt = self._encoder.encode(messages)
-        tokens = (*self._encoder.text_ids(text), self._encoder.eos_id)
-        return Completion(
-            text=text,
-            prompt_ids=prompt.ids,
-            token_ids=tokens,
-            logprobs=(0.0,) * len(tokens),
-            images=prompt.images,
-            prompt_tokens=len(prompt.ids),
-            completion_tokens=len(tokens),
-        )
+        return demonstrated(self._encoder, messages, text)
 
     def _said(self, messages: Sequence[Message]) -> str:
         """What was meant; sometimes a mistake first, never where it would end the rollout."""

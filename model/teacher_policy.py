@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 from model.chat_endpoint import CompletingEndpoint, chat_messages, thoughtless
+from model.demonstrated import demonstrated
 from model.encoding import Encoder
 from model.endpoint_policy import REQUEST_SHAPE, drawing, images_of
 from model.picture_uris import PictureUris
@@ -52,17 +54,6 @@ class TeacherPolicy:
         prompt = chat_messages(messages, await self._pictures.of(images_of(messages)))
         reply = await self._client.complete(prompt, drawing(sampling))
         text = reply.text if self._thoughts else thoughtless(reply.text)
-        seen = self._encoder.encode(messages)
         is_cut = reply.finish_reason == "length" and bool(text)
-        ending = () if is_cut else (self._encoder.eos_id,)  # whose reply was cut off never said that it ends
-        tokens = (*self._encoder.text_ids(text), *ending)
-        return Completion(
-            text=text,
-            prompt_ids=seen.ids,
-            token_ids=tokens,
-            logprobs=(0.0,) * len(tokens),
-            images=seen.images,
-            finish_reason="length" if is_cut else "stop",
-            prompt_tokens=reply.prompt_tokens,
-            completion_tokens=reply.completion_tokens,
-        )
+        own = demonstrated(self._encoder, messages, text, is_cut=is_cut)
+        return replace(own, prompt_tokens=reply.prompt_tokens, completion_tokens=reply.completion_tokens)
