@@ -27,7 +27,7 @@ def group() -> None:
 def ggpo(  # noqa: PLR0913 - one parameter an option
     root: Root,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Runs of each objective.")] = 5,
-    updates: Annotated[int, typer.Option("--updates", min=1, help="Policy updates of a run.")] = 12,
+    updates: Annotated[int, typer.Option("--updates", min=1, help="Policy updates of a run.")] = 30,
     questions: Annotated[int, typer.Option("--questions", min=1, help="Questions of an update.")] = 16,
     group_size: Annotated[
         int, typer.Option("--group-size", min=2, help="Rollouts of one question in training.")
@@ -37,17 +37,17 @@ def ggpo(  # noqa: PLR0913 - one parameter an option
         typer.Option(
             "--mini-batches", min=1, help="Optimiser steps of an update; with 1 no ratio is clipped."
         ),
-    ] = 2,
+    ] = 1,
     learning_rate: Annotated[
         float,
         typer.Option("--learning-rate", min=0, help="At its highest; it falls to zero over a run."),
     ] = 3e-4,
     temperature: Annotated[
         float, typer.Option("--temperature", min=0, help="Of rollouts in training and of sampled answers.")
-    ] = 0.6,
+    ] = 1.0,
     parallel: Annotated[
         int, typer.Option("--parallel", min=1, help="Runs trained side by side; they share the threads.")
-    ] = 1,
+    ] = 2,
     arm: Annotated[
         list[str] | None,
         typer.Option(

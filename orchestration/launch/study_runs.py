@@ -57,20 +57,20 @@ class Study:
     arms: tuple[str, ...] = ARMS
     """Keys of ``model.algorithm.ALGORITHMS``."""
     seeds: int = 5
-    parallel: int = 1
+    parallel: int = 2
     """Runs trained side by side; they share the recipe's threads."""
-    updates: int = 12
+    updates: int = 30
     questions: int = 16
     """Questions of one update."""
     group_size: int = 8
     """Rollouts of one question."""
-    mini_batches: int = 2
+    mini_batches: int = 1
     """Optimiser steps of one update; with one every ratio is 1, and clipping cannot matter."""
     learning_rate: float = 3e-4
     """At its highest; it falls to zero over a run, so that the last weights, which are compared, are no noisy ones."""
     warmup_steps: int = 3
     """Optimiser steps in which it rises."""
-    temperature: float = 0.6
+    temperature: float = 1.0
     test_questions: int = 16
     """Unseen questions of each dataset."""
     samples: int = 4
@@ -79,7 +79,7 @@ class Study:
     """The cold start: folder below ``checkpoints/`` of the repository."""
     reward: RewardTerms = RewardTerms(judge=0.0, exact=1.0)  # noqa: RUF009 - frozen
     """What a rollout is worth. No judge is asked: the datasets' own metrics decide right and wrong throughout a study."""
-    worlds: MiniatureWorlds = MiniatureWorlds(train=16, val=3, test=6)  # noqa: RUF009 - frozen
+    worlds: MiniatureWorlds = MiniatureWorlds(train=48, val=4, test=8, questions=8)  # noqa: RUF009 - frozen
 
     def __post_init__(self) -> None:
         if not self.arms or min(self.seeds, self.parallel, self.test_questions) < 1:
@@ -105,6 +105,7 @@ class Study:
             warmup_steps=self.warmup_steps,
             decay=True,
             temperature=self.temperature,
+            reproducible=False,  # what is compared are seeds; decoding in step would only cost time
             checkpoint_every=max(1, self.updates // 4),
             validation=16,
             seed=seed,

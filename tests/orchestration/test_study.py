@@ -129,7 +129,7 @@ def test_a_whole_study_trains_every_objective_once_and_says_what_came_out(study:
     assert all("noise_share" in arm["training_steps"] for arm in document["arms"].values())
     page = (study.root / "reports/study-ggpo/index.html").read_text()
     assert set(document["pilot3"]["right"]) == {"full", "evidence", "random"}
-    assert "avg@2 at temperature 0.6" in page
+    assert "avg@2 at temperature 1" in page
     assert "GGPO" in page and "<svg" in page
     assert json.loads((study.root / "reports/study-ggpo/study.json").read_text())["schema_version"] == 1
 
