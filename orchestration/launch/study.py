@@ -60,7 +60,7 @@ COUNTERS = ("repeated_searches", "dead_ends", "searches", "completion_tokens")
 
 def run(study: Study) -> dict[str, Any]:
     """Make what is missing and return the figures; page and figures lie in ``reports/study-ggpo`` below the root."""
-    storage = prepare(study)
+    storage = prepare(study, _say)
     start = cold_start_weights(storage, study)
     before = answers(storage, study, COLD_START, start, "val")
     base = _score(before)
@@ -326,7 +326,8 @@ def _publish(storage: Storage, document: Mapping[str, Any], page: str) -> None:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    sys.stderr.write(f"{text}\n")  # one write, so that runs side by side do not share a line
+    sys.stderr.flush()
 
 
 def main(argv: Sequence[str] | None = None) -> int:

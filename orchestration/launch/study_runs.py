@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from assets.corpus import build_corpus
 from assets.index import build_index
+from infra.progress import LoggedProgress
 from infra.storage import Storage
 from model import checkpoint, trajectory_store
 from model.agent import Agent
@@ -36,6 +37,7 @@ from orchestration.run_config import RunConfig
 
 ARMS = ("ggpo", "gspo", "prune_at_random", "grpo")
 COLD_START = "cold_start"
+Say = Callable[[str], None]
 CLAIM = "study.json"  # below the root
 SHARED = (
     "updates",
@@ -137,7 +139,7 @@ def require_checkpoint(study: Study) -> None:
         raise ValueError(f"no checkpoint {study.checkpoint!r} ships; there are: {known}")
 
 
-def prepare(study: Study) -> Storage:
+def prepare(study: Study, say: Say) -> Storage:
     """Worlds, corpus and index below the study's root; nothing is built twice.
 
     Raises:
@@ -147,8 +149,9 @@ def prepare(study: Study) -> Storage:
     _claim(storage, study)
     raw = study.root / "raw"
     ensure_miniature(raw, study.worlds)
-    build_corpus(raw, storage)
-    build_index(storage)
+    progress = LoggedProgress(say)
+    build_corpus(raw, storage, progress=progress)
+    build_index(storage, progress=progress)
     return storage
 
 
@@ -170,7 +173,7 @@ def is_trained(storage: Storage, run: StudyRun) -> bool:
     return reached is not None and checkpoint.read(reached).update >= run.config.recipe.ggpo.updates
 
 
-def train_all(storage: Storage, study: Study, say: Callable[[str], None]) -> None:
+def train_all(storage: Storage, study: Study, say: Say) -> None:
     """Train what is not trained, ``study.parallel`` runs at a time, seed after seed.
 
     Raises:
@@ -180,7 +183,7 @@ def train_all(storage: Storage, study: Study, say: Callable[[str], None]) -> Non
 
     def make(number: int, run: StudyRun) -> None:
         say(f"study: run {number} of {len(every)}, {run.arm}, seed {run.seed}")
-        train(storage, study, run)
+        train(storage, study, run, say)
 
     with ThreadPoolExecutor(study.parallel) as pool:
         numbered = enumerate(every, start=1)
@@ -192,19 +195,28 @@ def train_all(storage: Storage, study: Study, say: Callable[[str], None]) -> Non
         each.result()
 
 
-def train(storage: Storage, study: Study, run: StudyRun) -> None:
+def train(storage: Storage, study: Study, run: StudyRun, say: Say) -> None:
     """Train one run in a process of its own, on from its last checkpoint.
 
     Raises:
-        ValueError: if it fails; its own lines went to standard error.
+        ValueError: if it fails; its own lines went to ``say``.
     """
     start = _folder(storage, run.config.cold_start_checkpoints)
     if checkpoint.latest(start) is None:
         unpack(study.checkpoint, start)
     started = command(Script.TRAIN_GGPO, run.config)
-    ended = subprocess.run(
-        started, env={**environ, **environment(run.config.recipe)}, check=False, stdout=subprocess.DEVNULL
-    )
+    surroundings = {**environ, **environment(run.config.recipe)}
+    with subprocess.Popen(
+        started,
+        env=surroundings,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    ) as ended:
+        assert ended.stderr is not None, "it is a pipe"
+        for line in ended.stderr:  # runs side by side speak at once: each line says whose it is
+            say(f"{run.arm} {run.seed}: {line.rstrip()}")
     if ended.returncode:
         raise ValueError(
             f"the run {run.config.name} ended with code {ended.returncode}; "
