@@ -14,7 +14,8 @@ from os import environ
 from pathlib import Path
 from typing import NamedTuple
 
-from assets.corpus import build_corpus
+from assets.corpus import build_corpus, built_datasets
+from assets.dataset import DATASETS
 from assets.index import build_index
 from infra.progress import LoggedProgress
 from infra.storage import Storage
@@ -148,9 +149,10 @@ def prepare(study: Study, say: Say) -> Storage:
     storage = Storage(str(study.root))
     _claim(storage, study)
     raw = study.root / "raw"
-    ensure_miniature(raw, study.worlds)
     progress = LoggedProgress(say)
-    build_corpus(raw, storage, progress=progress)
+    is_new = ensure_miniature(raw, study.worlds)
+    if is_new or not DATASETS.keys() <= set(built_datasets(storage)):
+        build_corpus(raw, storage, progress=progress)
     build_index(storage, progress=progress)
     return storage
 
