@@ -16,7 +16,14 @@ from model.protocols import Grader
 from model.records import Counters, Outcome, Task, Trajectory
 from model.reward import RewardWeights, reward
 from model.rollouts import Collection, Progress, collect, ordered_by_group
-from model.statistics import Interval, bootstrap_macro_mean, paired_difference, sign_test, wilson
+from model.statistics import (
+    Interval,
+    bootstrap_macro_mean,
+    crossed_mean,
+    paired_difference,
+    sign_test,
+    wilson,
+)
 
 GRADES_AT_ONCE = 32
 
@@ -165,6 +172,31 @@ def compare(first: Sequence[Trajectory], second: Sequence[Trajectory], *, seed: 
         p_value=sign_test([before[key] for key in shared], [after[key] for key in shared]),
         datasets={name: difference(keys) for name, keys in sorted(by_dataset.items())},
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeedComparison:
+    """What one objective does that another does not, run by run."""
+
+    by_seed: tuple[float, ...]
+    """Mean difference over the questions, of each pair of runs."""
+    difference: Interval
+    """Over runs and questions."""
+
+
+def compare_seeds(
+    first: Sequence[Sequence[Trajectory]], second: Sequence[Sequence[Trajectory]], *, seed: int = 0
+) -> SeedComparison:
+    """``second`` minus ``first``, a run each; a single ``first`` is the start of every ``second``.
+
+    Raises:
+        ValueError: if the numbers of runs do not fit.
+    """
+    starts = list(first) * len(second) if len(first) == 1 else list(first)
+    pairs = [(_rates(before), _rates(after)) for before, after in zip(starts, second, strict=True)]
+    shared = sorted(set.intersection(*(before.keys() & after.keys() for before, after in pairs)))
+    rows = [[after[key] - before[key] for key in shared] for before, after in pairs]
+    return SeedComparison(by_seed=tuple(_mean(row) for row in rows), difference=crossed_mean(rows, seed=seed))
 
 
 def table(evaluation: Evaluation) -> list[dict[str, object]]:

@@ -112,6 +112,12 @@ def _percent(found: Mapping[str, float | None] | None) -> str:
     return f"{value:.1f} ({low:.1f} to {high:.1f})"
 
 
+def _change(found: Mapping[str, Any]) -> str:
+    value, low, high = (100 * (found["difference"][name] or 0) for name in ("estimate", "low", "high"))
+    by_run = ", ".join(f"{100 * each:+.1f}" for each in found["by_seed"])
+    return f"{value:+.1f} points ({low:+.1f} to {high:+.1f}, over runs and questions); by run {by_run}"
+
+
 def _show(document: Mapping[str, Any]) -> None:
     study = document["study"]
     sampled = f"avg@{study['samples']} at {study['temperature']}, %"
@@ -128,10 +134,15 @@ def _show(document: Mapping[str, Any]) -> None:
     console = table_console()
     console.print(table)
     for each in document["comparisons"]:
-        change = each["difference"]
-        console.print(
-            f"{each['before']} -> {each['after']}: {100 * change['estimate']:+.1f} points "
-            f"({100 * change['low']:+.1f} to {100 * change['high']:+.1f}), p {each['p_value']:.3f}"
-        )
+        for how in ("greedy", "sampled"):
+            if (found := each[how]) is not None:
+                console.print(f"{each['before']} -> {each['after']}, {how}: {_change(found)}", soft_wrap=True)
+    again = document["pilot3"]
+    shares = ", ".join(f"{name} {_percent(share)}" for name, share in again["right"].items())
+    console.print(
+        f"{again['wrong_rollouts_with_evidence']} wrong rollouts of the cold start that found gold, answered again "
+        f"from the nodes of a cut, % right: {shares}",
+        soft_wrap=True,
+    )
     note("greedy answers first; training optimises answers drawn at its temperature (avg@k)")
     note("the page with curves: reports/study-ggpo/index.html below the root")

@@ -19,7 +19,7 @@ from infra.report_charts import Curve as Chart
 from infra.storage import Storage
 from memory_graph.credit import prune_reasons
 from model.algorithm import ALGORITHMS
-from model.evaluation import Evaluation, compare, summarise
+from model.evaluation import Evaluation, compare, compare_seeds, summarise
 from model.learning_curves import area, band, first_reaching, roughness
 from model.metrics import read_metrics
 from model.records import Trajectory
@@ -44,7 +44,8 @@ from orchestration.launch.study_runs import (
 )
 from orchestration.launch.train_ggpo import METRICS
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+Runs = Sequence[list[Trajectory]]  # a run each; the cold start is one
 TITLES = {
     COLD_START: "cold start",
     "ggpo": "GGPO",
@@ -64,9 +65,13 @@ def run(study: Study) -> dict[str, Any]:
     start = cold_start_weights(storage, study)
     before = answers(storage, study, COLD_START, start, "val")
     base = _score(before)
-    unseen: dict[str, list[Trajectory]] = {COLD_START: answers(storage, study, COLD_START, start, "test")}
-    drawn = {COLD_START: sampled_answers(storage, study, COLD_START, start)}
-    wrong = pilot3.cuttable(unseen[COLD_START])
+    greedy: dict[str, list[list[Trajectory]]] = {
+        COLD_START: [answers(storage, study, COLD_START, start, "test")]
+    }
+    drawn: dict[str, list[list[Trajectory]]] = {
+        COLD_START: [sampled_answers(storage, study, COLD_START, start)]
+    }
+    wrong = pilot3.cuttable(greedy[COLD_START][0])
     again = pilot3_answers(storage, study, start, wrong)
     curves: dict[str, list[list[tuple[int, float]]]] = {arm: [] for arm in study.arms}
     rewards: dict[str, list[list[float]]] = {arm: [] for arm in study.arms}
@@ -76,8 +81,8 @@ def run(study: Study) -> dict[str, Any]:
     for each in every:
         name = f"{each.arm}-{each.seed}"
         final = final_weights(storage, each)
-        unseen.setdefault(each.arm, []).extend(answers(storage, study, name, final, "test"))
-        drawn.setdefault(each.arm, []).extend(sampled_answers(storage, study, name, final))
+        greedy.setdefault(each.arm, []).append(answers(storage, study, name, final, "test"))
+        drawn.setdefault(each.arm, []).append(sampled_answers(storage, study, name, final))
         records = _records(storage, each)
         curves[each.arm].append([(0, base), *_validations(records)])
         rewards[each.arm].append([record["mean_reward"] for record in records])
@@ -85,9 +90,14 @@ def run(study: Study) -> dict[str, Any]:
             sum(record["num_pruned"] for record in records)
             / max(1, sum(record["num_segments"] for record in records))
         )
-    results = {name: summarise(found) for name, found in unseen.items()}
+    results = {name: summarise(_flat(found)) for name, found in greedy.items()}
     document = _document(study, results, curves, rewards, pruned)
-    document["sampled"] = {name: sampled_accuracy(found) for name, found in drawn.items() if found}
+    document["sampled"] = {
+        name: sampled_accuracy(_flat(found)) for name, found in drawn.items() if study.samples
+    }
+    for each in document["comparisons"]:
+        for how, found in (("greedy", greedy), ("sampled", drawn)):
+            each[how] = _by_seed(found[each["before"]], found[each["after"]])
     document["pilot3"] = pilot3.compared(again, wrong)
     for arm in study.arms:
         of_arm = (one for each in every if each.arm == arm for one in training_rollouts(storage, each))
@@ -177,6 +187,18 @@ def _compared(first: Evaluation, second: Evaluation) -> dict[str, Any]:
     }
 
 
+def _by_seed(first: Runs, second: Runs) -> dict[str, Any] | None:
+    """Differences run by run, with an interval over runs and questions; None where nothing was answered."""
+    if not first[0]:
+        return None
+    found = compare_seeds(first, second)
+    return {"by_seed": list(found.by_seed), "difference": finite(found.difference._asdict())}
+
+
+def _flat(found: Runs) -> list[Trajectory]:
+    return [each for one in found for each in one]
+
+
 def _means(found: Evaluation) -> dict[str, float]:
     ran = [each.counters for each in found.trajectories]
     return {name: sum(getattr(each, name) for each in ran) / max(1, len(ran)) for name in COUNTERS}
@@ -233,6 +255,7 @@ def _page(
             ),
             facts=(
                 *((_title(name), _fact(value)) for name, value in document["arms"].items()),
+                *_seed_facts(document),
                 *_sampled_facts(document),
                 *_pilot3_facts(document["pilot3"]),
             ),
@@ -273,6 +296,23 @@ def _fact(arm: Mapping[str, Any]) -> str:
     shown.append(("redundant steps of right training rollouts", redundant))
     figures = ", ".join(f"{name} {value:.3f}" for name, value in shown if value is not None)
     return f"{arm['seeds']} seeds: {figures}"
+
+
+def _seed_facts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Every comparison with what another set of runs would leave of it."""
+    return [
+        (f"{_title(each['before'])} -> {_title(each['after'])}, {how}", seeds_line(each[how]))
+        for each in document["comparisons"]
+        for how in ("greedy", "sampled")
+        if each[how] is not None
+    ]
+
+
+def seeds_line(found: Mapping[str, Any]) -> str:
+    """``+4.1 points (+1.0 to +7.2 over runs and questions); by run +3.5, +4.9``."""
+    value, low, high = (100 * (found["difference"][name] or 0) for name in ("estimate", "low", "high"))
+    by_run = ", ".join(f"{100 * each:+.1f}" for each in found["by_seed"])
+    return f"{value:+.1f} points ({low:+.1f} to {high:+.1f} over runs and questions); by run {by_run}"
 
 
 def _sampled_facts(document: Mapping[str, Any]) -> list[tuple[str, str]]:

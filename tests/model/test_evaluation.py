@@ -11,7 +11,7 @@ import pytest
 from memory_graph.actions import Answer, render
 from memory_graph.graph import MemoryGraph, SearchNode
 from model.agent import Agent
-from model.evaluation import compare, evaluate, gold_recall, grade_all, noted, summarise, table
+from model.evaluation import compare, compare_seeds, evaluate, gold_recall, grade_all, noted, summarise, table
 from model.memory.closed_book import ClosedBook
 from model.prompts import COMPACT
 from model.records import Counters, Outcome, Task, Trajectory
@@ -127,6 +127,16 @@ def test_runs_are_compared_over_the_questions_both_have_scored():
     assert found.difference.estimate == pytest.approx(5 / 6) and found.difference.excludes_zero
     assert found.p_value == pytest.approx(0.0625)  # five gains, no loss
     assert found.datasets["d"].estimate == pytest.approx(5 / 6)
+
+
+def test_seeds_are_compared_in_pairs_or_with_the_one_start_of_all():
+    start = [trajectory("1", correct=False), trajectory("2", correct=True)]
+    better = [trajectory("1", correct=True), trajectory("2", correct=True)]
+    found = compare_seeds([start], [better, start])
+    assert found.by_seed == (0.5, 0.0) and found.difference.estimate == 0.25
+    assert compare_seeds([better, start], [better, start]).by_seed == (0.0, 0.0)
+    with pytest.raises(ValueError):
+        compare_seeds([start, start], [better])
 
 
 def test_rollouts_of_one_question_count_as_their_mean():

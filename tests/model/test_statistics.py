@@ -12,6 +12,7 @@ from model.statistics import (
     UNKNOWN,
     bootstrap_macro_mean,
     bootstrap_mean,
+    crossed_mean,
     paired_difference,
     sign_test,
     standard_error,
@@ -111,3 +112,20 @@ def test_sign_test_by_hand():
     # one gain, one loss: everything is as extreme
     assert sign_test([0.0, 1.0], [1.0, 0.0]) == 1.0
     assert sign_test([1.0], [1.0]) == 1.0
+
+
+def test_a_table_of_one_run_is_as_uncertain_as_its_questions():
+    values = [0.0, 1.0, 1.0, 0.0, 1.0, 1.0]
+    one, plain = crossed_mean([values]), bootstrap_mean(values)
+    assert one.estimate == plain.estimate
+    assert one.low == pytest.approx(plain.low, abs=0.02) and one.high == pytest.approx(plain.high, abs=0.02)
+
+
+def test_runs_that_disagree_widen_the_interval_though_every_question_of_a_run_agrees():
+    # two of four rows all ones, two all zeros: the mean of four redrawn rows is 0 or 1 with (1/2)^4 = 6.25 % each, so
+    # both 2.5 % points are the bounds themselves; over the questions alone nothing would vary
+    found = crossed_mean([[1.0] * 5, [0.0] * 5, [1.0] * 5, [0.0] * 5])
+    assert found == pytest.approx((0.5, 0.0, 1.0))
+    assert crossed_mean([]) == pytest.approx(UNKNOWN, nan_ok=True)
+    with pytest.raises(ValueError, match="equal lengths"):
+        crossed_mean([[1.0], [1.0, 0.0]])

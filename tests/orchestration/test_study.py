@@ -125,13 +125,16 @@ def test_a_whole_study_trains_every_objective_once_and_says_what_came_out(study:
         ("cold_start", "gspo"),
         ("gspo", "ggpo"),
     ]
+    assert all(
+        len(each[how]["by_seed"]) == 1 for each in document["comparisons"] for how in ("greedy", "sampled")
+    )
     assert set(document["sampled"]) == {"cold_start", "ggpo", "gspo"}
     assert all("noise_share" in arm["training_steps"] for arm in document["arms"].values())
     page = (study.root / "reports/study-ggpo/index.html").read_text()
     assert set(document["pilot3"]["right"]) == {"full", "evidence", "random"}
     assert "avg@2 at temperature 1" in page
     assert "GGPO" in page and "<svg" in page
-    assert json.loads((study.root / "reports/study-ggpo/study.json").read_text())["schema_version"] == 1
+    assert json.loads((study.root / "reports/study-ggpo/study.json").read_text())["schema_version"] == 2
 
     storage_files = sorted(study.root.glob("checkpoints/*/*/manifest.json"))
     before = [file.stat().st_mtime_ns for file in storage_files]
