@@ -242,7 +242,7 @@ class Recipe:
 
 def quickstart() -> Recipe:
     """Minutes on two cores, from the cold start that ships."""
-    return Recipe(name="quickstart", ggpo=Ggpo(learning_rate=4e-4, warmup_steps=3, decay=True))
+    return Recipe(name="quickstart", ggpo=Ggpo(learning_rate=3e-4, warmup_steps=2, decay=True))
 
 
 def miniature() -> Recipe:
@@ -271,7 +271,16 @@ def longer() -> Recipe:
         base,
         name="longer",
         worlds=replace(base.worlds, train=48, val=4, test=8, questions=8),
-        ggpo=replace(base.ggpo, updates=60, questions=24, checkpoint_every=10),
+        ggpo=replace(
+            base.ggpo,
+            reward=RewardTerms(judge=0.6, format=0.1, retrieval=0.3),
+            updates=50,
+            questions=24,
+            checkpoint_every=10,
+            keep_every=10,
+            validation=8,
+            reproducible=False,
+        ),
         evaluation=replace(base.evaluation, methods=("cold_start", "ggpo"), questions=32),
         threads=1,
     )

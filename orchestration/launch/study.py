@@ -34,12 +34,12 @@ from orchestration.launch.study_runs import (
     answers,
     cold_start_weights,
     final_weights,
+    make_all,
     pilot3_answers,
     prepare,
     require_checkpoint,
     runs,
     sampled_answers,
-    train_all,
     training_rollouts,
 )
 from orchestration.launch.train_ggpo import METRICS
@@ -76,13 +76,12 @@ def run(study: Study) -> dict[str, Any]:
     curves: dict[str, list[list[tuple[int, float]]]] = {arm: [] for arm in study.arms}
     rewards: dict[str, list[list[float]]] = {arm: [] for arm in study.arms}
     pruned: dict[str, list[float]] = {arm: [] for arm in study.arms}
-    train_all(storage, study, _say)
+    make_all(storage, study, _say)
     every = list(runs(study))
     for each in every:
-        name = f"{each.arm}-{each.seed}"
         final = final_weights(storage, each)
-        greedy.setdefault(each.arm, []).append(answers(storage, study, name, final, "test"))
-        drawn.setdefault(each.arm, []).append(sampled_answers(storage, study, name, final))
+        greedy.setdefault(each.arm, []).append(answers(storage, study, each.name, final, "test"))
+        drawn.setdefault(each.arm, []).append(sampled_answers(storage, study, each.name, final))
         records = _records(storage, each)
         curves[each.arm].append([(0, base), *_validations(records)])
         rewards[each.arm].append([record["mean_reward"] for record in records])

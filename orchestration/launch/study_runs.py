@@ -8,11 +8,14 @@ import asyncio
 import json
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, replace
+from multiprocessing import get_context
 from os import environ
 from pathlib import Path
 from typing import NamedTuple
+
+import torch
 
 from assets.corpus import build_corpus, built_datasets
 from assets.dataset import DATASETS
@@ -109,7 +112,7 @@ class Study:
             decay=True,
             temperature=self.temperature,
             reproducible=False,  # what is compared are seeds; decoding in step would only cost time
-            checkpoint_every=max(1, self.updates // 4),
+            checkpoint_every=max(1, self.updates // 3),
             validation=16,
             seed=seed,
         )
@@ -123,6 +126,11 @@ class StudyRun(NamedTuple):
     arm: str
     seed: int
     config: RunConfig
+
+    @property
+    def name(self) -> str:
+        """Of its answers."""
+        return f"{self.arm}-{self.seed}"
 
 
 def runs(study: Study) -> Iterator[StudyRun]:
@@ -175,26 +183,51 @@ def is_trained(storage: Storage, run: StudyRun) -> bool:
     return reached is not None and checkpoint.read(reached).update >= run.config.recipe.ggpo.updates
 
 
-def train_all(storage: Storage, study: Study, say: Say) -> None:
-    """Train what is not trained, ``study.parallel`` runs at a time, seed after seed.
+def make_all(storage: Storage, study: Study, say: Say) -> None:
+    """Train what is not trained and answer the unseen questions, ``study.parallel`` runs at a time, seed after seed.
 
     Raises:
         ValueError: if a run fails; those that are under way are ended first, the others not begun.
     """
     every = list(runs(study))
+    threads = study.recipe(study.arms[0], 0).threads
+    fresh = get_context("spawn")  # a fork of a process that has run torch may hang
 
     def make(number: int, run: StudyRun) -> None:
-        say(f"study: run {number} of {len(every)}, {run.arm}, seed {run.seed}")
-        train(storage, study, run, say)
+        if not is_trained(storage, run):
+            say(f"study: run {number} of {len(every)}, {run.arm}, seed {run.seed}")
+            train(storage, study, run, say)
+        if not is_answered(storage, study, run):
+            say(f"study: {run.arm}, seed {run.seed} answers the unseen questions")
+            answering.submit(answer, study, run).result()
 
-    with ThreadPoolExecutor(study.parallel) as pool:
-        numbered = enumerate(every, start=1)
-        begun = [pool.submit(make, number, run) for number, run in numbered if not is_trained(storage, run)]
+    with (
+        ProcessPoolExecutor(
+            study.parallel, mp_context=fresh, initializer=torch.set_num_threads, initargs=(threads,)
+        ) as answering,
+        ThreadPoolExecutor(study.parallel) as training,
+    ):
+        begun = [training.submit(make, number, run) for number, run in enumerate(every, start=1)]
         done, left = wait(begun, return_when=FIRST_EXCEPTION)
         for each in left:
             each.cancel()
-    for each in done:
-        each.result()
+    for each in begun:
+        if each in done:
+            each.result()
+
+
+def is_answered(storage: Storage, study: Study, run: StudyRun) -> bool:
+    """Whether every answer of the run to unseen questions is stored."""
+    names = [_greedy_name(run.name, "test"), *([_sampled_name(run.name, study)] if study.samples else [])]
+    return all(_file(storage, name).exists() for name in names)
+
+
+def answer(study: Study, run: StudyRun) -> None:
+    """Answer the unseen questions with the run's last weights, greedily and sampled, unless that is stored."""
+    storage = Storage(str(study.root))
+    final = final_weights(storage, run)
+    answers(storage, study, run.name, final, "test")
+    sampled_answers(storage, study, run.name, final)
 
 
 def train(storage: Storage, study: Study, run: StudyRun, say: Say) -> None:
@@ -229,7 +262,9 @@ def train(storage: Storage, study: Study, run: StudyRun, say: Say) -> None:
 def answers(storage: Storage, study: Study, name: str, weights: Path, split: str) -> list[Trajectory]:
     """Greedy, graded rollouts of every question of ``split`` by the checkpoint ``weights``, stored under ``name``."""
     tasks = tasks_of_split(storage, split, per_dataset=study.test_questions if split == "test" else None)
-    return _stored(storage, f"{name}-{split}", lambda: _answered(storage, study, weights, tasks, samples=0))
+    return _stored(
+        storage, _greedy_name(name, split), lambda: _answered(storage, study, weights, tasks, samples=0)
+    )
 
 
 def sampled_answers(storage: Storage, study: Study, name: str, weights: Path) -> list[Trajectory]:
@@ -237,8 +272,11 @@ def sampled_answers(storage: Storage, study: Study, name: str, weights: Path) ->
     if not study.samples:
         return []
     tasks = tasks_of_split(storage, "test", per_dataset=study.test_questions)
-    file = f"{name}-test-sampled-{study.samples}"
-    return _stored(storage, file, lambda: _answered(storage, study, weights, tasks, samples=study.samples))
+    return _stored(
+        storage,
+        _sampled_name(name, study),
+        lambda: _answered(storage, study, weights, tasks, samples=study.samples),
+    )
 
 
 def training_rollouts(storage: Storage, run: StudyRun) -> Iterator[Trajectory]:
@@ -247,9 +285,21 @@ def training_rollouts(storage: Storage, run: StudyRun) -> Iterator[Trajectory]:
         yield from trajectory_store.read(file)
 
 
+def _greedy_name(name: str, split: str) -> str:
+    return f"{name}-{split}"
+
+
+def _sampled_name(name: str, study: Study) -> str:
+    return f"{name}-test-sampled-{study.samples}"
+
+
+def _file(storage: Storage, name: str) -> Path:
+    return _folder(storage, "trajectories/study") / f"{name}.parquet"
+
+
 def _stored(storage: Storage, name: str, make: Callable[[], Sequence[Trajectory]]) -> list[Trajectory]:
     """The trajectories of that name, made if they are not there; a file is whole or missing."""
-    file = _folder(storage, "trajectories/study") / f"{name}.parquet"
+    file = _file(storage, name)
     if not file.exists():
         found = make()
         file.parent.mkdir(parents=True, exist_ok=True)

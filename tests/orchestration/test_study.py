@@ -77,7 +77,7 @@ def test_a_failed_run_is_said_and_no_other_is_begun_after_it(tmp_path: Path, mon
 
     monkeypatch.setattr(study_runs, "train", failing)
     with pytest.raises(ValueError, match="study-ggpo-0 ended"):
-        study_runs.train_all(Storage(str(tmp_path)), Study(root=tmp_path), lambda text: None)
+        study_runs.make_all(Storage(str(tmp_path)), Study(root=tmp_path), lambda text: None)
     assert begun[0] == "study-ggpo-0" and len(begun) < len(list(runs(Study(root=tmp_path))))
 
 
