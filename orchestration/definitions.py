@@ -18,6 +18,7 @@ from orchestration.launching import GRACE_S
 from orchestration.miniature_assets import raw_miniature
 from orchestration.resources import RawFolderResource, RecipeResource, StorageResource
 from orchestration.training_assets import cold_start_checkpoint, ggpo_checkpoint
+from orchestration.whole_lines import WholeLineMessageReader
 
 ASSETS = [raw_miniature, corpus, index, cold_start_checkpoint, ggpo_checkpoint, evaluation, report]
 
@@ -28,7 +29,9 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
         "storage": StorageResource(),
         "raw": RawFolderResource(),
         "recipe": RecipeResource(),
-        "pipes": dg.PipesSubprocessClient(termination_timeout_seconds=GRACE_S + 6),
+        "pipes": dg.PipesSubprocessClient(
+            message_reader=WholeLineMessageReader(), termination_timeout_seconds=GRACE_S + 6
+        ),
     }
     return dg.Definitions(
         assets=ASSETS,

@@ -7,7 +7,7 @@ import base64
 import json
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 import dagster as dg
@@ -59,16 +59,20 @@ def command(
 
     With a ``hostfile`` the runner of DeepSpeed starts a launcher on each of its hosts over ssh.
     """
-    supervisor = [sys.executable, "-m", "infra.supervisor", "--grace-s", str(GRACE_S), "--"]
     module = [f"orchestration.launch.{script}", "--config-json", config.to_json()]
     if ranks is None:
-        return [*supervisor, sys.executable, "-m", *module]
+        return supervised([sys.executable, "-m", *module])
     if hostfile is not None:
         runner = [sys.executable, "-m", "deepspeed.launcher.runner", "--hostfile", hostfile]
-        return [*supervisor, *runner, "--no_local_rank", "--module", *module]
+        return supervised([*runner, "--no_local_rank", "--module", *module])
     world = base64.urlsafe_b64encode(json.dumps({"localhost": list(range(ranks))}).encode()).decode()
     launcher = [sys.executable, "-m", "deepspeed.launcher.launch", "--quiet", "--no_local_rank", "--module"]
-    return [*supervisor, *launcher, f"--world_info={world}", f"--master_port={_free_port()}", *module]
+    return supervised([*launcher, f"--world_info={world}", f"--master_port={_free_port()}", *module])
+
+
+def supervised(started: Sequence[str]) -> list[str]:
+    """The command under a supervisor that ends it, and all that it started, when whoever asked for it is gone."""
+    return [sys.executable, "-m", "infra.supervisor", "--grace-s", str(GRACE_S), "--", *started]
 
 
 def environment(recipe: Recipe) -> Mapping[str, str]:

@@ -7,15 +7,15 @@ first, so that a study that was stopped has every objective as often as the othe
 import asyncio
 import json
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, replace
-from multiprocessing import get_context
 from os import environ
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
+from pydantic import TypeAdapter
 
 from assets.corpus import build_corpus, built_datasets
 from assets.dataset import DATASETS
@@ -33,7 +33,7 @@ from orchestration.launch import pilot3
 from orchestration.launch.agents import GREEDY, World, load
 from orchestration.launch.cold_start import SHIPPED, unpack
 from orchestration.launch.join import MetricGrader, tasks_of_split
-from orchestration.launching import Script, command, environment
+from orchestration.launching import Script, command, environment, supervised
 from orchestration.miniature_assets import ensure_miniature
 from orchestration.recipes import Ggpo, MiniatureWorlds, Recipe, quickstart
 from orchestration.reward_options import RewardTerms
@@ -190,24 +190,17 @@ def make_all(storage: Storage, study: Study, say: Say) -> None:
         ValueError: if a run fails; those that are under way are ended first, the others not begun.
     """
     every = list(runs(study))
-    threads = study.recipe(study.arms[0], 0).threads
-    fresh = get_context("spawn")  # a fork of a process that has run torch may hang
 
     def make(number: int, run: StudyRun) -> None:
         if not is_trained(storage, run):
             say(f"study: run {number} of {len(every)}, {run.arm}, seed {run.seed}")
             train(storage, study, run, say)
         if not is_answered(storage, study, run):
-            say(f"study: {run.arm}, seed {run.seed} answers the unseen questions")
-            answering.submit(answer, study, run).result()
+            say(f"{run.arm} {run.seed}: answers the unseen questions")
+            _ran(_answering(study, run), run, say)
 
-    with (
-        ProcessPoolExecutor(
-            study.parallel, mp_context=fresh, initializer=torch.set_num_threads, initargs=(threads,)
-        ) as answering,
-        ThreadPoolExecutor(study.parallel) as training,
-    ):
-        begun = [training.submit(make, number, run) for number, run in enumerate(every, start=1)]
+    with ThreadPoolExecutor(study.parallel) as pool:
+        begun = [pool.submit(make, number, run) for number, run in enumerate(every, start=1)]
         done, left = wait(begun, return_when=FIRST_EXCEPTION)
         for each in left:
             each.cancel()
@@ -239,22 +232,30 @@ def train(storage: Storage, study: Study, run: StudyRun, say: Say) -> None:
     start = _folder(storage, run.config.cold_start_checkpoints)
     if checkpoint.latest(start) is None:
         unpack(study.checkpoint, start)
-    started = command(Script.TRAIN_GGPO, run.config)
-    surroundings = {**environ, **environment(run.config.recipe)}
+    _ran(command(Script.TRAIN_GGPO, run.config), run, say)
+
+
+def _answering(study: Study, run: StudyRun) -> list[str]:
+    told = ["--study-json", TypeAdapter(Study).dump_json(study).decode(), "--run", run.name]
+    return supervised([sys.executable, "-m", "orchestration.launch.study_answers", *told])
+
+
+def _ran(command: Sequence[str], run: StudyRun, say: Say) -> None:
+    """The command, to its end; ``ValueError`` if it fails."""
     with subprocess.Popen(
-        started,
-        env=surroundings,
+        command,
+        env={**environ, **environment(run.config.recipe)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
         errors="replace",
-    ) as ended:
-        assert ended.stderr is not None, "it is a pipe"
-        for line in ended.stderr:  # runs side by side speak at once: each line says whose it is
+    ) as process:
+        assert process.stderr is not None, "it is a pipe"
+        for line in process.stderr:  # runs side by side speak at once: each line says whose it is
             say(f"{run.arm} {run.seed}: {line.rstrip()}")
-    if ended.returncode:
+    if process.returncode:
         raise ValueError(
-            f"the run {run.config.name} ended with code {ended.returncode}; "
+            f"the run {run.config.name} ended with code {process.returncode}; "
             "the same command goes on after its last checkpoint"
         )
 
