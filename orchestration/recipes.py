@@ -89,6 +89,14 @@ class Ggpo:
     """Key of ``model.algorithm.ALGORITHMS``."""
     reward: RewardTerms = field(default_factory=RewardTerms)
     """What a rollout is worth. Right or wrong in pruning and drawing is the verdict, whatever the weights."""
+    kl_coefficient: float = 0.0
+    """Weight of the divergence from the cold start, nats a token. It costs a second forward pass of every segment, and holds
+    what the cold start is sure of, such as the form of a reply."""
+    normalise_std: bool | None = None
+    """Whether the centred rewards of a question are divided by their deviation; None is the algorithm's own."""
+    denominator: str | None = None
+    """What the sum over the segments of a question is divided by, a value of ``model.algorithm.Denominator``; None is the
+    algorithm's own."""
     clip_low: float | None = None
     """Lower clip distance of the ratio; None is the algorithm's own. GGPO's 3e-4 suits segments of a thousand tokens."""
     clip_high: float | None = None
@@ -174,6 +182,8 @@ class Ggpo:
             raise ValueError(
                 f"resamples, lora_rank, kept_visual_tokens and warmup_steps must not be negative: {self}"
             )
+        if not 0 <= self.kl_coefficient < math.inf:
+            raise ValueError(f"kl_coefficient must not be negative: {self}")
         if not (0 < self.adam_epsilon < math.inf and 0 < self.learning_rate < math.inf):
             raise ValueError(f"adam_epsilon and learning_rate must be positive: {self}")
         low, high = self.clip_low, self.clip_high

@@ -26,9 +26,10 @@ from infra.storage import Storage
 from infra.trackers import tracker
 from model import checkpoint, trajectory_store
 from model.advantage import with_advantages
-from model.algorithm import ALGORITHMS, Algorithm, Schedule
+from model.algorithm import ALGORITHMS, Algorithm, Denominator, Schedule
 from model.batches import InputBuilder
 from model.engine import Engine, EngineConfig
+from model.logprobs import TokenLogprobs
 from model.lora import Lora
 from model.metrics import MetricsWriter, UpdateMetrics, read_metrics
 from model.parity import ParityConfig, bf16_parity
@@ -68,8 +69,13 @@ def train(config: RunConfig, reporter: Reporter) -> None:
         rollouts.pull()
         # adapters go on from the weights they were attached to; a checkpoint's own have them merged in
         start = None if recipe.ggpo.lora_rank else resumed
-        weights = load(start or chosen(cold_start.pull(), what="cold_start"), bf16=recipe.ggpo.bf16)
-        run = Run(config, storage, weights, reporter, verdicts=metrics.path)
+        bf16, is_anchored = recipe.ggpo.bf16, recipe.ggpo.kl_coefficient > 0
+        begun = None if start and not is_anchored else chosen(cold_start.pull(), what="cold_start")
+        first = start or begun
+        assert first is not None, "chosen raises where there is none"
+        weights = load(first, bf16=bf16)
+        anchor = load(begun, bf16=bf16) if begun and is_anchored else None
+        run = Run(config, storage, weights, reporter, verdicts=metrics.path, anchor=anchor)
         run.start(resumed, rollouts.path)
         writer = MetricsWriter(metrics.path / METRICS, resume_at=run.trainer.updates) if rank() == 0 else None
         with track(names, metrics.path, config.name, reporter) as tracking:
@@ -103,7 +109,14 @@ class Run:
     """A policy under training with everything it needs: engine, trainer, agent, questions."""
 
     def __init__(
-        self, config: RunConfig, storage: Storage, weights: Weights, reporter: Reporter, *, verdicts: Path
+        self,
+        config: RunConfig,
+        storage: Storage,
+        weights: Weights,
+        reporter: Reporter,
+        *,
+        verdicts: Path,
+        anchor: Weights | None = None,
     ) -> None:
         self._recipe, self._reporter, self._weights = config.recipe, reporter, weights
         ggpo = config.recipe.ggpo
@@ -121,6 +134,7 @@ class Run:
             InputBuilder(encoder=self._encoder, media=world.media),
             algorithm=algorithm_of(ggpo),
             parity=bf16_parity() if ggpo.bf16 else ParityConfig(),
+            reference=None if anchor is None else _reference(anchor, self.engine),
         )
         memory = world.memory("vimrag", self._encoder, training=True)
         self._agent = world.agent(self._source.policy, memory, temperature=ggpo.temperature)
@@ -314,13 +328,24 @@ def algorithm_of(ggpo: Ggpo) -> Algorithm:
     """The objective of that name with the recipe's group size and clip; ``ValueError`` names those there are."""
     if ggpo.algorithm not in ALGORITHMS:
         raise ValueError(f"unknown algorithm {ggpo.algorithm!r}; known: {', '.join(ALGORITHMS)}")
-    own = ALGORITHMS[ggpo.algorithm]()
+    chosen_here = {
+        "clip_low": ggpo.clip_low,
+        "clip_high": ggpo.clip_high,
+        "normalise_std": ggpo.normalise_std,
+        "denominator": None if ggpo.denominator is None else Denominator(ggpo.denominator),
+    }
     return replace(
-        own,
+        ALGORITHMS[ggpo.algorithm](),
         group_size=ggpo.group_size,
-        clip_low=own.clip_low if ggpo.clip_low is None else ggpo.clip_low,
-        clip_high=own.clip_high if ggpo.clip_high is None else ggpo.clip_high,
+        kl_coefficient=ggpo.kl_coefficient,
+        **{name: value for name, value in chosen_here.items() if value is not None},
     )
+
+
+def _reference(anchor: Weights, engine: Engine) -> TokenLogprobs:
+    """What the divergence is measured from: the anchor's weights, never trained, at the temperature of the rollouts."""
+    wrapped = TokenLogprobs(anchor.model, temperature=engine.config.temperature)
+    return wrapped.to(engine.device).requires_grad_(False).eval()
 
 
 def schedule_of(ggpo: Ggpo) -> Schedule:

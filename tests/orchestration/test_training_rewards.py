@@ -8,7 +8,7 @@ import pytest
 
 from memory_graph.actions import Answer, Mark, Memorize, Search
 from model.agent import Agent
-from model.algorithm import ALGORITHMS
+from model.algorithm import ALGORITHMS, Denominator
 from model.environment import MINIATURE_LIMITS
 from model.memory.registry import memory_policy
 from model.prompts import COMPACT
@@ -148,3 +148,13 @@ def test_a_decaying_rate_reaches_nearly_nothing_at_the_last_step():
     assert rates[:3] == [5e-4, 1e-3, 1e-3] and rates == sorted(rates[:2]) + sorted(rates[2:], reverse=True)
     assert rates[-1] == pytest.approx(1e-3 / 8)
     assert schedule_of(replace(plan, decay=False)).rate(9) == 1e-3
+
+
+def test_divergence_deviation_and_denominator_are_the_recipes():
+    plan = Ggpo(kl_coefficient=0.1, normalise_std=False, denominator="rollouts")
+    made = algorithm_of(plan)
+    assert (made.kl_coefficient, made.normalise_std, made.denominator) == (0.1, False, Denominator.ROLLOUTS)
+    with pytest.raises(ValueError, match="nothing"):
+        algorithm_of(Ggpo(denominator="nothing"))
+    with pytest.raises(ValueError, match="kl_coefficient"):
+        Ggpo(kl_coefficient=-1.0)

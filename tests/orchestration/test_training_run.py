@@ -19,6 +19,7 @@ from infra.storage import Storage
 from memory_graph.graph import MemoryGraph
 from model import checkpoint, trajectory_store
 from model.fingerprint import of_weights
+from model.metrics import read_metrics
 from model.records import Outcome, Task, Trajectory
 from orchestration.definitions import build_defs
 from orchestration.launch import ahead, cold_start, evaluate, report, rollout_phase, train_ggpo
@@ -298,3 +299,15 @@ def test_a_step_that_comes_too_early_says_which_job_is_missing(tmp_path: Path, r
         train_ggpo.train(config_of(tmp_path, recipe), Heard())
     with pytest.raises(ValueError, match="run the job evaluate first"):
         report.run(config_of(tmp_path, recipe), Heard())
+
+
+def test_a_run_that_is_held_to_its_cold_start_says_how_far_it_went(root: Path, recipe: Recipe):
+    # one update of equal rewards: only the divergence could move the weights, and from the start itself it is zero
+    held = replace(recipe, ggpo=replace(recipe.ggpo, kl_coefficient=0.1))
+    config = RunConfig(root=str(root), name="held", recipe=held)
+    shutil.copytree(root / config_of(root, recipe).cold_start_checkpoints, root / config.cold_start_checkpoints)
+    heard = Heard()
+    train_ggpo.train(config, heard)
+    (record,) = read_metrics(root / config.metrics / "ggpo.jsonl")
+    assert record["divergence"] == pytest.approx(0.0, abs=1e-6)
+    assert heard.metadata["updates"] == 1
