@@ -220,6 +220,11 @@ def inputs_of(path: Path) -> dict[str, str]:
     return dict(_read_json(path / MANIFEST)["inputs"])
 
 
+def params_of(path: Path) -> dict[str, Any]:
+    """What the run told the manifest of a finished checkpoint about itself."""
+    return dict(_read_json(path / MANIFEST)["params"])
+
+
 def _manifest(
     directory: Path, params: Mapping[str, Any], progress: Progress, inputs: Mapping[str, str] | None = None
 ) -> dict[str, Any]:

@@ -116,7 +116,10 @@ def crossed_mean(
     """Mean of a table of runs by questions, with an interval that holds for other runs and for other questions.
 
     Rows and columns are redrawn independently and the cells where they cross averaged (the pigeonhole bootstrap, Owen 2007,
-    Ann. Appl. Stat. 1(2)), which errs towards too wide an interval. With one row only questions vary. Unknown for an empty table.
+    Ann. Appl. Stat. 1(2)). Redrawing n of n values understates their variance by (n - 1) / n, which matters for a handful of
+    runs: deviations from equal weights are scaled up by the root of its inverse. What is left is that a normal takes the place
+    of Student's distribution: where runs are all that varies, five of them give about 88 % coverage for 95 %. With one row
+    only questions vary. Unknown for an empty table.
 
     Raises:
         ValueError: if the rows differ in length.
@@ -127,7 +130,9 @@ def crossed_mean(
         raise ValueError(f"rows of a table need equal lengths, got {[len(row) for row in table]}")
     cells = np.asarray(table, dtype=np.float64)
     random = np.random.default_rng(seed)
-    rows, columns = (random.multinomial(size, [1 / size] * size, resamples) / size for size in cells.shape)
+    runs, questions = cells.shape
+    rows = 1 / runs + (_redrawn(runs, resamples, random) - 1 / runs) * math.sqrt(runs / max(1, runs - 1))
+    columns = _redrawn(questions, resamples, random)
     means = ((rows @ cells) * columns).sum(axis=1)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(cells.mean()), float(low), float(high))
@@ -144,6 +149,11 @@ def sign_test(first: Sequence[float], second: Sequence[float]) -> float:
     discordant = gains + sum(b < a for a, b in pairs)
     tail = sum(math.comb(discordant, k) for k in range(min(gains, discordant - gains) + 1))
     return min(1.0, 2 * tail / 2**discordant)
+
+
+def _redrawn(size: int, resamples: int, random: np.random.Generator) -> np.ndarray:
+    """Weights [resamples, size] of values redrawn with replacement."""
+    return random.multinomial(size, [1 / size] * size, resamples) / size
 
 
 def _resampled_means(values: np.ndarray, resamples: int, random: np.random.Generator) -> np.ndarray:

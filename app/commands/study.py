@@ -27,8 +27,8 @@ def group() -> None:
 def ggpo(  # noqa: PLR0913 - one parameter an option
     root: Root,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Runs of each objective.")] = 5,
-    updates: Annotated[int, typer.Option("--updates", min=1, help="Policy updates of a run.")] = 30,
-    questions: Annotated[int, typer.Option("--questions", min=1, help="Questions of an update.")] = 16,
+    updates: Annotated[int, typer.Option("--updates", min=1, help="Policy updates of a run.")] = 12,
+    questions: Annotated[int, typer.Option("--questions", min=1, help="Questions of an update.")] = 24,
     group_size: Annotated[
         int, typer.Option("--group-size", min=2, help="Rollouts of one question in training.")
     ] = 8,
@@ -112,12 +112,6 @@ def _percent(found: Mapping[str, float | None] | None) -> str:
     return f"{value:.1f} ({low:.1f} to {high:.1f})"
 
 
-def _change(found: Mapping[str, Any]) -> str:
-    value, low, high = (100 * (found["difference"][name] or 0) for name in ("estimate", "low", "high"))
-    by_run = ", ".join(f"{100 * each:+.1f}" for each in found["by_seed"])
-    return f"{value:+.1f} points ({low:+.1f} to {high:+.1f}, over runs and questions); by run {by_run}"
-
-
 def _show(document: Mapping[str, Any]) -> None:
     study = document["study"]
     sampled = f"avg@{study['samples']} at {study['temperature']}, %"
@@ -136,7 +130,7 @@ def _show(document: Mapping[str, Any]) -> None:
     for each in document["comparisons"]:
         for how in ("greedy", "sampled"):
             if (found := each[how]) is not None:
-                console.print(f"{each['before']} -> {each['after']}, {how}: {_change(found)}", soft_wrap=True)
+                console.print(f"{each['before']} -> {each['after']}, {how}: {found['line']}", soft_wrap=True)
     again = document["pilot3"]
     shares = ", ".join(f"{name} {_percent(share)}" for name, share in again["right"].items())
     console.print(

@@ -9,10 +9,12 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
 from os import environ
 from pathlib import Path
+from threading import Event
 from typing import NamedTuple
 
 from pydantic import TypeAdapter
@@ -20,6 +22,7 @@ from pydantic import TypeAdapter
 from assets.corpus import build_corpus, built_datasets
 from assets.dataset import DATASETS
 from assets.index import build_index
+from infra import manifest
 from infra.progress import LoggedProgress
 from infra.storage import Storage
 from model import checkpoint, trajectory_store
@@ -44,6 +47,7 @@ COLD_START = "cold_start"
 Say = Callable[[str], None]
 CLAIM = "study.json"  # below the root
 SHARED = (
+    "test_questions",
     "updates",
     "questions",
     "group_size",
@@ -65,8 +69,8 @@ class Study:
     seeds: int = 5
     parallel: int = 2
     """Runs trained side by side; they share the recipe's threads."""
-    updates: int = 30
-    questions: int = 16
+    updates: int = 12
+    questions: int = 24
     """Questions of one update."""
     group_size: int = 8
     """Rollouts of one question."""
@@ -90,6 +94,8 @@ class Study:
     def __post_init__(self) -> None:
         if not self.arms or min(self.seeds, self.parallel, self.test_questions) < 1:
             raise ValueError(f"a study needs arms, a seed, a run at a time and test questions: {self}")
+        if len(set(self.arms)) < len(self.arms):
+            raise ValueError(f"an objective is named twice: {', '.join(self.arms)}")
         if unknown := set(self.arms) - ALGORITHMS.keys():
             raise ValueError(f"unknown objectives {sorted(unknown)}; known: {', '.join(ALGORITHMS)}")
         if self.samples < 0:
@@ -168,9 +174,13 @@ def prepare(study: Study, say: Say) -> Storage:
 def _claim(storage: Storage, study: Study) -> None:
     """Keep what all runs of a root share, so that a repeated command never mixes two studies."""
     shared = {name: getattr(study, name) for name in SHARED}
-    text = json.dumps(
-        {**shared, "reward": asdict(study.reward), "worlds": asdict(study.worlds)}, sort_keys=True
-    )
+    shipped = checkpoint.latest(SHIPPED / study.checkpoint)
+    assert shipped is not None, "asked for before (require_checkpoint)"
+    weights = sha256(
+        (shipped / manifest.MANIFEST).read_bytes()
+    ).hexdigest()  # it holds the hashes of all files
+    more = {"reward": asdict(study.reward), "worlds": asdict(study.worlds), "weights": weights}
+    text = json.dumps({**shared, **more}, sort_keys=True)
     if not storage.exists(CLAIM):
         storage.write_bytes(CLAIM, text.encode())
     elif (before := storage.read_bytes(CLAIM).decode()) != text:
@@ -187,32 +197,47 @@ def make_all(storage: Storage, study: Study, say: Say) -> None:
     """Train what is not trained and answer the unseen questions, ``study.parallel`` runs at a time, seed after seed.
 
     Raises:
-        ValueError: if a run fails; those that are under way are ended first, the others not begun.
+        ValueError: if a run fails; those that are under way are waited for, the others not begun.
     """
     every = list(runs(study))
+    is_over = Event()
 
     def make(number: int, run: StudyRun) -> None:
-        if not is_trained(storage, run):
-            say(f"study: run {number} of {len(every)}, {run.arm}, seed {run.seed}")
-            train(storage, study, run, say)
-        if not is_answered(storage, study, run):
-            say(f"{run.arm} {run.seed}: answers the unseen questions")
-            _ran(_answering(study, run), run, say)
+        if is_over.is_set():
+            return
+        try:
+            _make(storage, study, run, say, which=f"{number} of {len(every)}")
+        except BaseException:
+            is_over.set()  # at once: the pool would hand out the next run before anybody could cancel it
+            raise
 
     with ThreadPoolExecutor(study.parallel) as pool:
-        begun = [pool.submit(make, number, run) for number, run in enumerate(every, start=1)]
-        done, left = wait(begun, return_when=FIRST_EXCEPTION)
-        for each in left:
-            each.cancel()
-    for each in begun:
-        if each in done:
-            each.result()
+        made = [pool.submit(make, number, run) for number, run in enumerate(every, start=1)]
+        try:
+            wait(made)
+        except BaseException:  # an interrupt
+            is_over.set()
+            raise
+    for each in made:
+        each.result()
+
+
+def _make(storage: Storage, study: Study, run: StudyRun, say: Say, *, which: str) -> None:
+    if not is_trained(storage, run):
+        say(f"study: run {which}, {run.arm}, seed {run.seed}")
+        train(storage, study, run, say)
+    if not is_answered(storage, study, run):
+        say(f"{run.arm} {run.seed}: answers the unseen questions")
+        _ran(_answering(study, run), run, say)
 
 
 def is_answered(storage: Storage, study: Study, run: StudyRun) -> bool:
     """Whether every answer of the run to unseen questions is stored."""
-    names = [_greedy_name(run.name, "test"), *([_sampled_name(run.name, study)] if study.samples else [])]
-    return all(_file(storage, name).exists() for name in names)
+    return all(_file(storage, name).exists() for name in _answer_names(study, run))
+
+
+def _answer_names(study: Study, run: StudyRun) -> list[str]:
+    return [_greedy_name(run.name, "test"), *([_sampled_name(run.name, study)] if study.samples else [])]
 
 
 def answer(study: Study, run: StudyRun) -> None:
@@ -221,6 +246,13 @@ def answer(study: Study, run: StudyRun) -> None:
     final = final_weights(storage, run)
     answers(storage, study, run.name, final, "test")
     sampled_answers(storage, study, run.name, final)
+
+
+def validated(storage: Storage, run: StudyRun) -> frozenset[tuple[str, str]]:
+    """The validation questions of a run, by dataset and id."""
+    ggpo = run.config.recipe.ggpo
+    tasks = tasks_of_split(storage, "val", per_dataset=ggpo.validation, seed=ggpo.seed)
+    return frozenset((each.dataset, each.id) for each in tasks)
 
 
 def train(storage: Storage, study: Study, run: StudyRun, say: Say) -> None:
@@ -232,6 +264,9 @@ def train(storage: Storage, study: Study, run: StudyRun, say: Say) -> None:
     start = _folder(storage, run.config.cold_start_checkpoints)
     if checkpoint.latest(start) is None:
         unpack(study.checkpoint, start)
+    if checkpoint.latest(_folder(storage, run.config.ggpo_checkpoints)) is None:
+        for stored in _answer_names(study, run):  # of weights that are gone
+            _file(storage, stored).unlink(missing_ok=True)
     _ran(command(Script.TRAIN_GGPO, run.config), run, say)
 
 
@@ -240,10 +275,10 @@ def _answering(study: Study, run: StudyRun) -> list[str]:
     return supervised([sys.executable, "-m", "orchestration.launch.study_answers", *told])
 
 
-def _ran(command: Sequence[str], run: StudyRun, say: Say) -> None:
+def _ran(started: Sequence[str], run: StudyRun, say: Say) -> None:
     """The command, to its end; ``ValueError`` if it fails."""
     with subprocess.Popen(
-        command,
+        started,
         env={**environ, **environment(run.config.recipe)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -255,8 +290,8 @@ def _ran(command: Sequence[str], run: StudyRun, say: Say) -> None:
             say(f"{run.arm} {run.seed}: {line.rstrip()}")
     if process.returncode:
         raise ValueError(
-            f"the run {run.config.name} ended with code {process.returncode}; "
-            "the same command goes on after its last checkpoint"
+            f"the run {run.config.name} ended with code {process.returncode}; its own lines say why. "
+            "The same command goes on after what is finished"
         )
 
 

@@ -168,6 +168,10 @@ class Run:
             for name, value in checkpoint.inputs_of(path).items():
                 if self._inputs.get(name) != value:
                     self._reporter.say(f"note: {name} differs from that of the checkpoint, {value}")
+            for name, value in changed_rates(checkpoint.params_of(path), self._recipe.ggpo).items():
+                self._reporter.say(
+                    f"note: {name} was {value}, so the learning rate goes on from another course"
+                )
             self._rollouts.curriculum.load(data_order)
             self._reporter.say(f"resuming after update {reached.update}")
         self._refresh()
@@ -332,7 +336,7 @@ def algorithm_of(ggpo: Ggpo) -> Algorithm:
         "clip_low": ggpo.clip_low,
         "clip_high": ggpo.clip_high,
         "normalise_std": ggpo.normalise_std,
-        "denominator": None if ggpo.denominator is None else Denominator(ggpo.denominator),
+        "denominator": _denominator(ggpo.denominator),
     }
     return replace(
         ALGORITHMS[ggpo.algorithm](),
@@ -342,10 +346,23 @@ def algorithm_of(ggpo: Ggpo) -> Algorithm:
     )
 
 
+def _denominator(name: str | None) -> Denominator | None:
+    if name is not None and name not in list(Denominator):
+        raise ValueError(f"unknown denominator {name!r}; known: {', '.join(Denominator)}")
+    return None if name is None else Denominator(name)
+
+
 def _reference(anchor: Weights, engine: Engine) -> TokenLogprobs:
     """What the divergence is measured from: the anchor's weights, never trained, at the temperature of the rollouts."""
     wrapped = TokenLogprobs(anchor.model, temperature=engine.config.temperature)
     return wrapped.to(engine.device).requires_grad_(False).eval()
+
+
+def changed_rates(params: Mapping[str, Any], ggpo: Ggpo) -> dict[str, Any]:
+    """The old values of what decides learning rates, where a checkpoint with ``params`` was made with others than ``ggpo``."""
+    before = params.get("recipe", {}).get("ggpo", {})
+    names = ("learning_rate", "warmup_steps", "decay", *(("updates", "mini_batches") if ggpo.decay else ()))
+    return {name: before[name] for name in names if name in before and before[name] != getattr(ggpo, name)}
 
 
 def schedule_of(ggpo: Ggpo) -> Schedule:

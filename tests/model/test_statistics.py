@@ -123,9 +123,10 @@ def test_a_table_of_one_run_is_as_uncertain_as_its_questions():
 
 def test_runs_that_disagree_widen_the_interval_though_every_question_of_a_run_agrees():
     # two of four rows all ones, two all zeros: the mean of four redrawn rows is 0 or 1 with (1/2)^4 = 6.25 % each, so
-    # both 2.5 % points are the bounds themselves; over the questions alone nothing would vary
+    # both 2.5 % points are 0.5 from the middle, times sqrt(4/3); over the questions alone nothing would vary
     found = crossed_mean([[1.0] * 5, [0.0] * 5, [1.0] * 5, [0.0] * 5])
-    assert found == pytest.approx((0.5, 0.0, 1.0))
+    far = 0.5 * math.sqrt(4 / 3)
+    assert found == pytest.approx((0.5, 0.5 - far, 0.5 + far))
     assert crossed_mean([]) == pytest.approx(UNKNOWN, nan_ok=True)
     with pytest.raises(ValueError, match="equal lengths"):
         crossed_mean([[1.0], [1.0, 0.0]])

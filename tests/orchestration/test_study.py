@@ -5,12 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter
 
 from infra.storage import Storage
 from memory_graph.graph import ROOT, AnswerNode, MemoryGraph, SearchNode
 from model.records import Outcome, Task, Trajectory
-from orchestration.launch import study_runs
-from orchestration.launch.study import noise_shares, run, sampled_accuracy
+from orchestration.launch import study_answers, study_runs
+from orchestration.launch.study import noise_shares, run, sampled_accuracy, seeds_line
 from orchestration.launch.study_runs import Study, runs
 from orchestration.recipes import MiniatureWorlds
 
@@ -54,6 +55,8 @@ def test_seeds_go_round_before_objectives_and_runs_of_a_seed_differ_in_nothing_e
         {"mini_batches": 0},
         {"parallel": 0},
         {"arms": ("ggpo", "nothing")},
+        {"arms": ("ggpo", "ggpo")},
+        {"temperature": 0.0},
         {"learning_rate": 0.0},
     ],
 )
@@ -76,9 +79,38 @@ def test_a_failed_run_is_said_and_no_other_is_begun_after_it(tmp_path: Path, mon
         raise ValueError(f"{one.config.name} ended with code 1")
 
     monkeypatch.setattr(study_runs, "train", failing)
-    with pytest.raises(ValueError, match="study-ggpo-0 ended"):
-        study_runs.make_all(Storage(str(tmp_path)), Study(root=tmp_path), lambda text: None)
-    assert begun[0] == "study-ggpo-0" and len(begun) < len(list(runs(Study(root=tmp_path))))
+    with pytest.raises(ValueError, match="ended with code 1"):
+        study_runs.make_all(Storage(str(tmp_path)), Study(root=tmp_path, parallel=2), lambda text: None)
+    assert set(begun) <= {"study-ggpo-0", "study-gspo-0"}
+
+
+def test_answers_of_weights_that_are_gone_go_with_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    study, storage = Study(root=tmp_path), Storage(str(tmp_path))
+    one, other = list(runs(study))[:2]
+    for each in (one, other):
+        for name in study_runs._answer_names(study, each):
+            study_runs._file(storage, name).parent.mkdir(parents=True, exist_ok=True)
+            study_runs._file(storage, name).write_bytes(b"stale")
+    monkeypatch.setattr(study_runs, "_ran", lambda *_: None)
+    assert study_runs.is_answered(storage, study, one)
+    study_runs.train(storage, study, one, lambda text: None)
+    assert not study_runs.is_answered(storage, study, one)
+    assert study_runs.is_answered(storage, study, other)
+
+
+def test_a_run_that_the_study_does_not_have_is_not_answered(study: Study, capsys: pytest.CaptureFixture[str]):
+    told = TypeAdapter(Study).dump_json(study).decode()
+    assert study_answers.main(["--study-json", told, "--run", "ppo-0"]) == 1
+    assert "no run 'ppo-0'" in capsys.readouterr().err
+
+
+def test_a_difference_says_over_what_it_may_vary():
+    found = {"estimate": 0.042, "low": 0.01, "high": 0.07}
+    assert seeds_line(found, [0.035, None]) == (
+        "+4.2 points (+1.0 to +7.0 over runs and questions); by run +3.5, -"
+    )
+    assert "over questions)" in seeds_line(found, [0.042])
+    assert seeds_line({"estimate": None, "low": None, "high": None}, [None]) == "nothing scored"
 
 
 def rollout(*, correct: bool) -> Trajectory:

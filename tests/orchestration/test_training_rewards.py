@@ -1,6 +1,6 @@
 """What the recipe says a rollout is worth reaches training: a scripted agent, the real phase, a loopback judge."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from model.records import Hit, Task, Trajectory
 from model.scripted import ScriptedPolicy, ScriptedRetriever
 from orchestration.launch import judging
 from orchestration.launch.rollout_phase import Crew, RolloutPhase, teaches
-from orchestration.launch.train_ggpo import algorithm_of, schedule_of
+from orchestration.launch.train_ggpo import algorithm_of, changed_rates, schedule_of
 from orchestration.recipes import Ggpo, quickstart
 from orchestration.reward_options import RewardTerms
 from tests.orchestration.run_scene import Heard
@@ -150,11 +150,20 @@ def test_a_decaying_rate_reaches_nearly_nothing_at_the_last_step():
     assert schedule_of(replace(plan, decay=False)).rate(9) == 1e-3
 
 
+def test_a_run_that_goes_on_at_other_rates_is_noticed():
+    ended = Ggpo(updates=4, decay=True)
+    params = {"recipe": {"ggpo": asdict(ended)}}
+    assert changed_rates(params, ended) == {}
+    assert changed_rates(params, replace(ended, updates=8)) == {"updates": 4}
+    assert changed_rates(params, replace(ended, decay=False, updates=8)) == {"decay": True}
+    assert changed_rates({}, ended) == {}
+
+
 def test_divergence_deviation_and_denominator_are_the_recipes():
     plan = Ggpo(kl_coefficient=0.1, normalise_std=False, denominator="rollouts")
     made = algorithm_of(plan)
     assert (made.kl_coefficient, made.normalise_std, made.denominator) == (0.1, False, Denominator.ROLLOUTS)
-    with pytest.raises(ValueError, match="nothing"):
+    with pytest.raises(ValueError, match="unknown denominator 'nothing'; known: all, kept, rollouts"):
         algorithm_of(Ggpo(denominator="nothing"))
     with pytest.raises(ValueError, match="kl_coefficient"):
         Ggpo(kl_coefficient=-1.0)
