@@ -31,7 +31,7 @@ from app.commands import (
     version,
     xvbench,
 )
-from app.output import UsageError, note
+from app.commands.output import UsageError, note
 from infra.errors import ExternalError
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2

@@ -20,16 +20,16 @@ from PIL import Image
 from transformers import PreTrainedTokenizerFast
 
 from memory_graph.graph import AnswerNode, MemoryGraph, SearchNode
-from model.algorithm import Algorithm, Pruning, Schedule
-from model.batches import InputBuilder, plan
-from model.encoding import IMAGE_PAD, VISION_END, VISION_START, Encoder, visual_tokens
-from model.engine import Engine, EngineConfig
-from model.logprobs import TokenLogprobs
-from model.records import Call, ImageRef, Outcome, Segment, Task, Trajectory
-from model.segments import training_samples
-from model.tiny.config import TinyShape, build_model
-from model.tiny.tokenizer import CONTROL_TOKENS, build_tokenizer
-from model.trainer import Trainer
+from model.imitation.tiny.shape import TinyShape, build_model
+from model.imitation.tiny.tokenizer import CONTROL_TOKENS, build_tokenizer
+from model.policies.chat_template import IMAGE_PAD, VISION_END, VISION_START, Encoder, visual_tokens
+from model.rl.algorithm import Algorithm, Pruning, Schedule
+from model.rl.segments import training_samples
+from model.training.batches import InputBuilder, plan
+from model.training.engine import Engine, EngineConfig
+from model.training.logprobs import TokenLogprobs
+from model.training.trainer import Trainer
+from model.types import Call, ImageRef, Outcome, Segment, Task, Trajectory
 
 Sharing = Literal["none", "batch", "step"]  # how long the features of a picture are kept
 

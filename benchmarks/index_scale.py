@@ -23,8 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from infra.lance_store import LanceStore
-from infra.vectors import Row, Vectors
+from infra.vector_stores.lance import LanceStore
+from infra.vector_stores.types import Row, Vectors
 
 DIM, CENTRES, SPREAD = 256, 200, 0.06
 BATCH = 4_096

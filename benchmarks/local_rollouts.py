@@ -24,21 +24,21 @@ from typing import Any, NamedTuple
 
 import torch
 
-from assets.corpus import build_corpus
-from assets.index import build_index
+from assets.corpus.build import build_corpus
+from assets.index.build import build_index
 from assets.miniature.build import write_miniature
-from infra.storage import Storage
-from model.agent import Agent
-from model.encoding import Encoder, collate
-from model.families import VisionLanguageModel
-from model.fingerprint import of_policy
+from infra.storage.root import Storage
+from model.agent.loop import Agent
+from model.policies.chat_template import Encoder, collate
+from model.policies.families import VisionLanguageModel
+from model.policies.fingerprint import of_policy
+from model.policies.transformers_policy import TransformersPolicy
 from model.protocols import MediaSource, Policy
-from model.records import Completion, Message, Sampling, Task, Trajectory
-from model.rollouts import Collection, collect, ordered_by_group
-from model.transformers_policy import TransformersPolicy
-from orchestration.launch.agents import GREEDY, World, load
-from orchestration.launch.join import tasks_of_split
-from orchestration.recipes import quickstart
+from model.rl.rollouts import Collection, collect, ordered_by_group
+from model.types import Completion, Message, Sampling, Task, Trajectory
+from orchestration.joins.adapters import tasks_of_split
+from orchestration.joins.agents import GREEDY, World, load
+from orchestration.recipes.registry import quickstart
 
 PEER = "model.generate of transformers, one question at a time"
 SHIPPED = Path(__file__).resolve().parents[1] / "checkpoints" / "miniature"

@@ -24,7 +24,7 @@ import av
 import numpy as np
 from av.container import InputContainer
 
-from infra.frames import HALF_TICK_S, clips, frames, uniform_times
+from infra.media._video import HALF_TICK_S, clips, frames, uniform_times
 
 FPS = 10
 WIDTH, HEIGHT = 320, 180

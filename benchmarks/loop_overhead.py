@@ -27,15 +27,15 @@ from memory_graph.budget import allocate
 from memory_graph.codec import encode
 from memory_graph.energy import DECAY, FEEDBACK, ItemKey
 from memory_graph.graph import MAX_PRIORITY, MemoryGraph, SearchNode
-from model.agent import Agent
-from model.environment import Limits
-from model.events import Asked
-from model.memory import MemoryPolicy, Session
-from model.memory.vimrag import Vimrag
-from model.prompts import FULL
+from model.agent.environment import Limits
+from model.agent.events import Asked
+from model.agent.loop import Agent
+from model.agent.memory import MemoryPolicy, Session
+from model.agent.memory.vimrag import Vimrag
+from model.agent.prompts import FULL
+from model.agent.scripted import ScriptedPolicy, ScriptedRetriever
 from model.protocols import Retriever
-from model.records import Hit, Message, Task
-from model.scripted import ScriptedPolicy, ScriptedRetriever
+from model.types import Hit, Message, Task
 
 PEER = "everything rebuilt before each call: JSON, energies over all paths, grants once an item"
 TASK = Task(id="overhead", dataset="d", question="What does every page say?", answers=("x",))

@@ -33,9 +33,9 @@ def measure(variant: str, *, tokens: int, sequences: int, loss_share: float, chu
     """Peak bytes and the loss of one variant in this process."""
     import torch
 
-    from model.logprobs import Targets, TokenLogprobs
-    from model.tiny.config import TinyShape, build_config
-    from model.tiny.tokenizer import build_tokenizer
+    from model.imitation.tiny.shape import TinyShape, build_config
+    from model.imitation.tiny.tokenizer import build_tokenizer
+    from model.training.logprobs import Targets, TokenLogprobs
 
     torch.set_num_threads(1)
     torch.manual_seed(0)

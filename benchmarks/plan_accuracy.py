@@ -24,17 +24,17 @@ from typing import Any, NamedTuple
 import torch
 from update_time import NoPictures, rollout
 
-from model.algorithm import ALGORITHMS, Schedule
-from model.batches import InputBuilder
-from model.encoding import Encoder
-from model.engine import Engine, EngineConfig
-from model.planning import Hardware, Layout, Load, plan
-from model.records import Message, Sampling, Task
-from model.shapes import ModelShape, VisionShape
-from model.tiny.config import TinyShape, build_model
-from model.tiny.tokenizer import CONTROL_TOKENS, build_tokenizer
-from model.trainer import Trainer
-from model.transformers_policy import TransformersPolicy
+from model.imitation.tiny.shape import TinyShape, build_model
+from model.imitation.tiny.tokenizer import CONTROL_TOKENS, build_tokenizer
+from model.policies.chat_template import Encoder
+from model.policies.transformers_policy import TransformersPolicy
+from model.rl.algorithm import ALGORITHMS, Schedule
+from model.training.batches import InputBuilder
+from model.training.engine import Engine, EngineConfig
+from model.training.model_shape import ModelShape, VisionShape
+from model.training.planning import Hardware, Layout, Load, plan
+from model.training.trainer import Trainer
+from model.types import Message, Sampling, Task
 
 SHAPES = {
     "small": TinyShape(width=192, layers=4, heads=6, feed_forward=512),

@@ -18,17 +18,17 @@ from functools import partial
 
 from PIL import Image, ImageDraw, ImageFont
 
-from assets import shard_texts
-from assets.gathering import silent
-from assets.ocr_ahead import PageReader
-from assets.shard_texts import Texts
-from assets.shards import ShardWriter, directory
-from infra import manifest
-from infra.engine import Engine, LocalEngine
-from infra.images import encode_png
-from infra.ocr import RapidOcr
-from infra.ray_engine import RayEngine, local_ray
-from infra.storage import Storage
+from assets.corpus import shard_texts
+from assets.corpus.merge import silent
+from assets.corpus.ocr_prefetch import PageReader
+from assets.corpus.shard_texts import Texts
+from assets.corpus.shards import ShardWriter, directory
+from infra.media._images import encode_png
+from infra.media.ocr import RapidOcr
+from infra.storage import manifest
+from infra.storage.root import Storage
+from infra.workers.local import Engine, LocalEngine
+from infra.workers.ray import RayEngine, local_ray
 
 PEER = "the same OCR in this process, one page after the other"
 PAGE = (800, 600)  # pixels

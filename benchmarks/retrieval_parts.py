@@ -19,16 +19,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from assets import analysis, corpus, retrieval
-from assets.analysis import Analysed, analyse
-from assets.index import current
-from assets.item import Item
-from assets.question import Question
-from assets.search import PAIR_WEIGHT, PAYLOAD
-from infra.embedder import MiniLmEmbedder
-from infra.lance_store import LanceStore
-from infra.storage import Storage
-from infra.vectors import Found, Row, TextQuery, Vectors, fuse, ranked
+from assets.corpus import build as corpus
+from assets.corpus.item import Item
+from assets.corpus.question import Question
+from assets.index import analysis, retrieval
+from assets.index.analysis import Analysed, analyse
+from assets.index.build import current
+from assets.index.search import PAIR_WEIGHT, PAYLOAD
+from infra.embedders.minilm import MiniLmEmbedder
+from infra.storage.root import Storage
+from infra.vector_stores.lance import LanceStore
+from infra.vector_stores.types import Found, Row, TextQuery, Vectors, fuse, ranked
 
 DEPTH = 100
 RESAMPLES = 2_000

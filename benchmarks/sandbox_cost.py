@@ -21,8 +21,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from assets.parsers.pictures import encode
-from infra import decoding
+from assets.parsers.images import encode
+from infra.media import decoding
 
 PEER = "the same in this process"
 SHEET = (1240, 1754)  # A4 at 150 dpi

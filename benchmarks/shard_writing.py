@@ -1,6 +1,6 @@
 """What publishing shards costs beside webdataset's own writer: one JSON line.
 
-The same samples, page images of some 200 kB and clips of eight frames, go into tars twice: through ``assets.shards`` as a
+The same samples, page images of some 200 kB and clips of eight frames, go into tars twice: through ``assets.corpus.shards`` as a
 corpus is built (tars, index, sha256 of every file, manifest) and through ``webdataset.ShardWriter``, which only writes tars::
 
     python benchmarks/shard_writing.py [--samples 1000] [--repeats 7]
@@ -25,9 +25,9 @@ from unittest import mock
 import numpy as np
 import webdataset
 
-from assets.shards import ShardWriter, directory
-from infra.manifest import publish
-from infra.storage import Storage
+from assets.corpus.shards import ShardWriter, directory
+from infra.storage.manifest import publish
+from infra.storage.root import Storage
 
 PAGE_BYTES, FRAME_BYTES = 200_000, 12_000
 FRAMES = 8

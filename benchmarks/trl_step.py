@@ -26,10 +26,10 @@ from typing import Any
 import torch
 from grouped_rollouts import CLIP, Pages, Words, groups, model, ours, sampled, timed
 
-from model.algorithm import Algorithm, Pruning
-from model.encoding import Encoder
-from model.segments import TrainingSample, training_samples
-from model.tiny.tokenizer import build_tokenizer
+from model.imitation.tiny.tokenizer import build_tokenizer
+from model.policies.chat_template import Encoder
+from model.rl.algorithm import Algorithm, Pruning
+from model.rl.segments import TrainingSample, training_samples
 
 HINT = "this benchmark needs TRL, which nothing else here does: pip install 'vimrag[trl]'"
 

@@ -23,15 +23,15 @@ import torch
 from PIL import Image
 
 from memory_graph.graph import AnswerNode, MemoryGraph, SearchNode
-from model.algorithm import ALGORITHMS, Schedule
-from model.batches import InputBuilder
-from model.encoding import Encoder
-from model.engine import Engine, EngineConfig
-from model.records import Call, Outcome, Segment, Task, Trajectory
-from model.segments import training_samples
-from model.tiny.config import TinyShape, build_model
-from model.tiny.tokenizer import CONTROL_TOKENS, build_tokenizer
-from model.trainer import Trainer
+from model.imitation.tiny.shape import TinyShape, build_model
+from model.imitation.tiny.tokenizer import CONTROL_TOKENS, build_tokenizer
+from model.policies.chat_template import Encoder
+from model.rl.algorithm import ALGORITHMS, Schedule
+from model.rl.segments import training_samples
+from model.training.batches import InputBuilder
+from model.training.engine import Engine, EngineConfig
+from model.training.trainer import Trainer
+from model.types import Call, Outcome, Segment, Task, Trajectory
 
 SHAPE = TinyShape(width=128, layers=4, heads=4, feed_forward=352)
 NAMES = ("gspo", "ggpo")

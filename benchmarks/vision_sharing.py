@@ -18,9 +18,9 @@ import json
 import torch
 from grouped_rollouts import Sharing, Words, groups, ours, sampled, timed
 
-from model.algorithm import Algorithm, Pruning
-from model.segments import training_samples
-from model.tiny.tokenizer import build_tokenizer
+from model.imitation.tiny.tokenizer import build_tokenizer
+from model.rl.algorithm import Algorithm, Pruning
+from model.rl.segments import training_samples
 
 VARIANTS: tuple[Sharing, ...] = ("none", "batch", "step")
 

@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 
 from PIL import Image
 
-from model.records import Completion, Hit, Message, Sampling, Task
+from model.types import Completion, Hit, Message, Sampling, Task
 
 
 class Retriever(Protocol):

@@ -9,16 +9,16 @@ from typing import Any
 
 import dagster as dg
 
-from orchestration.console import progress_logger
-from orchestration.corpus_assets import corpus
-from orchestration.evaluation_assets import evaluation, report
-from orchestration.index_assets import index
-from orchestration.jobs import JOBS, nightly_index
-from orchestration.launching import GRACE_S
-from orchestration.miniature_assets import raw_miniature
-from orchestration.resources import RawFolderResource, RecipeResource, StorageResource
-from orchestration.training_assets import cold_start_checkpoint, ggpo_checkpoint
-from orchestration.whole_lines import WholeLineMessageReader
+from orchestration.dagster_defs.console import progress_logger
+from orchestration.dagster_defs.corpus_assets import corpus
+from orchestration.dagster_defs.evaluation_assets import evaluation, report
+from orchestration.dagster_defs.index_assets import index
+from orchestration.dagster_defs.jobs import JOBS, nightly_index
+from orchestration.dagster_defs.miniature_assets import raw_miniature
+from orchestration.dagster_defs.pipes_reader import WholeLineMessageReader
+from orchestration.dagster_defs.resources import RawFolderResource, RecipeResource, StorageResource
+from orchestration.dagster_defs.training_assets import cold_start_checkpoint, ggpo_checkpoint
+from orchestration.launch.commands import GRACE_S
 
 ASSETS = [raw_miniature, corpus, index, cold_start_checkpoint, ggpo_checkpoint, evaluation, report]
 

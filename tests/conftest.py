@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.storage import Storage
+from infra.storage.root import Storage
 
 START_TIMEOUT_S = 30.0
 BUCKET = "vimrag-tests"

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from app.model_options import Endpoint, MaxTokens, Model, Prices, Temperature
-from app.options import Json, Root
-from app.output import UsageError, note, results
+from app.commands.model_options import Endpoint, MaxTokens, Model, Prices, Temperature
+from app.commands.options import Json, Root
+from app.commands.output import UsageError, note, results
 
 if TYPE_CHECKING:
-    from app import models
-    from app.answering import Reader
-    from app.models import ModelChoice
-    from app.world import Snapshot, World
-    from model.records import Trajectory
-    from model.standing import Standing
+    from app.answers import models
+    from app.answers.corpus_handle import Snapshot, World
+    from app.answers.models import ModelChoice
+    from app.answers.terminal import Reader
+    from model.agent.graph_state import Standing
+    from model.types import Trajectory
 
 STOPPED = 130  # the exit code of a program that was interrupted
 
@@ -78,8 +78,8 @@ def ask(  # noqa: PLR0913 - one parameter an option
 
     Exit code 1 when there is no answer.
     """
-    from app.agents import require_memory
-    from app.models import ModelChoice, key_of_environment, prices_of
+    from app.answers.agent import require_memory
+    from app.answers.models import ModelChoice, key_of_environment, prices_of
 
     wish = Wish(question, memory, calls, _names(datasets))
     if not question.strip():
@@ -108,9 +108,9 @@ def ask(  # noqa: PLR0913 - one parameter an option
 
 
 def _run(root: str, choice: ModelChoice, wish: Wish, *, json: bool) -> Trajectory:
-    from app.answering import Reader, shown_answer
-    from app.server.json_text import json_bytes
-    from app.world import open_world
+    from app.answers.corpus_handle import open_world
+    from app.answers.terminal import Reader, shown_answer
+    from app.server.schema.json_text import json_bytes
 
     with results() as write:
         ended = asyncio.run(_answered(open_world(root), choice, wish, Reader(quiet=json)))
@@ -119,7 +119,7 @@ def _run(root: str, choice: ModelChoice, wish: Wish, *, json: bool) -> Trajector
 
 
 async def _answered(world: World, choice: ModelChoice, wish: Wish, reader: Reader) -> Ended:
-    from app.models import open_model
+    from app.answers.models import open_model
 
     snapshot = _snapshot(world, wish)
     model = await open_model(choice)
@@ -130,7 +130,7 @@ async def _answered(world: World, choice: ModelChoice, wish: Wish, reader: Reade
 
 
 def _snapshot(world: World, wish: Wish) -> Snapshot:
-    from app.world import NoIndex
+    from app.answers.corpus_handle import NoIndex
 
     try:
         snapshot = world.snapshot()
@@ -145,11 +145,11 @@ async def _rollout(
     world: World, snapshot: Snapshot, model: models.Model, wish: Wish, reader: Reader
 ) -> Ended:
     """Ask, and tell ``reader`` what happens."""
-    from app.agents import open_agent
-    from app.server.catalogue import Catalogue
-    from app.server.events import Asking, Narrator
-    from model.events import Finished
-    from model.records import Task
+    from app.answers.agent import open_agent
+    from app.answers.catalogue import Catalogue
+    from app.server.schema.events import Asking, Narrator
+    from model.agent.events import Finished
+    from model.types import Task
 
     agent = open_agent(snapshot, model, wish.memory, calls=wish.calls, datasets=wish.datasets)
     task = Task(id=uuid.uuid4().hex, dataset="ask", question=wish.question, answers=())
@@ -189,7 +189,7 @@ def _check_target(save: Path | None) -> None:
 
 
 def _save(trajectory: Trajectory, path: Path) -> None:
-    from model import trajectory_store
+    from model.rl import trajectory_store
 
     trajectory_store.write(path, [trajectory])
     note(f"trajectory in {path}")

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from app.options import Datasets, EngineName, Json, Root, Workers, dataset_names, engine_or_none
-from app.output import as_json, note, results, shown_progress, table_console
+from app.commands.options import Datasets, EngineName, Json, Root, Workers, dataset_names, engine_or_none
+from app.commands.output import as_json, note, results, shown_progress, table_console
 from infra.limits import PAGE_DPI
 
 if TYPE_CHECKING:
-    from assets.corpus import CorpusReport
+    from assets.corpus.build import CorpusReport
 
 app = typer.Typer(help="Turn raw datasets into items, questions and shards.", no_args_is_help=True)
 
@@ -73,10 +73,10 @@ def build(  # noqa: PLR0913 - one parameter an option
     """Build the corpus of every dataset found below --raw."""
     names = dataset_names(datasets)
     used = engine_or_none(engine, workers)
-    from assets.corpus import build_corpus
-    from assets.dataset import ParseContext
-    from infra.decoding import SandboxedOcr
-    from infra.storage import Storage
+    from assets.corpus.build import build_corpus
+    from assets.corpus.dataset import ParseContext
+    from infra.media.decoding import SandboxedOcr
+    from infra.storage.root import Storage
 
     threads = 1 if used is not None and used.workers > 1 else 0
     reader = None if no_ocr else SandboxedOcr(num_threads=threads).text

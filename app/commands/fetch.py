@@ -13,8 +13,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from app.options import Json, dataset_names
-from app.output import UsageError, as_json, note, results, shown_progress, table_console
+from app.commands.options import Json, dataset_names
+from app.commands.output import UsageError, as_json, note, results, shown_progress, table_console
 
 if TYPE_CHECKING:
     from assets.acquisition.outcome import FetchReport
@@ -168,8 +168,8 @@ def _revisions(given: Sequence[str]) -> dict[str, str]:
 def _settings(options: Mapping[str, Any], video: Mapping[str, Any], mirror: Sequence[str]) -> FetchSettings:
     from assets.acquisition.mirrors import mirrors_of
     from assets.acquisition.session import FetchSettings
-    from infra.patience import Patience
-    from infra.video_download import VideoSettings
+    from infra.downloads.retry import Patience
+    from infra.downloads.ytdlp_fetcher import VideoSettings
 
     try:
         mirrors = mirrors_of(mirror)
@@ -192,7 +192,7 @@ def _sleep(seconds: float) -> None:
 
 def _require_possible(names: Sequence[str], settings: FetchSettings) -> None:
     """Refuse before anything is fetched what cannot be, and print the terms that were not accepted."""
-    from assets.acquisition.fetching import TermsNotAcceptedError, chosen
+    from assets.acquisition.fetch import TermsNotAcceptedError, chosen
     from assets.acquisition.publications import PUBLICATIONS
 
     for name in names:
@@ -207,7 +207,7 @@ def _require_possible(names: Sequence[str], settings: FetchSettings) -> None:
 
 def _fetch_one(name: str, root: Path, settings: FetchSettings, progress: Any, into: Any) -> None:
     """One dataset; what ends it does not end the others."""
-    from assets.acquisition.fetching import fetch as fetch_dataset
+    from assets.acquisition.fetch import fetch as fetch_dataset
     from assets.acquisition.publications import PUBLICATIONS
     from infra.errors import ExternalError
 

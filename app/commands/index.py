@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from app.options import Datasets, EngineName, Json, Root, Workers, dataset_names, engine_or_none
-from app.output import UsageError, as_json, note, results, shown_progress, table_console
+from app.commands.options import Datasets, EngineName, Json, Root, Workers, dataset_names, engine_or_none
+from app.commands.output import UsageError, as_json, note, results, shown_progress, table_console
 
 app = typer.Typer(help="Make the corpus searchable.", no_args_is_help=True)
 
@@ -49,8 +49,8 @@ def build(
     if store not in STORES:
         raise UsageError(f"unknown store {store!r}: known are {', '.join(STORES)}")
     used = engine_or_none(engine, workers)
-    from assets.index import build_index
-    from infra.storage import Storage
+    from assets.index.build import build_index
+    from infra.storage.root import Storage
 
     with results() as write, shown_progress() as progress:
         report = build_index(Storage(root), store=store, datasets=names, engine=used, progress=progress)

@@ -10,12 +10,12 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from app.options import Json, Root
-from app.output import UsageError, as_json, note, results, shown_progress, table_console
+from app.commands.options import Json, Root
+from app.commands.output import UsageError, as_json, note, results, shown_progress, table_console
 from infra.limits import PAGE_DPI
 
 if TYPE_CHECKING:
-    from assets.own_files import FileReport, IngestReport
+    from assets.user_files.ingest import FileReport, IngestReport
 
 SHOWN_FILES = 40  # rows of the table; of more files only those are listed that did not just stay as they were
 
@@ -54,11 +54,11 @@ def ingest(
     """
     given, forgotten = paths or [], forget or []
     _check(given, forgotten)
-    from assets.own_files import IngestSettings
-    from assets.own_files import ingest as ingest_files
-    from assets.parsers.records import ParseContext
-    from infra.decoding import SandboxedOcr
-    from infra.storage import Storage
+    from assets.parsers.types import ParseContext
+    from assets.user_files.ingest import IngestSettings
+    from assets.user_files.ingest import ingest as ingest_files
+    from infra.media.decoding import SandboxedOcr
+    from infra.storage.root import Storage
 
     settings = IngestSettings(reading=ParseContext(dpi=dpi, ocr=None if no_ocr else SandboxedOcr().text))
     with results() as write, shown_progress() as progress:
@@ -82,7 +82,7 @@ def _check(paths: Sequence[Path], forgotten: Sequence[Path]) -> None:
 
 
 def _show(report: IngestReport) -> None:
-    from assets.own_files import Status
+    from assets.user_files.ingest import Status
 
     shown = list(report.files)
     if len(shown) > SHOWN_FILES:

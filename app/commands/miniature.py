@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from app.options import Json
-from app.output import as_json, note, results, table_console
+from app.commands.options import Json
+from app.commands.output import as_json, note, results, table_console
 
 app = typer.Typer(help="Write the invented benchmark that fits on a laptop.", no_args_is_help=True)
 
@@ -43,7 +43,7 @@ def write(
     json: Json = False,
 ) -> None:
     """Write raw folders of nine datasets about invented worlds."""
-    from assets.dataset import DATASETS
+    from assets.corpus.dataset import DATASETS
     from assets.miniature.build import write_miniature
 
     if taken := [name for name in ("miniature", *DATASETS) if (out / name).exists()]:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from app.options import Json
-from app.output import UsageError, as_json, note, table_console
-from app.plan_table import tables, trains
+from app.commands.options import Json
+from app.commands.output import UsageError, as_json, note, table_console
+from app.commands.plan_table import tables, trains
 
 if TYPE_CHECKING:
-    from model.planning import Load, Plan
-    from orchestration.recipes import Recipe
+    from model.training.planning import Load, Plan
+    from orchestration.recipes.registry import Recipe
 
 SEGMENTS, PROMPT, GENERATED, LONGEST = 6.0, 4000, 400, 12_288
 NOT_ON_GPU = "is made for any two CPU cores: docs/log.md has its measured times"
@@ -52,7 +52,7 @@ def plan(  # noqa: PLR0913 - one parameter an option
     Arithmetic: weights, gradients, optimiser and activations agree with tiny models that were measured, times are estimates
     (docs/hardware.md says how far). Exit code 1 when the recipe does not fit its devices.
     """
-    from orchestration.recipes import RECIPES
+    from orchestration.recipes.registry import RECIPES
 
     if table and json:
         raise UsageError("--table prints Markdown and --json prints JSON: choose one")
@@ -81,9 +81,9 @@ def plan(  # noqa: PLR0913 - one parameter an option
 
 def plan_of(recipe: Recipe, shape: dict[str, float]) -> Plan:
     """The plan of a recipe for devices, with segments of that shape."""
-    from model.lora import Lora
-    from model.planning import Hardware, Layout, plan
-    from model.shapes import SHAPES
+    from model.training.lora import Lora
+    from model.training.model_shape import SHAPES
+    from model.training.planning import Hardware, Layout, plan
 
     ggpo, machine = recipe.ggpo, recipe.machine
     assert machine is not None, "only recipes with devices are planned"
@@ -106,7 +106,7 @@ def plan_of(recipe: Recipe, shape: dict[str, float]) -> Plan:
 
 
 def _load(recipe: Recipe, shape: dict[str, float]) -> Load:
-    from model.planning import Load
+    from model.training.planning import Load
 
     ggpo = recipe.ggpo
     return Load(

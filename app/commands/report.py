@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from app.options import Json, Root
-from app.output import as_json, note, results, table_console
+from app.commands.options import Json, Root
+from app.commands.output import as_json, note, results, table_console
 
 NEEDED = ("title", "summary", "benchmarks", "methods", "comparisons")
 
@@ -26,7 +26,7 @@ def report(
 
       vimrag report --root runs/quickstart
     """
-    from infra.storage import Storage
+    from infra.storage.root import Storage
 
     storage = Storage(root)
     data = _read(storage.path("reports", run, "report.json"), storage, run)

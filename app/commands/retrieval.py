@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from app.options import Datasets, Json, Root, dataset_names
-from app.output import as_json, note, results, table_console
+from app.commands.options import Datasets, Json, Root, dataset_names
+from app.commands.output import as_json, note, results, table_console
 
 if TYPE_CHECKING:
-    from assets.retrieval import RetrievalReport
+    from assets.index.retrieval import RetrievalReport
 
 
 class Scope(StrEnum):
@@ -41,8 +41,8 @@ def retrieval(
     Recall at k is the mean over questions of the found share of their gold items; questions without gold are left out.
     """
     names = dataset_names(datasets)
-    from assets.retrieval import evaluate
-    from infra.storage import Storage
+    from assets.index.retrieval import evaluate
+    from infra.storage.root import Storage
 
     with results() as write:
         report = evaluate(Storage(root), scope=scope.value, datasets=names)

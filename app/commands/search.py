@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from app.options import Datasets, Json, Root, dataset_names
-from app.output import UsageError, as_json, note, results, table_console
+from app.commands.options import Datasets, Json, Root, dataset_names
+from app.commands.output import UsageError, as_json, note, results, table_console
 
 if TYPE_CHECKING:
-    from assets.index import IndexHit
+    from assets.index.build import IndexHit
 
 SNIPPET_CHARS = 280
 
@@ -39,8 +39,8 @@ def search(
     )  # a terminal of another encoding
     if not question.strip():
         raise UsageError("the question is empty")
-    from assets.index import open_index
-    from infra.storage import Storage
+    from assets.index.build import open_index
+    from infra.storage.root import Storage
 
     with results() as write:
         hits = open_index(Storage(root)).search(question, top_k, names)

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.model_options import Endpoint, MaxTokens, Model, Prices, Temperature
-from app.options import Root
-from app.output import UsageError, note
+from app.commands.model_options import Endpoint, MaxTokens, Model, Prices, Temperature
+from app.commands.options import Root
+from app.commands.output import UsageError, note
 
 if TYPE_CHECKING:
-    from app import models
-    from app.models import ModelChoice
+    from app.answers import models
+    from app.answers.models import ModelChoice
     from app.server.settings import Settings
 
 TOKEN_VARIABLE = "VIMRAG_TOKEN"
@@ -73,8 +73,8 @@ def serve(  # noqa: PLR0913 - one parameter an option
 
     Without a model it serves search and the viewer. On any address but this machine's own a token is needed.
     """
-    from app.models import ModelChoice, key_of_environment, prices_of
-    from app.server.security import is_loopback
+    from app.answers.models import ModelChoice, key_of_environment, prices_of
+    from app.server.protection.security import is_loopback
     from app.server.settings import MIB, Settings
 
     local = is_loopback(host)
@@ -121,9 +121,9 @@ def _listener(host: str, port: int) -> socket.socket:
 
 
 async def _serve(root: str, choice: ModelChoice, settings: Settings, listener: socket.socket) -> None:
+    from app.answers.corpus_handle import open_world
     from app.server.application import server_state
     from app.server.running import run_until_signalled
-    from app.world import open_world
 
     model = await _opened(choice)
     try:
@@ -138,7 +138,7 @@ async def _serve(root: str, choice: ModelChoice, settings: Settings, listener: s
 
 async def _opened(choice: ModelChoice) -> models.Model | None:
     """The model; None where none was named. One that is named is not asked for now: its server may start later."""
-    from app.models import open_model
+    from app.answers.models import open_model
 
     if not choice.is_given:
         return None

@@ -11,11 +11,11 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from app.options import Json, Root
-from app.output import UsageError, as_json, note, results, table_console
+from app.commands.options import Json, Root
+from app.commands.output import UsageError, as_json, note, results, table_console
 
 app = typer.Typer(help="Studies of the algorithm on the miniature.", no_args_is_help=True)
-SCRIPT = "orchestration.launch.study"
+SCRIPT = "orchestration.study.study"
 
 
 @app.callback()

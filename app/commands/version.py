@@ -5,8 +5,8 @@ from __future__ import annotations
 import platform
 from importlib import metadata
 
-from app.options import Json
-from app.output import as_json, results
+from app.commands.options import Json
+from app.commands.output import as_json, results
 
 SHOWN = ("vimrag", "dagster", "torch", "transformers", "deepspeed", "lancedb", "weaviate-client", "polars")
 

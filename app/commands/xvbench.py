@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.model_options import Endpoint, Prices
-from app.options import Json
-from app.output import UsageError, as_json, note, results, shown_progress, table_console
+from app.commands.model_options import Endpoint, Prices
+from app.commands.options import Json
+from app.commands.output import UsageError, as_json, note, results, shown_progress, table_console
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from infra.chat import ChatSettings
+    from infra.llm.client import ChatSettings
 
 app = typer.Typer(help="Build a benchmark like XVBench from a folder of videos.", no_args_is_help=True)
 
@@ -96,10 +96,10 @@ def build(  # noqa: PLR0913 - one parameter an option
     """Build questions that need several clips, with the clips, from a folder of videos."""
     settings = _settings(endpoint, model, concurrency=concurrency, max_requests=max_requests, prices=prices)
     _check(videos, out)
-    from app.xvbench import Wish, build_xvbench
-    from assets.xvbench_builder.building import Target
+    from app.commands.xvbench_build import Wish, build_xvbench
+    from assets.xvbench_builder.build import Target
     from assets.xvbench_builder.publishing import OutFolder
-    from infra.chat_pictures import Look
+    from infra.llm.image_parts import Look
 
     target = Target(questions=questions, at_once=concurrency)
     look = Look(frames=frames, side=side)
@@ -131,8 +131,8 @@ def _settings(
 ) -> ChatSettings:
     if not endpoint:
         raise UsageError("no model: give --endpoint URL of a server whose model sees pictures")
-    from app.models import key_of_environment, prices_of
-    from infra.chat import ChatSettings
+    from app.answers.models import key_of_environment, prices_of
+    from infra.llm.client import ChatSettings
 
     try:
         return ChatSettings(

@@ -7,16 +7,17 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from app.models import Model
-from app.server import asking, errors, media, pages, searching, status, uploads, upstream, viewer
-from app.server.access_log import AccessLog
-from app.server.answers import ErrorBody
-from app.server.bodies import BodyLimit
-from app.server.json_text import Utf8Json
-from app.server.security import Guard, SecurityHeaders
+from app.answers.corpus_handle import World
+from app.answers.models import Model
+from app.server import errors
+from app.server.protection.access_log import AccessLog
+from app.server.protection.body_limit import BodyLimit
+from app.server.protection.security import Guard, SecurityHeaders
+from app.server.routes import ask, media, pages, search, status, uploads, upstream, viewer
+from app.server.schema.json_text import Utf8Json
+from app.server.schema.responses import ErrorBody
 from app.server.settings import Settings
 from app.server.state import ServerState
-from app.world import World
 
 TITLE = "VimRAG"
 _REFUSALS: dict[int | str, dict[str, Any]] = {
@@ -42,7 +43,7 @@ def create_app(state: ServerState) -> ASGIApp:
     )
     app.state.server = state
     errors.install(app)
-    for each in (pages, status, asking, searching, upstream, media, viewer, uploads):
+    for each in (pages, status, ask, search, upstream, media, viewer, uploads):
         app.include_router(each.router)
     app.openapi = _without_default_refusal(app)
     return AccessLog(SecurityHeaders(BodyLimit(Guard(app, state.settings), state.settings)))

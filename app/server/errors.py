@@ -15,8 +15,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.server.json_text import Utf8Json
-from app.world import NoIndex
+from app.answers.corpus_handle import NoIndex
+from app.server.schema.json_text import Utf8Json
 from infra.errors import EndpointError, ExternalError
 
 LOG = logging.getLogger("vimrag.serve")

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from assets.media import ShardMedia
-from infra.images import encode_jpeg, encode_png
-from model.picture_uris import goes_as_png
+from assets.corpus.media import ShardMedia
+from infra.media._images import encode_jpeg, encode_png
+from model.policies.image_uris import goes_as_png
 
 KEPT_BYTES = 64 * 1024 * 1024
 

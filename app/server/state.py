@@ -8,12 +8,12 @@ from typing import Self
 
 from anyio import CapacityLimiter
 
-from app.models import Model
-from app.server.catalogue import Catalogue
+from app.answers.catalogue import Catalogue
+from app.answers.corpus_handle import World
+from app.answers.models import Model
 from app.server.errors import ApiError
 from app.server.rendering import Renderings
 from app.server.settings import Settings
-from app.world import World
 
 RETRY_AFTER_S = 5
 DECODERS = 2  # pictures decoded at once; a large one takes 300 MB

@@ -6,13 +6,13 @@ import shutil
 from pathlib import Path
 
 from assets.acquisition.catalogue import RemoteFile, ZipArchive
-from assets.acquisition.files import fetch_to
-from assets.acquisition.lock import Locked
+from assets.acquisition.lock_file import Locked
 from assets.acquisition.outcome import Outcome, Status
 from assets.acquisition.session import Session, raise_of_the_disk
-from infra.archives import unpack
+from assets.acquisition.single_file import fetch_to
+from infra.downloads.archives import unpack
 from infra.errors import DownloadError
-from infra.manifest import sha256_of
+from infra.storage.manifest import sha256_of
 
 STAGING = ".archives"  # hidden: parsers pass it over
 

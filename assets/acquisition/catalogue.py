@@ -102,7 +102,7 @@ class Publication:
     """What a person accepts by ``--accept-terms``."""
     parts: tuple[Part, ...]
     questions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Files of questions, and the editions of ``assets.dataset`` whose counts they add up to."""
+    """Files of questions, and the editions of ``assets.corpus.dataset`` whose counts they add up to."""
     video_ids: Callable[[Path], Sequence[str]] | None = None
     """From the raw folder, the ids of the YouTube videos asked about; None if there are none."""
     by_hand: str = ""

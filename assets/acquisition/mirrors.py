@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from infra.redirects import checked_address
+from infra.downloads.redirects import checked_address
 
 VARIABLE = "VIMRAG_MIRRORS"
 TOKEN_VARIABLE = "HF_TOKEN"  # of the hub, for datasets that want their terms accepted there

@@ -1,7 +1,7 @@
 """Media that did not come, each with its reason: ``raw/<dataset>.quarantine.jsonl``, one line a file.
 
 Link rot is a fact about a dataset, not a failure of a run. Which reasons last, and so are tried again only when
-told to, is said in ``infra/video_failures.py``.
+told to, is said in ``infra/downloads/ytdlp_failures.py``.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from assets.acquisition.lock import write_whole
-from infra.video_failures import LASTING
+from assets.acquisition.lock_file import write_whole
+from infra.downloads.ytdlp_failures import LASTING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

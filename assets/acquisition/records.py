@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from assets.parsers import hotpotqa, lvbench, mmlongbench_doc, slidevqa, squad, videorag, webqa, xvbench
-from assets.parsers.json_stream import Element
-from assets.parsers.raw_folder import RawFile
-from assets.parsers.record_files import Marks, is_marked, read_records
+from assets.parsers.files.json_stream import Element
+from assets.parsers.files.raw_folder import RawFile
+from assets.parsers.files.record_files import Marks, is_marked, read_records
 from assets.parsers.videos import VIDEO_SUFFIXES
-from infra.archives import safe_name
+from infra.downloads.archives import safe_name
 
 MARKS: Mapping[str, Marks] = {
     "hotpotqa": hotpotqa.MARKS,

@@ -9,9 +9,9 @@ import httpx
 
 from assets.acquisition.catalogue import Host, Repository
 from assets.acquisition.mirrors import Mirrors
-from infra.download import read_text
+from infra.downloads.http import read_text
+from infra.downloads.retry import Patience
 from infra.errors import DownloadError
-from infra.patience import Patience
 
 LOOK_UP = {
     Host.HUB: "{{huggingface}}/api/datasets/{name}/revision/{revision}",

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import httpx
 
-from assets.acquisition.lock import Lock
+from assets.acquisition.lock_file import Lock
 from assets.acquisition.mirrors import Mirrors
 from assets.acquisition.outcome import FetchReport
 from assets.acquisition.quarantine import Quarantine
+from infra.downloads.retry import Patience
+from infra.downloads.ytdlp_fetcher import VideoSettings
 from infra.errors import DownloadError
-from infra.patience import Patience
 from infra.progress import Progress
-from infra.video_download import VideoSettings
 
 OF_THE_DISK = ("disk_full", "read_only", "disk")
 OF_THE_HOST = ("rate_limited", "unreachable", "server")

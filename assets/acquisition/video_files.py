@@ -9,15 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from assets.acquisition.catalogue import Publication
-from assets.acquisition.lock import Locked, write_whole
+from assets.acquisition.lock_file import Locked, write_whole
 from assets.acquisition.mirrors import YOUTUBE
 from assets.acquisition.outcome import Outcome, Status
 from assets.acquisition.quarantine import Quarantined
 from assets.acquisition.session import Refusals, Session, raise_of_the_disk
 from assets.parsers.videos import VIDEO_SUFFIXES
+from infra.downloads.ytdlp_failures import VideoReason
+from infra.downloads.ytdlp_fetcher import FetchedVideo, VideoFetcher
 from infra.errors import DownloadError
-from infra.video_download import FetchedVideo, VideoFetcher
-from infra.video_failures import VideoReason
 
 FOLDER = "videos"
 _ID = re.compile(r"[A-Za-z0-9_-]{11}")

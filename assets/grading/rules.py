@@ -13,13 +13,13 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from assets.corpus.question import AnswerKind, Question
 from assets.grading import webqa
 from assets.grading.abstention import abstains
 from assets.grading.choice import letter_of
 from assets.grading.metrics import anls, rouge_l, token_f1
 from assets.grading.normalise import clean, listed, number, slide_words, words
 from assets.grading.score import Score
-from assets.question import AnswerKind, Question
 
 LONG_FORM_CORRECT = 0.5  # ROUGE-L F1 from which a long answer counts as right when no judge is there
 FLOAT_TOLERANCE = 0.01  # relative; MMLongBench-Doc

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from assets.miniature.asking.films import CLIP_SECONDS
+from assets.miniature.templates.videos import CLIP_SECONDS
 
 SENTENCES: tuple[tuple[str, str], ...] = (
     ("leader", r"The leader of (\w+) is (\w+)\."),

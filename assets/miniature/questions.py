@@ -8,8 +8,8 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from assets.miniature.asking import documents, films, passages, pictures
 from assets.miniature.plans import Asked
+from assets.miniature.templates import documents, images, passages, videos
 from assets.miniature.world import World
 
 Template = Callable[[World, random.Random], Asked]
@@ -17,14 +17,14 @@ TEMPLATES: dict[str, tuple[Template, ...]] = {
     "hotpotqa": (passages.leader_works, passages.maker_opened, passages.opened_first),
     "squad": (passages.person_attribute, passages.device_attribute),
     "webqa": (
-        pictures.founder_code,
-        pictures.badge_colour,
-        pictures.same_colour,
-        pictures.meeting_region,
-        pictures.badge_code,
-        pictures.meeting_door,
+        images.founder_code,
+        images.badge_colour,
+        images.same_colour,
+        images.meeting_region,
+        images.badge_code,
+        images.meeting_door,
     ),
-    "slidevqa": (pictures.season_output, pictures.stock, pictures.higher_output, pictures.more_stock),
+    "slidevqa": (images.season_output, images.stock, images.higher_output, images.more_stock),
     "mmlongbench_doc": (
         documents.reading,
         documents.workers,
@@ -33,10 +33,10 @@ TEMPLATES: dict[str, tuple[Template, ...]] = {
         documents.door,
         documents.boss,
     ),
-    "lvbench": (films.lamp_at, films.mark_at),
-    "wikihowqa": (films.steps,),
-    "syntheticqa": (films.first_or_last, films.lamp_after),
-    "xvbench": (films.page_and_clip, films.same_start, films.ends_with),
+    "lvbench": (videos.lamp_at, videos.mark_at),
+    "wikihowqa": (videos.steps,),
+    "syntheticqa": (videos.first_or_last, videos.lamp_after),
+    "xvbench": (videos.page_and_clip, videos.same_start, videos.ends_with),
 }
 DRAWS = 20  # attempts to find a question not asked yet, before a template is left out
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from assets.miniature import reader
+from assets.miniature import template_ocr
 from assets.miniature.facts import Evidence, Facts, UnknownFact
 from assets.miniature.lexicon import GOODS, LETTERS, SEASONS
 from assets.miniature.plans import NOT_ANSWERABLE
@@ -48,11 +48,11 @@ def _opened_first(facts: Facts, one: str, other: str) -> str:
 
 
 def _badge_colour(facts: Facts, name: str) -> str:
-    return reader.read_badge(facts.picture("badge", name)).colour
+    return template_ocr.read_badge(facts.picture("badge", name)).colour
 
 
 def _badge_code(facts: Facts, name: str) -> str:
-    return f"{reader.read_badge(facts.picture('badge', name)).code:02d}"
+    return f"{template_ocr.read_badge(facts.picture('badge', name)).code:02d}"
 
 
 def _founder_code(facts: Facts, team: str) -> str:
@@ -65,7 +65,9 @@ def _same_colour(facts: Facts, one: str, other: str) -> str:
 
 def _door(facts: Facts, name: str) -> str:
     picture = facts.picture("door", name)
-    return reader.read_door(reader.figure_of_page(picture) if facts.on_page("door", name) else picture)
+    return template_ocr.read_door(
+        template_ocr.figure_of_page(picture) if facts.on_page("door", name) else picture
+    )
 
 
 def _meeting_door(facts: Facts, team: str) -> str:
@@ -73,7 +75,7 @@ def _meeting_door(facts: Facts, team: str) -> str:
 
 
 def _output(facts: Facts, season: str, team: str) -> str:
-    return str(reader.read_bars(facts.picture("output", team))[SEASONS.index(season)])
+    return str(template_ocr.read_bars(facts.picture("output", team))[SEASONS.index(season)])
 
 
 def _higher_output(facts: Facts, season: str, one: str, other: str) -> str:
@@ -81,7 +83,7 @@ def _higher_output(facts: Facts, season: str, one: str, other: str) -> str:
 
 
 def _stock(facts: Facts, good: str, workshop: str) -> str:
-    return str(reader.read_table(facts.picture("stock", workshop))[GOODS.index(good)])
+    return str(template_ocr.read_table(facts.picture("stock", workshop))[GOODS.index(good)])
 
 
 def _more_stock(facts: Facts, good: str, one: str, other: str) -> str:
@@ -89,7 +91,7 @@ def _more_stock(facts: Facts, good: str, one: str, other: str) -> str:
 
 
 def _reading(facts: Facts, device: str) -> str:
-    return str(reader.read_dial(reader.figure_of_page(facts.picture("dial", device))))
+    return str(template_ocr.read_dial(template_ocr.figure_of_page(facts.picture("dial", device))))
 
 
 def _higher_reading(facts: Facts, one: str, other: str) -> str:
@@ -97,7 +99,7 @@ def _higher_reading(facts: Facts, one: str, other: str) -> str:
 
 
 def _film(facts: Facts, what: str, minutes: str, seconds: str, name: str, options: str) -> str:
-    scene = reader.read_frame(facts.moment(name, 60 * int(minutes) + int(seconds)))
+    scene = template_ocr.read_frame(facts.moment(name, 60 * int(minutes) + int(seconds)))
     shown = scene.colour if "lamp" in what else scene.mark
     choices = re.findall(r"\([A-D]\) (\w+)", options)
     return LETTERS[choices.index(shown)] if shown in choices else NOT_ANSWERABLE
@@ -105,7 +107,7 @@ def _film(facts: Facts, what: str, minutes: str, seconds: str, name: str, option
 
 def _lamps(facts: Facts, device: str) -> list[str]:
     """The colours of a clip in order, repeats in a row left out."""
-    shown = [reader.read_frame(picture).colour for picture in facts.clip(device)]
+    shown = [template_ocr.read_frame(picture).colour for picture in facts.clip(device)]
     return [colour for place, colour in enumerate(shown) if place == 0 or shown[place - 1] != colour]
 
 
@@ -114,7 +116,7 @@ def _end_lamp(facts: Facts, end: str, device: str) -> str:
 
 
 def _end_mark(facts: Facts, end: str, device: str) -> str:
-    return reader.read_frame(facts.clip(device)[0 if end == "first" else -1]).mark
+    return template_ocr.read_frame(facts.clip(device)[0 if end == "first" else -1]).mark
 
 
 def _lamp_after(facts: Facts, colour: str, device: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from assets.question import EvidenceStatus, Question
+from assets.corpus.question import EvidenceStatus, Question
 
 NAMED_MISSING = 8  # ids written into a note; a how-to question can miss dozens of videos
 

@@ -1,7 +1,7 @@
 """Identity of content: normalised text, content hashes and the short hashes that stand in native ids.
 
 Equal content has an equal hash within a modality; which of two equal items survives is decided by
-``assets.corpus``.
+``assets.corpus.build``.
 """
 
 from __future__ import annotations

@@ -24,22 +24,22 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from assets.corpus.item import Item, Modality, item_id
+from assets.corpus.question import AnswerKind, EvidenceStatus, Question
 from assets.grading.abstention import NOT_ANSWERABLE, abstains
-from assets.item import Item, Modality, item_id
-from assets.parsers import fields
-from assets.parsers.fields import RecordMalformed
+from assets.parsers.files import fields
+from assets.parsers.files.fields import RecordMalformed
+from assets.parsers.files.json_stream import Element
+from assets.parsers.files.raw_folder import RawFile, RawFolder
+from assets.parsers.files.record_files import find_records, read_records
 from assets.parsers.identity import bytes_hash, short_hash
-from assets.parsers.json_stream import Element
-from assets.parsers.pictures import image_item, read_text
-from assets.parsers.raw_folder import RawFile, RawFolder
-from assets.parsers.record_files import find_records, read_records
-from assets.parsers.records import ParseContext, Parsed, Record, Skipped
+from assets.parsers.images import image_item, read_text
+from assets.parsers.question_registry import QuestionRoll
 from assets.parsers.reworded import EXAMPLE, document_question, worded
-from assets.parsers.roll import QuestionRoll
-from assets.question import AnswerKind, EvidenceStatus, Question
-from infra.decoding import open_pdf
+from assets.parsers.types import ParseContext, Parsed, Record, Skipped
 from infra.errors import MediaError
-from infra.pdf import Page
+from infra.media._pdf import Page
+from infra.media.decoding import open_pdf
 
 DATASET = "mmlongbench_doc"
 EDITION = "test"

@@ -20,8 +20,8 @@ from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from assets.parsers import fields
-from assets.parsers.fields import RecordMalformed
+from assets.parsers.files import fields
+from assets.parsers.files.fields import RecordMalformed
 
 UNIVERSALRAG = frozenset({"index", "question", "gt_retrieval"})
 EXAMPLE = frozenset({"query", "reference_answer", "meta_info"})

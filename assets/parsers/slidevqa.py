@@ -25,22 +25,22 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from assets.item import Item, Modality, item_id
-from assets.parsers import fields
+from assets.corpus.item import Item, Modality, item_id
+from assets.corpus.question import AnswerKind, EvidenceStatus, Question
 from assets.parsers.evidence import with_evidence
-from assets.parsers.fields import RecordMalformed
-from assets.parsers.json_stream import Element
-from assets.parsers.pictures import image_item, read_picture, read_text
-from assets.parsers.raw_folder import RawFile, RawFolder
-from assets.parsers.record_files import PARQUET_SUFFIX, find_records, read_records
-from assets.parsers.records import ParseContext, Parsed, Record, Skipped
+from assets.parsers.files import fields
+from assets.parsers.files.fields import RecordMalformed
+from assets.parsers.files.json_stream import Element
+from assets.parsers.files.raw_folder import RawFile, RawFolder
+from assets.parsers.files.record_files import PARQUET_SUFFIX, find_records, read_records
+from assets.parsers.files.slide_columns import QUESTION_COLUMNS, deck_names, slides_of
+from assets.parsers.images import image_item, read_picture, read_text
+from assets.parsers.question_registry import QuestionRoll
 from assets.parsers.reworded import EXAMPLE, deck_question, worded
-from assets.parsers.roll import QuestionRoll
-from assets.parsers.slide_columns import QUESTION_COLUMNS, deck_names, slides_of
 from assets.parsers.splits import split_of
-from assets.question import AnswerKind, EvidenceStatus, Question
-from infra.decoding import decode, open_pdf
+from assets.parsers.types import ParseContext, Parsed, Record, Skipped
 from infra.errors import MediaError
+from infra.media.decoding import decode, open_pdf
 
 DATASET = "slidevqa"
 LICENCE = "NTT software evaluation licence: internal evaluation only, no redistribution"

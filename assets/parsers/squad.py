@@ -20,17 +20,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from assets.corpus.item import Item, Modality, item_id
+from assets.corpus.question import AnswerKind, EvidenceStatus, Question
 from assets.grading.abstention import NOT_ANSWERABLE
-from assets.item import Item, Modality, item_id
-from assets.parsers import fields
-from assets.parsers.fields import RecordMalformed
+from assets.parsers.files import fields
+from assets.parsers.files.fields import RecordMalformed
+from assets.parsers.files.raw_folder import RawFile, RawFolder
+from assets.parsers.files.record_files import find_records, is_marked, read_records
 from assets.parsers.identity import short_hash, text_hash
-from assets.parsers.raw_folder import RawFile, RawFolder
-from assets.parsers.record_files import find_records, is_marked, read_records
-from assets.parsers.records import ParseContext, Parsed, Record, Skipped
-from assets.parsers.roll import QuestionRoll
+from assets.parsers.question_registry import QuestionRoll
 from assets.parsers.splits import split_of
-from assets.question import AnswerKind, EvidenceStatus, Question
+from assets.parsers.types import ParseContext, Parsed, Record, Skipped
 
 DATASET = "squad"
 LICENCE = "CC BY-SA 4.0"

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from assets.parsers.records import ParseContext, Record
+from assets.parsers.types import ParseContext, Record
 from assets.parsers.videorag import Collection, parse_collection
 
 LICENCE = "unstated; videos and transcripts belong to their owners"

@@ -21,17 +21,17 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from assets.parsers import fields
+from assets.corpus.question import AnswerKind, Question
 from assets.parsers.evidence import with_evidence
-from assets.parsers.fields import RecordMalformed
-from assets.parsers.json_stream import Element
-from assets.parsers.raw_folder import RawFile, RawFolder
-from assets.parsers.record_files import LOOKED_AT, find_records, read_records
-from assets.parsers.records import ParseContext, Parsed, Record, Skipped
+from assets.parsers.files import fields
+from assets.parsers.files.fields import RecordMalformed
+from assets.parsers.files.json_stream import Element
+from assets.parsers.files.raw_folder import RawFile, RawFolder
+from assets.parsers.files.record_files import LOOKED_AT, find_records, read_records
+from assets.parsers.question_registry import QuestionRoll
 from assets.parsers.reworded import UNIVERSALRAG, how_to_question, worded
-from assets.parsers.roll import QuestionRoll
+from assets.parsers.types import ParseContext, Parsed, Record, Skipped
 from assets.parsers.videos import VIDEO_SUFFIXES, Video, VideoFiles, video_files, video_items
-from assets.question import AnswerKind, Question
 
 SCRIPTS, SCRIPT_FOLDERS = "scripts", ("original", "asr")
 RESULTS = "retrieval"

@@ -13,15 +13,15 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from assets.item import Item, Modality, item_id
+from assets.corpus.item import Item, Modality, item_id
+from assets.parsers.files.raw_folder import RawFile, RawFolder
 from assets.parsers.identity import bytes_hash, text_hash
-from assets.parsers.pictures import encode
-from assets.parsers.raw_folder import RawFile, RawFolder
-from assets.parsers.records import MediaBlob, ParseContext, Parsed, Skipped
-from infra.decoding import frames, probe
+from assets.parsers.images import encode
+from assets.parsers.types import MediaBlob, ParseContext, Parsed, Skipped
 from infra.errors import MediaError
-from infra.frames import Clip, clip_ranges, uniform_times
 from infra.limits import MIN_TAIL_SECONDS
+from infra.media._video import Clip, clip_ranges, uniform_times
+from infra.media.decoding import frames, probe
 
 VIDEO_SUFFIXES = (".mp4", ".webm", ".mkv", ".mov", ".m4v", ".avi")
 _IN_BRACKETS = re.compile(r".*\[([\w-]{11})\]")  # "<title> [<id>].mp4", as yt-dlp names files

@@ -25,23 +25,23 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from assets.item import Item, Modality, item_id
-from assets.parsers import fields
+from assets.corpus.item import Item, Modality, item_id
+from assets.corpus.question import AnswerKind, Question
 from assets.parsers.evidence import with_evidence
-from assets.parsers.fields import RecordMalformed
+from assets.parsers.files import fields
+from assets.parsers.files.fields import RecordMalformed
+from assets.parsers.files.image_table import TABLE_NAME, ImageTable
+from assets.parsers.files.json_stream import Element
+from assets.parsers.files.raw_folder import RawFile, RawFolder
+from assets.parsers.files.record_files import find_records, read_records
 from assets.parsers.identity import text_hash
-from assets.parsers.image_table import TABLE_NAME, ImageTable
-from assets.parsers.json_stream import Element
-from assets.parsers.pictures import image_item
-from assets.parsers.raw_folder import RawFile, RawFolder
-from assets.parsers.record_files import find_records, read_records
-from assets.parsers.records import ParseContext, Parsed, Record, Skipped
+from assets.parsers.images import image_item
+from assets.parsers.question_registry import QuestionRoll
 from assets.parsers.reworded import UNIVERSALRAG, picture_question, worded
-from assets.parsers.roll import QuestionRoll
 from assets.parsers.splits import split_of
-from assets.question import AnswerKind, Question
-from infra.decoding import decode, decode_truncated
+from assets.parsers.types import ParseContext, Parsed, Record, Skipped
 from infra.errors import MediaError
+from infra.media.decoding import decode, decode_truncated
 
 DATASET = "webqa"
 LICENCE = "CC0 1.0 (annotations); pictures and texts under the licences of their pages"

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from assets.parsers.records import ParseContext, Record
+from assets.parsers.types import ParseContext, Record
 from assets.parsers.videorag import Collection, parse_collection
 
 LICENCE = "CC BY-NC-SA 3.0 (WikiHow text); videos and transcripts belong to their owners"

@@ -21,15 +21,16 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from assets.parsers import fields
+from assets.corpus.question import AnswerKind, Question
 from assets.parsers.evidence import with_evidence
-from assets.parsers.fields import RecordMalformed
-from assets.parsers.json_stream import Element
+from assets.parsers.files import fields
+from assets.parsers.files.fields import RecordMalformed
+from assets.parsers.files.json_stream import Element
+from assets.parsers.files.raw_folder import RawFile, RawFolder
+from assets.parsers.files.record_files import find_records, read_records
 from assets.parsers.mmlongbench_doc import page_id
-from assets.parsers.raw_folder import RawFile, RawFolder
-from assets.parsers.record_files import find_records, read_records
-from assets.parsers.records import ParseContext, Parsed, Record, Skipped
-from assets.parsers.roll import QuestionRoll
+from assets.parsers.question_registry import QuestionRoll
+from assets.parsers.types import ParseContext, Parsed, Record, Skipped
 from assets.parsers.videorag import LONG_FORM_WORDS
 from assets.parsers.videos import (
     VIDEO_SUFFIXES,
@@ -40,7 +41,6 @@ from assets.parsers.videos import (
     video_items,
     video_title,
 )
-from assets.question import AnswerKind, Question
 
 DATASET = "xvbench"
 LICENCE = "CC BY 4.0 (annotations); videos belong to their owners"

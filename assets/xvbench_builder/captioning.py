@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from assets.xvbench_builder.building import PATIENCE
+from assets.xvbench_builder.build import PATIENCE
 from assets.xvbench_builder.judging import ENDPOINT_FAILED
 from assets.xvbench_builder.protocols import Describer
 from assets.xvbench_builder.records import Clip
-from infra.chat import BudgetSpent
 from infra.errors import EndpointError, MediaError
+from infra.llm.client import BudgetSpent
 from infra.progress import Progress
-from infra.storage import Storage
+from infra.storage.root import Storage
 
 
 class Captioning(NamedTuple):

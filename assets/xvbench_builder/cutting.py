@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from assets.parsers.records import Skipped
+from assets.parsers.types import Skipped
 from assets.xvbench_builder.records import Clip, Film
-from infra import frames
-from infra.clip_files import cut
 from infra.errors import MediaError
 from infra.limits import CLIP_SECONDS, MIN_TAIL_SECONDS
-from infra.manifest import sha256_of
+from infra.media import _video as frames
+from infra.media.clip_files import cut
 from infra.progress import Progress
-from infra.storage import Storage
+from infra.storage.manifest import sha256_of
+from infra.storage.root import Storage
 
 RULE = {"clip_s": CLIP_SECONDS, "min_tail_s": MIN_TAIL_SECONDS}  # as the benchmark's own script cuts
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from assets.xvbench_builder.prompts import labels
 from assets.xvbench_builder.records import Clip, Draft, Rejected
-from infra.reply_json import object_in, text_of
+from infra.llm.reply_json import object_in, text_of
 
 MIN_GOLD = 2
 MAX_QUESTION_CHARS, MAX_ANSWER_CHARS = 600, 300

@@ -12,9 +12,9 @@ from assets.xvbench_builder.drafting import read_draft
 from assets.xvbench_builder.filtering import checks, verdict
 from assets.xvbench_builder.protocols import Describer, Panel
 from assets.xvbench_builder.records import Candidate, Caption, Clip, Outcome, Rejected
-from infra.chat import BudgetSpent
 from infra.errors import EndpointError, MediaError
-from infra.kept_replies import metered
+from infra.llm.cached_client import metered
+from infra.llm.client import BudgetSpent
 
 ENDPOINT_FAILED = "endpoint_failed"  # asked again by the next run; every other reason is final
 

@@ -1,4 +1,4 @@
-"""What models are asked by the builder, captions apart (``infra.captioner``), and the versions of these words.
+"""What models are asked by the builder, captions apart (``infra.llm.captioner``), and the versions of these words.
 
 Pure. Whatever comes from a film or a model is data inside a quoted JSON object.
 """
@@ -9,8 +9,8 @@ import hashlib
 from collections.abc import Sequence
 
 from assets.xvbench_builder.records import Caption, Clip
-from infra.captioner import PROMPT_HASH as CAPTION_HASH
-from infra.reply_json import Quotable, quoted
+from infra.llm.captioner import PROMPT_HASH as CAPTION_HASH
+from infra.llm.reply_json import Quotable, quoted
 
 DRAFT = """You write questions for a benchmark of video retrieval. You are given one JSON object: clips by label, each with the
 label of the video it is from and a caption of what it shows.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from assets.xvbench_builder.records import Caption, Clip
-from infra.captioner import Captioned
+from infra.llm.captioner import Captioned
 
 
 class Describer(Protocol):

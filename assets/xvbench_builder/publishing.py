@@ -20,11 +20,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from assets.xvbench_builder.building import Built
+from assets.xvbench_builder.build import Built
 from assets.xvbench_builder.cutting import ClipFolders
 from assets.xvbench_builder.judging import ENDPOINT_FAILED
 from assets.xvbench_builder.records import Check, Clip, Draft, Outcome
-from infra.storage import Storage
+from infra.storage.root import Storage
 
 DATASET_FOLDER, STATE_FOLDER = "xvbench", ".build"
 QUESTIONS = f"{DATASET_FOLDER}/xvbench.jsonl"

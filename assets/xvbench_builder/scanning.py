@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from assets.parsers.raw_folder import RawFile, RawFolder
-from assets.parsers.records import Skipped
+from assets.parsers.files.raw_folder import RawFile, RawFolder
+from assets.parsers.types import Skipped
 from assets.parsers.videos import VIDEO_SUFFIXES, video_files
 from assets.xvbench_builder.records import Film
 

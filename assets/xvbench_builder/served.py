@@ -13,10 +13,10 @@ from pathlib import Path
 
 from assets.xvbench_builder import prompts
 from assets.xvbench_builder.records import Caption, Clip
-from infra.captioner import Captioned, Captioner, Chat
-from infra.chat_pictures import Look, Part, clip_parts, text_part
-from infra.chat_records import ChatRequest
-from infra.reply_json import object_in, spoken, text_of
+from infra.llm.captioner import Captioned, Captioner, Chat
+from infra.llm.image_parts import Look, Part, clip_parts, text_part
+from infra.llm.reply_json import object_in, spoken, text_of
+from infra.llm.types import ChatRequest
 
 KEPT_CLIPS = 64  # some 64 x 8 frames of 448 pixels, 30 MB as JPEG
 MAX_TOKENS = 2048  # of a reply, thoughts included

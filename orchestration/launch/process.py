@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from infra.errors import ExternalError
 from orchestration.launch.reporter import Reporter, open_reporter
-from orchestration.run_config import RunConfig
+from orchestration.launch.run_config import RunConfig
 
 Body = Callable[[RunConfig, Reporter], None]
 
@@ -66,7 +66,10 @@ def local_ranks() -> int:
 def _parse(description: str, argv: Sequence[str] | None) -> RunConfig | int:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument(
-        "--config-json", required=True, metavar="JSON", help="a RunConfig; see orchestration/run_config.py"
+        "--config-json",
+        required=True,
+        metavar="JSON",
+        help="a RunConfig; see orchestration/launch/run_config.py",
     )
     given = parser.parse_args(argv)
     try:

@@ -13,13 +13,14 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from app.answering import Reader
+from app.answers.terminal import Reader
 from app.cli import main
 from assets.miniature.writers.pdf import pdf_bytes
 from memory_graph.actions import Search, render
-from model import checkpoint, trajectory_store
-from model.events import Replied, Spoke
-from model.records import Completion
+from model.agent.events import Replied, Spoke
+from model.rl import trajectory_store
+from model.training import checkpoint
+from model.types import Completion
 from tests.app.server.reader_model import ANSWER, QuietServer, reply
 from tests.app.server.small_root import REPORT
 from tests.servers.openai_server import Fault, OpenAIServer

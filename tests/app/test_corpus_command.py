@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from assets.corpus import read_items
-from assets.dataset import DATASETS
-from infra.storage import Storage
+from assets.corpus.build import read_items
+from assets.corpus.dataset import DATASETS
+from infra.storage.root import Storage
 from tests.app.command_line import Vimrag
 
 

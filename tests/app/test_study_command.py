@@ -1,4 +1,4 @@
-"""``vimrag study``: what it refuses before anything is started; a whole study is ``tests/orchestration/test_study.py``."""
+"""``vimrag study``: what it refuses before anything is started; a whole study is ``tests/orchestration/study/test_study.py``."""
 
 from __future__ import annotations
 

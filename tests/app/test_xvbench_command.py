@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from assets.corpus import read_items, read_questions
-from infra.storage import Storage
+from assets.corpus.build import read_items, read_questions
+from infra.storage.root import Storage
 from tests.app.command_line import Vimrag
 from tests.assets.parsers.outcome import read
 from tests.servers.colour_server import (
@@ -405,7 +405,7 @@ def test_one_film_alone_gives_questions_over_its_clips(vimrag: Vimrag, tmp_path:
 
 
 def test_two_builds_into_one_folder_do_not_mix(vimrag: Vimrag, films: Path):
-    from infra.exclusive import only_writer
+    from infra.storage.lock import only_writer
 
     (films.parent / "out/.build").mkdir(parents=True)
     with ColourServer() as server, only_writer(Storage(films.parent / "out"), "xvbench"):

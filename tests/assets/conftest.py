@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from assets import dataset
-from assets.dataset import Dataset, Record
-from infra.storage import Storage
+from assets.corpus import dataset
+from assets.corpus.dataset import Dataset, Record
+from infra.storage.root import Storage
 
 Register = Callable[[Callable[[], Iterator[Record]]], Path]
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from infra.errors import MediaError
-from infra.images import decode
-from infra.ocr import OcrError
+from infra.media._images import decode
+from infra.media.ocr import OcrError
 
 
 def page(text: str) -> Image.Image:

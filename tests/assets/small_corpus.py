@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from assets import tables
-from assets.item import Item, Modality
-from assets.question import Question
-from infra import manifest
-from infra.storage import Storage
-from infra.vectors import Vectors
+from assets.corpus import tables
+from assets.corpus.item import Item, Modality
+from assets.corpus.question import Question
+from infra.storage import manifest
+from infra.storage.root import Storage
+from infra.vector_stores.types import Vectors
 
 
 class CountingEmbedder:

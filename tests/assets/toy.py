@@ -8,13 +8,13 @@ from pathlib import Path
 
 from PIL import Image
 
-from assets.corpus import build_corpus
-from assets.dataset import MediaBlob, ParseContext, Parsed, Record, Skipped
-from assets.gathering import DatasetReport
-from assets.item import Item, Modality
-from assets.question import EvidenceStatus, Question
-from infra.images import encode_png
-from infra.storage import Storage
+from assets.corpus.build import build_corpus
+from assets.corpus.dataset import MediaBlob, ParseContext, Parsed, Record, Skipped
+from assets.corpus.item import Item, Modality
+from assets.corpus.merge import DatasetReport
+from assets.corpus.question import EvidenceStatus, Question
+from infra.media._images import encode_png
+from infra.storage.root import Storage
 
 CONTEXT = ParseContext()
 

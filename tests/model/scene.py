@@ -17,15 +17,15 @@ from PIL import Image
 from transformers import PreTrainedTokenizerFast, Qwen3VLForConditionalGeneration
 
 from memory_graph.graph import AnswerNode, MemoryGraph, SearchNode
-from model.algorithm import Algorithm, Schedule
-from model.batches import InputBuilder
-from model.encoding import IMAGE_PAD, VISION_END, VISION_START, Encoder, collate, visual_tokens
-from model.engine import Engine, EngineConfig
-from model.parity import ParityConfig
-from model.records import Call, ImageRef, Outcome, Segment, Task, Trajectory
-from model.tiny.config import TinyShape, build_model
-from model.tiny.tokenizer import CONTROL_TOKENS, build_tokenizer
-from model.trainer import Trainer
+from model.imitation.tiny.shape import TinyShape, build_model
+from model.imitation.tiny.tokenizer import CONTROL_TOKENS, build_tokenizer
+from model.policies.chat_template import IMAGE_PAD, VISION_END, VISION_START, Encoder, collate, visual_tokens
+from model.rl.algorithm import Algorithm, Schedule
+from model.training.batches import InputBuilder
+from model.training.engine import Engine, EngineConfig
+from model.training.parity import ParityConfig
+from model.training.trainer import Trainer
+from model.types import Call, ImageRef, Outcome, Segment, Task, Trajectory
 
 SHAPE = TinyShape(
     width=32,

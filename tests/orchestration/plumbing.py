@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from orchestration.definitions import build_defs
-from orchestration.recipes import MiniatureWorlds, Recipe, quickstart
-from orchestration.run_config import RunConfig
+from orchestration.launch.run_config import RunConfig
+from orchestration.recipes.registry import MiniatureWorlds, Recipe, quickstart
 
 UPDATES_VARIABLE = "PLUMBING_UPDATES"
 

@@ -10,19 +10,19 @@ from typing import Any
 import pytest
 import torch
 
-from assets.corpus import build_corpus
-from assets.index import build_index
+from assets.corpus.build import build_corpus
+from assets.index.build import build_index
 from assets.miniature import lexicon
-from infra.storage import Storage
-from model import checkpoint
-from model.algorithm import Schedule
-from model.engine import Engine, EngineConfig
-from model.tiny.config import TinyShape, build_model
-from model.tiny.tokenizer import build_tokenizer
-from orchestration.launch import cold_start
-from orchestration.miniature_assets import ensure_miniature
-from orchestration.recipes import Recipe
-from orchestration.run_config import RunConfig
+from infra.storage.root import Storage
+from model.imitation.tiny.shape import TinyShape, build_model
+from model.imitation.tiny.tokenizer import build_tokenizer
+from model.rl.algorithm import Schedule
+from model.training import checkpoint
+from model.training.engine import Engine, EngineConfig
+from orchestration.dagster_defs.miniature_assets import ensure_miniature
+from orchestration.launch.run_config import RunConfig
+from orchestration.recipes.registry import Recipe
+from orchestration.runs import cold_start
 from tests.orchestration import plumbing
 
 SHAPE = TinyShape(

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from model.chat_endpoint import chat_messages
-from model.encoding import Encoder
-from model.oracle import Noise, Oracle
-from model.records import Completion, Message, Sampling, Task
-from orchestration.launch.agents import World
-from orchestration.launch.demonstrations import plan_of
+from model.imitation.oracle import Noise, Oracle
+from model.policies.chat_endpoint import chat_messages
+from model.policies.chat_template import Encoder
+from model.types import Completion, Message, Sampling, Task
+from orchestration.imitation.demonstrations import plan_of
+from orchestration.joins.agents import World
 from tests.servers.openai_server import Answer, OpenAIServer, Received
 
 

@@ -9,16 +9,16 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from assets.corpus import read_questions
-from assets.dataset import DATASETS
-from assets.index import open_index
-from infra.storage import Storage
-from orchestration import checks
-from orchestration.corpus_assets import corpus
+from assets.corpus.build import read_questions
+from assets.corpus.dataset import DATASETS
+from assets.index.build import open_index
+from infra.storage.root import Storage
+from orchestration.dagster_defs import checks
+from orchestration.dagster_defs.corpus_assets import corpus
+from orchestration.dagster_defs.miniature_assets import ensure_miniature
+from orchestration.dagster_defs.resources import RawFolder
 from orchestration.definitions import build_defs
-from orchestration.miniature_assets import ensure_miniature
-from orchestration.recipes import MiniatureWorlds, Recipe, quickstart
-from orchestration.resources import RawFolder
+from orchestration.recipes.registry import MiniatureWorlds, Recipe, quickstart
 
 WORLDS = MiniatureWorlds(train=1, val=1, test=1, questions=2)
 TEXT_DATASETS = [

@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from assets.dataset import DATASETS
+from assets.corpus.dataset import DATASETS
 from orchestration.definitions import build_defs, defs
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -20,15 +20,15 @@ from typing import Any
 import pytest
 import torch
 
-from assets.corpus import build_corpus
-from assets.index import build_index
-from infra.storage import Storage
-from model.metrics import read_metrics
-from orchestration.launch import cold_start
-from orchestration.launching import environment
-from orchestration.miniature_assets import ensure_miniature
-from orchestration.recipes import MiniatureWorlds, Recipe, quickstart
-from orchestration.run_config import RunConfig
+from assets.corpus.build import build_corpus
+from assets.index.build import build_index
+from infra.storage.root import Storage
+from model.training.metrics import read_metrics
+from orchestration.dagster_defs.miniature_assets import ensure_miniature
+from orchestration.launch.commands import environment
+from orchestration.launch.run_config import RunConfig
+from orchestration.recipes.registry import MiniatureWorlds, Recipe, quickstart
+from orchestration.runs import cold_start
 from tests.orchestration.run_scene import DATASETS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -45,7 +45,7 @@ class Run:
 
     def start(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [sys.executable, "-m", "orchestration.launch.train_ggpo", "--config-json", self.config.to_json()],
+            [sys.executable, "-m", "orchestration.runs.train_ggpo", "--config-json", self.config.to_json()],
             cwd=REPOSITORY,
             env={**os.environ, **environment(self.config.recipe), "PYTHONPATH": str(REPOSITORY)},
             stdout=self.log.open("ab"),

@@ -16,9 +16,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from model.metrics import read_metrics
-from orchestration.launching import GRACE_S
-from orchestration.run_config import RunConfig
+from model.training.metrics import read_metrics
+from orchestration.launch.commands import GRACE_S
+from orchestration.launch.run_config import RunConfig
 from tests.orchestration.plumbing import UPDATES_VARIABLE, prepare
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -8,14 +8,14 @@ import torch
 from PIL import Image
 from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
-from model import checkpoint
-from model.algorithm import Schedule
-from model.encoding import QWEN2_5_VL
-from model.engine import Engine, EngineConfig
-from model.records import ImageRef, Message, Sampling, Task
-from model.tiny.tokenizer import build_tokenizer
-from model.transformers_policy import TransformersPolicy
-from orchestration.launch.agents import load
+from model.imitation.tiny.tokenizer import build_tokenizer
+from model.policies.chat_template import QWEN2_5_VL
+from model.policies.transformers_policy import TransformersPolicy
+from model.rl.algorithm import Schedule
+from model.training import checkpoint
+from model.training.engine import Engine, EngineConfig
+from model.types import ImageRef, Message, Sampling, Task
+from orchestration.joins.agents import load
 
 TASK = Task(id="t", dataset="d", question="?", answers=("x",))
 

@@ -10,24 +10,24 @@ from pathlib import Path
 
 import pytest
 
-from infra.chat_errors import Refused
 from infra.errors import EndpointError
-from infra.storage import Storage
-from model import trajectory_store
-from model.batches import InputBuilder
-from model.engine import Engine
-from model.parity import ParityConfig
-from model.records import Outcome, Trajectory
-from model.rollouts import Collection, collect, ordered_by_group
-from model.trainer import Trainer
-from orchestration.launch import train_ggpo
-from orchestration.launch.agents import Weights, World, load
-from orchestration.launch.join import tasks_of_split
-from orchestration.launch.served_source import ServedSource, open_served
-from orchestration.launch.train_ggpo import algorithm_of, layout_of, schedule_of
-from orchestration.launch.weight_sync import vllm_transfer
-from orchestration.recipes import Recipe
-from orchestration.rollout_options import ServedRollouts
+from infra.llm.errors import Refused
+from infra.storage.root import Storage
+from model.rl import trajectory_store
+from model.rl.rollouts import Collection, collect, ordered_by_group
+from model.training.batches import InputBuilder
+from model.training.engine import Engine
+from model.training.parity import ParityConfig
+from model.training.trainer import Trainer
+from model.types import Outcome, Trajectory
+from orchestration.joins.adapters import tasks_of_split
+from orchestration.joins.agents import Weights, World, load
+from orchestration.recipes.registry import Recipe
+from orchestration.recipes.rollout_options import ServedRollouts
+from orchestration.rollouts.served_source import ServedSource, open_served
+from orchestration.rollouts.weight_sync import vllm_transfer
+from orchestration.runs import train_ggpo
+from orchestration.runs.train_ggpo import algorithm_of, layout_of, schedule_of
 from tests.orchestration.run_scene import Heard, config_of, recipe, root, shipped
 from tests.servers.vllm_server import BASE, Fault, VllmServer
 

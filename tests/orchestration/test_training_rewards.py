@@ -7,18 +7,18 @@ from typing import Any
 import pytest
 
 from memory_graph.actions import Answer, Mark, Memorize, Search
-from model.agent import Agent
-from model.algorithm import ALGORITHMS, Denominator
-from model.environment import MINIATURE_LIMITS
-from model.memory.registry import memory_policy
-from model.prompts import COMPACT
-from model.records import Hit, Task, Trajectory
-from model.scripted import ScriptedPolicy, ScriptedRetriever
-from orchestration.launch import judging
-from orchestration.launch.rollout_phase import Crew, RolloutPhase, teaches
-from orchestration.launch.train_ggpo import algorithm_of, changed_rates, schedule_of
-from orchestration.recipes import Ggpo, quickstart
-from orchestration.reward_options import RewardTerms
+from model.agent.environment import MINIATURE_LIMITS
+from model.agent.loop import Agent
+from model.agent.memory.registry import memory_policy
+from model.agent.prompts import COMPACT
+from model.agent.scripted import ScriptedPolicy, ScriptedRetriever
+from model.rl.algorithm import ALGORITHMS, Denominator
+from model.types import Hit, Task, Trajectory
+from orchestration.joins import grading
+from orchestration.recipes.registry import Ggpo, quickstart
+from orchestration.recipes.reward_options import RewardTerms
+from orchestration.rollouts.rollout_phase import Crew, RolloutPhase, teaches
+from orchestration.runs.train_ggpo import algorithm_of, changed_rates, schedule_of
 from tests.orchestration.run_scene import Heard
 from tests.servers.openai_server import OpenAIServer
 
@@ -73,7 +73,7 @@ def rolled(folder: Path, terms: RewardTerms | None, script: list[Any]) -> tuple[
 
 @pytest.fixture(autouse=True)
 def no_judge(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(judging.ENDPOINT, raising=False)
+    monkeypatch.delenv(grading.ENDPOINT, raising=False)
 
 
 def test_a_retrieval_weight_pays_for_what_the_searches_returned(tmp_path: Path):
@@ -95,7 +95,7 @@ def test_by_default_the_same_rollouts_are_worth_their_verdict_and_teach_nothing(
 def test_the_judge_and_the_metric_are_two_terms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     replies = ["The same number.\nGRADE: C", "Another one.\nGRADE: I"]
     with OpenAIServer(replies=replies) as server:
-        monkeypatch.setenv(judging.ENDPOINT, server.base_url)
+        monkeypatch.setenv(grading.ENDPOINT, server.base_url)
         script = [*said("well put", "it is forty-one"), *said("well put", "42")]
         group, curriculum = rolled(tmp_path, RewardTerms(judge=0.75, exact=0.25), script)
         assert [(each.correct, each.metric, each.reward) for each in group] == [
@@ -103,11 +103,11 @@ def test_the_judge_and_the_metric_are_two_terms(tmp_path: Path, monkeypatch: pyt
             (False, False, 0.0),
         ]
         assert curriculum.state()["counts"] == {TASK.id: [1, 2]}
-        assert (tmp_path / judging.VERDICTS).exists()
+        assert (tmp_path / grading.VERDICTS).exists()
 
 
 def test_without_a_weight_the_judge_is_never_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv(judging.ENDPOINT, "http://127.0.0.1:9/v1")  # nothing listens there
+    monkeypatch.setenv(grading.ENDPOINT, "http://127.0.0.1:9/v1")  # nothing listens there
     script = [*said("well put", "41"), *said("well put", "42")]
     group, _ = rolled(tmp_path, RewardTerms(judge=0.0, exact=0.9, format=0.1), script)
     assert [(each.correct, each.metric) for each in group] == [(True, True), (False, False)]
@@ -116,7 +116,7 @@ def test_without_a_weight_the_judge_is_never_asked(tmp_path: Path, monkeypatch: 
 
 def test_a_judge_without_a_grade_leaves_the_rollout_unscored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with OpenAIServer(replies=["Hard to say."] * 4) as server:
-        monkeypatch.setenv(judging.ENDPOINT, server.base_url)
+        monkeypatch.setenv(grading.ENDPOINT, server.base_url)
         script = [*said("well put", "41"), *said("well put", "42")]
         group, curriculum = rolled(tmp_path, RewardTerms(judge=0.5, exact=0.5), script)
         assert [each.reward for each in group] == [None, None]

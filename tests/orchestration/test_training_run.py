@@ -14,19 +14,21 @@ from xml.etree import ElementTree
 import dagster as dg
 import pytest
 
-from infra import manifest
-from infra.storage import Storage
+from infra.storage import manifest
+from infra.storage.root import Storage
 from memory_graph.graph import MemoryGraph
-from model import checkpoint, trajectory_store
-from model.fingerprint import of_weights
-from model.metrics import read_metrics
-from model.records import Outcome, Task, Trajectory
+from model.policies.fingerprint import of_weights
+from model.rl import trajectory_store
+from model.training import checkpoint
+from model.training.metrics import read_metrics
+from model.types import Outcome, Task, Trajectory
 from orchestration.definitions import build_defs
-from orchestration.launch import ahead, cold_start, evaluate, report, rollout_phase, train_ggpo
-from orchestration.launch.agents import load
-from orchestration.launch.join import tasks_of_split
-from orchestration.recipes import Recipe
-from orchestration.run_config import RunConfig
+from orchestration.joins.adapters import tasks_of_split
+from orchestration.joins.agents import load
+from orchestration.launch.run_config import RunConfig
+from orchestration.recipes.registry import Recipe
+from orchestration.rollouts import prefetch, rollout_phase
+from orchestration.runs import cold_start, evaluate, report, train_ggpo
 from tests.orchestration.run_scene import DATASETS, SHAPE, Heard, config_of, recipe, root, shipped
 
 __all__ = ["recipe", "root", "shipped"]  # fixtures
@@ -214,7 +216,7 @@ def test_a_checkpoint_whose_rollouts_made_ahead_are_gone_is_refused(tmp_path: Pa
     with pytest.raises(
         ValueError, match=r"goes on with the rollouts in .*update-00003.parquet, which is missing"
     ):
-        ahead.load(kept, tmp_path, 2)
+        prefetch.load(kept, tmp_path, 2)
 
 
 def test_every_method_answers_the_same_unseen_questions(root: Path, recipe: Recipe, evaluated: Heard):

@@ -18,8 +18,8 @@ import numpy as np
 from PIL import Image
 
 from assets.xvbench_builder import prompts
-from infra import captioner
-from model import judge_prompt
+from infra.llm import captioner
+from model.evaluation import judge_prompt
 from tests.servers.openai_server import Answer, OpenAIServer, Received, text_of
 
 COLOURS = {

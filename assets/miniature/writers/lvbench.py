@@ -10,10 +10,10 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from assets.miniature.asking.films import CLIP_SECONDS, clip_key
 from assets.miniature.plans import Asked, Placed
 from assets.miniature.render import FRAME_SIZE
 from assets.miniature.sentences import Key, Video, films
+from assets.miniature.templates.videos import CLIP_SECONDS, clip_key
 from assets.miniature.world import SCENE_SECONDS, World
 from assets.miniature.writers.files import GrowingLines
 from assets.miniature.writers.mp4 import FPS, mp4_bytes

@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from assets.miniature.asking.films import clip_key
 from assets.miniature.plans import Asked, Placed
 from assets.miniature.sentences import Key, Video, howto_videos, single_videos
+from assets.miniature.templates.videos import clip_key
 from assets.miniature.world import World
 from assets.miniature.writers.files import GrowingJson
 from assets.miniature.writers.mp4 import mp4_bytes

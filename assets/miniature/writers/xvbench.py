@@ -11,9 +11,9 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from assets.miniature.asking.films import clip_key
 from assets.miniature.plans import Asked, Placed
 from assets.miniature.sentences import Key, Video, cross_videos, report
+from assets.miniature.templates.videos import clip_key
 from assets.miniature.world import World
 from assets.miniature.writers.files import GrowingLines
 from assets.miniature.writers.mp4 import mp4_bytes

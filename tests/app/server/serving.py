@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from app.models import ModelChoice, open_model
+from app.answers.corpus_handle import open_world
+from app.answers.models import ModelChoice, open_model
 from app.server.application import server_state
 from app.server.running import server_for
 from app.server.settings import Settings
 from app.server.state import ServerState
-from app.world import open_world
 
 OPEN = Settings()
 WAIT_S = 30.0

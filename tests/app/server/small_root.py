@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image
 
 from assets.miniature.writers.pdf import PdfPage, pdf_bytes
-from assets.own_files import IngestSettings, ingest
-from assets.parsers.records import ParseContext
-from infra.storage import Storage
+from assets.parsers.types import ParseContext
+from assets.user_files.ingest import IngestSettings, ingest
+from infra.storage.root import Storage
 
 REPORT = (
     PdfPage(lines=("Harbour report", "The pier was closed for repairs during the whole winter.")),

@@ -9,8 +9,8 @@ from pathlib import Path
 import polars as pl
 
 from memory_graph.graph import AnswerNode, MemoryGraph, SearchNode, VisualItem
-from model import trajectory_store
-from model.records import Call, Counters, ImageRef, Outcome, Segment, Task, Trajectory, Turn
+from model.rl import trajectory_store
+from model.types import Call, Counters, ImageRef, Outcome, Segment, Task, Trajectory, Turn
 
 PAGE = VisualItem(item_id="documents:page:a#1", kind="page", priority=5, width=640, height=640)
 GRAPH = MemoryGraph(

@@ -14,14 +14,14 @@ from urllib.parse import quote, unquote
 
 from starlette.types import ASGIApp, Message
 
+from app.answers.corpus_handle import open_world
 from app.server.application import create_app, server_state
 from app.server.settings import Settings
-from app.world import open_world
 from memory_graph.actions import Answer, render
-from model import trajectory_store
-from model.context import estimate_tokens
-from model.prompts import FULL
-from model.records import Completion, Sampling
+from model.agent.context import estimate_tokens
+from model.agent.prompts import FULL
+from model.rl import trajectory_store
+from model.types import Completion, Sampling
 from tests.app.server.stored import trajectory
 
 REQUESTS = 10_000

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.server.security import COOKIE, HEADERS, is_loopback, session_of
+from app.server.protection.security import COOKIE, HEADERS, is_loopback, session_of
 from app.server.settings import Settings
 from tests.app.server.serving import Served, serving
 

@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from app.server.trajectories import Filters, NoSuchFile, TrajectoryFiles
-from infra.storage import Storage
+from app.server.trajectory_files import Filters, NoSuchFile, TrajectoryFiles
+from infra.storage.root import Storage
 from memory_graph.credit import KEPT_NO_GOLD, KEPT_SUPPORT, KEPT_TERMINAL, PRUNED_DEAD_END, PRUNED_GOLD
-from model import trajectory_store
+from model.rl import trajectory_store
 from tests.app.server.serving import Served, serving
 from tests.app.server.stored import trajectory, write_large
 
@@ -211,8 +211,8 @@ def test_a_file_of_an_older_version_is_shown_without_what_it_lacks(tmp_path: Pat
 
 PROBE = """
 import json, sys
-from app.server.trajectories import Filters, TrajectoryFiles
-from infra.storage import Storage
+from app.server.trajectory_files import Filters, TrajectoryFiles
+from infra.storage.root import Storage
 
 def peak():  # kilobytes, since the last reset
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))

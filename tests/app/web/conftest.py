@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from assets import corpus
-from assets.own_files import DATASET
-from infra.storage import Storage
+from assets.corpus import build as corpus
+from assets.user_files.ingest import DATASET
+from infra.storage.root import Storage
 from tests.app.web.material import HOSTILE_NAME, build_root, script, write_trajectories
 from tests.app.web.serving import serving
 from tests.servers.openai_server import OpenAIServer

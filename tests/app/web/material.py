@@ -9,14 +9,14 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from assets.miniature.writers.pdf import PdfPage, pdf_bytes
-from assets.own_files import DATASET, IngestSettings, ingest
-from assets.parsers.records import ParseContext
-from infra.storage import Storage
+from assets.parsers.types import ParseContext
+from assets.user_files.ingest import DATASET, IngestSettings, ingest
+from infra.storage.root import Storage
 from memory_graph.actions import Answer, Mark, Memorize, Search, render
 from memory_graph.graph import AnswerNode, MemoryGraph, SearchNode, VisualItem
-from model import trajectory_store
-from model.records import PICTURE, Call, Counters, ImageRef, Outcome, Segment, Task, Trajectory, Turn
-from tests.assets.own.material import write_still_film, write_text
+from model.rl import trajectory_store
+from model.types import PICTURE, Call, Counters, ImageRef, Outcome, Segment, Task, Trajectory, Turn
+from tests.assets.user_files.material import write_still_film, write_text
 from tests.servers.openai_server import Answer as Reply
 from tests.servers.openai_server import Fault, Messages, Spoken, text_of
 

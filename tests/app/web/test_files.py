@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from tests.assets.own.material import write_pdf
+from tests.assets.user_files.material import write_pdf
 
 
 def test_a_chosen_file_is_ingested_and_can_be_searched_at_once(page: Page, tmp_path: Path):

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from assets.acquisition.fetching import fetch
+from assets.acquisition.fetch import fetch
 from assets.acquisition.mirrors import Mirrors
 from assets.acquisition.outcome import FetchReport
 from assets.acquisition.publications import PUBLICATIONS
 from assets.acquisition.session import FetchSettings
-from assets.dataset import DATASETS
-from infra.patience import Patience
-from infra.video_download import VideoSettings
+from assets.corpus.dataset import DATASETS
+from infra.downloads.retry import Patience
+from infra.downloads.ytdlp_fetcher import VideoSettings
 from tests.assets.acquisition.hosts import Fetch
 from tests.assets.parsers.outcome import write_film
 from tests.servers.file_server import FileServer, file_server

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from assets.acquisition.fetching import TermsNotAcceptedError
+from assets.acquisition.fetch import TermsNotAcceptedError
 from assets.acquisition.mirrors import Mirrors
 from assets.acquisition.outcome import Status
 from tests.assets.acquisition.hosts import VIDEOS, Fetch, put_lvbench, put_videos, tree

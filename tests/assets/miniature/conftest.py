@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from assets.corpus import build_corpus, read_items, read_questions
-from assets.dataset import DATASETS, ParseContext
-from assets.item import Item, Modality
-from assets.media import ShardMedia
+from assets.corpus.build import build_corpus, read_items, read_questions
+from assets.corpus.dataset import DATASETS, ParseContext
+from assets.corpus.item import Item, Modality
+from assets.corpus.media import ShardMedia
+from assets.corpus.question import Question
 from assets.miniature.build import PLANS, write_miniature
 from assets.miniature.facts import Evidence
-from assets.miniature.reader import read_text
-from assets.question import Question
-from infra.storage import Storage
+from assets.miniature.template_ocr import read_text
+from infra.storage.root import Storage
 
 SEED = 11
 WORLDS = {"train": 2, "val": 1, "test": 1}

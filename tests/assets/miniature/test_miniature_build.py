@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from assets.dataset import DATASETS
+from assets.corpus.dataset import DATASETS
 from assets.miniature.build import write_miniature
 
 

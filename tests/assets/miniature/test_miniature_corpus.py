@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from assets.dataset import DATASETS, ParseContext, Skipped
+from assets.corpus.dataset import DATASETS, ParseContext, Skipped
+from assets.corpus.question import AnswerKind, Question
 from assets.miniature.lexicon import split_fragments
 from assets.miniature.plans import NOT_ANSWERABLE
-from assets.miniature.reader import read_text
 from assets.miniature.solver import solve
-from assets.question import AnswerKind, Question
+from assets.miniature.template_ocr import read_text
 
 COMPARISONS = (
     *("same_colour", "higher_output", "more_stock", "higher_reading"),

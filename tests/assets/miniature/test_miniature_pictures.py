@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from assets.miniature import reader, render
+from assets.miniature import render, template_ocr
 from assets.miniature.lexicon import COLOURS, MARKS
 from assets.miniature.world import Scene
 from assets.miniature.writers.mp4 import mp4_bytes
 from assets.miniature.writers.pdf import PdfPage, pdf_bytes
-from infra.frames import frames
-from infra.pdf import pages
+from infra.media._pdf import pages
+from infra.media._video import frames
 from memory_graph.budget import allocate, shrink
 from memory_graph.energy import energies
 from memory_graph.graph import MemoryGraph, SearchNode, VisualItem
@@ -34,7 +34,7 @@ seeds = st.integers(0, 2**32 - 1)
 @settings(max_examples=25, deadline=None)
 @given(colour=st.sampled_from(COLOURS), code=st.integers(0, 99), seed=seeds)
 def test_a_badge_reads_back(colour: str, code: int, seed: int) -> None:
-    assert reader.read_badge(render.badge(colour, code, seed)) == (colour, code)
+    assert template_ocr.read_badge(render.badge(colour, code, seed)) == (colour, code)
 
 
 @settings(max_examples=25, deadline=None)
@@ -44,25 +44,30 @@ def test_slides_read_back(stock: tuple[int, ...], output: tuple[int, ...], seed:
         render.table(stock, "Stock: Sudora", seed),
         render.bar_chart(output, "Output: Sudora", seed),
     )
-    assert reader.read_table(table) == stock
-    assert reader.read_bars(chart) == output
-    assert (reader.read_text(table), reader.read_text(chart)) == ("Stock: Sudora", "Output: Sudora")
+    assert template_ocr.read_table(table) == stock
+    assert template_ocr.read_bars(chart) == output
+    assert (template_ocr.read_text(table), template_ocr.read_text(chart)) == (
+        "Stock: Sudora",
+        "Output: Sudora",
+    )
 
 
 def test_no_letters_are_read_where_there_are_none() -> None:
-    assert reader.read_text(render.badge("red", 12, 1)) == reader.read_text(render.dial(3, 1)) == ""
+    assert (
+        template_ocr.read_text(render.badge("red", 12, 1)) == template_ocr.read_text(render.dial(3, 1)) == ""
+    )
 
 
 @pytest.mark.parametrize("side", [128, 64])
 def test_coarse_facts_survive_a_quarter_of_the_pixels(side: int) -> None:
     size = (side, side)
-    assert [reader.read_dial(render.dial(reading, 3).resize(size)) for reading in range(10)] == list(
+    assert [template_ocr.read_dial(render.dial(reading, 3).resize(size)) for reading in range(10)] == list(
         range(10)
     )
-    assert [reader.read_door(render.door(mark, 4).resize(size)) for mark in MARKS] == list(MARKS)
-    assert [reader.read_badge(render.badge(colour, 5, 6).resize(size)).colour for colour in COLOURS] == list(
-        COLOURS
-    )
+    assert [template_ocr.read_door(render.door(mark, 4).resize(size)) for mark in MARKS] == list(MARKS)
+    assert [
+        template_ocr.read_badge(render.badge(colour, 5, 6).resize(size)).colour for colour in COLOURS
+    ] == list(COLOURS)
 
 
 def legible_share(side: int, resampling: Image.Resampling) -> float:
@@ -72,7 +77,7 @@ def legible_share(side: int, resampling: Image.Resampling) -> float:
     for code in range(100):
         picture = render.badge(rng.choice(COLOURS), code, rng.getrandbits(32))
         shown = picture if side == render.SIZE else picture.resize((side, side), resampling)
-        hits += reader.read_badge(shown).code == code
+        hits += template_ocr.read_badge(shown).code == code
     return hits / 100
 
 
@@ -107,7 +112,9 @@ def test_equal_budgets_lose_the_code_that_energy_budgets_keep() -> None:
         for mode in ("energy", "equal")
     }
     picture = render.badge("blue", 83, 20)
-    codes = {mode: reader.read_badge(resized(picture, grants[gold])).code for mode, grants in shown.items()}
+    codes = {
+        mode: template_ocr.read_badge(resized(picture, grants[gold])).code for mode, grants in shown.items()
+    }
     assert codes["energy"] == 83
     assert codes["equal"] != 83
     assert shown["equal"][gold] <= TOTAL_PIXELS / 20 < shown["energy"][gold] == 128 * 128
@@ -142,7 +149,7 @@ def test_a_dial_on_a_pdf_page_reads_back_at_every_usual_resolution() -> None:
     )
     for dpi in (72, 100, 144, 200):
         (shown,) = pages(pdf_bytes((page,)), dpi=dpi)
-        assert reader.read_dial(reader.figure_of_page(shown.image)) == 7
+        assert template_ocr.read_dial(template_ocr.figure_of_page(shown.image)) == 7
         assert shown.text.split() == ["Belodu", "report.", "Dial", "of", "Sudora."]
 
 
@@ -157,7 +164,7 @@ def test_every_scene_reads_back_from_a_coded_film() -> None:
     scenes = [Scene(colour=colour, mark=mark) for colour in COLOURS for mark in MARKS]
     times = [15 * number + 7.5 for number in range(len(scenes))]
     shown = frames(mp4_bytes(scenes, serial=12345), times)
-    assert [reader.read_frame(frame.image) for frame in shown] == scenes
+    assert [template_ocr.read_frame(frame.image) for frame in shown] == scenes
 
 
 def test_unknown_marks_are_refused() -> None:

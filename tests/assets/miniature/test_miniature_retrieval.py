@@ -6,12 +6,12 @@ import json
 
 import pytest
 
-from assets.corpus import build_corpus
-from assets.dataset import ParseContext
-from assets.index import build_index, open_index
+from assets.corpus.build import build_corpus
+from assets.corpus.dataset import ParseContext
+from assets.index.build import build_index, open_index
 from assets.miniature.build import PLANS, write_miniature
-from assets.miniature.reader import read_text
-from infra.storage import Storage
+from assets.miniature.template_ocr import read_text
+from infra.storage.root import Storage
 
 TOP_K = 3
 

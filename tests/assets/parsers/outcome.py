@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import av
 import numpy as np
 
-from assets.dataset import DATASETS, ParseContext, Parsed, Skipped, Tally
-from assets.item import Item
-from assets.question import Question
+from assets.corpus.dataset import DATASETS, ParseContext, Parsed, Skipped, Tally
+from assets.corpus.item import Item
+from assets.corpus.question import Question
 
 
 class Outcome(NamedTuple):

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from assets.item import Modality
+from assets.corpus.item import Modality
 from tests.assets.parsers.outcome import Outcome, read
 
 CONTEXT = [["A", ["First.", " Second."]], ["B &amp; C (film)", ["Only one.", ""]]]

@@ -21,8 +21,8 @@ GIGABYTE = 1 << 30
 READ = """
 import resource, sys
 from pathlib import Path
-from assets.dataset import DATASETS, ParseContext, Parsed
-from assets.question import Question
+from assets.corpus.dataset import DATASETS, ParseContext, Parsed
+from assets.corpus.question import Question
 
 records = DATASETS[sys.argv[1]].records(Path(sys.argv[2]), ParseContext())
 counts = {Parsed: 0, Question: 0}

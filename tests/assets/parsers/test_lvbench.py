@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from assets.parsers.fields import RecordMalformed
+from assets.parsers.files.fields import RecordMalformed
 from assets.parsers.lvbench import Span, time_span
 from tests.assets.parsers.outcome import Outcome, read, write_film
 

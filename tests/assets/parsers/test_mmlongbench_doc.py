@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from assets.item import Modality
-from infra.images import decode
+from assets.corpus.item import Modality
+from infra.media._images import decode
 from tests.assets.parsers.outcome import Outcome, read
 
 PAGES = 3

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.dataset import DATASETS
+from assets.corpus.dataset import DATASETS
 from tests.assets.parsers.outcome import Outcome, read
 
 HOTPOT = {

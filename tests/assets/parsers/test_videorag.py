@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from assets.item import Modality
+from assets.corpus.item import Modality
 from tests.assets.parsers.outcome import Outcome, read, write_film
 
 LONG = "First do this and then do that and at last do the other thing."

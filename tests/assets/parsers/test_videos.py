@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.dataset import ParseContext
-from assets.item import Modality
-from assets.parsers.raw_folder import RawFolder
-from assets.parsers.records import Parsed, Skipped
+from assets.corpus.dataset import ParseContext
+from assets.corpus.item import Modality
+from assets.parsers.files.raw_folder import RawFolder
+from assets.parsers.types import Parsed, Skipped
 from assets.parsers.videos import ClipItem, Video, clip_id, overlapping, video_files, video_items, video_title
-from infra.images import decode
+from infra.media._images import decode
 from tests.assets.parsers.outcome import write_film
 
 CLIPS = [ClipItem("a", 0.0, 60.0), ClipItem("b", 60.0, 120.0), ClipItem("c", 120.0, 150.0)]

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from assets.item import Modality
-from assets.parsers.image_table import ImageTable
+from assets.corpus.item import Modality
+from assets.parsers.files.image_table import ImageTable
 from assets.parsers.webqa import unquoted
 from infra.errors import MediaError
-from infra.images import decode
+from infra.media._images import decode
 from tests.assets.parsers.outcome import Outcome, read
 
 

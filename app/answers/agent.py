@@ -1,0 +1,55 @@
+"""An agent over one root and one model, as ``ask`` and ``serve`` use it.
+
+Holds the joining only; what an agent does is ``model.agent.loop``. Roots are opened by ``world.py``, models by ``models.py``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import replace
+
+from app.answers.corpus_handle import Snapshot
+from app.answers.models import Model
+from app.commands.output import UsageError
+from model.agent.limits import BY_PROFILE
+from model.agent.loop import Agent
+from model.agent.memory.registry import MEMORIES, TRAINED, memory_policy
+from orchestration.joins.adapters import IndexRetriever
+
+DEFAULT_MEMORY = "vimrag"
+OFFERED = tuple(name for name in MEMORIES if name != TRAINED)
+"""Memory policies to choose from; the one of training differs from ``vimrag`` in its allocation only."""
+
+
+def require_memory(name: str) -> None:
+    """Raise ``UsageError`` unless there is a memory policy of that name; it names the nearest one."""
+    if name not in MEMORIES:
+        near = difflib.get_close_matches(name, OFFERED, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise UsageError(f"unknown memory policy {name[:60]!r}: {hint}known are {', '.join(OFFERED)}")
+
+
+def open_agent(
+    snapshot: Snapshot,
+    model: Model,
+    memory: str = DEFAULT_MEMORY,
+    *,
+    calls: int | None = None,
+    datasets: Sequence[str] | None = None,
+) -> Agent:
+    """An agent over one snapshot, within the limits that fit the model's prompts.
+
+    Raises:
+        UsageError: if there is no such memory policy.
+    """
+    require_memory(memory)
+    limits = BY_PROFILE[model.profile.name]
+    retriever = snapshot.retriever if datasets is None else IndexRetriever(snapshot.index, datasets=datasets)
+    return Agent(
+        policy=model.policy(snapshot.media),
+        retriever=retriever,
+        memory=memory_policy(memory, profile=model.profile, count_tokens=model.count_tokens),
+        limits=limits if calls is None else replace(limits, calls=calls),
+        sampling=model.sampling,
+    )

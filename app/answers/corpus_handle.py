@@ -1,0 +1,96 @@
+"""A root as it is published now: its index and its pictures, opened anew when they change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from threading import Lock
+
+from assets.corpus.build import built_datasets
+from assets.corpus.media import ShardMedia
+from assets.index.build import current, open_index
+from assets.index.search import Index
+from infra.storage.root import Storage
+from orchestration.joins.adapters import IndexRetriever
+
+
+class NoIndex(ValueError):
+    """The root has no index that could be searched."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """One published index and the media that belong to it."""
+
+    version: str
+    datasets: Mapping[str, int]  # items of each
+    index: Index
+    retriever: IndexRetriever
+    media: ShardMedia
+
+
+class OpenMedia(ShardMedia):
+    """Pictures whose files are closed when nobody uses them any more: a server opens new ones with every index."""
+
+    def __del__(self) -> None:
+        """Close the files."""
+        self.close()
+
+
+class World:
+    """A root: its index as it is published now, and its pictures. Threads may share it."""
+
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+        self._lock = Lock()
+        self._snapshot: Snapshot | None = None
+        self._media: tuple[tuple[str, ...], ShardMedia] | None = None
+
+    def snapshot(self) -> Snapshot:
+        """What is published now; opened anew when it has changed.
+
+        Raises:
+            NoIndex: if there is no index, or none that this version can open.
+        """
+        try:
+            pointer = current(self.storage)
+            if pointer is None:
+                raise NoIndex(
+                    f"no index at {self.storage.path('index')!r}; build one from your files with "
+                    f"`vimrag ingest FILES --root {self.storage.root}`, "
+                    f"or from a corpus with `vimrag index build --root {self.storage.root}`"
+                )
+            with self._lock:
+                if self._snapshot is None or self._snapshot.version != pointer.version:
+                    self._snapshot = self._opened(pointer.version, pointer.datasets)
+                return self._snapshot
+        except NoIndex:
+            raise
+        except ValueError as error:
+            raise NoIndex(str(error)) from error
+
+    def _opened(self, version: str, datasets: Mapping[str, int]) -> Snapshot:
+        index = open_index(self.storage)
+        return Snapshot(
+            version=version,
+            datasets=dict(datasets),
+            index=index,
+            retriever=IndexRetriever(index),
+            media=OpenMedia(self.storage),
+        )
+
+    def media(self) -> ShardMedia:
+        """The pictures of the root, with or without an index."""
+        try:
+            return self.snapshot().media
+        except NoIndex:
+            built = built_datasets(self.storage)
+            with self._lock:
+                if self._media is None or self._media[0] != built:
+                    self._media = (built, OpenMedia(self.storage))
+                return self._media[1]
+
+
+def open_world(root: str) -> World:
+    """The root; nothing is read yet."""
+    return World(Storage(root))

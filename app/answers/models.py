@@ -1,0 +1,272 @@
+"""The model that is asked: a served one, reached by its address, or a checkpoint folder of this machine.
+
+Holds the opening and what the rest of the program needs to know of a model. Heavy libraries are imported when one is opened.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from app.commands.output import UsageError
+from infra.errors import EndpointError
+from infra.llm.client import ChatClient, ChatSettings, Prices, Unavailable
+from model.agent.context import estimate_tokens
+from model.agent.prompts import PROFILES, Profile
+from model.protocols import MediaSource, Policy
+from model.types import Message, Sampling
+
+if TYPE_CHECKING:
+    from orchestration.joins.agents import Weights
+
+KEY_VARIABLES = ("VIMRAG_API_KEY", "OPENAI_API_KEY")
+ENDPOINT_TOKENS = 4096  # of one reply; models that think write long ones
+ENDPOINT_TEMPERATURE = 0.6
+LOCAL_TOKENS = 512  # of one reply of a checkpoint that does not say what it was trained with
+PROBE_RETRIES = 1  # an endpoint that is down is reported within seconds
+PROBE_S = 20.0
+
+
+class Model(Protocol):
+    """A model that can be asked."""
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        ...
+
+    @property
+    def profile(self) -> Profile:
+        """The words of its prompts."""
+        ...
+
+    @property
+    def sampling(self) -> Sampling:
+        """How its replies are drawn."""
+        ...
+
+    def count_tokens(self, turns: Sequence[Message], /) -> int:
+        """How long a prompt is for it."""
+        ...
+
+    def policy(self, media: MediaSource) -> Policy:
+        """The model as a policy over these pictures; the same pictures give the same policy."""
+        ...
+
+    def cost(self, prompt_tokens: int, completion_tokens: int) -> float | None:
+        """What so many tokens cost; None where nobody said."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelChoice:
+    """Which model is asked, and how."""
+
+    model: str = ""
+    """Its name at the endpoint, or a checkpoint folder where there is no endpoint."""
+    endpoint: str = ""
+    api_key: str | None = field(default=None, repr=False)
+    max_tokens: int | None = None
+    """Of one reply; None takes what fits the model."""
+    temperature: float | None = None
+    prices: Prices | None = None
+    concurrency: int = 8
+    """Requests under way at once."""
+
+    @property
+    def is_given(self) -> bool:
+        """Whether any model was named."""
+        return bool(self.model or self.endpoint)
+
+    def require(self) -> None:
+        """Raise ``UsageError`` if no model was named."""
+        if not self.is_given:
+            raise UsageError(
+                "no model: give --endpoint URL (and --model NAME if it serves several), or --model FOLDER of a checkpoint"
+            )
+
+    def drawing(self, *, max_tokens: int, temperature: float) -> Sampling:
+        """The sampling asked for, the given values where nothing was."""
+        return Sampling(
+            temperature=temperature if self.temperature is None else self.temperature,
+            max_tokens=self.max_tokens or max_tokens,
+        )
+
+
+def key_of_environment() -> str | None:
+    """The key of the endpoint; never taken from a command line, where other users can read it."""
+    return next((key for name in KEY_VARIABLES if (key := os.environ.get(name, "").strip())), None)
+
+
+def prices_of(text: str | None) -> Prices | None:
+    """Prices from ``IN,OUT``, per million tokens.
+
+    Raises:
+        UsageError: if they are not two numbers.
+    """
+    if text is None:
+        return None
+    try:
+        prompt, completion = (float(part) for part in text.split(","))
+        return Prices(prompt=prompt, completion=completion)
+    except ValueError as error:
+        raise UsageError(
+            f"--prices takes two numbers, of a million tokens read and written: 0.15,0.60; got {text!r}"
+        ) from error
+
+
+class ServedModel:
+    """A model behind an address."""
+
+    profile = PROFILES["full"]
+
+    def __init__(self, choice: ModelChoice, client: ChatClient, name: str) -> None:
+        self.name, self._choice, self._client = name, choice, client
+        self.sampling = choice.drawing(max_tokens=ENDPOINT_TOKENS, temperature=ENDPOINT_TEMPERATURE)
+        self._policy: tuple[MediaSource, Policy] | None = None
+
+    @classmethod
+    async def open(cls, choice: ModelChoice, *, probe: bool = True) -> ServedModel:
+        """The model at the endpoint.
+
+        ``probe`` asks the server for its models first, so that one that is down is noticed at once.
+
+        Raises:
+            EndpointError: if it is down, or if no model was named and it lists several or none.
+        """
+        settings = ChatSettings(
+            base_url=choice.endpoint,
+            model=choice.model,
+            api_key=choice.api_key,
+            concurrency=choice.concurrency,
+            prices=choice.prices,
+        )
+        if probe:
+            await _probe(settings)
+        client = ChatClient(settings)
+        try:
+            return cls(choice, client, choice.model or await client.model())
+        except BaseException:
+            await client.close()
+            raise
+
+    def count_tokens(self, turns: Sequence[Message], /) -> int:
+        """An estimate, for a server does not say."""
+        return estimate_tokens(turns)
+
+    def policy(self, media: MediaSource) -> Policy:
+        """One for each set of pictures; the last one is kept."""
+        if self._policy is None or self._policy[0] is not media:
+            from model.policies.endpoint_policy import EndpointPolicy
+
+            self._policy = (media, EndpointPolicy(self._client, media, model=self.name))
+        return self._policy[1]
+
+    def cost(self, prompt_tokens: int, completion_tokens: int) -> float | None:
+        """By the prices that were given."""
+        prices = self._choice.prices
+        return None if prices is None else prices.cost(prompt_tokens, completion_tokens)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+
+async def _probe(settings: ChatSettings) -> None:
+    """Raise ``Unavailable`` soon for a server that is down; what it refuses is the first question's business."""
+    client = ChatClient(replace(settings, retries=PROBE_RETRIES, total_timeout_s=PROBE_S))
+    try:
+        await client.models()
+    except Unavailable:
+        raise
+    except EndpointError:
+        return  # not every server lists its models, and the question itself says better what is refused
+    finally:
+        await client.close()
+
+
+class LocalModel:
+    """A checkpoint in this process."""
+
+    def __init__(self, choice: ModelChoice, weights: Weights) -> None:
+        recipe = _recipe_of(weights.path)
+        self.profile = PROFILES.get(recipe.get("profile", "full"), PROFILES["full"])
+        self.name = "/".join(weights.path.resolve().parts[-2:])
+        self._weights = weights
+        self._policy: tuple[MediaSource, Policy] | None = None
+        self._encoder = self._new_encoder()
+        self.sampling = choice.drawing(max_tokens=recipe.get("max_tokens", LOCAL_TOKENS), temperature=0.0)
+
+    @classmethod
+    def open(cls, choice: ModelChoice) -> LocalModel:
+        """The checkpoint at the folder, or the best one below it.
+
+        Raises:
+            UsageError: if there is no such folder.
+            ValueError: if it holds no whole checkpoint.
+        """
+        folder = Path(choice.model).expanduser()
+        if not folder.is_dir():
+            raise UsageError(
+                f"no checkpoint folder at {choice.model!r}; for a served model give --endpoint URL as well"
+            )
+        from transformers.utils import logging
+
+        from orchestration.joins.agents import chosen, load
+
+        logging.disable_progress_bar()
+
+        whole = (folder / "manifest.json").is_file()
+        return cls(choice, load(folder if whole else chosen(folder, what="train_ggpo")))
+
+    def count_tokens(self, turns: Sequence[Message], /) -> int:
+        """Exactly."""
+        return len(self._encoder.encode(turns).ids)
+
+    def policy(self, media: MediaSource) -> Policy:
+        """One for each set of pictures, whose encoder keeps the patches of these pictures only."""
+        if self._policy is None or self._policy[0] is not media:
+            from model.policies.transformers_policy import TransformersPolicy
+
+            self._policy = (media, TransformersPolicy(self._weights.model, self._new_encoder(), media))
+        return self._policy[1]
+
+    def _new_encoder(self) -> Any:
+        return self._weights.encoder()
+
+    def cost(self, prompt_tokens: int, completion_tokens: int) -> float | None:
+        """Nobody is paid."""
+        return None
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+
+def _recipe_of(path: Path) -> dict[str, Any]:
+    """The recipe that a checkpoint of ours was trained by; empty for any other."""
+    try:
+        recipe = json.loads((path / "manifest.json").read_bytes())["params"]["recipe"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return recipe if isinstance(recipe, dict) else {}
+
+
+async def open_model(choice: ModelChoice, *, probe: bool = True) -> Model:
+    """The model that was chosen.
+
+    Raises:
+        UsageError: if none was.
+        EndpointError: if its server is down.
+    """
+    choice.require()
+    if choice.endpoint:
+        return await ServedModel.open(choice, probe=probe)
+    return LocalModel.open(choice)

@@ -1,0 +1,86 @@
+"""Options that several commands share, so that they read and behave alike."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.commands.output import UsageError
+
+if TYPE_CHECKING:
+    from infra.workers.local import Engine
+
+Root = Annotated[
+    str,
+    typer.Option(
+        "--root",
+        envvar="VIMRAG_ROOT",
+        help="Where corpus and index live: a folder, or s3://bucket/prefix.",
+        show_default=False,
+    ),
+]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else there.")
+]
+Datasets = Annotated[
+    str | None,
+    typer.Option(
+        "--datasets",
+        help="Some of the datasets, by comma: hotpotqa,squad; one's own files are 'documents'.",
+        metavar="A,B",
+    ),
+]
+
+EngineName = Annotated[
+    str,
+    typer.Option("--engine", help="Who does the heavy part: local (this machine) or ray (Ray Data)."),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        min=1,
+        max=4096,
+        help="Processes of the engine.",
+        show_default="1 for local, one a core for ray",
+    ),
+]
+
+
+def engine_or_none(name: str, workers: int | None) -> Engine | None:
+    """The engine of the options; None for one local worker, which is this process and needs none.
+
+    Raises:
+        UsageError: if it is unknown or not installed.
+    """
+    from infra.workers.local import engine_of
+
+    try:
+        return None if name == "local" and workers in (None, 1) else engine_of(name, workers=workers)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def dataset_names(given: str | None) -> list[str] | None:
+    """The names of a comma-separated option; None if it was not given.
+
+    Raises:
+        UsageError: if one of them is unknown; it names the nearest one.
+    """
+    if given is None:
+        return None
+    from assets.corpus.dataset import DATASETS
+    from assets.user_files.settings import DATASET as OWN
+
+    known = (*DATASETS, OWN)
+    names = list(dict.fromkeys(name.strip() for name in given.split(",") if name.strip()))
+    if not names:
+        raise UsageError("--datasets names no dataset")
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise UsageError(f"unknown dataset {name!r}: {hint}known are {', '.join(known)}")
+    return names

@@ -1,0 +1,181 @@
+"""The builder of XVBench joined with a served model: what ``vimrag xvbench build`` runs.
+
+Holds the joining only. Stages are ``assets.xvbench_builder``, the grades come from ``model.evaluation.judge``; every reply goes through
+one file of paid replies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from app.answers.models import PROBE_RETRIES, PROBE_S
+from assets.parsers.types import Skipped
+from assets.xvbench_builder import prompts
+from assets.xvbench_builder.build import Built, Stop, Target, build
+from assets.xvbench_builder.captioning import caption_clips
+from assets.xvbench_builder.cutting import cut_films
+from assets.xvbench_builder.protocols import Panel
+from assets.xvbench_builder.publishing import OutFolder, counts
+from assets.xvbench_builder.records import Clip, Outcome
+from assets.xvbench_builder.sampling import INTERVAL, candidates, sampled
+from assets.xvbench_builder.scanning import films_in
+from assets.xvbench_builder.served import Pictures, ServedAnswerer, ServedDescriber, ServedDrafter
+from infra.llm.cached_client import KeptChat
+from infra.llm.client import ChatClient, ChatSettings, Refused
+from infra.llm.image_parts import Look
+from infra.progress import Progress
+from infra.storage.key_value import VerdictFile
+from infra.storage.lock import only_writer
+from model.evaluation.judge import JudgeGrader, JudgeSettings
+from model.types import Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What is to be built."""
+
+    videos: Path
+    out: OutFolder
+    target: Target
+    tries: int = 4
+    """Candidates for each question wanted, at most."""
+    seed: int = 0
+    interval: int = INTERVAL
+    """Clips from one that is sampled to the next, at most."""
+    look: Look = field(default_factory=Look)
+    captions: bool = False
+    """Whether every clip gets its caption as a text beside it."""
+
+
+class NoCache:
+    """``VerdictCache`` that holds nothing: replies are kept below the judge, so that they count for each candidate alike."""
+
+    def find(self, key: str) -> str | None:
+        """Nothing."""
+        return None
+
+    def keep(self, key: str, value: str) -> None:
+        """Not here."""
+
+
+class SameJudge:
+    """``Grader`` by the judge of evaluations."""
+
+    def __init__(self, judge: JudgeGrader) -> None:
+        self._judge = judge
+
+    async def grade(self, question: str, reference: str, answer: str) -> bool | None:
+        """See ``Grader``."""
+        task = Task(id=question[:60], dataset="xvbench", question=question, answers=(reference,))
+        return await self._judge.grade(task, answer)
+
+
+async def build_xvbench(wish: Wish, settings: ChatSettings, progress: Progress) -> dict[str, Any]:
+    """Build, or go on building; gives what ``report.json`` holds.
+
+    Raises:
+        ValueError: if the videos give too few clips, or another process builds there.
+        EndpointError: if the endpoint is down, or does not say which model to ask.
+    """
+    found = films_in(wish.videos, apart_from=wish.out.path)
+    settings = replace(settings, model=await _model(settings))
+    with only_writer(wish.out.storage, wish.out.questions.parent.name):
+        wish.out.replies.parent.mkdir(parents=True, exist_ok=True)
+        cut = cut_films(found.films, wish.out.clips, progress)
+        skipped = (*found.skipped, *cut.skipped)
+        pool = sampled(cut.clips, seed=wish.seed, interval=wish.interval)
+        client, replies = ChatClient(settings), VerdictFile(wish.out.replies)
+        try:
+            chat = KeptChat(client, replies)
+            judge = JudgeGrader(chat, model=settings.model, cache=NoCache(), settings=_patient(settings))
+            versions = {**prompts.versions(), "judge": judge.fingerprint, "model": settings.model}
+            panel = _panel(chat, judge, wish.look)
+            built = await _build(wish, pool, panel, versions, progress)
+            captions = None
+            if wish.captions and built.stop in (Stop.ENOUGH, Stop.CANDIDATES):
+                clips = [clip for of_film in cut.clips.values() for clip in of_film]
+                captions = await caption_clips(
+                    clips, panel.describer, at_once=wish.target.at_once, progress=progress
+                )
+            report = {
+                **counts(built),
+                "captions": captions and captions._asdict(),
+                "clips": sum(map(len, cut.clips.values())),
+                "clips_sampled": sum(map(len, pool.values())),
+                "videos": len(cut.clips),
+                "skipped": _skips(skipped),
+                **_costs(client, chat, settings),
+                "seed": wish.seed,
+                "interval": wish.interval,
+                "look": asdict(wish.look),
+                "versions": versions,
+                "out": str(wish.out.path),
+            }
+        finally:
+            replies.close()
+            await client.close()
+        wish.out.write_report(report)
+    return report
+
+
+async def _build(
+    wish: Wish, pool: dict[str, tuple[Clip, ...]], panel: Panel, versions: dict[str, str], progress: Progress
+) -> Built:
+    limit = wish.target.questions * wish.tries
+    wanted = list(candidates(pool, seed=wish.seed, limit=limit))
+
+    def tell(outcomes: list[Outcome]) -> None:
+        wish.out.write(outcomes, versions)
+        kept = sum(not outcome.reason for outcome in outcomes)
+        progress("candidates judged", len(outcomes), len(wanted))
+        progress("questions kept", kept, wish.target.questions)
+
+    return await build(wanted, panel, wish.target, tell)
+
+
+def _panel(chat: KeptChat, judge: JudgeGrader, look: Look) -> Panel:
+    pictures = Pictures(look)
+    return Panel(
+        describer=ServedDescriber(chat, pictures),
+        drafter=ServedDrafter(chat),
+        answerer=ServedAnswerer(chat, pictures),
+        grader=SameJudge(judge),
+    )
+
+
+def _patient(settings: ChatSettings) -> JudgeSettings:
+    """The client ends a call by itself; a judge that is late is a failure of the endpoint, not a missing grade."""
+    return JudgeSettings(timeout_s=3 * settings.total_timeout_s)
+
+
+async def _model(settings: ChatSettings) -> str:
+    """The model to ask; a server that is down, or lists several where none was named, is noticed before films are cut."""
+    client = ChatClient(replace(settings, retries=PROBE_RETRIES, total_timeout_s=PROBE_S))
+    try:
+        if not settings.model:
+            return await client.model()
+        with suppress(Refused):  # not every server lists its models
+            await client.models()
+        return settings.model
+    finally:
+        await client.close()
+
+
+def _costs(client: ChatClient, chat: KeptChat, settings: ChatSettings) -> dict[str, Any]:
+    """Of this run, as it was sent; and of all runs into this folder, as far as replies came."""
+    spent, total = client.ledger.snapshot(), chat.total()
+    prices = settings.prices
+    amount = None if prices is None else prices.cost(total.prompt_tokens, total.completion_tokens)
+    names = ("requests", "retries", "failures", "prompt_tokens", "completion_tokens", "cost")
+    return {
+        "this_run": {**{name: getattr(spent, name) for name in names}, "found": chat.found},
+        "all_runs": {**asdict(total), "cost": amount},
+    }
+
+
+def _skips(skipped: Sequence[Skipped]) -> list[dict[str, str]]:
+    return [{"reason": skip.reason, "where": skip.where, "detail": skip.detail} for skip in skipped]

@@ -1,0 +1,1 @@
+"""The endpoints of the HTTP interface, one file a group of addresses."""

@@ -1,0 +1,73 @@
+"""``GET /v1/media`` and ``GET /v1/items/{id}``: pictures and what is known of them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from anyio import to_thread
+from fastapi import APIRouter, Header, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.server.errors import ApiError
+from app.server.rendering import Rendering, Wanted
+from app.server.schema.responses import ItemAnswer
+from app.server.state import ServerState
+from assets.corpus.build import built_datasets
+from infra.errors import MediaError
+
+MAX_SIDE = 4096  # pixels; no page or frame is shown larger
+CACHE_SECONDS = 300  # a document that is ingested anew keeps its ids, so not for ever
+Side = Annotated[int, Query(ge=1, le=MAX_SIDE)]
+ItemId = Annotated[str, Query(min_length=1, max_length=1000)]
+
+router = APIRouter(tags=["items"])
+
+
+@router.get(
+    "/v1/media",
+    response_class=Response,
+    responses={200: {"content": {"image/png": {}, "image/jpeg": {}}, "description": "The picture or frame."}},
+)
+async def media(
+    request: Request,
+    item: ItemId,
+    t: Annotated[
+        float | None, Query(ge=0, le=1e6, allow_inf_nan=False, description="Seconds from the clip's start.")
+    ] = None,
+    width: Side = 1024,
+    height: Side = 1024,
+    if_none_match: Annotated[str | None, Header(max_length=1000)] = None,
+) -> Response:
+    """The picture of an item, or a frame of its clip, shrunk to fit; never enlarged."""
+    state: ServerState = request.app.state.server
+    made = await to_thread.run_sync(_rendered, state, Wanted(item, t, width, height), limiter=state.decoders)
+    headers = {"ETag": made.etag, "Cache-Control": f"private, max-age={CACHE_SECONDS}"}
+    known = [tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")]
+    if made.etag in known or "*" in known:
+        return Response(status_code=304, headers=headers)
+    return Response(made.data, media_type=made.media_type, headers=headers)
+
+
+def _rendered(state: ServerState, wanted: Wanted) -> Rendering:
+    dataset = wanted.item_id.partition(":")[0]
+    try:
+        if dataset not in built_datasets(state.world.storage):
+            raise KeyError(dataset)
+        return state.renderings.of(wanted, state.world.media())
+    except KeyError:
+        raise ApiError(404, "not_found", "there is no picture of this item") from None
+    except MediaError as error:
+        raise ApiError(
+            404, "unreadable", f"the picture of this item cannot be read ({error.reason})"
+        ) from None
+
+
+@router.get("/v1/items/{item_id:path}")
+async def item(request: Request, item_id: str) -> ItemAnswer:
+    """One item of the corpus."""
+    state: ServerState = request.app.state.server
+    found = await to_thread.run_sync(state.catalogue.find, [item_id], limiter=state.readers)
+    if item_id not in found:
+        raise ApiError(404, "not_found", "there is no such item")
+    return ItemAnswer(**found[item_id]._asdict())

@@ -1,0 +1,119 @@
+"""``PUT /v1/files/{name}``: one file into the corpus, as ``vimrag ingest`` would take it.
+
+The body is the file. It is kept below ``uploads/`` of the root under its name, so that sending it again replaces it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import unicodedata
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import NamedTuple
+
+from anyio import open_file, to_thread
+from fastapi import APIRouter
+from starlette.requests import ClientDisconnect, Request
+
+from app.server.errors import ApiError
+from app.server.protection.body_limit import too_large
+from app.server.schema.responses import Uploaded
+from app.server.state import ServerState
+from infra.storage.root import Storage
+
+FOLDER = "uploads"
+SILENCE_S = 60.0  # of whoever sends a file
+MAX_NAME_BYTES = 200  # file systems take 255, and the partial file needs some
+
+router = APIRouter(tags=["files"])
+
+
+class Taken(NamedTuple):
+    """What a file has given: items, and what could not be used, by reason."""
+
+    items: int
+    skipped: dict[str, int]
+
+
+@router.put(
+    "/v1/files/{name:path}",
+    openapi_extra={"requestBody": {"required": True, "content": {"application/octet-stream": {}}}},
+)
+async def put_file(request: Request, name: str) -> Uploaded:
+    """Make a file searchable: PDF, picture, text, Markdown or video."""
+    state: ServerState = request.app.state.server
+    folder = state.world.storage.local_path(FOLDER)
+    if not state.settings.upload or folder is None:
+        raise ApiError(403, "no_upload", "this server takes no files; start it with --allow-upload")
+    target = folder / safe_name(name)
+    began_s = time.monotonic()
+    with state.uploads.take():
+        await _receive(request, target, state.settings.upload_bytes)
+        taken = await to_thread.run_sync(_ingest, target, state.world.storage)
+    return Uploaded(
+        file=target.name,
+        items=taken.items,
+        skipped=taken.skipped,
+        seconds=round(time.monotonic() - began_s, 3),
+    )
+
+
+def safe_name(name: str) -> str:
+    """The name if it is only that. Raises ``ApiError`` for a path, a hidden file or one that no disk would take."""
+    plain = unicodedata.normalize("NFC", name)
+    bad = (
+        not plain.strip()
+        or plain.startswith(".")
+        or any(char in "/\\:\ufffd" or not char.isprintable() for char in plain)
+        or len(plain.encode(errors="replace")) > MAX_NAME_BYTES
+    )
+    if bad:
+        raise ApiError(
+            400, "malformed", "the name of a file is a plain name, without a path, at most 200 bytes long"
+        )
+    return plain
+
+
+async def _receive(request: Request, target: Path, limit: int) -> None:
+    """The body into ``target``, whole or not at all."""
+    await to_thread.run_sync(lambda: target.parent.mkdir(parents=True, exist_ok=True))
+    partial = target.with_name(f".{target.name}.partial")
+    size = 0
+    try:
+        async with await open_file(partial, "wb") as file:
+            chunks = request.stream()
+            while (chunk := await _next(chunks)) is not None:
+                size += len(chunk)
+                if size > limit:
+                    raise too_large(limit)
+                await file.write(chunk)
+        if not size:
+            raise ApiError(400, "malformed", "the file is empty")
+        partial.replace(target)
+    except ClientDisconnect:
+        raise ApiError(400, "malformed", "the file did not arrive whole") from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+async def _next(chunks: AsyncGenerator[bytes]) -> bytes | None:
+    """The next part of the body; None after the last. Raises ``ApiError`` for a sender that fell silent."""
+    try:
+        async with asyncio.timeout(SILENCE_S):
+            return await anext(chunks, None)
+    except TimeoutError:
+        raise ApiError(408, "too_slow", f"nothing came for {SILENCE_S:g} seconds") from None
+
+
+def _ingest(target: Path, storage: Storage) -> Taken:
+    from assets.user_files.ingest import ingest
+
+    try:
+        report = ingest([target], storage)
+    except ValueError as error:
+        raise ApiError(409, "refused", str(error)) from error
+    items = sum(file.items for file in report.files)
+    if not items:
+        target.unlink(missing_ok=True)
+    return Taken(items, dict(report.skipped))

@@ -1,0 +1,169 @@
+"""The trajectory viewer's endpoints: runs, rows, one trajectory with the verdict on each of its segments."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import groupby
+from typing import Annotated, Any, Literal
+
+from anyio import to_thread
+from fastapi import APIRouter, Query
+from pydantic import ValidationError
+from starlette.requests import Request
+
+from app.answers.catalogue import Catalogue
+from app.server.errors import ApiError
+from app.server.schema.nodes import node_records, svg
+from app.server.schema.responses import Run, RunFile, Runs, TrajectoryDetail, TrajectoryPage, TrajectoryRow
+from app.server.state import ServerState
+from app.server.trajectory_files import Filters, NoSuchFile, TrajectoryFiles
+from memory_graph import codec
+from memory_graph.credit import prune_reasons
+from memory_graph.graph import MemoryGraph
+from model.agent.graph_state import allocation_of, standing
+from model.agent.limits import BY_PROFILE, Limits
+from model.agent.prompts import COMPACT
+
+MOST_ROWS = 500
+UNSCORED = "kept: there is no verdict to prune by"
+FileName = Annotated[str, Query(min_length=1, max_length=1000)]
+Chosen = Annotated[str | None, Query(max_length=200)]
+
+router = APIRouter(tags=["trajectories"])
+
+
+@router.get("/v1/runs")
+async def runs(request: Request) -> Runs:
+    """Every run of the root that has trajectories."""
+    state: ServerState = request.app.state.server
+    files = await to_thread.run_sync(TrajectoryFiles(state.world.storage).files, limiter=state.readers)
+    return Runs(
+        runs=[
+            Run(
+                path=run, files=[RunFile(name=each.name, rows=each.rows, bytes=each.size) for each in members]
+            )
+            for run, members in groupby(files, key=lambda each: each.run)
+        ]
+    )
+
+
+@router.get("/v1/trajectories")
+async def trajectories(  # noqa: PLR0913 - one parameter a filter
+    request: Request,
+    file: FileName,
+    offset: Annotated[int, Query(ge=0, le=1_000_000_000)] = 0,
+    limit: Annotated[int, Query(ge=1, le=MOST_ROWS)] = 50,
+    verdict: Literal["right", "wrong", "unscored", ""] = "",
+    memory: Chosen = None,
+    dataset: Chosen = None,
+    outcome: Chosen = None,
+    q: Annotated[str, Query(max_length=1000)] = "",
+) -> TrajectoryPage:
+    """Some rows of a file, filtered; ``q`` is looked for in question, answer and task id."""
+    state: ServerState = request.app.state.server
+    filters = Filters(verdict=verdict, memory=memory, dataset=dataset, outcome=outcome, text=q.strip())
+
+    def read() -> TrajectoryPage:
+        page = _found(TrajectoryFiles(state.world.storage).page, file, filters, offset=offset, limit=limit)
+        with _readable():
+            rows = [TrajectoryRow(**plain(row)) for row in page.rows]
+            return TrajectoryPage(total=page.total, offset=offset, rows=rows, facets=page.facets)
+
+    return await to_thread.run_sync(read, limiter=state.readers)
+
+
+@router.get("/v1/trajectory")
+async def trajectory(
+    request: Request, file: FileName, row: Annotated[int, Query(ge=0, le=1_000_000_000)]
+) -> TrajectoryDetail:
+    """One trajectory: its graph, its segments, and why each of them is trained on or not."""
+    state: ServerState = request.app.state.server
+
+    def read() -> TrajectoryDetail:
+        found = _found(TrajectoryFiles(state.world.storage).row, file, row)
+        with _readable():
+            return TrajectoryDetail(**detail(found, state.catalogue))
+
+    return await to_thread.run_sync(read, limiter=state.readers)
+
+
+def _found(read: Any, *arguments: Any, **options: Any) -> Any:
+    try:
+        return read(*arguments, **options)
+    except NoSuchFile as error:
+        raise ApiError(404, "not_found", str(error)) from None
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Raise ``ApiError`` for rows whose values are none that a trajectory has."""
+    try:
+        yield
+    except (ValidationError, TypeError, AttributeError, KeyError) as error:
+        raise ApiError(
+            404, "unreadable", f"this is no trajectory that can be read: {type(error).__name__}"
+        ) from error
+
+
+def plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with numbers that JSON has; those that are missing or not finite become null or are left out."""
+    numbers = {name: _finite(row[name]) for name in ("reward", "advantage")}
+    counters = {name: count for name, count in (row["counters"] or {}).items() if count is not None}
+    return {**row, **numbers, "answers": row["answers"] or [], "counters": counters}
+
+
+def _finite(number: float | None) -> float | None:
+    return number if number is not None and math.isfinite(number) else None
+
+
+def detail(row: Mapping[str, Any], catalogue: Catalogue) -> dict[str, Any]:
+    """A stored row as the viewer shows it. Raises ``ApiError`` for a row that this version cannot read."""
+    try:
+        graph = codec.decode(row["graph"])
+    except ValueError as error:
+        raise ApiError(404, "unreadable", f"the memory graph of this row cannot be read: {error}") from None
+    segments = row["segments"] or []
+    kept = {item.item_id for node in graph.nodes for item in node.items}
+    titles = {item_id: item.title for item_id, item in catalogue.find(kept).items()}
+    stand = standing(
+        graph, limits=limits_of(segments), allocation=allocation_of(row["memory"]), titles=titles
+    )
+    names = (
+        *("task_id", "question", "answers", "answer", "correct", "outcome", "memory"),
+        *("reward", "advantage", "counters"),
+    )
+    reasons = reasons_of(graph, row["correct"], frozenset(row["gold"] or ()))
+    return {
+        **{name: plain(row)[name] for name in names},
+        "error": row["error"] or "",
+        "svg": svg(stand),
+        "nodes": node_records(stand),
+        "segments": [_segment(each, reasons) for each in segments],
+    }
+
+
+def reasons_of(graph: MemoryGraph, correct: bool | None, gold: frozenset[str]) -> dict[str | None, str]:
+    """Why the segment of each node is trained on or not; None is the segment of the answer."""
+    ids = (*(node.id for node in graph.nodes), None)
+    if correct is None or (correct and graph.answer is None):
+        return dict.fromkeys(ids, UNSCORED)
+    return dict(zip(ids, prune_reasons(graph, correct=correct, gold=gold), strict=True))
+
+
+def limits_of(segments: Sequence[Mapping[str, Any]]) -> Limits:
+    """The limits of the rollout. They are not stored, but they come with the words of a prompt profile, which are."""
+    calls = [call for segment in segments for call in segment["calls"]]
+    instructions = {turns[0]["text"] for call in calls if (turns := call.get("turns"))}
+    return BY_PROFILE["compact"] if COMPACT.system in instructions else BY_PROFILE["full"]
+
+
+def _segment(segment: Mapping[str, Any], reasons: Mapping[str | None, str]) -> dict[str, Any]:
+    reason = reasons.get(segment["node_id"], UNSCORED)
+    return {
+        "node_id": segment["node_id"],
+        "pruned": reason.startswith("pruned"),
+        "reason": reason,
+        "calls": [{**call, "turns": call.get("turns") or []} for call in segment["calls"]],
+    }

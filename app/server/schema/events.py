@@ -1,0 +1,183 @@
+"""The events of a rollout as the JSON of the stream.
+
+Holds the translation only. A ``Narrator`` serves one rollout: it remembers the titles of what was shown, because a graph
+holds ids.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+from app.answers.catalogue import Catalogue
+from app.answers.citations import citation_records
+from app.server.schema.nodes import node_records, svg
+from memory_graph.graph import MemoryGraph
+from model.agent.context import Shown, readable
+from model.agent.events import (
+    Answered,
+    Asked,
+    Event,
+    Finished,
+    Observed,
+    Rejected,
+    Remembered,
+    Replied,
+    Spoke,
+)
+from model.agent.graph_state import Standing, allocation_of, standing
+from model.agent.loop import Agent
+from model.types import Completion, ImageRef, Message, Trajectory
+
+JsonObject = dict[str, Any]
+
+
+class Told(NamedTuple):
+    """One event of the stream."""
+
+    event: str
+    data: JsonObject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """One question that is being answered."""
+
+    ask_id: str
+    question: str
+    memory: str
+    model: str
+    index: str  # version
+
+
+class Narrator:
+    """Tells one rollout."""
+
+    def __init__(self, asking: Asking, agent: Agent, catalogue: Catalogue) -> None:
+        self._asking, self._agent, self._catalogue = asking, agent, catalogue
+        self._allocation = allocation_of(asking.memory)
+        self._titles: dict[str, str] = {}
+        self._began_s = time.monotonic()
+
+    def started(self) -> Told:
+        """The first event."""
+        return Told("started", asdict(self._asking))
+
+    def tell(self, event: Event, *, cost: float | None = None) -> Told:
+        """The JSON of one event. Reads the corpus at the end of a rollout, so run it where that may take its time."""
+        self.watch(event)
+        match event:
+            case Remembered():
+                return Told("remembered", {"node_id": event.node.id, **self._drawn(event.graph)})
+            case Finished():
+                drawing = svg(self.stand(event.trajectory.graph))
+                return Told("finished", {**self.summary(event.trajectory, cost), "svg": drawing})
+            case _:
+                return Told(type(event).__name__.lower(), _plain(event))
+
+    def watch(self, event: Event) -> None:
+        """Remember the titles of what was shown; ``tell`` does so too."""
+        if isinstance(event, Observed):
+            self._titles |= {each.hit.item_id: each.hit.title for each in event.shown}
+
+    def stand(self, graph: MemoryGraph) -> Standing:
+        """Energies and grants within the limits of this rollout."""
+        limits = self._agent.limits
+        return standing(graph, limits=limits, allocation=self._allocation, titles=self._titles)
+
+    def summary(self, trajectory: Trajectory, cost: float | None) -> JsonObject:
+        """The finished rollout, without its drawing."""
+        return {
+            "ask_id": self._asking.ask_id,
+            "outcome": trajectory.outcome.value,
+            "answer": trajectory.answer,
+            "citations": citation_records(trajectory.graph, self._titles, self._catalogue),
+            "nodes": node_records(self.stand(trajectory.graph)),
+            "counters": asdict(trajectory.counters),
+            "seconds": round(time.monotonic() - self._began_s, 3),
+            "cost": cost,
+        }
+
+    def _drawn(self, graph: MemoryGraph) -> JsonObject:
+        stand = self.stand(graph)
+        return {"svg": svg(stand), "nodes": node_records(stand)}
+
+
+def failed(code: str, message: str) -> Told:
+    """The last event of a question that could not be answered."""
+    return Told("failed", {"code": code, "message": message})
+
+
+def _plain(event: Asked | Spoke | Replied | Rejected | Observed | Answered) -> JsonObject:
+    """What an event says by itself."""
+    match event:
+        case Asked():
+            return _asked(event)
+        case Spoke():
+            return {"call": event.call, "text": event.text}
+        case Replied():
+            return {"call": event.call, **_reply(event.completion)}
+        case Rejected():
+            return {"call": event.call, "reason": event.reason}
+        case Observed():
+            return _observed(event)
+        case Answered():
+            return {"text": event.answer.text, "parents": list(event.answer.parents), "forced": event.forced}
+
+
+def _asked(event: Asked) -> JsonObject:
+    return {
+        "call": event.call,
+        "forced": event.forced,
+        "images": [image_record(each) for each in _images(event.messages)],
+        "turns": [asdict(turn) for turn in readable(event.messages)],
+    }
+
+
+def _images(messages: Sequence[Message]) -> list[ImageRef]:
+    """In reading order, as the marks in the turns stand."""
+    return [part for message in messages for part in message.parts if isinstance(part, ImageRef)]
+
+
+def _reply(completion: Completion) -> JsonObject:
+    return {
+        "text": completion.text,
+        "prompt_tokens": completion.prompt_tokens,
+        "completion_tokens": completion.completion_tokens,
+        "finish_reason": completion.finish_reason,
+    }
+
+
+def _observed(event: Observed) -> JsonObject:
+    return {
+        "node_id": event.node_id,
+        "parents": list(event.parents),
+        "query": event.query,
+        "repeated": event.repeated,
+        "retrieved": list(event.retrieved),
+        "shown": [_shown(each) for each in event.shown],
+    }
+
+
+def _shown(each: Shown) -> JsonObject:
+    hit = each.hit
+    return {
+        "item_id": hit.item_id,
+        "modality": hit.modality,
+        "title": hit.title,
+        "text": hit.text,
+        "width": hit.width,
+        "height": hit.height,
+        "images": [_size(image) for image in each.images],
+    }
+
+
+def _size(image: ImageRef) -> JsonObject:
+    return {"width": image.width, "height": image.height, "timestamp_s": image.timestamp_s}
+
+
+def image_record(image: ImageRef) -> JsonObject:
+    """A picture at the size the model saw it."""
+    return {"item_id": image.item_id, **_size(image)}

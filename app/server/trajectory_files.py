@@ -1,0 +1,248 @@
+"""Files of trajectories, read in small parts: lists by their plain columns, one trajectory by its row group.
+
+Reads only what lies below ``trajectories/`` of the root. Knows nothing of HTTP.
+"""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from infra.errors import StorageError, boundary
+from infra.storage.root import Storage
+
+FOLDER = "trajectories"
+SUFFIX = ".parquet"
+LISTED_FILES = 5_000  # of one root; more are left out
+PLAIN = (
+    "task_id",
+    "dataset",
+    "question",
+    "answer",
+    "answers",
+    "correct",
+    "outcome",
+    "memory",
+    "reward",
+    "advantage",
+    "counters",
+)
+"""Columns of a list; none of them is large."""
+FACETS = ("dataset", "memory", "outcome")
+VERDICTS = ("right", "wrong", "unscored")
+_DETAIL = (*PLAIN, "kind", "gold", "error", "graph")
+_CALL = "segments.list.element.calls.list.element"
+_SEGMENT_LEAVES = (
+    "segments.list.element.node_id",
+    *(f"{_CALL}.{name}" for name in ("images", "text", "turns", "prompt_tokens", "completion_tokens")),
+)
+
+
+class NoSuchFile(ValueError):
+    """There is no such file of trajectories, or it is none."""
+
+
+class File(NamedTuple):
+    """One file of a run."""
+
+    run: str
+    name: str
+    rows: int
+    size: int  # bytes
+
+
+class Filters(NamedTuple):
+    """Which rows are wanted; None and empty want all."""
+
+    verdict: str | None = None
+    memory: str | None = None
+    dataset: str | None = None
+    outcome: str | None = None
+    text: str = ""
+
+
+class Page(NamedTuple):
+    """Some of the rows that pass the filters. Facets count all rows of the file."""
+
+    total: int
+    rows: list[dict[str, Any]]
+    facets: dict[str, dict[str, int]]
+
+
+class TrajectoryFiles:
+    """The files of one root. Threads may share it."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._num_rows: dict[tuple[str, int], int | None] = {}
+
+    def files(self) -> list[File]:
+        """Every file of trajectories, by run and name."""
+        found = []
+        for name, size in sorted(self._sizes().items())[:LISTED_FILES]:
+            run, _, base = name.rpartition("/")
+            if (rows := self._rows_of(name, size)) is not None:
+                found.append(File(run, base, rows, size))
+        return found
+
+    def page(self, file: str, filters: Filters, *, offset: int, limit: int) -> Page:
+        """Rows in file order. Raises ``NoSuchFile``."""
+        table = self._scan(file)
+        columns = table.collect_schema().names()
+        missing = [pl.lit(None).alias(name) for name in PLAIN if name not in columns]
+        plain = table.select(*(name for name in PLAIN if name in columns), *missing).with_row_index("row")
+        wanted = plain.filter(_condition(filters))
+        with boundary(StorageError, f"read {file!r}", passing=(NoSuchFile,)), _damage_named(file):
+            total = wanted.select(pl.len()).collect().item()
+            rows = wanted.slice(offset, limit).collect()
+            facets = self._facets(plain)
+        return Page(total, list(rows.iter_rows(named=True)), facets)
+
+    def row(self, file: str, row: int) -> dict[str, Any]:
+        """One trajectory without its token ids, ``graph`` decoded from JSON.
+
+        Raises:
+            NoSuchFile: if there is no such file or row.
+        """
+        path = self._path(file)
+        with (
+            boundary(StorageError, f"read {file!r}", passing=(NoSuchFile,)),
+            _damage_named(file),
+            self._storage.open(path) as source,
+            pq.ParquetFile(source) as table,
+        ):
+            return _whole(table, row, file)
+
+    def _facets(self, plain: pl.LazyFrame) -> dict[str, dict[str, int]]:
+        counts: dict[str, dict[str, int]] = {}
+        tables = [plain.select(pl.col(name).fill_null("").alias("value")) for name in FACETS]
+        tables.append(plain.select(_verdict().alias("value")))
+        grouped = [table.group_by("value").len().sort("value") for table in tables]
+        for name, frame in zip((*FACETS, "verdict"), pl.collect_all(grouped), strict=True):
+            counts[name] = dict(frame.iter_rows())
+        return counts
+
+    def _scan(self, file: str) -> pl.LazyFrame:
+        path = self._storage.path(self._path(file))
+        table = pl.scan_parquet(
+            path, storage_options=self._storage.polars_options(), glob=False, hive_partitioning=False
+        )
+        with boundary(StorageError, f"read {file!r}", passing=(NoSuchFile,)), _damage_named(file):
+            columns = table.collect_schema().names()
+        if "task_id" not in columns or "graph" not in columns:
+            raise NoSuchFile(f"{file!r} holds no trajectories")
+        return table
+
+    def _path(self, file: str) -> str:
+        """Below the root. Raises ``NoSuchFile`` for anything that would not be listed."""
+        path = f"{FOLDER}/{file}"
+        folder = self._storage.local_path(FOLDER)
+        there = _is_candidate(file) and (
+            _lies_in(folder / file, folder) if folder else self._storage.exists(path)
+        )
+        if not there:
+            raise NoSuchFile("there is no such file of trajectories")
+        return path
+
+    def _sizes(self) -> dict[str, int]:
+        """Bytes of every file by its name below the folder; links out of the folder are left out."""
+        if not self._storage.exists(FOLDER):
+            return {}
+        found = {name: size for name, size in self._storage.sizes(FOLDER).items() if _is_candidate(name)}
+        if folder := self._storage.local_path(FOLDER):
+            return {name: size for name, size in found.items() if _lies_in(folder / name, folder)}
+        return found
+
+    def _rows_of(self, name: str, size: int) -> int | None:
+        """From the footer alone; None for a file that is damaged or holds something else."""
+        key = (name, size)
+        if key not in self._num_rows:
+            if len(self._num_rows) > 4 * LISTED_FILES:
+                self._num_rows.clear()
+            self._num_rows[key] = self._footer_rows(name)
+        return self._num_rows[key]
+
+    def _footer_rows(self, name: str) -> int | None:
+        try:
+            with self._storage.open(f"{FOLDER}/{name}") as source, pq.ParquetFile(source) as table:
+                names = set(table.schema_arrow.names)
+                return table.metadata.num_rows if {"task_id", "graph", "segments"} <= names else None
+        except (OSError, ValueError, StorageError):  # what pyarrow raises for no Parquet is a ValueError
+            return None
+
+
+@contextmanager
+def _damage_named(file: str) -> Iterator[None]:
+    """Raise ``NoSuchFile`` for a file that turns out to be no Parquet, a damaged one, or one of other columns."""
+    try:
+        yield
+    except NoSuchFile:
+        raise
+    except (pl.exceptions.PolarsError, pa.ArrowException, ValueError, TypeError, RecursionError) as error:
+        raise NoSuchFile(f"{file!r} is damaged: {type(error).__name__}") from error
+
+
+def _is_candidate(name: str) -> bool:
+    hidden = any(part.startswith(".") for part in name.split("/"))
+    return name.endswith(SUFFIX) and not hidden and "/" in name and name.isprintable()
+
+
+def _lies_in(path: Path, folder: Path) -> bool:
+    try:
+        return path.resolve(strict=True).is_relative_to(folder.resolve()) and path.is_file()
+    except (OSError, RuntimeError):
+        return False
+
+
+def _verdict() -> pl.Expr:
+    correct = pl.col("correct")
+    return (
+        pl.when(correct.is_null())
+        .then(pl.lit("unscored"))
+        .when(correct)
+        .then(pl.lit("right"))
+        .otherwise(pl.lit("wrong"))
+    )
+
+
+def _condition(filters: Filters) -> pl.Expr:
+    condition = pl.lit(True)
+    if filters.verdict:
+        condition &= _verdict() == filters.verdict
+    for name in FACETS:
+        if value := getattr(filters, name):
+            condition &= pl.col(name) == value
+    if filters.text:
+        words = filters.text.lower()
+        found = [
+            pl.col(name).fill_null("").str.to_lowercase().str.contains(words, literal=True)
+            for name in ("question", "answer", "task_id")
+        ]
+        condition &= pl.any_horizontal(found)
+    return condition
+
+
+def _whole(table: pq.ParquetFile, row: int, file: str) -> dict[str, Any]:
+    """The row, decoding one row at a time of its row group, and only the columns that are shown."""
+    metadata = table.metadata
+    if not 0 <= row < metadata.num_rows:
+        raise NoSuchFile(f"{file!r} has {metadata.num_rows} trajectories")
+    ends = list(accumulate(metadata.row_group(index).num_rows for index in range(metadata.num_row_groups)))
+    group = bisect_right(ends, row)
+    place = row - (ends[group - 1] if group else 0)
+    columns = [*_DETAIL, *_SEGMENT_LEAVES]  # those that an older file lacks are passed over
+    batches = table.iter_batches(batch_size=1, row_groups=[group], columns=columns, use_threads=False)
+    for index, batch in enumerate(batches):
+        if index == place:
+            found: Mapping[str, Any] = batch.to_pylist()[0]
+            return {**dict.fromkeys(_DETAIL), **found, "graph": json.loads(found["graph"])}
+    raise AssertionError("a row group holds the rows its footer counts")

@@ -1,0 +1,335 @@
+"""From raw folders to the published corpus: which datasets, from where, and reading what was built.
+
+Formats live in ``parsers/``, folding of equal content in ``gathering.py``, tars in ``shards.py``, search in
+``index.py``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import errno
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+from assets.corpus import shards, tables
+from assets.corpus.completeness import Copy, compare
+from assets.corpus.dataset import DATASETS, Dataset, ParseContext, Record, Skipped
+from assets.corpus.item import SCHEMA_VERSION, Item
+from assets.corpus.merge import ITEMS, QUESTIONS, SKIPPED, DatasetReport, Gathering, Progress, silent
+from assets.corpus.ocr_prefetch import OcrAhead
+from assets.corpus.question import Question
+from assets.parsers.files.raw_folder import RawFolder
+from infra.limits import MAX_SHARD_BYTES
+from infra.media.decoding import SandboxedOcr
+from infra.storage import manifest
+from infra.storage.lock import only_writer
+from infra.storage.manifest import publish
+from infra.storage.root import Storage
+from infra.workers.local import Engine
+
+MINIATURE = "miniature"  # what the miniature writes beside its nine folders
+FULL = (errno.ENOSPC, errno.EDQUOT)
+PRODUCER = f"assets.corpus/{SCHEMA_VERSION}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorpusReport:
+    """What a build made, by dataset."""
+
+    root: str
+    datasets: Mapping[str, DatasetReport]
+    ignored: Mapping[str, str] = field(default_factory=dict)
+    """Folders of the raw one that are named as no dataset is, with the name that is nearest, or ""."""
+
+    def copies(self, name: str) -> tuple[Copy, ...]:
+        """The editions of a dataset in its raw folder, against the published ones."""
+        return compare(self.datasets[name].found, DATASETS[name].expected_counts)
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``--json`` prints: ``{"datasets": {name: {"items", "questions", "skipped", "copies"}}, "ignored", "root"}``."""
+        shown = {
+            name: {
+                "items": report.items,
+                "questions": report.questions,
+                "skipped": dict(report.skipped),
+                "copies": {
+                    copy.edition: {
+                        "found": copy.found,
+                        "published": copy.expected,
+                        "extent": copy.extent.value,
+                    }
+                    for copy in self.copies(name)
+                },
+            }
+            for name, report in self.datasets.items()
+        }
+        return {"datasets": shown, "ignored": sorted(self.ignored), "root": self.root}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Build:
+    """What all datasets of one build share."""
+
+    storage: Storage
+    context: ParseContext
+    engine: Engine | None
+    progress: Progress
+    max_shard_bytes: int
+
+
+def build_corpus(  # noqa: PLR0913 - what may differ from build to build, by name
+    raw: Path,
+    storage: Storage,
+    *,
+    datasets: Sequence[str] | None = None,
+    settings: ParseContext | None = None,
+    engine: Engine | None = None,
+    progress: Progress = silent,
+    max_shard_bytes: int = MAX_SHARD_BYTES,
+) -> CorpusReport:
+    """Build the corpus of every dataset that ``raw`` has a folder of, or of those named.
+
+    A dataset is replaced as a whole when its new build is finished; what cannot be read is counted by its
+    reason. With an ``engine`` the OCR of a dataset runs on it ahead of the rest (``ocr_ahead.py``); the bytes are the same.
+
+    Raises:
+        ValueError: if a dataset is unknown or its folder missing or empty, if the root lies within one of
+            the folders, if another process builds one of them, or if nothing at all could be read.
+    """
+    folders = _folders(raw, datasets)
+    _refuse_root_within(folders, storage)
+    build = _Build(
+        storage=storage,
+        context=settings or ParseContext(ocr=SandboxedOcr().text),
+        engine=engine,
+        progress=progress,
+        max_shard_bytes=max_shard_bytes,
+    )
+    reports = {name: _built(build, DATASETS[name], folder) for name, folder in folders.items()}
+    if not any(report.items or report.questions for report in reports.values()):
+        reasons = {name: dict(report.skipped) for name, report in reports.items()}
+        raise ValueError(f"nothing in {raw} could be read; skipped: {reasons}")
+    ignored = {} if datasets else _ignored(raw)
+    return CorpusReport(root=storage.root, datasets=reports, ignored=ignored)
+
+
+def _built(build: _Build, dataset: Dataset, folder: Path) -> DatasetReport:
+    """Build one dataset from its raw folder; published only if it has an item or a question."""
+    name, storage = dataset.name, build.storage
+    with only_writer(storage, f"corpus/{name}"):
+        params = {**_params(build.context), "dataset": name, "max_shard_bytes": build.max_shard_bytes}
+        inputs = {"raw": fingerprint(folder, stage=f"{name}: hash", progress=build.progress)}
+        made = {"producer": PRODUCER, "params": params, "inputs": inputs}
+        try:
+            with _reading(build, dataset, folder, params, inputs) as context:
+                return _published(name, dataset.records(folder, context), storage, made, build.progress)
+        except OSError as error:
+            if error.errno not in FULL or error.filename:
+                raise
+            raise OSError(
+                error.errno, error.strerror, storage.root
+            ) from error  # else nobody knows which disk
+
+
+def _reading(
+    build: _Build, dataset: Dataset, folder: Path, params: Mapping[str, Any], inputs: Mapping[str, str]
+) -> AbstractContextManager[ParseContext]:
+    """What the parser is told; with an engine, OCR that was done before."""
+    if build.engine is None:
+        return nullcontext(build.context)
+    ahead = OcrAhead(
+        storage=build.storage,
+        dataset=dataset,
+        folder=folder,
+        engine=build.engine,
+        params=params,
+        inputs=inputs,
+        progress=build.progress,
+    )
+    return ahead.reading(build.context)
+
+
+def _published(
+    name: str, records: Iterator[Record], storage: Storage, made: Mapping[str, Any], progress: Progress
+) -> DatasetReport:
+    """Write shards, then corpus, and publish both, unless there is nothing to publish."""
+    with publish(storage, f"corpus/{name}", **made) as corpus:
+        with publish(storage, shards.directory(name), **made) as media:
+            writer = shards.ShardWriter(media, name, max_bytes=made["params"]["max_shard_bytes"])
+            gathering = Gathering(corpus, writer)
+            gathering.take(records, stage=f"{name}: read", progress=progress)
+            report = gathering.resolve(stage=f"{name}: write", progress=progress)
+            if not report.items and not report.questions:
+                media.abandon()
+                corpus.abandon()
+        if media.manifest is not None:
+            corpus.inputs["shards"] = manifest.digest(media.manifest)
+        corpus.counts.update(_counts(report))
+    return report
+
+
+def built_datasets(storage: Storage) -> tuple[str, ...]:
+    """The datasets whose corpus is finished, in name order."""
+    names = storage.list("corpus")
+    return tuple(name for name in names if storage.exists(f"corpus/{name}/{manifest.MANIFEST}"))
+
+
+def read_items(storage: Storage, dataset: str) -> Iterator[Item]:
+    """The items of a finished corpus in build order, streamed.
+
+    Raises:
+        ValueError: if it is not finished, or its shards are of another build, as a build leaves them that was
+            ended between the two.
+    """
+    _refuse_other_shards(storage, dataset)
+    return (tables.item_of(row) for row in _read(storage, dataset, ITEMS))
+
+
+class ItemRange(NamedTuple):
+    """Rows ``[start, stop)`` of one row group of the items of a dataset."""
+
+    dataset: str
+    group: int
+    start: int
+    stop: int
+
+
+def read_ranges(storage: Storage, dataset: str, *, max_items: int) -> Iterator[tuple[ItemRange, list[Item]]]:
+    """All items of a finished corpus in build order, as ranges of at most ``max_items``; raises as ``read_items``."""
+    _refuse_other_shards(storage, dataset)
+    with _open_items(storage, dataset) as file:
+        for group in range(tables.num_groups(file)):
+            items = [tables.item_of(row) for row in tables.group_rows(file, group)]
+            for start in range(0, len(items), max_items):
+                taken = items[start : start + max_items]
+                yield ItemRange(dataset, group, start, start + len(taken)), taken
+
+
+def read_range(storage: Storage, range_: ItemRange) -> list[Item]:
+    """The items of one range; ``ValueError`` if the corpus is not finished."""
+    with _open_items(storage, range_.dataset) as file:
+        rows = tables.group_rows(file, range_.group)
+    return [tables.item_of(row) for row in rows[range_.start : range_.stop]]
+
+
+def _open_items(storage: Storage, dataset: str) -> IO[bytes]:
+    manifest.read(storage, f"corpus/{dataset}").entry(ITEMS)
+    return storage.open(f"corpus/{dataset}/{ITEMS}")
+
+
+def same_content(storage: Storage, datasets: Sequence[str]) -> dict[str, str]:
+    """Items that another of ``datasets`` holds too: item -> the one that stands for all of equal content.
+
+    Within a dataset equal items are folded by the build; two datasets over the same videos are built apart.
+    """
+    columns = ["id", "modality", "content_hash"]
+    first: dict[bytes, str] = {}
+    same: dict[str, str] = {}
+    for dataset in sorted(set(datasets)):
+        for row in _read(storage, dataset, ITEMS, columns):
+            content = hashlib.blake2b(
+                f"{row['modality']}:{row['content_hash']}".encode(), digest_size=16
+            ).digest()
+            stands = first.setdefault(content, row["id"])
+            if stands != row["id"]:
+                same[row["id"]] = same[stands] = stands
+    return same
+
+
+def read_questions(storage: Storage, dataset: str) -> Iterator[Question]:
+    """The questions of a finished corpus in build order, streamed; ``ValueError`` if it is not finished."""
+    return (tables.question_of(row) for row in _read(storage, dataset, QUESTIONS))
+
+
+def read_skipped(storage: Storage, dataset: str) -> Iterator[Skipped]:
+    """What the build of a finished corpus could not use, streamed; ``ValueError`` if it is not finished."""
+    return (Skipped(**row) for row in _read(storage, dataset, SKIPPED))
+
+
+def _read(
+    storage: Storage, dataset: str, name: str, columns: list[str] | None = None
+) -> Iterator[dict[str, Any]]:
+    manifest.read(storage, f"corpus/{dataset}").entry(name)
+    with storage.open(f"corpus/{dataset}/{name}") as file:
+        yield from tables.rows(file, columns=columns)
+
+
+def _refuse_other_shards(storage: Storage, dataset: str) -> None:
+    expected = manifest.read(storage, f"corpus/{dataset}").inputs.get("shards")
+    if expected is None or not storage.exists(f"{shards.directory(dataset)}/{manifest.MANIFEST}"):
+        return
+    if manifest.digest(manifest.read(storage, shards.directory(dataset))) != expected:
+        raise ValueError(
+            f"corpus and shards of {dataset} in {storage.root} are of different builds; build it again"
+        )
+
+
+def fingerprint(folder: Path, *, stage: str = "hash", progress: Progress = silent) -> str:
+    """Hash of the names and contents of all files below ``folder`` that a parser may read, in hex."""
+    files = RawFolder(folder).files
+    hashed = hashlib.sha256()
+    for done, file in enumerate(files, start=1):
+        hashed.update(f"{file.name}\0{manifest.sha256_of(file.path)}\n".encode())
+        progress(stage, done, len(files))
+    return hashed.hexdigest()
+
+
+def _refuse_root_within(folders: Mapping[str, Path], storage: Storage) -> None:
+    """A root inside a raw folder would be read as raw data by the next build."""
+    root = storage.local_path()
+    for name, folder in folders.items():
+        if root is not None and root.resolve().is_relative_to(folder.resolve()):
+            raise ValueError(f"the root {root} lies in the raw folder of {name}; choose one outside {folder}")
+
+
+def _nearest(name: str, *, cutoff: float) -> str:
+    """The dataset that ``name`` may have meant; "" if none is near. ``cutoff`` is a share of equal characters."""
+    close = difflib.get_close_matches(name.lower().replace("-", "_"), DATASETS, n=1, cutoff=cutoff)
+    return close[0] if close else ""
+
+
+def _ignored(raw: Path) -> dict[str, str]:
+    folders = sorted(path.name for path in raw.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return {name: _nearest(name, cutoff=0.75) for name in folders if name not in (*DATASETS, MINIATURE)}
+
+
+def _folders(raw: Path, names: Sequence[str] | None) -> dict[str, Path]:
+    if not raw.is_dir():
+        raise ValueError(f"no raw folder at {raw}")
+    for name in names or ():
+        if name not in DATASETS:
+            nearest = _nearest(name, cutoff=0.5)
+            hint = f"; did you mean {nearest!r}?" if nearest else ""
+            raise ValueError(f"unknown dataset {name!r}{hint}; known: {', '.join(DATASETS)}")
+    wanted = list(dict.fromkeys(names)) if names else [name for name in DATASETS if (raw / name).is_dir()]
+    if not wanted:
+        near = {name: nearest for name, nearest in _ignored(raw).items() if nearest}
+        hint = (
+            "; rename " + ", ".join(f"{name!r} to {nearest!r}" for name, nearest in near.items())
+            if near
+            else ""
+        )
+        raise ValueError(f"{raw} holds no folder of a known dataset; known: {', '.join(DATASETS)}{hint}")
+    for name in wanted:
+        if not (raw / name).is_dir():
+            raise ValueError(f"no folder {name!r} in {raw}; each dataset lies in a folder of its name")
+        if not any((raw / name).iterdir()):
+            raise ValueError(f"the raw folder of {name} is empty: {raw / name}")
+    return {name: raw / name for name in wanted}
+
+
+def _params(context: ParseContext) -> dict[str, Any]:
+    values = {name: getattr(context, name) for name in context.__slots__}
+    return values | {"ocr": context.ocr is not None}
+
+
+def _counts(report: DatasetReport) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for name, value in asdict(report).items():
+        parts = value if isinstance(value, dict) else {"": value}
+        counts.update({f"{name}/{part}".rstrip("/"): count for part, count in parts.items()})
+    return counts

@@ -1,0 +1,133 @@
+"""Pixels of corpus items: one seek, one decode, and the latest ones kept.
+
+Satisfies the media Protocol of the agent without knowing it. Holds no resizing: what the agent is granted of
+a picture is decided by its budget.
+"""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_right
+from collections import OrderedDict
+from threading import Lock
+from typing import Any
+
+from PIL import Image
+
+from assets.corpus import shards
+from assets.corpus.shards import Location
+from infra.limits import MAX_IMAGE_PIXELS, MEDIA_CACHE_BYTES
+from infra.media import _images as images
+from infra.storage.root import Storage
+
+MAX_OPEN_SHARDS = 256  # file descriptors kept, of the usual 1,024; further shards are opened for each read
+
+ROUNDING_S = 0.051  # seconds; times go through prompts and come back rounded to a tenth
+
+
+class ShardMedia:
+    """Pictures and frames by item id. Thread-safe; callers share the pictures and must not change them.
+
+    The index of a dataset is read at the first item asked for; ``cache_bytes`` bounds the decoded pictures
+    kept.
+    """
+
+    def __init__(self, storage: Storage, *, cache_bytes: int = MEDIA_CACHE_BYTES) -> None:
+        self._storage, self._cache_bytes = storage, cache_bytes
+        self._locations: dict[str, dict[str, Location]] = {}
+        self._descriptors: dict[str, int] = {}
+        self._decoded: OrderedDict[tuple[str, int], Image.Image] = OrderedDict()
+        self._decoded_bytes = 0
+        self._lock = Lock()
+
+    def image(self, item_id: str) -> Image.Image:
+        """The RGB picture of an image item (of a clip: its first frame), at native size.
+
+        Raises:
+            KeyError: if the item is unknown or has no media.
+            MediaError: if its bytes cannot be decoded.
+        """
+        return self._picture(item_id, self._locate(item_id), 0)
+
+    def frame(self, item_id: str, timestamp_s: float) -> Image.Image:
+        """The stored RGB frame of a clip at ``timestamp_s`` seconds from its start: the latest not after it.
+
+        Before the first stored frame, that one is given. Raises as ``image`` does.
+        """
+        location = self._locate(item_id)
+        index = bisect_right(location.times, timestamp_s + ROUNDING_S) - 1
+        return self._picture(item_id, location, max(0, index))
+
+    def times(self, item_id: str) -> tuple[float, ...]:
+        """Seconds of the stored frames from the clip's start; none for a picture. Raises ``KeyError``."""
+        return self._locate(item_id).times
+
+    def close(self) -> None:
+        """Close the shards; the object stays usable and opens them again."""
+        with self._lock:
+            for descriptor in self._descriptors.values():
+                os.close(descriptor)
+            self._descriptors.clear()
+
+    def _picture(self, item_id: str, location: Location, index: int) -> Image.Image:
+        # by place, not by id: aliases share their pixels
+        key = (location.shard, location.offsets[index])
+        with self._lock:
+            if key in self._decoded:
+                self._decoded.move_to_end(key)
+                return self._decoded[key]
+        dataset = item_id.partition(":")[0]
+        path = f"{shards.directory(dataset)}/{location.shard}"
+        data = self._read(path, location.offsets[index], location.sizes[index])
+        image = images.decode(data, max_pixels=MAX_IMAGE_PIXELS)
+        self._keep(key, image)
+        return image
+
+    def _keep(self, key: tuple[str, int], image: Image.Image) -> None:
+        with self._lock:
+            if key not in self._decoded:
+                self._decoded[key] = image
+                self._decoded_bytes += 3 * image.width * image.height
+            while self._decoded_bytes > self._cache_bytes and len(self._decoded) > 1:
+                _, oldest = self._decoded.popitem(last=False)
+                self._decoded_bytes -= 3 * oldest.width * oldest.height
+
+    def _locate(self, item_id: str) -> Location:
+        dataset = item_id.partition(":")[0]
+        known = self._locations.get(dataset)
+        if known is None:
+            with self._lock:
+                known = self._locations.get(dataset)
+                if known is None:
+                    known = self._locations[dataset] = self._load(item_id, dataset)
+        if (location := known.get(item_id)) is None:
+            raise KeyError(f"no media of item {item_id!r}")
+        return location
+
+    def _load(self, item_id: str, dataset: str) -> dict[str, Location]:
+        try:
+            return shards.read_locations(self._storage, dataset)
+        except ValueError as error:
+            raise KeyError(f"no media of item {item_id!r}: {error}") from error
+
+    def _read(self, path: str, offset: int, size: int) -> bytes:
+        local = self._storage.local_path(path)
+        if local is None:
+            return self._storage.read_bytes(path, start=offset, end=offset + size)
+        with self._lock:
+            descriptor = self._descriptors.get(path)
+            if descriptor is None and len(self._descriptors) < MAX_OPEN_SHARDS:
+                descriptor = self._descriptors[path] = os.open(local, os.O_RDONLY)
+        if descriptor is not None:
+            return os.pread(descriptor, size, offset)  # no file position: threads may share the descriptor
+        with local.open("rb") as file:
+            file.seek(offset)
+            return file.read(size)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without open files, cache and lock."""
+        return {"storage": self._storage, "cache_bytes": self._cache_bytes}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """A reader that has read nothing yet."""
+        self.__init__(state["storage"], cache_bytes=state["cache_bytes"])

@@ -1,0 +1,1 @@
+"""The index over the corpus: building it, searching it, measuring it."""

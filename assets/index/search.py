@@ -1,0 +1,194 @@
+"""Questions to items: one opened index, and how an item becomes a row of it.
+
+A search joins BM25 over stemmed terms and term pairs of the whole item with the best passage of a sentence embedder.
+Building and opening live in ``index.py``, measuring in ``retrieval.py``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from threading import Lock
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from assets.corpus.item import Item, Modality
+from assets.index.analysis import analyse, passages
+from infra.embedders.minilm import Embedder
+from infra.vector_stores.types import Found, Row, Scalar, TextQuery, Vectors, VectorStore, hybrid
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+
+PAIR_WEIGHT = 0.4  # of neighbouring terms found together, beside 1 for each term
+CACHED_PAYLOADS = 20_000
+CACHED_SEARCHES = 20_000  # rollouts of one question ask the same things again and again
+PAYLOAD: dict[str, type] = {
+    "dataset": str,
+    "modality": str,
+    "title": str,
+    "text": str,
+    "media_key": str,
+    "width": int,
+    "height": int,
+    "duration_s": float,
+    "parent": str,
+    "position": float,
+}
+PROBES = (
+    "Who founded the company?",
+    "In which year was the city taken?",
+    "What does the table show for the last quarter?",
+    "How do you fix a leaking tap?",
+    "Which river flows through the capital?",
+    "What percentage of people agreed in the survey?",
+    "What is the person in the picture holding?",
+    "When is the next launch planned?",
+)
+"""Fixed questions whose hits identify an index; what they ask is of no importance."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexHit:
+    """One found item; ``score`` lies in [0, 1] and compares hits of one search only."""
+
+    item_id: str
+    score: float
+    dataset: str
+    modality: str
+    title: str
+    text: str
+    media_key: str | None
+    width: int
+    height: int
+    duration_s: float
+    start_s: float
+
+    def to_json(self) -> dict[str, Any]:
+        """As the command line prints it."""
+        names = ("score", "dataset", "modality", "title", "text")
+        return {"id": self.item_id, **{name: getattr(self, name) for name in names}, "media": self.media_key}
+
+
+class Index:
+    """A published index, open for searching. Threads may share it."""
+
+    def __init__(self, store: VectorStore, embedder: Embedder, *, version: str) -> None:
+        self._store, self._embedder, self.version = store, embedder, version
+        self._payloads: _Cache[str, dict[str, Scalar]] = _Cache(CACHED_PAYLOADS)
+        self._ranked: _Cache[_Asked, list[Found]] = _Cache(CACHED_SEARCHES)
+
+    def search(self, query: str, top_k: int = 5, datasets: Sequence[str] | None = None) -> list[IndexHit]:
+        """The ``top_k`` best items, best first, ties in id order."""
+        return self.search_many([query], top_k, datasets)[0]
+
+    def search_many(
+        self, queries: Sequence[str], top_k: int = 5, datasets: Sequence[str] | None = None
+    ) -> list[list[IndexHit]]:
+        """``search`` for each query; they are embedded and scored together, which is much faster.
+
+        Raises:
+            ValueError: if ``top_k`` is below 1.
+        """
+        found = self.rank_many(queries, top_k, datasets)
+        payloads = self._payloads_of([hit.id for hits in found for hit in hits])
+        return [[_hit(hit, payloads[hit.id]) for hit in hits] for hits in found]
+
+    def rank_many(
+        self, queries: Sequence[str], top_k: int, datasets: Sequence[str] | None = None
+    ) -> list[list[Found]]:
+        """Ids and scores only."""
+        if top_k < 1:
+            raise ValueError(f"top_k must be at least 1, got {top_k}")
+        scopes = tuple(sorted(set(datasets))) if datasets is not None else None
+        asked = [_Asked(query, top_k, scopes) for query in queries]
+        ranked = self._ranked.take(asked)
+        new = list(dict.fromkeys(one.query for one in asked if one not in ranked))
+        if new:
+            texts = [TextQuery(*analyse(query), PAIR_WEIGHT) for query in new]
+            found = hybrid(self._store, self._embedder.encode_queries(new), texts, limit=top_k, scopes=scopes)
+            fresh = {_Asked(query, top_k, scopes): hits for query, hits in zip(new, found, strict=True)}
+            self._ranked.put(fresh)
+            ranked |= fresh
+        return [list(ranked[one]) for one in asked]
+
+    def count(self, datasets: Sequence[str] | None = None) -> int:
+        """Number of items."""
+        return self._store.count(datasets)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the hits of ``PROBES``, in hex: equal fingerprints retrieve alike.
+
+        Scores are left out, for they differ in the last digits from machine to machine.
+        """
+        hits = self.rank_many(PROBES, 10)
+        lines = [
+            f"{probe}\0{' '.join(hit.id for hit in found)}" for probe, found in zip(PROBES, hits, strict=True)
+        ]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+    def _payloads_of(self, ids: Sequence[str]) -> dict[str, dict[str, Scalar]]:
+        cached = self._payloads.take(ids)
+        if missing := [id_ for id_ in dict.fromkeys(ids) if id_ not in cached]:
+            fetched = self._store.payloads(missing)
+            self._payloads.put(fetched)
+            cached |= fetched
+        return cached
+
+
+class _Asked(NamedTuple):
+    query: str
+    top_k: int
+    scopes: tuple[str, ...] | None
+
+
+class _Cache(Generic[_Key, _Value]):
+    """The newest ``size`` entries of something that never changes, as a published index does not."""
+
+    def __init__(self, size: int) -> None:
+        self._size, self._entries, self._lock = size, OrderedDict[_Key, _Value](), Lock()
+
+    def take(self, keys: Sequence[_Key]) -> dict[_Key, _Value]:
+        with self._lock:
+            return {key: self._entries[key] for key in keys if key in self._entries}
+
+    def put(self, entries: Mapping[_Key, _Value]) -> None:
+        with self._lock:
+            self._entries.update(entries)
+            while len(self._entries) > self._size:
+                self._entries.popitem(last=False)
+
+
+def embedded_texts(item: Item) -> list[str]:
+    """What is embedded of an item: each passage behind the title, which says what a passage is about."""
+    return [f"{item.title}. {passage}" if item.title else passage for passage in passages(item.text)]
+
+
+def content_hash(item: Item) -> str:
+    """Hash of what the vectors are made from, in hex; unlike the item's own it sees a text that was read anew."""
+    return hashlib.sha256(f"{item.title}\0{item.text}".encode()).hexdigest()
+
+
+def row_of(item: Item, vectors: Vectors) -> Row:
+    """The row of an item whose ``embedded_texts`` have ``vectors [P, D]``."""
+    terms, pairs = analyse(item.title, item.text)
+    return Row(
+        id=item.id,
+        scope=item.dataset,
+        content_hash=content_hash(item),
+        vectors=vectors,
+        terms=terms,
+        pairs=pairs,
+        payload={name: getattr(item, name) for name in PAYLOAD} | {"modality": item.modality.value},
+    )
+
+
+def _hit(found: Found, payload: dict[str, Any]) -> IndexHit:
+    names = ("dataset", "modality", "title", "text", "media_key", "width", "height", "duration_s")
+    start_s = payload["position"] if payload["modality"] == Modality.VIDEO else 0.0
+    return IndexHit(
+        item_id=found.id, score=found.score, start_s=start_s, **{name: payload[name] for name in names}
+    )

@@ -1,0 +1,164 @@
+"""Questions of MMLongBench-Doc: pages of a report, a fifth of them about what no page says.
+
+Templates only; each takes a world and a random source and returns one question. An unanswerable question is one of the same
+template about an entity that the report leaves out, so that no wording betrays it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import TypeVar
+
+from assets.miniature.lexicon import GOODS, MARKS
+from assets.miniature.plans import NOT_ANSWERABLE, Asked, Hop
+from assets.miniature.sentences import REPORT_DIALS, REPORT_DOORS, REPORT_GOODS, REPORT_SCANS, Key
+from assets.miniature.templates.wording import Wording, about, even_draw, worded
+from assets.miniature.world import Device, World
+
+UNANSWERABLE_SHARE = 0.2
+REPORT = "mmlongbench_doc"
+Entity = TypeVar("Entity")
+
+
+def reading(world: World, rng: random.Random) -> Asked:
+    """A dial: one figure page."""
+    device, known = _choice(
+        rng, even_draw(world, "reading"), world.devices[REPORT_DIALS], world.devices[REPORT_DIALS.stop :]
+    )
+    wording = worded(rng, "dial", "gauge")
+    return _asked(
+        "reading",
+        text=f"What reading is on the {wording.asked} of {device.name}?",
+        answer=str(device.reading) if known else None,
+        hops=(_dial(device, wording, known),),
+        guess=1 / 10,
+    )
+
+
+def higher_reading(world: World, rng: random.Random) -> Asked:
+    """Two dials: two figure pages."""
+    present, absent = world.devices[REPORT_DIALS], world.devices[REPORT_DIALS.stop :]
+    known = even_draw(world, "higher_reading") >= UNANSWERABLE_SHARE
+    pair = rng.sample(present, 2) if known else [rng.choice(present), rng.choice(absent)]
+    rng.shuffle(pair)
+    one, other = pair
+    wording = worded(rng, "dial", "gauge")
+    return _asked(
+        "higher_reading",
+        text=f"Which has the higher {wording.asked} reading, {one.name} or {other.name}?",
+        answer=max(one, other, key=lambda device: device.reading).name if known else None,
+        hops=tuple(_dial(device, wording, device in present) for device in pair),
+        guess=0.5,
+    )
+
+
+def workers(world: World, rng: random.Random) -> Asked:
+    """A number on a scanned page."""
+    workshop, known = _choice(
+        rng, even_draw(world, "workers"), world.workshops[REPORT_SCANS], world.workshops[REPORT_SCANS.stop :]
+    )
+    return _asked(
+        "workers",
+        text=f"How many workers has {workshop.name}?",
+        answer=str(workshop.workers) if known else None,
+        hops=(
+            _page(
+                f"staff:{workshop.name}",
+                tuple(worded(rng, f"{workshop.name} workers", f"staff of {workshop.name}")),
+                f"{workshop.name} has {workshop.workers} workers.",
+                known,
+            ),
+        ),
+        guess=1 / 90,
+    )
+
+
+def trade(world: World, rng: random.Random) -> Asked:
+    """What a workshop sells: one text page."""
+    workshop, known = _choice(
+        rng, even_draw(world, "trade"), world.workshops[REPORT_GOODS], world.workshops[REPORT_GOODS.stop :]
+    )
+    return _asked(
+        "trade",
+        text=f"What does {workshop.name} sell?",
+        answer=workshop.good if known else None,
+        hops=(
+            _page(
+                f"goods:{workshop.name}",
+                tuple(worded(rng, f"{workshop.name} sells", f"trade of {workshop.name}")),
+                f"{workshop.name} sells {workshop.good}.",
+                known,
+            ),
+        ),
+        guess=1 / len(GOODS),
+    )
+
+
+def boss(world: World, rng: random.Random) -> Asked:
+    """Who runs a workshop: one text page."""
+    workshop, known = _choice(
+        rng, even_draw(world, "boss"), world.workshops[REPORT_GOODS], world.workshops[REPORT_GOODS.stop :]
+    )
+    wording = worded(rng, "boss", "chief")
+    return _asked(
+        "boss",
+        text=f"Who is the {wording.asked} of {workshop.name}?",
+        answer=workshop.boss if known else None,
+        hops=(
+            _page(
+                f"goods:{workshop.name}",
+                about(wording, workshop.name),
+                f"The boss of {workshop.name} is {workshop.boss}.",
+                known,
+            ),
+        ),
+        guess=0.0,
+    )
+
+
+def door(world: World, rng: random.Random) -> Asked:
+    """The mark on a door: one figure page."""
+    place, known = _choice(
+        rng, even_draw(world, "door"), world.places[REPORT_DOORS], world.places[REPORT_DOORS.stop :]
+    )
+    wording = worded(rng, "door", "gate")
+    summary = f"The door of {place.name} is kept."
+    hop = _page(f"door:{place.name}", about(wording, place.name), summary, known, visual=True)
+    return _asked(
+        "door",
+        text=f"What mark is on the {wording.asked} of {place.name}?",
+        answer=place.mark if known else None,
+        hops=(hop,),
+        guess=1 / len(MARKS),
+    )
+
+
+def _choice(
+    rng: random.Random, draw: float, present: Sequence[Entity], absent: Sequence[Entity]
+) -> tuple[Entity, bool]:
+    """An entity that the report tells of or, for a ``draw`` below the share, one that it leaves out."""
+    known = draw >= UNANSWERABLE_SHARE
+    return rng.choice(present if known else absent), known
+
+
+def _dial(device: Device, wording: Wording, known: bool) -> Hop:
+    summary = f"The dial of {device.name} is kept."
+    return _page(f"dial:{device.name}", about(wording, device.name), summary, known, visual=True)
+
+
+def _page(name: str, queries: tuple[str, ...], summary: str, known: bool, *, visual: bool = False) -> Hop:
+    if not known:
+        return Hop(queries=queries, gold=(), summary="Nothing found.")
+    return Hop(queries=queries, gold=(Key(REPORT, name),), summary=summary, visual=visual)
+
+
+def _asked(template: str, *, text: str, answer: str | None, hops: tuple[Hop, ...], guess: float) -> Asked:
+    return Asked(
+        dataset=REPORT,
+        template=template,
+        text=text,
+        answer=NOT_ANSWERABLE if answer is None else answer,
+        hops=hops,
+        chance=max(UNANSWERABLE_SHARE, (1 - UNANSWERABLE_SHARE) * guess),
+    )

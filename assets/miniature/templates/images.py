@@ -1,0 +1,234 @@
+"""Questions of WebQA and SlideVQA: facts that badges, doors, charts and tables show.
+
+Templates only; each takes a world and a random source and returns one question.
+"""
+
+from __future__ import annotations
+
+import random
+
+from assets.miniature.lexicon import COLOURS, GOODS, MARKS, REGIONS, SEASONS
+from assets.miniature.plans import Asked, Hop
+from assets.miniature.sentences import PICTURE_DOORS, Key
+from assets.miniature.templates.wording import Wording, about, even_draw, worded
+from assets.miniature.world import Person, Team, Workshop, World
+
+
+def badge_colour(world: World, rng: random.Random) -> Asked:
+    """One picture, coarse."""
+    person, wording = rng.choice(world.people), worded(rng, "badge", "card")
+    return Asked(
+        dataset="webqa",
+        template="badge_colour",
+        text=f"What colour is the {wording.asked} of {person.name}?",
+        answer=person.colour,
+        hops=(_badge(person, wording),),
+        chance=1 / len(COLOURS),
+    )
+
+
+def badge_code(world: World, rng: random.Random) -> Asked:
+    """One picture, fine."""
+    person, wording = rng.choice(world.people), worded(rng, "badge", "card")
+    return Asked(
+        dataset="webqa",
+        template="badge_code",
+        text=f"What code is on the {wording.asked} of {person.name}?",
+        answer=f"{person.code:02d}",
+        hops=(_badge(person, wording),),
+        chance=1 / 100,
+    )
+
+
+def founder_code(world: World, rng: random.Random) -> Asked:
+    """A snippet, then a picture, fine."""
+    team = rng.choice(world.teams)
+    person = world.person(team.founder)
+    wording = worded(rng, "founder", "creator")
+    founder = Hop(
+        queries=about(wording, team.name),
+        gold=(Key("webqa", f"snippet:{team.name}"),),
+        summary=f"The founder of {team.name} is {person.name}.",
+    )
+    return Asked(
+        dataset="webqa",
+        template="founder_code",
+        text=f"What code is on the badge of the {wording.asked} of {team.name}?",
+        answer=f"{person.code:02d}",
+        hops=(founder, _badge(person, worded(rng, "badge", "card"), depends=(0,))),
+        chance=1 / 100,
+    )
+
+
+def same_colour(world: World, rng: random.Random) -> Asked:
+    """Two pictures, yes or no, drawn so that both are equally frequent."""
+    alike = even_draw(world, "same_colour") < 0.5
+    pairs = [
+        (one, other)
+        for one in world.people
+        for other in world.people
+        if one != other and (one.colour == other.colour) == alike
+    ]
+    one, other = rng.choice(pairs)
+    wording = worded(rng, "badge", "card")
+    return Asked(
+        dataset="webqa",
+        template="same_colour",
+        text=f"Do the {wording.asked}s of {one.name} and {other.name} have the same colour?",
+        answer="yes" if alike else "no",
+        hops=(_badge(one, wording), _badge(other, wording)),
+        chance=0.5,
+    )
+
+
+def meeting_region(world: World, rng: random.Random) -> Asked:
+    """Two snippets: team -> place -> region."""
+    team = rng.choice(world.teams)
+    place = world.place(team.place)
+    lies = Hop(
+        queries=tuple(worded(rng, f"{place.name} lies in", f"region of {place.name}")),
+        gold=(Key("webqa", f"snippet:{place.name}"),),
+        summary=f"{place.name} lies in the {place.region}.",
+        depends=(0,),
+    )
+    return Asked(
+        dataset="webqa",
+        template="meeting_region",
+        text=f"In which region does {team.name} meet?",
+        answer=place.region,
+        hops=(_meets(team, rng), lies),
+        chance=1 / len(REGIONS),
+    )
+
+
+def meeting_door(world: World, rng: random.Random) -> Asked:
+    """A snippet, then a picture: team -> place -> mark."""
+    doors = {place.name: place for place in world.places[PICTURE_DOORS]}
+    team = rng.choice([team for team in world.teams if team.place in doors])
+    place = doors[team.place]
+    door = Hop(
+        queries=about(worded(rng, "door", "gate"), place.name),
+        gold=(Key("webqa", f"door:{place.name}"),),
+        summary=f"The door of {place.name} is kept.",
+        depends=(0,),
+        visual=True,
+    )
+    return Asked(
+        dataset="webqa",
+        template="meeting_door",
+        text=f"What mark is on the door where {team.name} meets?",
+        answer=place.mark,
+        hops=(_meets(team, rng), door),
+        chance=1 / len(MARKS),
+    )
+
+
+def _meets(team: Team, rng: random.Random) -> Hop:
+    return Hop(
+        queries=tuple(worded(rng, f"{team.name} meets in", f"home of {team.name}")),
+        gold=(Key("webqa", f"snippet:{team.name}"),),
+        summary=f"{team.name} meets in {team.place}.",
+    )
+
+
+def _badge(person: Person, wording: Wording, *, depends: tuple[int, ...] = ()) -> Hop:
+    return Hop(
+        queries=about(wording, person.name),
+        gold=(Key("webqa", f"badge:{person.name}"),),
+        summary=f"The badge of {person.name} is kept.",
+        depends=depends,
+        visual=True,
+    )
+
+
+def season_output(world: World, rng: random.Random) -> Asked:
+    """One bar of one chart, coarse."""
+    team, season, wording = rng.choice(world.teams), rng.randrange(4), worded(rng, "output", "yield")
+    return Asked(
+        dataset="slidevqa",
+        template="season_output",
+        text=f"What was the {SEASONS[season]} {wording.asked} of {team.name}?",
+        answer=str(team.output[season]),
+        hops=(_chart(team, wording),),
+        chance=1 / 9,
+    )
+
+
+def higher_output(world: World, rng: random.Random) -> Asked:
+    """The same bar of two charts."""
+    first_wins = even_draw(world, "higher_output") < 0.5
+    pairs = [
+        (one, other, season)
+        for one in world.teams
+        for other in world.teams
+        for season in range(4)
+        if _wins(one.output[season], other.output[season], first_wins)
+    ]
+    one, other, season = rng.choice(pairs)
+    wording = worded(rng, "output", "yield")
+    return Asked(
+        dataset="slidevqa",
+        template="higher_output",
+        text=f"Which had the higher {SEASONS[season]} {wording.asked}, {one.name} or {other.name}?",
+        answer=max(one, other, key=lambda team: team.output[season]).name,
+        hops=(_chart(one, wording), _chart(other, wording)),
+        chance=0.5,
+    )
+
+
+def _wins(one: int, other: int, first_wins: bool) -> bool:
+    """Whether the wanted side has more; never with equal numbers."""
+    return one > other if first_wins else one < other
+
+
+def stock(world: World, rng: random.Random) -> Asked:
+    """One cell of one table, fine."""
+    workshop, good, wording = rng.choice(world.workshops), rng.randrange(4), worded(rng, "stock", "store")
+    return Asked(
+        dataset="slidevqa",
+        template="stock",
+        text=f"How much {GOODS[good]} is in the {wording.asked} of {workshop.name}?",
+        answer=str(workshop.stock[good]),
+        hops=(_table(workshop, wording),),
+        chance=1 / 90,
+    )
+
+
+def more_stock(world: World, rng: random.Random) -> Asked:
+    """The same cell of two tables, fine."""
+    first_wins = even_draw(world, "more_stock") < 0.5
+    pairs = [
+        (one, other, good)
+        for one in world.workshops
+        for other in world.workshops
+        for good in range(4)
+        if _wins(one.stock[good], other.stock[good], first_wins)
+    ]
+    one, other, good = rng.choice(pairs)
+    wording = worded(rng, "stock", "store")
+    return Asked(
+        dataset="slidevqa",
+        template="more_stock",
+        text=f"Which has more {GOODS[good]} in {wording.asked}, {one.name} or {other.name}?",
+        answer=max(one, other, key=lambda workshop: workshop.stock[good]).name,
+        hops=(_table(one, wording), _table(other, wording)),
+        chance=0.5,
+    )
+
+
+def _chart(team: Team, wording: Wording) -> Hop:
+    return Hop(
+        queries=about(wording, team.name),
+        gold=(Key("slidevqa", f"chart:{team.name}"),),
+        summary=f"The output chart of {team.name} is kept.",
+        visual=True,
+    )
+
+
+def _table(workshop: Workshop, wording: Wording) -> Hop:
+    return Hop(
+        queries=about(wording, workshop.name),
+        gold=(Key("slidevqa", f"table:{workshop.name}"),),
+        summary=f"The stock table of {workshop.name} is kept.",
+        visual=True,
+    )

@@ -1,0 +1,150 @@
+"""Questions of HotpotQA and SQuAD: facts that passages state.
+
+Templates only; each takes a world and a random source and returns one question.
+"""
+
+from __future__ import annotations
+
+import random
+
+from assets.miniature.lexicon import MATERIALS, ROLES
+from assets.miniature.plans import NOT_ANSWERABLE, Asked, Hop
+from assets.miniature.sentences import Key, squad_attributes
+from assets.miniature.templates.wording import about, even_draw, worded
+from assets.miniature.world import Device, Person, Workshop, World
+
+UNANSWERABLE_SHARE = 0.25  # of SQuAD's questions
+YEARS = 100
+
+
+def leader_works(world: World, rng: random.Random) -> Asked:
+    """Bridge: team -> person -> workshop."""
+    team = rng.choice(world.teams)
+    person = world.person(team.leader)
+    wording = worded(rng, "leader", "head")
+    return Asked(
+        dataset="hotpotqa",
+        template="leader_works",
+        text=f"Where does the {wording.asked} of {team.name} work?",
+        answer=person.workshop,
+        hops=(
+            Hop(
+                queries=about(wording, team.name),
+                gold=(Key("hotpotqa", team.name),),
+                summary=f"The leader of {team.name} is {person.name}.",
+            ),
+            Hop(
+                queries=tuple(worded(rng, f"{person.name} works at", f"employer of {person.name}")),
+                gold=(Key("hotpotqa", person.name),),
+                summary=f"{person.name} works at {person.workshop}.",
+                depends=(0,),
+            ),
+        ),
+        chance=0.0,
+    )
+
+
+def maker_opened(world: World, rng: random.Random) -> Asked:
+    """Bridge: device -> workshop -> year."""
+    device = rng.choice(world.devices)
+    workshop = world.workshop(device.workshop)
+    wording = worded(rng, "maker", "builder")
+    maker = Hop(
+        queries=about(wording, device.name),
+        gold=(Key("hotpotqa", device.name),),
+        summary=f"The maker of {device.name} is {workshop.name}.",
+    )
+    return Asked(
+        dataset="hotpotqa",
+        template="maker_opened",
+        text=f"When did the {wording.asked} of {device.name} open?",
+        answer=str(workshop.year),
+        hops=(maker, _opened(workshop, rng, depends=(0,))),
+        chance=1 / YEARS,
+    )
+
+
+def opened_first(world: World, rng: random.Random) -> Asked:
+    """Comparison of two years."""
+    one, other = sorted(rng.sample(world.workshops, 2), key=lambda workshop: workshop.year)
+    if even_draw(world, "opened_first") < 0.5:
+        one, other = other, one
+    wording = worded(rng, "opened first", "is older")
+    return Asked(
+        dataset="hotpotqa",
+        template="opened_first",
+        text=f"Which {wording.asked}, {one.name} or {other.name}?",
+        answer=min(one, other, key=lambda workshop: workshop.year).name,
+        hops=(_opened(one, rng), _opened(other, rng)),
+        chance=0.5,
+    )
+
+
+def _opened(workshop: Workshop, rng: random.Random, *, depends: tuple[int, ...] = ()) -> Hop:
+    return Hop(
+        queries=tuple(worded(rng, f"{workshop.name} opened in", f"age of {workshop.name}")),
+        gold=(Key("hotpotqa", workshop.name),),
+        summary=f"{workshop.name} opened in {workshop.year}.",
+        depends=depends,
+    )
+
+
+def person_attribute(world: World, rng: random.Random) -> Asked:
+    """A person's job or home, or one that the paragraph leaves out."""
+    person, attribute, stated = _squad_choice(world, rng, world.people)
+    assert isinstance(person, Person)
+    if attribute == "job":
+        wording = worded(rng, "job", "role")
+        text, queries = f"What is the {wording.asked} of {person.name}?", about(wording, person.name)
+        answer, summary, guess = person.role, f"The job of {person.name} is {person.role}.", 1 / len(ROLES)
+    else:
+        text = f"Where does {person.name} live?"
+        queries = tuple(worded(rng, f"{person.name} lives in", f"home of {person.name}"))
+        answer, summary, guess = person.home, f"{person.name} lives in {person.home}.", 0.0
+    return _squad(attribute, person.name, text, queries, (answer, summary) if stated else None, guess)
+
+
+def device_attribute(world: World, rng: random.Random) -> Asked:
+    """A device's material or place, or one that the paragraph leaves out."""
+    device, attribute, stated = _squad_choice(world, rng, world.devices)
+    assert isinstance(device, Device)
+    if attribute == "material":
+        text = f"What is {device.name} made of?"
+        queries = tuple(worded(rng, f"{device.name} made of", f"material of {device.name}"))
+        answer, summary = device.material, f"{device.name} is made of {device.material}."
+        guess = 1 / len(MATERIALS)
+    else:
+        text = f"Where does {device.name} stand?"
+        queries = tuple(worded(rng, f"{device.name} stands in", f"place of {device.name}"))
+        answer, summary, guess = device.place, f"{device.name} stands in {device.place}.", 0.0
+    return _squad(attribute, device.name, text, queries, (answer, summary) if stated else None, guess)
+
+
+def _squad_choice(
+    world: World, rng: random.Random, entities: tuple[Person, ...] | tuple[Device, ...]
+) -> tuple[Person | Device, str, bool]:
+    """An entity, one of its attributes and whether its paragraph states it; the template is drawn before the rest."""
+    attribute = rng.choice(("job", "home") if isinstance(entities[0], Person) else ("material", "stand"))
+    stated = rng.random() >= UNANSWERABLE_SHARE
+    fitting = [entity for entity in entities if (attribute in squad_attributes(world, entity)) == stated]
+    return rng.choice(fitting), attribute, stated
+
+
+def _squad(
+    template: str,
+    name: str,
+    text: str,
+    queries: tuple[str, ...],
+    stated: tuple[str, str] | None,
+    guess: float,
+) -> Asked:
+    gold = (Key("squad", name),) if stated else ()
+    answer, summary = stated or (NOT_ANSWERABLE, "Nothing found.")
+    return Asked(
+        dataset="squad",
+        template=template,
+        text=text,
+        answer=answer,
+        hops=(Hop(queries=queries, gold=gold, summary=summary),),
+        chance=max(UNANSWERABLE_SHARE, (1 - UNANSWERABLE_SHARE) * guess),
+    )

@@ -1,0 +1,220 @@
+"""Questions of LVBench, WikiHowQA, SyntheticQA and XVBench: what clips show, in which order, and which page tells which clip.
+
+Templates only; each takes a world and a random source and returns one question.
+"""
+
+from __future__ import annotations
+
+import random
+
+from assets.miniature.lexicon import COLOURS, LETTERS, MARKS
+from assets.miniature.plans import Asked, Hop
+from assets.miniature.sentences import CROSS_DEVICES, FILMS, HOWTO_DEVICES, REPORT_DIALS, SINGLE_DEVICES, Key
+from assets.miniature.templates.wording import about, even_draw, worded
+from assets.miniature.world import CLIP_SCENES, SCENE_SECONDS, Device, World
+
+CLIP_SECONDS = SCENE_SECONDS * CLIP_SCENES
+BORDER_S = 2  # seconds around a change of scene that no question asks about
+FIRST_S, LAST_S = SCENE_SECONDS / 2, CLIP_SECONDS - SCENE_SECONDS / 2
+
+
+def clip_key(dataset: str, video: str, start_s: int = 0) -> Key:
+    """The clip of a video that starts at ``start_s``."""
+    return Key(dataset, f"clip:{video}:{start_s}")
+
+
+def lamp_at(world: World, rng: random.Random) -> Asked:
+    """The lamp at a moment of a film, four choices."""
+    return _at(world, rng, what="lamp", values=COLOURS)
+
+
+def mark_at(world: World, rng: random.Random) -> Asked:
+    """The mark at a moment of a film, four choices."""
+    return _at(world, rng, what="mark", values=MARKS)
+
+
+def _at(world: World, rng: random.Random, *, what: str, values: tuple[str, ...]) -> Asked:
+    workshop = rng.choice(world.workshops[FILMS])
+    scene = rng.randrange(len(workshop.film))
+    moment = scene * SCENE_SECONDS + rng.randrange(BORDER_S, SCENE_SECONDS - BORDER_S + 1)
+    shown = workshop.film[scene].colour if what == "lamp" else workshop.film[scene].mark
+    choices = rng.sample([value for value in values if value != shown], len(LETTERS) - 1)
+    place = rng.randrange(len(LETTERS))
+    choices.insert(place, shown)
+    start = moment // CLIP_SECONDS * CLIP_SECONDS
+    asks = "What colour is the lamp" if what == "lamp" else "What mark is shown"
+    wording = worded(rng, "film", "movie")
+    stem = f"{asks} at {moment // 60:02d}:{moment % 60:02d} in the {wording.asked} of {workshop.name}?"
+    return Asked(
+        dataset="lvbench",
+        template=f"{what}_at",
+        text="\n".join(
+            (stem, *(f"({letter}) {value}" for letter, value in zip(LETTERS, choices, strict=True)))
+        ),
+        answer=LETTERS[place],
+        hops=(
+            Hop(
+                queries=about(wording, workshop.name),
+                gold=(clip_key("lvbench", f"{workshop.name}_film", start),),
+                summary=f"The film of {workshop.name} is kept.",
+                visual=True,
+                timestamps=(moment % CLIP_SECONDS // SCENE_SECONDS * SCENE_SECONDS + FIRST_S,),
+            ),
+        ),
+        chance=1 / len(LETTERS),
+        choices=tuple(choices),
+        moment_s=moment,
+    )
+
+
+def steps(world: World, rng: random.Random) -> Asked:
+    """The order of three steps, as spoken."""
+    device = rng.choice(world.devices[HOWTO_DEVICES])
+    one, two, three = device.steps
+    return Asked(
+        dataset="wikihowqa",
+        template="steps",
+        text=f"How To Build {device.name}",
+        answer=f"{one}, {two}, {three}",
+        hops=(
+            Hop(
+                queries=tuple(worded(rng, f"build {device.name}", f"making of {device.name}")),
+                gold=(clip_key("wikihowqa", f"{device.name}_make"),),
+                summary=f"To build {device.name} first {one}, then {two}, last {three}.",
+            ),
+        ),
+        chance=1 / 336,  # three of eight steps in order
+    )
+
+
+def first_or_last(world: World, rng: random.Random) -> Asked:
+    """The first or last lamp or mark of one clip."""
+    device = rng.choice(world.devices[SINGLE_DEVICES])
+    what, end = rng.choice(("lamp", "mark")), rng.choice(("first", "last"))
+    scene = device.scenes[0 if end == "first" else -1]
+    wording = worded(rng, "video", "movie")
+    asks = f"What colour is the {end} lamp" if what == "lamp" else f"What is the {end} mark"
+    return Asked(
+        dataset="syntheticqa",
+        template=f"{end}_{what}",
+        text=f"{asks} in the {wording.asked} of {device.name}?",
+        answer=scene.colour if what == "lamp" else scene.mark,
+        hops=(
+            _clip(
+                "syntheticqa", device, about(wording, device.name), (FIRST_S if end == "first" else LAST_S,)
+            ),
+        ),
+        chance=1 / len(COLOURS if what == "lamp" else MARKS),
+    )
+
+
+def lamp_after(world: World, rng: random.Random) -> Asked:
+    """The lamp that follows another in one clip."""
+    device = rng.choice(world.devices[SINGLE_DEVICES])
+    before = rng.randrange(CLIP_SCENES - 1)
+    wording = worded(rng, "video", "movie")
+    times = tuple(FIRST_S + SCENE_SECONDS * (before + step) for step in (0, 1))
+    return Asked(
+        dataset="syntheticqa",
+        template="lamp_after",
+        text=f"What colour is the lamp after {device.scenes[before].colour} in the {wording.asked} of {device.name}?",
+        answer=device.scenes[before + 1].colour,
+        hops=(_clip("syntheticqa", device, about(wording, device.name), times),),
+        chance=1 / (len(COLOURS) - 1),
+    )
+
+
+def same_start(world: World, rng: random.Random) -> Asked:
+    """Whether two clips begin with the same lamp, yes and no equally frequent."""
+    alike = even_draw(world, "same_start") < 0.5
+    devices = world.devices[CROSS_DEVICES]
+    pairs = [
+        (one, other)
+        for one in devices
+        for other in devices
+        if one != other and (one.scenes[0].colour == other.scenes[0].colour) == alike
+    ]
+    if not pairs:  # all four may begin alike by accident
+        alike, pairs = not alike, [(devices[0], devices[1])]
+    one, other = rng.choice(pairs)
+    wording = worded(rng, "video", "movie")
+    return Asked(
+        dataset="xvbench",
+        template="same_start",
+        text=f"Do the {wording.asked}s of {one.name} and {other.name} start with the same colour?",
+        answer="yes" if alike else "no",
+        hops=tuple(
+            _clip("xvbench", device, about(wording, device.name), (FIRST_S,)) for device in (one, other)
+        ),
+        chance=0.5,
+    )
+
+
+def ends_with(world: World, rng: random.Random) -> Asked:
+    """Which of two clips ends with a given lamp."""
+    devices = world.devices[CROSS_DEVICES]
+    pairs = [
+        (one, other)
+        for one in devices
+        for other in devices
+        if one != other and one.scenes[-1].colour != other.scenes[-1].colour
+    ]
+    if not pairs:  # all four may end alike by accident
+        return same_start(world, rng)
+    pair = rng.choice(pairs)
+    ending = pair[0 if even_draw(world, "ends_with") < 0.5 else 1]
+    wording = worded(rng, "video", "movie")
+    colour = ending.scenes[-1].colour
+    return Asked(
+        dataset="xvbench",
+        template="ends_with",
+        text=f"Which {wording.asked} ends with {colour}, {pair[0].name} or {pair[1].name}?",
+        answer=ending.name,
+        hops=tuple(_clip("xvbench", device, about(wording, device.name), (LAST_S,)) for device in pair),
+        chance=0.5,
+    )
+
+
+def page_and_clip(world: World, rng: random.Random) -> Asked:
+    """A dial on a page of the report tells which clip to open."""
+    device = rng.choice(world.devices[REPORT_DIALS])
+    end = rng.choice(("first", "last"))
+    scene = device.scenes[0 if end == "first" else -1]
+    wording = worded(rng, "dial", "gauge")
+    page = Hop(
+        queries=about(wording, f"{world.label} report"),
+        gold=(Key("mmlongbench_doc", f"dial:{device.name}"),),
+        summary=f"The dial of {device.name} reads {device.reading}.",
+        visual=True,
+    )
+    video = worded(rng, "video", "movie")
+    clip = _clip(
+        "xvbench", device, about(video, device.name), (FIRST_S if end == "first" else LAST_S,), depends=(0,)
+    )
+    return Asked(
+        dataset="xvbench",
+        template=f"page_clip_{end}",
+        text=f"The {world.label} report has a {wording.asked} with reading {device.reading}. "
+        f"What colour is the {end} lamp in the video of its device?",
+        answer=scene.colour,
+        hops=(page, clip),
+        chance=1 / len(COLOURS),
+    )
+
+
+def _clip(
+    dataset: str,
+    device: Device,
+    queries: tuple[str, ...],
+    timestamps: tuple[float, ...],
+    *,
+    depends: tuple[int, ...] = (),
+) -> Hop:
+    return Hop(
+        queries=queries,
+        gold=(clip_key(dataset, f"{device.name}_make"),),
+        summary=f"The video of {device.name} is kept.",
+        depends=depends,
+        visual=True,
+        timestamps=timestamps,
+    )

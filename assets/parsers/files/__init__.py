@@ -1,0 +1,1 @@
+"""Raw files read safely: folders, JSON and Parquet records, tables of images."""

@@ -1,0 +1,92 @@
+"""Pictures of items: how they are stored and what is read in them when they carry no text.
+
+Holds the choice of format and the OCR rule only; decoding is ``infra.media.decoding``, encoding ``infra.media._images``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image
+
+from assets.corpus.item import Item, Modality
+from assets.parsers.identity import bytes_hash
+from assets.parsers.types import MediaBlob, ParseContext, Parsed
+from infra.errors import MediaError
+from infra.media._images import encode_jpeg, encode_png
+from infra.media.decoding import decode
+from infra.media.ocr import OcrError
+
+LOSSLESS_SIDE = 128  # pixels; up to here PNG costs little, above it photographs and pages go as JPEG
+JPEG_QUALITY = 90
+MIN_LAYER_CHARACTERS = 16  # letters and digits of a page's own text; a scan with a stamped number has fewer
+
+
+class Encoded(NamedTuple):
+    """A picture as it is stored."""
+
+    extension: str
+    data: bytes
+
+
+def encode(image: Image.Image) -> Encoded:
+    """PNG for a small picture, else JPEG; equal bytes for equal pixels."""
+    if max(image.size) <= LOSSLESS_SIDE:
+        return Encoded("png", encode_png(image))
+    return Encoded("jpg", encode_jpeg(image, quality=JPEG_QUALITY))
+
+
+def read_text(image: Image.Image, text: str, context: ParseContext) -> str:
+    """``text``; where it is hardly there, what OCR reads in ``image`` if that is more.
+
+    Raises:
+        MediaError: ``ocr_failed``.
+    """
+    if context.ocr is None or _num_characters(text) >= MIN_LAYER_CHARACTERS:
+        return text
+    try:
+        return max(text, context.ocr(image).strip(), key=_num_characters)
+    except OcrError as error:
+        raise MediaError("ocr_failed", str(error)) from error
+
+
+def _num_characters(text: str) -> int:
+    """Letters and digits."""
+    return sum(map(str.isalnum, text))
+
+
+def read_picture(path: Path, context: ParseContext) -> Image.Image:
+    """The RGB picture in a file.
+
+    Raises:
+        MediaError: ``image_missing``, or as ``infra.media._images.decode``.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise MediaError("image_missing", f"{path.name}: {error.strerror}") from error
+    return decode(data, max_pixels=context.max_pixels)
+
+
+def image_item(item: Item, image: Image.Image) -> Parsed:
+    """``item`` completed with its picture: modality, size, media key and, unless it has one, content hash."""
+    encoded = encode(image)
+    return Parsed(
+        item=Item(
+            id=item.id,
+            dataset=item.dataset,
+            modality=Modality.IMAGE,
+            content_hash=item.content_hash or bytes_hash(encoded.data),
+            title=item.title,
+            text=item.text,
+            media_key=item.id,
+            width=image.width,
+            height=image.height,
+            parent=item.parent,
+            position=item.position,
+            licence=item.licence,
+            source=item.source,
+        ),
+        media=MediaBlob(members=((encoded.extension, encoded.data),)),
+    )

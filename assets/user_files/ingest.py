@@ -1,0 +1,218 @@
+"""A person's own files made searchable in one call: what is new or changed is read, the rest is taken over.
+
+Holds the order of things and the report. Finding files is ``own/places.py``, reading them ``own/reading.py``, keeping what
+was read ``own/kept.py``, corpus and index ``own/publishing.py``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from assets.corpus.build import built_datasets
+from assets.corpus.merge import Progress, silent
+from assets.index.build import IndexReport
+from assets.parsers.types import Parsed
+from assets.user_files import ledger, parsed_files, publishing, reading
+from assets.user_files.ledger import Ingested
+from assets.user_files.parsed_files import About
+from assets.user_files.paths import Place, Walk, find, is_below, location_of
+from assets.user_files.reading import Found, Source
+from assets.user_files.settings import DATASET, IngestSettings
+from infra.embedders.minilm import Embedder
+from infra.errors import MediaError
+from infra.storage.root import Storage
+
+__all__ = ["DATASET", "FileReport", "IngestReport", "IngestSettings", "Status", "ingest"]
+
+
+class Status(StrEnum):
+    """What happened to a file."""
+
+    READ = "read"
+    UNCHANGED = "unchanged"  # its content was read before, with the same settings
+    REMOVED = "removed"  # it is gone from its folder, or was to be forgotten
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileReport:
+    """One file. ``reason`` says why it was skipped, or what its reader should know."""
+
+    path: str
+    items: int
+    status: Status
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestReport:
+    """What a run did. Files ingested earlier and not named now are in ``items`` only."""
+
+    root: str
+    files: tuple[FileReport, ...]
+    items: int
+    """Searchable items of all files; copies of one file count once."""
+    skipped: Mapping[str, int]
+    """Files, and parts of files, that could not be used, by reason."""
+    index: IndexReport | None
+    """None if there was nothing to index."""
+
+    def count(self, status: Status) -> int:
+        """The number of files with this status."""
+        return sum(file.status is status for file in self.files)
+
+    @property
+    def readable(self) -> int:
+        """The number of files that are searchable now."""
+        return self.count(Status.READ) + self.count(Status.UNCHANGED)
+
+    def to_json(self) -> dict[str, Any]:
+        """As the command line prints it."""
+        counts = {
+            status.value: self.count(status) for status in (Status.READ, Status.UNCHANGED, Status.REMOVED)
+        }
+        return {
+            "root": self.root,
+            "files": [asdict(file) for file in self.files],
+            "items": self.items,
+            **counts,
+            "skipped": dict(self.skipped),
+            "index": self.index.to_json() if self.index else None,
+        }
+
+
+def ingest(
+    paths: Sequence[str | Path],
+    storage: Storage,
+    *,
+    settings: IngestSettings | None = None,
+    forget: Sequence[str | Path] = (),
+    progress: Progress = silent,
+    embedder: Embedder | None = None,
+) -> IngestReport:
+    """Add the files at ``paths`` to the dataset ``documents``, remove those at ``forget``, and index the result.
+
+    Files ingested before stay, except those gone from a folder that is named again. A file that cannot be read is
+    counted by its reason; if it was readable before, its items go. A run that is killed leaves the old corpus and index;
+    the next one goes on with the files already read.
+
+    Raises:
+        ValueError: if there is nothing at a path, if nothing at a path of ``forget`` was ever ingested, or if another
+            run is writing to the root.
+    """
+    walk = find([Path(path) for path in paths], leave_out=storage.local_path())
+    with ledger.only_writer(storage):
+        files = ledger.read(storage)
+        reports = list(_forget(files, forget))
+        run = _Run(storage, settings or IngestSettings(), progress, files)
+        reports += run.take(walk)
+        built = None
+        if files or DATASET in built_datasets(storage):
+            ledger.write(storage, files)
+            publishing.publish_corpus(storage, files, progress)
+            built = publishing.update_index(storage, embedder, progress)
+        publishing.sweep(storage, files)
+    return IngestReport(
+        root=storage.root,
+        files=tuple(reports),
+        items=built.datasets[DATASET] if built else 0,
+        skipped=dict(sorted(run.skipped.items())),
+        index=built,
+    )
+
+
+class _Run:
+    """Goes through the files of one call and changes the list of files accordingly."""
+
+    def __init__(
+        self, storage: Storage, settings: IngestSettings, progress: Progress, files: dict[str, Ingested]
+    ) -> None:
+        self._storage, self._settings, self._progress, self._files = storage, settings, progress, files
+        self._num_items = 0
+        self.skipped: Counter[str] = Counter()
+
+    def take(self, walk: Walk) -> Iterator[FileReport]:
+        """Read what is new, take over what is known, drop what is gone."""
+        for skip in walk.skipped:
+            yield self._skip(skip.where, skip.reason, skip.detail)
+        places = self._without_transcripts(walk.places)
+        for done, place in enumerate(places, start=1):
+            yield self._file(place)
+            self._progress("files", done, len(places))
+        seen = {place.location for place in places}
+        for location in [one for one in self._files if one not in seen and walk.has_lost(one)]:
+            yield _removed(self._files.pop(location), "gone from its folder")
+
+    def _without_transcripts(self, places: Sequence[Place]) -> list[Place]:
+        """Without the texts that belong to a video and were not named themselves."""
+        transcripts: set[str] = set()
+        for place in places:
+            try:
+                beside = reading.source_of(place.path, self._settings).transcript
+            except MediaError:
+                continue  # it is reported when its turn comes
+            if beside is not None:
+                transcripts.add(location_of(beside))
+        return [place for place in places if place.named or place.location not in transcripts]
+
+    def _file(self, place: Place) -> FileReport:
+        path, location = str(place.path), place.location
+        try:
+            source = reading.source_of(place.path, self._settings)
+            name = parsed_files.name_of(source, self._settings)
+            about = parsed_files.about(self._storage, name)
+            status = Status.READ if about is None else Status.UNCHANGED
+            about = about or self._read(source, name)
+        except MediaError as error:
+            self._files.pop(location, None)
+            return self._skip(path, error.reason, error.detail)
+        self.skipped.update(skip.reason for skip in about.skipped)
+        copied = status is Status.UNCHANGED and location not in self._files
+        remarks = ["its content was read before"] * copied + _remarks(about, source)
+        self._files[location] = Ingested(location=location, source=path, kept=name, items=about.items)
+        return FileReport(path=path, items=about.items, status=status, reason=", ".join(remarks))
+
+    def _read(self, source: Source, name: str) -> About:
+        found = self._watched(source, name)
+        return parsed_files.keep(self._storage, name, found, self._settings.matters(source.kind))
+
+    def _watched(self, source: Source, name: str) -> Iterator[Found]:
+        """What is found in the file, counted; refused at the end if the file is no longer the one that was hashed."""
+        for found in reading.read(source, self._settings):
+            if isinstance(found, Parsed):
+                self._num_items += 1
+                self._progress("pages, pictures, clips and passages", self._num_items, None)
+            yield found
+        if parsed_files.name_of(source, self._settings) != name:
+            raise MediaError("file_changed_meanwhile", "it is read again by the next run")
+
+    def _skip(self, path: str, reason: str, detail: str) -> FileReport:
+        self.skipped[reason] += 1
+        return FileReport(
+            path=path, items=0, status=Status.SKIPPED, reason=f"{reason}: {detail}" if detail else reason
+        )
+
+
+def _forget(files: dict[str, Ingested], paths: Sequence[str | Path]) -> Iterator[FileReport]:
+    for path in paths:
+        place = location_of(Path(path))
+        below = [location for location in files if is_below(location, [place])]
+        if not below:
+            raise ValueError(f"nothing to forget: no file was ingested from {path}")
+        for location in below:
+            yield _removed(files.pop(location), "forgotten")
+
+
+def _removed(file: Ingested, reason: str) -> FileReport:
+    return FileReport(path=file.source, items=file.items, status=Status.REMOVED, reason=reason)
+
+
+def _remarks(about: About, source: Source) -> list[str]:
+    missing = Counter(skip.reason for skip in about.skipped)
+    transcript = [f"words of {source.transcript.name}"] if source.transcript else []
+    return [*transcript, *about.notes, *(f"{reason} {count}" for reason, count in missing.items())]

@@ -1,0 +1,88 @@
+"""Which files the dataset ``documents`` is made of, in the order in which they came.
+
+One small file, ``ingest/files.json``, replaced as a whole: it is what the corpus ought to be, the corpus follows it.
+New files go to the end and changed ones keep their place, so that of two equal files the earlier stays the one shown.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+
+from assets.user_files.parsed_files import FOLDER
+from infra.storage.root import Storage
+
+SCHEMA_VERSION = 1
+FILES = f"{FOLDER}/files.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ingested:
+    """One file. ``kept`` names what was read of it; ``source`` is its path as it was last given."""
+
+    location: str
+    source: str
+    kept: str
+    items: int
+
+
+Ledger = Mapping[str, Ingested]
+"""Location -> file."""
+
+
+def read(storage: Storage) -> dict[str, Ingested]:
+    """The files ingested so far; none in a new root.
+
+    Raises:
+        ValueError: if the list is damaged or of a newer schema.
+    """
+    try:
+        raw = json.loads(storage.read_bytes(FILES))
+        version, files = raw["schema_version"], [Ingested(**entry) for entry in raw["files"]]
+    except FileNotFoundError:
+        return {}
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"damaged {storage.path(FILES)!r}: {error}; remove it and ingest again") from error
+    if version > SCHEMA_VERSION:
+        raise ValueError(f"{storage.path(FILES)!r} has schema {version}, known up to {SCHEMA_VERSION}")
+    return {file.location: file for file in files}
+
+
+def write(storage: Storage, files: Ledger) -> None:
+    """Replace the list."""
+    storage.write_bytes(FILES, to_bytes(files))
+
+
+def to_bytes(files: Ledger) -> bytes:
+    """The list as it is stored; equal lists give equal bytes."""
+    raw = {"schema_version": SCHEMA_VERSION, "files": [asdict(file) for file in files.values()]}
+    return json.dumps(raw, indent=1, ensure_ascii=False).encode() + b"\n"
+
+
+@contextmanager
+def only_writer(storage: Storage) -> Iterator[None]:
+    """Hold the root's lock; on S3 there is none, and two runs at a time are the caller's to avoid.
+
+    Raises:
+        ValueError: if another process, or another thread, ingests into this root.
+    """
+    folder = storage.local_path(FOLDER)
+    if folder is None:
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(
+                lock, fcntl.LOCK_EX | fcntl.LOCK_NB
+            )  # released by the kernel however this process ends
+        except BlockingIOError as error:
+            raise ValueError(f"another ingest into {storage.root} is running; wait for it to end") from error
+        yield
+    finally:
+        os.close(lock)

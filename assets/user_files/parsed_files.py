@@ -1,0 +1,139 @@
+"""What was read of a file, kept under ``ingest/<name>/`` by content, so that it need not be read again.
+
+``name`` is a hash of the file's bytes and of the settings that matter to its kind: it holds for every copy of the file,
+wherever it lies. Each is an artifact of its own, so a run that is killed has kept all files before the one in hand.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from typing import Any, NamedTuple
+
+from assets.corpus import tables
+from assets.corpus.shards import ShardWriter
+from assets.corpus.tables import TableWriter
+from assets.parsers.types import MediaBlob, Parsed, Skipped
+from assets.user_files.reading import Found, Note, Source
+from assets.user_files.settings import IngestSettings
+from infra.errors import MediaError
+from infra.storage import manifest
+from infra.storage.manifest import Publication, publish
+from infra.storage.root import Storage
+
+FOLDER = "ingest"
+PRODUCER = "assets.own.kept/1"
+ITEMS, MEDIA_INDEX, ABOUT = "items.parquet", "index.parquet", "about.json"
+
+
+class About(NamedTuple):
+    """What became of a file: the number of its items, what its reader should know, which parts are missing."""
+
+    items: int
+    notes: tuple[str, ...]
+    skipped: tuple[Skipped, ...]
+
+
+def directory(name: str) -> str:
+    """Where what was read lies below the root."""
+    return f"{FOLDER}/{name}"
+
+
+def name_of(source: Source, settings: IngestSettings) -> str:
+    """Hash of the file, of its transcript and of the settings that matter, in hex. Raises ``MediaError``."""
+    try:
+        read = {"file": manifest.sha256_of(source.path)}
+        if source.transcript is not None:
+            read["transcript"] = manifest.sha256_of(source.transcript)
+    except OSError as error:
+        raise MediaError("file_unreadable", error.strerror or type(error).__name__) from error
+    described = json.dumps([read, settings.matters(source.kind)], sort_keys=True)
+    return hashlib.sha256(described.encode()).hexdigest()
+
+
+def keep(storage: Storage, name: str, found: Iterable[Found], params: dict[str, Any]) -> About:
+    """Write what was found, item by item.
+
+    Raises:
+        MediaError: as ``found`` does, and if it holds no item; nothing is kept then.
+    """
+    notes: list[str] = []
+    skipped: list[Skipped] = []
+    with publish(storage, directory(name), producer=PRODUCER, params=params, inputs={}) as kept:
+        writer = _Writer(kept)
+        for record in found:
+            match record:
+                case Parsed():
+                    writer.add(record)
+                case Skipped():
+                    skipped.append(record)
+                case Note():
+                    notes.append(record.text)
+        about = About(writer.finish(), tuple(notes), tuple(skipped))
+        if not about.items:
+            first = skipped[0] if skipped else Skipped(reason="nothing_in_it", where="")
+            raise MediaError(first.reason, f"{first.where}: {first.detail}".strip(": "))
+        described = {"notes": notes, "skipped": [asdict(skip) for skip in skipped]}
+        kept.write_bytes(ABOUT, json.dumps(described, ensure_ascii=False).encode())
+        kept.counts["items"] = about.items
+    return about
+
+
+def about(storage: Storage, name: str) -> About | None:
+    """What is kept under ``name``; None if nothing is, or if it is damaged."""
+    try:
+        kept = manifest.read(storage, directory(name))
+        described = json.loads(storage.read_bytes(f"{directory(name)}/{ABOUT}"))
+        skipped = tuple(Skipped(**skip) for skip in described["skipped"])
+        return About(kept.counts["items"], tuple(described["notes"]), skipped)
+    except (ValueError, KeyError, TypeError, FileNotFoundError):
+        return None
+
+
+def items(storage: Storage, name: str) -> Iterator[Parsed]:
+    """What is kept under ``name``, one item with its media in memory at a time; ``ValueError`` if it is not whole."""
+    names = {file.name for file in manifest.read(storage, directory(name)).files}
+    media = _media(storage, name) if MEDIA_INDEX in names else iter(())
+    with storage.open(f"{directory(name)}/{ITEMS}") as file:
+        for row in tables.rows(file):
+            item = tables.item_of(row)
+            yield Parsed(item=item, media=next(media) if item.media_key else None)
+
+
+class _Writer:
+    """Items to a table and their media to tars; the tars begin with the first picture, for texts have none."""
+
+    def __init__(self, kept: Publication) -> None:
+        self._kept = kept
+        self._items = TableWriter(kept.open(ITEMS), tables.ITEMS)
+        self._media: ShardWriter | None = None
+
+    def add(self, parsed: Parsed) -> None:
+        if parsed.media is not None:
+            self._media = self._media or ShardWriter(self._kept, "media")
+            key = f"{self._items.num_rows:06d}"
+            self._media.add(key, parsed.item.id, parsed.media.members, parsed.media.meta)
+        self._items.write(tables.item_row(parsed.item))
+
+    def finish(self) -> int:
+        if self._media is not None:
+            self._media.finish({})
+        self._items.close()
+        return self._items.num_rows
+
+
+def _media(storage: Storage, name: str) -> Iterator[MediaBlob]:
+    """The media in the order they were written."""
+    with storage.open(f"{directory(name)}/{MEDIA_INDEX}") as index:
+        for row in tables.rows(index):
+            places = zip(row["extensions"], row["offsets"], row["sizes"], strict=True)
+            with storage.open(f"{directory(name)}/{row['shard']}") as shard:
+                members = [(extension, _bytes(shard, offset, size)) for extension, offset, size in places]
+            yield MediaBlob(members=tuple(members), meta={"times": row["times"]} if row["times"] else {})
+
+
+def _bytes(file: Any, offset: int, size: int) -> bytes:
+    file.seek(offset)
+    return file.read(size)

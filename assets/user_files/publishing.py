@@ -1,0 +1,118 @@
+"""The dataset ``documents``, put together from what is kept of each file: corpus, shards, index.
+
+Holds where each item belongs; the layout is that of every other dataset. Nothing is decoded here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+
+from assets.corpus import shards
+from assets.corpus.build import built_datasets
+from assets.corpus.item import Item, item_id
+from assets.corpus.merge import Gathering, Progress
+from assets.index.build import IndexReport, Pointer, build_index, current
+from assets.parsers.identity import bytes_hash
+from assets.parsers.types import Record
+from assets.user_files import ledger, parsed_files
+from assets.user_files.ledger import Ingested, Ledger
+from assets.user_files.paths import file_key
+from assets.user_files.settings import DATASET
+from infra.embedders.minilm import Embedder
+from infra.storage import manifest
+from infra.storage.manifest import publish
+from infra.storage.root import Storage
+
+PRODUCER = "assets.own.publishing/1"
+CORPUS = f"corpus/{DATASET}"
+
+
+def publish_corpus(storage: Storage, files: Ledger, progress: Progress) -> None:
+    """Bring corpus and shards in line with ``files``; nothing is written if they are already."""
+    inputs = {"files": hashlib.sha256(ledger.to_bytes(files)).hexdigest()}
+    if _is_current(storage, inputs):
+        return
+    with publish(storage, CORPUS, producer=PRODUCER, params={}, inputs=inputs) as corpus:
+        with publish(
+            storage, shards.directory(DATASET), producer=PRODUCER, params={}, inputs=inputs
+        ) as media:
+            gathering = Gathering(corpus, shards.ShardWriter(media, DATASET))
+            gathering.take(_records(storage, files), stage=f"{DATASET}: put together", progress=progress)
+            report = gathering.resolve(stage=f"{DATASET}: write", progress=progress)
+        assert media.manifest is not None
+        corpus.inputs["shards"] = manifest.digest(media.manifest)
+        corpus.counts.update({"files": len(files), "items": report.items, "folded": report.folded})
+
+
+def update_index(storage: Storage, embedder: Embedder | None, progress: Progress) -> IndexReport:
+    """Index ``documents`` beside what the index in use holds; where there is none, every finished corpus."""
+    finished = built_datasets(storage)
+    in_use = _index_in_use(storage)
+    names = finished if in_use is None else [n for n in finished if n in in_use.datasets or n == DATASET]
+    store = "lance" if in_use is None else in_use.store
+    return build_index(storage, store=store, embedder=embedder, datasets=names, progress=progress)
+
+
+def sweep(storage: Storage, files: Ledger) -> None:
+    """Remove what is kept of files that ``documents`` no longer has, and what killed runs left half-written."""
+    used = {file.kept for file in files.values()}
+    for name in storage.list(parsed_files.FOLDER):
+        if name not in used and parsed_files.directory(name) != ledger.FILES:
+            storage.remove_tree(parsed_files.directory(name))
+    if folder := storage.local_path(parsed_files.FOLDER):
+        for leftover in folder.glob(".*.partial"):
+            if leftover.is_dir():
+                shutil.rmtree(leftover, ignore_errors=True)
+            else:
+                leftover.unlink(missing_ok=True)
+
+
+def _index_in_use(storage: Storage) -> Pointer | None:
+    """What the index holds; None also if it is damaged, for then it is built anew."""
+    try:
+        return current(storage)
+    except ValueError:
+        return None
+
+
+def _is_current(storage: Storage, inputs: dict[str, str]) -> bool:
+    if not manifest.is_current(storage, CORPUS, producer=PRODUCER, params={}, inputs=inputs):
+        return False
+    try:
+        media = manifest.read(storage, shards.directory(DATASET))
+    except ValueError:
+        return False
+    return manifest.read(storage, CORPUS).inputs.get("shards") == manifest.digest(media)
+
+
+def _records(storage: Storage, files: Ledger) -> Iterator[Record]:
+    for file in files.values():
+        about = parsed_files.about(storage, file.kept)
+        if about is None:
+            raise ValueError(
+                f"what was read of {file.source!r} is gone from {storage.root}; ingest it again or forget it"
+            )
+        for parsed in parsed_files.items(storage, file.kept):
+            yield replace(parsed, item=_placed(parsed.item, file))
+        for skip in about.skipped:
+            yield replace(skip, where=f"{file.source}: {skip.where}")
+
+
+def _placed(item: Item, file: Ingested) -> Item:
+    """``item`` with the ids and the title that its file gives it."""
+    kind, _, native = item.id.partition(":")
+    key = file_key(file.location)
+    written = file.location.rsplit("/", 1)[-1]
+    name = " ".join("".join(char if char.isprintable() else " " for char in written).split())
+    return replace(
+        item,
+        id=item_id(DATASET, kind, f"{key}{native}"),
+        # of the file and the place in it: copies of a file fold, equal parts of one file do not
+        content_hash=bytes_hash(file.kept.encode(), item.id.encode()),
+        title=f"{name}{item.title}",
+        parent=key,
+        source=file.source,
+    )

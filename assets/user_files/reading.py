@@ -1,0 +1,199 @@
+"""One file to the items that are found in it, by kind.
+
+Items come without a place: their ids are ``page:#3``, ``image:``, ``clip:#60`` and ``text:#2``, their titles what
+follows the file's name. Which file they belong to is added by ``publishing.py``, so that a copy, or a file that was
+moved, need not be read again. Decoding is left to
+``infra.media.decoding``, which does it in another process.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image
+
+from assets.corpus.item import Item, Modality
+from assets.parsers.identity import text_hash
+from assets.parsers.images import image_item, read_picture, read_text
+from assets.parsers.types import ParseContext, Parsed, Skipped
+from assets.parsers.videos import Video, clip_title, video_items
+from assets.user_files.encodings import decode
+from assets.user_files.file_kinds import HEAD_BYTES, TRANSCRIPT_SUFFIXES, Kind, kind_of
+from assets.user_files.passages import passages
+from assets.user_files.settings import DATASET, IngestSettings
+from assets.user_files.transcripts import cues, spoken_between
+from infra.errors import ExternalError, MediaError
+from infra.media._pdf import Page
+from infra.media._video import clip_ranges
+from infra.media.decoding import open_pdf, probe
+from infra.media.ocr import OcrError
+
+MIN_LAYER_CHARACTERS = 16  # letters and digits of a page's own text; a scan with a stamped number has fewer
+
+
+class Note(NamedTuple):
+    """Something about a file that its reader should know, though nothing was left out."""
+
+    text: str
+
+
+Found = Parsed | Skipped | Note
+
+
+class Source(NamedTuple):
+    """A file that is of some kind, small enough to be read; ``transcript`` lies beside a video."""
+
+    path: Path
+    kind: Kind
+    transcript: Path | None = None
+
+
+def source_of(path: Path, settings: IngestSettings) -> Source:
+    """What ``path`` is.
+
+    Raises:
+        MediaError: ``file_unreadable``, ``file_empty``, ``file_too_large``, ``kind_unknown``.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+        size = path.stat().st_size
+    except OSError as error:
+        raise MediaError("file_unreadable", error.strerror or type(error).__name__) from error
+    if not head:
+        raise MediaError("file_empty")
+    kind = kind_of(head, path.suffix)
+    if kind is None:
+        raise MediaError("kind_unknown", path.suffix or "no suffix")
+    if size > (limit := settings.max_bytes[kind]):
+        raise MediaError("file_too_large", f"{size:,} bytes, limit {limit:,}")
+    return Source(path, kind, _transcript(path, settings) if kind is Kind.VIDEO else None)
+
+
+def read(source: Source, settings: IngestSettings) -> Iterator[Found]:
+    """Everything in a file, in reading order. What one part lacks is a ``Skipped`` whose ``where`` is the part.
+
+    Raises:
+        MediaError: if the file as a whole cannot be read. Whatever a decoder fails with is one: no file ends a run.
+    """
+    try:
+        yield from _records(source, settings)
+    except OcrError as error:
+        raise MediaError("ocr_failed", str(error)) from error
+    except ExternalError:
+        raise
+    except OSError as error:
+        raise MediaError("file_unreadable", error.strerror or type(error).__name__) from error
+    except Exception as error:
+        raise MediaError("reading_failed", f"{type(error).__name__}: {error}") from error
+
+
+def _records(source: Source, settings: IngestSettings) -> Iterable[Found]:
+    match source.kind:
+        case Kind.PDF:
+            return _pages(source.path, settings)
+        case Kind.PICTURE:
+            return _picture(source.path, settings.reading)
+        case Kind.VIDEO:
+            return _clips(source, settings)
+        case Kind.TEXT | Kind.MARKDOWN:
+            return _texts(source, settings)
+
+
+def _pages(path: Path, settings: IngestSettings) -> Iterator[Found]:
+    context = settings.reading
+    with open_pdf(path, page_limit=settings.page_limit) as pdf:
+        for number in range(1, min(pdf.num_pages, context.max_pages or pdf.num_pages) + 1):
+            try:
+                page = pdf.page(number, dpi=context.dpi)
+                text = _page_text(page, context)
+            except MediaError as error:
+                yield Skipped(reason=error.reason, where=f"page {number}", detail=error.detail)
+                continue
+            yield _image(f"page:#{number}", f" page {number}", text, page.image, number)
+
+
+def _page_text(page: Page, context: ParseContext) -> str:
+    """The page's own text; where it has next to none, what OCR reads if that is more."""
+    if sum(map(str.isalnum, page.text)) >= MIN_LAYER_CHARACTERS:
+        return page.text
+    return max(page.text, read_text(page.image, "", context), key=len)
+
+
+def _picture(path: Path, context: ParseContext) -> Iterator[Found]:
+    picture = read_picture(path, context)
+    yield _image("image:", "", read_text(picture, "", context), picture)
+
+
+def _image(kept_id: str, title: str, text: str, picture: Image.Image, number: int = 0) -> Parsed:
+    item = Item(
+        id=kept_id,
+        dataset=DATASET,
+        modality=Modality.IMAGE,
+        content_hash="",
+        title=title,
+        text=text,
+        position=float(number),
+    )
+    return image_item(item, picture)
+
+
+def _texts(source: Source, settings: IngestSettings) -> Iterator[Found]:
+    decoded = decode(source.path.read_bytes())
+    if decoded.guessed:
+        yield Note(f"read as {decoded.encoding}")
+    markdown = source.kind is Kind.MARKDOWN
+    cut = passages(decoded.text, markdown=markdown, max_words=settings.passage_words)
+    if not cut:
+        raise MediaError("text_empty", "nothing but white space")
+    for number, passage in enumerate(cut, start=1):
+        yield Parsed(
+            item=Item(
+                id=f"text:#{number}",
+                dataset=DATASET,
+                modality=Modality.TEXT,
+                content_hash=text_hash(passage.heading, passage.text),
+                title=f": {passage.heading}" if passage.heading else "",
+                text=passage.text,
+                position=float(number),
+            )
+        )
+
+
+def _clips(source: Source, settings: IngestSettings) -> Iterator[Found]:
+    """The clips, each with the words that begin in it; words without times are shared out evenly."""
+    context = settings.reading
+    duration_s = probe(source.path).duration_s
+    ranges = clip_ranges(duration_s, length_s=context.clip_s, min_tail_s=context.min_tail_s)
+    said = ""
+    if source.transcript is not None:
+        try:
+            said = decode(source.transcript.read_bytes()).text
+        except MediaError as error:
+            yield Skipped(reason="transcript_unreadable", where=source.transcript.name, detail=error.detail)
+    timed = cues(said)
+    ends = {clip.start_s: clip.end_s for clip in ranges[:-1]}  # words after the last clip belong to it
+    video = Video(DATASET, "", source.path, "" if timed else said, "unknown", "")
+    for record in video_items(video, context):
+        if isinstance(record, Skipped):
+            yield replace(record, where=f"clip {record.where.removeprefix('#')} s")
+            continue
+        item, start_s = record.item, record.item.position
+        text = spoken_between(timed, start_s, ends.get(start_s, math.inf)) if timed else item.text
+        title = clip_title("", start_s) if len(ranges) > 1 else ""
+        kept_id = item.id.removeprefix(f"{DATASET}:")
+        placed = replace(item, id=kept_id, title=title, text=text, media_key=kept_id)
+        yield replace(record, item=placed)
+
+
+def _transcript(path: Path, settings: IngestSettings) -> Path | None:
+    """The first transcript beside a video; links are not followed, for they may lead anywhere."""
+    for suffix in TRANSCRIPT_SUFFIXES:
+        beside = path.with_suffix(suffix)
+        if beside.is_file() and not beside.is_symlink():
+            return beside if beside.stat().st_size <= settings.max_bytes[Kind.TEXT] else None
+    return None

@@ -1,0 +1,221 @@
+"""One vLLM server by token ids: tokens in, tokens and log-probabilities out; pictures rendered, weights exchanged.
+
+Speaks ``/inference/v1/generate`` (a prompt of token ids, pictures as features), ``/v1/chat/completions/render`` (what the server
+makes of a picture) and the administrative calls. No text is tokenised by the server, so what a policy is trained on is
+what it has drawn. Holds no retries; several servers are ``server_pool.py``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import httpx
+
+from infra.llm.errors import (
+    Refused,
+    Stated,
+    Unavailable,
+    refusal,
+    retry_after_s,
+    shortened,
+    stated,
+    transport,
+    without,
+)
+from infra.llm.tokens_types import JSON, Placed, Rendered, ServerSettings, TokenPrompt, TokenReply
+from infra.llm.types import LOOPBACK
+
+GENERATE = "/inference/v1/generate"
+RENDER = "/v1/chat/completions/render"
+MAX_ERROR_BYTES = 64 * 1024
+NEVER = -100.0  # logit bias of a barred token
+WANTED = "recent versions of vLLM serve it"
+
+
+class TokenServer:
+    """A client of one server. Use it from one event loop at a time; ``close`` before the next.
+
+    Every call raises ``Refused`` where asking again will not help, ``Unavailable`` where it may.
+    """
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self.settings = settings
+        self._root = settings.base_url.rstrip("/").removesuffix("/v1")
+        self.where = f"rollout server {self._root}"
+        self._http: httpx.AsyncClient | None = None
+
+    async def close(self) -> None:
+        """Close all connections; the next call opens new ones."""
+        if self._http is not None:
+            await self._http.aclose()
+            self._http = None
+
+    async def generate(self, model: str, prompt: TokenPrompt) -> TokenReply:
+        """What ``model`` draws after ``prompt``."""
+        answer = await self.post(GENERATE, body_of(model, prompt))
+        return self._reply(answer)
+
+    async def render(self, model: str, uri: str) -> Rendered:
+        """The picture of a data URI as the server's processor cuts it."""
+        content = [{"type": "image_url", "image_url": {"url": uri}}]
+        body = {"model": model, "messages": [{"role": "user", "content": content}], "max_tokens": 1}
+        answer = await self.post(RENDER, body)
+        try:
+            features = answer["features"]
+            (digest,) = features["mm_hashes"]["image"]
+            (place,) = features["mm_placeholders"]["image"]
+            (data,) = features["kwargs_data"]["image"]
+            return Rendered(num_tokens=int(place["length"]), digest=str(digest), data=_text(data))
+        except (KeyError, TypeError, ValueError):
+            raise Refused(f"{self.where}: {RENDER} gives no pixels of a picture; {WANTED}") from None
+
+    async def models(self) -> list[str]:
+        """Names of the models and adapters that are served."""
+        answer = await self.get("/v1/models")
+        entries = answer.get("data") if isinstance(answer, dict) else None
+        return [str(each["id"]) for each in entries or () if isinstance(each, dict) and "id" in each]
+
+    async def get(self, path: str) -> Any:
+        """The JSON, or the text, that ``path`` answers with."""
+        return await self._exchange("GET", path, None)
+
+    async def post(self, path: str, body: JSON) -> Any:
+        """The JSON, or the text, that ``path`` answers with."""
+        return await self._exchange("POST", path, body)
+
+    async def _exchange(self, method: str, path: str, body: JSON | None) -> Any:
+        with transport(self.where):
+            try:
+                async with asyncio.timeout(self.settings.timeout_s):
+                    return await self._answered(method, path, body)
+            except TimeoutError:
+                limit_s = self.settings.timeout_s
+                raise Unavailable(f"{self.where}: no complete answer within {limit_s:g} s") from None
+
+    async def _answered(self, method: str, path: str, body: JSON | None) -> Any:
+        async with self._client().stream(method, f"{self._root}{path}", json=body) as response:
+            if response.status_code != 200:
+                raise await self._refusal(response, path)
+            data = await self._read(response, self.settings.max_reply_bytes)
+            if "json" not in response.headers.get("content-type", ""):
+                return data.decode(errors="replace")
+            try:
+                return json.loads(data)
+            except (ValueError, RecursionError):
+                raise Unavailable(f"{self.where}: the answer is no JSON") from None
+
+    async def _read(self, response: httpx.Response, most: int) -> bytes:
+        parts, size = [], 0
+        async for part in response.aiter_bytes():
+            size += len(part)
+            if size > most:
+                raise Refused(f"{self.where}: the answer is longer than {most} bytes")
+            parts.append(part)
+        return b"".join(parts)
+
+    async def _refusal(self, response: httpx.Response, path: str) -> Exception:
+        words, key = Stated(), self.settings.api_key
+        with suppress(Refused):
+            words = without(key, stated(await self._read(response, MAX_ERROR_BYTES)))
+        if response.status_code == 404 and words.message in (
+            "",
+            "Not Found",
+        ):  # what a route that is not there says
+            return Refused(f"{self.where}: there is no {path} (404); {_remedy(path)}")
+        if response.status_code == 404 and path in (GENERATE, RENDER):
+            # an adapter that it was given is gone: it has started over, and is to be prepared again
+            return Unavailable(f"{self.where}: {shortened(words).message}")
+        error = refusal(self.where, response.status_code, shortened(words), has_key=key is not None)
+        if isinstance(error, Unavailable):
+            error.retry_after_s = retry_after_s(response.headers.get("retry-after"))
+        return error
+
+    def _client(self) -> httpx.AsyncClient:
+        if self._http is None:
+            headers = {"Accept-Encoding": "identity"}
+            if self.settings.api_key is not None:
+                headers["Authorization"] = f"Bearer {self.settings.api_key}"
+            timeout = httpx.Timeout(
+                self.settings.timeout_s, connect=self.settings.connect_timeout_s, pool=None
+            )
+            local = httpx.URL(self.settings.base_url).host in LOOPBACK
+            limits = httpx.Limits(max_connections=None)
+            self._http = httpx.AsyncClient(
+                headers=headers, timeout=timeout, limits=limits, trust_env=not local
+            )
+        return self._http
+
+    def _reply(self, answer: Any) -> TokenReply:
+        try:
+            (choice,) = answer["choices"]
+            token_ids, reason = choice.get("token_ids"), choice.get("finish_reason")
+            scored = (choice.get("logprobs") or {}).get("content") or ()
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise Refused(f"{self.where}: an answer without choices; {WANTED}") from None
+        if not token_ids or not all(type(token) is int for token in token_ids):
+            raise Refused(f"{self.where}: the answer has no token ids; {WANTED}")
+        if len(scored) != len(token_ids):
+            raise Refused(
+                f"{self.where}: {len(scored)} log-probabilities for {len(token_ids)} tokens; nothing can be trained on them"
+            )
+        logprobs = tuple(self._logprob(entry, token) for entry, token in zip(scored, token_ids, strict=True))
+        return TokenReply(token_ids=tuple(token_ids), logprobs=logprobs, finish_reason=str(reason or "stop"))
+
+    def _logprob(self, entry: Any, token: int) -> float:
+        value = entry.get("logprob") if isinstance(entry, dict) else None
+        if not isinstance(value, int | float) or not math.isfinite(value) or value > 1e-4:
+            raise Refused(f"{self.where}: {value!r} is no log-probability")
+        name = str(entry.get("token", ""))
+        if name.startswith("token_id:") and name != f"token_id:{token}":
+            raise Refused(f"{self.where}: the log-probability of {name} stands beside token {token}")
+        return min(0.0, float(value))
+
+
+def body_of(model: str, prompt: TokenPrompt) -> JSON:
+    """The request for one reply: the end token alone ends it, and log-probabilities are of the tokens drawn."""
+    drawing = prompt.drawing
+    sampling: dict[str, Any] = {
+        "temperature": drawing.temperature,
+        "top_p": drawing.top_p,
+        "max_tokens": drawing.max_tokens,
+        "logprobs": 1,
+        "ignore_eos": True,
+        "stop_token_ids": [prompt.end_id],
+        "logit_bias": {str(token): NEVER for token in prompt.barred},
+        "detokenize": False,
+    }
+    if drawing.seed is not None:
+        sampling["seed"] = drawing.seed
+    body: dict[str, Any] = {"model": model, "token_ids": list(prompt.token_ids), "sampling_params": sampling}
+    if prompt.pictures:
+        body["features"] = _features(prompt.pictures)
+    return body
+
+
+def _features(pictures: Sequence[Placed]) -> JSON:
+    return {
+        "mm_hashes": {"image": [each.digest for each in pictures]},
+        "mm_placeholders": {
+            "image": [{"offset": each.offset, "length": each.num_tokens} for each in pictures]
+        },
+        "kwargs_data": {"image": [each.data for each in pictures]},
+    }
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value
+
+
+def _remedy(path: str) -> str:
+    if "lora" in path:
+        return "start it with --enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=True"
+    if path in ("/collective_rpc", "/reset_prefix_cache"):
+        return "start it with VLLM_SERVER_DEV_MODE=1"
+    return WANTED

@@ -1,0 +1,200 @@
+"""One exchange with a chat server: a request out, an answer in, within limits of size.
+
+Holds no retries, no waiting and no counting of tokens; those are the client's (``chat.py``). Whatever a server does wrong
+becomes ``Refused`` or ``Unavailable`` here; errors of the connection are named by ``transport`` around the exchange.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
+from typing import Any
+
+import httpx
+
+from infra.errors import EndpointError
+from infra.llm.assembly import Assembly, Malformed
+from infra.llm.errors import (
+    BudgetSpent,
+    Refused,
+    Stated,
+    Unavailable,
+    is_about_model,
+    refusal,
+    retry_after_s,
+    shortened,
+    stated,
+    unknown_model,
+    without,
+)
+from infra.llm.request_body import RequestShape
+from infra.llm.sse import DONE, EventParser
+from infra.llm.types import ChatSettings, Request
+from infra.llm.usage import Ledger
+
+MAX_ERROR_BYTES = 64 * 1024  # of a refusal; some servers echo the request
+MAX_LISTING_BYTES = 4 * 1024 * 1024  # hosted routers list hundreds of models
+
+Messages = Sequence[Mapping[str, Any]]
+
+
+class Wire:
+    """Requests to one server. The key goes into a header and nowhere else."""
+
+    def __init__(self, settings: ChatSettings, ledger: Ledger) -> None:
+        self._settings, self._ledger = settings, ledger
+        self._base = settings.base_url.rstrip("/")
+        self.where = f"chat endpoint {self._base}"
+        self.shape = RequestShape(self.where)
+        headers = {"Accept-Encoding": "identity"}  # nothing to inflate, and no buffering of streams
+        if settings.api_key is not None:
+            headers["Authorization"] = f"Bearer {settings.api_key}"
+        self._http = httpx.AsyncClient(
+            headers=headers,
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=settings.concurrency),
+            follow_redirects=False,
+            trust_env=not settings.is_local,
+        )
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+    async def ask(
+        self, stack: AsyncExitStack, model: str, messages: Messages, request: Request, *, stream: bool
+    ) -> httpx.Response:
+        """The server's answer once it is a success; ``stack`` closes it.
+
+        A request that is refused for something the protocol does not need is sent again without it.
+        """
+        silence_s = self._settings.stall_timeout_s if stream else self._settings.timeout_s
+        while True:
+            body = self.shape.body(model, messages, request, stream=stream)
+            self._book()
+            url = f"{self._base}/chat/completions"
+            exchange = self._http.stream("POST", url, json=body, timeout=self._timeout(silence_s))
+            response = await stack.enter_async_context(exchange)
+            if response.status_code == 200:
+                if "html" in response.headers.get("content-type", ""):
+                    raise Refused(
+                        f"{self.where}: a web page is served under this address, which usually ends in /v1"
+                    )
+                return response
+            words = await self._words(response)
+            if response.status_code not in (400, 422) or not self.shape.adapt(words, body):
+                raise await self._refusal(response, words, model)
+
+    def _book(self) -> None:
+        """Count a request that is about to be sent; raise ``BudgetSpent`` if it is one too many."""
+        limit = self._settings.max_requests
+        if limit is not None and self._ledger.snapshot().requests >= limit:
+            raise BudgetSpent(f"{self.where}: all {limit:,} requests allowed were sent")
+        self._ledger.add(requests=1)
+
+    async def whole(self, response: httpx.Response) -> Assembly:
+        """The reply of an answer that is not streamed."""
+        answer = self._json(await self._read(response, self._settings.max_reply_bytes))
+        if not isinstance(answer, dict) or not answer.get("choices"):
+            raise Unavailable(f"{self.where}: an answer without choices")
+        assembly = Assembly()
+        for _ in (*self._taken(assembly, answer), *assembly.end()):
+            pass
+        return assembly
+
+    async def pieces(self, response: httpx.Response, assembly: Assembly) -> AsyncGenerator[str]:
+        """The text of a reply as it comes, put together in ``assembly``; at once where the server does not stream."""
+        if "json" in response.headers.get("content-type", ""):
+            assembly.become(await self.whole(response))
+            if assembly.text:
+                yield assembly.text
+            return
+        done = False
+        async for event in self._events(response):
+            if event.strip() == DONE:
+                done = True
+                break
+            for piece in self._taken(assembly, self._json(event)):
+                yield piece
+        if not done and not assembly.finish_reason:
+            raise Unavailable(f"{self.where}: the stream ended before the reply did")
+        for piece in assembly.end():
+            yield piece
+
+    async def names(self, stack: AsyncExitStack) -> list[str]:
+        """Names of the models the server lists, in its order; costs nothing and is not booked as a request."""
+        exchange = self._http.stream(
+            "GET", f"{self._base}/models", timeout=self._timeout(self._settings.timeout_s)
+        )
+        response = await stack.enter_async_context(exchange)
+        if response.status_code != 200:
+            raise await self._refusal(response, await self._words(response))
+        listed = self._json(await self._read(response, MAX_LISTING_BYTES))
+        found = listed.get("data") if isinstance(listed, dict) else None
+        entries = found if isinstance(found, list) else []
+        return [each["id"] for each in entries if isinstance(each, dict) and isinstance(each.get("id"), str)]
+
+    async def _names_if_any(self) -> list[str]:
+        """Empty if the server lists none or does not answer soon: this only makes an error more helpful."""
+        with suppress(EndpointError, httpx.HTTPError, TimeoutError):
+            async with AsyncExitStack() as stack, asyncio.timeout(self._settings.connect_timeout_s):
+                return await self.names(stack)
+        return []
+
+    def _timeout(self, silence_s: float) -> httpx.Timeout:
+        return httpx.Timeout(silence_s, connect=self._settings.connect_timeout_s, pool=None)
+
+    async def _events(self, response: httpx.Response) -> AsyncIterator[str]:
+        parser = EventParser()
+        async for data in self._bytes(response, self._settings.max_reply_bytes):
+            for event in parser.feed(data):
+                yield event
+        for event in parser.end():
+            yield event
+
+    def _taken(self, assembly: Assembly, chunk: object) -> list[str]:
+        try:
+            return [piece for piece in assembly.take(chunk) if piece]
+        except Malformed as error:
+            raise Unavailable(f"{self.where}: {error}") from None
+
+    async def _read(self, response: httpx.Response, most: int) -> bytes:
+        return b"".join([data async for data in self._bytes(response, most)])
+
+    async def _bytes(self, response: httpx.Response, most: int) -> AsyncIterator[bytes]:
+        size = 0
+        async for data in response.aiter_bytes():
+            size += len(data)
+            if size > most:
+                raise Refused(f"{self.where}: the answer is longer than {most} bytes")
+            yield data
+
+    def _json(self, data: bytes | str) -> Any:
+        """What the server sent; an error object raises as a status would."""
+        try:
+            found = json.loads(data)
+        except (ValueError, RecursionError):
+            raise Unavailable(f"{self.where}: the answer is no JSON") from None
+        if isinstance(found, dict) and found.get("error"):
+            words = shortened(without(self._settings.api_key, stated(found)))
+            status = int(words.code) if words.code in map(str, range(400, 600)) else 500
+            raise refusal(self.where, status, words, has_key=self._settings.api_key is not None)
+        return found
+
+    async def _words(self, response: httpx.Response) -> Stated:
+        """What the server says about its refusal, without the key; nothing if it goes on and on."""
+        with suppress(Refused):
+            return without(self._settings.api_key, stated(await self._read(response, MAX_ERROR_BYTES)))
+        return Stated()
+
+    async def _refusal(self, response: httpx.Response, words: Stated, model: str = "") -> EndpointError:
+        status = response.status_code
+        if model and status in (400, 404, 422) and (status == 404 or is_about_model(words)):
+            names = await self._names_if_any()
+            if names and model not in names:
+                return unknown_model(self.where, model, names)
+        error = refusal(self.where, status, shortened(words), has_key=self._settings.api_key is not None)
+        if isinstance(error, Unavailable):
+            error.retry_after_s = retry_after_s(response.headers.get("retry-after"))
+        return error

@@ -1,0 +1,1 @@
+"""Documents, images and video decoded in a limited process; the raw decoders are private."""

@@ -1,0 +1,68 @@
+"""Exact nearest-row search over vectors held in memory, many queries at a time.
+
+For collections small enough to hold; engines use it to answer rollouts without touching disk. Holds no text and no rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from infra.vector_stores.types import Found, Vectors
+
+DECIMALS = 6  # of a cosine; what lies below depends on how many queries are multiplied at once
+QUERIES_AT_ONCE = 64  # bounds the [queries, passages] score matrix
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ResidentVectors:
+    """Rows in id order, their passages one after the other."""
+
+    ids: tuple[str, ...]
+    scopes: NDArray[np.str_]
+    """``[N]``"""
+    starts: NDArray[np.int64]
+    """``[N]``, first passage of each row"""
+    vectors: Vectors
+    """``[P, D]``, unit length"""
+
+    @classmethod
+    def of(cls, ids: Sequence[str], scopes: Sequence[str], vectors: Sequence[Vectors]) -> ResidentVectors:
+        """From rows in any order."""
+        order = sorted(range(len(ids)), key=ids.__getitem__)
+        lengths = np.array([len(vectors[i]) for i in order], dtype=np.int64)
+        return cls(
+            ids=tuple(ids[i] for i in order),
+            scopes=np.array([scopes[i] for i in order], dtype=np.str_),
+            starts=np.concatenate([[0], np.cumsum(lengths)])[:-1].astype(np.int64),
+            vectors=np.concatenate([vectors[i] for i in order]) if order else np.zeros((0, 0), np.float32),
+        )
+
+    def search(
+        self, queries: Vectors, *, limit: int, scopes: Sequence[str] | None = None
+    ) -> list[list[Found]]:
+        """The rows whose nearest passage has the highest cosine, best first, ties in id order."""
+        if not self.ids or limit < 1:
+            return [[] for _ in queries]
+        outside = ~np.isin(self.scopes, list(scopes)) if scopes is not None else None
+        found: list[list[Found]] = []
+        for start in range(0, len(queries), QUERIES_AT_ONCE):
+            scores_QP = queries[start : start + QUERIES_AT_ONCE] @ self.vectors.T
+            scores_QN = np.maximum.reduceat(scores_QP, self.starts, axis=1).round(DECIMALS)
+            if outside is not None:
+                scores_QN[:, outside] = -np.inf
+            found.extend(self._best(scores_N, limit) for scores_N in scores_QN)
+        return found
+
+    def _best(self, scores_N: NDArray[np.float32], limit: int) -> list[Found]:
+        """The row indices are in id order, so a stable sort breaks ties by id."""
+        if limit < len(scores_N):
+            least = -np.partition(-scores_N, limit - 1)[limit - 1]
+            candidates = np.flatnonzero(scores_N >= least)
+        else:
+            candidates = np.arange(len(scores_N))
+        best = candidates[np.argsort(-scores_N[candidates], kind="stable")][:limit]
+        return [Found(self.ids[i], float(scores_N[i])) for i in best if np.isfinite(scores_N[i])]

@@ -1,0 +1,308 @@
+"""A collection of rows in one Lance table, on disk or on S3: the embedded default store.
+
+Texts are columns of ready terms, vectors a multi-vector column whose cosine is the best passage's. Up to
+``RESIDENT_PASSAGES`` vectors both are searched exactly in memory (``resident_vectors.py``, ``resident_texts.py``); above
+that on disk, by Lance's full-text search, which is the same BM25 (k1 1.2, b 0.75), and through a vector index once there are
+``ANN_MIN_ROWS`` rows. Every call of the moving LanceDB API is in this file.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any, NamedTuple, TypeVar, cast
+
+import lancedb
+import numpy as np
+import pyarrow as pa
+from lancedb.index import FTS, BTree, IvfSq
+from lancedb.query import BooleanQuery, FullTextQuery, LanceVectorQueryBuilder, MatchQuery, Occur
+from lancedb.table import Table
+
+from infra.errors import VectorStoreError, boundary
+from infra.vector_stores.in_memory_texts import ResidentTexts
+from infra.vector_stores.in_memory_vectors import ResidentVectors
+from infra.vector_stores.types import (
+    Found,
+    Kept,
+    Row,
+    Scalar,
+    TextQuery,
+    Vectors,
+    check_batch,
+    content_fingerprint,
+    ranked,
+)
+
+TABLE = "items"
+RESIDENT_PASSAGES = 65_536  # 100 MB of vectors at 384 dimensions, as much again of terms
+ANN_MIN_ROWS = 5_000  # below, an exact scan is as fast as an index
+ROWS_PER_PARTITION = 4_096
+IDS_PER_FILTER = 500
+SCAN_ROWS = 8_192
+_KEY = {"lance-schema:unenforced-primary-key": "true"}  # without it concurrent upserts write rows twice
+_TYPES: dict[type, pa.DataType] = {str: pa.string(), int: pa.int64(), float: pa.float64()}
+_Query = TypeVar("_Query")
+
+
+class LanceStore:
+    """One Lance table. ``VectorStore`` says what each method does."""
+
+    def __init__(
+        self,
+        uri: str,
+        *,
+        dim: int,
+        payload: Mapping[str, type],
+        storage_options: Mapping[str, str] | None = None,
+        live: bool = True,
+        resident_passages: int = RESIDENT_PASSAGES,
+    ) -> None:
+        """Open the collection at ``uri``, or make it when ``live``.
+
+        Args:
+            uri: directory or ``s3://`` prefix; the table is a folder in it.
+            dim: width of the vectors.
+            payload: name and type (str, int or float) of each payload column; any value may be None.
+            storage_options: of the object store.
+            live: whether others may write: every search then looks for the newest version. False for a
+                published index, which nobody changes.
+            resident_passages: up to so many vectors are held in memory; 0 searches on disk.
+
+        Raises:
+            ValueError: if ``live`` is False and there is no table.
+        """
+        self._dim, self._payload, self._live = dim, dict(payload), live
+        self._resident_passages = resident_passages
+        self._lock = threading.Lock()
+        self._resident: _Resident | None = None
+        consistency = timedelta(0) if live else None
+        with boundary(VectorStoreError, f"open the Lance table at {uri}"):
+            database = lancedb.connect(
+                uri, storage_options=dict(storage_options or {}), read_consistency_interval=consistency
+            )
+            exists = TABLE in database.list_tables().tables
+            if exists:
+                self._table: Table = database.open_table(TABLE)
+            elif live:
+                self._table = database.create_table(TABLE, schema=self._schema(), exist_ok=True)
+        if not exists and not live:
+            raise ValueError(f"no index table at {uri}")
+
+    def upsert(self, rows: Sequence[Row]) -> None:
+        """See ``VectorStore``."""
+        check_batch(rows, dim=self._dim)
+        if not rows:
+            return
+        with self._lock, boundary(VectorStoreError, f"upsert {len(rows)} rows, the first {rows[0].id!r}"):
+            merge = self._table.merge_insert("id")
+            merge.when_matched_update_all().when_not_matched_insert_all().execute(self._batch(rows))
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """See ``VectorStore``."""
+        with self._lock, boundary(VectorStoreError, f"delete {len(ids)} rows"):
+            for condition in _id_conditions(ids):
+                self._table.delete(condition)
+
+    def publish(self) -> None:
+        """Index texts, ids and, in a large collection, vectors; compact; drop what only old versions need."""
+        with self._lock, boundary(VectorStoreError, "index the Lance table"):
+            words = FTS(
+                base_tokenizer="whitespace",
+                lower_case=False,
+                stem=False,
+                remove_stop_words=False,
+                ascii_folding=False,
+                max_token_length=None,
+            )
+            self._table.create_index("terms", config=words, replace=True)
+            self._table.create_index("pairs", config=words, replace=True)
+            self._table.create_index("id", config=BTree(), replace=True)
+            if (rows := self._table.count_rows()) >= ANN_MIN_ROWS:
+                partitions = max(rows // ROWS_PER_PARTITION, 1)
+                squeezed = IvfSq(distance_type="cosine", num_partitions=partitions)
+                self._table.create_index("vectors", config=squeezed, replace=True)
+            with (
+                warnings.catch_warnings()
+            ):  # it warns of readers of older versions: before publishing there are none
+                warnings.simplefilter("ignore", UserWarning)
+                self._table.optimize(cleanup_older_than=timedelta(0))
+
+    def search_vectors(
+        self, queries: Vectors, *, limit: int, scopes: Sequence[str] | None = None
+    ) -> list[list[Found]]:
+        """See ``VectorStore``."""
+        if resident := self._in_memory():
+            return resident.vectors.search(queries, limit=limit, scopes=scopes)
+        condition = _scope_condition(scopes)
+
+        def search(query: Vectors) -> list[Found]:
+            found = cast(LanceVectorQueryBuilder, self._table.search(query, vector_column_name="vectors"))
+            found = (
+                found.distance_type("cosine")
+                .nprobes(self._probes())
+                .refine_factor(4)
+                .select(["id", "_distance"])
+                .limit(limit)
+            )
+            hits = (found.where(condition, prefilter=True) if condition else found).to_arrow().to_pydict()
+            return ranked(zip(hits["id"], (1.0 - distance for distance in hits["_distance"]), strict=True))
+
+        return _each(search, list(queries), action="vector search")
+
+    def search_texts(
+        self, queries: Sequence[TextQuery], *, limit: int, scopes: Sequence[str] | None = None
+    ) -> list[list[Found]]:
+        """See ``VectorStore``; on disk, terms are weighed by their frequency in the whole collection."""
+        if resident := self._in_memory():
+            return resident.texts.search(queries, limit=limit, scopes=scopes)
+        condition = _scope_condition(scopes)
+
+        def search(query: TextQuery) -> list[Found]:
+            if not query.terms:
+                return []
+            found = (
+                self._table.search(_full_text(query), query_type="fts").select(["id", "_score"]).limit(limit)
+            )
+            hits = (found.where(condition, prefilter=True) if condition else found).to_arrow().to_pydict()
+            return ranked(zip(hits["id"], hits["_score"], strict=True))
+
+        return _each(search, list(queries), action="text search")
+
+    def payloads(self, ids: Sequence[str]) -> dict[str, dict[str, Scalar]]:
+        """See ``VectorStore``."""
+        rows = self._rows(ids, columns=["id", *self._payload])
+        return {row.pop("id"): row for row in rows}
+
+    def kept(self, ids: Sequence[str]) -> dict[str, Kept]:
+        """See ``VectorStore``."""
+        rows = self._rows(ids, columns=["id", "content_hash", "vectors"])
+        return {row["id"]: Kept(row["content_hash"], np.array(row["vectors"], np.float32)) for row in rows}
+
+    def count(self, scopes: Sequence[str] | None = None) -> int:
+        """See ``VectorStore``."""
+        with boundary(VectorStoreError, "count rows"):
+            return self._table.count_rows(_scope_condition(scopes))
+
+    def fingerprint(self) -> str:
+        """See ``VectorStore``."""
+        with boundary(VectorStoreError, "read content hashes"):
+            batches = self._table.search().select(["id", "content_hash"]).to_batches(batch_size=SCAN_ROWS)
+            return content_fingerprint(
+                (row["id"], row["content_hash"]) for batch in batches for row in batch.to_pylist()
+            )
+
+    def _schema(self) -> pa.Schema:
+        texts = [pa.field(name, pa.string()) for name in ("scope", "content_hash", "terms", "pairs")]
+        vectors = pa.list_(pa.list_(pa.float32(), self._dim))
+        payload = [pa.field(name, _TYPES[kind]) for name, kind in self._payload.items()]
+        key = pa.field("id", pa.string(), nullable=False, metadata=_KEY)
+        return pa.schema([key, *texts, pa.field("vectors", vectors), *payload])
+
+    def _batch(self, rows: Sequence[Row]) -> pa.Table:
+        flat = pa.array(np.concatenate([row.vectors for row in rows]).astype(np.float32).ravel())
+        ends = np.cumsum([0] + [len(row.vectors) for row in rows]).astype(np.int32)
+        columns: dict[str, Any] = {
+            name: [getattr(row, name) for row in rows]
+            for name in ("id", "scope", "content_hash", "terms", "pairs")
+        }
+        columns["vectors"] = pa.ListArray.from_arrays(
+            pa.array(ends), pa.FixedSizeListArray.from_arrays(flat, self._dim)
+        )
+        columns.update({name: [row.payload.get(name) for row in rows] for name in self._payload})
+        return pa.table(columns, schema=self._schema())
+
+    def _rows(self, ids: Sequence[str], *, columns: list[str]) -> Iterator[dict[str, Any]]:
+        for condition in _id_conditions(ids):
+            with boundary(VectorStoreError, "read rows by id"):
+                rows = self._table.search().where(condition).select(columns).limit(IDS_PER_FILTER).to_list()
+            yield from rows
+
+    def _probes(self) -> int:
+        """All partitions of a small index, and never fewer than a twentieth of them."""
+        return max(20, self._table.count_rows() // ROWS_PER_PARTITION // 20)
+
+    def _in_memory(self) -> _Resident | None:
+        """What search needs, in memory and read again after a write; None if it is too much."""
+        if not self._resident_passages:
+            return None
+        with self._lock, boundary(VectorStoreError, "read vectors and terms"):
+            version = self._table.version if self._live or self._resident is None else self._resident.version
+            if self._resident is None or self._resident.version != version:
+                self._resident = self._load(version)
+        return self._resident if self._resident.fits else None
+
+    def _load(self, version: int) -> _Resident:
+        """Read row by row, and give up as soon as it is too much."""
+        columns: dict[str, list[str]] = {name: [] for name in ("id", "scope", "terms", "pairs")}
+        vectors: list[Vectors] = []
+        passages = 0
+        fits = self._table.count_rows() <= self._resident_passages
+        scan = self._table.search().select([*columns, "vectors"])
+        for batch in scan.to_batches(batch_size=SCAN_ROWS) if fits else ():
+            for name, values in columns.items():
+                values += batch.column(name).to_pylist()
+            lists = batch.column("vectors")
+            flat = lists.flatten().flatten().to_numpy(zero_copy_only=False).reshape(-1, self._dim)
+            vectors += np.split(flat, np.cumsum(lists.value_lengths().to_numpy())[:-1])
+            passages += len(flat)
+            if not (fits := passages <= self._resident_passages):
+                break
+        if not fits:
+            columns, vectors = {name: [] for name in columns}, []
+        return _Resident(
+            version=version,
+            fits=fits,
+            vectors=ResidentVectors.of(columns["id"], columns["scope"], vectors),
+            texts=ResidentTexts.of(columns["id"], columns["scope"], columns["terms"], columns["pairs"]),
+        )
+
+
+class _Resident(NamedTuple):
+    version: int  # of the table
+    fits: bool
+    vectors: ResidentVectors
+    texts: ResidentTexts
+
+
+def _full_text(query: TextQuery) -> BooleanQuery:
+    clauses = [_match(query.terms, "terms", 1.0)]
+    if query.pairs:
+        clauses.append(_match(query.pairs, "pairs", query.pair_weight))
+    return BooleanQuery(clauses)
+
+
+def _match(words: str, column: str, boost: float) -> tuple[Occur, FullTextQuery]:
+    match = MatchQuery(words, column, boost=boost)  # pyright: ignore[reportCallIssue]  its defaults are pydantic's
+    return Occur.SHOULD, match
+
+
+def _each(
+    search: Callable[[_Query], list[Found]], queries: Sequence[_Query], *, action: str
+) -> list[list[Found]]:
+    """Lance works outside the interpreter lock, so that threads use every core."""
+    with boundary(VectorStoreError, action):
+        if len(queries) < 2:
+            return [search(query) for query in queries]
+        with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as pool:
+            return list(pool.map(search, queries))
+
+
+def _quoted(values: Sequence[str]) -> str:
+    return ", ".join("'" + value.replace("'", "''") + "'" for value in values)
+
+
+def _scope_condition(scopes: Sequence[str] | None) -> str | None:
+    if scopes is None:
+        return None
+    return f"scope IN ({_quoted(scopes)})" if scopes else "scope IS NULL"
+
+
+def _id_conditions(ids: Sequence[str]) -> Iterator[str]:
+    unique = sorted(set(ids))
+    for start in range(0, len(unique), IDS_PER_FILTER):
+        yield f"id IN ({_quoted(unique[start : start + IDS_PER_FILTER])})"

@@ -1,0 +1,1 @@
+"""The agent: its loop, environment, prompts and memory policies."""

@@ -1,0 +1,219 @@
+"""The world of one rollout: memory graph, retriever, pixel budget, limits, and what has happened so far.
+
+An ``Environment`` serves one rollout and is then thrown away. It applies legal actions and keeps the
+counters; it knows no prompts and calls no model. What of its state a policy is shown is decided by the memory
+policies in ``memory/``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence, Set
+from dataclasses import replace
+from typing import TypeAlias
+
+from memory_graph.actions import Answer, Memorize, Search
+from memory_graph.budget import allocate
+from memory_graph.energy import energies
+from memory_graph.graph import AnswerNode, MemoryGraph, SearchNode
+from memory_graph.parsing import ActionError, Legal, Pending, legalise, parse
+from model.agent.context import Evidence, Shown, gather_evidence, num_visual_tokens
+from model.agent.display import kept_item, key_frames, kind_of, shown
+from model.agent.events import Observed
+from model.agent.limits import MINIATURE_LIMITS, Limits
+from model.protocols import Retriever
+from model.types import Completion, Counters, Hit, Message, Outcome, Task
+
+__all__ = ["MINIATURE_LIMITS", "Environment", "Limits", "key_frames", "normalised", "shown"]
+
+DEPTHS = (8, 64)  # times top_k: how far a search that takes some kinds of items only looks down the ranking
+
+View: TypeAlias = Callable[[tuple[Shown, ...]], tuple[Shown, ...]]
+Choice: TypeAlias = Callable[[list[Hit]], list[Hit]]
+
+
+class Environment:
+    """State of one rollout; single use.
+
+    ``allocation`` is how kept evidence gets its pixels: "energy" (inference), "equal", "fixed" (training:
+    independent of energies) or "none" (text summaries only).
+    """
+
+    def __init__(
+        self, task: Task, retriever: Retriever, limits: Limits, *, allocation: str = "energy"
+    ) -> None:
+        self.task, self.limits, self.allocation = task, limits, allocation
+        self.graph = MemoryGraph(question=task.question)
+        self.outcome: Outcome | None = None
+        self.counters = Counters()
+        self.noted: frozenset[str] = frozenset()  # text items judged useful: their content is in a summary
+        self._retriever = retriever
+        self._titles: dict[str, str] = {}
+        self._observed: Observed | None = None  # the search that awaits its summary
+        self._rejections = 0  # of the current step
+
+    @property
+    def pending(self) -> Pending | None:
+        """The search that awaits its summary."""
+        if self._observed is None:
+            return None
+        seen = self._observed
+        return Pending(
+            search=Search(seen.node_id, seen.parents, seen.query),
+            modalities=tuple(kind_of(each.hit) for each in seen.shown),
+        )
+
+    @property
+    def must_answer(self) -> bool:
+        """Whether the next call has to answer: it is the last one, or the step used up its re-asks."""
+        return self.counters.model_calls >= self.limits.calls - 1 or self._rejections > self.limits.re_asks
+
+    def count_call(self, messages: Sequence[Message], completion: Completion) -> None:
+        """Book one model call."""
+        self._count(
+            model_calls=1,
+            prompt_tokens=completion.prompt_tokens,
+            completion_tokens=completion.completion_tokens,
+            visual_tokens=num_visual_tokens(messages),
+        )
+
+    def read(self, text: str) -> Legal:
+        """The legal action in a model's reply. Raises ``ActionError`` (counted), with a text to show it."""
+        try:
+            parsed = parse(text)
+            legal = legalise(parsed.action, self.graph, pending=self.pending)
+        except ActionError:
+            self.refuse()
+            raise
+        self.count_repairs(len(parsed.repairs) + len(legal.repairs))
+        return legal
+
+    def refuse(self) -> None:
+        """Book a reply that was no legal action."""
+        self._rejections += 1
+        self._count(rejected_actions=1)
+
+    def count_repairs(self, number: int) -> None:
+        """Book slips that were repaired in place."""
+        self._count(repairs=number)
+
+    async def search(
+        self,
+        action: Search,
+        *,
+        known: Set[str] = frozenset(),
+        view: View | None = None,
+        choice: Choice | None = None,
+    ) -> Observed:
+        """Run a legal search; a repeated query is not run again.
+
+        Args:
+            action: the search.
+            known: items that are not shown again.
+            view: what of the new results is displayed; the summary judges what was.
+            choice: which of a deeper ranking are taken, in order; of them the first ``top_k``.
+        """
+        repeated = self._was_asked(action.query)
+        hits = {} if repeated else await self._hits(action.query, choice)
+        fresh = [hit for item_id, hit in hits.items() if item_id not in known]
+        self._titles |= {hit.item_id: hit.title for hit in fresh}
+        looked_at = tuple(shown(hit, self.limits) for hit in fresh)
+        self._observed = Observed(
+            node_id=action.id,
+            parents=action.parents,
+            query=action.query,
+            retrieved=tuple(hits),
+            shown=looked_at if view is None else view(looked_at),
+            repeated=repeated,
+        )
+        self._rejections = 0
+        self._count(searches=1, repeated_searches=int(repeated))
+        return self._observed
+
+    async def _hits(self, query: str, choice: Choice | None) -> dict[str, Hit]:
+        """Distinct hits by id, best first, at most ``top_k``."""
+        top_k = self.limits.top_k
+        if choice is None:
+            return {hit.item_id: hit for hit in await self._retriever.search(query, top_k=top_k)}
+        taken: dict[str, Hit] = {}
+        for depth in DEPTHS:
+            ranking = await self._retriever.search(query, top_k=depth * top_k)
+            taken = {hit.item_id: hit for hit in choice(ranking)}
+            if len(taken) >= top_k or len(ranking) < depth * top_k:
+                break
+        return dict(list(taken.items())[:top_k])
+
+    def _was_asked(self, query: str) -> bool:
+        """Whether an earlier query has the same words, or about the same meaning where that can be told."""
+        earlier = [node.query for node in self.graph.nodes]
+        alike, least = self.limits.similarity, self.limits.same_query
+        return normalised(query) in map(normalised, earlier) or (
+            alike is not None and any(alike(query, each) >= least for each in earlier)
+        )
+
+    def memorize(self, action: Memorize) -> SearchNode:
+        """Finalise the pending search as a node. Raises ``ValueError`` if there is none."""
+        self._count(dead_ends=int(not any(mark.useful for mark in action.marks)))
+        return self._finalise(action)
+
+    def close_pending(self) -> SearchNode | None:
+        """Finalise a search that was never summarised, if there is one; unjudged, it is no dead end."""
+        return None if self._observed is None else self._finalise(Memorize(self._observed.node_id, ""))
+
+    def _finalise(self, action: Memorize) -> SearchNode:
+        if self._observed is None:
+            raise ValueError("no search awaits a summary")
+        seen = self._observed
+        useful = [(seen.shown[mark.item - 1], mark) for mark in action.marks if mark.useful]
+        node = SearchNode(
+            id=seen.node_id,
+            parents=seen.parents,
+            query=seen.query,
+            summary=action.summary,
+            items=tuple(kept_item(each, mark) for each, mark in useful if each.hit.modality != "text"),
+            retrieved=seen.retrieved,
+            noted=tuple(each.hit.item_id for each, _ in useful if each.hit.modality == "text"),
+        )
+        self.noted |= set(node.noted)
+        self.graph = self.graph.add(node)
+        self._observed = None
+        self._rejections = 0
+        return node
+
+    def answer(self, action: Answer, *, forced: bool) -> AnswerNode:
+        """End the rollout with an answer whose parents are legal and in the graph."""
+        answer = AnswerNode(parents=action.parents, text=action.text)
+        self.graph = self.graph.finish(answer)
+        self.outcome = Outcome.FORCED if forced else Outcome.ANSWERED
+        return answer
+
+    def abstain(self) -> None:
+        """End the rollout without an answer."""
+        self.outcome = Outcome.ABSTAINED
+
+    def evidence(self) -> tuple[Evidence, ...]:
+        """Kept items that get pixels now, energies and grants freshly computed; the overdraft is counted."""
+        if self.allocation == "none":
+            return ()
+        omega = {} if self.allocation == "fixed" else energies(self.graph)
+        grants = allocate(
+            self.graph,
+            omega,
+            total_pixels=self.limits.total_pixels,
+            top_k=self.limits.kept_items,
+            min_pixels=self.limits.min_pixels,
+            mode=self.allocation,
+        )
+        evidence = gather_evidence(self.graph, grants, omega, self._titles)
+        costs = {(e.node_id, e.item_id): sum(i.width * i.height for i in e.images) for e in evidence}
+        self._count(overdrawn_images=sum(cost > grants[key] for key, cost in costs.items()))
+        return evidence
+
+    def _count(self, **increments: int) -> None:
+        totals = {name: getattr(self.counters, name) + by for name, by in increments.items()}
+        self.counters = replace(self.counters, **totals)
+
+
+def normalised(query: str) -> str:
+    """What makes two queries the same: their words in order, without case, punctuation and spacing."""
+    return " ".join(re.findall(r"\w+", query.casefold()))

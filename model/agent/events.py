@@ -1,0 +1,86 @@
+"""What happens in a rollout, as a stream of frozen records in the order of happening.
+
+Holds records only. The same stream feeds the command line, the viewer, evaluation and training; ``Finished``
+is always the last event and carries all that is stored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from memory_graph.graph import AnswerNode, MemoryGraph, SearchNode
+from model.agent.context import Shown
+from model.types import Completion, Message, Trajectory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The policy is about to be called."""
+
+    call: int  # from 1
+    messages: tuple[Message, ...]
+    forced: bool  # the turn in which only an answer is accepted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spoke:
+    """A piece of a reply that is being generated; only where streaming was asked for."""
+
+    call: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replied:
+    """The policy has replied."""
+
+    call: int
+    completion: Completion
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """The reply was no legal action; ``reason`` is what the policy is told, if it is asked again."""
+
+    call: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """A search was run, or refused as a repetition."""
+
+    node_id: str
+    parents: tuple[str, ...]
+    query: str
+    retrieved: tuple[str, ...]  # every item id found, in rank order
+    shown: tuple[Shown, ...]  # those that are new to the policy, in display order
+    repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    """A search node entered the graph."""
+
+    node: SearchNode
+    graph: MemoryGraph
+    by_answer: bool = False  # the policy answered without summarising it first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """The policy answered."""
+
+    answer: AnswerNode
+    forced: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """The rollout is over."""
+
+    trajectory: Trajectory
+
+
+Event: TypeAlias = Asked | Spoke | Replied | Rejected | Observed | Remembered | Answered | Finished

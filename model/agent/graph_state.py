@@ -1,0 +1,92 @@
+"""Where the kept items of a finished or running graph stand: energies, grants, and what a drawing says of them.
+
+Energies and grants are computed from the graph, exactly as the agent does for its next context. Which memory policies
+grant pixels at all is asked of the policies themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from memory_graph.budget import TOKEN_PIXELS, allocate
+from memory_graph.drawing.notes import ItemNote, NodeNote
+from memory_graph.energy import ItemKey, energies
+from memory_graph.graph import MemoryGraph, SearchNode, VisualItem
+from model.agent.limits import Limits
+from model.agent.memory.registry import MEMORIES, memory_policy
+from model.agent.prompts import FULL
+
+Thumbnail: TypeAlias = Callable[[str, float | None], str | None]
+"""Address of a small picture of an item, of the frame at a time of a clip; None for none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where every kept item and node of one graph stands."""
+
+    graph: MemoryGraph
+    energies: Mapping[ItemKey, float]
+    """Empty where the memory policy knows no energies."""
+    grants: Mapping[ItemKey, int]
+    """Pixels; an item without a grant is remembered and not shown."""
+    titles: Mapping[str, str]
+    """Of items, as far as they are known."""
+
+
+def allocation_of(memory: str) -> str | None:
+    """How the memory policy of that name grants pixels; None if it keeps no energies, or is not known."""
+    if memory not in MEMORIES:
+        return None
+    allocation = getattr(memory_policy(memory, profile=FULL), "allocation", None)
+    return allocation if allocation in ("energy", "equal", "fixed") else None
+
+
+def standing(
+    graph: MemoryGraph, *, limits: Limits, allocation: str | None, titles: Mapping[str, str]
+) -> Standing:
+    """Energies by Eq. 7 and grants by Eq. 8 within ``limits``."""
+    if allocation is None:
+        return Standing(graph=graph, energies={}, grants={}, titles=titles)
+    omega = energies(graph)
+    grants = allocate(
+        graph,
+        omega,
+        total_pixels=limits.total_pixels,
+        top_k=limits.kept_items,
+        min_pixels=limits.min_pixels,
+        mode=allocation,
+    )
+    return Standing(graph=graph, energies=omega, grants=grants, titles=titles)
+
+
+def no_thumbnail(item_id: str, time_s: float | None) -> None:
+    """For drawings without pictures."""
+
+
+def node_notes(stand: Standing, thumbnail: Thumbnail = no_thumbnail) -> dict[str, NodeNote]:
+    """What a drawing says beyond the graph."""
+    return {
+        node.id: NodeNote(items=tuple(_item_note(stand, node, item, thumbnail) for item in node.items))
+        for node in stand.graph.nodes
+        if node.items
+    }
+
+
+def _item_note(stand: Standing, node: SearchNode, item: VisualItem, thumbnail: Thumbnail) -> ItemNote:
+    key = (node.id, item.item_id)
+    pixels = stand.grants.get(key)
+    return ItemNote(
+        item_id=item.item_id,
+        title=stand.titles.get(item.item_id, ""),
+        modality=item.kind,
+        priority=item.priority,
+        energy=stand.energies.get(key),
+        pixels=pixels,
+        tokens=None if pixels is None else pixels // TOKEN_PIXELS,
+        width=item.width,
+        height=item.height,
+        thumbnail_href=thumbnail(item.item_id, item.timestamps[0] if item.timestamps else None),
+        timestamps=item.timestamps,
+    )

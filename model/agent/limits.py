@@ -1,0 +1,82 @@
+"""What one rollout may use: calls, pixels, tokens, text.
+
+Holds numbers and their checks only; ``environment.py`` and the memory policies apply them, and every policy gets the same ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one rollout may use. Pixels are those the model sees; 1,024 of them cost one visual token."""
+
+    calls: int = 20
+    """Model calls; the last one has to answer."""
+    re_asks: int = 2
+    """Rejected actions of one step that are answered with their error; the next one leads to the forced
+    answer.
+    """
+    top_k: int = 3
+    """Items a search returns."""
+    total_pixels: int = 5 * 256 * 1024
+    """S_total: all kept evidence together."""
+    kept_items: int = 5
+    """K: items of memory that are shown at most; a clip is one item."""
+    min_pixels: int = 64 * 1024
+    """A smaller grant is dropped and shared out again."""
+    observation_pixels: int = 256 * 1024
+    """One picture among search results."""
+    frame_pixels: int = 49 * 1024
+    """One frame of a clip among search results: 224 x 224."""
+    max_frames: int = 32
+    """Frames of a clip among search results."""
+    frames_per_s: float = 1.0
+    """Sampling rate of clips shorter than ``max_frames`` intervals."""
+    passage_chars: int = 6000
+    """Text shown of one search result, and the longest text state of the policies that keep one."""
+    context_tokens: int = 16_384
+    """Length of a rebuilt context, or of the history before the newest observation; what does not fit is left out in the
+    order of the memory policy. One observation and the replies to it come on top.
+    """
+    observation_tokens: int = 12_288
+    """Length of one observation; a longer one is shortened (``shortening.py``)."""
+    similarity: Callable[[str, str], float] | None = None
+    """How alike two queries are in meaning, up to 1; None compares their words only."""
+    same_query: float = 0.95
+    """Two queries at least so alike count as one."""
+
+    def __post_init__(self) -> None:
+        counts = (
+            self.calls,
+            self.top_k,
+            self.kept_items,
+            self.max_frames,
+            self.passage_chars,
+            self.context_tokens,
+            self.observation_tokens,
+        )
+        if min(counts) < 1:
+            raise ValueError(f"limits that count must be at least 1: {self}")
+        if self.re_asks < 0 or self.min_pixels < 0 or self.frames_per_s <= 0 or not 0 < self.same_query <= 1:
+            raise ValueError(f"limits out of range: {self}")
+        if min(self.total_pixels, self.observation_pixels, self.frame_pixels) < 1024:
+            raise ValueError(f"a pixel limit below one visual token (1,024 px) shows nothing: {self}")
+
+
+MINIATURE_LIMITS = Limits(
+    calls=10,
+    total_pixels=5 * 16 * 1024,
+    min_pixels=4 * 1024,
+    observation_pixels=16 * 1024,
+    frame_pixels=4 * 1024,
+    max_frames=4,
+    passage_chars=600,
+    context_tokens=2048,
+    observation_tokens=2048,
+)
+
+BY_PROFILE = {"compact": MINIATURE_LIMITS, "full": Limits()}
+"""By the name of the prompts (``model.agent.prompts.PROFILES``)."""

@@ -1,0 +1,198 @@
+"""The agent loop: one rollout of one question as a stream of events.
+
+The same loop serves a user's question, evaluation and RL rollouts. It calls the policy, reads replies,
+re-asks, forces the final answer and cuts the calls into segments; what a context holds is decided by the
+memory policy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+
+from memory_graph.actions import Answer, Search
+from memory_graph.parsing import ActionError, Legal
+from model.agent.context import readable, reply_turn
+from model.agent.environment import Environment, Limits
+from model.agent.events import Answered, Asked, Event, Finished, Rejected, Remembered, Replied, Spoke
+from model.agent.memory import MemoryPolicy, Session
+from model.protocols import Policy, Retriever, StreamingPolicy
+from model.types import Call, Completion, Message, Sampling, Segment, Task, Trajectory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent:
+    """A policy, a retriever and a way to remember; stateless, so it runs any number of rollouts at once."""
+
+    policy: Policy
+    retriever: Retriever
+    memory: MemoryPolicy
+    limits: Limits = field(default_factory=Limits)
+    sampling: Sampling = field(default_factory=Sampling)
+
+    async def run(self, task: Task, *, seed: int | None = None) -> Trajectory:
+        """The trajectory of one rollout; errors of policy and retriever come through as they are."""
+        async for event in self.events(task, seed=seed):
+            if isinstance(event, Finished):
+                return event.trajectory
+        raise AssertionError("a rollout ends with Finished")
+
+    async def events(
+        self, task: Task, *, seed: int | None = None, stream: bool = False
+    ) -> AsyncGenerator[Event]:
+        """What happens, as it happens; the last event is ``Finished``.
+
+        ``seed`` makes the draws of this rollout reproducible; without it ``sampling.seed`` is used, or none.
+        ``stream`` adds ``Spoke`` events where the policy can stream.
+        """
+        session = self.memory.open(task, self.retriever, self.limits)
+        ledger = Ledger()
+        for event in await session.begin():
+            ledger.hear(event)
+            yield event
+        while session.environment.outcome is None:
+            asked = self._ask(session)
+            yield asked
+            sampling = replace(self.sampling, seed=call_seed(seed, asked.call, default=self.sampling.seed))
+            completion: Completion | None = None
+            # closed at once when whoever listens leaves, so that the request is cancelled, not merely forgotten
+            async with aclosing(self._replies(asked.messages, sampling, task, stream=stream)) as pieces:
+                async for piece in pieces:
+                    if isinstance(piece, Completion):
+                        completion = piece
+                    else:
+                        yield Spoke(call=asked.call, text=piece)
+            assert completion is not None, "a reply ends with its completion"
+            session.environment.count_call(asked.messages, completion)
+            ledger.record(asked.messages, completion)
+            yield Replied(call=asked.call, completion=completion)
+            for event in await _settle(session, completion, asked):
+                ledger.hear(event)
+                yield event
+        yield Finished(trajectory=self.trajectory(session.environment, ledger.close()))
+
+    async def _replies(
+        self, messages: Sequence[Message], sampling: Sampling, task: Task, *, stream: bool
+    ) -> AsyncGenerator[str | Completion]:
+        """The reply, in pieces first if it is to be streamed and can be; the completion is last."""
+        if stream and isinstance(self.policy, StreamingPolicy):
+            async with aclosing(self.policy.stream(messages, sampling=sampling, task=task)) as pieces:
+                async for piece in pieces:
+                    yield piece
+        else:
+            yield await self.policy.complete(messages, sampling=sampling, task=task)
+
+    def _ask(self, session: Session) -> Asked:
+        environment = session.environment
+        forced = environment.must_answer or session.must_answer
+        return Asked(
+            call=environment.counters.model_calls + 1, messages=session.messages(forced=forced), forced=forced
+        )
+
+    def trajectory(self, environment: Environment, segments: tuple[Segment, ...]) -> Trajectory:
+        """The record of a rollout whose ``environment`` has come to an outcome."""
+        answer, outcome = environment.graph.answer, environment.outcome
+        assert outcome is not None, "the loop ends with an outcome"
+        return Trajectory(
+            task=environment.task,
+            graph=environment.graph,
+            segments=segments,
+            outcome=outcome,
+            answer="" if answer is None else answer.text,
+            policy=self.policy.fingerprint,
+            memory=self.memory.name,
+            index=self.retriever.fingerprint,
+            counters=environment.counters,
+        )
+
+
+class Ledger:
+    """Cuts the calls of one rollout into segments: one a search node, and the terminal one."""
+
+    def __init__(self) -> None:
+        self._open: list[Call] = []
+        self._segments: list[Segment] = []
+
+    def record(self, messages: Sequence[Message], completion: Completion) -> None:
+        """Add a call and what it was shown to the open segment."""
+        self._open.append(
+            Call(
+                prompt_ids=completion.prompt_ids,
+                token_ids=completion.token_ids,
+                logprobs=completion.logprobs,
+                images=completion.images,
+                text=completion.text,
+                turns=readable(messages),
+                prompt_tokens=completion.prompt_tokens,
+                completion_tokens=completion.completion_tokens,
+            )
+        )
+
+    def hear(self, event: Event) -> None:
+        """Close the segment of a node that entered the graph; note that the last reply was refused.
+
+        A call that answered instead of summarising the node belongs to the terminal segment.
+        """
+        if isinstance(event, Rejected):
+            self._open[-1] = replace(self._open[-1], rejected=True)
+        if not isinstance(event, Remembered):
+            return
+        kept = [self._open.pop()] if event.by_answer else []
+        self._segments.append(Segment(node_id=event.node.id, calls=tuple(self._open)))
+        self._open = kept
+
+    def close(self) -> tuple[Segment, ...]:
+        """All segments; the terminal one is last."""
+        return (*self._segments, Segment(node_id=None, calls=tuple(self._open)))
+
+
+async def _settle(session: Session, completion: Completion, asked: Asked) -> tuple[Event, ...]:
+    """Apply one reply to the session."""
+    reply = reply_turn(completion)
+    try:
+        legal = session.environment.read(completion.text)
+    except ActionError as error:
+        return _refuse(session, completion, asked, str(error))
+    if isinstance(legal.action, Answer):
+        return _answer(session.environment, legal, asked)
+    if asked.forced:
+        return _refuse(session, completion, asked, "Only an answer is accepted now.")
+    if isinstance(legal.action, Search):
+        return await session.search(reply, legal.action)
+    return await session.memorize(reply, legal.action)
+
+
+def _refuse(session: Session, completion: Completion, asked: Asked, reason: str) -> tuple[Event, ...]:
+    rejected = Rejected(call=asked.call, reason=reason)
+    if not asked.forced:
+        session.reject(reply_turn(completion), reason)
+        return (rejected,)
+    closed = _close_pending(session.environment)
+    session.environment.abstain()
+    return (rejected, *closed)
+
+
+def _answer(environment: Environment, legal: Legal, asked: Asked) -> tuple[Event, ...]:
+    assert isinstance(legal.action, Answer)
+    closed = _close_pending(environment)
+    answer = environment.answer(legal.action, forced=asked.forced)
+    return (*closed, Answered(answer=answer, forced=asked.forced))
+
+
+def _close_pending(environment: Environment) -> tuple[Event, ...]:
+    node = environment.close_pending()
+    return () if node is None else (Remembered(node=node, graph=environment.graph, by_answer=True),)
+
+
+def call_seed(seed: int | None, call: int, *, default: int | None = None) -> int | None:
+    """A seed of its own for each call of a rollout, so that calls do not repeat each other's draws."""
+    base = default if seed is None else seed
+    return None if base is None else derived_seed(base, call)
+
+
+def derived_seed(*parts: int | str) -> int:
+    """A 63-bit seed from numbers and names; equal parts give equal seeds on every machine."""
+    text = "\x1f".join(map(str, parts)).encode()
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") >> 1

@@ -1,0 +1,96 @@
+"""VimRAG: the context is rebuilt from the memory graph each cycle (arXiv 2602.12735).
+
+Shown are the instruction, the question, the linearised graph in creation order, and the kept visual items under their node
+ids, at the sizes their energies buy. When that is too long, kept items go: the lowest energy first, the oldest among
+equals; graph and question never.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from memory_graph.graph import MemoryGraph, SearchNode
+from model.agent.context import Evidence, Shown, TokenCounter, estimate_tokens, fit, state_parts
+from model.agent.environment import Environment
+from model.agent.events import Observed
+from model.agent.limits import Limits
+from model.agent.memory.cycle import CycleSession
+from model.agent.memory.observation import Observing
+from model.agent.prompts import FULL, Profile
+from model.protocols import Retriever
+from model.types import Message, Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vimrag:
+    """The memory of the paper and its ablations.
+
+    ``allocation``: "energy" at inference, "fixed" in training; "equal" and "none" (text summaries only) are
+    the ablations.
+    """
+
+    profile: Profile = FULL
+    allocation: str = "energy"
+    count_tokens: TokenCounter = estimate_tokens
+    name: str = "vimrag"
+
+    def __post_init__(self) -> None:
+        if self.allocation not in ("energy", "equal", "fixed", "none"):
+            raise ValueError(f"allocation must be energy, equal, fixed or none, got {self.allocation!r}")
+
+    def open(self, task: Task, retriever: Retriever, limits: Limits) -> CycleSession:
+        """The session of one rollout."""
+        return self.recall(task, retriever, limits, MemoryGraph(question=task.question))
+
+    def recall(self, task: Task, retriever: Retriever, limits: Limits, graph: MemoryGraph) -> CycleSession:
+        """A session that goes on from an unanswered graph; items are called by their ids, as it holds no titles."""
+        environment = Environment(task, retriever, limits, allocation=self.allocation)
+        environment.graph = graph
+        environment.noted = frozenset(item for node in graph.nodes for item in node.noted)
+        observing = Observing(profile=self.profile, limits=limits, count=self.count_tokens)
+        contents = GraphContents(self, environment)
+        contents.refresh()
+        return CycleSession(environment, contents, observing)
+
+
+class GraphContents:
+    """The graph with what is kept in it, freshly granted."""
+
+    def __init__(self, policy: Vimrag, environment: Environment) -> None:
+        self._policy, self._environment = policy, environment
+        self._evidence: tuple[Evidence, ...] = ()
+
+    def display(self, shown: tuple[Shown, ...]) -> tuple[Shown, ...]:
+        """All of it."""
+        return shown
+
+    def known(self) -> frozenset[str]:
+        """What the context already holds: visible evidence, and texts whose content is in a summary."""
+        return frozenset(each.item_id for each in self._evidence) | self._environment.noted
+
+    def wording(self, summary: str) -> str:
+        """As it was given."""
+        return summary
+
+    def remember(self, observed: Observed, node: SearchNode) -> None:
+        """Recompute energies and grants."""
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Grant pixels anew to what the graph keeps."""
+        self._evidence = fit(
+            self._context,
+            self._environment.evidence(),
+            max_tokens=self._environment.limits.context_tokens,
+            count=self._policy.count_tokens,
+        )
+
+    def rebuilt(self) -> tuple[Message, ...]:
+        """Instruction, question, graph, evidence."""
+        return self._context(self._evidence)
+
+    def _context(self, evidence: tuple[Evidence, ...]) -> tuple[Message, ...]:
+        profile, environment = self._policy.profile, self._environment
+        system = profile.system_summaries if self._policy.allocation == "none" else profile.system
+        parts = state_parts(profile, environment.task, environment.graph, evidence)
+        return (Message(role="system", parts=(system,)), Message(role="user", parts=parts))

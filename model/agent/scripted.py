@@ -1,0 +1,63 @@
+"""A policy that says prepared texts and a retriever that finds prepared hits, for tests and demonstrations.
+
+Neither looks at anything but the call number and the query.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from memory_graph.actions import Action, render
+from model.types import Completion, Hit, ImageRef, Message, Sampling, Task
+
+
+class ScriptedPolicy:
+    """Replies to the n-th call about a question with its n-th text, and keeps what it was shown.
+
+    Args:
+        script: texts or actions in order, for any question; or one such sequence per task id.
+    """
+
+    def __init__(self, script: Sequence[str | Action] | Mapping[str, Sequence[str | Action]]) -> None:
+        self._script = script
+        self._said: dict[str, int] = {}
+        self.prompts: list[tuple[Message, ...]] = []
+        self.samplings: list[Sampling] = []
+
+    @property
+    def fingerprint(self) -> str:
+        """Scripts have no weights."""
+        return "scripted"
+
+    async def complete(self, messages: Sequence[Message], *, sampling: Sampling, task: Task) -> Completion:
+        """The next text. Raises ``ValueError`` when the script is used up."""
+        lines = self._script[task.id] if isinstance(self._script, Mapping) else self._script
+        place = self._said.get(task.id, 0)
+        if place >= len(lines):
+            raise ValueError(
+                f"the script for {task.id!r} has {len(lines)} replies, another one was asked for"
+            )
+        self._said[task.id] = place + 1
+        self.prompts.append(tuple(messages))
+        self.samplings.append(sampling)
+        line = lines[place]
+        images = tuple(part for message in messages for part in message.parts if isinstance(part, ImageRef))
+        return Completion(text=line if isinstance(line, str) else render(line), images=images)
+
+
+class ScriptedRetriever:
+    """Finds what it was told a query finds; nothing for any other query. Keeps the queries."""
+
+    def __init__(self, found: Mapping[str, Sequence[Hit]]) -> None:
+        self._found = found
+        self.queries: list[str] = []
+
+    @property
+    def fingerprint(self) -> str:
+        """Scripts have no index."""
+        return "scripted"
+
+    async def search(self, query: str, *, top_k: int) -> list[Hit]:
+        """The first ``top_k`` prepared hits."""
+        self.queries.append(query)
+        return list(self._found.get(query, ()))[:top_k]

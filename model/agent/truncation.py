@@ -1,0 +1,62 @@
+"""What goes when one observation is too long: passage texts first, then frames of clips, then whole pictures.
+
+Pure functions; the order in which older things leave a context belongs to each memory policy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from model.agent.context import ContextTooLong, Shown, excerpt
+from model.agent.display import with_frames
+
+MIN_PASSAGE_CHARS = 100  # below that a passage says nothing; frames go instead
+
+
+def shortened(
+    shown: Sequence[Shown], length: Callable[[tuple[Shown, ...]], int], *, max_tokens: int
+) -> tuple[Shown, ...]:
+    """The results with as little left out as makes ``length`` of them at most ``max_tokens``.
+
+    In this order: every text is cut to a half, a quarter, ... of the longest, down to ``MIN_PASSAGE_CHARS``; every clip keeps
+    half its frames, a quarter, ... down to one; pictures go, the last result's first. Titles and places stay, so a
+    mark means the same item however short its view.
+
+    Raises:
+        ContextTooLong: if the titles alone are too long.
+    """
+    tokens = 0
+    for view in shorter_views(shown):
+        tokens = length(view)
+        if tokens <= max_tokens:
+            return view
+    raise ContextTooLong(f"the titles of one observation need {tokens} tokens, {max_tokens} are left for it")
+
+
+def shorter_views(shown: Sequence[Shown]) -> Iterator[tuple[Shown, ...]]:
+    """The results as they are, then ever shorter, the last view without pictures."""
+    view = tuple(shown)
+    yield view
+    chars = max((len(each.hit.text) for each in view), default=0)
+    while chars > MIN_PASSAGE_CHARS:
+        chars = max(chars // 2, MIN_PASSAGE_CHARS)
+        view = tuple(_cut(each, chars) for each in view)
+        yield view
+    while any(len(each.images) > 1 for each in view):
+        view = tuple(_half_the_frames(each) for each in view)
+        yield view
+    for place in reversed(range(len(view))):
+        if view[place].images:
+            view = (*view[:place], replace(view[place], images=(), interval_s=0.0), *view[place + 1 :])
+            yield view
+
+
+def _cut(each: Shown, chars: int) -> Shown:
+    if len(each.hit.text) <= chars:
+        return each
+    return replace(each, hit=replace(each.hit, text=excerpt(each.hit.text, chars)))
+
+
+def _half_the_frames(each: Shown) -> Shown:
+    return with_frames(each, len(each.images) // 2) if len(each.images) > 1 else each

@@ -1,0 +1,1 @@
+"""Supervised learning before reinforcement learning: demonstrations, stages, rejection sampling."""

@@ -1,0 +1,284 @@
+"""A scripted policy that knows the gold steps, and the noise that makes its demonstrations lifelike.
+
+It plays through the same agent loop, retriever and limits as any policy, so a demonstration is an ordinary trajectory. The
+plan of a question comes from whoever invented it (the miniature); the oracle itself sees only what retrieval returns. A
+share of its steps is deliberately useless: dead ends, repeated queries and over-broad ones. In real trajectories about 80 % of
+the steps are noise (arXiv 2602.12735, third pilot study). A share of its replies is said wrongly first, as ``mistakes.py``
+has it, and rightly once the environment's error was heard.
+
+It plays every memory policy: what differs is whether it summarises, what a summary holds, what it can name as parents,
+and what it may still see of earlier results. Policies that answer once it answers rightly if the results hold all gold.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+
+from memory_graph.actions import Answer, Mark, Memorize, Search, render
+from memory_graph.graph import ROOT
+from memory_graph.parsing import parse
+from model.agent.context import excerpt, headline
+from model.agent.memory.registry import MEMORIES
+from model.agent.memory.universalrag import ROUTES
+from model.imitation.demonstrated import demonstrated
+from model.imitation.gold_plan import Hop, Noise, Plan, route_of
+from model.imitation.mistakes import drawn_mistake
+from model.policies.chat_template import Encoder
+from model.protocols import Retriever
+from model.types import Completion, Hit, ImageRef, Message, Sampling, Task
+
+__all__ = ["NOT_ANSWERABLE", "Conduct", "Hop", "Noise", "Oracle", "Plan", "Recall", "Stage", "route_of"]
+
+NOT_ANSWERABLE = "Not answerable"
+NOTHING_FOUND = "Nothing found."
+GOLD_PRIORITY, OTHER_PRIORITY = 5, 1
+TELLING_CHARS = 40  # of a text, enough to tell results of equal title apart
+
+
+class Stage(StrEnum):
+    """What the oracle says next."""
+
+    SEARCH = "search"
+    NOTE = "note"
+
+
+class Conduct(StrEnum):
+    """How a memory policy is played."""
+
+    GRAPH = "graph"  # a summary of each search; any node can be a parent
+    STATE = "state"  # a summary of all that was found; only the last node can be named
+    HISTORY = "history"  # no summary
+    SINGLE = "single"  # one answer
+    ROUTED = "routed"  # a place to look, then one answer
+
+
+class Recall(StrEnum):
+    """Which earlier results are in memory, so that they are not shown again."""
+
+    USEFUL = "useful"
+    ALL = "all"
+    LAST = "last"
+    NONE = "none"
+
+
+_CONDUCT = {
+    "react": Conduct.HISTORY,
+    "mem1": Conduct.STATE,
+    "memagent": Conduct.STATE,
+    "closed_book": Conduct.SINGLE,
+    "vanilla": Conduct.SINGLE,
+    "videorag": Conduct.SINGLE,
+    "universalrag": Conduct.ROUTED,
+}
+_RECALL = {
+    "react": Recall.ALL,
+    "raw_visual": Recall.ALL,
+    "precaption": Recall.ALL,
+    "mem1": Recall.LAST,
+    "memagent": Recall.NONE,
+}
+
+
+class Oracle:
+    """Policy and retriever of ONE rollout of one question; single use.
+
+    Give it to the agent loop in both roles: as retriever it passes searches on and remembers the hits, as policy it
+    plays its plan over what they were. ``memory`` is the name of the memory policy that it plays under.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        retriever: Retriever,
+        encoder: Encoder | None = None,
+        *,
+        noise: Noise,
+        rng: random.Random,
+        memory: str = "vimrag",
+    ) -> None:
+        if memory not in MEMORIES:
+            raise ValueError(f"unknown memory policy {memory!r}; known: {', '.join(MEMORIES)}")
+        self._plan, self._retriever, self._encoder = plan, retriever, encoder
+        self._noise, self._rng = noise, rng
+        self._conduct = _CONDUCT.get(memory, Conduct.GRAPH)
+        self._recall = _RECALL.get(memory, Recall.USEFUL)
+        self._hits: list[Hit] = []
+        self._searched = False
+        self._in_memory: frozenset[str] = frozenset()
+        self._found: dict[int, str] = {}  # hop -> id of the node that found it
+        self._wording: dict[int, int] = {}  # hop -> wordings already tried
+        self._asked: list[str] = []
+        self._hop: int | None = None  # hop of the pending search; None for a useless one
+        self._stage = Stage.SEARCH
+        self._nodes = 0
+        self._due: str | None = None  # what was meant by a reply that was said wrongly
+
+    @property
+    def fingerprint(self) -> str:
+        """The oracle has no weights: its retriever is what its behaviour depends on."""
+        return f"oracle:{self._retriever.fingerprint}"
+
+    async def search(self, query: str, *, top_k: int) -> list[Hit]:
+        """Pass the search on and remember what it found."""
+        hits = await self._retriever.search(query, top_k=top_k)
+        self._searched = True
+        # the policy takes what is of its route; nothing else can be among what is shown
+        self._hits = ROUTES[route_of(self._plan)](hits) if self._conduct is Conduct.ROUTED else hits
+        return hits
+
+    async def complete(self, messages: Sequence[Message], *, sampling: Sampling, task: Task) -> Completion:
+        """The next scripted action; ``sampling`` is ignored."""
+        text = self._said(messages)
+        images = tuple(part for message in messages for part in message.parts if isinstance(part, ImageRef))
+        if self._encoder is None:
+            return Completion(text=text, images=images)
+        return demonstrated(self._encoder, messages, text)
+
+    def _said(self, messages: Sequence[Message]) -> str:
+        """What was meant; sometimes a mistake first, never where it would end the rollout."""
+        forced = _is_forced(messages)
+        meant, self._due = self._due, None
+        if meant is not None and not forced:
+            return meant
+        text = self._next(messages)
+        if forced or not self._noise.repair or self._rng.random() >= self._noise.repair:
+            return text
+        self._due = text
+        return drawn_mistake(parse(text).action, self._rng, routing=self._conduct is Conduct.ROUTED)
+
+    def _next(self, messages: Sequence[Message]) -> str:
+        heard, forced = _text(messages[-1]), _is_forced(messages)
+        if self._conduct is Conduct.SINGLE or (self._conduct is Conduct.ROUTED and forced):
+            return self._answer_once(heard)
+        if self._conduct is Conduct.ROUTED:
+            return render(Search(id="n1", parents=(ROOT,), query=route_of(self._plan)))
+        if self._conduct is Conduct.HISTORY and self._stage is Stage.NOTE:
+            self._stage = Stage.SEARCH
+            self._judge(heard)
+        if forced:
+            return self._answer()
+        if self._stage is Stage.NOTE:
+            self._stage = Stage.SEARCH
+            return self._note(heard)
+        wanted = self._next_hop()
+        return self._answer() if wanted is None else self._search(wanted)
+
+    def _next_hop(self) -> int | None:
+        """The first hop that is not found, not given up and whose dependencies are found."""
+        for number, hop in enumerate(self._plan.hops):
+            ready = all(parent in self._found for parent in hop.depends)
+            if number not in self._found and ready and self._wording.get(number, 0) < len(hop.queries):
+                return number
+        return None
+
+    def _search(self, wanted: int) -> str:
+        hop = self._plan.hops[wanted]
+        query, self._hop = self._useless_query(hop), None
+        if query is None:
+            query, self._hop = hop.queries[self._wording.get(wanted, 0)], wanted
+            self._wording[wanted] = self._wording.get(wanted, 0) + 1
+        self._asked.append(query)
+        parents = self._parents(tuple(self._found[parent] for parent in hop.depends))
+        self._nodes += 1
+        self._stage = Stage.NOTE
+        return render(Search(id=f"n{self._nodes}", parents=parents, query=query))
+
+    def _useless_query(self, hop: Hop) -> str | None:
+        draw, noise = self._rng.random(), self._noise
+        if draw < noise.dead_end and noise.distractions:
+            return self._rng.choice(noise.distractions)
+        if noise.dead_end <= draw < noise.dead_end + noise.repeat and self._asked:
+            return self._asked[-1]
+        if noise.dead_end + noise.repeat <= draw < noise.dead_end + noise.repeat + noise.broad:
+            return " ".join(hop.queries[0].split()[:2])
+        return None
+
+    def _parents(self, wanted: tuple[str, ...]) -> tuple[str, ...]:
+        """The nodes that are to be rested on, or the last one where no other can be named."""
+        if self._conduct is Conduct.STATE:
+            return (f"n{self._nodes}",) if self._nodes else (ROOT,)
+        return wanted or (ROOT,)
+
+    def _judge(self, observation: str) -> tuple[Mark, ...]:
+        """Marks of what is shown; takes note of the hop it completes and of what stays in memory."""
+        hop = None if self._hop is None else self._plan.hops[self._hop]
+        shown = self._shown(observation)
+        gold = frozenset() if hop is None else hop.gold
+        if self._hop is not None and gold <= {hit.item_id for hit in shown} | self._in_memory:
+            self._found[self._hop] = f"n{self._nodes}"
+        self._in_memory = self._kept(shown, gold)
+        return tuple(
+            Mark(
+                item=place,
+                useful=hit.item_id in gold,
+                priority=GOLD_PRIORITY if hit.item_id in gold else OTHER_PRIORITY,
+                timestamps=hop.timestamps if hop and hit.item_id in gold and hit.modality == "video" else (),
+            )
+            for place, hit in enumerate(shown, start=1)
+        )
+
+    def _kept(self, shown: Sequence[Hit], gold: frozenset[str]) -> frozenset[str]:
+        ids = frozenset(hit.item_id for hit in shown)
+        if self._recall is Recall.NONE:
+            return frozenset()
+        if self._recall is Recall.LAST:
+            return ids
+        return self._in_memory | (ids if self._recall is Recall.ALL else ids & gold)
+
+    def _note(self, observation: str) -> str:
+        marks = self._judge(observation)
+        return render(Memorize(id=f"n{self._nodes}", summary=self._summary(), marks=marks))
+
+    def _summary(self) -> str:
+        """What the last search found, or, for a state, all that was found so far."""
+        if self._conduct is Conduct.STATE:
+            facts = [self._plan.hops[number].summary for number in sorted(self._found)]
+            return " ".join(facts) or NOTHING_FOUND
+        found = self._hop is not None and self._hop in self._found
+        return self._plan.hops[self._hop].summary if self._hop is not None and found else NOTHING_FOUND
+
+    def _shown(self, observation: str) -> list[Hit]:
+        """The hits that the environment displayed, in display order: those already in memory are left out."""
+        lines = re.findall(r"\n\[\d+\] ([^\n]*)", observation)
+        shown, rest = [], list(self._hits)
+        for line in lines:
+            match = _named_in(line, rest)
+            if match is not None:
+                rest.remove(match)
+                shown.append(match)
+        return shown
+
+    def _answer(self) -> str:
+        complete = len(self._found) == len(self._plan.hops)
+        leaves = set(self._found) - {parent for hop in self._plan.hops for parent in hop.depends}
+        parents = self._parents(tuple(self._found[number] for number in sorted(leaves)))
+        return render(Answer(parents=parents, text=self._plan.answer if complete else NOT_ANSWERABLE))
+
+    def _answer_once(self, observation: str) -> str:
+        """The answer if all gold is shown at once."""
+        shown = {hit.item_id for hit in self._shown(observation)}
+        complete = all(hop.gold <= shown for hop in self._plan.hops)
+        parents = ("n1",) if self._searched else (ROOT,)
+        return render(Answer(parents=parents, text=self._plan.answer if complete else NOT_ANSWERABLE))
+
+
+def _named_in(line: str, hits: Iterable[Hit]) -> Hit | None:
+    """The hit that a line of an observation shows: by its title, then by the beginning of its text; the better rank wins."""
+    named = [hit for hit in hits if line.startswith(headline(hit.title, ""))]
+    return max(named, key=lambda hit: (_agrees(line, hit), len(hit.title)), default=None)
+
+
+def _agrees(line: str, hit: Hit) -> bool:
+    title, text = headline(hit.title, ""), excerpt(hit.text, TELLING_CHARS)
+    return line.startswith(f"{title}: {text}"[: len(title) + 2 + TELLING_CHARS] if text else title)
+
+
+def _is_forced(messages: Sequence[Message]) -> bool:
+    return _text(messages[-1]).endswith("Answer now.")
+
+
+def _text(message: Message) -> str:
+    return "".join(part for part in message.parts if isinstance(part, str))

@@ -1,0 +1,85 @@
+"""Supervised learning on token sequences with pictures: the cold start and the stages before it.
+
+Holds the example record, the loss at the learnt positions only, and one optimiser step. What is learnt in which order is
+``tiny/curriculum.py``; reinforcement learning is ``trainer.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from transformers import Qwen3VLForConditionalGeneration
+
+from model.policies.chat_template import PixelBatch, collate
+
+
+class Example(NamedTuple):
+    """One sequence. ``learn[i]`` marks token ``ids[i]`` as one to be predicted."""
+
+    ids: tuple[int, ...]
+    learn: tuple[bool, ...]
+    pixels: PixelBatch
+
+
+class Scores(NamedTuple):
+    """Loss (nats per learnt token), and the shares of learnt tokens, and of whole learnt spans, that are the most likely ones."""
+
+    loss: Tensor
+    token_accuracy: float
+    span_accuracy: float
+
+
+def _spans(learn: Sequence[bool]) -> list[int]:
+    """Index of the learnt run that each learnt position belongs to."""
+    runs, previous = [], False
+    current = -1
+    for flag in learn:
+        current += flag and not previous
+        if flag:
+            runs.append(current)
+        previous = flag
+    return runs
+
+
+def score(
+    model: Qwen3VLForConditionalGeneration, examples: Sequence[Example], *, pad_id: int, image_id: int
+) -> Scores:
+    """Mean negative log-likelihood over all learnt tokens of B examples; logits exist at learnt positions only."""
+    inputs = collate(
+        [e.ids for e in examples], [e.pixels for e in examples], pad_id=pad_id, image_id=image_id
+    )
+    hidden_BLD = model.model(**inputs).last_hidden_state
+    width = hidden_BLD.shape[1]
+    learn_BL = torch.tensor([[*e.learn, *([False] * (width - len(e.learn)))] for e in examples])
+    rows_N, columns_N = learn_BL.nonzero(as_tuple=True)
+    logits_NV = model.lm_head(hidden_BLD[rows_N, columns_N - 1])
+    targets_N = inputs["input_ids"][rows_N, columns_N]
+    loss = nn.functional.cross_entropy(logits_NV.float(), targets_N)
+    hits_N = (logits_NV.argmax(dim=-1) == targets_N).tolist()
+    correct: dict[tuple[int, int], bool] = {}
+    positions = [(row, span) for row, e in enumerate(examples) for span in _spans(e.learn)]
+    for position, hit in zip(positions, hits_N, strict=True):
+        correct[position] = correct.get(position, True) and hit
+    return Scores(loss, sum(hits_N) / len(hits_N), sum(correct.values()) / len(correct))
+
+
+def step(
+    model: Qwen3VLForConditionalGeneration,
+    optimizer: torch.optim.Optimizer,
+    examples: Sequence[Example],
+    *,
+    pad_id: int,
+    image_id: int,
+    max_norm: float = 1.0,
+) -> Scores:
+    """One optimiser step on ``examples``; the returned loss is detached."""
+    model.train()
+    optimizer.zero_grad(set_to_none=True)
+    scores = score(model, examples, pad_id=pad_id, image_id=image_id)
+    scores.loss.backward()
+    nn.utils.clip_grad_norm_(model.parameters(), max_norm)
+    optimizer.step()
+    return scores._replace(loss=scores.loss.detach())

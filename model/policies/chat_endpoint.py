@@ -1,0 +1,133 @@
+"""What this package needs of a chat server, and how a conversation is put for one.
+
+Holds the Protocols of the client (``infra`` satisfies them), the request record, and the JSON of messages. Pictures are put
+into it by ``endpoint_policy.py``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from model.types import ImageRef, Message
+
+ChatMessage = dict[str, Any]
+
+
+class Reply(Protocol):
+    """What a server said."""
+
+    @property
+    def text(self) -> str:
+        """Reasoning that the server keeps apart stands in front, between ``<think>`` and ``</think>``."""
+        ...
+
+    @property
+    def finish_reason(self) -> str:
+        """``stop`` or ``length``."""
+        ...
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Tokens of the prompt, pictures included."""
+        ...
+
+    @property
+    def completion_tokens(self) -> int:
+        """Tokens of the reply, reasoning included."""
+        ...
+
+    @property
+    def model(self) -> str:
+        """The model as the server calls it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """How a reply is drawn."""
+
+    temperature: float
+    top_p: float
+    max_tokens: int
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+
+
+class CompletingEndpoint(Protocol):
+    """A client of one served model that gives whole replies; it limits, retries and counts by itself."""
+
+    async def complete(self, messages: Sequence[Mapping[str, Any]], request: Drawing) -> Reply:
+        """The whole reply."""
+        ...
+
+
+class ChatEndpoint(CompletingEndpoint, Protocol):
+    """One that streams as well."""
+
+    def stream(self, messages: Sequence[Mapping[str, Any]], request: Drawing) -> AsyncGenerator[str | Reply]:
+        """Pieces of the reply's text, then the reply."""
+        ...
+
+
+# What chat templates of Qwen, Llama, Mistral, Gemma, Phi, DeepSeek, InternVL and LLaVA use to open and close turns and to
+# place pictures. A server tokenises the rendered template as a whole, so these strings inside a passage would be control
+# tokens: a page of the corpus could speak as the system.
+_CONTROL = re.compile(
+    r"<(?=[|\uff5c])|<(?=/?(?:s|bos|eos|pad|unk|image|video|audio|img|img_context|image_soft_token)>)"
+    r"|<(?=(?:start|end)_of_(?:turn|image)>)|<(?=<?/?sys>>)"
+    r"|\[(?=/?(?:inst|system_prompt|available_tools|tool_calls|tool_results|tool_content|img|img_break|img_end)\])",
+    re.IGNORECASE,
+)
+_THOUGHT = re.compile(r"\A\s*<think>.*?</think>\s*", re.DOTALL)
+_NOTHING = "(no reply)"  # some servers refuse an empty turn
+
+
+def harmless(text: str) -> str:
+    """The text with a space after the first character of whatever a chat template could take for a control token."""
+    return _CONTROL.sub(lambda found: found.group() + " ", text)
+
+
+def chat_messages(messages: Sequence[Message], pictures: Mapping[ImageRef, str]) -> list[ChatMessage]:
+    """The conversation as the protocol's JSON; ``pictures`` holds a data URI for each picture in it.
+
+    The agent's ``tool`` turns become user turns, since no server is asked for native tool calls, and neighbouring turns of
+    one role become one, since many templates want the roles to alternate. A turn without pictures is a plain text, which
+    every server takes. Reasoning is left out of earlier assistant turns: the models that write it are not to be shown it.
+    """
+    turns: list[tuple[str, list[str | ImageRef]]] = []
+    for message in messages:
+        role = "user" if message.role == "tool" else message.role
+        parts = [_without_thought(part) if role == "assistant" else part for part in message.parts]
+        if turns and turns[-1][0] == role:
+            turns[-1][1].extend(("\n\n", *parts))
+        else:
+            turns.append((role, parts))
+    return [{"role": role, "content": _content(parts, pictures)} for role, parts in turns]
+
+
+def thoughtless(text: str) -> str:
+    """A reply without the reasoning in front of it."""
+    return _THOUGHT.sub("", text)
+
+
+def _without_thought(part: str | ImageRef) -> str | ImageRef:
+    return thoughtless(part) if isinstance(part, str) else part
+
+
+def _content(parts: Sequence[str | ImageRef], pictures: Mapping[ImageRef, str]) -> str | list[ChatMessage]:
+    content: list[ChatMessage] = []
+    text = ""
+    for part in parts:
+        if isinstance(part, str):
+            text += part
+            continue
+        if text:
+            content.append({"type": "text", "text": harmless(text)})
+        content.append({"type": "image_url", "image_url": {"url": pictures[part]}})
+        text = ""
+    if not content:
+        return harmless(text) if text.strip() else _NOTHING
+    return [*content, {"type": "text", "text": harmless(text)}] if text else content

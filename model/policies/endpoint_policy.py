@@ -1,0 +1,86 @@
+"""A served vision-language model as a policy, behind any OpenAI-compatible endpoint.
+
+Joins a conversation, its pictures and a client. A served model gives no token ids and no log-probabilities, so its rollouts
+can be shown, scored and imitated, but not trained on by GGPO.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+
+from model.policies.chat_endpoint import ChatEndpoint, ChatMessage, Drawing, Reply, chat_messages
+from model.policies.image_uris import PictureUris
+from model.protocols import MediaSource
+from model.types import Completion, ImageRef, Message, Sampling, Task
+
+REQUEST_SHAPE = "chat-1"  # changes whenever the same conversation is put differently to a server
+SEED_BITS = 31  # every server takes these; some read a seed as a signed or an unsigned 32-bit number
+
+
+class EndpointPolicy:
+    """``StreamingPolicy`` over a chat endpoint.
+
+    Args:
+        client: the endpoint; the caller closes it.
+        media: where the pictures of the prompts come from.
+        model: the model's name, as it is asked for.
+    """
+
+    def __init__(self, client: ChatEndpoint, media: MediaSource, *, model: str) -> None:
+        if not model:
+            raise ValueError("an endpoint policy needs the name of its model")
+        self._client, self._model = client, model
+        self._pictures = PictureUris(media)
+
+    @property
+    def fingerprint(self) -> str:
+        """``endpoint:<model>:<hash>``: the model as the server calls it, once it has replied, and our request shape.
+
+        A server can change the weights behind a name; this cannot tell.
+        """
+        digest = hashlib.blake2b(f"{REQUEST_SHAPE}\n{self._model}".encode(), digest_size=8).hexdigest()
+        return f"endpoint:{self._model}:{digest}"
+
+    async def complete(self, messages: Sequence[Message], *, sampling: Sampling, task: Task) -> Completion:
+        """One completion; errors of the client and of the media come through."""
+        prompt = await self._prompt(messages)
+        return self._completion(messages, await self._client.complete(prompt, drawing(sampling)))
+
+    async def stream(
+        self, messages: Sequence[Message], *, sampling: Sampling, task: Task
+    ) -> AsyncGenerator[str | Completion]:
+        """Pieces of the reply, the completion last; leaving early ends the request."""
+        prompt = await self._prompt(messages)
+        async with aclosing(self._client.stream(prompt, drawing(sampling))) as replies:
+            async for piece in replies:
+                yield piece if isinstance(piece, str) else self._completion(messages, piece)
+
+    async def _prompt(self, messages: Sequence[Message]) -> list[ChatMessage]:
+        return chat_messages(messages, await self._pictures.of(images_of(messages)))
+
+    def _completion(self, messages: Sequence[Message], reply: Reply) -> Completion:
+        self._model = reply.model or self._model
+        return Completion(
+            text=reply.text,
+            images=images_of(messages),
+            finish_reason=reply.finish_reason,
+            prompt_tokens=reply.prompt_tokens,
+            completion_tokens=reply.completion_tokens,
+        )
+
+
+def images_of(messages: Sequence[Message]) -> tuple[ImageRef, ...]:
+    """Every picture of a conversation, in reading order."""
+    return tuple(part for message in messages for part in message.parts if isinstance(part, ImageRef))
+
+
+def drawing(sampling: Sampling) -> Drawing:
+    """The same for a server."""
+    return Drawing(
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        max_tokens=sampling.max_tokens,
+        seed=None if sampling.seed is None else sampling.seed % 2**SEED_BITS,
+    )

@@ -1,0 +1,82 @@
+"""Pictures for a served model: exactly the granted size, encoded once, as data URIs.
+
+A page or drawing (at most 256 colours, as greyscale scans and rendered text are) and a picture of at most 128 x 128 pixels
+go as PNG: JPEG blurs letters and thin lines, and saves little where the picture is small. Everything else goes as JPEG of
+quality 90: a photograph or video frame is a fifth of its PNG, and the loss is below what resizing has already cost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+from collections import OrderedDict
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+from PIL import Image
+
+from model.protocols import MediaSource
+from model.types import ImageRef
+
+SMALL_PIXELS = 128 * 128
+FLAT_COLOURS = 256
+JPEG_QUALITY = 90
+CACHE_CHARS = 128 * 1024 * 1024  # of data URIs: some 500 frames of 512 x 512
+
+
+class PictureUris:
+    """Data URIs of granted pictures; the latest ones are kept.
+
+    Decoding and encoding run in one thread of its own, so that rollouts go on meanwhile and no picture is made twice.
+    """
+
+    def __init__(self, media: MediaSource, *, cache_chars: int = CACHE_CHARS) -> None:
+        self._media, self._cache_chars = media, cache_chars
+        self._kept: OrderedDict[ImageRef, str] = OrderedDict()
+        self._chars = 0
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pictures")
+
+    async def of(self, images: Iterable[ImageRef]) -> dict[ImageRef, str]:
+        """A data URI for each picture. Raises what the media source raises, ``KeyError`` for an unknown item."""
+        wanted = tuple(dict.fromkeys(images))
+        if not wanted:
+            return {}
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, lambda: {ref: self._uri(ref) for ref in wanted})
+
+    def _uri(self, ref: ImageRef) -> str:
+        if ref in self._kept:
+            self._kept.move_to_end(ref)
+            return self._kept[ref]
+        made = self._kept[ref] = data_uri(granted(ref, self._media))
+        self._chars += len(made)
+        while self._chars > self._cache_chars and len(self._kept) > 1:
+            self._chars -= len(self._kept.popitem(last=False)[1])
+        return made
+
+
+def granted(ref: ImageRef, media: MediaSource) -> Image.Image:
+    """The RGB picture at exactly its granted size, in pixels."""
+    image = media.image(ref.item_id) if ref.timestamp_s is None else media.frame(ref.item_id, ref.timestamp_s)
+    image = image.convert("RGB")
+    if image.size != (ref.width, ref.height):
+        image = image.resize((ref.width, ref.height), Image.Resampling.LANCZOS)
+    return image
+
+
+def goes_as_png(image: Image.Image) -> bool:
+    """Whether an RGB picture is small or flat."""
+    return image.width * image.height <= SMALL_PIXELS or image.getcolors(FLAT_COLOURS) is not None
+
+
+def data_uri(image: Image.Image) -> str:
+    """An RGB picture as ``data:image/png`` or ``data:image/jpeg``; the head of this file says which."""
+    target = io.BytesIO()
+    if goes_as_png(image):
+        kind = "png"
+        image.save(target, "PNG")
+    else:
+        kind = "jpeg"
+        image.save(target, "JPEG", quality=JPEG_QUALITY, subsampling=0)  # coloured letters keep their edges
+    return f"data:image/{kind};base64,{base64.b64encode(target.getvalue()).decode()}"

@@ -1,0 +1,97 @@
+"""Features of pictures, computed once for all prompts of a running batch that show the same picture at the same size.
+
+``Pictures`` belongs to one batch and dies with it, so the weights of the vision tower cannot change under it.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from transformers.utils.generic import ModelOutput
+
+from model.policies.chat_template import PixelBatch
+from model.policies.families import VisionLanguageModel
+from model.types import ImageRef
+
+
+class Features(NamedTuple):
+    """What the language model is given of one picture: [tokens, width], and as much for each layer that is fed anew."""
+
+    pooled: Tensor
+    deepstack: tuple[Tensor, ...]  # Qwen3-VL only (DeepStack, arXiv 2406.04334)
+
+
+@dataclass
+class TowerOutput(ModelOutput):
+    """What the class of the model takes in place of running its vision tower; from 5.24 on it has to be a ``ModelOutput``."""
+
+    pooler_output: tuple[Tensor, ...] | None = None
+    deepstack_features: list[tuple[Tensor, ...]] | None = None
+
+
+class Pictures:
+    """The features of at most ``max_tokens`` visual tokens, those used least recently forgotten first."""
+
+    def __init__(self, model: VisionLanguageModel, *, max_tokens: int) -> None:
+        self._model, self._max_tokens = model, max_tokens
+        self._known: OrderedDict[ImageRef, Features] = OrderedDict()
+        self._tokens = 0
+
+    def features(
+        self, images: Sequence[Sequence[ImageRef]], pixels: Sequence[PixelBatch]
+    ) -> TowerOutput | None:
+        """What the vision tower gives for all pictures of several prompts, in order; None without pictures.
+
+        ``images`` are named and ``pixels`` given prompt by prompt.
+        """
+        given = {
+            image: one
+            for shown, batch in zip(images, pixels, strict=True)
+            for image, one in zip(shown, _split(batch), strict=True)
+        }
+        new = {image: one for image, one in given.items() if image not in self._known}
+        found = {image: self._known[image] for image in given if image in self._known}
+        found |= self._compute(new) if new else {}
+        self._remember(found)
+        return _joined([found[image] for shown in images for image in shown]) if found else None
+
+    def _compute(self, new: Mapping[ImageRef, tuple[Tensor, Tensor]]) -> dict[ImageRef, Features]:
+        device = self._model.device
+        patches = torch.cat([patches for patches, _ in new.values()]).to(device)
+        grids = torch.stack([grid for _, grid in new.values()]).to(device)
+        vision: Any = self._model.model  # its annotations want a LongTensor, which no function returns
+        output = vision.get_image_features(patches, grids)
+        deepstack = getattr(output, "deepstack_features", None) or []
+        return {
+            image: Features(pooled, tuple(layer[place] for layer in deepstack))
+            for place, (image, pooled) in enumerate(zip(new, output.pooler_output, strict=True))
+        }
+
+    def _remember(self, used: Mapping[ImageRef, Features]) -> None:
+        for image, features in used.items():
+            self._tokens += 0 if image in self._known else len(features.pooled)
+            self._known[image] = features
+            self._known.move_to_end(image)
+        while self._tokens > self._max_tokens:
+            _, gone = self._known.popitem(last=False)
+            self._tokens -= len(gone.pooled)
+
+
+def _split(pixels: PixelBatch) -> list[tuple[Tensor, Tensor]]:
+    """Patches and grid of each picture."""
+    sizes = pixels.grid_thw.prod(dim=1).tolist()
+    return list(zip(pixels.pixel_values.split(sizes), pixels.grid_thw, strict=True))
+
+
+def _joined(features: Sequence[Features]) -> TowerOutput:
+    """In the shape in which transformers takes the output of a vision tower."""
+    layers = zip(*(each.deepstack for each in features), strict=True)
+    return TowerOutput(
+        pooler_output=tuple(each.pooled for each in features),
+        deepstack_features=[tuple(layer) for layer in layers],
+    )

@@ -1,0 +1,82 @@
+"""What the rollouts of an update did, and why segments of theirs take no gradient, in numbers.
+
+Pure functions of trajectories and samples. The numbers of the update itself are ``metrics.py``; intervals and comparisons of an
+evaluation are ``spending.py``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from memory_graph.credit import PRUNED_DEAD_END, PRUNED_GOLD
+from model.rl.segments import PRUNED_AT_RANDOM, TrainingSample
+from model.types import Counters, Outcome, Trajectory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutMetrics:
+    """Means over the rollouts that did not fail, each being one try at a question. NaN without any."""
+
+    share_right: float
+    """Of the rollouts with a verdict."""
+    mean_searches: float
+    mean_repeated_searches: float
+    """Searches whose query was searched before in the same rollout."""
+    mean_dead_ends: float
+    """Finished nodes without a useful item."""
+    mean_rejected_actions: float
+    """Replies that were no legal action, so that the policy was asked again."""
+    mean_tokens: float
+    """Of prompts and replies over all calls, visual ones included."""
+    mean_visual_tokens: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrunedShares:
+    """Shares of all segments that the mask takes out, by reason (Eq. 11 of arXiv 2602.12735). NaN without segments."""
+
+    pruned_dead_end: float
+    """Of right rollouts, and their answer does not rest on them."""
+    pruned_gold: float
+    """Of wrong rollouts, and they returned gold evidence."""
+    pruned_at_random: float
+    """Drawn by chance; the baseline's."""
+
+
+def rollout_metrics(trajectories: Sequence[Trajectory]) -> RolloutMetrics:
+    """The numbers of graded rollouts; those without a verdict count in every mean but ``share_right``."""
+    ran = [each for each in trajectories if each.outcome is not Outcome.FAILED]
+
+    def mean(value: Callable[[Counters], int]) -> float:
+        return _mean([value(each.counters) for each in ran])
+
+    return RolloutMetrics(
+        share_right=_mean([each.correct for each in ran if each.correct is not None]),
+        mean_searches=mean(lambda did: did.searches),
+        mean_repeated_searches=mean(lambda did: did.repeated_searches),
+        mean_dead_ends=mean(lambda did: did.dead_ends),
+        mean_rejected_actions=mean(lambda did: did.rejected_actions),
+        mean_tokens=mean(lambda did: did.prompt_tokens + did.completion_tokens),
+        mean_visual_tokens=mean(lambda did: did.visual_tokens),
+    )
+
+
+def pruned_shares(samples: Sequence[TrainingSample]) -> PrunedShares:
+    """The shares over ``samples``, kept ones included; the three add up to the share that is pruned."""
+    reasons = Counter(sample.reason for sample in samples if sample.pruned)
+
+    def share(reason: str) -> float:
+        return reasons[reason] / len(samples) if samples else math.nan
+
+    return PrunedShares(
+        pruned_dead_end=share(PRUNED_DEAD_END),
+        pruned_gold=share(PRUNED_GOLD),
+        pruned_at_random=share(PRUNED_AT_RANDOM),
+    )
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values) if values else math.nan

@@ -1,0 +1,1 @@
+"""From samples to weights: batches, log-probabilities, engine, checkpoints, parity."""

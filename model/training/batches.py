@@ -1,0 +1,192 @@
+"""Micro-batches: which samples go together, on which rank, and as what tensors.
+
+The plan is a pure function of the samples, so every rank computes the whole plan and takes its own column; pixels are read
+only for that. All ranks get equally many micro-batches, and every micro-batch passes through the vision tower, because a
+rank that skips either leaves the others waiting in a collective for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from model.policies.chat_template import MERGE, Encoder, PixelBatch, collate
+from model.protocols import MediaSource
+from model.rl.algorithm import Schedule
+from model.rl.loss import Given
+from model.rl.segments import SampleKey, TrainingSample
+from model.training.logprobs import Targets
+from model.training.vision_dedup import distinct, shared_inputs
+from model.types import ImageRef
+
+MicroBatch = tuple[TrainingSample, ...]  # empty where a rank has no work left
+
+
+class Round(NamedTuple):
+    """One micro-batch for each rank, and the number of parts the output head's work is cut into on all of them."""
+
+    batches: tuple[MicroBatch, ...]
+    num_chunks: int
+
+
+class TensorBatch(NamedTuple):
+    """A micro-batch of S samples with T loss tokens, ready for the forward pass and the loss."""
+
+    inputs: dict[str, Tensor]
+    targets: Targets
+    given: Given  # old log-probabilities are zeros for supervised samples
+
+
+def padded_tokens(batch: MicroBatch) -> int:
+    """Tokens of the batch once padded to its longest sample."""
+    return max((len(sample.token_ids) for sample in batch), default=0) * len(batch)
+
+
+def pack(samples: Sequence[TrainingSample], *, token_budget: int) -> list[MicroBatch]:
+    """Batches of similar length, longest first, each within ``token_budget`` padded tokens (or a single longer sample)."""
+    batches: list[list[TrainingSample]] = []
+    for sample in sorted(samples, key=lambda each: (-len(each.token_ids), each.key)):
+        longest = len(batches[-1][0].token_ids) if batches else 0
+        if batches and longest * (len(batches[-1]) + 1) <= token_budget:
+            batches[-1].append(sample)
+        else:
+            batches.append([sample])
+    return [tuple(batch) for batch in batches]
+
+
+def plan(samples: Sequence[TrainingSample], *, world_size: int, schedule: Schedule) -> tuple[Round, ...]:
+    """Micro-batches of every rank; the same samples give the same plan in whatever order they come.
+
+    Neighbouring batches of similar size run side by side. Where the number of batches is no multiple of ``world_size``, the
+    largest are halved and the rest of the ranks get empty ones.
+
+    Raises:
+        ValueError: for a pruned sample, which is never forwarded.
+    """
+    if pruned := [sample.key for sample in samples if sample.pruned]:
+        raise ValueError(f"pruned segments are not to be forwarded: {pruned[:3]}")
+    batches = _even(pack(samples, token_budget=schedule.token_budget), world_size)
+    batches += [()] * (-len(batches) % world_size)
+    rounds = [tuple(batches[start : start + world_size]) for start in range(0, len(batches), world_size)]
+    return tuple(Round(each, _num_chunks(each, schedule.logit_tokens)) for each in rounds)
+
+
+def _even(batches: list[MicroBatch], world_size: int) -> list[MicroBatch]:
+    batches = list(batches)
+    while len(batches) % world_size:
+        largest = max(
+            range(len(batches)), key=lambda index: (len(batches[index]) > 1, padded_tokens(batches[index]))
+        )
+        batch = batches[largest]
+        if len(batch) < 2:
+            break
+        half = len(batch) // 2
+        batches[largest : largest + 1] = [batch[:half], batch[half:]]
+    return sorted(batches, key=padded_tokens, reverse=True)
+
+
+def _num_chunks(batches: Sequence[MicroBatch], logit_tokens: int) -> int:
+    most = max(sum(len(sample.loss_positions) for sample in batch) for batch in batches)
+    return max(1, -(-most // logit_tokens))
+
+
+class Features(Protocol):
+    """Pictures whose features are known already."""
+
+    def inputs(self, images: Sequence[ImageRef]) -> dict[str, Tensor]:
+        """What replaces the pixels of ``images``, in placeholder order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputBuilder:
+    """Builds tensors of micro-batches with the same encoder that served the rollouts."""
+
+    encoder: Encoder
+    media: MediaSource
+    share_images: bool = True
+    """Pass a picture that several samples of a micro-batch show at one size through the vision tower once."""
+    always_vision: bool = True
+    """Append one black 32x32 image to a batch that has none. It stands behind the last token of its row, where causal
+    attention keeps it out of every loss token: the vision tower runs, and its gradient is exactly zero."""
+
+    def build(
+        self, batch: MicroBatch, weights: Mapping[SampleKey, float], gallery: Features | None = None
+    ) -> TensorBatch:
+        """Tensors of ``batch``; an empty one has S = T = 0 and a row of padding to run the model on.
+
+        With a ``gallery`` pictures come as its features, and a batch that has none needs none.
+
+        Raises:
+            KeyError: for an image the media source does not know.
+            ValueError: where placeholders and pixels of a sample disagree.
+        """
+        sequences = [sample.token_ids for sample in batch] or [(self.encoder.pad_id,)]
+        pixels = [self._pixels(sample.images) for sample in batch] or [self._pixels(())]
+        images = [image for sample in batch for image in sample.images]
+        if self.always_vision and gallery is None and not images:
+            sequences[0] = (*sequences[0], self.encoder.image_id)
+            pixels[0] = self.black()
+        inputs = collate(sequences, pixels, pad_id=self.encoder.pad_id, image_id=self.encoder.image_id)
+        if gallery is not None:
+            inputs |= gallery.inputs(images)
+            inputs.pop("pixel_values", None)  # counted above
+        elif self.share_images and images:
+            inputs |= self._shared(images)
+        elif self.share_images and self.always_vision:
+            # on the way of shared ones too: under ZeRO-3 all ranks have to call the same modules in the same order
+            inputs |= shared_inputs([0], pixels[0])
+        return TensorBatch(inputs, _targets(batch), _given(batch, weights))
+
+    def black(self) -> PixelBatch:
+        """One black picture of a single visual token."""
+        return PixelBatch(
+            torch.zeros(MERGE * MERGE, self.encoder.patching.width), torch.tensor([[1, MERGE, MERGE]])
+        )
+
+    def _pixels(self, images: Sequence[ImageRef]) -> PixelBatch:
+        """Pixels of one row; shared ones are only counted here."""
+        if self.share_images:
+            return PixelBatch(torch.zeros(0, self.encoder.patching.width), self.encoder.grid(images))
+        return self.encoder.pixels(images, self.media)
+
+    def _shared(self, images: Sequence[ImageRef]) -> dict[str, Tensor]:
+        once = distinct(images)
+        number = {image: at for at, image in enumerate(once)}
+        return shared_inputs([number[image] for image in images], self.encoder.pixels(once, self.media))
+
+
+def _given(batch: MicroBatch, weights: Mapping[SampleKey, float]) -> Given:
+    rows = [row for row, sample in enumerate(batch) for _ in sample.loss_positions]
+    return Given(
+        old_logprobs_T=torch.tensor([v for sample in batch for v in _old(sample)], dtype=torch.float32),
+        segment_T=torch.tensor(rows, dtype=torch.long),
+        advantages_S=torch.tensor([sample.advantage for sample in batch], dtype=torch.float32),
+        weights_S=torch.tensor([weights[sample.key] for sample in batch], dtype=torch.float32),
+    )
+
+
+def _old(sample: TrainingSample) -> Sequence[float]:
+    return sample.old_logprobs or [0.0] * len(sample.loss_positions)
+
+
+def _targets(batch: MicroBatch) -> Targets:
+    found = [
+        (row, at, sample.token_ids[at]) for row, sample in enumerate(batch) for at in sample.loss_positions
+    ]
+    table = torch.tensor(found, dtype=torch.long).reshape(-1, 3)
+    return Targets(table[:, 0], table[:, 1], table[:, 2])
+
+
+def to_device(batch: TensorBatch, device: torch.device) -> TensorBatch:
+    """The batch with every tensor on ``device``."""
+    old_T, segment_T, advantages_S, weights_S, _ = batch.given
+    return TensorBatch(
+        {name: tensor.to(device) for name, tensor in batch.inputs.items()},
+        Targets(*(tensor.to(device) for tensor in batch.targets)),
+        Given(old_T.to(device), segment_T.to(device), advantages_S.to(device), weights_S.to(device)),
+    )

@@ -1,0 +1,321 @@
+"""The DeepSpeed engine behind five verbs: log-probabilities, backward, step, state, weights.
+
+The one file that knows DeepSpeed. Its dictionary is generated from frozen configurations; gradient accumulation is driven by
+hand because an update has as many micro-batches as its segments need. Learning rates come from ``Schedule.rate``, so there
+is no scheduler state beyond the step count. What is computed lives in ``loss.py``, when it is computed in ``trainer.py``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch import distributed as dist
+from transformers import Qwen3VLForConditionalGeneration
+
+from model.rl.algorithm import Schedule
+from model.training.logprobs import Targets, TokenLogprobs
+from model.training.lora import Lora, attach, merged
+
+STATE_VERSION = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineConfig:
+    """How the model is laid out over the ranks."""
+
+    zero_stage: int = 2
+    """0 replicates everything, 2 shards optimiser and gradients, 3 shards the weights too."""
+    bf16: bool = False
+    """Weights and activations in bfloat16 with fp32 master weights; False keeps all in fp32."""
+    offload_optimizer: bool = False
+    """Keep optimiser and master weights in host memory (ZeRO-2 and 3 on GPUs)."""
+    gradient_checkpointing: bool = False
+    """Recompute activations of the transformer layers in the backward pass."""
+    lora: Lora | None = None
+    """Train adapters of this shape and nothing else; None trains the weights themselves."""
+    train_vision: bool = True
+    """Train the vision tower too; with adapters it never is."""
+    temperature: float = 1.0
+    """Of the rollouts: the ratio is between distributions at this temperature."""
+    persist_below: int = 100_000
+    """ZeRO-3: parameters with fewer values than this stay on every rank."""
+
+    def __post_init__(self) -> None:
+        if self.zero_stage not in (0, 1, 2, 3):
+            raise ValueError(f"zero_stage must be 0, 1, 2 or 3, got {self.zero_stage}")
+        if self.zero_stage == 0 and (self.bf16 or self.offload_optimizer):
+            raise ValueError("bf16 and optimiser offload need master weights, which ZeRO stage 1 to 3 keep")
+        if self.lora is not None and self.zero_stage == 3:
+            raise ValueError(
+                "adapters are small enough for every rank: choose ZeRO stage 0, 1 or 2 with them"
+            )
+
+
+class StepInfo(NamedTuple):
+    """What one optimiser step was."""
+
+    gradient_norm: float  # global L2 norm before clipping
+    learning_rate: float
+
+
+def deepspeed_config(config: EngineConfig, schedule: Schedule) -> dict[str, Any]:
+    """The dictionary DeepSpeed wants. ``torch_adam`` avoids compiling an optimiser, so no compiler is needed."""
+    zero: dict[str, Any] = {"stage": config.zero_stage}
+    if config.zero_stage == 3:
+        zero["stage3_param_persistence_threshold"] = config.persist_below
+    if config.offload_optimizer:
+        zero["offload_optimizer"] = {"device": "cpu"}
+    return {
+        "train_micro_batch_size_per_gpu": 1,  # nominal: micro-batches are our own
+        "gradient_accumulation_steps": 1,
+        "gradient_clipping": schedule.max_gradient_norm,
+        "bf16": {"enabled": config.bf16},
+        "zero_optimization": zero,
+        "zero_force_ds_cpu_optimizer": False,
+        "steps_per_print": None,
+        "optimizer": {
+            "type": "AdamW",
+            "params": {
+                "lr": schedule.learning_rate,
+                "betas": list(schedule.betas),
+                "eps": schedule.adam_epsilon,
+                "weight_decay": schedule.weight_decay,
+                "torch_adam": True,
+            },
+        },
+    }
+
+
+class Engine:
+    """A model under DeepSpeed. One process is one rank; alone, it is a world of one and needs no launcher.
+
+    Args:
+        model: with the weights to start from; handed over to DeepSpeed.
+        config: layout over the ranks.
+        schedule: optimiser settings and learning rates.
+        steps: optimiser steps already done, when resuming.
+    """
+
+    def __init__(
+        self,
+        model: Qwen3VLForConditionalGeneration,
+        *,
+        config: EngineConfig,
+        schedule: Schedule,
+        steps: int = 0,
+    ) -> None:
+        if config.gradient_checkpointing:
+            model.gradient_checkpointing_enable({"use_reentrant": False})
+        deepspeed = _deepspeed()
+        if config.lora is not None:
+            attach(model, config.lora)
+        elif not config.train_vision:
+            model.model.visual.requires_grad_(False)
+        if config.bf16:
+            model.bfloat16()
+        wrapped = TokenLogprobs(model, temperature=config.temperature)
+        trained = [parameter for parameter in wrapped.parameters() if parameter.requires_grad]
+        self.engine, *_ = deepspeed.initialize(
+            model=wrapped, model_parameters=trained, config=deepspeed_config(config, schedule)
+        )
+        self.config = config
+        self.schedule = schedule
+        self.steps = steps
+        self.rank: int = dist.get_rank()
+        self.world_size: int = dist.get_world_size()
+
+    @property
+    def model(self) -> Qwen3VLForConditionalGeneration:
+        """The model itself; under ZeRO-3 its weights are sharded, read them with ``weights``."""
+        return self.engine.module.model
+
+    @property
+    def device(self) -> torch.device:
+        """Where inputs have to be."""
+        return torch.device(self.engine.device)
+
+    def train(self, mode: bool = True) -> None:
+        """Training mode (dropout on) or evaluation mode."""
+        self.engine.train(mode)
+
+    def logprobs(self, inputs: dict[str, Tensor], targets: Targets, num_chunks: int) -> tuple[Tensor, Tensor]:
+        """See ``TokenLogprobs.forward``. A collective under ZeRO-3: every rank has to call it equally often."""
+        return self.engine(inputs, targets, num_chunks)
+
+    def features(self, pixel_values: Tensor, grid_thw: Tensor) -> Tensor:
+        """What the vision tower makes of pictures, see ``sharing.tower_features``; not under ZeRO-3."""
+        return self.engine.module.features(pixel_values, grid_thw)
+
+    def backward(self, loss: Tensor, *, last: bool) -> None:
+        """Adds the gradient of ``loss`` to the step's; ``last`` marks the step's final micro-batch.
+
+        DeepSpeed averages over ranks; multiplying by their number turns that into the sum, so that the objective's own
+        denominator, already in ``loss``, is the only one.
+        """
+        self.engine.set_gradient_accumulation_boundary(last)
+        self.engine.backward(loss * self.world_size)
+        if not last:
+            self.engine.step()  # not a boundary: lets DeepSpeed count the micro-batch, changes no weight
+
+    def step(self) -> StepInfo:
+        """Clips and applies the accumulated gradient at the schedule's rate.
+
+        Raises:
+            FloatingPointError: on every rank, if the gradient is not finite; the weights are unusable from then on.
+        """
+        rate = self.schedule.rate(self.steps)
+        for group in self.engine.optimizer.param_groups:
+            group["lr"] = rate
+        norm = self._norm_of_unsharded()
+        self.engine.step()
+        if norm is None:
+            norm = float(self.engine.get_global_grad_norm() or 0.0)
+        if not 0 <= norm < math.inf:  # DeepSpeed reports -1 for a norm that is not finite
+            raise FloatingPointError(f"the gradient of optimiser step {self.steps} is not finite")
+        self.steps += 1
+        return StepInfo(norm, rate)
+
+    def _norm_of_unsharded(self) -> float | None:
+        """Gradient norm without ZeRO, where DeepSpeed does not report it; None with ZeRO."""
+        if self.config.zero_stage:
+            return None
+        squares = [
+            p.grad.float().square().sum() for p in self.engine.module.parameters() if p.grad is not None
+        ]
+        return float(torch.stack(squares).sum().sqrt()) if squares else 0.0
+
+    def total(self, values: Tensor, *, largest: bool = False) -> Tensor:
+        """``values`` summed over ranks (or their maximum), on every rank."""
+        shared = values.to(self.device)
+        dist.all_reduce(shared, op=dist.ReduceOp.MAX if largest else dist.ReduceOp.SUM)
+        return shared.cpu()
+
+    def barrier(self) -> None:
+        """Waits until every rank is here."""
+        dist.barrier()
+
+    def weights(self) -> dict[str, Tensor]:
+        """Full weights on the CPU under the names of a plain model, tied ones once, adapters merged into them.
+
+        A collective; filled on rank 0 only.
+        """
+        gathered = self.raw_weights()
+        return gathered if self.config.lora is None else merged(gathered, scale=self.config.lora.scale)
+
+    def raw_weights(self) -> dict[str, Tensor]:
+        """As ``weights``, adapters apart and under the names of the model as it trains."""
+        gathered: dict[str, Tensor] = {}
+        for name, parameter in self.model.named_parameters():
+            with self._whole(parameter):
+                if self.rank == 0:
+                    gathered[name] = parameter.detach().cpu().clone()
+        return gathered
+
+    @contextmanager
+    def _whole(self, parameter: torch.nn.Parameter) -> Iterator[None]:
+        if self.config.zero_stage == 3:
+            with _deepspeed().zero.GatheredParameters([parameter]):
+                yield
+        else:
+            yield
+
+    def _masters(self) -> list[Tensor]:
+        """The tensors this rank's optimiser updates: its shard of the fp32 weights."""
+        optimizer = self.engine.optimizer
+        if self.config.zero_stage == 3:
+            return list(optimizer.fp32_partitioned_groups_flat)
+        if self.config.zero_stage:
+            return list(optimizer.single_partition_of_fp32_groups)
+        return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+    def _base_optimizer(self) -> torch.optim.Optimizer:
+        optimizer = self.engine.optimizer
+        return optimizer.optimizer if self.config.zero_stage else optimizer
+
+    def state(self) -> dict[str, Any]:
+        """This rank's optimiser shard: step count, fp32 weights, moments. Tensors and numbers only, copied."""
+        moments = self._base_optimizer().state
+        shards = [
+            {"master": master.detach().cpu().clone(), **{k: _copied(v) for k, v in moments[master].items()}}
+            for master in self._masters()
+        ]
+        layout = self._layout()
+        low = {name: tensor.detach().cpu().clone() for name, tensor in self._adapters().items()}
+        return {
+            "version": STATE_VERSION,
+            "steps": self.steps,
+            "layout": layout,
+            "shards": shards,
+            "adapters": low,
+        }
+
+    def _adapters(self) -> dict[str, Tensor]:
+        """What is trained besides plain weights: nothing without adapters."""
+        if self.config.lora is None:
+            return {}
+        return {name: each for name, each in self.model.named_parameters() if each.requires_grad}
+
+    def _layout(self) -> dict[str, int]:
+        return {"zero_stage": self.config.zero_stage, "world_size": self.world_size, "rank": self.rank}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Puts back what ``state`` gave, on a model that holds the same checkpoint's weights.
+
+        Raises:
+            ValueError: if it was saved with another version, ZeRO stage, number of ranks or model shape.
+
+        With adapters the state holds them, and the model must hold the weights that they were attached to, unmerged.
+        """
+        masters = self._masters()
+        if state["version"] != STATE_VERSION or state["layout"] != self._layout():
+            raise ValueError(f"optimiser state of {state['layout']} cannot continue as {self._layout()}")
+        if [len(shard["master"]) for shard in state["shards"]] != [len(master) for master in masters]:
+            raise ValueError("optimiser state belongs to a model of another shape")
+        low = self._adapters()
+        if low.keys() != state["adapters"].keys():
+            raise ValueError("optimiser state belongs to a model with other adapters")
+        for name, parameter in low.items():
+            parameter.data.copy_(state["adapters"][name])
+        moments = self._base_optimizer().state
+        for master, shard in zip(masters, state["shards"], strict=True):
+            master.data.copy_(shard["master"])
+            kept = {name: value for name, value in shard.items() if name != "master"}
+            moments[master] = {name: _placed(name, value, master.device) for name, value in kept.items()}
+        self.steps = state["steps"]
+
+
+def _copied(value: Any) -> Any:
+    return value.detach().cpu().clone() if isinstance(value, Tensor) else value
+
+
+def _placed(name: str, value: Any, device: torch.device) -> Any:
+    # AdamW wants its step counter on the CPU, the moments beside the weights.
+    return value.clone().to("cpu" if name == "step" else device) if isinstance(value, Tensor) else value
+
+
+def _deepspeed() -> Any:
+    """DeepSpeed with its process group started: the launcher's, or a world of one inside this process."""
+    if not torch.cuda.is_available():
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
+    deepspeed: Any = importlib.import_module("deepspeed")
+    if deepspeed.get_accelerator().device_name() == "cpu":
+        # DeepSpeed would compile a shared-memory all-reduce with g++ at the first start (minutes, or an error without a
+        # compiler). Told that no compiled operation is to be had, it leaves the work to gloo.
+        deepspeed.ops.__compatible_ops__ = {}
+    if not dist.is_initialized() and "RANK" not in os.environ:
+        backend = (
+            None if torch.cuda.is_available() else "gloo"
+        )  # None: NCCL for GPU tensors, gloo for the rest
+        dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)  # pyright: ignore[reportPrivateImportUsage]
+        os.environ.setdefault("LOCAL_RANK", "0")
+    if not deepspeed.comm.is_initialized():
+        deepspeed.init_distributed(verbose=False)
+    return deepspeed

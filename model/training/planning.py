@@ -1,0 +1,197 @@
+"""What a run needs before it is started: memory by phase of one device, and time by phase of one update.
+
+Arithmetic over shapes; nothing is loaded. Bytes follow from what is stored: weights, gradients, AdamW's two moments and fp32
+master weights, shared out by ZeRO (arXiv 1910.02054); activations from what one layer keeps for its backward pass. Those of a
+vision tower that is trained are not counted. Times are floating-point operations over a share of the device's peak, and for
+generation bytes read over its bandwidth: the right order of magnitude, not a promise. Imports neither torch nor transformers.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from model.training.model_shape import ModelShape
+
+GIB = 2**30
+TRAINING_SHARE = (
+    0.35  # of a device's peak that training reaches; published runs of such sizes lie between 0.3 and 0.5
+)
+GENERATION_SHARE = 0.5  # of a device's memory bandwidth that batched decoding reaches
+FIXED_BYTES = 1.5 * GIB  # context of the device and kernels: an assumption
+BUCKET_VALUES = 500_000_000  # gradients that ZeRO 1 and 2 gather before they are reduced: DeepSpeed's default
+OPTIMISER_BYTES = 12  # a parameter: fp32 master weight and two fp32 moments
+LOGIT_COPIES = 3  # logits, their log-softmax and its gradient exist together, in fp32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hardware:
+    """Equal devices. Peaks are the makers' figures for dense bf16 and memory bandwidth."""
+
+    name: str
+    devices: int
+    memory_gib: float
+    teraflops: float
+    gigabytes_per_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """How weights and optimiser lie on the devices, and what is trained."""
+
+    zero_stage: int
+    lora_rank: int = 0
+    """0 trains the weights themselves."""
+    lora_targets: tuple[str, ...] = ()
+    train_vision: bool = True
+    offload_optimizer: bool = False
+    gradient_checkpointing: bool = True
+    weight_bytes: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What one update works on. Lengths are in tokens, visual ones included."""
+
+    rollouts: int
+    segments: float
+    """Of one rollout, the answer's included."""
+    prompt: int
+    """Mean of a segment's last prompt."""
+    generated: int
+    """Mean of what the policy wrote in a segment."""
+    longest: int
+    """Longest segment."""
+    token_budget: int
+    """Padded tokens of one micro-batch."""
+    logit_tokens: int
+    concurrent: int
+    """Rollouts generated at once on one device."""
+    pruned: float = 0.0
+    """Share of the tokens that is never forwarded in training."""
+    redrawn: float = 0.0
+    """Rollouts made for nothing, as a share of those trained on: groups that teach nothing and are replaced."""
+
+
+class Phase(NamedTuple):
+    """One phase on one device. ``parts`` are (what, bytes), largest first; ``seconds`` of one update."""
+
+    name: str
+    parts: tuple[tuple[str, float], ...]
+    seconds: float
+
+    @property
+    def total_bytes(self) -> float:
+        """Everything together."""
+        return sum(size for _, size in self.parts)
+
+
+def trained_parameters(shape: ModelShape, layout: Layout) -> int:
+    """Parameters that take gradient."""
+    if layout.lora_rank:
+        return shape.lora_parameters(layout.lora_rank, layout.lora_targets)
+    return shape.parameters - (0 if layout.train_vision else shape.vision_parameters)
+
+
+def activation_bytes(shape: ModelShape, tokens: int, *, checkpointing: bool, bytes_each: int) -> float:
+    """What the language model keeps of ``tokens`` until the backward pass; attention is assumed not to keep its matrix.
+
+    A layer keeps, in the weights' type, both norms' outputs before scaling, the inputs of its linear maps, queries and keys
+    before and after rotation, values and four vectors of the feed-forward width; and in fp32 what its four norms are given.
+    With checkpointing only one layer keeps them, the others their input. ``tests/model/training/test_planning.py`` measures it.
+    """
+    queries, keys = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
+    typed = 4 * shape.width + 3 * queries + 3 * keys + 4 * shape.feed_forward
+    layer = tokens * (bytes_each * typed + 4 * (2 * shape.width + queries + keys))
+    last_norm = tokens * shape.width * (bytes_each + 4)
+    if not checkpointing:
+        return float(shape.layers * layer + last_norm)
+    return float(shape.layers * tokens * shape.width * bytes_each + layer + last_norm)
+
+
+def training(shape: ModelShape, layout: Layout, load: Load, hardware: Hardware) -> Phase:
+    """The optimiser steps of one update."""
+    devices = hardware.devices
+    trained = trained_parameters(shape, layout)
+    shared_weights = devices if layout.zero_stage == 3 else 1
+    shared_gradients = devices if layout.zero_stage >= 2 else 1
+    shared_optimiser = devices if layout.zero_stage >= 1 else 1
+    tokens = max(load.longest, load.token_budget)
+    on_host = 0 if layout.offload_optimizer else 1
+    parts = {
+        "weights": shape.parameters * layout.weight_bytes / shared_weights,
+        "gradients": trained * layout.weight_bytes / shared_gradients,
+        "optimiser": on_host * trained * OPTIMISER_BYTES / shared_optimiser,
+        "activations": activation_bytes(
+            shape, tokens, checkpointing=layout.gradient_checkpointing, bytes_each=layout.weight_bytes
+        ),
+        "logits": float(min(load.logit_tokens, tokens) * shape.vocabulary * 4 * LOGIT_COPIES),
+        "bucket": float(BUCKET_VALUES * layout.weight_bytes) if layout.zero_stage in (1, 2) else 0.0,
+        "device": FIXED_BYTES,
+    }
+    all_tokens = load.rollouts * load.segments * (load.prompt + load.generated) * (1 - load.pruned)
+    passes = (
+        4 if layout.gradient_checkpointing else 3
+    )  # forward, backward twice as much, and once more to recompute
+    flops = passes * all_tokens * shape.forward_flops((load.prompt + load.generated) // 2)
+    return Phase("training", _ordered(parts), flops / (devices * hardware.teraflops * 1e12 * TRAINING_SHARE))
+
+
+def generation(shape: ModelShape, layout: Layout, load: Load, hardware: Hardware) -> Phase:
+    """The rollouts of one update: the whole model on every device, the optimiser where training left it."""
+    length, weight_bytes = load.prompt + load.generated, layout.weight_bytes
+    on_host = 0 if layout.offload_optimizer else 1
+    shared_optimiser = hardware.devices if layout.zero_stage >= 1 else 1
+    parts = {
+        "weights": float(shape.parameters * weight_bytes),
+        "optimiser": on_host * trained_parameters(shape, layout) * OPTIMISER_BYTES / shared_optimiser,
+        "cache": float(load.concurrent * length * shape.cache_bytes()),
+        "device": FIXED_BYTES,
+    }
+    calls = load.rollouts * (1 + load.redrawn) * load.segments / hardware.devices
+    prompts_s = (
+        calls
+        * load.prompt
+        * shape.forward_flops(load.prompt // 2)
+        / (hardware.teraflops * 1e12 * TRAINING_SHARE)
+    )
+    # every step of a batch reads all weights and the cache of every row once
+    read = shape.parameters * weight_bytes + load.concurrent * length * shape.cache_bytes()
+    steps = math.ceil(calls / load.concurrent) * load.generated
+    decoding_s = steps * read / (hardware.gigabytes_per_s * 1e9 * GENERATION_SHARE)
+    return Phase("rollouts", _ordered(parts), prompts_s + decoding_s)
+
+
+class Plan(NamedTuple):
+    """What one recipe needs. ``fits`` compares the larger phase with a device's memory."""
+
+    phases: tuple[Phase, ...]
+    host_bytes: float
+    fits: bool
+
+    @property
+    def peak_bytes(self) -> float:
+        """Of one device, over all phases."""
+        return max(phase.total_bytes for phase in self.phases)
+
+    @property
+    def seconds(self) -> float:
+        """Of one update."""
+        return sum(phase.seconds for phase in self.phases)
+
+
+def plan(shape: ModelShape, layout: Layout, load: Load, hardware: Hardware) -> Plan:
+    """Both phases of an update on ``hardware``; a tenth of a device's memory is kept free for fragments."""
+    phases = (generation(shape, layout, load, hardware), training(shape, layout, load, hardware))
+    peak = max(phase.total_bytes for phase in phases)
+    return Plan(phases, host_bytes(shape, layout), peak <= 0.9 * hardware.memory_gib * GIB)
+
+
+def host_bytes(shape: ModelShape, layout: Layout) -> float:
+    """Main memory that offloading takes, over all devices of a node."""
+    return float(trained_parameters(shape, layout) * OPTIMISER_BYTES) if layout.offload_optimizer else 0.0
+
+
+def _ordered(parts: dict[str, float]) -> tuple[tuple[str, float], ...]:
+    return tuple(sorted(((name, size) for name, size in parts.items() if size), key=lambda part: -part[1]))

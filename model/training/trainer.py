@@ -1,0 +1,259 @@
+"""One update: rollouts -> samples -> kept segments -> micro-batches -> gradient -> step, for GGPO and for imitation.
+
+Executes what others decide: credit and advantages (``segments.py``), batches (``batches.py``), the objective (``loss.py``),
+parallelism (``engine.py``). Every rank is given the same rollouts and plans the whole update; it forwards only its share.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from model.rl.algorithm import Algorithm
+from model.rl.loss import Loss, likelihood_loss, policy_loss
+from model.rl.rollout_metrics import pruned_shares, rollout_metrics
+from model.rl.segments import SampleKey, SampleSet, TrainingSample, segment_weights, training_samples
+from model.training.batches import InputBuilder, TensorBatch, padded_tokens, plan, to_device
+from model.training.engine import Engine, StepInfo
+from model.training.logprobs import TokenLogprobs
+from model.training.metrics import LikelihoodMetrics, UpdateMetrics
+from model.training.parity import ParityConfig, check_rollouts
+from model.training.vision_features import hang
+from model.types import Trajectory
+
+Objective = Callable[[TensorBatch, Tensor, int], Loss]  # batch, log-probabilities [T], number of head chunks
+Weights = Mapping[SampleKey, float]
+
+
+class Sums(NamedTuple):
+    """Totals of one optimiser step over all micro-batches and ranks."""
+
+    loss: float
+    clipped: float
+    ratios: float
+    divergence: float
+    entropy: float
+    max_log_ratio: float
+
+
+class Step(NamedTuple):
+    """One optimiser step: its samples, totals and the step itself."""
+
+    samples: tuple[TrainingSample, ...]
+    sums: Sums
+    padded_tokens: int
+    info: StepInfo
+
+
+def trainable(sample: TrainingSample, *, algorithm: Algorithm) -> bool:
+    """Whether a sample can have any gradient; the others are counted in the denominator and never forwarded."""
+    return not sample.pruned and (sample.advantage != 0 or algorithm.kl_coefficient > 0)
+
+
+def mini_batches(
+    samples: Sequence[TrainingSample], *, parts: int, seed: str
+) -> list[tuple[TrainingSample, ...]]:
+    """Whole questions dealt into at most ``parts`` parts in an order that depends on ``seed`` alone; none is empty."""
+    questions = sorted({sample.key.question_id for sample in samples})
+    random.Random(seed).shuffle(questions)
+    part_of = {question: number % parts for number, question in enumerate(questions)}
+    dealt = [tuple(s for s in samples if part_of[s.key.question_id] == number) for number in range(parts)]
+    return [part for part in dealt if part]
+
+
+class Trainer:
+    """Updates one policy.
+
+    Args:
+        engine: holds the policy; its schedule sets mini-batches and token budgets.
+        inputs: builds the model's inputs with the encoder that served the rollouts.
+        algorithm: the objective.
+        parity: tolerances of the gate before the first update of this process; None opens the gate.
+        reference: model the divergence is measured from; needed exactly when ``algorithm.kl_coefficient`` is positive.
+        updates: policy updates already done, when resuming.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        inputs: InputBuilder,
+        *,
+        algorithm: Algorithm,
+        parity: ParityConfig | None,
+        reference: TokenLogprobs | None = None,
+        updates: int = 0,
+    ) -> None:
+        if (reference is None) == (algorithm.kl_coefficient > 0):
+            raise ValueError("a reference model is needed exactly when kl_coefficient is positive")
+        self.engine = engine
+        self.inputs = inputs
+        self.algorithm = algorithm
+        self.parity = parity
+        self.reference = reference
+        self.updates = updates
+        self._gate_passed = False
+
+    def update(self, trajectories: Sequence[Trajectory], *, gate: bool = True) -> UpdateMetrics:
+        """One GGPO update from the rollouts of one or more questions, each question's group complete.
+
+        ``gate`` is False for rollouts of weights before the present ones, whose log-probabilities are not to be reproduced.
+
+        Groups without a difference in reward leave the weights alone; if all are so, no step is taken.
+
+        Raises:
+            ParityError: before the first update of this process, if the rollouts cannot be reproduced.
+            FloatingPointError: if loss or gradient is not finite; go on from the last checkpoint.
+            ValueError: for rollouts that cannot be trained on (see ``segments.training_samples``).
+        """
+        started = time.monotonic()
+        found = training_samples(trajectories, algorithm=self.algorithm)
+        if gate and not self._gate_passed:
+            self.check_parity(found.samples)
+            self._gate_passed = True
+        schedule = self.engine.schedule
+        parts = mini_batches(
+            found.samples, parts=schedule.mini_batches, seed=f"{schedule.seed}/{self.updates}"
+        )
+        steps = [step for part in parts if (step := self._policy_step(part)) is not None]
+        metrics = _summary(
+            self.updates, self.engine.steps, found, trajectories, steps, time.monotonic() - started
+        )
+        self.updates += 1
+        return metrics
+
+    def check_parity(self, samples: Sequence[TrainingSample]) -> float:
+        """Runs the gate over the samples that can be trained on; see ``parity.check_rollouts``."""
+        if self.parity is None:
+            return 0.0
+        kept = [sample for sample in samples if trainable(sample, algorithm=self.algorithm)]
+        return check_rollouts(kept, engine=self.engine, inputs=self.inputs, config=self.parity)
+
+    def nll_update(self, samples: Sequence[TrainingSample]) -> LikelihoodMetrics:
+        """One supervised step on the mean negative log-likelihood of all loss tokens of ``samples``, at least one."""
+        started = time.monotonic()
+        if not samples:
+            raise ValueError("a supervised update needs at least one sample")
+        num_tokens = sum(len(sample.loss_positions) for sample in samples)
+
+        def objective(batch: TensorBatch, logprobs_T: Tensor, num_chunks: int) -> Loss:
+            nothing = logprobs_T.new_zeros(())
+            value = likelihood_loss(logprobs_T, num_tokens=num_tokens)
+            return Loss(value, nothing, nothing, nothing, nothing)
+
+        step = self._step(samples, dict.fromkeys((sample.key for sample in samples), 1.0), objective)
+        return LikelihoodMetrics(
+            steps=self.engine.steps,
+            loss=step.sums.loss,
+            entropy=step.sums.entropy / num_tokens,
+            gradient_norm=step.info.gradient_norm,
+            learning_rate=step.info.learning_rate,
+            num_samples=len(samples),
+            loss_tokens=num_tokens,
+            seconds=time.monotonic() - started,
+        )
+
+    def _policy_step(self, part: Sequence[TrainingSample]) -> Step | None:
+        """An optimiser step on whole questions; None when no segment of theirs has a gradient."""
+        kept = [sample for sample in part if trainable(sample, algorithm=self.algorithm)]
+        if not kept:
+            return None
+        return self._step(
+            kept, segment_weights(part, denominator=self.algorithm.denominator), self._policy_objective
+        )
+
+    def _policy_objective(self, batch: TensorBatch, logprobs_T: Tensor, num_chunks: int) -> Loss:
+        reference_T = None
+        if self.reference is not None:
+            with torch.no_grad():
+                reference_T, _ = self.reference(batch.inputs, batch.targets, num_chunks)
+        given = batch.given._replace(reference_T=reference_T)
+        return policy_loss(logprobs_T, given, algorithm=self.algorithm)
+
+    def _step(self, samples: Sequence[TrainingSample], weights: Weights, objective: Objective) -> Step:
+        """Accumulates the gradient of every micro-batch of this rank, then steps."""
+        rounds = plan(samples, world_size=self.engine.world_size, schedule=self.engine.schedule)
+        self.engine.train()
+        # features of the policy's tower are none of the reference's
+        gallery = hang(rounds, engine=self.engine, inputs=self.inputs) if self.reference is None else None
+        tower_later = gallery is not None and gallery.is_trained
+        totals = torch.zeros(len(Sums._fields), dtype=torch.float64)
+        for number, (batches, num_chunks) in enumerate(rounds):
+            built = self.inputs.build(batches[self.engine.rank], weights, gallery)
+            batch = to_device(built, self.engine.device)
+            logprobs_T, entropies_T = self.engine.logprobs(batch.inputs, batch.targets, num_chunks)
+            loss = objective(batch, logprobs_T, num_chunks)
+            self.engine.backward(loss.value, last=number == len(rounds) - 1 and not tower_later)
+            _add(totals, loss, entropies_T)
+        if gallery is not None and gallery.is_trained:
+            gallery.backward(self.engine, self.inputs)
+        sums = self._shared(totals)
+        if not math.isfinite(sums.loss):
+            raise FloatingPointError(f"the loss of optimiser step {self.engine.steps} is not finite")
+        info = self.engine.step()
+        padded = sum(padded_tokens(batch) for each in rounds for batch in each.batches)
+        return Step(tuple(samples), sums, padded, info)
+
+    def _shared(self, totals: Tensor) -> Sums:
+        largest = float(self.engine.total(totals[-1:].clone(), largest=True))
+        loss, clipped, ratios, divergence, entropy = self.engine.total(totals[:-1].clone()).tolist()
+        return Sums(loss, clipped, ratios, divergence, entropy, largest)
+
+
+def _add(totals: Tensor, loss: Loss, entropies_T: Tensor) -> None:
+    sums = torch.stack([loss.value, loss.clipped, loss.ratios, loss.divergence, entropies_T.sum()])
+    totals[:-1] += sums.detach().double().cpu()
+    totals[-1] = max(float(totals[-1]), float(loss.max_log_ratio))
+
+
+def _summary(
+    update: int,
+    steps_done: int,
+    found: SampleSet,
+    trajectories: Sequence[Trajectory],
+    steps: Sequence[Step],
+    seconds: float,
+) -> UpdateMetrics:
+    rewards = [each.reward for each in trajectories if each.reward is not None]
+    trained = [sample for step in steps for sample in step.samples]
+    loss_tokens = sum(len(sample.loss_positions) for sample in trained)
+    pruned = sum(sample.pruned for sample in found.samples)
+    return UpdateMetrics(
+        update=update,
+        steps=steps_done,
+        loss=_mean([step.sums.loss for step in steps]),
+        clip_fraction=_share(steps, "clipped", len(trained)),
+        mean_ratio=_share(steps, "ratios", len(trained)),
+        max_log_ratio=max((step.sums.max_log_ratio for step in steps), default=math.nan),
+        divergence=_share(steps, "divergence", len(trained)),
+        entropy=_share(steps, "entropy", loss_tokens),
+        gradient_norm=_mean([step.info.gradient_norm for step in steps]),
+        learning_rate=steps[-1].info.learning_rate if steps else math.nan,
+        mean_reward=_mean(rewards),
+        num_questions=len({sample.key.question_id for sample in found.samples}),
+        num_rollouts=len(rewards) + found.num_unscored,
+        num_unscored=found.num_unscored,
+        num_segments=len(found.samples),
+        num_pruned=pruned,
+        num_zero_advantage=len(found.samples) - pruned - len(trained),
+        num_trained=len(trained),
+        loss_tokens=loss_tokens,
+        forward_tokens=sum(len(sample.token_ids) for sample in trained),
+        padded_tokens=sum(step.padded_tokens for step in steps),
+        seconds=seconds,
+        rollouts=rollout_metrics(trajectories),
+        pruned=pruned_shares(found.samples),
+    )
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values) if values else math.nan
+
+
+def _share(steps: Sequence[Step], name: str, count: int) -> float:
+    return math.fsum(getattr(step.sums, name) for step in steps) / count if count else math.nan

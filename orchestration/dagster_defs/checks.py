@@ -1,0 +1,94 @@
+"""What must be true of an artifact before anything downstream may use it, as pure functions over its records.
+
+Each asset evaluates the checks it produces, so that a failed one stops its partition; this file decides, the assets report.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from assets.corpus.build import ITEMS, QUESTIONS, read_items, read_questions
+from assets.corpus.completeness import compare
+from assets.corpus.dataset import DATASETS
+from assets.corpus.question import AnswerKind, Question
+from assets.grading import NOT_ANSWERABLE, grade
+from infra.storage import manifest
+from infra.storage.root import Storage
+
+FOUND = "found/"  # what the manifest calls the questions of an edition in the raw files
+NAMED = 20  # failing ids that a check shows
+
+
+class Verdict(NamedTuple):
+    """``failing`` are ids or sentences, the first ``NAMED`` of them; ``checked`` is how many were looked at."""
+
+    passed: bool
+    checked: int
+    failing: tuple[str, ...]
+
+
+def gold_answers_score_one(questions: Iterable[Question]) -> Verdict:
+    """Each question's own reference must be graded as right, with the full score; hidden test splits have none to grade."""
+    checked, failing = 0, list[str]()
+    for question in questions:
+        if not question.answers and question.kind is not AnswerKind.UNANSWERABLE:
+            continue
+        checked += 1
+        gold = NOT_ANSWERABLE if question.kind is AnswerKind.UNANSWERABLE else question.answers[0]
+        score = grade(question, gold)
+        if not score.correct or score.value < 1:
+            failing.append(question.id)
+    return Verdict(not failing, checked, tuple(failing[:NAMED]))
+
+
+def items_match_manifest(storage: Storage, datasets: Iterable[str]) -> Verdict:
+    """As many items as the manifest says, at least one, each with an id of its own."""
+    checked, failing = 0, list[str]()
+    for dataset in datasets:
+        expected = manifest.read(storage, f"corpus/{dataset}").counts["items"]
+        ids, rows = set[str](), 0
+        for item in read_items(storage, dataset):
+            ids.add(item.id)
+            rows += 1
+        checked += rows
+        if not rows or not rows == len(ids) == expected:
+            failing.append(f"{dataset}: {rows} rows of {ITEMS}, {len(ids)} ids, manifest says {expected}")
+    return Verdict(not failing, checked, tuple(failing[:NAMED]))
+
+
+def questions_match_manifest(storage: Storage, datasets: Iterable[str]) -> Verdict:
+    """As many questions as the manifest says, and none whose gold names an item of no dataset at all.
+
+    Gold may lie in another dataset: a question over clips may need a page of a report.
+    """
+    checked, failing = 0, list[str]()
+    for dataset in datasets:
+        expected = manifest.read(storage, f"corpus/{dataset}").counts["questions"]
+        rows = 0
+        for question in read_questions(storage, dataset):
+            rows += 1
+            if any(gold.partition(":")[0] not in DATASETS for gold in question.gold):
+                failing.append(question.id)
+        checked += rows
+        if rows != expected:
+            failing.append(f"{dataset}: {rows} rows of {QUESTIONS}, manifest says {expected}")
+    return Verdict(not failing, checked, tuple(failing[:NAMED]))
+
+
+def counts_are_published(storage: Storage, datasets: Iterable[str]) -> Verdict:
+    """No edition holds another number of questions than is published, unless it is plainly a part of it."""
+    checked, failing = 0, list[str]()
+    for dataset in datasets:
+        counts = manifest.read(storage, f"corpus/{dataset}").counts
+        found = {name.removeprefix(FOUND): count for name, count in counts.items() if name.startswith(FOUND)}
+        copies = compare(found, DATASETS[dataset].expected_counts)
+        checked += len(copies)
+        failing += [f"{dataset} {copy.warning}" for copy in copies if copy.warning]
+    return Verdict(not failing, checked, tuple(failing[:NAMED]))
+
+
+def index_count_equals_corpus(indexed: int, storage: Storage, datasets: Iterable[str]) -> Verdict:
+    """The index holds exactly the items of the corpora it was built from."""
+    expected = {name: manifest.read(storage, f"corpus/{name}").counts["items"] for name in datasets}
+    total = sum(expected.values())
+    failing = () if indexed == total else (f"index holds {indexed} items, the corpus {total}: {expected}",)
+    return Verdict(indexed == total and total > 0, total, failing)

@@ -1,0 +1,119 @@
+"""The corpus: items, questions and shards of each dataset, one pass over its raw folder, one partition a dataset.
+
+Thin shells around ``assets.corpus.build``. A run over a range of partitions builds them one after the other, which is how the
+job ``miniature`` builds all nine in one run.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from assets.corpus.build import build_corpus, read_questions
+from infra.progress import LoggedProgress
+from infra.storage import manifest
+from infra.storage.root import Storage
+from orchestration.dagster_defs import checks
+from orchestration.dagster_defs.partitions import by_dataset
+from orchestration.dagster_defs.resources import RawFolder
+
+ITEMS, QUESTIONS, SHARDS = "corpus_items", "questions", "shards"
+CHECKS = [
+    dg.AssetCheckSpec(
+        "count_matches_manifest",
+        asset=ITEMS,
+        blocking=True,
+        description="As many items as the manifest says, ids unique.",
+    ),
+    dg.AssetCheckSpec(
+        "count_matches_manifest",
+        asset=QUESTIONS,
+        blocking=True,
+        description="As many questions as the manifest says.",
+    ),
+    dg.AssetCheckSpec(
+        "gold_answers_score_one",
+        asset=QUESTIONS,
+        blocking=True,
+        description="Every reference answer is graded as right.",
+    ),
+    dg.AssetCheckSpec(
+        "count_is_published",
+        asset=QUESTIONS,
+        description="A copy that is not plainly a part has as many questions as are published.",
+    ),
+]
+
+
+def _spec(key: str, description: str, kind: str) -> dg.AssetSpec:
+    # raw_miniature only orders the job that invents its raw data; real raw folders come from outside
+    return dg.AssetSpec(
+        key, deps=["raw_miniature"], description=description, group_name="corpus", kinds={kind}
+    )
+
+
+@dg.multi_asset(
+    name="corpus_of_dataset",  # the job is called "corpus", and names of ops and jobs may not meet
+    partitions_def=by_dataset,
+    can_subset=True,
+    specs=[
+        _spec(ITEMS, "Every retrievable passage, page, picture and clip of one dataset.", "parquet"),
+        _spec(QUESTIONS, "Every question of one dataset with its references and gold evidence.", "parquet"),
+        _spec(SHARDS, "Pictures, pages and frames of one dataset as WebDataset tars.", "webdataset"),
+    ],
+    check_specs=CHECKS,
+)
+def corpus(
+    context: dg.AssetExecutionContext, storage: dg.ResourceParam[Storage], raw: dg.ResourceParam[RawFolder]
+) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    """One pass over the raw folder of each requested dataset."""
+    folder, names = raw.of(storage), list(context.partition_keys)
+    context.log.info(f"building {', '.join(names)} from {folder}")
+    report = build_corpus(folder, storage, datasets=names, progress=LoggedProgress(context.log.info))
+    for name, built in report.datasets.items():
+        skipped = f", skipped {dict(built.skipped)}" if built.skipped else ""
+        context.log.info(f"{name}: {built.items:,} items, {built.questions:,} questions{skipped}")
+    for key in sorted(context.selected_asset_keys):
+        for name in names:
+            context.add_asset_metadata(
+                _metadata(storage, key.to_user_string(), name), asset_key=key, partition_key=name
+            )
+        yield dg.MaterializeResult(asset_key=key)
+    for selected in sorted(context.selected_asset_check_keys, key=str):
+        result = _checked(selected, storage, names)
+        if not result.passed:
+            context.log.error(
+                f"check {selected.name} of {selected.asset_key.to_user_string()} failed: {result.metadata}"
+            )
+        yield result
+
+
+def _metadata(storage: Storage, key: str, dataset: str) -> dict[str, Any]:
+    directory = f"{'shards' if key == SHARDS else 'corpus'}/{dataset}"
+    made = manifest.read(storage, directory)
+    counted = {ITEMS: "items", QUESTIONS: "questions"}.get(key)
+    rows = {"dagster/partition_row_count": made.counts[counted]} if counted else {}
+    return {
+        **rows,
+        "dagster/uri": storage.path(directory),
+        "bytes": sum(file.size for file in made.files),
+        "sha256": manifest.digest(made),
+        "counts": dict(made.counts),
+    }
+
+
+def _checked(key: dg.AssetCheckKey, storage: Storage, names: list[str]) -> dg.AssetCheckResult:
+    if key.name == "gold_answers_score_one":
+        verdict = checks.gold_answers_score_one(q for name in names for q in read_questions(storage, name))
+    elif key.name == "count_is_published":
+        verdict = checks.counts_are_published(storage, names)
+    elif key.asset_key == dg.AssetKey(ITEMS):
+        verdict = checks.items_match_manifest(storage, names)
+    else:
+        verdict = checks.questions_match_manifest(storage, names)
+    return dg.AssetCheckResult(
+        asset_key=key.asset_key,
+        check_name=key.name,
+        passed=verdict.passed,
+        metadata={"checked": verdict.checked, "failing": list(verdict.failing)},
+    )

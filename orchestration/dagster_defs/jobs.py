@@ -1,0 +1,68 @@
+"""Which assets run together, and when by themselves.
+
+Every job runs by ``dagster job execute -m orchestration.definitions -j NAME``; ``corpus`` alone wants a partition. Jobs that
+want the pool ``gpu`` run in one process: what they launch is then a child of the run itself and cannot outlive it.
+"""
+
+import dagster as dg
+
+from orchestration.dagster_defs.gpu_pool_executor import one_process_executor
+from orchestration.dagster_defs.partitions import by_dataset
+
+ALL_DATASETS = {
+    "dagster/asset_partition_range_start": by_dataset.get_partition_keys()[0],
+    "dagster/asset_partition_range_end": by_dataset.get_partition_keys()[-1],
+}
+"""Run tags by which one run covers the whole range of partitions, so that a job over all nine needs no backfill."""
+
+corpus_job = dg.define_asset_job(
+    "corpus",
+    selection=["corpus_items", "questions", "shards"],
+    description="Items, questions and shards of one dataset from its raw folder.",
+)
+index_job = dg.define_asset_job(
+    "index", selection=["index"], description="The index over every finished corpus."
+)
+cold_start_job = dg.define_asset_job(
+    "cold_start",
+    selection=["cold_start_checkpoint"],
+    executor_def=one_process_executor,
+    description="Supervised learning on demonstrations.",
+)
+train_ggpo_job = dg.define_asset_job(
+    "train_ggpo",
+    selection=["ggpo_checkpoint"],
+    executor_def=one_process_executor,
+    description="GGPO under DeepSpeed from the cold start.",
+)
+evaluate_job = dg.define_asset_job(
+    "evaluate",
+    selection=["evaluation", "report"],
+    executor_def=one_process_executor,
+    description="Every method on unseen questions, then the report.",
+)
+miniature_job = dg.define_asset_job(
+    "miniature",
+    selection="*",
+    tags=ALL_DATASETS,
+    executor_def=one_process_executor,
+    description="The whole platform on invented data: nine datasets to the report, in one run.",
+)
+
+policies_job = dg.define_asset_job(
+    "policies",
+    selection=dg.AssetSelection.all() - dg.AssetSelection.assets("ggpo_checkpoint"),
+    tags=ALL_DATASETS,
+    executor_def=one_process_executor,
+    description="The miniature without training: every memory policy on the same unseen questions.",
+)
+
+JOBS = [corpus_job, index_job, cold_start_job, train_ggpo_job, evaluate_job, miniature_job, policies_job]
+
+nightly_index = dg.ScheduleDefinition(
+    name="nightly_index",
+    job=index_job,
+    cron_schedule="0 3 * * *",
+    execution_timezone="UTC",
+    description="Brings the index up to date with the corpus. Off until switched on.",
+)

@@ -1,0 +1,1 @@
+"""Supervised learning wired to the corpus and the miniature."""

@@ -1,0 +1,1 @@
+"""Where ``assets`` and ``model`` meet."""

@@ -1,0 +1,200 @@
+"""Where ``assets`` and ``model`` meet: questions become tasks, the index a retriever, the metrics a grader.
+
+Holds adapters only. Neither side knows the other; what they agree on are the Protocols of ``model.protocols``.
+"""
+
+import asyncio
+import json
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+from assets.corpus.build import built_datasets, read_questions
+from assets.corpus.question import AnswerKind, EvidenceStatus, Question
+from assets.grading import grade_answer
+from assets.index.build import Index, IndexHit
+from infra.storage.root import Storage
+from model.types import Hit, Task
+
+PLANS = "raw/miniature/plans.jsonl"  # below the root; only the miniature has it
+
+
+class _Waiting(NamedTuple):
+    query: str
+    top_k: int
+    result: asyncio.Future[list[Hit]]
+
+
+class IndexRetriever:
+    """``Retriever`` over an index: searches that wait at the same time are answered together, in a thread.
+
+    Use it from one event loop at a time.
+    """
+
+    def __init__(
+        self,
+        index: Index,
+        *,
+        datasets: Sequence[str] | None = None,
+        max_batch: int = 64,
+        lockstep: bool = False,
+    ) -> None:
+        """``datasets``: search only there; None searches the whole corpus.
+
+        ``lockstep`` searches without a thread, so that which searches are answered together is no matter of time.
+        """
+        self._lockstep = lockstep
+        self._index, self._datasets, self._max_batch = index, datasets, max_batch
+        self._waiting: list[_Waiting] = []
+        self._worker: asyncio.Task[None] | None = None
+        # one thread: the store's own threads use the cores, and searches keep their order
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="search")
+
+    @property
+    def fingerprint(self) -> str:
+        """The index's own; of the scope too, where there is one."""
+        scope = "" if self._datasets is None else f":{','.join(sorted(self._datasets))}"
+        return f"{self._index.fingerprint}{scope}"
+
+    async def search(self, query: str, *, top_k: int) -> list[Hit]:
+        """The ``top_k`` best items, best first, ties in id order; an error of the store comes through."""
+        result: asyncio.Future[list[Hit]] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(query, top_k, result))
+        if self._worker is None or self._worker.done():
+            self._worker = asyncio.create_task(self._work())
+        return await result
+
+    async def _work(self) -> None:
+        while self._waiting:
+            await asyncio.sleep(0)  # whoever is ready to ask may join this batch
+            batch, self._waiting = self._waiting[: self._max_batch], self._waiting[self._max_batch :]
+            try:
+                found = await self._found(batch)
+            except Exception as error:
+                _fail(batch, error)
+                continue
+            for each, hits in zip(batch, found, strict=True):
+                if not each.result.done():
+                    each.result.set_result(hits)
+
+    async def _found(self, batch: Sequence[_Waiting]) -> list[list[Hit]]:
+        if self._lockstep:
+            return self._search(batch)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._search, batch)
+
+    def _search(self, batch: Sequence[_Waiting]) -> list[list[Hit]]:
+        most = max(each.top_k for each in batch)
+        found = self._index.search_many([each.query for each in batch], most, self._datasets)
+        return [[hit_of(one) for one in hits[: each.top_k]] for each, hits in zip(batch, found, strict=True)]
+
+
+def _fail(batch: Sequence[_Waiting], error: Exception) -> None:
+    for each in batch:
+        if not each.result.done():
+            each.result.set_exception(error)
+
+
+def hit_of(found: IndexHit) -> Hit:
+    """What the agent is shown of one result."""
+    return Hit(
+        item_id=found.item_id,
+        dataset=found.dataset,
+        modality=str(found.modality),
+        title=found.title,
+        text=found.text,
+        score=found.score,
+        width=found.width,
+        height=found.height,
+        duration_s=found.duration_s,
+        start_s=found.start_s,
+    )
+
+
+class MetricGrader:
+    """``Grader`` by each dataset's own deterministic metric; no judge model."""
+
+    async def grade(self, task: Task, answer: str) -> bool | None:
+        """Right or wrong; None for a question that is published without its answer."""
+        if not task.answers and task.kind != AnswerKind.UNANSWERABLE:
+            return None
+        score = grade_answer(
+            task.kind, task.dataset, task.answers, answer, task.choices, question=task.question
+        )
+        return score.correct
+
+
+def task_of(question: Question) -> Task:
+    """The question as the agent gets it; choices stand in the text, because a policy sees nothing else."""
+    return Task(
+        id=question.id,
+        dataset=question.dataset,
+        question=with_choices(question),
+        answers=question.answers,
+        kind=str(question.kind),
+        choices=question.choices,
+        gold=frozenset(question.gold),
+    )
+
+
+def with_choices(question: Question) -> str:
+    """The text of the question, followed by its choices unless it already lists them."""
+    missing = [choice for choice in question.choices if choice not in question.text]
+    return "\n".join((question.text, *question.choices)) if missing else question.text
+
+
+def read_plans(storage: Storage) -> dict[str, dict[str, Any]]:
+    """How each question of the miniature is answered, by question id; empty for a corpus that was not invented."""
+    if not storage.exists(PLANS):
+        return {}
+    lines = storage.read_bytes(PLANS).decode().splitlines()
+    return {plan["question_id"]: plan for line in lines if (plan := json.loads(line))}
+
+
+def tasks_of_split(
+    storage: Storage,
+    split: str,
+    *,
+    per_dataset: int | None = None,
+    seed: int = 0,
+    datasets: Sequence[str] | None = None,
+) -> tuple[Task, ...]:
+    """Tasks of one split, dataset after dataset; at most ``per_dataset`` of each, drawn by ``seed`` alone.
+
+    The miniature's worlds have splits of their own, which are finer than those of the formats. Questions whose evidence is
+    known to be lost are left out.
+
+    Raises:
+        ValueError: if no question is of that split.
+    """
+    plans = read_plans(storage)
+    tasks: list[Task] = []
+    for name in datasets or built_datasets(storage):
+        found = [
+            task_of(q) for q in read_questions(storage, name) if _usable(q) and _split(q, plans) == split
+        ]
+        tasks += drawn(found, per_dataset, seed=f"{seed}/{name}")
+    if not tasks:
+        raise ValueError(f"no questions of split {split!r} in {storage.root}")
+    return tuple(tasks)
+
+
+def drawn(tasks: Iterable[Task], count: int | None, *, seed: str) -> list[Task]:
+    """At most ``count`` of the tasks in id order; which ones depends on ids and ``seed``, not on the order given."""
+    ordered = sorted(tasks, key=lambda task: task.id)
+    if count is None or count >= len(ordered):
+        return ordered
+    return sorted(random.Random(seed).sample(ordered, count), key=lambda task: task.id)
+
+
+def _usable(question: Question) -> bool:
+    answered = bool(question.answers) or question.kind is AnswerKind.UNANSWERABLE
+    return answered and question.evidence in (
+        EvidenceStatus.PRESENT,
+        EvidenceStatus.NONE,
+        EvidenceStatus.UNANSWERABLE,
+    )
+
+
+def _split(question: Question, plans: Mapping[str, Mapping[str, Any]]) -> str:
+    return plans[question.id]["split"] if question.id in plans else question.split

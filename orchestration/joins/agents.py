@@ -1,0 +1,111 @@
+"""Agents as a recipe asks for them: a checkpoint's weights, a memory policy, the index, the pictures of the shards.
+
+Holds the building only; what an agent does is ``model.agent.loop``.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, cast
+
+import torch
+from transformers import AutoTokenizer, PreTrainedTokenizerBase, Qwen3VLForConditionalGeneration
+
+from assets.corpus.media import ShardMedia
+from assets.index.build import open_index
+from infra.storage.root import Storage
+from model.agent.limits import BY_PROFILE
+from model.agent.loop import Agent
+from model.agent.memory import MemoryPolicy
+from model.agent.memory.registry import TRAINED, memory_policy
+from model.agent.prompts import PROFILES
+from model.policies.chat_template import Encoder
+from model.policies.families import family, family_of
+from model.policies.patch_embedding import as_matrix_product
+from model.protocols import MediaSource, Policy, Retriever
+from model.training import checkpoint
+from model.types import Sampling
+from orchestration.joins.adapters import IndexRetriever
+from orchestration.recipes.registry import Recipe
+
+GREEDY = 0.0  # temperature
+
+
+class Weights(NamedTuple):
+    """A loaded checkpoint."""
+
+    model: Qwen3VLForConditionalGeneration
+    tokenizer: PreTrainedTokenizerBase
+    path: Path
+
+    def encoder(self) -> Encoder:
+        """An encoder that cuts pictures as the model's family wants them."""
+        return Encoder(self.tokenizer, patching=family(self.model.config.model_type).patching)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What every agent of a run shares."""
+
+    recipe: Recipe
+    retriever: Retriever
+    media: MediaSource
+
+    @classmethod
+    def open(cls, storage: Storage, recipe: Recipe, *, lockstep: bool = False) -> "World":
+        """The published index and the shards; ``ValueError`` if there is no index or the profile is unknown.
+
+        ``lockstep`` makes searches repeatable, see ``IndexRetriever``.
+        """
+        if recipe.profile not in PROFILES:
+            raise ValueError(f"unknown prompt profile {recipe.profile!r}; known: {', '.join(PROFILES)}")
+        return cls(
+            recipe=recipe,
+            retriever=IndexRetriever(open_index(storage), lockstep=lockstep),
+            media=ShardMedia(storage),
+        )
+
+    def agent(self, policy: Policy, memory: MemoryPolicy, *, temperature: float) -> Agent:
+        """An agent over this index within the recipe's limits."""
+        top_p = 1.0 if temperature > GREEDY else 0.95  # training needs the log-probabilities it samples from
+        sampling = Sampling(temperature=temperature, top_p=top_p, max_tokens=self.recipe.max_tokens)
+        limits = BY_PROFILE[self.recipe.profile]
+        return Agent(policy=policy, retriever=self.retriever, memory=memory, limits=limits, sampling=sampling)
+
+    def memory(self, name: str, encoder: Encoder, *, training: bool = False) -> MemoryPolicy:
+        """The memory policy of that name. In training every kept item gets the same pixels, so prompts do not depend on energies.
+
+        Raises:
+            ValueError: if there is none.
+        """
+        chosen_name = TRAINED if training and name == "vimrag" else name
+        return memory_policy(
+            chosen_name,
+            profile=PROFILES[self.recipe.profile],
+            count_tokens=lambda turns: len(encoder.encode(turns).ids),
+        )
+
+
+def load(path: Path, *, bf16: bool = False) -> Weights:
+    """Model and tokenizer of a checkpoint directory, nothing downloaded; the class is the one its ``config.json`` names.
+
+    Raises:
+        ValueError: if the checkpoint is not whole, or of no known family.
+    """
+    checkpoint.read(path)
+    dtype = torch.bfloat16 if bf16 else torch.float32
+    loaded = family_of(path).model_class.from_pretrained(path, dtype=dtype, local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
+    model = cast(Qwen3VLForConditionalGeneration, loaded)  # callers use what the families have in common
+    return Weights(as_matrix_product(model), tokenizer, path)
+
+
+def chosen(folder: Path, *, what: str) -> Path:
+    """The checkpoint with the best validation score below ``folder``, else the latest.
+
+    Raises:
+        ValueError: if there is none; ``what`` names the job that makes it.
+    """
+    found = checkpoint.best(folder) or checkpoint.latest(folder)
+    if found is None:
+        raise ValueError(f"no checkpoint in {folder}: run the job {what} first")
+    return found

@@ -1,0 +1,92 @@
+"""Command lines of the GPU work: supervisor, then the DeepSpeed launcher where ranks are needed, then the launch script.
+
+Holds strings and environment only. The supervisor makes sure that a cancelled run leaves no rank behind.
+"""
+
+import base64
+import json
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+
+import dagster as dg
+
+from infra.storage.root import Storage
+from orchestration.launch.run_config import RunConfig
+from orchestration.recipes.registry import Recipe
+
+GRACE_S = (
+    12.0  # to save and leave after a request to stop; below the 20 s that Dagster waits for its subprocess
+)
+
+
+class Script(StrEnum):
+    """Modules of ``orchestration.launch``."""
+
+    COLD_START = "cold_start"
+    TRAIN_GGPO = "train_ggpo"
+    EVALUATE = "evaluate"
+    REPORT = "report"
+
+
+def launch(
+    context: dg.AssetExecutionContext,
+    pipes: dg.PipesSubprocessClient,
+    script: Script,
+    *,
+    storage: Storage,
+    recipe: Recipe,
+) -> dg.MaterializeResult:
+    """Run a launch script to its end and return what its rank 0 reported.
+
+    Raises:
+        DagsterPipesExecutionError: if it ended with another code than 0.
+    """
+    config = RunConfig(root=storage.root, name=recipe.name, recipe=recipe)
+    ranks = recipe.ggpo.ranks if script is Script.TRAIN_GGPO else None
+    context.log.info(f"starting {script} of recipe {recipe.name}" + (f" on {ranks} rank(s)" if ranks else ""))
+    hosts = recipe.ggpo.hostfile if ranks else None
+    started = command(script, config, ranks=ranks, hostfile=hosts)
+    done = pipes.run(context=context, command=started, env=environment(recipe))
+    return done.get_materialize_result()
+
+
+def command(
+    script: Script, config: RunConfig, *, ranks: int | None = None, hostfile: str | None = None
+) -> list[str]:
+    """The supervised command; with ``ranks`` it goes through the DeepSpeed launcher, one process a rank.
+
+    With a ``hostfile`` the runner of DeepSpeed starts a launcher on each of its hosts over ssh.
+    """
+    module = [f"orchestration.launch.{script}", "--config-json", config.to_json()]
+    if ranks is None:
+        return supervised([sys.executable, "-m", *module])
+    if hostfile is not None:
+        runner = [sys.executable, "-m", "deepspeed.launcher.runner", "--hostfile", hostfile]
+        return supervised([*runner, "--no_local_rank", "--module", *module])
+    world = base64.urlsafe_b64encode(json.dumps({"localhost": list(range(ranks))}).encode()).decode()
+    launcher = [sys.executable, "-m", "deepspeed.launcher.launch", "--quiet", "--no_local_rank", "--module"]
+    return supervised([*launcher, f"--world_info={world}", f"--master_port={_free_port()}", *module])
+
+
+def supervised(started: Sequence[str]) -> list[str]:
+    """The command under a supervisor that ends it, and all that it started, when whoever asked for it is gone."""
+    return [sys.executable, "-m", "infra.workers.supervisor", "--grace-s", str(GRACE_S), "--", *started]
+
+
+def environment(recipe: Recipe) -> Mapping[str, str]:
+    """What the subprocess is told beside the environment of this one."""
+    return {
+        "DS_ACCELERATOR": recipe.device,
+        "OMP_NUM_THREADS": str(max(1, recipe.threads)),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONWARNINGS": "ignore",
+        "TOKENIZERS_PARALLELISM": "false",
+    }
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

@@ -1,0 +1,118 @@
+"""Who rolls out during training: the model under training itself, a copy of it, or servers (``served_source.py``).
+
+Holds the two local sources and how they get the weights of an update. Which questions are rolled out is ``rollout_phase.py``.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import torch
+from transformers import Qwen3VLForConditionalGeneration
+
+from model.policies.chat_template import Encoder
+from model.policies.transformers_policy import TransformersPolicy
+from model.protocols import MediaSource, Policy
+from model.training.engine import Engine
+from model.training.lora import merged
+from model.training.trainer import Trainer
+from model.types import Trajectory
+
+
+class Source(Protocol):
+    """A policy to roll out with, and the weights it has."""
+
+    @property
+    def policy(self) -> Policy:
+        """Rolls out."""
+        ...
+
+    @property
+    def version(self) -> int:
+        """Updates that its weights have had."""
+        ...
+
+    def refresh(self, version: int) -> None:
+        """Take the weights under training as they are now. A collective; nothing may be rolling out."""
+        ...
+
+    def check(self, trainer: Trainer, trajectories: Sequence[Trajectory]) -> None:
+        """See that the policy has the weights under training. A collective. ``ParityError`` if not."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of what belongs to the running event loop."""
+        ...
+
+    def tally(self) -> Mapping[str, int]:
+        """Counts for the metrics, since the start."""
+        ...
+
+
+class LocalSource:
+    """The model under training."""
+
+    def __init__(self, policy: TransformersPolicy, *, version: int = 0) -> None:
+        self.policy, self.version = policy, version
+
+    def refresh(self, version: int) -> None:
+        """The weights are the model's own."""
+        self.policy.refresh()
+        self.version = version
+
+    def check(self, trainer: Trainer, trajectories: Sequence[Trajectory]) -> None:
+        """They cannot differ."""
+
+    async def close(self) -> None:
+        """There is nothing to let go of."""
+
+    def tally(self) -> Mapping[str, int]:
+        """None."""
+        return {}
+
+
+class CopySource:
+    """A copy of the model, which rolls out with the weights before an update while that update is computed.
+
+    Args:
+        engine: whose weights are copied.
+        copy: a plain model of the same shape, that nothing else uses.
+        encoder: of the copy alone: encoders keep pictures, and are used by one thread at a time.
+        media: pictures.
+        max_batch: requests decoded together.
+        lockstep: see ``TransformersPolicy``.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        copy: Qwen3VLForConditionalGeneration,
+        encoder: Encoder,
+        media: MediaSource,
+        *,
+        max_batch: int,
+        lockstep: bool = False,
+    ) -> None:
+        self._engine, self._copy = engine, copy.requires_grad_(False).eval()
+        self.policy = TransformersPolicy(self._copy, encoder, media, max_batch=max_batch, lockstep=lockstep)
+        self.version = 0
+
+    @torch.no_grad()
+    def refresh(self, version: int) -> None:
+        """Copy every weight, adapters merged."""
+        weights: Mapping[str, torch.Tensor] = dict(self._engine.model.named_parameters())
+        if (lora := self._engine.config.lora) is not None:
+            weights = merged(weights, scale=lora.scale)
+        for name, parameter in self._copy.named_parameters():
+            parameter.copy_(weights[name])
+        self.policy.refresh()
+        self.version = version
+
+    def check(self, trainer: Trainer, trajectories: Sequence[Trajectory]) -> None:
+        """They were copied one by one."""
+
+    async def close(self) -> None:
+        """There is nothing to let go of."""
+
+    def tally(self) -> Mapping[str, int]:
+        """None."""
+        return {}

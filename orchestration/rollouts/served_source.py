@@ -1,0 +1,187 @@
+"""Servers that roll out during training: built from a recipe, refreshed after each update, checked against the trainer.
+
+Joins the client (``infra``), the policy (``model``) and the way weights get there (``weight_sync.py``).
+"""
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from torch import distributed as dist
+
+from infra.llm.server_pool import PoolSettings, ServerPool
+from infra.llm.tokens_client import TokenServer
+from infra.llm.tokens_pool import TokenPool
+from infra.llm.tokens_types import ServerSettings
+from infra.storage.root import Storage
+from model.policies.chat_template import Encoded, Encoder
+from model.policies.fingerprint import of_weights
+from model.policies.served_policy import Served, ServedPolicy
+from model.protocols import MediaSource
+from model.rl.segments import SampleKey, TrainingSample, locate
+from model.training.engine import Engine
+from model.training.parity import ParityError
+from model.training.trainer import Trainer
+from model.types import Call, Sampling, Segment, Task, Trajectory
+from orchestration.launch.run_config import RunConfig
+from orchestration.recipes.rollout_options import ServedRollouts
+from orchestration.rollouts.weight_sync import (
+    AdapterSync,
+    FolderSync,
+    TransferSync,
+    WeightSync,
+    retire_quietly,
+)
+
+API_KEY = "VIMRAG_API_KEY"
+PROBE_TOKENS = 16
+
+
+class ServedSource:
+    """Servers with the weights under training.
+
+    Args:
+        engine: whose weights are sent.
+        policy: over the servers of ``pool``.
+        pool: the servers.
+        sync: brings the weights there.
+    """
+
+    def __init__(self, engine: Engine, policy: ServedPolicy, pool: ServerPool, sync: WeightSync) -> None:
+        self._engine, self._pool, self._sync = engine, pool, sync
+        self.policy = policy
+        pool.prepare = sync.load
+
+    @property
+    def version(self) -> int:
+        """Updates that the served weights have had."""
+        return self.policy.served.version
+
+    def refresh(self, version: int) -> None:
+        """Send the weights to every server that is there; the others get them when they are back.
+
+        Raises:
+            Refused: if a server will not load them.
+            Unavailable: if there is no server.
+        """
+        self._sync.write(self._engine, version)
+        if self._engine.rank == 0:
+            asyncio.run(self._everywhere())
+        weights = self._engine.weights()
+        digest = self._shared(of_weights(weights) if self._engine.rank == 0 else None)
+        self.policy.served = Served(model=self._sync.model, version=version, weights=digest)
+
+    async def _everywhere(self) -> None:
+        async def retire(server: TokenServer) -> None:
+            await retire_quietly(self._sync, server)
+
+        try:
+            await self._pool.everywhere(self._sync.load)
+            await self._pool.everywhere(retire)
+        finally:
+            await self._pool.close()
+
+    def check(self, trainer: Trainer, trajectories: Sequence[Trajectory]) -> None:
+        """Have a prompt of ``trajectories`` continued and compare its log-probabilities with the trainer's.
+
+        Raises:
+            ValueError: if they differ: the servers have other weights.
+        """
+        probe = _probe(trajectories)
+        if probe is None:
+            return
+        answered = asyncio.run(self._continued(*probe)) if self._engine.rank == 0 else None
+        try:
+            trainer.check_parity([self._shared(answered)])
+        except ParityError as error:
+            raise ValueError(
+                f"after {self.version} updates the servers do not have the trainer's weights: {error.reason}; "
+                "do they serve the model that training started from, and at a temperature other than 1 with "
+                "--logprobs-mode processed_logprobs?"
+            ) from None
+
+    async def _continued(self, task: Task, call: Call) -> TrainingSample:
+        sampling = Sampling(
+            temperature=self._engine.config.temperature, top_p=1.0, max_tokens=PROBE_TOKENS, seed=self.version
+        )
+        prompt = Encoded(call.prompt_ids, call.images)
+        try:
+            found = await self.policy.continued(prompt, sampling=sampling, task=task)
+        finally:
+            await self._pool.close()
+        drawn = replace(call, token_ids=found.token_ids, logprobs=found.logprobs)
+        place = locate(Segment(node_id=None, calls=(drawn,)))
+        return TrainingSample(key=SampleKey(task.id, 0, 0), old_logprobs=found.logprobs, **place._asdict())
+
+    def _shared(self, value: Any) -> Any:
+        """Rank 0's value, on every rank."""
+        if self._engine.world_size == 1:
+            return value
+        box = [value]
+        dist.broadcast_object_list(box, src=0)
+        return box[0]
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._pool.close()
+
+    def tally(self) -> Mapping[str, int]:
+        """Requests, those sent again, and outages of servers, since the start."""
+        return {f"served_{name}": count for name, count in asdict(self._pool.tally).items()}
+
+
+def _probe(trajectories: Sequence[Trajectory]) -> tuple[Task, Call] | None:
+    """A prompt to be continued, one with pictures if there is any."""
+    asked = [
+        (each.task, call) for each in trajectories for segment in each.segments for call in segment.calls[:1]
+    ]
+    return max(asked, key=lambda found: bool(found[1].images), default=None)
+
+
+def open_served(
+    served: ServedRollouts, config: RunConfig, engine: Engine, encoder: Encoder, media: MediaSource
+) -> ServedSource:
+    """The source that a recipe asks for.
+
+    Raises:
+        ValueError: if weights cannot be brought to the servers in the way that it asks for.
+    """
+    key = os.environ.get(API_KEY) or None
+    settings = [
+        ServerSettings(base_url=url, api_key=key, timeout_s=served.request_timeout_s)
+        for url in served.servers
+    ]
+    limits = PoolSettings(total_timeout_s=served.rollout_timeout_s)
+    pool = ServerPool([TokenServer(each) for each in settings], limits)
+    start = Served(model=served.model, version=0, weights="")
+    policy = ServedPolicy(TokenPool(pool), encoder, media, served=start)
+    return ServedSource(engine, policy, pool, sync_of(served, config, engine))
+
+
+def sync_of(served: ServedRollouts, config: RunConfig, engine: Engine) -> WeightSync:
+    """How weights get to the servers. ``ValueError`` if it cannot be done so."""
+    lora = engine.config.lora
+    if (served.sync == "adapter") != (lora is not None):
+        raise ValueError(
+            "sync 'adapter' is for training adapters (lora_rank above 0), 'folder' and 'transfer' for training all weights"
+        )
+    if served.sync == "transfer":
+        return TransferSync(served.servers[0], model=served.model, num_servers=len(served.servers))
+    folder = _shared_folder(served, config)
+    if lora is not None:
+        return AdapterSync(folder, prefix=config.name, lora=lora)
+    return FolderSync(folder, model=served.model)
+
+
+def _shared_folder(served: ServedRollouts, config: RunConfig) -> Path:
+    if served.shared is not None:
+        return Path(served.shared)
+    local = Storage(config.root).local_path(f"served/{config.name}")
+    if local is None:
+        raise ValueError(
+            "the root is no folder: name one that trainer and servers see, as 'shared' of the servers"
+        )
+    return local

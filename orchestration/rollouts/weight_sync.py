@@ -1,0 +1,257 @@
+"""How the weights of an update get to the servers that roll out.
+
+``AdapterSync`` and ``FolderSync`` write to a folder that trainer and servers share, under a name with the update's number, and
+have each server load it. ``TransferSync`` hands the weights from device to device through vLLM's own client; it needs GPUs
+and was never run here. A server that was away is brought up to date by ``load`` before it is asked anything.
+"""
+
+import asyncio
+import importlib
+import shutil
+import socket
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from safetensors.torch import save_file
+
+from infra.llm.errors import Refused, Unavailable, unknown_model
+from infra.llm.tokens_client import TokenServer
+from model.training.engine import Engine
+from model.training.lora import Lora, adapters
+
+LOAD_ADAPTER, UNLOAD_ADAPTER = "/v1/load_lora_adapter", "/v1/unload_lora_adapter"
+KEPT_VERSIONS = 2  # a server that comes back needs the present one; the one before may still be read
+
+
+class WeightSync(Protocol):
+    """Brings weights to servers; the same calls on every rank."""
+
+    @property
+    def model(self) -> str:
+        """The name to ask for since the last ``write``."""
+        ...
+
+    def write(self, engine: Engine, version: int) -> None:
+        """Make the engine's weights ready to be loaded. A collective."""
+        ...
+
+    async def load(self, server: TokenServer) -> None:
+        """Make ``server`` serve what was written last; doing so again changes nothing.
+
+        Raises:
+            Refused: if it will not; the message says how to start it.
+            Unavailable: if it is away.
+        """
+        ...
+
+    async def retire(self, server: TokenServer) -> None:
+        """Make ``server`` forget what was served before."""
+        ...
+
+
+class AdapterSync:
+    """LoRA adapters, each version under a name of its own.
+
+    Args:
+        folder: seen by trainer and servers under this path.
+        prefix: begins the adapters' names.
+        lora: their shape.
+    """
+
+    def __init__(self, folder: Path, *, prefix: str, lora: Lora) -> None:
+        self._folder, self._prefix, self._lora = folder.resolve(), prefix, lora
+        self._version = self._before = -1
+
+    @property
+    def model(self) -> str:
+        """Name of the adapter written last."""
+        return self._name(self._version)
+
+    def _name(self, version: int) -> str:
+        return f"{self._prefix}-{version:06d}"
+
+    def write(self, engine: Engine, version: int) -> None:
+        """The adapter as peft's own files. ``ValueError`` if peft is missing."""
+        low = adapters(engine.raw_weights())
+        if engine.rank == 0:
+            partial = _partial(self._folder / self._name(version))
+            save_file(
+                {name: tensor.contiguous() for name, tensor in low.items()},
+                partial / "adapter_model.safetensors",
+            )
+            _peft_config(self._lora, partial)
+            _publish(partial, self._folder, self._prefix)
+        engine.barrier()
+        if version != self._version:
+            self._before, self._version = self._version, version
+
+    async def load(self, server: TokenServer) -> None:
+        """Load the adapter unless the server lists it."""
+        if self.model in await server.models():
+            return
+        path = self._folder / self.model
+        try:
+            await server.post(LOAD_ADAPTER, {"lora_name": self.model, "lora_path": str(path)})
+        except Refused as error:
+            if self.model in await server.models():  # another request was first
+                return
+            raise Refused(
+                f"{error}; it was to load the adapter in {path}, does it see that folder?"
+            ) from None
+
+    async def retire(self, server: TokenServer) -> None:
+        """Unload the adapter before."""
+        if self._before >= 0 and self._name(self._before) in await server.models():
+            await server.post(UNLOAD_ADAPTER, {"lora_name": self._name(self._before)})
+
+
+class FolderSync:
+    """All weights, which each server reads from a folder in place of its own.
+
+    Args:
+        folder: seen by trainer and servers under this path.
+        model: the name the servers have for the model; it stays.
+    """
+
+    def __init__(self, folder: Path, *, model: str) -> None:
+        self._folder, self.model = folder.resolve(), model
+        self._path = self._folder
+
+    def write(self, engine: Engine, version: int) -> None:
+        """Configuration and safetensors as ``from_pretrained`` and vLLM read them."""
+        self._path = self._folder / f"weights-{version:06d}"
+        weights = engine.weights()
+        if engine.rank == 0:
+            partial = _partial(self._path)
+            engine.model.save_pretrained(partial, state_dict=weights)
+            _publish(partial, self._folder, "weights")
+        engine.barrier()
+
+    async def load(self, server: TokenServer) -> None:
+        """Reload, then forget cached beginnings, which were computed with the weights before."""
+        if self.model not in (names := await server.models()):
+            raise unknown_model(server.where, self.model, names)
+        body = {"method": "reload_weights", "kwargs": {"weights_path": str(self._path)}}
+        try:
+            await server.post("/collective_rpc", body)
+            await server.post("/reset_prefix_cache", {})
+        except Refused as error:
+            raise Refused(
+                f"{error}; it was to load the weights in {self._path}, does it see that folder?"
+            ) from None
+
+    async def retire(self, server: TokenServer) -> None:
+        """Nothing: the weights before are gone."""
+
+
+class TransferSync:
+    """All weights by NCCL through vLLM's own client; one server, one trainer rank, both on GPUs. Not run here.
+
+    Raises:
+        ValueError: when made, if vLLM or a GPU is missing on the trainer's side, or there are several servers.
+    """
+
+    def __init__(self, server: str, *, model: str, num_servers: int, port: int = 29600) -> None:
+        self.model, self._server, self._port = model, server.rstrip("/").removesuffix("/v1"), port
+        if num_servers != 1:
+            raise ValueError("sync 'transfer' serves one server; for several take 'folder' or 'adapter'")
+        self._library = vllm_transfer()
+        self._engine: Engine | None = None
+        self._sender: Any = None
+
+    def write(self, engine: Engine, version: int) -> None:
+        """Nothing but to remember where the weights are."""
+        if engine.world_size > 1 or engine.config.lora is not None:
+            raise ValueError("sync 'transfer' needs one rank and no adapters; take 'folder' or 'adapter'")
+        self._engine = engine
+
+    async def load(self, server: TokenServer) -> None:
+        """Broadcast the weights; the first time the two sides are connected."""
+        if self._sender is None:
+            answer = await server.get("/get_world_size")
+            self._sender = await asyncio.to_thread(self._connected, int(answer["world_size"]))
+        await asyncio.to_thread(self._sender.send_weights)
+        await server.post("/reset_prefix_cache", {})
+
+    def _connected(self, workers: int) -> Any:
+        assert self._engine is not None, "write comes before load"
+        transfer, nccl = self._library
+        return transfer.WeightTransferTrainerFactory.trainer_init(
+            init_info=nccl.NCCLTrainerInitInfo(
+                master_address=_own_address(self._server),
+                master_port=self._port,
+                world_size=workers + 1,
+                rank=0,
+                packed=True,
+            ),
+            client=transfer.HTTPVLLMWeightSyncClient(self._server),
+            source=transfer.ModuleSource(self._engine.model),
+        )
+
+    async def retire(self, server: TokenServer) -> None:
+        """Nothing: the weights before are gone."""
+
+
+def vllm_transfer() -> tuple[Any, Any]:
+    """VLLM's modules for the trainer's side of a transfer. ``ValueError`` says what is missing."""
+    import torch
+
+    if not torch.cuda.is_available():
+        raise ValueError(
+            "sync 'transfer' goes from GPU to GPU, and this process has none: take 'folder' or 'adapter'"
+        )
+    try:
+        transfer = importlib.import_module("vllm.distributed.weight_transfer")
+        nccl = importlib.import_module("vllm.distributed.weight_transfer.nccl_engine")
+    except ImportError as error:
+        raise ValueError(
+            f"sync 'transfer' needs vLLM 0.29 or later beside the trainer ({error}): take 'folder' or 'adapter'"
+        ) from None
+    wanted = ("WeightTransferTrainerFactory", "HTTPVLLMWeightSyncClient", "ModuleSource")
+    if missing := [name for name in wanted if not hasattr(transfer, name)]:
+        raise ValueError(f"this vLLM has no {missing[0]}: sync 'transfer' needs 0.29 or later")
+    return transfer, nccl
+
+
+def _own_address(server: str) -> str:
+    """The address under which ``server`` can reach this machine."""
+    parts = urlsplit(server)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect((parts.hostname or "127.0.0.1", parts.port or 80))  # sends nothing
+        return str(probe.getsockname()[0])
+
+
+def _peft_config(lora: Lora, folder: Path) -> None:
+    try:
+        from peft import LoraConfig
+    except ImportError:
+        raise ValueError("adapters need peft: pip install 'vimrag[lora]'") from None
+    LoraConfig(
+        r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=list(lora.targets)
+    ).save_pretrained(str(folder))
+
+
+def _partial(target: Path) -> Path:
+    partial = target.with_name(f".{target.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    return partial
+
+
+def _publish(partial: Path, folder: Path, prefix: str) -> None:
+    """Give the folder its name, and take away versions that nobody needs any more."""
+    target = folder / partial.name.removeprefix(".").removesuffix(".partial")
+    shutil.rmtree(target, ignore_errors=True)
+    partial.rename(target)
+    for old in sorted(folder.glob(f"{prefix}-*"))[:-KEPT_VERSIONS]:
+        if old != target:
+            shutil.rmtree(old)
+
+
+async def retire_quietly(sync: WeightSync, server: TokenServer) -> None:
+    """As ``retire``; an adapter too many does no harm, so that errors are let go."""
+    try:
+        await sync.retire(server)
+    except (Refused, Unavailable):
+        return

@@ -1,0 +1,1 @@
+"""The training study: objectives compared from one cold start."""

@@ -1,0 +1,68 @@
+"""Pilot study 3, second half: wrong rollouts that had found gold evidence, answered again from parts of their graphs.
+
+One greedy forced answer each from the whole graph, from its evidence nodes alone, and from as many nodes drawn at random.
+Holds the answering and the comparison; the graphs are ``model.evaluation.evidence_only``.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from memory_graph.graph import MemoryGraph
+from model.agent.loop import Agent
+from model.evaluation.evaluation import grade_all
+from model.evaluation.evidence_only import (
+    answer_from,
+    as_many_at_random,
+    evidence_nodes,
+    only_evidence,
+    without,
+)
+from model.evaluation.statistics import bootstrap_mean, paired_difference, sign_test
+from model.types import Trajectory
+from orchestration.joins.adapters import MetricGrader
+from orchestration.launch.reporter import finite
+
+Cut = Callable[[Trajectory], MemoryGraph]
+FULL, EVIDENCE, RANDOM = "full", "evidence", "random"
+CUTS: Mapping[str, Cut] = {
+    FULL: lambda each: without(each.graph, set()),
+    EVIDENCE: lambda each: only_evidence(each.graph, each.task.gold),
+    RANDOM: lambda each: as_many_at_random(each.graph, each.task.gold, seed=each.task.id),
+}
+
+
+def cuttable(trajectories: Sequence[Trajectory]) -> list[Trajectory]:
+    """Wrong rollouts that found gold evidence, those without a noise node too: all cuts leave these as they are."""
+    return [
+        each for each in trajectories if each.correct is False and evidence_nodes(each.graph, each.task.gold)
+    ]
+
+
+def answered_again(agent: Agent, rollouts: Sequence[Trajectory], cut: Cut) -> tuple[Trajectory, ...]:
+    """One graded answer a rollout, from what ``cut`` leaves of its graph."""
+
+    async def answer() -> tuple[Trajectory, ...]:
+        made = await asyncio.gather(*(answer_from(agent, each.task, cut(each)) for each in rollouts))
+        return await grade_all(made, MetricGrader())
+
+    return asyncio.run(answer())
+
+
+def compared(found: Mapping[str, Sequence[Trajectory]], rollouts: Sequence[Trajectory]) -> dict[str, Any]:
+    """Share right from each cut, and the evidence's against both controls, paired by question."""
+    right = {name: [float(each.correct is True) for each in made] for name, made in found.items()}
+    noise = [len(each.graph.nodes) - len(evidence_nodes(each.graph, each.task.gold)) for each in rollouts]
+    return {
+        "wrong_rollouts_with_evidence": len(rollouts),
+        "with_noise_nodes": sum(count > 0 for count in noise),
+        "noise_nodes": sum(noise),
+        "right": {name: finite(bootstrap_mean(values)._asdict()) for name, values in right.items()},
+        "evidence_against": {
+            name: {
+                **finite(paired_difference(right[name], right[EVIDENCE])._asdict()),
+                "p_value": sign_test(right[name], right[EVIDENCE]),
+            }
+            for name in (FULL, RANDOM)
+        },
+    }

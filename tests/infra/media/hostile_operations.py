@@ -1,0 +1,105 @@
+"""What a decoder that was broken, or taken over, by its file may do; run in a real decoding process."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import select
+import socket
+from typing import Any
+
+from infra.media.sandbox.worker import Answer
+
+_KEPT: list[bytearray] = []
+
+
+def allocate(arguments: dict[str, Any], payload: bytes | None) -> Answer:
+    while True:
+        _KEPT.append(bytearray(1 << 24))
+
+
+def spin(arguments: dict[str, Any], payload: bytes | None) -> Answer:
+    while True:
+        pass
+
+
+def hang(arguments: dict[str, Any], payload: bytes | None) -> Answer:
+    if fifo := arguments.get("fifo"):
+        os.close(os.open(fifo, os.O_WRONLY))  # whoever reads it knows that the job has begun
+    select.select([], [], [])
+    return Answer({})
+
+
+def segfault(arguments: dict[str, Any], payload: bytes | None) -> Answer:
+    ctypes.string_at(0)
+    return Answer({})
+
+
+def leave(arguments: dict[str, Any], payload: bytes | None) -> Answer:
+    os._exit(arguments["code"])
+
+
+def fail(arguments: dict[str, Any], payload: bytes | None) -> Answer:
+    raise ZeroDivisionError("x" * 10_000)
+
+
+def echo(arguments: dict[str, Any], payload: bytes | None) -> Answer:
+    data = payload or b""
+    return Answer({"pid": os.getpid()}, (len(data),), (data,))
+
+
+def claim(arguments: dict[str, Any], payload: bytes | None) -> Answer:
+    """A result that says one thing, and parts that are another."""
+    sizes = arguments["sizes"]
+    return Answer(arguments["result"], tuple(sizes), (bytes(size) for size in sizes))
+
+
+def lie(arguments: dict[str, Any], payload: bytes | None) -> Answer:
+    """What the payload, which is JSON, wants to be claimed."""
+    return claim(json.loads(payload or b""), None)
+
+
+def refuse_to_read(arguments: dict[str, Any], payload: bytes | None) -> Answer:
+    return Answer({"failed": "OCR: no engine"})
+
+
+def look_around(arguments: dict[str, Any], payload: bytes | None) -> Answer:
+    return Answer(
+        {
+            "environment": sorted(os.environ),
+            "descriptors": [os.readlink(f"/proc/self/fd/{name}") for name in _descriptors()],
+            "directory": os.getcwd(),
+        }
+    )
+
+
+def _descriptors() -> list[str]:
+    return [name for name in os.listdir("/proc/self/fd") if os.path.lexists(f"/proc/self/fd/{name}")]
+
+
+def write(arguments: dict[str, Any], payload: bytes | None) -> Answer:
+    with open(arguments["path"], "wb") as file:
+        file.write(b"x")
+    return Answer({})
+
+
+def open_many(arguments: dict[str, Any], payload: bytes | None) -> Answer:
+    return Answer({"sockets": len([socket.socket() for _ in range(1_000)])})
+
+
+OPERATIONS = {
+    "allocate": allocate,
+    "spin": spin,
+    "hang": hang,
+    "segfault": segfault,
+    "leave": leave,
+    "fail": fail,
+    "echo": echo,
+    "claim": claim,
+    "look_around": look_around,
+    "write": write,
+    "open_many": open_many,
+    **dict.fromkeys(("decode", "open_pdf", "page", "probe", "frames"), lie),
+    "read": refuse_to_read,
+}

@@ -1,0 +1,103 @@
+"""Clip files show, second for second, what the film showed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from infra.errors import MediaError
+from infra.media._video import Clip, clip_ranges, frames, probe
+from infra.media.clip_files import cut
+from tests.infra.media.test_video import video
+
+
+def shade(path: Path, time_s: float) -> int:
+    return int(np.asarray(frames(path, [time_s])[0].image).mean())
+
+
+def targets(folder: Path, count: int) -> list[Path]:
+    return [folder / f"film_{index:03d}.mp4" for index in range(count)]
+
+
+def slides(path: Path, *, at_s: list[float], end_s: float) -> None:
+    """A film of pictures at the given times, picture k of brightness 20 k + 20, whose container says it lasts ``end_s``."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width = stream.height = 32
+        stream.pix_fmt = "yuv420p"
+        for number, time_s in enumerate([*at_s, end_s - 0.1]):
+            value = 20 * min(number, len(at_s) - 1) + 20
+            frame = av.VideoFrame.from_ndarray(np.full((32, 32, 3), value, np.uint8), format="rgb24")
+            frame.pts = round(time_s * 10)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+@pytest.mark.parametrize(
+    ("container", "codec"), [("mp4", "libx264"), ("webm", "libvpx"), ("matroska", "libx264")]
+)
+def test_each_file_shows_its_part_of_the_film(tmp_path: Path, container: str, codec: str):
+    film = tmp_path / "film"
+    film.write_bytes(video(20, container=container, codec=codec))
+    clips = clip_ranges(probe(film).duration_s, length_s=6)
+    written = cut(film, clips, targets(tmp_path / "out", len(clips)))
+    assert [round(probe(path).duration_s, 3) for path in written] == [6, 6, 6, 2]
+    for path, clip in zip(written, clips, strict=True):
+        for offset_s in (0.0, 1.3, clip.end_s - clip.start_s - 0.1):
+            assert shade(path, offset_s) == pytest.approx(shade(film, clip.start_s + offset_s), abs=2)
+
+
+def test_a_picture_that_stays_is_in_every_clip_that_it_stays_for(tmp_path: Path):
+    slides(tmp_path / "talk.mp4", at_s=[0, 5, 25], end_s=32)
+    clips = clip_ranges(32, length_s=10)
+    written = cut(tmp_path / "talk.mp4", clips, targets(tmp_path, 4))
+    # clip 1 (10-20 s) has no picture of its own: that of 5 s is still there; clip 2 begins with it
+    shades = [
+        shade(written[0], 1),
+        shade(written[0], 9),
+        shade(written[1], 4),
+        shade(written[2], 0),
+        shade(written[2], 6),
+    ]
+    assert shades == pytest.approx([20, 40, 40, 40, 60], abs=3)
+    assert [round(probe(path).duration_s, 3) for path in written] == [10, 10, 10, 2]
+
+
+def test_equal_films_give_equal_bytes_and_nothing_is_left_beside_them(tmp_path: Path):
+    (tmp_path / "film").write_bytes(video(5))
+    first, second = (cut(tmp_path / "film", [Clip(0, 5)], targets(tmp_path / name, 1)) for name in "ab")
+    assert first[0].read_bytes() == second[0].read_bytes()
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["film_000.mp4"]
+
+
+def test_odd_sizes_are_taken(tmp_path: Path):
+    with av.open(str(tmp_path / "odd.mkv"), "w") as container:
+        stream = container.add_stream("ffv1", rate=1)
+        stream.width, stream.height, stream.pix_fmt = 33, 17, "yuv444p"
+        for _ in range(3):
+            container.mux(
+                stream.encode(av.VideoFrame.from_ndarray(np.full((17, 33, 3), 90, np.uint8), format="rgb24"))
+            )
+        container.mux(stream.encode(None))
+    [written] = cut(tmp_path / "odd.mkv", [Clip(0, 3)], targets(tmp_path, 1))
+    assert probe(written)[2:] == (32, 16)
+
+
+def test_a_film_that_was_cut_short_is_not_filled_with_its_last_picture(tmp_path: Path):
+    (tmp_path / "film").write_bytes(video(20))
+    with pytest.raises(MediaError, match="video_truncated"):
+        cut(tmp_path / "film", clip_ranges(60, length_s=20), targets(tmp_path, 3))
+
+
+def test_what_is_no_film_is_named(tmp_path: Path):
+    (tmp_path / "film.mp4").write_bytes(b"no film")
+    with pytest.raises(MediaError, match="video_unreadable"):
+        cut(tmp_path / "film.mp4", [Clip(0, 1)], targets(tmp_path, 1))
+
+
+def test_no_clips_give_no_files(tmp_path: Path):
+    (tmp_path / "film").write_bytes(video(1))
+    assert cut(tmp_path / "film", [], []) == []

@@ -1,0 +1,148 @@
+"""Pages come out as pictures and text, and a damaged document says what is wrong with it."""
+
+from __future__ import annotations
+
+import ctypes
+import io
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pypdfium2
+import pypdfium2.raw as pdfium
+import pytest
+from PIL import Image
+
+from infra.errors import MediaError
+from infra.media import _pdf as pdf
+
+
+def scanned(*colours: str, size: tuple[int, int] = (72, 144)) -> bytes:
+    """A document of pictures only, one page a colour; at 72 dpi a pixel is a point."""
+    pages = [Image.new("RGB", size, colour) for colour in colours]
+    target = io.BytesIO()
+    pages[0].save(target, "PDF", save_all=True, append_images=pages[1:], resolution=72)
+    return target.getvalue()
+
+
+def written(text: str) -> bytes:
+    """A page with a text layer."""
+    document = pypdfium2.PdfDocument.new()
+    page = document.new_page(300, 100)
+    font = pdfium.FPDFText_LoadStandardFont(document, b"Helvetica")
+    shown = pdfium.FPDFPageObj_CreateTextObj(document, font, 18.0)
+    wide = (ctypes.c_ushort * (len(text) + 1))(*text.encode())  # ASCII in UTF-16
+    pdfium.FPDFText_SetText(shown, ctypes.cast(wide, pdfium.FPDF_WIDESTRING))
+    pdfium.FPDFPageObj_Transform(shown, 1, 0, 0, 1, 10, 40)
+    pdfium.FPDFPage_InsertObject(page, shown)
+    page.gen_content()
+    target = io.BytesIO()
+    document.save(target)
+    return target.getvalue()
+
+
+def reason(source: bytes | Path) -> str:
+    with pytest.raises(MediaError) as caught:
+        list(pdf.pages(source))
+    return caught.value.reason
+
+
+def test_pages_count_from_one_and_come_in_order():
+    pages = list(pdf.pages(scanned("red", "lime", "blue"), dpi=72))
+    assert [page.number for page in pages] == [1, 2, 3]
+    assert [page.image.getpixel((30, 70)) for page in pages] == [(254, 0, 0), (0, 255, 1), (0, 0, 254)]
+
+
+def test_size_follows_the_resolution():
+    # 72 x 144 points are 1 x 2 inches
+    page = next(pdf.pages(scanned("white"), dpi=100))
+    assert (page.width, page.height) == page.image.size == (100, 200)
+
+
+def test_a_poster_is_rendered_smaller_instead_of_refused():
+    with pdf.open_pdf(scanned("white", size=(400, 400))) as document:
+        page = document.page(1, dpi=720, max_pixels=10_000)
+    assert 9_000 < page.width * page.height <= 10_000
+
+
+def test_the_text_layer_is_read_and_a_scan_has_none():
+    assert next(pdf.pages(written("Belodu exports copper"))).text == "Belodu exports copper"
+    assert next(pdf.pages(scanned("white"))).text == ""
+
+
+def test_only_the_first_pages_are_rendered_when_asked_so():
+    document = scanned("red", "lime", "blue")
+    assert [page.number for page in pdf.pages(document, max_pages=2)] == [1, 2]
+    assert len(list(pdf.pages(document, max_pages=9))) == 3
+
+
+def test_a_document_longer_than_the_limit_is_refused_whole():
+    with (
+        pytest.raises(MediaError, match="pdf_too_long: 3 pages, limit 2"),
+        pdf.open_pdf(scanned("red", "lime", "blue"), page_limit=2),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.6, 0.9])
+def test_a_document_cut_short_is_truncated_even_where_pages_are_left(kept: float):
+    whole = scanned("red", "lime", "blue", size=(300, 300))
+    assert reason(whole[: int(len(whole) * kept)]) == "pdf_truncated"
+
+
+def test_what_is_no_pdf_is_unreadable_and_nothing_is_empty(tmp_path: Path):
+    assert reason(b"hello" * 100) == "pdf_unreadable"
+    assert reason(b"%PDF-1.7\nstartxref\n0\n%%EOF") == "pdf_unreadable"
+    assert reason(b"") == "pdf_empty"
+    assert reason(tmp_path / "absent.pdf") == "pdf_missing"
+    assert reason(tmp_path) == "pdf_unreadable"
+
+
+ENCRYPTED = b"<</Filter/Standard/V 1/R 2/O<" + b"41" * 32 + b">/U<" + b"42" * 32 + b">/P -44/Length 40>>"
+
+
+def test_a_document_with_a_password_is_encrypted():
+    body = b"%PDF-1.4\n"
+    offsets = []
+    objects = (b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Kids[]/Count 0>>", ENCRYPTED)
+    for number, content in enumerate(objects, start=1):
+        offsets.append(len(body))
+        body += b"%d 0 obj\n" % number + content + b"\nendobj\n"
+    table = b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
+    identity = b"<" + b"43" * 16 + b">"
+    trailer = b"trailer<</Size 4/Root 1 0 R/Encrypt 3 0 R/ID[" + identity + identity + b"]>>\n"
+    start = b"startxref\n%d\n%%%%EOF" % len(body)
+    assert reason(body + b"xref\n0 4\n0000000000 65535 f \n" + table + trailer + start) == "pdf_encrypted"
+
+
+def test_a_page_that_is_not_there_is_the_callers_mistake():
+    with (
+        pdf.open_pdf(scanned("red")) as document,
+        pytest.raises(ValueError, match="page 2 of a document with 1"),
+    ):
+        document.page(2)
+
+
+def test_a_file_and_its_bytes_give_the_same_pages(tmp_path: Path):
+    (tmp_path / "a.pdf").write_bytes(scanned("red", "blue"))
+    from_file, from_bytes = (
+        list(pdf.pages(source)) for source in (tmp_path / "a.pdf", scanned("red", "blue"))
+    )
+    assert [page.image.tobytes() for page in from_file] == [page.image.tobytes() for page in from_bytes]
+
+
+def test_threads_may_render_at_the_same_time():
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: len(list(pdf.pages(scanned("red", "lime")))), range(12)))
+    assert found == [2] * 12
+
+
+def test_the_reason_survives_a_process_border():
+    error = pickle.loads(pickle.dumps(MediaError("pdf_truncated", "no end")))
+    assert (error.reason, str(error)) == ("pdf_truncated", "pdf_truncated: no end")
+
+
+def test_real_documents_have_pages_and_text(shared_data: Path):
+    with pdf.open_pdf(shared_data / "mmlongbench_doc" / "documents" / "watch_d.pdf") as document:
+        assert document.num_pages == 27
+        assert document.page(1, dpi=36).text.startswith("WATCH D")

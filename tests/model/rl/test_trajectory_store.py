@@ -1,0 +1,135 @@
+"""What is read is what was written, to the last bit; other people's tools can read it too."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from memory_graph.graph import AnswerNode, MemoryGraph, SearchNode, VisualItem
+from model.rl import trajectory_store
+from model.rl.trajectory_store import ROWS_PER_GROUP, read, scan, write, write_parts
+from model.types import Call, Counters, ImageRef, Outcome, Segment, Task, Trajectory, Turn
+
+words = st.text(max_size=8)
+images = st.builds(
+    ImageRef,
+    item_id=words,
+    width=st.integers(1, 4096),
+    height=st.integers(1, 4096),
+    timestamp_s=st.none() | st.floats(0, 1e4),
+)
+tokens = st.lists(st.integers(0, 2**31 - 1), max_size=5).map(tuple)
+calls = st.builds(
+    Call,
+    prompt_ids=tokens,
+    token_ids=tokens,
+    logprobs=st.lists(st.floats(max_value=0, allow_nan=False), max_size=5).map(tuple),
+    images=st.lists(images, max_size=2).map(tuple),
+    text=words,
+    turns=st.lists(st.builds(Turn, role=words, text=words), max_size=2).map(tuple),
+    prompt_tokens=st.integers(0, 2**31 - 1),
+    rejected=st.booleans(),
+)
+segments = st.builds(Segment, node_id=st.none() | words, calls=st.lists(calls, max_size=2).map(tuple))
+tasks = st.builds(
+    Task,
+    id=words,
+    dataset=words,
+    question=words,
+    answers=st.lists(words, max_size=2).map(tuple),
+    choices=st.lists(words, max_size=2).map(tuple),
+    gold=st.frozensets(words, max_size=2),
+)
+ITEM = VisualItem(item_id="d:clip:1", kind="video", priority=2, width=64, height=48, timestamps=(0.1, 1 / 3))
+GRAPH = (
+    MemoryGraph(question="wer\u2028?")
+    .add(
+        SearchNode(id="n1", parents=("root",), query="q", summary="s", items=(ITEM,), retrieved=("d:clip:1",))
+    )
+    .finish(AnswerNode(parents=("n1",), text="\u00e9\U0001f600"))
+)
+trajectories = st.builds(
+    Trajectory,
+    task=tasks,
+    graph=st.sampled_from([GRAPH, MemoryGraph(question="")]),
+    segments=st.lists(segments, max_size=3).map(tuple),
+    outcome=st.sampled_from(Outcome),
+    answer=words,
+    reward=st.none() | st.floats(0, 1),
+    advantage=st.none() | st.floats(-9, 9),
+    correct=st.none() | st.booleans(),
+    metric=st.none() | st.booleans(),
+    counters=st.builds(Counters, model_calls=st.integers(0, 99), prompt_tokens=st.integers(0, 2**40)),
+    error=words,
+)
+
+
+def simple(name: str) -> Trajectory:
+    task = Task(id=name, dataset="d", question="q", answers=("a",))
+    return Trajectory(task=task, graph=GRAPH, segments=(), outcome=Outcome.ANSWERED, correct=True)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(trajectories, max_size=3))
+def test_a_round_trip_is_exact(tmp_path, written):
+    assert write(tmp_path / "t.parquet", written) == len(written)
+    assert list(read(tmp_path / "t.parquet")) == written
+
+
+def test_a_long_file_comes_back_in_order_a_group_at_a_time(tmp_path):
+    written = [simple(str(number)) for number in range(2 * ROWS_PER_GROUP + 5)]
+    write(tmp_path / "t.parquet", written)
+    stream = read(tmp_path / "t.parquet")
+    assert next(stream).task.id == "0"
+    assert [trajectory.task.id for trajectory in stream] == [str(n) for n in range(1, len(written))]
+    assert pq.ParquetFile(tmp_path / "t.parquet").metadata.num_row_groups == 3
+
+
+def test_a_stream_is_written_in_parts(tmp_path):
+    names = write_parts(tmp_path / "run", (simple(str(n)) for n in range(5)), rows_per_part=2)
+    assert names == ("part-00000.parquet", "part-00001.parquet", "part-00002.parquet")
+    assert [t.task.id for name in names for t in read(tmp_path / "run" / name)] == ["0", "1", "2", "3", "4"]
+    assert write_parts(tmp_path / "none", []) == ()
+
+
+def test_reports_read_plain_columns_without_graphs_and_tokens(tmp_path):
+    write(tmp_path / "t.parquet", [simple("1")])
+    frame = (
+        scan(tmp_path / "t.parquet")
+        .select("task_id", "correct", pl.col("counters").struct.field("searches"))
+        .collect()
+    )
+    assert frame.row(0) == ("1", True, 0)
+    assert "segments" not in scan(tmp_path / "t.parquet").collect_schema()
+
+
+def test_a_file_from_before_refused_replies_were_told_apart_is_read(tmp_path):
+    call = Call(prompt_ids=(1,), token_ids=(2,), logprobs=(0.0,), images=())
+    written = replace(simple("1"), segments=(Segment(node_id=None, calls=(call,)),))
+    write(tmp_path / "t.parquet", [written])
+    frame = pl.read_parquet(tmp_path / "t.parquet")
+    fields = [each.name for each in trajectory_store.SCHEMA["segments"].inner.fields[1].dtype.inner.fields]
+    kept = [pl.element().struct.field(name) for name in fields if name != "rejected"]
+    calls = pl.element().struct.field("calls").list.eval(pl.struct(kept))
+    older = pl.col("segments").list.eval(pl.struct(pl.element().struct.field("node_id"), calls))
+    frame.with_columns(older).write_parquet(tmp_path / "old.parquet")
+    assert list(read(tmp_path / "old.parquet")) == [written]
+
+
+def test_another_schema_version_is_refused(tmp_path):
+    write(tmp_path / "t.parquet", [simple("1")])
+    frame = pl.read_parquet(tmp_path / "t.parquet").with_columns(schema_version=pl.lit(99, pl.Int32))
+    frame.write_parquet(tmp_path / "new.parquet")
+    with pytest.raises(ValueError, match="version 99"):
+        list(read(tmp_path / "new.parquet"))
+
+
+def test_a_file_of_something_else_is_refused(tmp_path):
+    pl.DataFrame({"a": [1]}).write_parquet(tmp_path / "t.parquet")
+    with pytest.raises(ValueError, match="no trajectories"):
+        list(read(tmp_path / "t.parquet"))

@@ -1,0 +1,103 @@
+"""Demonstrations under several memory policies: which are kept, in which order, and that each question needs a plan."""
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from model.agent.scripted import ScriptedRetriever
+from model.imitation.tiny.tokenizer import build_tokenizer
+from model.policies.chat_template import Encoder
+from model.types import Hit, Outcome, Task
+from orchestration.imitation.demonstrations import demonstrate
+from orchestration.joins.agents import World
+from orchestration.recipes.registry import ColdStart, quickstart
+
+QUESTION = "Who leads Belodu?"
+TASK = Task(id="hotpotqa:1", dataset="hotpotqa", question=QUESTION, answers=("Rakimo",))
+GOLD = Hit(
+    item_id="hotpotqa:para:1",
+    dataset="hotpotqa",
+    modality="text",
+    title="Belodu",
+    text="Rakimo leads Belodu.",
+)
+PLANS = {
+    TASK.id: {
+        "hops": [
+            {
+                "queries": ["leader of Belodu"],
+                "gold": [GOLD.item_id],
+                "summary": "Rakimo leads it.",
+                "depends": [],
+                "timestamps": [],
+            }
+        ],
+        "answer": "Rakimo",
+    }
+}
+
+
+class NoPictures:
+    """A corpus of texts has none."""
+
+    def image(self, item_id: str):
+        raise KeyError(item_id)
+
+    def frame(self, item_id: str, timestamp_s: float):
+        raise KeyError(item_id)
+
+
+def demonstrated(recipe: ColdStart, found: dict[str, list[Hit]], plans=PLANS):
+    world = World(recipe=quickstart(), retriever=ScriptedRetriever(found), media=NoPictures())
+    encoder, told = Encoder(build_tokenizer(["Belodu"])), []
+    shown = demonstrate(
+        world, encoder, [TASK], plans, recipe, lambda what, done, total: told.append((done, total))
+    )
+    return shown, told
+
+
+CAREFUL = ColdStart(passes=2, noise=0.0)
+EVERYWHERE = {"leader of Belodu": [GOLD], QUESTION: [GOLD]}
+
+
+def test_every_policy_gives_its_own_demonstrations_policy_after_policy():
+    names = ("vimrag", "react", "mem1", "memagent", "vanilla", "universalrag")
+    shown, told = demonstrated(replace(CAREFUL, memories=names), EVERYWHERE)
+    # what imitates VimRAG learns the prompts of training, whose sizes depend on no energy
+    assert [each.memory for each in shown] == [
+        name for name in ("vimrag_fixed", *names[1:]) for _ in range(CAREFUL.passes)
+    ]
+    assert {each.answer for each in shown} == {"Rakimo"} and told[-1] == (12, 12)
+
+
+def test_by_default_every_way_to_remember_is_demonstrated_the_graph_first():
+    shown, _ = demonstrated(CAREFUL, EVERYWHERE)
+    assert shown[0].memory == "vimrag_fixed"  # as in training: its prompts do not depend on energies
+    others = ("react", "mem1", "memagent", "vanilla", "videorag", "universalrag")
+    assert Counter(each.memory for each in shown) == dict.fromkeys(("vimrag_fixed", *others), 2)
+
+
+def test_only_right_answers_are_kept():
+    # the question itself finds nothing, so a policy that searches once cannot answer
+    shown, _ = demonstrated(
+        replace(CAREFUL, memories=("vanilla", "closed_book", "react")), {"leader of Belodu": [GOLD]}
+    )
+    assert {each.memory for each in shown} == {"react"}
+
+
+def test_a_single_answer_counts_though_it_is_a_forced_one():
+    shown, _ = demonstrated(replace(CAREFUL, memories=("vanilla",)), EVERYWHERE)
+    assert {each.outcome for each in shown} == {Outcome.FORCED}
+
+
+def test_a_question_without_a_plan_is_refused():
+    with pytest.raises(ValueError, match="no plan"):
+        demonstrated(CAREFUL, EVERYWHERE, plans={})
+
+
+def test_an_unknown_policy_is_refused():
+    with pytest.raises(ValueError, match="unknown memory policy 'hearsay'"):
+        demonstrated(replace(CAREFUL, memories=("hearsay",)), EVERYWHERE)
+    with pytest.raises(ValueError, match="cold start"):
+        ColdStart(memories=())

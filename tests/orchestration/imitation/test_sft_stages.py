@@ -1,0 +1,157 @@
+"""A cold start that goes on from a model that is there, by a teacher or by right rollouts of its own; killed and resumed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from assets.miniature import lexicon
+from infra.storage.root import Storage
+from model.imitation.tiny.tokenizer import build_tokenizer
+from model.policies.chat_template import Encoder
+from model.policies.fingerprint import of_weights
+from model.training import checkpoint
+from orchestration.joins import grading
+from orchestration.joins.adapters import read_plans, tasks_of_split
+from orchestration.joins.agents import World, load
+from orchestration.launch.run_config import RunConfig
+from orchestration.recipes.cold_start_options import Imitation, RejectionSampling, Teacher
+from orchestration.recipes.registry import ColdStart, Recipe
+from orchestration.runs import cold_start
+from tests.orchestration.run_scene import Heard, config_of, recipe, root, shipped
+from tests.orchestration.scripted_teacher import ScriptedTeacher, script
+
+__all__ = ["recipe", "root", "shipped"]  # fixtures
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+BRIEF = Imitation(steps=2, batch_size=2)
+
+
+@pytest.fixture(autouse=True)
+def no_judge(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(grading.ENDPOINT, raising=False)
+
+
+@pytest.fixture(scope="module")
+def said(root: Path, recipe: Recipe) -> dict[str, str]:
+    storage = Storage(root)
+    world, encoder = World.open(storage, recipe), Encoder(build_tokenizer(lexicon.all_fragments()))
+    return script(world, encoder, tasks_of_split(storage, "train"), read_plans(storage))
+
+
+def planned(root: Path, recipe: Recipe, name: str, plan: ColdStart) -> RunConfig:
+    return config_of(root, replace(recipe, name=name, cold_start=plan))
+
+
+def from_elsewhere(root: Path, shipped: Path) -> ColdStart:
+    """A start from a model folder below the root."""
+    ours = shutil.ignore_patterns("manifest.json", "progress.json", "state")  # makers publish none of these
+    target = root / "models" / "random"
+    shutil.copytree(shipped / "random" / "000000", target, ignore=ours, dirs_exist_ok=True)
+    return ColdStart(shipped=None, base="models/random")
+
+
+def test_a_model_from_elsewhere_is_taught_under_the_engine(
+    root: Path, recipe: Recipe, shipped: Path, said: dict[str, str]
+):
+    with ScriptedTeacher(said) as server:
+        teacher = Teacher(endpoint=server.base_url, imitation=BRIEF)
+        plan = replace(from_elsewhere(root, shipped), teacher=teacher)
+        config, heard, again = planned(root, recipe, "taught", plan), Heard(), Heard()
+        cold_start.run(config, heard)
+        asked = len(server.requests)
+        cold_start.run(config, again)
+        assert len(server.requests) == asked
+    (path,) = (root / config.cold_start_checkpoints).glob("[0-9]*")
+    assert path.name == "000001" and checkpoint.read(path).score is not None
+    assert heard.metadata["teacher"]["kept"] > 0
+    assert heard.metadata["teacher"]["all_runs"]["replies"] == asked
+    assert again.metadata == heard.metadata and again.lines == ["going on after teacher"]
+    taught, before = load(path).model, load(shipped / "random" / "000000").model
+    assert of_weights(taught.state_dict()) != of_weights(before.state_dict())
+
+
+def test_adapters_that_were_taught_come_back_merged(
+    root: Path, recipe: Recipe, shipped: Path, said: dict[str, str]
+):
+    with ScriptedTeacher(said) as server:
+        teacher = Teacher(endpoint=server.base_url, imitation=replace(BRIEF, lora_rank=2, learning_rate=1e-2))
+        config = planned(root, recipe, "adapted", replace(from_elsewhere(root, shipped), teacher=teacher))
+        cold_start.run(config, Heard())
+    found = load(root / config.cold_start_checkpoints / "000001").model.state_dict()
+    before = load(shipped / "random" / "000000").model.state_dict()
+    assert found.keys() == before.keys()
+    changed = {name for name, tensor in found.items() if not tensor.equal(before[name])}
+    assert changed and all("_proj" in name and "visual" not in name for name in changed)
+
+
+def test_a_student_from_nothing_has_the_teachers_rollouts_in_place_of_the_oracles(
+    root: Path, recipe: Recipe, said: dict[str, str]
+):
+    with ScriptedTeacher(said) as server:
+        teacher = Teacher(endpoint=server.base_url)
+        plan = ColdStart(shipped=None, stage_steps=1, steps=1, teacher=teacher)
+        config, heard = planned(root, recipe, "pupil", plan), Heard()
+        cold_start.run(config, heard)
+    assert heard.metadata["checkpoint"] == "000010"
+    assert heard.metadata["teacher"]["kept"] > 0
+
+
+def test_a_policy_without_a_right_rollout_is_told_so(root: Path, recipe: Recipe, shipped: Path):
+    plan = replace(from_elsewhere(root, shipped), rejection=RejectionSampling(samples=1))
+    config = planned(root, recipe, "hopeless", plan)
+    with pytest.raises(ValueError, match="none of 4 rollouts is right"):
+        cold_start.run(config, Heard())
+
+
+def test_the_shipped_policy_learns_from_right_rollouts_of_its_own(root: Path, recipe: Recipe):
+    rejection = RejectionSampling(
+        rounds=2, samples=4, temperature=0.7, only_kept_segments=True, imitation=BRIEF
+    )
+    plan = ColdStart(shipped="miniature", passes=1, memories=("vimrag",), rejection=rejection)
+    config, heard = planned(root, replace(recipe, max_tokens=96), "rounds", plan), Heard()
+    cold_start.run(config, heard)
+    one, two = heard.metadata["round 1"], heard.metadata["round 2"]
+    assert one["rollouts"] == two["rollouts"] == 16 and 0 < one["kept"] <= one["right"]
+    assert one["demonstrations"] > 0
+    folder = root / config.demonstrations
+    files = {path.name: path.stat().st_mtime_ns for path in folder.glob("round-*.parquet")}
+    assert len(files) == 2
+    # as if the run had been killed while it learnt: the rollouts of the first round are read, not made again
+    shutil.rmtree(root / config.cold_start_checkpoints)
+    again = Heard()
+    cold_start.run(config, again)
+    assert {path.name: path.stat().st_mtime_ns for path in folder.glob("round-*.parquet")} == files
+    assert again.metadata["round 2"] == two
+
+
+def test_a_run_that_is_killed_while_it_asks_goes_on_without_asking_again(
+    root: Path, recipe: Recipe, shipped: Path, said: dict[str, str]
+):
+    running: list[subprocess.Popen[bytes]] = []
+
+    def kill(number: int) -> None:
+        if number == 6:
+            running[0].send_signal(signal.SIGKILL)
+            running[0].wait()
+
+    with ScriptedTeacher(said, before=kill) as server:
+        teacher = Teacher(endpoint=server.base_url, concurrency=1, imitation=BRIEF)
+        config = planned(root, recipe, "killed", replace(from_elsewhere(root, shipped), teacher=teacher))
+        command = [sys.executable, "-m", "orchestration.runs.cold_start", "--config-json", config.to_json()]
+        environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+        running.append(subprocess.Popen(command, cwd=REPOSITORY, env=environment))
+        assert running[0].wait() == -signal.SIGKILL
+        answered = server.prompts()[:5]
+        heard = Heard()
+        cold_start.run(config, heard)
+        assert not set(answered) & set(server.prompts()[6:])
+    assert heard.metadata["teacher"]["this_run"]["found"] == 5
+    assert heard.metadata["teacher"]["kept"] > 0

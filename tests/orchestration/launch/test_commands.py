@@ -1,0 +1,149 @@
+"""A launch is a supervised command; what it reports reaches Dagster, and a cancelled run leaves no process behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from base64 import urlsafe_b64decode
+from pathlib import Path
+
+import pytest
+
+from orchestration.launch.commands import GRACE_S, Script, command, environment
+from orchestration.launch.process import run_script
+from orchestration.launch.reporter import ConsoleReporter, Reporter, SilentReporter, finite, open_reporter
+from orchestration.launch.run_config import RunConfig
+from orchestration.recipes.registry import quickstart
+
+ROOT = Path(__file__).resolve().parents[3]
+CONFIG = RunConfig(root="runs/x", name="x", recipe=quickstart())
+
+CANCELLED = """
+import sys
+import dagster as dg
+from orchestration.launch.commands import GRACE_S
+
+rank = "import os, sys, time; open(os.path.join(sys.argv[1], f'pid-{os.getpid()}'), 'w').close(); time.sleep(120)"
+launcher = "import subprocess, sys; rank = [sys.executable, '-S', '-c', *sys.argv[1:]]; "
+launcher += "[p.wait() for p in [subprocess.Popen(rank) for _ in '12']]"
+command = [sys.executable, "-m", "infra.workers.supervisor", "--grace-s", "1", "--"]
+command += [sys.executable, "-S", "-c", launcher, rank, sys.argv[1]]
+
+@dg.asset(pool="gpu")
+def training(context: dg.AssetExecutionContext, pipes: dg.PipesSubprocessClient) -> dg.MaterializeResult:
+    return pipes.run(context=context, command=command).get_materialize_result()
+
+with dg.DagsterInstance.ephemeral() as instance:
+    client = dg.PipesSubprocessClient(termination_timeout_seconds=GRACE_S)
+    dg.materialize([training], resources={"pipes": client}, instance=instance)
+"""
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def ranks(folder: Path) -> list[int]:
+    return [int(path.name.removeprefix("pid-")) for path in folder.glob("pid-*")]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_cancelled_training_leaves_no_rank_behind(tmp_path: Path, number: int):
+    run = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", CANCELLED, str(tmp_path)], cwd=ROOT, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 80
+    while len(ranks(tmp_path)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert all(map(alive, ranks(tmp_path))) and len(ranks(tmp_path)) == 2
+    run.send_signal(number)
+    assert run.wait(timeout=40) != 0
+    deadline = time.monotonic() + 10
+    while any(map(alive, ranks(tmp_path))) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(alive, ranks(tmp_path)))
+
+
+def test_every_launch_is_supervised_and_gets_its_configuration():
+    for script in Script:
+        line = command(script, CONFIG)
+        assert line[1:3] == ["-m", "infra.workers.supervisor"]
+        assert line[line.index("--") + 2 :] == [
+            "-m",
+            f"orchestration.launch.{script}",
+            "--config-json",
+            CONFIG.to_json(),
+        ]
+        assert (ROOT / "orchestration" / "launch" / f"{script}.py").is_file()
+
+
+def test_training_starts_one_process_a_rank_through_the_deepspeed_launcher():
+    line = command(Script.TRAIN_GGPO, CONFIG, ranks=3)
+    assert "deepspeed.launcher.launch" in line
+    world = next(part for part in line if part.startswith("--world_info="))
+    assert json.loads(urlsafe_b64decode(world.removeprefix("--world_info="))) == {"localhost": [0, 1, 2]}
+    assert line[-3:] == ["orchestration.runs.train_ggpo", "--config-json", CONFIG.to_json()]
+
+
+def test_the_supervisor_gives_up_before_dagster_does():
+    assert GRACE_S < 20
+
+
+def test_no_secret_is_on_the_command_line(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
+    assert "hush" not in " ".join(command(Script.EVALUATE, CONFIG))
+    assert "hush" not in json.dumps(dict(environment(quickstart())))
+
+
+def test_only_rank_zero_speaks(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("RANK", raising=False)
+    with open_reporter() as reporter:
+        assert isinstance(reporter, ConsoleReporter)
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("DAGSTER_PIPES_CONTEXT", "not to be opened")
+    with open_reporter() as reporter:
+        assert isinstance(reporter, SilentReporter)
+        assert "DAGSTER_PIPES_CONTEXT" not in os.environ
+
+
+def test_without_dagster_the_result_is_one_line_of_json(capsys: pytest.CaptureFixture[str]):
+    ConsoleReporter().say("update 1/2")
+    ConsoleReporter().finish({"loss": float("nan"), "steps": 3}, data_version="v")
+    captured = capsys.readouterr()
+    assert captured.err == "update 1/2\n"
+    assert json.loads(captured.out) == {"loss": None, "steps": 3, "data_version": "v"}
+
+
+def test_what_is_not_finite_becomes_null_at_any_depth():
+    assert finite({"a": float("inf"), "b": {"c": float("nan")}, "d": [1.0, float("nan")]}) == {
+        "a": None,
+        "b": {"c": None},
+        "d": [1.0, None],
+    }
+
+
+def test_a_script_ends_with_a_code_and_one_line(capsys: pytest.CaptureFixture[str]):
+    def failing(config: RunConfig, reporter: Reporter) -> None:
+        raise ValueError(f"no index in {config.root}")
+
+    def run(body: object, text: str) -> int:
+        return run_script(body, description="", argv=["--config-json", text], needs_torch=False)  # pyright: ignore[reportArgumentType]
+
+    assert run(failing, CONFIG.to_json()) == 1
+    assert "error: no index in runs/x\n" in capsys.readouterr().err
+    assert run(failing, "{}") == 2
+    assert "not a run configuration" in capsys.readouterr().err
+    assert run(lambda config, reporter: reporter.say(config.name), CONFIG.to_json()) == 0
+    assert capsys.readouterr().err == "x\n"
+
+
+def test_several_machines_are_started_by_the_runner_from_their_hostfile():
+    wanted = command(Script.TRAIN_GGPO, CONFIG, ranks=16, hostfile="hostfile")
+    assert wanted[wanted.index("--hostfile") + 1] == "hostfile"
+    assert "deepspeed.launcher.runner" in wanted
+    assert wanted.index("orchestration.runs.train_ggpo") > wanted.index("--module")

@@ -1,0 +1,86 @@
+"""A recipe is frozen data that refuses nonsense early and travels as one line of JSON."""
+
+import math
+from dataclasses import FrozenInstanceError, replace
+
+import pytest
+
+from orchestration.launch.run_config import RunConfig
+from orchestration.recipes.registry import (
+    RECIPES,
+    Evaluation,
+    Ggpo,
+    MiniatureWorlds,
+    Recipe,
+    quickstart,
+    recipe,
+)
+from orchestration.recipes.reward_options import RewardTerms
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_a_recipe_survives_the_command_line(name: str):
+    config = RunConfig(root="s3://bucket/root", name=name, recipe=recipe(name))
+    text = config.to_json()
+    assert "\n" not in text
+    assert RunConfig.from_json(text) == config
+    assert config.recipe.name == name
+
+
+def test_a_recipe_cannot_be_changed_only_replaced():
+    with pytest.raises(FrozenInstanceError):
+        quickstart().name = "other"  # pyright: ignore[reportAttributeAccessIssue]
+    assert replace(quickstart(), threads=1).threads == 1
+
+
+def test_an_unknown_recipe_is_refused_with_those_there_are():
+    with pytest.raises(ValueError, match=r"unknown recipe 'qwen'; known: quickstart, miniature"):
+        recipe("qwen")
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        lambda: Ggpo(warmup_steps=-1),
+        lambda: Ggpo(adam_epsilon=0.0),
+        lambda: Ggpo(group_size=1),  # no baseline
+        lambda: Ggpo(updates=0),
+        lambda: Ggpo(clip_low=1.0),
+        lambda: Ggpo(clip_high=0.0),
+        lambda: Ggpo(kept_visual_tokens=-1),
+        lambda: RewardTerms(judge=0.9),
+        lambda: RewardTerms(judge=1.2, format=-0.2),
+        lambda: RewardTerms(judge=math.nan),
+        lambda: MiniatureWorlds(test=0),
+        lambda: Evaluation(methods=()),
+        lambda: RunConfig(root="r", name="../elsewhere", recipe=quickstart()),
+    ],
+)
+def test_nonsense_is_refused_when_it_is_written_down(nonsense):
+    with pytest.raises(ValueError):
+        nonsense()
+
+
+def test_a_damaged_configuration_is_one_line_that_names_the_place():
+    with pytest.raises(ValueError, match=r"recipe\.ggpo\.updates") as caught:
+        text = RunConfig(root="r", name="n", recipe=Recipe(name="n")).to_json()
+        RunConfig.from_json(text.replace(f'"updates":{Ggpo().updates}', '"updates":"many"'))
+    assert "\n" not in str(caught.value)
+
+
+def test_artifacts_of_a_run_lie_apart_from_those_of_other_runs():
+    config = RunConfig(root="r", name="study", recipe=quickstart())
+    places = (
+        config.cold_start_checkpoints,
+        config.ggpo_checkpoints,
+        config.trajectories,
+        config.metrics,
+        config.report,
+    )
+    assert places == (
+        "checkpoints/study-cold-start",
+        "checkpoints/study-ggpo",
+        "trajectories/study",
+        "metrics/study",
+        "reports/study",
+    )

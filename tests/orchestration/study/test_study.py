@@ -1,0 +1,176 @@
+"""The training study: its plan, its reductions, and one whole small study with real runs, repeated."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pydantic import TypeAdapter
+
+from infra.storage.root import Storage
+from memory_graph.graph import ROOT, AnswerNode, MemoryGraph, SearchNode
+from model.types import Outcome, Task, Trajectory
+from orchestration.recipes.registry import MiniatureWorlds
+from orchestration.study import answers
+from orchestration.study import runs as study_runs
+from orchestration.study.runs import Study, runs
+from orchestration.study.study import noise_shares, run, sampled_accuracy, seeds_line
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    return Study(
+        root=tmp_path,
+        arms=("ggpo", "gspo"),
+        seeds=1,
+        updates=1,
+        questions=2,
+        group_size=2,
+        test_questions=1,
+        samples=2,
+        parallel=2,
+        worlds=MiniatureWorlds(train=1, val=1, test=1, questions=1),
+    )
+
+
+def test_seeds_go_round_before_objectives_and_runs_of_a_seed_differ_in_nothing_else(tmp_path: Path):
+    found = list(runs(Study(root=tmp_path, seeds=2, arms=("ggpo", "grpo"))))
+    assert [(each.arm, each.seed) for each in found] == [("ggpo", 0), ("grpo", 0), ("ggpo", 1), ("grpo", 1)]
+    one, other = (each.config.recipe.ggpo for each in found[:2])
+    assert (one.seed, one.questions, one.group_size, one.updates) == (
+        other.seed,
+        other.questions,
+        other.group_size,
+        other.updates,
+    )
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"arms": ()},
+        {"seeds": 0},
+        {"test_questions": 0},
+        {"samples": -1},
+        {"group_size": 1},
+        {"mini_batches": 0},
+        {"parallel": 0},
+        {"arms": ("ggpo", "nothing")},
+        {"arms": ("ggpo", "ggpo")},
+        {"temperature": 0.0},
+        {"learning_rate": 0.0},
+    ],
+)
+def test_a_study_of_nothing_is_refused(tmp_path: Path, bad: dict):
+    with pytest.raises(ValueError):
+        Study(root=tmp_path, **bad)
+
+
+def test_runs_side_by_side_share_the_threads_and_their_rate_falls_to_nothing(tmp_path: Path):
+    alone, pair = (Study(root=tmp_path, parallel=number).recipe("ggpo", 0) for number in (1, 2))
+    assert alone.threads == 2 and pair == replace(alone, threads=1)
+    assert alone.ggpo.decay
+
+
+def test_a_failed_run_is_said_and_no_other_is_begun_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    begun = []
+
+    def failing(storage: Storage, study: Study, one: study_runs.StudyRun, say: study_runs.Say) -> None:
+        begun.append(one.config.name)
+        raise ValueError(f"{one.config.name} ended with code 1")
+
+    monkeypatch.setattr(study_runs, "train", failing)
+    with pytest.raises(ValueError, match="ended with code 1"):
+        study_runs.make_all(Storage(str(tmp_path)), Study(root=tmp_path, parallel=2), lambda text: None)
+    assert set(begun) <= {"study-ggpo-0", "study-gspo-0"}
+
+
+def test_answers_of_weights_that_are_gone_go_with_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    study, storage = Study(root=tmp_path), Storage(str(tmp_path))
+    one, other = list(runs(study))[:2]
+    for each in (one, other):
+        for name in study_runs._answer_names(study, each):
+            study_runs._file(storage, name).parent.mkdir(parents=True, exist_ok=True)
+            study_runs._file(storage, name).write_bytes(b"stale")
+    monkeypatch.setattr(study_runs, "_ran", lambda *_: None)
+    assert study_runs.is_answered(storage, study, one)
+    study_runs.train(storage, study, one, lambda text: None)
+    assert not study_runs.is_answered(storage, study, one)
+    assert study_runs.is_answered(storage, study, other)
+
+
+def test_a_run_that_the_study_does_not_have_is_not_answered(study: Study, capsys: pytest.CaptureFixture[str]):
+    told = TypeAdapter(Study).dump_json(study).decode()
+    assert answers.main(["--study-json", told, "--run", "ppo-0"]) == 1
+    assert "no run 'ppo-0'" in capsys.readouterr().err
+
+
+def test_a_difference_says_over_what_it_may_vary():
+    found = {"estimate": 0.042, "low": 0.01, "high": 0.07}
+    assert seeds_line(found, [0.035, None]) == (
+        "+4.2 points (+1.0 to +7.0 over runs and questions); by run +3.5, -"
+    )
+    assert "over questions)" in seeds_line(found, [0.042])
+    assert seeds_line({"estimate": None, "low": None, "high": None}, [None]) == "nothing scored"
+
+
+def rollout(*, correct: bool) -> Trajectory:
+    """Two searches of which the answer rests on the second."""
+    graph = MemoryGraph(
+        question="q?",
+        nodes=tuple(SearchNode(id=name, parents=(ROOT,), query=name, summary="s") for name in ("n1", "n2")),
+        answer=AnswerNode(parents=("n2",), text="a"),
+    )
+    task = Task(id="q", dataset="squad", question="q?", answers=("a",))
+    return Trajectory(task=task, graph=graph, segments=(), outcome=Outcome.ANSWERED, correct=correct)
+
+
+def test_sampled_accuracy_is_the_mean_of_questions_within_datasets():
+    # squad: q is right in one of two, p in one of one: 0.75; hotpotqa: 0. The mean of the two is 0.375
+    first, wrong = rollout(correct=True), rollout(correct=False)
+    other = replace(first, task=replace(first.task, id="p"))
+    far = replace(wrong, task=replace(wrong.task, id="r", dataset="hotpotqa"))
+    found = sampled_accuracy([first, wrong, other, far])
+    assert found["estimate"] == pytest.approx(0.375)
+
+
+def test_a_root_takes_runs_of_one_study_only(tmp_path: Path):
+    storage = Storage(str(tmp_path))
+    study_runs._claim(storage, Study(root=tmp_path))
+    study_runs._claim(storage, Study(root=tmp_path, seeds=9, samples=0))
+    with pytest.raises(ValueError, match="choose another root"):
+        study_runs._claim(storage, Study(root=tmp_path, group_size=4))
+
+
+def test_noise_is_the_share_of_steps_of_right_rollouts_that_the_answer_does_not_rest_on():
+    found = noise_shares([rollout(correct=True), rollout(correct=False)])
+    assert found == {"right_rollouts": 1, "search_steps": 2, "noise_share": 0.5}
+    assert noise_shares([rollout(correct=False)])["noise_share"] is None
+
+
+@pytest.mark.timeout(400)
+def test_a_whole_study_trains_every_objective_once_and_says_what_came_out(study: Study):
+    document = run(study)
+    assert set(document["unseen"]) == {"cold_start", "ggpo", "gspo"}
+    assert document["arms"]["gspo"]["pruned_share"]["estimate"] == 0.0
+    assert [(each["before"], each["after"]) for each in document["comparisons"]] == [
+        ("cold_start", "ggpo"),
+        ("cold_start", "gspo"),
+        ("gspo", "ggpo"),
+    ]
+    assert all(
+        len(each[how]["by_seed"]) == 1 for each in document["comparisons"] for how in ("greedy", "sampled")
+    )
+    assert set(document["sampled"]) == {"cold_start", "ggpo", "gspo"}
+    assert all("noise_share" in arm["training_steps"] for arm in document["arms"].values())
+    page = (study.root / "reports/study-ggpo/index.html").read_text()
+    assert set(document["pilot3"]["right"]) == {"full", "evidence", "random"}
+    assert "avg@2 at temperature 1" in page
+    assert "GGPO" in page and "<svg" in page
+    assert json.loads((study.root / "reports/study-ggpo/study.json").read_text())["schema_version"] == 2
+
+    storage_files = sorted(study.root.glob("checkpoints/*/*/manifest.json"))
+    before = [file.stat().st_mtime_ns for file in storage_files]
+    again = run(study)  # nothing is trained or answered twice, and the figures are the same
+    assert [file.stat().st_mtime_ns for file in storage_files] == before
+    assert again == document
