@@ -1,7 +1,7 @@
 """The command line ``vimrag``: its commands put together, and the one place where errors become a line and an exit code.
 
-Exit codes: 0 done, 1 nothing found or failed, 2 wrong usage. Commands live in ``commands/``, output rules in ``output.py``.
-Heavy libraries are imported by the commands that need them, so that help comes at once.
+Exit codes: 0 done, 1 nothing found or failed, 2 wrong usage. Commands live in ``commands/``, output rules in
+``commands/output.py``. Heavy libraries are imported by the commands that need them, so that help comes at once.
 """
 
 from __future__ import annotations

@@ -22,11 +22,11 @@ from transformers import PreTrainedTokenizerFast
 from memory_graph.graph import AnswerNode, MemoryGraph, SearchNode
 from model.imitation.tiny.shape import TinyShape, build_model
 from model.imitation.tiny.tokenizer import CONTROL_TOKENS, build_tokenizer
-from model.policies.chat_template import IMAGE_PAD, VISION_END, VISION_START, Encoder, visual_tokens
+from model.policies.chat_template import IMAGE_PAD, VISION_END, VISION_START, PromptEncoder, visual_tokens
 from model.rl.algorithm import Algorithm, Pruning, Schedule
 from model.rl.segments import training_samples
 from model.training.batches import InputBuilder, plan
-from model.training.engine import Engine, EngineConfig
+from model.training.engine import DeepSpeedEngine, EngineConfig
 from model.training.logprobs import TokenLogprobs
 from model.training.trainer import Trainer
 from model.types import Call, ImageRef, Outcome, Segment, Task, Trajectory
@@ -161,7 +161,7 @@ def sampled(trajectories: list[Trajectory], jitter: float) -> list[Trajectory]:
     """The rollouts with the log-probabilities of the model itself, each off by up to ``jitter`` nats."""
     rng = random.Random(0)
     samples = training_samples(trajectories, algorithm=Algorithm(pruning=Pruning.NONE)).samples
-    builder = InputBuilder(encoder=Encoder(build_tokenizer([])), media=Pages())
+    builder = InputBuilder(encoder=PromptEncoder(build_tokenizer([])), media=Pages())
     scored, found = TokenLogprobs(model()).eval(), {}
     for (batch,), chunks in plan(samples, world_size=1, schedule=SCHEDULE):
         built = builder.build(batch, {each.key: 1.0 for each in batch})
@@ -179,8 +179,8 @@ def ours(pruning: Pruning, *, sharing: Sharing = "step", train_vision: bool = Tr
     """The trainer on one rank, as recipes start it but for the clip and the rate."""
     schedule = SCHEDULE if sharing == "step" else replace(SCHEDULE, kept_visual_tokens=0)
     layout = EngineConfig(zero_stage=0, train_vision=train_vision)
-    engine = Engine(model(), config=layout, schedule=schedule)
-    encoder = Encoder(build_tokenizer([]))
+    engine = DeepSpeedEngine(model(), config=layout, schedule=schedule)
+    encoder = PromptEncoder(build_tokenizer([]))
     inputs = InputBuilder(encoder=encoder, media=Pages(), share_images=sharing != "none")
     return Trainer(engine, inputs, algorithm=Algorithm(pruning=pruning, **CLIP), parity=None)
 

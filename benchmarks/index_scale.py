@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from infra.vector_stores.lance import LanceStore
-from infra.vector_stores.types import Row, Vectors
+from infra.vector_stores.types import VectorRow, Vectors
 
 DIM, CENTRES, SPREAD = 256, 200, 0.06
 BATCH = 4_096
@@ -48,10 +48,10 @@ def batches(size: int) -> Iterator[tuple[int, Vectors]]:
         yield first, vectors(first, min(BATCH, size - first))
 
 
-def row(number: int, vector: Vectors) -> Row:
+def row(number: int, vector: Vectors) -> VectorRow:
     terms = f"word{number % 1_000} word{number % 977} word{number % 31}"
     name = f"bench:page:{number:07d}"
-    return Row(id=name, scope="bench", content_hash=f"{number:064x}", vectors=vector[None], terms=terms)
+    return VectorRow(id=name, scope="bench", content_hash=f"{number:064x}", vectors=vector[None], terms=terms)
 
 
 def measured(size: int, folder: Path) -> dict[str, Any]:

@@ -29,15 +29,15 @@ from assets.index.build import build_index
 from assets.miniature.build import write_miniature
 from infra.storage.root import Storage
 from model.agent.loop import Agent
-from model.policies.chat_template import Encoder, collate
+from model.policies.chat_template import PromptEncoder, collate
 from model.policies.families import VisionLanguageModel
 from model.policies.fingerprint import of_policy
 from model.policies.transformers_policy import TransformersPolicy
 from model.protocols import MediaSource, Policy
-from model.rl.rollouts import Collection, collect, ordered_by_group
+from model.rl.rollouts import RolloutPlan, ordered_by_group, run_rollouts
 from model.types import Completion, Message, Sampling, Task, Trajectory
 from orchestration.joins.adapters import tasks_of_split
-from orchestration.joins.agents import GREEDY, World, load
+from orchestration.joins.agents import GREEDY, RunContext, load
 from orchestration.recipes.registry import quickstart
 
 PEER = "model.generate of transformers, one question at a time"
@@ -48,7 +48,7 @@ QUESTIONS_OF_A_WORLD = 36  # nine datasets, four each
 class GeneratePolicy:
     """``Policy`` by the plainest means: ``model.generate`` for one prompt after the other; greedy."""
 
-    def __init__(self, model: VisionLanguageModel, encoder: Encoder, media: MediaSource) -> None:
+    def __init__(self, model: VisionLanguageModel, encoder: PromptEncoder, media: MediaSource) -> None:
         self._model, self._encoder, self._media = model.eval(), encoder, media
         self.fingerprint = of_policy(model, encoder.tokenizer)
 
@@ -89,14 +89,14 @@ class Run(NamedTuple):
 class Bench(NamedTuple):
     """The world and the questions of one measurement."""
 
-    world: World
+    world: RunContext
     tasks: Sequence[Task]
 
-    def run(self, policy: Policy, encoder: Encoder, concurrency: int) -> Run:
+    def run(self, policy: Policy, encoder: PromptEncoder, concurrency: int) -> Run:
         """All questions, ``concurrency`` at once."""
         agent: Agent = self.world.agent(policy, self.world.memory("vimrag", encoder), temperature=GREEDY)
         start = time.perf_counter()
-        groups = asyncio.run(collect(agent, self.tasks, Collection(concurrency=concurrency)))
+        groups = asyncio.run(run_rollouts(agent, self.tasks, RolloutPlan(concurrency=concurrency)))
         return Run(ordered_by_group(groups), time.perf_counter() - start)
 
 
@@ -161,7 +161,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     datasets = arguments.datasets.split(",") if arguments.datasets else None
     with root_of(arguments.root, arguments.questions, datasets) as storage:
         tasks = tasks_of_split(storage, "test")[: arguments.questions]
-        print(json.dumps(measure(Bench(World.open(storage, quickstart()), tasks), arguments.repeats)))
+        print(json.dumps(measure(Bench(RunContext.open(storage, quickstart()), tasks), arguments.repeats)))
 
 
 if __name__ == "__main__":

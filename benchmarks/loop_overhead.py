@@ -28,9 +28,9 @@ from memory_graph.codec import encode
 from memory_graph.energy import DECAY, FEEDBACK, ItemKey
 from memory_graph.graph import MAX_PRIORITY, MemoryGraph, SearchNode
 from model.agent.environment import Limits
-from model.agent.events import Asked
+from model.agent.events import ModelCall
 from model.agent.loop import Agent
-from model.agent.memory import MemoryPolicy, Session
+from model.agent.memory import MemoryPolicy, MemorySession
 from model.agent.memory.vimrag import Vimrag
 from model.agent.prompts import FULL
 from model.agent.scripted import ScriptedPolicy, ScriptedRetriever
@@ -77,7 +77,7 @@ async def step_times(num_nodes: int, memory: MemoryPolicy) -> list[float]:
     """Seconds from one question to the model until the next is ready, by step, the first question left out."""
     asked: list[float] = []
     async for event in agent(num_nodes, memory).events(TASK):
-        if isinstance(event, Asked):
+        if isinstance(event, ModelCall):
             asked.append(time.perf_counter())
     return [after - before for before, after in itertools.pairwise(asked)]
 
@@ -92,14 +92,14 @@ class Rebuilding:
 
     name = "rebuilding"
 
-    def open(self, task: Task, retriever: Retriever, limits: Limits) -> Session:
+    def open(self, task: Task, retriever: Retriever, limits: Limits) -> MemorySession:
         return RebuildingSession(Vimrag(profile=FULL).open(task, retriever, limits))
 
 
 class RebuildingSession:
     must_answer = False
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: MemorySession) -> None:
         self._session = session
         self.environment = session.environment
         self.begin, self.reject = session.begin, session.reject

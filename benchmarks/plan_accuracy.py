@@ -26,13 +26,13 @@ from update_time import NoPictures, rollout
 
 from model.imitation.tiny.shape import TinyShape, build_model
 from model.imitation.tiny.tokenizer import CONTROL_TOKENS, build_tokenizer
-from model.policies.chat_template import Encoder
+from model.policies.chat_template import PromptEncoder
 from model.policies.transformers_policy import TransformersPolicy
 from model.rl.algorithm import ALGORITHMS, Schedule
 from model.training.batches import InputBuilder
-from model.training.engine import Engine, EngineConfig
+from model.training.engine import DeepSpeedEngine, EngineConfig
 from model.training.model_shape import ModelShape, VisionShape
-from model.training.planning import Hardware, Layout, Load, plan
+from model.training.planning import DeviceLayout, Hardware, UpdateLoad, plan
 from model.training.trainer import Trainer
 from model.types import Message, Sampling, Task
 
@@ -86,10 +86,10 @@ def measure(shape: TinyShape, sizes: dict[str, int]) -> Timed:
     """Medians of both phases; the first of each is not counted."""
     tokenizer = build_tokenizer([])
     torch.manual_seed(0)
-    engine = Engine(
+    engine = DeepSpeedEngine(
         build_model(tokenizer, shape), config=EngineConfig(zero_stage=0), schedule=Schedule(token_budget=4096)
     )
-    encoder = Encoder(tokenizer)
+    encoder = PromptEncoder(tokenizer)
     policy = TransformersPolicy(engine.model, encoder, NoPictures(), max_batch=sizes["batch"])
     vocabulary = tokenizer.get_vocab()
     control = {vocabulary[each] for each in CONTROL_TOKENS}
@@ -132,7 +132,7 @@ def predict(shape: TinyShape, found: Timed, batch: int, hardware: Hardware) -> S
         tied=True,
         vision=NO_TOWER,
     )
-    load = Load(
+    load = UpdateLoad(
         rollouts=batch // (NODES + 1),
         segments=NODES + 1,
         prompt=found.prompt,
@@ -142,7 +142,7 @@ def predict(shape: TinyShape, found: Timed, batch: int, hardware: Hardware) -> S
         logit_tokens=1024,
         concurrent=batch,
     )
-    layout = Layout(zero_stage=0, gradient_checkpointing=False, weight_bytes=4)
+    layout = DeviceLayout(zero_stage=0, gradient_checkpointing=False, weight_bytes=4)
     return Seconds(*(phase.seconds for phase in plan(numbers, layout, load, hardware).phases))
 
 

@@ -21,13 +21,13 @@ from PIL import Image, ImageDraw, ImageFont
 from assets.corpus import shard_texts
 from assets.corpus.merge import silent
 from assets.corpus.ocr_prefetch import PageReader
-from assets.corpus.shard_texts import Texts
+from assets.corpus.shard_texts import TextJob
 from assets.corpus.shards import ShardWriter, directory
 from infra.media._images import encode_png
 from infra.media.ocr import RapidOcr
 from infra.storage import manifest
 from infra.storage.root import Storage
-from infra.workers.local import Engine, LocalEngine
+from infra.workers.local import LocalEngine, WorkerEngine
 from infra.workers.ray import RayEngine, local_ray
 
 PEER = "the same OCR in this process, one page after the other"
@@ -58,9 +58,9 @@ def write_pages(storage: Storage, count: int) -> str:
     return directory("pages")
 
 
-def read(storage: Storage, source: str, target: str, engine: Engine) -> tuple[float, str]:
+def read(storage: Storage, source: str, target: str, engine: WorkerEngine) -> tuple[float, str]:
     """Seconds, and the hash of all tables."""
-    texts = Texts(source, target)
+    texts = TextJob(source, target)
     began = time.perf_counter()
     make = partial(PageReader, RapidOcr(num_threads=1).text)
     shard_texts.write(storage, texts, make, engine, stage="OCR", progress=silent)

@@ -23,27 +23,27 @@ from assets.corpus import build as corpus
 from assets.corpus.item import Item
 from assets.corpus.question import Question
 from assets.index import analysis, retrieval
-from assets.index.analysis import Analysed, analyse
+from assets.index.analysis import AnalysedText, analyse
 from assets.index.build import current
 from assets.index.search import PAIR_WEIGHT, PAYLOAD
 from infra.embedders.minilm import MiniLmEmbedder
 from infra.storage.root import Storage
 from infra.vector_stores.lance import LanceStore
-from infra.vector_stores.types import Found, Row, TextQuery, Vectors, fuse, ranked
+from infra.vector_stores.types import StoreHit, TextQuery, VectorRow, Vectors, fuse, ranked
 
 DEPTH = 100
 RESAMPLES = 2_000
 KS = (1, 3, 5, 10)
-Analyser = Callable[..., Analysed]
-Ranking = list[list[Found]]
+Analyser = Callable[..., AnalysedText]
+Ranking = list[list[StoreHit]]
 
 
-def words(*parts: str) -> Analysed:
+def words(*parts: str) -> AnalysedText:
     """Lower-cased words, nothing else."""
-    return Analysed(" ".join(re.findall(r"\w+", " ".join(parts).lower())), "")
+    return AnalysedText(" ".join(re.findall(r"\w+", " ".join(parts).lower())), "")
 
 
-def stems_with_stop_words(*parts: str) -> Analysed:
+def stems_with_stop_words(*parts: str) -> AnalysedText:
     """Stems of every word."""
     kept, analysis.STOP_WORDS = analysis.STOP_WORDS, frozenset()
     try:
@@ -52,7 +52,7 @@ def stems_with_stop_words(*parts: str) -> Analysed:
         analysis.STOP_WORDS = kept
 
 
-def without_title(_: str, text: str = "") -> Analysed:
+def without_title(_: str, text: str = "") -> AnalysedText:
     """The default analysis of the text alone; a question has no title to leave out."""
     return analyse(text or _)
 
@@ -86,7 +86,7 @@ def by_vector(pool: Pool, *, passages: slice = slice(None)) -> Ranking:
     return [ranked(zip(ids, row.tolist(), strict=True))[:DEPTH] for row in scores]
 
 
-def reciprocal_ranks(one: Iterable[Found], other: Iterable[Found]) -> list[Found]:
+def reciprocal_ranks(one: Iterable[StoreHit], other: Iterable[StoreHit]) -> list[StoreHit]:
     total: dict[str, float] = {}
     for hits in (one, other):
         for rank, hit in enumerate(hits, start=1):
@@ -162,8 +162,8 @@ def _pool(storage: Storage, index: LanceStore, name: str, scopes: Sequence[str])
     return Pool(questions, items, {id_: row.vectors for id_, row in kept.items()}, vectors)
 
 
-def _row(item: Item, analysed: Analysed, vectors: Vectors) -> Row:
-    return Row(
+def _row(item: Item, analysed: AnalysedText, vectors: Vectors) -> VectorRow:
+    return VectorRow(
         id=item.id,
         scope=item.dataset,
         content_hash="",
@@ -173,12 +173,12 @@ def _row(item: Item, analysed: Analysed, vectors: Vectors) -> Row:
     )
 
 
-def _half(one: Iterable[Found], other: Iterable[Found]) -> list[Found]:
+def _half(one: Iterable[StoreHit], other: Iterable[StoreHit]) -> list[StoreHit]:
     return fuse(one, other, vector_weight=0.5)
 
 
 def _joined(
-    join: Callable[[Iterable[Found], Iterable[Found]], list[Found]], one: Ranking, other: Ranking
+    join: Callable[[Iterable[StoreHit], Iterable[StoreHit]], list[StoreHit]], one: Ranking, other: Ranking
 ) -> Ranking:
     return [join(*pair) for pair in zip(one, other, strict=True)]
 

@@ -27,7 +27,7 @@ import torch
 from grouped_rollouts import CLIP, Pages, Words, groups, model, ours, sampled, timed
 
 from model.imitation.tiny.tokenizer import build_tokenizer
-from model.policies.chat_template import Encoder
+from model.policies.chat_template import PromptEncoder
 from model.rl.algorithm import Algorithm, Pruning
 from model.rl.segments import TrainingSample, training_samples
 
@@ -40,7 +40,7 @@ def padded(rows: Sequence[Sequence[float]], fill: float, *, left: bool = False) 
     return torch.tensor([[*gap, *row] if left else [*row, *gap] for row, gap in zip(rows, gaps, strict=True)])
 
 
-def generation_batch(samples: Sequence[TrainingSample], encoder: Encoder) -> dict[str, Any]:
+def generation_batch(samples: Sequence[TrainingSample], encoder: PromptEncoder) -> dict[str, Any]:
     """What TRL's ``_generate_and_score_completions`` returns for these prompts and completions."""
     media = Pages()
     starts = [each.loss_positions[0] for each in samples]
@@ -153,7 +153,7 @@ def main() -> None:
         groups(arguments.questions, Words.of(tokenizer), size=arguments.group), arguments.jitter
     )
     samples = training_samples(trajectories, algorithm=Algorithm(pruning=Pruning.NONE)).samples
-    batch = generation_batch(samples, Encoder(tokenizer))
+    batch = generation_batch(samples, PromptEncoder(tokenizer))
     sizes = [int(size) for size in arguments.batch_sizes.split(",")]
     if odd := [size for size in sizes if len(samples) % size or size % 2]:
         parser.error(f"batch sizes {odd} do not divide {len(samples)} segments into even parts")

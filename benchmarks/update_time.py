@@ -25,11 +25,11 @@ from PIL import Image
 from memory_graph.graph import AnswerNode, MemoryGraph, SearchNode
 from model.imitation.tiny.shape import TinyShape, build_model
 from model.imitation.tiny.tokenizer import CONTROL_TOKENS, build_tokenizer
-from model.policies.chat_template import Encoder
+from model.policies.chat_template import PromptEncoder
 from model.rl.algorithm import ALGORITHMS, Schedule
 from model.rl.segments import training_samples
 from model.training.batches import InputBuilder
-from model.training.engine import Engine, EngineConfig
+from model.training.engine import DeepSpeedEngine, EngineConfig
 from model.training.trainer import Trainer
 from model.types import Call, Outcome, Segment, Task, Trajectory
 
@@ -89,8 +89,10 @@ def trainer(name: str) -> Trainer:
     tokenizer = build_tokenizer([])
     torch.manual_seed(0)
     schedule = Schedule(learning_rate=1e-5, token_budget=4096)
-    engine = Engine(build_model(tokenizer, SHAPE), config=EngineConfig(zero_stage=0), schedule=schedule)
-    inputs = InputBuilder(encoder=Encoder(tokenizer), media=NoPictures())
+    engine = DeepSpeedEngine(
+        build_model(tokenizer, SHAPE), config=EngineConfig(zero_stage=0), schedule=schedule
+    )
+    inputs = InputBuilder(encoder=PromptEncoder(tokenizer), media=NoPictures())
     return Trainer(engine, inputs, algorithm=ALGORITHMS[name](), parity=None)
 
 

@@ -47,7 +47,7 @@ class MediaError(ExternalError):
 
 
 class DownloadError(ExternalError):
-    """A file could not be fetched. ``reason`` is a stable word: see ``download.py`` and ``video_download.py``."""
+    """A file could not be fetched. ``reason`` is a stable word: see ``downloads/http.py`` and ``downloads/ytdlp_fetcher.py``."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)

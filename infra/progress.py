@@ -13,7 +13,7 @@ from typing import Protocol
 MIN_INTERVAL_S = 2.0  # between two lines of one stage
 
 
-class Progress(Protocol):
+class ProgressListener(Protocol):
     """What stages tell how far they are; ``total`` is None where it is not known yet."""
 
     def __call__(self, stage: str, done: int, total: int | None) -> None:
@@ -22,7 +22,7 @@ class Progress(Protocol):
 
 
 @dataclass(slots=True)
-class LoggedProgress:
+class ProgressLogger:
     """Logs at most one line a stage every ``MIN_INTERVAL_S``, and always its last one."""
 
     log: Callable[[str], object]

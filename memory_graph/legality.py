@@ -18,7 +18,7 @@ _NUMBERED = re.compile(r"(?:n|node)?[\s_#-]*(\d{1,6})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pending:
+class PendingObservation:
     """A search whose observation was shown and whose summary is due."""
 
     search: Search
@@ -27,14 +27,14 @@ class Pending:
     ] = ()  # "text" | "image" | "page" | "video" of each observed item, in the order shown
 
 
-class Legal(NamedTuple):
+class LegalAction(NamedTuple):
     """An action the graph accepts, and what had to be repaired for it (one short phrase each)."""
 
     action: Action
     repairs: tuple[str, ...]
 
 
-def legalise(action: Action, graph: MemoryGraph, *, pending: Pending | None) -> Legal:
+def legalise(action: Action, graph: MemoryGraph, *, pending: PendingObservation | None) -> LegalAction:
     """The nearest legal reading of ``action`` in the state (``graph``, ``pending``).
 
     Ids: a new node whose id is missing, malformed or taken becomes the next ``n<k>``. Parents: spellings such
@@ -59,7 +59,7 @@ def legalise(action: Action, graph: MemoryGraph, *, pending: Pending | None) -> 
         raise ActionError("The answer is empty.")
     known = graph.ids if pending is None else (*graph.ids, pending.search.id)
     parents, repairs = _resolve(action.parents, known, default=known[-1])
-    return Legal(replace(action, parents=parents), repairs)
+    return LegalAction(replace(action, parents=parents), repairs)
 
 
 def next_id(graph: MemoryGraph) -> str:
@@ -70,7 +70,7 @@ def next_id(graph: MemoryGraph) -> str:
     return f"n{number}"
 
 
-def _legal_search(action: Search, graph: MemoryGraph, pending: Pending | None) -> Legal:
+def _legal_search(action: Search, graph: MemoryGraph, pending: PendingObservation | None) -> LegalAction:
     if pending is not None:
         raise ActionError(f"Memorize the results of {pending.search.id} before the next search.")
     if not action.query.strip():
@@ -80,10 +80,10 @@ def _legal_search(action: Search, graph: MemoryGraph, pending: Pending | None) -
         node_id = next_id(graph)
         repairs = (f"node id set to {node_id}",)
     parents, parent_repairs = _resolve(action.parents, graph.ids, default=ROOT)
-    return Legal(Search(node_id, parents, action.query), repairs + parent_repairs)
+    return LegalAction(Search(node_id, parents, action.query), repairs + parent_repairs)
 
 
-def _legal_memorize(action: Memorize, pending: Pending | None) -> Legal:
+def _legal_memorize(action: Memorize, pending: PendingObservation | None) -> LegalAction:
     if pending is None:
         raise ActionError("There is nothing to memorize: search first, or answer.")
     if not action.summary.strip():
@@ -98,7 +98,7 @@ def _legal_memorize(action: Memorize, pending: Pending | None) -> Legal:
             repairs.append("timestamps of a still dropped")
             mark = replace(mark, timestamps=())
         marks[mark.item] = replace(mark, timestamps=tuple(sorted(set(mark.timestamps))))
-    return Legal(
+    return LegalAction(
         Memorize(pending.search.id, action.summary, tuple(marks.values())), tuple(dict.fromkeys(repairs))
     )
 

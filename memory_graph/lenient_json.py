@@ -39,7 +39,7 @@ class JsonError(ValueError):
         self.end = end
 
 
-class Reading(NamedTuple):
+class JsonReading(NamedTuple):
     """A decoded object, the position after it, and the slips that were forgiven."""
 
     value: dict[str, Json]
@@ -47,7 +47,7 @@ class Reading(NamedTuple):
     repairs: tuple[str, ...]
 
 
-def read_object(text: str, start: int = 0) -> Reading:
+def read_object(text: str, start: int = 0) -> JsonReading:
     """The object whose ``{`` stands at ``text[start]``. Strings come back without lone surrogates.
 
     Raises:
@@ -55,7 +55,7 @@ def read_object(text: str, start: int = 0) -> Reading:
     """
     reader = _Reader(text, start)
     value = reader.object(0)
-    return Reading(value, reader.at, tuple(dict.fromkeys(reader.repairs)))
+    return JsonReading(value, reader.at, tuple(dict.fromkeys(reader.repairs)))
 
 
 class _Reader:

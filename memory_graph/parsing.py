@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 from memory_graph.actions import Action, ActionError, Answer, Memorize, Search, render
 from memory_graph.fields import first, ids_of, marks_of, text_of
-from memory_graph.legality import Legal, Pending, legalise
-from memory_graph.lenient_json import MAX_CHARS, Json, JsonError, Reading, read_object
+from memory_graph.legality import LegalAction, PendingObservation, legalise
+from memory_graph.lenient_json import MAX_CHARS, Json, JsonError, JsonReading, read_object
 
-__all__ = ["ActionError", "Legal", "Parsed", "Pending", "legalise", "parse", "render"]
+__all__ = ["ActionError", "LegalAction", "ParsedAction", "PendingObservation", "legalise", "parse", "render"]
 
 MAX_TEXT_CHARS = 1_000_000
 MAX_WORK_CHARS = 2 * MAX_CHARS
@@ -56,7 +56,7 @@ _FORMS = ((_TAGGED, ""), (_FENCED, "fenced JSON"), (_BARE, BARE))  # the most ca
 _CLOSING = re.compile(r"\s*(?:```\s*)?</(?:tool_?call|function_?call)>", re.IGNORECASE)
 
 
-class Parsed(NamedTuple):
+class ParsedAction(NamedTuple):
     """An action, the text before its call, and what was repaired; canonical text needs no repair."""
 
     action: Action
@@ -82,7 +82,7 @@ class _Attempt(NamedTuple):
     refusal: str
 
 
-def parse(text: str) -> Parsed:
+def parse(text: str) -> ParsedAction:
     """The first action of ``text``; what a closed thinking block holds is reasoning, never the action.
 
     Repaired: JSON without tags or in a code fence, the slips of ``lenient_json.py``, names and keys under
@@ -97,7 +97,7 @@ def parse(text: str) -> Parsed:
     call = _find_call(text)
     action = _build(call.name, call.arguments, call.repairs)
     reasoning = _THINK_TAG.sub("", text[: call.start]).strip()
-    return Parsed(action, reasoning, tuple(dict.fromkeys(call.repairs)))
+    return ParsedAction(action, reasoning, tuple(dict.fromkeys(call.repairs)))
 
 
 def _find_call(text: str) -> _Call:
@@ -130,7 +130,7 @@ def _attempt(text: str, found: re.Match[str], slip: str) -> _Attempt:
     return _Attempt(call, reading.end, reading.end, "the action is none of search, memorize, answer")
 
 
-def _named(reading: Reading, start: int, slip: str, text: str) -> _Call | None:
+def _named(reading: JsonReading, start: int, slip: str, text: str) -> _Call | None:
     repairs = [*reading.repairs]
     if slip:
         repairs.append(slip)

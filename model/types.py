@@ -103,12 +103,12 @@ class Outcome(StrEnum):
     FAILED = "failed"  # infrastructure error; carries no reward
 
 
-PICTURE = "\ufffc"  # the Unicode object replacement character stands for a picture in readable text
+IMAGE_MARK = "\ufffc"  # the Unicode object replacement character stands for a picture in readable text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """One turn of a prompt for a reader: every picture is one ``PICTURE``, in the order of the call's ``images``."""
+    """One turn of a prompt for a reader: every picture is one ``IMAGE_MARK``, in the order of the call's ``images``."""
 
     role: str
     text: str

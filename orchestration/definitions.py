@@ -1,7 +1,7 @@
 """The Dagster code location: assets, checks, jobs, schedules and resources put together, and nothing else.
 
 Nothing here may import torch or read the environment: it is loaded by the web server and the daemon. Assets live in
-``*_assets.py``, jobs in ``jobs.py``, work for a GPU in ``launch/``.
+``*_assets.py``, jobs in ``dagster_defs/jobs.py``, work for a GPU in ``launch/``.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,7 @@
 """An agent over one root and one model, as ``ask`` and ``serve`` use it.
 
-Holds the joining only; what an agent does is ``model.agent.loop``. Roots are opened by ``world.py``, models by ``models.py``.
+Holds the joining only; what an agent does is ``model.agent.loop``. Roots are opened by ``corpus_handle.py``, models by
+``models.py``.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from app.answers.corpus_handle import Snapshot
-from app.answers.models import Model
+from app.answers.models import AnswerModel
 from app.commands.output import UsageError
 from model.agent.limits import BY_PROFILE
 from model.agent.loop import Agent
@@ -32,7 +33,7 @@ def require_memory(name: str) -> None:
 
 def open_agent(
     snapshot: Snapshot,
-    model: Model,
+    model: AnswerModel,
     memory: str = DEFAULT_MEMORY,
     *,
     calls: int | None = None,

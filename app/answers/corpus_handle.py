@@ -14,7 +14,7 @@ from infra.storage.root import Storage
 from orchestration.joins.adapters import IndexRetriever
 
 
-class NoIndex(ValueError):
+class NoIndexError(ValueError):
     """The root has no index that could be searched."""
 
 
@@ -37,7 +37,7 @@ class OpenMedia(ShardMedia):
         self.close()
 
 
-class World:
+class CorpusHandle:
     """A root: its index as it is published now, and its pictures. Threads may share it."""
 
     def __init__(self, storage: Storage) -> None:
@@ -55,7 +55,7 @@ class World:
         try:
             pointer = current(self.storage)
             if pointer is None:
-                raise NoIndex(
+                raise NoIndexError(
                     f"no index at {self.storage.path('index')!r}; build one from your files with "
                     f"`vimrag ingest FILES --root {self.storage.root}`, "
                     f"or from a corpus with `vimrag index build --root {self.storage.root}`"
@@ -64,10 +64,10 @@ class World:
                 if self._snapshot is None or self._snapshot.version != pointer.version:
                     self._snapshot = self._opened(pointer.version, pointer.datasets)
                 return self._snapshot
-        except NoIndex:
+        except NoIndexError:
             raise
         except ValueError as error:
-            raise NoIndex(str(error)) from error
+            raise NoIndexError(str(error)) from error
 
     def _opened(self, version: str, datasets: Mapping[str, int]) -> Snapshot:
         index = open_index(self.storage)
@@ -83,7 +83,7 @@ class World:
         """The pictures of the root, with or without an index."""
         try:
             return self.snapshot().media
-        except NoIndex:
+        except NoIndexError:
             built = built_datasets(self.storage)
             with self._lock:
                 if self._media is None or self._media[0] != built:
@@ -91,6 +91,6 @@ class World:
                 return self._media[1]
 
 
-def open_world(root: str) -> World:
+def open_world(root: str) -> CorpusHandle:
     """The root; nothing is read yet."""
-    return World(Storage(root))
+    return CorpusHandle(Storage(root))

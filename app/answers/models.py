@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from app.commands.output import UsageError
 from infra.errors import EndpointError
-from infra.llm.client import ChatClient, ChatSettings, Prices, Unavailable
+from infra.llm.client import ChatClient, ChatSettings, EndpointUnavailableError, Prices
 from model.agent.context import estimate_tokens
 from model.agent.prompts import PROFILES, Profile
 from model.protocols import MediaSource, Policy
 from model.types import Message, Sampling
 
 if TYPE_CHECKING:
-    from orchestration.joins.agents import Weights
+    from orchestration.joins.agents import LoadedCheckpoint
 
 KEY_VARIABLES = ("VIMRAG_API_KEY", "OPENAI_API_KEY")
 ENDPOINT_TOKENS = 4096  # of one reply; models that think write long ones
@@ -31,7 +31,7 @@ PROBE_RETRIES = 1  # an endpoint that is down is reported within seconds
 PROBE_S = 20.0
 
 
-class Model(Protocol):
+class AnswerModel(Protocol):
     """A model that can be asked."""
 
     @property
@@ -181,11 +181,11 @@ class ServedModel:
 
 
 async def _probe(settings: ChatSettings) -> None:
-    """Raise ``Unavailable`` soon for a server that is down; what it refuses is the first question's business."""
+    """Raise ``EndpointUnavailableError`` soon for a server that is down; what it refuses is the first question's business."""
     client = ChatClient(replace(settings, retries=PROBE_RETRIES, total_timeout_s=PROBE_S))
     try:
         await client.models()
-    except Unavailable:
+    except EndpointUnavailableError:
         raise
     except EndpointError:
         return  # not every server lists its models, and the question itself says better what is refused
@@ -196,7 +196,7 @@ async def _probe(settings: ChatSettings) -> None:
 class LocalModel:
     """A checkpoint in this process."""
 
-    def __init__(self, choice: ModelChoice, weights: Weights) -> None:
+    def __init__(self, choice: ModelChoice, weights: LoadedCheckpoint) -> None:
         recipe = _recipe_of(weights.path)
         self.profile = PROFILES.get(recipe.get("profile", "full"), PROFILES["full"])
         self.name = "/".join(weights.path.resolve().parts[-2:])
@@ -259,7 +259,7 @@ def _recipe_of(path: Path) -> dict[str, Any]:
     return recipe if isinstance(recipe, dict) else {}
 
 
-async def open_model(choice: ModelChoice, *, probe: bool = True) -> Model:
+async def open_model(choice: ModelChoice, *, probe: bool = True) -> AnswerModel:
     """The model that was chosen.
 
     Raises:

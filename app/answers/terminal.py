@@ -12,15 +12,23 @@ from typing import Any, TextIO
 
 from memory_graph.drawing.notes import clock
 from memory_graph.drawing.terminal import MIN_WIDTH, draw_text
-from model.agent.events import Event, Finished, Observed, Rejected, Remembered, Replied, Spoke
-from model.agent.graph_state import Standing, node_notes
+from model.agent.events import (
+    Event,
+    ModelReply,
+    NodeAdded,
+    ObservationAdded,
+    ReplyRejected,
+    RolloutEnd,
+    TokenDelta,
+)
+from model.agent.graph_state import GraphState, node_notes
 
 ACTION = "<tool_call>"
 WIDEST = 120  # cells; longer lines are hard to read
 LINE_CHARS = 300
 
 
-class Reader:
+class TerminalReader:
     """Tells the events of one rollout on standard error; ``quiet`` says nothing."""
 
     def __init__(self, *, quiet: bool = False, out: TextIO | None = None) -> None:
@@ -30,12 +38,12 @@ class Reader:
 
     def hear(self, event: Event) -> None:
         """Say what there is to say about it."""
-        if self.is_quiet or isinstance(event, Finished):
+        if self.is_quiet or isinstance(event, RolloutEnd):
             return
-        if isinstance(event, Spoke):
+        if isinstance(event, TokenDelta):
             self._heard += event.text
             self._show(self._reasoning(whole=False))
-        elif isinstance(event, Replied):
+        elif isinstance(event, ModelReply):
             self._heard = event.completion.text
             self._show(self._reasoning(whole=True))
             self._line("" if self._shown else None)
@@ -65,15 +73,15 @@ class Reader:
 
 def _step(event: Event) -> str | None:
     """One line about an event, or nothing."""
-    if isinstance(event, Observed):
+    if isinstance(event, ObservationAdded):
         found = (
             "searched before" if event.repeated else f"{len(event.retrieved)} found, {len(event.shown)} new"
         )
         return _cut(f"  search {event.node_id} ← {', '.join(event.parents)}: {event.query}  ({found})")
-    if isinstance(event, Remembered):
+    if isinstance(event, NodeAdded):
         useful = len(event.node.items) + len(event.node.noted)
         return _cut(f"  noted  {event.node.id}: {event.node.summary or 'nothing'}  ({useful} useful)")
-    if isinstance(event, Rejected):
+    if isinstance(event, ReplyRejected):
         return _cut(f"  not accepted: {event.reason}")
     return None
 
@@ -88,7 +96,7 @@ def _cut(line: str) -> str:
     return plain if len(plain) <= LINE_CHARS else plain[: LINE_CHARS - 1] + "…"
 
 
-def shown_answer(record: Mapping[str, Any], stand: Standing) -> str:
+def shown_answer(record: Mapping[str, Any], stand: GraphState) -> str:
     """Answer, citations, graph and a line of figures, as they go to standard output."""
     columns = max(MIN_WIDTH, min(shutil.get_terminal_size((100, 24)).columns, WIDEST))
     speaks_unicode = (

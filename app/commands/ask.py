@@ -15,24 +15,24 @@ from app.commands.output import UsageError, note, results
 
 if TYPE_CHECKING:
     from app.answers import models
-    from app.answers.corpus_handle import Snapshot, World
+    from app.answers.corpus_handle import CorpusHandle, Snapshot
     from app.answers.models import ModelChoice
-    from app.answers.terminal import Reader
-    from model.agent.graph_state import Standing
+    from app.answers.terminal import TerminalReader
+    from model.agent.graph_state import GraphState
     from model.types import Trajectory
 
 STOPPED = 130  # the exit code of a program that was interrupted
 
 
-class Ended(NamedTuple):
+class AskResult(NamedTuple):
     """A rollout that is over: itself, its JSON, and where its nodes stand."""
 
     trajectory: Trajectory
     record: dict[str, object]
-    stand: Standing
+    stand: GraphState
 
 
-class Wish(NamedTuple):
+class AskRequest(NamedTuple):
     """What is asked, and over what."""
 
     question: str
@@ -81,7 +81,7 @@ def ask(  # noqa: PLR0913 - one parameter an option
     from app.answers.agent import require_memory
     from app.answers.models import ModelChoice, key_of_environment, prices_of
 
-    wish = Wish(question, memory, calls, _names(datasets))
+    wish = AskRequest(question, memory, calls, _names(datasets))
     if not question.strip():
         raise UsageError("the question is empty")
     _check_target(save)
@@ -107,18 +107,20 @@ def ask(  # noqa: PLR0913 - one parameter an option
         raise typer.Exit(1)
 
 
-def _run(root: str, choice: ModelChoice, wish: Wish, *, json: bool) -> Trajectory:
+def _run(root: str, choice: ModelChoice, wish: AskRequest, *, json: bool) -> Trajectory:
     from app.answers.corpus_handle import open_world
-    from app.answers.terminal import Reader, shown_answer
+    from app.answers.terminal import TerminalReader, shown_answer
     from app.server.schema.json_text import json_bytes
 
     with results() as write:
-        ended = asyncio.run(_answered(open_world(root), choice, wish, Reader(quiet=json)))
+        ended = asyncio.run(_answered(open_world(root), choice, wish, TerminalReader(quiet=json)))
         write(json_bytes(ended.record).decode() if json else shown_answer(ended.record, ended.stand))
     return ended.trajectory
 
 
-async def _answered(world: World, choice: ModelChoice, wish: Wish, reader: Reader) -> Ended:
+async def _answered(
+    world: CorpusHandle, choice: ModelChoice, wish: AskRequest, reader: TerminalReader
+) -> AskResult:
     from app.answers.models import open_model
 
     snapshot = _snapshot(world, wish)
@@ -129,12 +131,12 @@ async def _answered(world: World, choice: ModelChoice, wish: Wish, reader: Reade
         await model.close()
 
 
-def _snapshot(world: World, wish: Wish) -> Snapshot:
-    from app.answers.corpus_handle import NoIndex
+def _snapshot(world: CorpusHandle, wish: AskRequest) -> Snapshot:
+    from app.answers.corpus_handle import NoIndexError
 
     try:
         snapshot = world.snapshot()
-    except NoIndex as error:
+    except NoIndexError as error:
         raise UsageError(str(error)) from error
     if unknown := sorted(set(wish.datasets or ()) - set(snapshot.datasets)):
         raise UsageError(f"not in the index: {', '.join(unknown)}; it holds {', '.join(snapshot.datasets)}")
@@ -142,31 +144,35 @@ def _snapshot(world: World, wish: Wish) -> Snapshot:
 
 
 async def _rollout(
-    world: World, snapshot: Snapshot, model: models.Model, wish: Wish, reader: Reader
-) -> Ended:
+    world: CorpusHandle,
+    snapshot: Snapshot,
+    model: models.AnswerModel,
+    wish: AskRequest,
+    reader: TerminalReader,
+) -> AskResult:
     """Ask, and tell ``reader`` what happens."""
     from app.answers.agent import open_agent
     from app.answers.catalogue import Catalogue
-    from app.server.schema.events import Asking, Narrator
-    from model.agent.events import Finished
+    from app.server.schema.events import AskContext, EventSerializer
+    from model.agent.events import RolloutEnd
     from model.types import Task
 
     agent = open_agent(snapshot, model, wish.memory, calls=wish.calls, datasets=wish.datasets)
     task = Task(id=uuid.uuid4().hex, dataset="ask", question=wish.question, answers=())
     named = {"ask_id": task.id, "question": wish.question, "memory": wish.memory}
-    asking = Asking(**named, model=model.name, index=snapshot.version)
-    narrator = Narrator(asking, agent, Catalogue(world.storage))
+    asking = AskContext(**named, model=model.name, index=snapshot.version)
+    narrator = EventSerializer(asking, agent, Catalogue(world.storage))
     async for event in agent.events(task, stream=not reader.is_quiet):
         reader.hear(event)
         narrator.watch(event)
-        if isinstance(event, Finished):
+        if isinstance(event, RolloutEnd):
             trajectory = event.trajectory
             counters = trajectory.counters
             cost = model.cost(counters.prompt_tokens, counters.completion_tokens)
             summary = narrator.summary(trajectory, cost)
             del summary["ask_id"]
             record = {"question": wish.question, **summary, "model": model.name, "index": snapshot.version}
-            return Ended(trajectory, record, narrator.stand(trajectory.graph))
+            return AskResult(trajectory, record, narrator.stand(trajectory.graph))
     raise AssertionError("a rollout ends with Finished")
 
 

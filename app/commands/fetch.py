@@ -168,7 +168,7 @@ def _revisions(given: Sequence[str]) -> dict[str, str]:
 def _settings(options: Mapping[str, Any], video: Mapping[str, Any], mirror: Sequence[str]) -> FetchSettings:
     from assets.acquisition.mirrors import mirrors_of
     from assets.acquisition.session import FetchSettings
-    from infra.downloads.retry import Patience
+    from infra.downloads.retry import RetrySchedule
     from infra.downloads.ytdlp_fetcher import VideoSettings
 
     try:
@@ -178,7 +178,7 @@ def _settings(options: Mapping[str, Any], video: Mapping[str, Any], mirror: Sequ
     return FetchSettings(
         **options,
         mirrors=mirrors,
-        patience=Patience(sleep=_sleep),
+        patience=RetrySchedule(sleep=_sleep),
         video=replace(VideoSettings(), **video),
     )
 

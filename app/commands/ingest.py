@@ -82,11 +82,11 @@ def _check(paths: Sequence[Path], forgotten: Sequence[Path]) -> None:
 
 
 def _show(report: IngestReport) -> None:
-    from assets.user_files.ingest import Status
+    from assets.user_files.ingest import IngestStatus
 
     shown = list(report.files)
     if len(shown) > SHOWN_FILES:
-        usual = (Status.READ, Status.UNCHANGED)
+        usual = (IngestStatus.READ, IngestStatus.UNCHANGED)
         telling = [file for file in shown if file.status not in usual or file.reason]
         shown = sorted(telling, key=lambda file: file.status in usual)[:SHOWN_FILES]
     table = Table()
@@ -100,7 +100,7 @@ def _show(report: IngestReport) -> None:
         console.print(table)
     if rest := len(report.files) - len(shown):
         console.print(f"{rest:,} more files: --json lists them all")
-    counts = ", ".join(f"{report.count(status):,} {status}" for status in Status)
+    counts = ", ".join(f"{report.count(status):,} {status}" for status in IngestStatus)
     console.print(f"{counts}; {report.items:,} items searchable in {report.root}", soft_wrap=True)
     if report.skipped:
         console.print(f"skipped: {_counted(report.skipped)}", soft_wrap=True)

@@ -10,7 +10,7 @@ import typer
 from app.commands.output import UsageError
 
 if TYPE_CHECKING:
-    from infra.workers.local import Engine
+    from infra.workers.local import WorkerEngine
 
 Root = Annotated[
     str,
@@ -49,7 +49,7 @@ Workers = Annotated[
 ]
 
 
-def engine_or_none(name: str, workers: int | None) -> Engine | None:
+def engine_or_none(name: str, workers: int | None) -> WorkerEngine | None:
     """The engine of the options; None for one local worker, which is this process and needs none.
 
     Raises:

@@ -22,8 +22,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from infra.progress import LoggedProgress
-from infra.progress import Progress as ProgressCallback
+from infra.progress import ProgressListener as ProgressCallback
+from infra.progress import ProgressLogger
 
 
 class UsageError(ValueError):
@@ -64,7 +64,7 @@ def shown_progress() -> Iterator[ProgressCallback]:
     """A progress callback: moving bars on a terminal, a line now and then elsewhere."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield LoggedProgress(note)
+        yield ProgressLogger(note)
         return
     columns = (
         SpinnerColumn(),

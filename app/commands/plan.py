@@ -13,7 +13,7 @@ from app.commands.output import UsageError, as_json, note, table_console
 from app.commands.plan_table import tables, trains
 
 if TYPE_CHECKING:
-    from model.training.planning import Load, Plan
+    from model.training.planning import ResourcePlan, UpdateLoad
     from orchestration.recipes.registry import Recipe
 
 SEGMENTS, PROMPT, GENERATED, LONGEST = 6.0, 4000, 400, 12_288
@@ -79,15 +79,15 @@ def plan(  # noqa: PLR0913 - one parameter an option
         raise typer.Exit(1)
 
 
-def plan_of(recipe: Recipe, shape: dict[str, float]) -> Plan:
+def plan_of(recipe: Recipe, shape: dict[str, float]) -> ResourcePlan:
     """The plan of a recipe for devices, with segments of that shape."""
     from model.training.lora import Lora
     from model.training.model_shape import SHAPES
-    from model.training.planning import Hardware, Layout, plan
+    from model.training.planning import DeviceLayout, Hardware, plan
 
     ggpo, machine = recipe.ggpo, recipe.machine
     assert machine is not None, "only recipes with devices are planned"
-    layout = Layout(
+    layout = DeviceLayout(
         zero_stage=ggpo.zero_stage,
         lora_rank=ggpo.lora_rank,
         lora_targets=Lora().targets,
@@ -105,11 +105,11 @@ def plan_of(recipe: Recipe, shape: dict[str, float]) -> Plan:
     return plan(SHAPES[recipe.model], layout, _load(recipe, shape), hardware)
 
 
-def _load(recipe: Recipe, shape: dict[str, float]) -> Load:
-    from model.training.planning import Load
+def _load(recipe: Recipe, shape: dict[str, float]) -> UpdateLoad:
+    from model.training.planning import UpdateLoad
 
     ggpo = recipe.ggpo
-    return Load(
+    return UpdateLoad(
         rollouts=ggpo.questions * ggpo.group_size,
         redrawn=ggpo.resamples,
         segments=shape["segments"],
@@ -131,7 +131,7 @@ def _known(name: str, names: list[str]) -> str:
     return name
 
 
-def _record(recipe: Recipe, found: Plan) -> dict[str, object]:
+def _record(recipe: Recipe, found: ResourcePlan) -> dict[str, object]:
     assert recipe.machine is not None
     return {
         "recipe": recipe.name,
@@ -154,7 +154,7 @@ def _record(recipe: Recipe, found: Plan) -> dict[str, object]:
     }
 
 
-def _show(plans: list[tuple[Recipe, Plan]]) -> None:
+def _show(plans: list[tuple[Recipe, ResourcePlan]]) -> None:
     table = Table("recipe", "devices", "trains", "phase", "GiB a device", "of which", "s an update")
     for recipe, found in plans:
         assert recipe.machine is not None

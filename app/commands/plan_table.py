@@ -10,16 +10,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from model.training.planning import Plan
+    from model.training.planning import ResourcePlan
     from orchestration.recipes.registry import Machine, Recipe
 
-Planner = Callable[["Recipe"], "Plan"]
+Planner = Callable[["Recipe"], "ResourcePlan"]
 COUNTS = (1, 2, 4, 8, 16, 32, 64)
 KEPT_FREE = 0.9  # share of a device's memory that may be filled, as model.training.planning.plan has it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mode:
+class TrainingMode:
     """A way to train: what of a recipe's ``ggpo`` it sets, and whether servers roll out."""
 
     name: str
@@ -29,14 +29,16 @@ class Mode:
 
 WHOLE = {"lora_rank": 0, "train_vision": True}
 MODES = (
-    Mode(name="LoRA 32, ZeRO-1", options={"lora_rank": 32, "train_vision": False, "zero_stage": 1}),
-    Mode(name="all weights, ZeRO-1", options={**WHOLE, "zero_stage": 1}),
-    Mode(name="all weights, ZeRO-2", options={**WHOLE, "zero_stage": 2}),
-    Mode(
+    TrainingMode(name="LoRA 32, ZeRO-1", options={"lora_rank": 32, "train_vision": False, "zero_stage": 1}),
+    TrainingMode(name="all weights, ZeRO-1", options={**WHOLE, "zero_stage": 1}),
+    TrainingMode(name="all weights, ZeRO-2", options={**WHOLE, "zero_stage": 2}),
+    TrainingMode(
         name="all weights, ZeRO-2, optimiser in main memory",
         options={**WHOLE, "zero_stage": 2, "offload_optimizer": True},
     ),
-    Mode(name="all weights, ZeRO-3, rollouts by servers", options={**WHOLE, "zero_stage": 3}, served=True),
+    TrainingMode(
+        name="all weights, ZeRO-3, rollouts by servers", options={**WHOLE, "zero_stage": 3}, served=True
+    ),
 )
 
 
@@ -79,13 +81,13 @@ def trains(recipe: Recipe) -> str:
     return f"LoRA {ggpo.lora_rank}" if ggpo.lora_rank else f"all, ZeRO-{ggpo.zero_stage}"
 
 
-def _peak(recipe: Recipe, mode: Mode, machine: Machine, plan: Planner) -> float:
+def _peak(recipe: Recipe, mode: TrainingMode, machine: Machine, plan: Planner) -> float:
     """Bytes of one device at the fullest; with servers only training happens on it."""
     found = plan(replace(recipe, machine=machine))
     return found.phases[-1].total_bytes if mode.served else found.peak_bytes
 
 
-def _fewest(recipe: Recipe, mode: Mode, machine: Machine, plan: Planner) -> str:
+def _fewest(recipe: Recipe, mode: TrainingMode, machine: Machine, plan: Planner) -> str:
     room = KEPT_FREE * machine.memory_gib * 2**30
     enough = (n for n in COUNTS if _peak(recipe, mode, _many(machine, n), plan) <= room)
     return str(next(enough, f"none up to {COUNTS[-1]}"))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from assets.index.retrieval import RetrievalReport
 
 
-class Scope(StrEnum):
+class SearchScope(StrEnum):
     """Where each dataset's questions are searched."""
 
     OWN = "own"
@@ -25,8 +25,9 @@ class Scope(StrEnum):
 def retrieval(
     root: Root,
     scope: Annotated[
-        Scope, typer.Option("--scope", help="own: among the dataset's own items; all: in the whole corpus.")
-    ] = Scope.OWN,
+        SearchScope,
+        typer.Option("--scope", help="own: among the dataset's own items; all: in the whole corpus."),
+    ] = SearchScope.OWN,
     datasets: Datasets = None,
     json: Json = False,
 ) -> None:

@@ -18,7 +18,7 @@ from app.commands.output import UsageError, note
 if TYPE_CHECKING:
     from app.answers import models
     from app.answers.models import ModelChoice
-    from app.server.settings import Settings
+    from app.server.settings import ServerSettings
 
 TOKEN_VARIABLE = "VIMRAG_TOKEN"
 
@@ -75,7 +75,7 @@ def serve(  # noqa: PLR0913 - one parameter an option
     """
     from app.answers.models import ModelChoice, key_of_environment, prices_of
     from app.server.protection.security import is_loopback
-    from app.server.settings import MIB, Settings
+    from app.server.settings import MIB, ServerSettings
 
     local = is_loopback(host)
     if not local and not token:
@@ -83,7 +83,7 @@ def serve(  # noqa: PLR0913 - one parameter an option
             f"{host} can be reached from other machines, so a token is needed: set {TOKEN_VARIABLE}, or leave out --host"
         )
     try:
-        settings = Settings(
+        settings = ServerSettings(
             token=token or None,
             allowed_hosts=frozenset(name.lower() for name in (*(allow_host or ()), host)),
             questions_at_once=questions,
@@ -120,7 +120,7 @@ def _listener(host: str, port: int) -> socket.socket:
         raise OSError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
 
 
-async def _serve(root: str, choice: ModelChoice, settings: Settings, listener: socket.socket) -> None:
+async def _serve(root: str, choice: ModelChoice, settings: ServerSettings, listener: socket.socket) -> None:
     from app.answers.corpus_handle import open_world
     from app.server.application import server_state
     from app.server.running import run_until_signalled
@@ -136,7 +136,7 @@ async def _serve(root: str, choice: ModelChoice, settings: Settings, listener: s
             await model.close()
 
 
-async def _opened(choice: ModelChoice) -> models.Model | None:
+async def _opened(choice: ModelChoice) -> models.AnswerModel | None:
     """The model; None where none was named. One that is named is not asked for now: its server may start later."""
     from app.answers.models import open_model
 
@@ -145,7 +145,7 @@ async def _opened(choice: ModelChoice) -> models.Model | None:
     return await open_model(choice, probe=not choice.model)
 
 
-def _greeting(listener: socket.socket, settings: Settings, model: models.Model | None) -> str:
+def _greeting(listener: socket.socket, settings: ServerSettings, model: models.AnswerModel | None) -> str:
     host, port = listener.getsockname()[:2]
     address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     where = f"{address}/?token=YOUR-TOKEN" if settings.token else address

@@ -96,14 +96,14 @@ def build(  # noqa: PLR0913 - one parameter an option
     """Build questions that need several clips, with the clips, from a folder of videos."""
     settings = _settings(endpoint, model, concurrency=concurrency, max_requests=max_requests, prices=prices)
     _check(videos, out)
-    from app.commands.xvbench_build import Wish, build_xvbench
-    from assets.xvbench_builder.build import Target
+    from app.commands.xvbench_build import BuildRequest, build_xvbench
+    from assets.xvbench_builder.build import BuildTarget
     from assets.xvbench_builder.publishing import OutFolder
-    from infra.llm.image_parts import Look
+    from infra.llm.image_parts import ClipSampling
 
-    target = Target(questions=questions, at_once=concurrency)
-    look = Look(frames=frames, side=side)
-    wish = Wish(
+    target = BuildTarget(questions=questions, at_once=concurrency)
+    look = ClipSampling(frames=frames, side=side)
+    wish = BuildRequest(
         videos=videos,
         out=OutFolder(out),
         target=target,

@@ -1,6 +1,6 @@
 """The builder of XVBench joined with a served model: what ``vimrag xvbench build`` runs.
 
-Holds the joining only. Stages are ``assets.xvbench_builder``, the grades come from ``model.evaluation.judge``; every reply goes through
+Holds the joining only. Stages: ``assets.xvbench_builder``; grades: ``model.evaluation.judge``; every reply goes through
 one file of paid replies.
 """
 
@@ -13,40 +13,40 @@ from pathlib import Path
 from typing import Any
 
 from app.answers.models import PROBE_RETRIES, PROBE_S
-from assets.parsers.types import Skipped
+from assets.parsers.types import SkippedRecord
 from assets.xvbench_builder import prompts
-from assets.xvbench_builder.build import Built, Stop, Target, build
+from assets.xvbench_builder.build import BuildResult, BuildTarget, StopReason, build
 from assets.xvbench_builder.captioning import caption_clips
-from assets.xvbench_builder.cutting import cut_films
-from assets.xvbench_builder.protocols import Panel
+from assets.xvbench_builder.cutting import cut_videos
+from assets.xvbench_builder.protocols import ModelPanel
 from assets.xvbench_builder.publishing import OutFolder, counts
-from assets.xvbench_builder.records import Clip, Outcome
+from assets.xvbench_builder.records import CandidateOutcome, ClipFile
 from assets.xvbench_builder.sampling import INTERVAL, candidates, sampled
-from assets.xvbench_builder.scanning import films_in
-from assets.xvbench_builder.served import Pictures, ServedAnswerer, ServedDescriber, ServedDrafter
-from infra.llm.cached_client import KeptChat
-from infra.llm.client import ChatClient, ChatSettings, Refused
-from infra.llm.image_parts import Look
-from infra.progress import Progress
-from infra.storage.key_value import VerdictFile
+from assets.xvbench_builder.scanning import videos_in
+from assets.xvbench_builder.served import ClipImages, ServedAnswerer, ServedDescriber, ServedDrafter
+from infra.llm.cached_client import CachedChatClient
+from infra.llm.client import ChatClient, ChatSettings, RequestRefusedError
+from infra.llm.image_parts import ClipSampling
+from infra.progress import ProgressListener
+from infra.storage.key_value import KeyValueFile
 from infra.storage.lock import only_writer
 from model.evaluation.judge import JudgeGrader, JudgeSettings
 from model.types import Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class BuildRequest:
     """What is to be built."""
 
     videos: Path
     out: OutFolder
-    target: Target
+    target: BuildTarget
     tries: int = 4
     """Candidates for each question wanted, at most."""
     seed: int = 0
     interval: int = INTERVAL
     """Clips from one that is sampled to the next, at most."""
-    look: Look = field(default_factory=Look)
+    look: ClipSampling = field(default_factory=ClipSampling)
     captions: bool = False
     """Whether every clip gets its caption as a text beside it."""
 
@@ -62,7 +62,7 @@ class NoCache:
         """Not here."""
 
 
-class SameJudge:
+class JudgeAdapter:
     """``Grader`` by the judge of evaluations."""
 
     def __init__(self, judge: JudgeGrader) -> None:
@@ -74,29 +74,31 @@ class SameJudge:
         return await self._judge.grade(task, answer)
 
 
-async def build_xvbench(wish: Wish, settings: ChatSettings, progress: Progress) -> dict[str, Any]:
+async def build_xvbench(
+    wish: BuildRequest, settings: ChatSettings, progress: ProgressListener
+) -> dict[str, Any]:
     """Build, or go on building; gives what ``report.json`` holds.
 
     Raises:
         ValueError: if the videos give too few clips, or another process builds there.
         EndpointError: if the endpoint is down, or does not say which model to ask.
     """
-    found = films_in(wish.videos, apart_from=wish.out.path)
+    found = videos_in(wish.videos, apart_from=wish.out.path)
     settings = replace(settings, model=await _model(settings))
     with only_writer(wish.out.storage, wish.out.questions.parent.name):
         wish.out.replies.parent.mkdir(parents=True, exist_ok=True)
-        cut = cut_films(found.films, wish.out.clips, progress)
+        cut = cut_videos(found.films, wish.out.clips, progress)
         skipped = (*found.skipped, *cut.skipped)
         pool = sampled(cut.clips, seed=wish.seed, interval=wish.interval)
-        client, replies = ChatClient(settings), VerdictFile(wish.out.replies)
+        client, replies = ChatClient(settings), KeyValueFile(wish.out.replies)
         try:
-            chat = KeptChat(client, replies)
+            chat = CachedChatClient(client, replies)
             judge = JudgeGrader(chat, model=settings.model, cache=NoCache(), settings=_patient(settings))
             versions = {**prompts.versions(), "judge": judge.fingerprint, "model": settings.model}
             panel = _panel(chat, judge, wish.look)
             built = await _build(wish, pool, panel, versions, progress)
             captions = None
-            if wish.captions and built.stop in (Stop.ENOUGH, Stop.CANDIDATES):
+            if wish.captions and built.stop in (StopReason.ENOUGH, StopReason.CANDIDATES):
                 clips = [clip for of_film in cut.clips.values() for clip in of_film]
                 captions = await caption_clips(
                     clips, panel.describer, at_once=wish.target.at_once, progress=progress
@@ -123,12 +125,16 @@ async def build_xvbench(wish: Wish, settings: ChatSettings, progress: Progress) 
 
 
 async def _build(
-    wish: Wish, pool: dict[str, tuple[Clip, ...]], panel: Panel, versions: dict[str, str], progress: Progress
-) -> Built:
+    wish: BuildRequest,
+    pool: dict[str, tuple[ClipFile, ...]],
+    panel: ModelPanel,
+    versions: dict[str, str],
+    progress: ProgressListener,
+) -> BuildResult:
     limit = wish.target.questions * wish.tries
     wanted = list(candidates(pool, seed=wish.seed, limit=limit))
 
-    def tell(outcomes: list[Outcome]) -> None:
+    def tell(outcomes: list[CandidateOutcome]) -> None:
         wish.out.write(outcomes, versions)
         kept = sum(not outcome.reason for outcome in outcomes)
         progress("candidates judged", len(outcomes), len(wanted))
@@ -137,13 +143,13 @@ async def _build(
     return await build(wanted, panel, wish.target, tell)
 
 
-def _panel(chat: KeptChat, judge: JudgeGrader, look: Look) -> Panel:
-    pictures = Pictures(look)
-    return Panel(
+def _panel(chat: CachedChatClient, judge: JudgeGrader, look: ClipSampling) -> ModelPanel:
+    pictures = ClipImages(look)
+    return ModelPanel(
         describer=ServedDescriber(chat, pictures),
         drafter=ServedDrafter(chat),
         answerer=ServedAnswerer(chat, pictures),
-        grader=SameJudge(judge),
+        grader=JudgeAdapter(judge),
     )
 
 
@@ -158,14 +164,14 @@ async def _model(settings: ChatSettings) -> str:
     try:
         if not settings.model:
             return await client.model()
-        with suppress(Refused):  # not every server lists its models
+        with suppress(RequestRefusedError):  # not every server lists its models
             await client.models()
         return settings.model
     finally:
         await client.close()
 
 
-def _costs(client: ChatClient, chat: KeptChat, settings: ChatSettings) -> dict[str, Any]:
+def _costs(client: ChatClient, chat: CachedChatClient, settings: ChatSettings) -> dict[str, Any]:
     """Of this run, as it was sent; and of all runs into this folder, as far as replies came."""
     spent, total = client.ledger.snapshot(), chat.total()
     prices = settings.prices
@@ -177,5 +183,5 @@ def _costs(client: ChatClient, chat: KeptChat, settings: ChatSettings) -> dict[s
     }
 
 
-def _skips(skipped: Sequence[Skipped]) -> list[dict[str, str]]:
+def _skips(skipped: Sequence[SkippedRecord]) -> list[dict[str, str]]:
     return [{"reason": skip.reason, "where": skip.where, "detail": skip.detail} for skip in skipped]

@@ -7,8 +7,8 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from app.answers.corpus_handle import World
-from app.answers.models import Model
+from app.answers.corpus_handle import CorpusHandle
+from app.answers.models import AnswerModel
 from app.server import errors
 from app.server.protection.access_log import AccessLog
 from app.server.protection.body_limit import BodyLimit
@@ -16,7 +16,7 @@ from app.server.protection.security import Guard, SecurityHeaders
 from app.server.routes import ask, media, pages, search, status, uploads, upstream, viewer
 from app.server.schema.json_text import Utf8Json
 from app.server.schema.responses import ErrorBody
-from app.server.settings import Settings
+from app.server.settings import ServerSettings
 from app.server.state import ServerState
 
 TITLE = "VimRAG"
@@ -49,7 +49,7 @@ def create_app(state: ServerState) -> ASGIApp:
     return AccessLog(SecurityHeaders(BodyLimit(Guard(app, state.settings), state.settings)))
 
 
-def server_state(world: World, model: Model | None, settings: Settings) -> ServerState:
+def server_state(world: CorpusHandle, model: AnswerModel | None, settings: ServerSettings) -> ServerState:
     """What the endpoints share."""
     return ServerState(world=world, model=model, settings=settings)
 

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.answers.corpus_handle import NoIndex
+from app.answers.corpus_handle import NoIndexError
 from app.server.schema.json_text import Utf8Json
 from infra.errors import EndpointError, ExternalError
 
@@ -54,7 +54,7 @@ def explain(error: Exception) -> ApiError:
     """What a caller is told of anything that was raised."""
     if isinstance(error, ApiError):
         return error
-    if isinstance(error, NoIndex):
+    if isinstance(error, NoIndexError):
         return ApiError(503, "no_index", str(error))
     if isinstance(error, EndpointError):
         return ApiError(503, "endpoint", str(error))
@@ -80,7 +80,7 @@ def install(app: FastAPI) -> None:
         return error_response(ApiError(error.status_code, code, str(error.detail), headers=error.headers))
 
     app.add_exception_handler(ApiError, refused)
-    app.add_exception_handler(NoIndex, refused)
+    app.add_exception_handler(NoIndexError, refused)
     app.add_exception_handler(ExternalError, refused)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, by_status)

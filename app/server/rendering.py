@@ -19,7 +19,7 @@ from model.policies.image_uris import goes_as_png
 KEPT_BYTES = 64 * 1024 * 1024
 
 
-class Wanted(NamedTuple):
+class RenderRequest(NamedTuple):
     """What is to be shown; ``time_s`` selects a frame of a clip, sizes are the most that fits."""
 
     item_id: str
@@ -28,7 +28,7 @@ class Wanted(NamedTuple):
     height: int
 
 
-class Rendering(NamedTuple):
+class RenderedImage(NamedTuple):
     """Encoded bytes and what identifies them."""
 
     data: bytes
@@ -36,16 +36,16 @@ class Rendering(NamedTuple):
     etag: str
 
 
-class Renderings:
+class ImageRenderer:
     """Makes renderings. Thread-safe."""
 
     def __init__(self, *, kept_bytes: int = KEPT_BYTES) -> None:
         self._kept_bytes, self._bytes = kept_bytes, 0
-        self._kept: OrderedDict[Wanted, Rendering] = OrderedDict()
+        self._kept: OrderedDict[RenderRequest, RenderedImage] = OrderedDict()
         self._media: ShardMedia | None = None  # what they were made from
         self._lock = Lock()
 
-    def of(self, wanted: Wanted, media: ShardMedia) -> Rendering:
+    def of(self, wanted: RenderRequest, media: ShardMedia) -> RenderedImage:
         """Raises ``KeyError`` for an unknown item and ``MediaError`` for one that cannot be decoded."""
         with self._lock:
             if media is not self._media:
@@ -64,7 +64,7 @@ class Renderings:
         return made
 
 
-def _native(wanted: Wanted, media: ShardMedia) -> Image.Image:
+def _native(wanted: RenderRequest, media: ShardMedia) -> Image.Image:
     if wanted.time_s is None:
         return media.image(wanted.item_id)
     return media.frame(wanted.item_id, wanted.time_s)
@@ -79,10 +79,10 @@ def shrunk(image: Image.Image, width: int, height: int) -> Image.Image:
     return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
 
 
-def encoded(image: Image.Image) -> Rendering:
+def encoded(image: Image.Image) -> RenderedImage:
     """As PNG or JPEG; the head of this file says which."""
     if goes_as_png(image):
         data, media_type = encode_png(image), "image/png"
     else:
         data, media_type = encode_jpeg(image), "image/jpeg"
-    return Rendering(data, media_type, f'"{hashlib.blake2b(data, digest_size=16).hexdigest()}"')
+    return RenderedImage(data, media_type, f'"{hashlib.blake2b(data, digest_size=16).hexdigest()}"')

@@ -8,7 +8,7 @@ MIB = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class ServerSettings:
     """The rules of one server. Refused when made."""
 
     token: str | None = field(default=None, repr=False)

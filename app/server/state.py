@@ -9,11 +9,11 @@ from typing import Self
 from anyio import CapacityLimiter
 
 from app.answers.catalogue import Catalogue
-from app.answers.corpus_handle import World
-from app.answers.models import Model
+from app.answers.corpus_handle import CorpusHandle
+from app.answers.models import AnswerModel
 from app.server.errors import ApiError
-from app.server.rendering import Renderings
-from app.server.settings import Settings
+from app.server.rendering import ImageRenderer
+from app.server.settings import ServerSettings
 
 RETRY_AFTER_S = 5
 DECODERS = 2  # pictures decoded at once; a large one takes 300 MB
@@ -21,7 +21,7 @@ SEARCHERS = 4
 READERS = 2  # files of trajectories read at once
 
 
-class Places:
+class Slots:
     """So many at once, and no queue: whoever finds none free is told to come back."""
 
     def __init__(self, number: int, what: str) -> None:
@@ -32,7 +32,7 @@ class Places:
         """Places nobody has."""
         return self._free
 
-    def take(self) -> Place:
+    def take(self) -> Slot:
         """A place, to be released. Raises ``ApiError`` 429 if there is none."""
         if self._free < 1:
             raise ApiError(
@@ -42,18 +42,18 @@ class Places:
                 headers={"Retry-After": str(RETRY_AFTER_S)},
             )
         self._free -= 1
-        return Place(self)
+        return Slot(self)
 
     def give_back(self) -> None:
         """Called by places."""
         self._free += 1
 
 
-class Place:
+class Slot:
     """One place; leaving the block releases it too."""
 
-    def __init__(self, places: Places) -> None:
-        self._places: Places | None = places
+    def __init__(self, places: Slots) -> None:
+        self._places: Slots | None = places
 
     def release(self) -> None:
         """Let someone else have it; a second time nothing happens."""
@@ -74,13 +74,13 @@ class Place:
 class ServerState:
     """One server. Lives on one event loop."""
 
-    world: World
-    model: Model | None
-    settings: Settings
+    world: CorpusHandle
+    model: AnswerModel | None
+    settings: ServerSettings
     catalogue: Catalogue = field(init=False)
-    renderings: Renderings = field(default_factory=Renderings)
-    questions: Places = field(init=False)
-    uploads: Places = field(init=False)
+    renderings: ImageRenderer = field(default_factory=ImageRenderer)
+    questions: Slots = field(init=False)
+    uploads: Slots = field(init=False)
     decoders: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(DECODERS))
     searchers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(SEARCHERS))
     readers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(READERS))
@@ -89,5 +89,5 @@ class ServerState:
 
     def __post_init__(self) -> None:
         self.catalogue = Catalogue(self.world.storage)
-        self.questions = Places(self.settings.questions_at_once, "all places for questions are taken")
-        self.uploads = Places(1, "another file is being read")
+        self.questions = Slots(self.settings.questions_at_once, "all places for questions are taken")
+        self.uploads = Slots(1, "another file is being read")

@@ -47,11 +47,11 @@ _SEGMENT_LEAVES = (
 )
 
 
-class NoSuchFile(ValueError):
+class NoSuchFileError(ValueError):
     """There is no such file of trajectories, or it is none."""
 
 
-class File(NamedTuple):
+class TrajectoryFile(NamedTuple):
     """One file of a run."""
 
     run: str
@@ -70,7 +70,7 @@ class Filters(NamedTuple):
     text: str = ""
 
 
-class Page(NamedTuple):
+class RowPage(NamedTuple):
     """Some of the rows that pass the filters. Facets count all rows of the file."""
 
     total: int
@@ -85,27 +85,27 @@ class TrajectoryFiles:
         self._storage = storage
         self._num_rows: dict[tuple[str, int], int | None] = {}
 
-    def files(self) -> list[File]:
+    def files(self) -> list[TrajectoryFile]:
         """Every file of trajectories, by run and name."""
         found = []
         for name, size in sorted(self._sizes().items())[:LISTED_FILES]:
             run, _, base = name.rpartition("/")
             if (rows := self._rows_of(name, size)) is not None:
-                found.append(File(run, base, rows, size))
+                found.append(TrajectoryFile(run, base, rows, size))
         return found
 
-    def page(self, file: str, filters: Filters, *, offset: int, limit: int) -> Page:
-        """Rows in file order. Raises ``NoSuchFile``."""
+    def page(self, file: str, filters: Filters, *, offset: int, limit: int) -> RowPage:
+        """Rows in file order. Raises ``NoSuchFileError``."""
         table = self._scan(file)
         columns = table.collect_schema().names()
         missing = [pl.lit(None).alias(name) for name in PLAIN if name not in columns]
         plain = table.select(*(name for name in PLAIN if name in columns), *missing).with_row_index("row")
         wanted = plain.filter(_condition(filters))
-        with boundary(StorageError, f"read {file!r}", passing=(NoSuchFile,)), _damage_named(file):
+        with boundary(StorageError, f"read {file!r}", passing=(NoSuchFileError,)), _damage_named(file):
             total = wanted.select(pl.len()).collect().item()
             rows = wanted.slice(offset, limit).collect()
             facets = self._facets(plain)
-        return Page(total, list(rows.iter_rows(named=True)), facets)
+        return RowPage(total, list(rows.iter_rows(named=True)), facets)
 
     def row(self, file: str, row: int) -> dict[str, Any]:
         """One trajectory without its token ids, ``graph`` decoded from JSON.
@@ -115,7 +115,7 @@ class TrajectoryFiles:
         """
         path = self._path(file)
         with (
-            boundary(StorageError, f"read {file!r}", passing=(NoSuchFile,)),
+            boundary(StorageError, f"read {file!r}", passing=(NoSuchFileError,)),
             _damage_named(file),
             self._storage.open(path) as source,
             pq.ParquetFile(source) as table,
@@ -136,21 +136,21 @@ class TrajectoryFiles:
         table = pl.scan_parquet(
             path, storage_options=self._storage.polars_options(), glob=False, hive_partitioning=False
         )
-        with boundary(StorageError, f"read {file!r}", passing=(NoSuchFile,)), _damage_named(file):
+        with boundary(StorageError, f"read {file!r}", passing=(NoSuchFileError,)), _damage_named(file):
             columns = table.collect_schema().names()
         if "task_id" not in columns or "graph" not in columns:
-            raise NoSuchFile(f"{file!r} holds no trajectories")
+            raise NoSuchFileError(f"{file!r} holds no trajectories")
         return table
 
     def _path(self, file: str) -> str:
-        """Below the root. Raises ``NoSuchFile`` for anything that would not be listed."""
+        """Below the root. Raises ``NoSuchFileError`` for anything that would not be listed."""
         path = f"{FOLDER}/{file}"
         folder = self._storage.local_path(FOLDER)
         there = _is_candidate(file) and (
             _lies_in(folder / file, folder) if folder else self._storage.exists(path)
         )
         if not there:
-            raise NoSuchFile("there is no such file of trajectories")
+            raise NoSuchFileError("there is no such file of trajectories")
         return path
 
     def _sizes(self) -> dict[str, int]:
@@ -182,13 +182,13 @@ class TrajectoryFiles:
 
 @contextmanager
 def _damage_named(file: str) -> Iterator[None]:
-    """Raise ``NoSuchFile`` for a file that turns out to be no Parquet, a damaged one, or one of other columns."""
+    """Raise ``NoSuchFileError`` for a file that turns out to be no Parquet, a damaged one, or one of other columns."""
     try:
         yield
-    except NoSuchFile:
+    except NoSuchFileError:
         raise
     except (pl.exceptions.PolarsError, pa.ArrowException, ValueError, TypeError, RecursionError) as error:
-        raise NoSuchFile(f"{file!r} is damaged: {type(error).__name__}") from error
+        raise NoSuchFileError(f"{file!r} is damaged: {type(error).__name__}") from error
 
 
 def _is_candidate(name: str) -> bool:
@@ -235,7 +235,7 @@ def _whole(table: pq.ParquetFile, row: int, file: str) -> dict[str, Any]:
     """The row, decoding one row at a time of its row group, and only the columns that are shown."""
     metadata = table.metadata
     if not 0 <= row < metadata.num_rows:
-        raise NoSuchFile(f"{file!r} has {metadata.num_rows} trajectories")
+        raise NoSuchFileError(f"{file!r} has {metadata.num_rows} trajectories")
     ends = list(accumulate(metadata.row_group(index).num_rows for index in range(metadata.num_row_groups)))
     group = bisect_right(ends, row)
     place = row - (ends[group - 1] if group else 0)

@@ -6,9 +6,9 @@ import shutil
 from pathlib import Path
 
 from assets.acquisition.catalogue import RemoteFile, ZipArchive
-from assets.acquisition.lock_file import Locked
-from assets.acquisition.outcome import Outcome, Status
-from assets.acquisition.session import Session, raise_of_the_disk
+from assets.acquisition.lock_file import LockedFile
+from assets.acquisition.outcome import FetchOutcome, FetchStatus
+from assets.acquisition.session import FetchSession, raise_of_the_disk
 from assets.acquisition.single_file import fetch_to
 from infra.downloads.archives import unpack
 from infra.errors import DownloadError
@@ -17,7 +17,7 @@ from infra.storage.manifest import sha256_of
 STAGING = ".archives"  # hidden: parsers pass it over
 
 
-def fetch_archive(session: Session, archive: ZipArchive, revision: str) -> list[Outcome]:
+def fetch_archive(session: FetchSession, archive: ZipArchive, revision: str) -> list[FetchOutcome]:
     """Bring what is needed of an archive below the raw folder, and record it.
 
     Raises:
@@ -26,17 +26,20 @@ def fetch_archive(session: Session, archive: ZipArchive, revision: str) -> list[
     name = archive.parts[0].name
     try:
         if members := _present(session, name):
-            return [Outcome(member, Status.PRESENT, session.lock.files[member].size) for member in members]
+            return [
+                FetchOutcome(member, FetchStatus.PRESENT, session.lock.files[member].size)
+                for member in members
+            ]
         parts = [_part(session, archive, part, revision) for part in archive.parts]
         outcomes = _unpacked(session, archive, parts)
     except DownloadError as error:
         raise_of_the_disk(error)
-        return [Outcome(name, Status.FAILED, reason=error.reason, detail=error.detail)]
+        return [FetchOutcome(name, FetchStatus.FAILED, reason=error.reason, detail=error.detail)]
     shutil.rmtree(session.folder / STAGING, ignore_errors=True)
     return outcomes
 
 
-def _present(session: Session, name: str) -> list[str]:
+def _present(session: FetchSession, name: str) -> list[str]:
     """The members of the archive, if all of them are there as recorded."""
     members = session.lock.archives.get(name, [])
     for member in members:
@@ -50,7 +53,7 @@ def _present(session: Session, name: str) -> list[str]:
     return members
 
 
-def _part(session: Session, archive: ZipArchive, part: RemoteFile, revision: str) -> Path:
+def _part(session: FetchSession, archive: ZipArchive, part: RemoteFile, revision: str) -> Path:
     """One part in the hidden folder; it may lie there from a run that was killed while unpacking."""
     target = session.folder / STAGING / part.name
     locked = session.lock.files.get(part.name)
@@ -61,15 +64,15 @@ def _part(session: Session, archive: ZipArchive, part: RemoteFile, revision: str
         session.lock.files.pop(part.name, None)
     url = session.settings.mirrors.address(part.url, revision=revision)
     fetched = fetch_to(session, part, url, target=target)
-    session.lock.files[part.name] = Locked(url=url, size=fetched.size, sha256=fetched.sha256)
+    session.lock.files[part.name] = LockedFile(url=url, size=fetched.size, sha256=fetched.sha256)
     session.lock.save()
     return target
 
 
-def _unpacked(session: Session, archive: ZipArchive, parts: list[Path]) -> list[Outcome]:
+def _unpacked(session: FetchSession, archive: ZipArchive, parts: list[Path]) -> list[FetchOutcome]:
     url = session.lock.files[archive.parts[0].name].url
     stage = f"{session.report.dataset}: unpack"
-    found: dict[str, Locked] = {}
+    found: dict[str, LockedFile] = {}
     for member in unpack(parts, session.folder, place=archive.place, max_bytes=archive.max_unpacked):
         known = session.lock.files.get(member.name)
         if known is not None and known.sha256 != member.sha256:
@@ -77,7 +80,7 @@ def _unpacked(session: Session, archive: ZipArchive, parts: list[Path]) -> list[
             raise DownloadError(
                 "changed", f"{member.name} has sha256 {member.sha256}, not {known.sha256} as first recorded"
             )
-        found[member.name] = Locked(url=url, size=member.size, sha256=member.sha256)
+        found[member.name] = LockedFile(url=url, size=member.size, sha256=member.sha256)
         session.progress(stage, len(found), None)
     session.progress(stage, len(found), len(found))
     if not found:
@@ -87,4 +90,4 @@ def _unpacked(session: Session, archive: ZipArchive, parts: list[Path]) -> list[
     session.lock.files.update(found)
     session.lock.archives[archive.parts[0].name] = list(found)
     session.lock.save()
-    return [Outcome(name, Status.FETCHED, locked.size) for name, locked in found.items()]
+    return [FetchOutcome(name, FetchStatus.FETCHED, locked.size) for name, locked in found.items()]

@@ -14,7 +14,7 @@ from pathlib import Path
 KB, MB, GB = 1 << 10, 1 << 20, 1 << 30
 
 
-class Host(StrEnum):
+class RepositoryHost(StrEnum):
     """Who keeps a repository, by the way its revisions are looked up."""
 
     HUB = "huggingface"
@@ -25,7 +25,7 @@ class Host(StrEnum):
 class Repository:
     """A repository; ``revision`` is a branch, tag or commit, looked up once and kept in the lock file."""
 
-    host: Host
+    host: RepositoryHost
     name: str
     revision: str
 
@@ -80,7 +80,7 @@ Source = RemoteFile | ZipArchive | NamedFiles | HubListing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class PublicationPart:
     """What is fetched together. Parts with ``is_default`` come without being asked for."""
 
     name: str
@@ -93,14 +93,14 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Publication:
+class PublishedDataset:
     """One dataset as its authors publish it."""
 
     dataset: str
     licence: str
     terms: str = ""
     """What a person accepts by ``--accept-terms``."""
-    parts: tuple[Part, ...]
+    parts: tuple[PublicationPart, ...]
     questions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Files of questions, and the editions of ``assets.corpus.dataset`` whose counts they add up to."""
     video_ids: Callable[[Path], Sequence[str]] | None = None
@@ -108,7 +108,7 @@ class Publication:
     by_hand: str = ""
     """What to do where there is no plain address."""
 
-    def part(self, name: str) -> Part:
+    def part(self, name: str) -> PublicationPart:
         """The part called ``name``.
 
         Raises:

@@ -11,19 +11,26 @@ from dataclasses import replace
 from pathlib import Path
 
 from assets.acquisition.archive_files import fetch_archive
-from assets.acquisition.catalogue import HubListing, NamedFiles, Part, Publication, RemoteFile, ZipArchive
+from assets.acquisition.catalogue import (
+    HubListing,
+    NamedFiles,
+    PublicationPart,
+    PublishedDataset,
+    RemoteFile,
+    ZipArchive,
+)
 from assets.acquisition.hub_and_named_files import fetch_listed, fetch_named
-from assets.acquisition.lock_file import Lock, read_lock
-from assets.acquisition.outcome import FetchReport, Outcome, Status
+from assets.acquisition.lock_file import LockFile, read_lock
+from assets.acquisition.outcome import FetchOutcome, FetchReport, FetchStatus
 from assets.acquisition.quarantine import read_quarantine
 from assets.acquisition.records import count_questions
 from assets.acquisition.revisions import commit_of
-from assets.acquisition.session import FetchSettings, Session, silent
+from assets.acquisition.session import FetchSession, FetchSettings, silent
 from assets.acquisition.single_file import fetch_file
 from assets.acquisition.video_files import fetch_videos
 from assets.corpus.dataset import DATASETS
 from infra.downloads.http import client
-from infra.progress import Progress
+from infra.progress import ProgressListener
 from infra.storage.lock import only_writer
 from infra.storage.root import Storage
 
@@ -39,7 +46,7 @@ class TermsNotAcceptedError(ValueError):
 
 
 def fetch(
-    publication: Publication, root: Path, settings: FetchSettings, *, progress: Progress = silent
+    publication: PublishedDataset, root: Path, settings: FetchSettings, *, progress: ProgressListener = silent
 ) -> FetchReport:
     """Fetch one dataset.
 
@@ -55,11 +62,11 @@ def fetch(
     report = FetchReport(publication.dataset, str(folder))
     with only_writer(Storage(root), f"raw/{publication.dataset}"), client(settings.patience) as http:
         lock_path = folder.with_name(f"{publication.dataset}.lock.json")
-        session = Session(
+        session = FetchSession(
             folder=folder,
             http=http,
             settings=settings,
-            lock=Lock(lock_path) if settings.relock else read_lock(lock_path),
+            lock=LockFile(lock_path) if settings.relock else read_lock(lock_path),
             quarantine=read_quarantine(folder.with_name(f"{publication.dataset}.quarantine.jsonl")),
             report=report,
             progress=progress,
@@ -74,7 +81,7 @@ def fetch(
     return report
 
 
-def chosen(publication: Publication, settings: FetchSettings) -> list[Part]:
+def chosen(publication: PublishedDataset, settings: FetchSettings) -> list[PublicationPart]:
     """The parts to be fetched.
 
     Raises:
@@ -93,7 +100,9 @@ def chosen(publication: Publication, settings: FetchSettings) -> list[Part]:
     return parts
 
 
-def _outcomes(session: Session, publication: Publication, parts: list[Part]) -> Iterator[Outcome]:
+def _outcomes(
+    session: FetchSession, publication: PublishedDataset, parts: list[PublicationPart]
+) -> Iterator[FetchOutcome]:
     for part in parts:
         revision = _revision(session, part)
         for source in part.sources:
@@ -111,7 +120,7 @@ def _outcomes(session: Session, publication: Publication, parts: list[Part]) -> 
         yield from fetch_videos(session, publication)
 
 
-def _revision(session: Session, part: Part) -> str:
+def _revision(session: FetchSession, part: PublicationPart) -> str:
     """The commit to fetch: as recorded, else looked up and recorded; the branch's name if nobody tells it."""
     if part.repository is None:
         return ""
@@ -139,7 +148,7 @@ def _revision(session: Session, part: Part) -> str:
     return commit or repository.revision
 
 
-def _count(session: Session, publication: Publication) -> None:
+def _count(session: FetchSession, publication: PublishedDataset) -> None:
     """Count the questions of new files; another number than published is a failure, said aloud."""
     expected = DATASETS[publication.dataset].expected_counts
     for name, editions in publication.questions.items():
@@ -159,4 +168,6 @@ def _count(session: Session, publication: Publication) -> None:
                 f"{session.folder / name}: {locked.questions:,} questions where {published:,} are published: "
                 "another version (choose one with --revision) or a damaged copy"
             )
-            session.report.outcomes.append(Outcome(name, Status.FAILED, reason="count", detail=detail))
+            session.report.outcomes.append(
+                FetchOutcome(name, FetchStatus.FAILED, reason="count", detail=detail)
+            )

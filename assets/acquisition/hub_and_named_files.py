@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 from assets.acquisition.catalogue import HubListing, NamedFiles, RemoteFile, Repository
-from assets.acquisition.outcome import Outcome, Status
-from assets.acquisition.session import Refusals, Session
+from assets.acquisition.outcome import FetchOutcome, FetchStatus
+from assets.acquisition.session import FetchSession, RefusalCounter
 from assets.acquisition.single_file import fetch_file
 from infra.downloads.archives import safe_name
 from infra.downloads.http import read_text
@@ -18,31 +18,31 @@ LISTING = "{huggingface}/api/datasets/%s/tree/{revision}?recursive=true"
 FILE = "{huggingface}/datasets/%s/resolve/{revision}/%s"
 
 
-def fetch_named(session: Session, source: NamedFiles, revision: str) -> Iterator[Outcome]:
+def fetch_named(session: FetchSession, source: NamedFiles, revision: str) -> Iterator[FetchOutcome]:
     """Bring every file that is named; one that does not come is quarantined."""
-    names, refusals = source.names(session.folder), Refusals()
+    names, refusals = source.names(session.folder), RefusalCounter()
     stage = f"{session.report.dataset}: files named by records"
     for done, name in enumerate(names, 1):
         if session.quarantine.holds(name, retry_all=session.settings.retry_quarantined):
             row = session.quarantine.rows[name]
-            yield Outcome(name, Status.QUARANTINED, reason=row.reason, detail=row.detail)
+            yield FetchOutcome(name, FetchStatus.QUARANTINED, reason=row.reason, detail=row.detail)
             continue
         url = source.url.replace("{file}", quote(name.rpartition("/")[2]))
         outcome = fetch_file(session, RemoteFile(name=name, url=url, max_bytes=source.max_bytes), revision)
-        if outcome.status is not Status.FAILED or outcome.reason == "changed":
+        if outcome.status is not FetchStatus.FAILED or outcome.reason == "changed":
             session.quarantine.release(name)
             yield outcome
         else:
             session.quarantine.put(name, outcome.reason, outcome.detail)
-            yield outcome._replace(status=Status.QUARANTINED)
+            yield outcome._replace(status=FetchStatus.QUARANTINED)
         session.progress(stage, done, len(names))
         if refusals.stop(session, outcome.reason, len(names) - done):
             return
 
 
 def fetch_listed(
-    session: Session, source: HubListing, repository: Repository, revision: str
-) -> Iterator[Outcome]:
+    session: FetchSession, source: HubListing, repository: Repository, revision: str
+) -> Iterator[FetchOutcome]:
     """Bring every listed file with the right suffix, held to the size and the hash that the hub gives."""
     try:
         files = _listed(session, source, repository, revision)
@@ -51,13 +51,15 @@ def fetch_listed(
         hint = "; it may ask you to accept its terms on the hub, and to set HF_TOKEN" * (
             reason == "forbidden"
         )
-        yield Outcome(repository.name, Status.FAILED, reason=reason, detail=f"{error}{hint}")
+        yield FetchOutcome(repository.name, FetchStatus.FAILED, reason=reason, detail=f"{error}{hint}")
         return
     for file in files:
         yield fetch_file(session, file, revision)
 
 
-def _listed(session: Session, source: HubListing, repository: Repository, revision: str) -> list[RemoteFile]:
+def _listed(
+    session: FetchSession, source: HubListing, repository: Repository, revision: str
+) -> list[RemoteFile]:
     settings = session.settings
     url = settings.mirrors.address(LISTING % repository.name, revision=revision)
     text = read_text(session.http, url, settings.patience, headers=settings.mirrors.headers(url))

@@ -17,7 +17,7 @@ SCHEMA = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Locked:
+class LockedFile:
     """One file as it was first fetched."""
 
     url: str
@@ -28,11 +28,11 @@ class Locked:
 
 
 @dataclass(slots=True)
-class Lock:
+class LockFile:
     """What is recorded of one dataset."""
 
     path: Path
-    files: dict[str, Locked] = field(default_factory=dict)
+    files: dict[str, LockedFile] = field(default_factory=dict)
     """By name below the raw folder."""
     archives: dict[str, list[str]] = field(default_factory=dict)
     """By the name of its first part, the files that came out of an archive."""
@@ -50,7 +50,7 @@ class Lock:
         write_whole(self.path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
-def read_lock(path: Path) -> Lock:
+def read_lock(path: Path) -> LockFile:
     """The lock at ``path``; an empty one if there is none.
 
     Raises:
@@ -60,10 +60,10 @@ def read_lock(path: Path) -> Lock:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["schema"] > SCHEMA:
             raise ValueError(f"schema {content['schema']} where {SCHEMA} is known")
-        files = {name: Locked(**entry) for name, entry in content["files"].items()}
-        return Lock(path, files, dict(content["archives"]), dict(content["revisions"]))
+        files = {name: LockedFile(**entry) for name, entry in content["files"].items()}
+        return LockFile(path, files, dict(content["archives"]), dict(content["revisions"]))
     except FileNotFoundError:
-        return Lock(path)
+        return LockFile(path)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(
             f"damaged lock file {path}: {error}; mend it, or begin anew with --relock"

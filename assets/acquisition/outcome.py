@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 
-class Status(StrEnum):
+class FetchStatus(StrEnum):
     """What became of one file."""
 
     FETCHED = "fetched"
@@ -19,11 +19,11 @@ class Status(StrEnum):
     FAILED = "failed"
 
 
-class Outcome(NamedTuple):
+class FetchOutcome(NamedTuple):
     """One file; ``size`` in bytes, ``reason`` and ``detail`` where it did not come."""
 
     name: str
-    status: Status
+    status: FetchStatus
     size: int = 0
     reason: str = ""
     detail: str = ""
@@ -35,7 +35,7 @@ class FetchReport:
 
     dataset: str
     folder: str
-    outcomes: list[Outcome] = field(default_factory=list)
+    outcomes: list[FetchOutcome] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     """What a person should know, one sentence each."""
     quarantine: Mapping[str, int] = field(default_factory=dict)
@@ -44,25 +44,25 @@ class FetchReport:
     """Counted in each file of questions."""
 
     @property
-    def failures(self) -> list[Outcome]:
+    def failures(self) -> list[FetchOutcome]:
         """What makes the run fail."""
-        return [outcome for outcome in self.outcomes if outcome.status is Status.FAILED]
+        return [outcome for outcome in self.outcomes if outcome.status is FetchStatus.FAILED]
 
-    def count(self, status: Status) -> int:
+    def count(self, status: FetchStatus) -> int:
         """How many files became that."""
         return sum(outcome.status is status for outcome in self.outcomes)
 
     @property
     def fetched_bytes(self) -> int:
         """Size of what was fetched in this run."""
-        return sum(outcome.size for outcome in self.outcomes if outcome.status is Status.FETCHED)
+        return sum(outcome.size for outcome in self.outcomes if outcome.status is FetchStatus.FETCHED)
 
     def to_json(self) -> dict[str, Any]:
         """What ``--json`` prints of a dataset."""
         counts = Counter(outcome.status.value for outcome in self.outcomes)
         return {
             "folder": self.folder,
-            **{status.value: counts[status.value] for status in Status},
+            **{status.value: counts[status.value] for status in FetchStatus},
             "fetched_bytes": self.fetched_bytes,
             "questions": self.questions,
             "failures": [

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from assets.acquisition.catalogue import Publication
+from assets.acquisition.catalogue import PublishedDataset
 from assets.acquisition.text_publications import HOTPOTQA, MMLONGBENCH_DOC, SLIDEVQA, SQUAD, WEBQA
 from assets.acquisition.video_publications import LVBENCH, SYNTHETICQA, WIKIHOWQA, XVBENCH
 
-PUBLICATIONS: dict[str, Publication] = {
+PUBLICATIONS: dict[str, PublishedDataset] = {
     publication.dataset: publication
     for publication in (
         HOTPOTQA,

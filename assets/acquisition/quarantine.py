@@ -16,7 +16,7 @@ from infra.downloads.ytdlp_failures import LASTING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Quarantined:
+class QuarantinedFile:
     """One file that is not there."""
 
     name: str
@@ -32,12 +32,12 @@ class Quarantine:
     """The table, by name."""
 
     path: Path
-    rows: dict[str, Quarantined] = field(default_factory=dict)
+    rows: dict[str, QuarantinedFile] = field(default_factory=dict)
 
     def put(self, name: str, reason: str, detail: str) -> None:
         """Add or renew a row, and save."""
         attempts = self.rows[name].attempts + 1 if name in self.rows else 1
-        self.rows[name] = Quarantined(name=name, reason=reason, detail=detail, attempts=attempts)
+        self.rows[name] = QuarantinedFile(name=name, reason=reason, detail=detail, attempts=attempts)
         self._save()
 
     def release(self, name: str) -> None:
@@ -67,7 +67,7 @@ def read_quarantine(path: Path) -> Quarantine:
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-        rows = [Quarantined(**json.loads(line)) for line in lines if line.strip()]
+        rows = [QuarantinedFile(**json.loads(line)) for line in lines if line.strip()]
     except FileNotFoundError:
         return Quarantine(path)
     except (TypeError, ValueError) as error:

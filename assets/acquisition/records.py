@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from assets.parsers import hotpotqa, lvbench, mmlongbench_doc, slidevqa, squad, videorag, webqa, xvbench
-from assets.parsers.files.json_stream import Element
+from assets.parsers.files.json_stream import JsonElement
 from assets.parsers.files.raw_folder import RawFile
 from assets.parsers.files.record_files import Marks, is_marked, read_records
 from assets.parsers.videos import VIDEO_SUFFIXES
@@ -67,7 +67,7 @@ def _records(dataset: str, path: Path) -> Iterator[Mapping[str, object]]:
         return
     marks = MARKS[dataset]
     for element in read_records(RawFile(path, path.name), marks):
-        if isinstance(element, Element) and is_marked(element.value, marks):
+        if isinstance(element, JsonElement) and is_marked(element.value, marks):
             assert isinstance(element.value, Mapping)
             yield element.value
 

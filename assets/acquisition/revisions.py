@@ -7,20 +7,22 @@ import re
 
 import httpx
 
-from assets.acquisition.catalogue import Host, Repository
+from assets.acquisition.catalogue import Repository, RepositoryHost
 from assets.acquisition.mirrors import Mirrors
 from infra.downloads.http import read_text
-from infra.downloads.retry import Patience
+from infra.downloads.retry import RetrySchedule
 from infra.errors import DownloadError
 
 LOOK_UP = {
-    Host.HUB: "{{huggingface}}/api/datasets/{name}/revision/{revision}",
-    Host.GITHUB: "{{github-api}}/repos/{name}/commits/{revision}",
+    RepositoryHost.HUB: "{{huggingface}}/api/datasets/{name}/revision/{revision}",
+    RepositoryHost.GITHUB: "{{github-api}}/repos/{name}/commits/{revision}",
 }
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
-def commit_of(http: httpx.Client, mirrors: Mirrors, repository: Repository, patience: Patience) -> str | None:
+def commit_of(
+    http: httpx.Client, mirrors: Mirrors, repository: Repository, patience: RetrySchedule
+) -> str | None:
     """The commit that the repository's revision is; None if nobody tells, as mirrors that only serve files."""
     if _COMMIT.fullmatch(repository.revision):
         return repository.revision

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import httpx
 
-from assets.acquisition.lock_file import Lock
+from assets.acquisition.lock_file import LockFile
 from assets.acquisition.mirrors import Mirrors
 from assets.acquisition.outcome import FetchReport
 from assets.acquisition.quarantine import Quarantine
-from infra.downloads.retry import Patience
+from infra.downloads.retry import RetrySchedule
 from infra.downloads.ytdlp_fetcher import VideoSettings
 from infra.errors import DownloadError
-from infra.progress import Progress
+from infra.progress import ProgressListener
 
 OF_THE_DISK = ("disk_full", "read_only", "disk")
 OF_THE_HOST = ("rate_limited", "unreachable", "server")
@@ -45,21 +45,21 @@ class FetchSettings:
     """Hash what is there, where else its size is enough."""
     relock: bool = False
     """Forget what was recorded, and record anew."""
-    patience: Patience = field(default_factory=Patience)
+    patience: RetrySchedule = field(default_factory=RetrySchedule)
     video: VideoSettings = field(default_factory=VideoSettings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
+class FetchSession:
     """One dataset being fetched."""
 
     folder: Path
     http: httpx.Client
     settings: FetchSettings
-    lock: Lock
+    lock: LockFile
     quarantine: Quarantine
     report: FetchReport
-    progress: Progress
+    progress: ProgressListener
 
     def bytes_progress(self, name: str) -> Callable[[int, int | None], None]:
         """A progress callback of one file, in whole MB so that a person can read it."""
@@ -76,12 +76,12 @@ def raise_of_the_disk(error: DownloadError) -> None:
 
 
 @dataclass(slots=True)
-class Refusals:
+class RefusalCounter:
     """Counts failures that are the host's, to leave it alone in time."""
 
     in_a_row: int = 0
 
-    def stop(self, session: Session, reason: str, left: int) -> bool:
+    def stop(self, session: FetchSession, reason: str, left: int) -> bool:
         """Whether to stop after one more file, of which ``reason`` is "" if it came; says so in the report."""
         self.in_a_row = self.in_a_row + 1 if reason in OF_THE_HOST else 0
         if self.in_a_row < STOP_AFTER or not left:

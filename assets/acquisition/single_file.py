@@ -6,24 +6,24 @@ from pathlib import Path
 from typing import NamedTuple
 
 from assets.acquisition.catalogue import RemoteFile
-from assets.acquisition.lock_file import Locked
-from assets.acquisition.outcome import Outcome, Status
-from assets.acquisition.session import Session, raise_of_the_disk
-from infra.downloads.http import Fetched, Wanted, download, matches
+from assets.acquisition.lock_file import LockedFile
+from assets.acquisition.outcome import FetchOutcome, FetchStatus
+from assets.acquisition.session import FetchSession, raise_of_the_disk
+from infra.downloads.http import DownloadedFile, DownloadRequest, download, matches
 from infra.errors import DownloadError
 from infra.storage.manifest import sha256_of
 
 AGAIN = "remove it to fetch it again"
 
 
-class Found(NamedTuple):
+class LocalFile(NamedTuple):
     """A file that is there."""
 
-    status: Status
-    file: Fetched
+    status: FetchStatus
+    file: DownloadedFile
 
 
-def fetch_file(session: Session, file: RemoteFile, revision: str) -> Outcome:
+def fetch_file(session: FetchSession, file: RemoteFile, revision: str) -> FetchOutcome:
     """Bring one file below the raw folder, and record it.
 
     Raises:
@@ -32,17 +32,17 @@ def fetch_file(session: Session, file: RemoteFile, revision: str) -> Outcome:
     """
     url = session.settings.mirrors.address(file.url, revision=revision)
     try:
-        found = present(session, file) or Found(Status.FETCHED, fetch_to(session, file, url))
+        found = present(session, file) or LocalFile(FetchStatus.FETCHED, fetch_to(session, file, url))
     except DownloadError as error:
         raise_of_the_disk(error)
-        return Outcome(file.name, Status.FAILED, reason=error.reason, detail=error.detail)
-    if found.status is not Status.PRESENT:
-        session.lock.files[file.name] = Locked(url=url, size=found.file.size, sha256=found.file.sha256)
+        return FetchOutcome(file.name, FetchStatus.FAILED, reason=error.reason, detail=error.detail)
+    if found.status is not FetchStatus.PRESENT:
+        session.lock.files[file.name] = LockedFile(url=url, size=found.file.size, sha256=found.file.sha256)
         session.lock.save()
-    return Outcome(file.name, found.status, found.file.size)
+    return FetchOutcome(file.name, found.status, found.file.size)
 
 
-def present(session: Session, file: RemoteFile) -> Found | None:
+def present(session: FetchSession, file: RemoteFile) -> LocalFile | None:
     """The file as it lies there, if it does and is as recorded and published.
 
     Raises:
@@ -53,7 +53,7 @@ def present(session: Session, file: RemoteFile) -> Found | None:
         return None
     locked, size = session.lock.files.get(file.name), path.stat().st_size
     if locked is not None and locked.size == size and not session.settings.verify:
-        return Found(Status.PRESENT, Fetched(size, locked.sha256))
+        return LocalFile(FetchStatus.PRESENT, DownloadedFile(size, locked.sha256))
     sha256 = sha256_of(path)
     _compare(path, size, file.size)
     for known in (file.sha256, locked.sha256 if locked else None):
@@ -61,13 +61,15 @@ def present(session: Session, file: RemoteFile) -> Found | None:
             raise DownloadError(
                 "changed", f"{path} has sha256 {sha256}, not {known} as pinned or first recorded; {AGAIN}"
             )
-    return Found(Status.PRESENT if locked else Status.ADOPTED, Fetched(size, sha256))
+    return LocalFile(FetchStatus.PRESENT if locked else FetchStatus.ADOPTED, DownloadedFile(size, sha256))
 
 
-def fetch_to(session: Session, file: RemoteFile, url: str, *, target: Path | None = None) -> Fetched:
+def fetch_to(
+    session: FetchSession, file: RemoteFile, url: str, *, target: Path | None = None
+) -> DownloadedFile:
     """Download ``file``, held to what is published and recorded of it; raises ``DownloadError``."""
     locked = session.lock.files.get(file.name)
-    wanted = Wanted(
+    wanted = DownloadRequest(
         url=url,
         target=target or session.folder / file.name,
         max_bytes=file.max_bytes,

@@ -10,13 +10,13 @@ from assets.acquisition import records
 from assets.acquisition.catalogue import (
     GB,
     MB,
-    Host,
     HubListing,
     NamedFiles,
-    Part,
-    Publication,
+    PublicationPart,
+    PublishedDataset,
     RemoteFile,
     Repository,
+    RepositoryHost,
 )
 from assets.parsers import hotpotqa, mmlongbench_doc, slidevqa, squad, webqa
 
@@ -31,11 +31,11 @@ def _squad(name: str, size: int, sha256: str) -> RemoteFile:
     return RemoteFile(name=name, url=f"{{squad}}/{name}", max_bytes=GB, size=size, sha256=sha256)
 
 
-HOTPOTQA = Publication(
+HOTPOTQA = PublishedDataset(
     dataset="hotpotqa",
     licence=hotpotqa.LICENCE,
     parts=(
-        Part(
+        PublicationPart(
             name="dev",
             about="7,405 questions with ten paragraphs each, 46 MB",
             sources=(
@@ -46,7 +46,7 @@ HOTPOTQA = Publication(
                 ),
             ),
         ),
-        Part(
+        PublicationPart(
             name="train",
             about="90,447 questions, 566 MB",
             is_default=False,
@@ -58,7 +58,7 @@ HOTPOTQA = Publication(
                 ),
             ),
         ),
-        Part(
+        PublicationPart(
             name="fullwiki",
             about="the same dev questions and 7,405 of test with retrieved paragraphs, 94 MB",
             is_default=False,
@@ -80,11 +80,11 @@ HOTPOTQA = Publication(
     },
 )
 
-SQUAD = Publication(
+SQUAD = PublishedDataset(
     dataset="squad",
     licence=squad.LICENCE,
     parts=(
-        Part(
+        PublicationPart(
             name="v1",
             about="SQuAD 1.1, 87,599 and 10,570 questions, 35 MB",
             sources=(
@@ -100,7 +100,7 @@ SQUAD = Publication(
                 ),
             ),
         ),
-        Part(
+        PublicationPart(
             name="v2",
             about="SQuAD 2.0, 130,319 and 11,873 questions, 46 MB",
             is_default=False,
@@ -126,7 +126,7 @@ SQUAD = Publication(
     },
 )
 
-WEBQA = Publication(
+WEBQA = PublishedDataset(
     dataset="webqa",
     licence=webqa.LICENCE,
     by_hand=(
@@ -136,7 +136,7 @@ WEBQA = Publication(
     ),
     terms="The pictures are files of Wikimedia Commons; each has a licence of its own, told on its page.",
     parts=(
-        Part(
+        PublicationPart(
             name="questions",
             about="49,272 questions with their facts; no plain address, needs --mirror webqa=URL",
             sources=tuple(
@@ -144,7 +144,7 @@ WEBQA = Publication(
                 for name in ("WebQA_train_val.json", "WebQA_test.json")
             ),
         ),
-        Part(
+        PublicationPart(
             name="images",
             about="389,750 pictures in 51 parts of a 7z archive, 51 GB; to be unpacked by hand: 7z x imgs.7z.001",
             is_default=False,
@@ -160,7 +160,7 @@ WEBQA = Publication(
     questions={"WebQA_train_val.json": ("train", "val"), "WebQA_test.json": ("test",)},
 )
 
-SLIDEVQA = Publication(
+SLIDEVQA = PublishedDataset(
     dataset="slidevqa",
     licence=slidevqa.LICENCE,
     terms=(
@@ -168,11 +168,11 @@ SLIDEVQA = Publication(
         "and it may be ended by NTT. Its text lies in github.com/nttmdlab-nlp/SlideVQA; read it before you accept."
     ),
     parts=(
-        Part(
+        PublicationPart(
             name="questions",
             about="14,484 questions in three splits",
             needs_terms=True,
-            repository=Repository(host=Host.GITHUB, name="nttmdlab-nlp/SlideVQA", revision="HEAD"),
+            repository=Repository(host=RepositoryHost.GITHUB, name="nttmdlab-nlp/SlideVQA", revision="HEAD"),
             sources=tuple(
                 RemoteFile(
                     name=f"annotations/qa/{split}.jsonl",
@@ -182,26 +182,28 @@ SLIDEVQA = Publication(
                 for split in ("train", "dev", "test")
             ),
         ),
-        Part(
+        PublicationPart(
             name="slides",
             about="52,380 slides as the hub's Parquet, stored again with each question, size unknown; needs HF_TOKEN",
             is_default=False,
             needs_terms=True,
-            repository=Repository(host=Host.HUB, name="NTT-hil-insight/SlideVQA", revision="main"),
+            repository=Repository(host=RepositoryHost.HUB, name="NTT-hil-insight/SlideVQA", revision="main"),
             sources=(HubListing(suffix=".parquet", max_bytes=8 * GB),),
         ),
     ),
     questions={f"annotations/qa/{split}.jsonl": (split,) for split in ("train", "dev", "test")},
 )
 
-MMLONGBENCH_DOC = Publication(
+MMLONGBENCH_DOC = PublishedDataset(
     dataset="mmlongbench_doc",
     licence=mmlongbench_doc.LICENCE,
     parts=(
-        Part(
+        PublicationPart(
             name="questions",
             about="1,082 questions and the documents they name, some 135 PDFs",
-            repository=Repository(host=Host.GITHUB, name="mayubo2333/MMLongBench-Doc", revision="HEAD"),
+            repository=Repository(
+                host=RepositoryHost.GITHUB, name="mayubo2333/MMLongBench-Doc", revision="HEAD"
+            ),
             sources=(
                 RemoteFile(
                     name="samples.json",

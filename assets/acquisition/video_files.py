@@ -8,22 +8,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from assets.acquisition.catalogue import Publication
-from assets.acquisition.lock_file import Locked, write_whole
+from assets.acquisition.catalogue import PublishedDataset
+from assets.acquisition.lock_file import LockedFile, write_whole
 from assets.acquisition.mirrors import YOUTUBE
-from assets.acquisition.outcome import Outcome, Status
-from assets.acquisition.quarantine import Quarantined
-from assets.acquisition.session import Refusals, Session, raise_of_the_disk
+from assets.acquisition.outcome import FetchOutcome, FetchStatus
+from assets.acquisition.quarantine import QuarantinedFile
+from assets.acquisition.session import FetchSession, RefusalCounter, raise_of_the_disk
 from assets.parsers.videos import VIDEO_SUFFIXES
 from infra.downloads.ytdlp_failures import VideoReason
-from infra.downloads.ytdlp_fetcher import FetchedVideo, VideoFetcher
+from infra.downloads.ytdlp_fetcher import DownloadedVideo, VideoFetcher
 from infra.errors import DownloadError
 
 FOLDER = "videos"
 _ID = re.compile(r"[A-Za-z0-9_-]{11}")
 
 
-def fetch_videos(session: Session, publication: Publication) -> Iterator[Outcome]:
+def fetch_videos(session: FetchSession, publication: PublishedDataset) -> Iterator[FetchOutcome]:
     """Bring the videos that the questions are about, as far as there are any; raises only for the disk's sake."""
     assert publication.video_ids is not None
     ids = publication.video_ids(session.folder)
@@ -38,28 +38,30 @@ def fetch_videos(session: Session, publication: Publication) -> Iterator[Outcome
         if video_id in there:
             session.quarantine.release(f"{FOLDER}/{video_id}")
             path = there[video_id]
-            yield Outcome(f"{FOLDER}/{path.name}", Status.PRESENT, path.stat().st_size)
+            yield FetchOutcome(f"{FOLDER}/{path.name}", FetchStatus.PRESENT, path.stat().st_size)
         elif row := _held(session, video_id):
-            yield Outcome(f"{FOLDER}/{video_id}", Status.QUARANTINED, reason=row.reason, detail=row.detail)
+            yield FetchOutcome(
+                f"{FOLDER}/{video_id}", FetchStatus.QUARANTINED, reason=row.reason, detail=row.detail
+            )
         else:
             waiting.append(video_id)
     yield from _fetch_all(session, waiting, archive)
 
 
-def _held(session: Session, video_id: str) -> Quarantined | None:
+def _held(session: FetchSession, video_id: str) -> QuarantinedFile | None:
     name = f"{FOLDER}/{video_id}"
     if not session.quarantine.holds(name, retry_all=session.settings.retry_quarantined):
         return None
     return session.quarantine.rows[name]
 
 
-def _fetch_all(session: Session, waiting: Sequence[str], archive: Path) -> Iterator[Outcome]:
+def _fetch_all(session: FetchSession, waiting: Sequence[str], archive: Path) -> Iterator[FetchOutcome]:
     settings = session.settings
     asked = waiting[: settings.max_videos]
     if left := len(waiting) - len(asked):
         session.report.notes.append(f"{left:,} more videos are left for another run (--max-videos)")
     video = replace(settings.video, any_site=settings.video.any_site or YOUTUBE in settings.mirrors.given)
-    refusals = Refusals()
+    refusals = RefusalCounter()
     if not asked:
         return
     with VideoFetcher(session.folder / FOLDER, archive, video) as fetcher:
@@ -71,7 +73,7 @@ def _fetch_all(session: Session, waiting: Sequence[str], archive: Path) -> Itera
                 return
 
 
-def _fetch_one(session: Session, fetcher: VideoFetcher, video_id: str) -> Outcome:
+def _fetch_one(session: FetchSession, fetcher: VideoFetcher, video_id: str) -> FetchOutcome:
     name = f"{FOLDER}/{video_id}"
     try:
         if not _ID.fullmatch(video_id):
@@ -80,18 +82,18 @@ def _fetch_one(session: Session, fetcher: VideoFetcher, video_id: str) -> Outcom
     except DownloadError as error:
         raise_of_the_disk(error)
         session.quarantine.put(name, str(error.reason), error.detail)
-        return Outcome(name, Status.QUARANTINED, reason=str(error.reason), detail=error.detail)
+        return FetchOutcome(name, FetchStatus.QUARANTINED, reason=str(error.reason), detail=error.detail)
     _record(session, video_id, came)
     session.quarantine.release(name)
-    return Outcome(f"{FOLDER}/{came.path.name}", Status.FETCHED, came.size)
+    return FetchOutcome(f"{FOLDER}/{came.path.name}", FetchStatus.FETCHED, came.size)
 
 
-def _record(session: Session, video_id: str, came: FetchedVideo) -> None:
+def _record(session: FetchSession, video_id: str, came: DownloadedVideo) -> None:
     """The title beside the video, where the parsers look for it, and the hash in the lock."""
     sidecar = json.dumps({"id": video_id, "title": came.title}, ensure_ascii=False)
     write_whole(came.path.with_suffix(".info.json"), sidecar)
     url = session.settings.mirrors.video(video_id)
-    session.lock.files[f"{FOLDER}/{came.path.name}"] = Locked(url=url, size=came.size, sha256=came.sha256)
+    session.lock.files[f"{FOLDER}/{came.path.name}"] = LockedFile(url=url, size=came.size, sha256=came.sha256)
     session.lock.save()
 
 

@@ -9,7 +9,16 @@ import re
 from collections.abc import Callable
 
 from assets.acquisition import records
-from assets.acquisition.catalogue import GB, MB, Host, Part, Publication, RemoteFile, Repository, ZipArchive
+from assets.acquisition.catalogue import (
+    GB,
+    MB,
+    PublicationPart,
+    PublishedDataset,
+    RemoteFile,
+    Repository,
+    RepositoryHost,
+    ZipArchive,
+)
 from assets.parsers import lvbench, syntheticqa, wikihowqa, xvbench
 
 VIDEO_TERMS = (
@@ -19,7 +28,7 @@ VIDEO_TERMS = (
     "pass them on."
 )
 LVBENCH_PARTS = 14
-VIDEORAG = Repository(host=Host.GITHUB, name="starsuzi/VideoRAG", revision="HEAD")
+VIDEORAG = Repository(host=RepositoryHost.GITHUB, name="starsuzi/VideoRAG", revision="HEAD")
 _IN_VIDEORAG = re.compile(r"[^/]+/datasets/(qa/\w+\.json|scripts/(?:original|asr)/[^/]+\.txt)")
 _VIDEO = re.compile(r"(?:.*/)?([^/]+\.(?:mp4|mkv|webm))", re.IGNORECASE)
 
@@ -30,15 +39,15 @@ def _flat_video(member: str) -> str | None:
     return f"videos/{match.group(1)}" if match and not match.group(1).startswith(".") else None
 
 
-LVBENCH = Publication(
+LVBENCH = PublishedDataset(
     dataset="lvbench",
     licence=lvbench.LICENCE,
     terms=VIDEO_TERMS,
     parts=(
-        Part(
+        PublicationPart(
             name="questions",
             about="1,549 questions on 103 videos, 0.5 MB",
-            repository=Repository(host=Host.HUB, name="zai-org/LVBench", revision="main"),
+            repository=Repository(host=RepositoryHost.HUB, name="zai-org/LVBench", revision="main"),
             sources=(
                 RemoteFile(
                     name="video_info.meta.jsonl",
@@ -47,12 +56,12 @@ LVBENCH = Publication(
                 ),
             ),
         ),
-        Part(
+        PublicationPart(
             name="archive",
             about="the videos as others keep them, a zip in 14 parts, size unknown; twice that is needed",
             is_default=False,
             needs_terms=True,
-            repository=Repository(host=Host.HUB, name="AIWinter/LVBench", revision="main"),
+            repository=Repository(host=RepositoryHost.HUB, name="AIWinter/LVBench", revision="main"),
             sources=(
                 ZipArchive(
                     parts=tuple(
@@ -86,8 +95,8 @@ def _of_videorag(name: str) -> Callable[[str], str | None]:
     return place
 
 
-def _videorag_part(name: str) -> Part:
-    return Part(
+def _videorag_part(name: str) -> PublicationPart:
+    return PublicationPart(
         name="questions",
         about="534 questions and the transcripts of 8,648 videos, some 38 MB unpacked",
         repository=VIDEORAG,
@@ -108,7 +117,7 @@ def _videorag_part(name: str) -> Part:
     )
 
 
-WIKIHOWQA = Publication(
+WIKIHOWQA = PublishedDataset(
     dataset="wikihowqa",
     licence=wikihowqa.LICENCE,
     terms=VIDEO_TERMS,
@@ -116,7 +125,7 @@ WIKIHOWQA = Publication(
     questions={"qa/wikihow.json": ("test",)},
     video_ids=records.wikihow_videos,
 )
-SYNTHETICQA = Publication(
+SYNTHETICQA = PublishedDataset(
     dataset="syntheticqa",
     licence=syntheticqa.LICENCE,
     terms=VIDEO_TERMS,
@@ -124,15 +133,15 @@ SYNTHETICQA = Publication(
     questions={"qa/synthetic.json": ("test",)},
     video_ids=records.synthetic_videos,
 )
-XVBENCH = Publication(
+XVBENCH = PublishedDataset(
     dataset="xvbench",
     licence=xvbench.LICENCE,
     terms=VIDEO_TERMS,
     parts=(
-        Part(
+        PublicationPart(
             name="questions",
             about="below 1,000 questions; how many is not published",
-            repository=Repository(host=Host.HUB, name="Alibaba-NLP/XVBench", revision="main"),
+            repository=Repository(host=RepositoryHost.HUB, name="Alibaba-NLP/XVBench", revision="main"),
             sources=(
                 RemoteFile(
                     name="xvbench.jsonl",

@@ -1,7 +1,7 @@
 """From raw folders to the published corpus: which datasets, from where, and reading what was built.
 
-Formats live in ``parsers/``, folding of equal content in ``gathering.py``, tars in ``shards.py``, search in
-``index.py``.
+Formats live in ``parsers/``, folding of equal content in ``merge.py``, tars in ``shards.py``, search in
+``index/build.py``.
 """
 
 from __future__ import annotations
@@ -16,11 +16,19 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from assets.corpus import shards, tables
-from assets.corpus.completeness import Copy, compare
-from assets.corpus.dataset import DATASETS, Dataset, ParseContext, Record, Skipped
+from assets.corpus.completeness import DatasetCopy, compare
+from assets.corpus.dataset import DATASETS, Dataset, ParseContext, Record, SkippedRecord
 from assets.corpus.item import SCHEMA_VERSION, Item
-from assets.corpus.merge import ITEMS, QUESTIONS, SKIPPED, DatasetReport, Gathering, Progress, silent
-from assets.corpus.ocr_prefetch import OcrAhead
+from assets.corpus.merge import (
+    ITEMS,
+    QUESTIONS,
+    SKIPPED,
+    CorpusMerger,
+    DatasetReport,
+    ProgressListener,
+    silent,
+)
+from assets.corpus.ocr_prefetch import OcrPrefetch
 from assets.corpus.question import Question
 from assets.parsers.files.raw_folder import RawFolder
 from infra.limits import MAX_SHARD_BYTES
@@ -29,7 +37,7 @@ from infra.storage import manifest
 from infra.storage.lock import only_writer
 from infra.storage.manifest import publish
 from infra.storage.root import Storage
-from infra.workers.local import Engine
+from infra.workers.local import WorkerEngine
 
 MINIATURE = "miniature"  # what the miniature writes beside its nine folders
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -45,7 +53,7 @@ class CorpusReport:
     ignored: Mapping[str, str] = field(default_factory=dict)
     """Folders of the raw one that are named as no dataset is, with the name that is nearest, or ""."""
 
-    def copies(self, name: str) -> tuple[Copy, ...]:
+    def copies(self, name: str) -> tuple[DatasetCopy, ...]:
         """The editions of a dataset in its raw folder, against the published ones."""
         return compare(self.datasets[name].found, DATASETS[name].expected_counts)
 
@@ -76,8 +84,8 @@ class _Build:
 
     storage: Storage
     context: ParseContext
-    engine: Engine | None
-    progress: Progress
+    engine: WorkerEngine | None
+    progress: ProgressListener
     max_shard_bytes: int
 
 
@@ -87,14 +95,14 @@ def build_corpus(  # noqa: PLR0913 - what may differ from build to build, by nam
     *,
     datasets: Sequence[str] | None = None,
     settings: ParseContext | None = None,
-    engine: Engine | None = None,
-    progress: Progress = silent,
+    engine: WorkerEngine | None = None,
+    progress: ProgressListener = silent,
     max_shard_bytes: int = MAX_SHARD_BYTES,
 ) -> CorpusReport:
     """Build the corpus of every dataset that ``raw`` has a folder of, or of those named.
 
     A dataset is replaced as a whole when its new build is finished; what cannot be read is counted by its
-    reason. With an ``engine`` the OCR of a dataset runs on it ahead of the rest (``ocr_ahead.py``); the bytes are the same.
+    reason. With an ``engine`` the OCR of a dataset runs on it ahead of the rest (``ocr_prefetch.py``); the bytes are the same.
 
     Raises:
         ValueError: if a dataset is unknown or its folder missing or empty, if the root lies within one of
@@ -141,7 +149,7 @@ def _reading(
     """What the parser is told; with an engine, OCR that was done before."""
     if build.engine is None:
         return nullcontext(build.context)
-    ahead = OcrAhead(
+    ahead = OcrPrefetch(
         storage=build.storage,
         dataset=dataset,
         folder=folder,
@@ -154,13 +162,17 @@ def _reading(
 
 
 def _published(
-    name: str, records: Iterator[Record], storage: Storage, made: Mapping[str, Any], progress: Progress
+    name: str,
+    records: Iterator[Record],
+    storage: Storage,
+    made: Mapping[str, Any],
+    progress: ProgressListener,
 ) -> DatasetReport:
     """Write shards, then corpus, and publish both, unless there is nothing to publish."""
     with publish(storage, f"corpus/{name}", **made) as corpus:
         with publish(storage, shards.directory(name), **made) as media:
             writer = shards.ShardWriter(media, name, max_bytes=made["params"]["max_shard_bytes"])
-            gathering = Gathering(corpus, writer)
+            gathering = CorpusMerger(corpus, writer)
             gathering.take(records, stage=f"{name}: read", progress=progress)
             report = gathering.resolve(stage=f"{name}: write", progress=progress)
             if not report.items and not report.questions:
@@ -245,9 +257,9 @@ def read_questions(storage: Storage, dataset: str) -> Iterator[Question]:
     return (tables.question_of(row) for row in _read(storage, dataset, QUESTIONS))
 
 
-def read_skipped(storage: Storage, dataset: str) -> Iterator[Skipped]:
+def read_skipped(storage: Storage, dataset: str) -> Iterator[SkippedRecord]:
     """What the build of a finished corpus could not use, streamed; ``ValueError`` if it is not finished."""
-    return (Skipped(**row) for row in _read(storage, dataset, SKIPPED))
+    return (SkippedRecord(**row) for row in _read(storage, dataset, SKIPPED))
 
 
 def _read(
@@ -268,7 +280,7 @@ def _refuse_other_shards(storage: Storage, dataset: str) -> None:
         )
 
 
-def fingerprint(folder: Path, *, stage: str = "hash", progress: Progress = silent) -> str:
+def fingerprint(folder: Path, *, stage: str = "hash", progress: ProgressListener = silent) -> str:
     """Hash of the names and contents of all files below ``folder`` that a parser may read, in hex."""
     files = RawFolder(folder).files
     hashed = hashlib.sha256()

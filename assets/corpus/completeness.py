@@ -16,7 +16,7 @@ from typing import NamedTuple
 NEARLY = 0.9  # MMLongBench-Doc's older releases have 98 % and 101 % of today's questions
 
 
-class Extent(StrEnum):
+class CopyExtent(StrEnum):
     """How much of the published edition a copy holds."""
 
     COMPLETE = "complete"
@@ -25,18 +25,18 @@ class Extent(StrEnum):
     UNKNOWN = "unknown"  # no count is published
 
 
-class Copy(NamedTuple):
+class DatasetCopy(NamedTuple):
     """One edition in the raw folder. ``expected`` is the published count, None where there is none."""
 
     edition: str
     found: int
     expected: int | None
-    extent: Extent
+    extent: CopyExtent
 
     @property
     def warning(self) -> str:
         """What is to be said aloud; "" where all is well."""
-        if self.extent is not Extent.DIFFERENT:
+        if self.extent is not CopyExtent.DIFFERENT:
             return ""
         return (
             f"{self.edition}: {self.found:,} questions where {self.expected:,} are published: "
@@ -44,16 +44,16 @@ class Copy(NamedTuple):
         )
 
 
-def compare(found: Mapping[str, int], expected: Mapping[str, int]) -> tuple[Copy, ...]:
+def compare(found: Mapping[str, int], expected: Mapping[str, int]) -> tuple[DatasetCopy, ...]:
     """The editions that were found, by name, against the published counts."""
     return tuple(_copy(edition, number, expected.get(edition)) for edition, number in sorted(found.items()))
 
 
-def _copy(edition: str, found: int, expected: int | None) -> Copy:
+def _copy(edition: str, found: int, expected: int | None) -> DatasetCopy:
     if expected is None:
-        extent = Extent.UNKNOWN
+        extent = CopyExtent.UNKNOWN
     elif found == expected:
-        extent = Extent.COMPLETE
+        extent = CopyExtent.COMPLETE
     else:
-        extent = Extent.PARTIAL if found < NEARLY * expected else Extent.DIFFERENT
-    return Copy(edition, found, expected, extent)
+        extent = CopyExtent.PARTIAL if found < NEARLY * expected else CopyExtent.DIFFERENT
+    return DatasetCopy(edition, found, expected, extent)

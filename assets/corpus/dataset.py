@@ -22,18 +22,26 @@ from assets.parsers import (
     wikihowqa,
     xvbench,
 )
-from assets.parsers.types import MediaBlob, ParseContext, Parsed, Parser, Record, Skipped, Tally
+from assets.parsers.types import (
+    EditionCounts,
+    MediaBlob,
+    ParseContext,
+    ParsedItem,
+    Parser,
+    Record,
+    SkippedRecord,
+)
 
 __all__ = [
     "DATASETS",
     "Dataset",
+    "EditionCounts",
     "MediaBlob",
     "ParseContext",
-    "Parsed",
+    "ParsedItem",
     "Parser",
     "Record",
-    "Skipped",
-    "Tally",
+    "SkippedRecord",
     "dataset",
 ]
 
@@ -65,16 +73,16 @@ class Dataset:
         for record in self.parse(raw, context):
             if context.strict:
                 self._refuse(record)
-            empty = empty and isinstance(record, Tally)
+            empty = empty and isinstance(record, EditionCounts)
             yield record
         if empty:
             layout = f"assets/parsers/{self.name}.py"
             raise ValueError(f"{self.name}: nothing to read in {raw}; its layout is described in {layout}")
 
     def _refuse(self, record: Record) -> None:
-        if isinstance(record, Skipped):
+        if isinstance(record, SkippedRecord):
             raise ValueError(f"{self.name}: {record.reason} at {record.where}: {record.detail}")
-        if isinstance(record, Tally):
+        if isinstance(record, EditionCounts):
             for copy in compare({record.edition: record.questions}, self.expected_counts):
                 if copy.warning:
                     raise ValueError(f"{self.name}: {copy.warning}")

@@ -1,7 +1,7 @@
 """One retrievable unit of the corpus: a passage, a page image, a picture or a video clip.
 
 Holds the record and its identity only. How items are parsed lives in ``parsers/``, how their media are stored in
-``shards.py``, how they are found in ``index.py``.
+``shards.py``, how they are found in ``index/build.py``.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from typing import Any
 from PIL import Image
 
 from assets.corpus import shards
-from assets.corpus.shards import Location
+from assets.corpus.shards import MediaLocation
 from infra.limits import MAX_IMAGE_PIXELS, MEDIA_CACHE_BYTES
 from infra.media import _images as images
 from infra.storage.root import Storage
@@ -34,7 +34,7 @@ class ShardMedia:
 
     def __init__(self, storage: Storage, *, cache_bytes: int = MEDIA_CACHE_BYTES) -> None:
         self._storage, self._cache_bytes = storage, cache_bytes
-        self._locations: dict[str, dict[str, Location]] = {}
+        self._locations: dict[str, dict[str, MediaLocation]] = {}
         self._descriptors: dict[str, int] = {}
         self._decoded: OrderedDict[tuple[str, int], Image.Image] = OrderedDict()
         self._decoded_bytes = 0
@@ -69,7 +69,7 @@ class ShardMedia:
                 os.close(descriptor)
             self._descriptors.clear()
 
-    def _picture(self, item_id: str, location: Location, index: int) -> Image.Image:
+    def _picture(self, item_id: str, location: MediaLocation, index: int) -> Image.Image:
         # by place, not by id: aliases share their pixels
         key = (location.shard, location.offsets[index])
         with self._lock:
@@ -92,7 +92,7 @@ class ShardMedia:
                 _, oldest = self._decoded.popitem(last=False)
                 self._decoded_bytes -= 3 * oldest.width * oldest.height
 
-    def _locate(self, item_id: str) -> Location:
+    def _locate(self, item_id: str) -> MediaLocation:
         dataset = item_id.partition(":")[0]
         known = self._locations.get(dataset)
         if known is None:
@@ -104,7 +104,7 @@ class ShardMedia:
             raise KeyError(f"no media of item {item_id!r}")
         return location
 
-    def _load(self, item_id: str, dataset: str) -> dict[str, Location]:
+    def _load(self, item_id: str, dataset: str) -> dict[str, MediaLocation]:
         try:
             return shards.read_locations(self._storage, dataset)
         except ValueError as error:

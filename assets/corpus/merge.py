@@ -2,7 +2,7 @@
 
 Two passes: the first takes records as they come, the second rewrites the (small) tables once every alias is
 known. What must be remembered of each item, an id and two hashes, is in a file. Where the result is
-published is decided by ``corpus.py``.
+published is decided by ``build.py``.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from assets.corpus import tables
-from assets.corpus.dataset import Parsed, Record, Skipped, Tally
+from assets.corpus.dataset import EditionCounts, ParsedItem, Record, SkippedRecord
 from assets.corpus.item import Item
 from assets.corpus.question import EvidenceStatus, Question
 from assets.corpus.shards import ShardWriter
 from assets.corpus.tables import TableWriter
-from infra.storage.manifest import Publication
+from infra.storage.manifest import ArtifactWriter
 
 ITEMS, QUESTIONS, SKIPPED = "items.parquet", "questions.parquet", "skipped.parquet"
 DETAIL_CHARS = 500  # of what is said about a skip; errors quote what they met, however long
@@ -31,7 +31,7 @@ CONTENT_CACHE_KIB = 8 * 1024  # of the table of ids and hashes in memory; the re
 PROGRESS_EVERY = 10  # records between two calls of the progress callback
 
 
-class Progress(Protocol):
+class ProgressListener(Protocol):
     """Told how far a stage has come; ``total`` is None where it cannot be known before the end."""
 
     def __call__(self, stage: str, done: int, total: int | None) -> None:
@@ -40,7 +40,7 @@ class Progress(Protocol):
 
 
 def silent(stage: str, done: int, total: int | None) -> None:
-    """The ``Progress`` that shows nothing."""
+    """The ``ProgressListener`` that shows nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ class DatasetReport:
     """Records of questions in the raw files by edition, those that could not be used too."""
 
 
-class Fate(StrEnum):
+class ItemFate(StrEnum):
     """What becomes of an item that is met."""
 
     NEW = "new"
@@ -89,14 +89,14 @@ class ContentTable:
             """
         )
 
-    def add(self, item: Item) -> Fate:
+    def add(self, item: Item) -> ItemFate:
         """Remember the item and say what becomes of it; content is compared within a modality."""
         content = hashlib.blake2b(f"{item.modality}:{item.content_hash}".encode(), digest_size=16).digest()
         if (known := self._one("SELECT content FROM items WHERE id = ?", item.id)) is not None:
-            return Fate.REPEATED if known == content else Fate.CONFLICTING
+            return ItemFate.REPEATED if known == content else ItemFate.CONFLICTING
         self._table.execute("INSERT INTO items VALUES (?, ?)", (item.id, content))
         added = self._table.execute("INSERT OR IGNORE INTO firsts VALUES (?, ?)", (content, item.id))
-        return Fate.NEW if added.rowcount else Fate.FOLDED
+        return ItemFate.NEW if added.rowcount else ItemFate.FOLDED
 
     def canonical(self, item_id: str) -> str | None:
         """The item that stands for ``item_id``; None if there is no such item."""
@@ -111,10 +111,10 @@ class ContentTable:
         return row[0] if row else None
 
 
-class Gathering:
+class CorpusMerger:
     """One dataset on its way into a publication: ``take`` its records, then ``resolve``."""
 
-    def __init__(self, corpus: Publication, media: ShardWriter) -> None:
+    def __init__(self, corpus: ArtifactWriter, media: ShardWriter) -> None:
         self._corpus, self._media = corpus, media
         self._scratch = corpus.directory / "scratch"
         self._scratch.mkdir()
@@ -125,7 +125,7 @@ class Gathering:
         self._found: Counter[str] = Counter()
         self._moved = self._missing = 0
 
-    def take(self, records: Iterable[Record], *, stage: str, progress: Progress) -> None:
+    def take(self, records: Iterable[Record], *, stage: str, progress: ProgressListener) -> None:
         """Pass 1: media to the shards, rows to scratch tables, what cannot be used to ``skipped.parquet``."""
         done = 0
         with (
@@ -135,30 +135,30 @@ class Gathering:
         ):
             for done, record in enumerate(records, start=1):
                 match record:
-                    case Parsed():
+                    case ParsedItem():
                         self._take_item(record)
                     case Question():
                         self._take_question(record)
-                    case Skipped():
+                    case SkippedRecord():
                         self._skip(record)
-                    case Tally():
+                    case EditionCounts():
                         self._found[record.edition] += record.questions
                 if done % PROGRESS_EVERY == 0:
                     progress(stage, done, None)
         self._media.finish({alias: item for item, aliases in self._aliases.items() for alias in aliases})
         progress(stage, done, done)
 
-    def _take_item(self, parsed: Parsed) -> None:
+    def _take_item(self, parsed: ParsedItem) -> None:
         item, media = parsed.item, parsed.media
         fate = self._contents.add(item)
-        if fate is Fate.CONFLICTING:
+        if fate is ItemFate.CONFLICTING:
             detail = f"{item.id} came before with other content"
-            self._skip(Skipped(reason=fate.value, where=item.source, detail=detail))
-        elif fate is Fate.FOLDED:
+            self._skip(SkippedRecord(reason=fate.value, where=item.source, detail=detail))
+        elif fate is ItemFate.FOLDED:
             first = self._contents.canonical(item.id)
             assert first is not None
             self._aliases.setdefault(first, []).append(item.id)
-        elif fate is Fate.NEW:
+        elif fate is ItemFate.NEW:
             if media is not None:
                 item = replace(item, media_key=item.content_hash)
                 self._media.add(item.content_hash, item.id, media.members, media.meta)
@@ -166,19 +166,19 @@ class Gathering:
 
     def _take_question(self, question: Question) -> None:
         if question.id in self._question_ids:
-            self._skip(Skipped(reason="question_id_repeated", where=question.id))
+            self._skip(SkippedRecord(reason="question_id_repeated", where=question.id))
             return
         self._question_ids.add(question.id)
         self._questions.write(tables.question_row(question))
 
-    def _skip(self, skipped: Skipped) -> None:
+    def _skip(self, skipped: SkippedRecord) -> None:
         self._skipped[skipped.reason] += 1
         detail = (
             skipped.detail if len(skipped.detail) <= DETAIL_CHARS else f"{skipped.detail[:DETAIL_CHARS]}…"
         )
         self._skips.write(asdict(replace(skipped, detail=detail)))
 
-    def resolve(self, *, stage: str, progress: Progress) -> DatasetReport:
+    def resolve(self, *, stage: str, progress: ProgressListener) -> DatasetReport:
         """Pass 2: items with their aliases, questions with the gold that stands for theirs."""
         total = self._items.num_rows + self._questions.num_rows
         evidence: Counter[str] = Counter()

@@ -20,15 +20,15 @@ from PIL import Image
 
 from assets.corpus import shard_texts
 from assets.corpus.dataset import Dataset, ParseContext
-from assets.corpus.merge import PROGRESS_EVERY, Progress
-from assets.corpus.shard_texts import PictureText, Texts
+from assets.corpus.merge import PROGRESS_EVERY, ProgressListener
+from assets.corpus.shard_texts import ImageText, TextJob
 from assets.corpus.shards import ShardWriter
 from infra.errors import MediaError
 from infra.media._images import decode, encode_png
 from infra.media.ocr import OcrError
 from infra.storage import manifest
 from infra.storage.root import Storage
-from infra.workers.local import Engine
+from infra.workers.local import WorkerEngine
 
 PRODUCER = "assets.ocr_ahead/1"
 SHARD_BYTES = 16 * 1024 * 1024  # some 40 pages: a minute of work, which is what a killed worker loses
@@ -36,16 +36,16 @@ ReadImage = Callable[[Image.Image], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OcrAhead:
+class OcrPrefetch:
     """The OCR of one dataset on an engine. ``params`` and ``inputs`` are those of the build it is for."""
 
     storage: Storage
     dataset: Dataset
     folder: Path
-    engine: Engine
+    engine: WorkerEngine
     params: Mapping[str, Any]
     inputs: Mapping[str, str]
-    progress: Progress
+    progress: ProgressListener
 
     @contextmanager
     def reading(self, context: ParseContext) -> Iterator[ParseContext]:
@@ -59,7 +59,7 @@ class OcrAhead:
             return
         pages, kept = (f"corpus/.{self.dataset.name}.{name}" for name in ("pages", "texts"))
         self._collect(pages, context)
-        texts = Texts(pages, f"{kept}/{manifest.digest(manifest.read(self.storage, pages))[:16]}")
+        texts = TextJob(pages, f"{kept}/{manifest.digest(manifest.read(self.storage, pages))[:16]}")
         stage, make = f"{self.dataset.name}: OCR", partial(PageReader, context.ocr)
         shard_texts.write(self.storage, texts, make, self.engine, stage=stage, progress=self.progress)
         yield replace(context, ocr=_LookedUp(shard_texts.read(self.storage, texts), context.ocr))
@@ -111,7 +111,7 @@ class PageReader:
 class _LookedUp:
     """Stands in for OCR in the second pass. A picture that the first did not see is read here and now."""
 
-    def __init__(self, texts: Iterable[PictureText], ocr: ReadImage) -> None:
+    def __init__(self, texts: Iterable[ImageText], ocr: ReadImage) -> None:
         self._texts = {text.key: text for text in texts}
         self._ocr = ocr
 

@@ -16,7 +16,7 @@ _MASK = (1 << 64) - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Delivered:
+class ReadCursor:
     """Every position below ``cursor``, and those of ``ahead``, which are above it and ascend."""
 
     cursor: int = 0
@@ -35,12 +35,12 @@ class Delivered:
         return self.cursor + index + bisect_right(gaps, index)
 
 
-def advanced(start: Delivered, taken: Sequence[int]) -> Delivered:
+def advanced(start: ReadCursor, taken: Sequence[int]) -> ReadCursor:
     """``start`` and what its lanes took of the rest: lane i of ``len(taken)`` its first ``taken[i]`` turns."""
     lanes = len(taken)
     cursor = min(start.remaining(lane + count * lanes) for lane, count in enumerate(taken))
     new = {start.remaining(lane + turn * lanes) for lane, count in enumerate(taken) for turn in range(count)}
-    return Delivered(cursor=cursor, ahead=tuple(sorted(p for p in new.union(start.ahead) if p > cursor)))
+    return ReadCursor(cursor=cursor, ahead=tuple(sorted(p for p in new.union(start.ahead) if p > cursor)))
 
 
 def permutation(size: int, *key: int) -> np.ndarray:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from assets.corpus import shards
-from assets.corpus.shard_order import Delivered, advanced, permutation
+from assets.corpus.shard_order import ReadCursor, advanced, permutation
 from assets.corpus.tables import rows
 from infra.limits import MAX_MEMBER_BYTES, MAX_SAMPLE_BYTES
 from infra.media.decoding import decode
@@ -30,7 +30,7 @@ _SHARD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.tar")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lane:
+class ReaderLane:
     """Which share of the samples: worker ``worker`` of ``workers`` in rank ``rank`` of ``world``."""
 
     rank: int = 0
@@ -77,7 +77,13 @@ class ShardReader:
     """Iterable over one lane's samples; ``epochs`` None never ends. One iterator at a time."""
 
     def __init__(
-        self, storage: Storage, dataset: str, *, seed: int, lane: Lane | None = None, epochs: int | None = 1
+        self,
+        storage: Storage,
+        dataset: str,
+        *,
+        seed: int,
+        lane: ReaderLane | None = None,
+        epochs: int | None = 1,
     ) -> None:
         """Read manifest and index.
 
@@ -85,7 +91,7 @@ class ShardReader:
             ValueError: if the shards are not finished, or manifest and index disagree.
         """
         self._storage, self._directory, self._seed = storage, shards.directory(dataset), seed
-        self._lane, self._epochs = lane or Lane(), epochs
+        self._lane, self._epochs = lane or ReaderLane(), epochs
         finished = manifest.read(storage, self._directory)
         self._names = [file.name for file in finished.files if file.name.endswith(".tar")]
         if bad := [name for name in self._names if not _SHARD.fullmatch(name)]:
@@ -97,7 +103,7 @@ class ShardReader:
                 raise ValueError(f"the index has {found} samples of {name}, the manifest says otherwise")
         self.fingerprint = hashlib.sha256(f"{manifest.digest(finished)}:{seed}".encode()).hexdigest()
         self._bounds = np.cumsum([0, *(len(self._places[name]) for name in self._names)])
-        self._start, self._taken = Delivered(), 0
+        self._start, self._taken = ReadCursor(), 0
         self._cached: tuple[tuple[int, int], np.ndarray] = ((-1, -1), np.empty(0, np.int64))
 
     def __len__(self) -> int:
@@ -140,7 +146,7 @@ class ShardReader:
         lanes, lane = state.get("lanes", 1), state.get("lane", 0)
         if state.get("taken", 0) and (lanes, lane) != (self._lane.count, self._lane.number):
             raise ValueError("a state of one lane among others; merge_states of all lanes comes first")
-        self._start = Delivered(cursor=state["cursor"], ahead=tuple(state.get("ahead", ())))
+        self._start = ReadCursor(cursor=state["cursor"], ahead=tuple(state.get("ahead", ())))
         self._taken = state.get("taken", 0)
 
     def _locate(self, position: int) -> tuple[str, _Place]:
@@ -188,7 +194,7 @@ def merge_states(states: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     taken = [0] * lanes
     for state in states:
         taken[state["lane"]] = state["taken"]
-    merged = advanced(Delivered(cursor=cursor, ahead=ahead), taken)
+    merged = advanced(ReadCursor(cursor=cursor, ahead=ahead), taken)
     return {
         "epoch": merged.cursor // max(1, states[0]["samples"]),
         "samples": states[0]["samples"],

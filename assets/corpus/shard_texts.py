@@ -15,11 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from assets.corpus.build import shards, tables
-from assets.corpus.merge import Progress
+from assets.corpus.merge import ProgressListener
 from infra.errors import ExternalError, MediaError
 from infra.storage import manifest
 from infra.storage.root import Storage
-from infra.workers.local import Engine
+from infra.workers.local import WorkerEngine
 
 _SCHEMA = pa.schema(
     {
@@ -32,7 +32,7 @@ _SCHEMA = pa.schema(
 )
 
 
-class PictureReader(Protocol):
+class ImageReader(Protocol):
     """Says what is in a picture. Must depend on the picture alone, so that every engine gives the same bytes."""
 
     def __call__(self, data: bytes) -> str:
@@ -40,7 +40,7 @@ class PictureReader(Protocol):
         ...
 
 
-class PictureText(NamedTuple):
+class ImageText(NamedTuple):
     """The text of one picture, or why there is none. ``extension`` tells the frames of a clip apart ("0.jpg").
 
     ``reason`` is the word of a ``MediaError``, whose detail ``failure`` then is; empty for another error.
@@ -53,7 +53,7 @@ class PictureText(NamedTuple):
     reason: str = ""
 
 
-class Texts(NamedTuple):
+class TextJob(NamedTuple):
     """Which pictures, and where their texts go: both are folders below the root, ``source`` one of finished shards."""
 
     source: str
@@ -62,12 +62,12 @@ class Texts(NamedTuple):
 
 def write(
     storage: Storage,
-    texts: Texts,
-    make: Callable[[], PictureReader],
-    engine: Engine,
+    texts: TextJob,
+    make: Callable[[], ImageReader],
+    engine: WorkerEngine,
     *,
     stage: str,
-    progress: Progress,
+    progress: ProgressListener,
 ) -> None:
     """Read every picture of every shard whose table is not there yet. ``make`` is called once a worker, and must pickle.
 
@@ -87,17 +87,17 @@ def write(
         progress(stage, done, total)
 
 
-def read(storage: Storage, texts: Texts) -> Iterator[PictureText]:
+def read(storage: Storage, texts: TextJob) -> Iterator[ImageText]:
     """What was written, in the order of the shards and of the pictures in them."""
     for shard in _shards(storage, texts.source):
         with storage.open(f"{texts.target}/{shard}.parquet") as file:
-            yield from (PictureText(**row) for row in tables.rows(file))
+            yield from (ImageText(**row) for row in tables.rows(file))
 
 
 class _Reading:
     """What a worker does: a shard to its table."""
 
-    def __init__(self, storage: Storage, texts: Texts, make: Callable[[], PictureReader]) -> None:
+    def __init__(self, storage: Storage, texts: TextJob, make: Callable[[], ImageReader]) -> None:
         self._storage, self._texts, self._reader = storage, texts, make()
 
     def __call__(self, shard: str) -> int:
@@ -108,17 +108,17 @@ class _Reading:
         self._storage.write_bytes(f"{self._texts.target}/{shard}.parquet", target.getvalue())
         return len(samples)
 
-    def _rows(self, shard: str) -> Iterator[list[PictureText]]:
+    def _rows(self, shard: str) -> Iterator[list[ImageText]]:
         for sample in shards.read_shard(self._storage, self._texts.source, shard):
             yield [self._row(sample.key, extension, data) for extension, data in sample.members]
 
-    def _row(self, key: str, extension: str, data: bytes) -> PictureText:
+    def _row(self, key: str, extension: str, data: bytes) -> ImageText:
         try:
-            return PictureText(key, extension, self._reader(data))
+            return ImageText(key, extension, self._reader(data))
         except MediaError as error:
-            return PictureText(key, extension, "", error.detail, error.reason)
+            return ImageText(key, extension, "", error.detail, error.reason)
         except ExternalError as error:
-            return PictureText(key, extension, "", str(error))
+            return ImageText(key, extension, "", str(error))
 
 
 def _shards(storage: Storage, source: str) -> list[str]:

@@ -19,7 +19,7 @@ import pyarrow as pa
 from assets.corpus.tables import TableWriter, rows
 from infra.limits import MAX_MEMBER_BYTES, MAX_SHARD_BYTES
 from infra.storage import manifest
-from infra.storage.manifest import HashingFile, Manifest, Publication
+from infra.storage.manifest import ArtifactWriter, HashingFile, Manifest
 from infra.storage.root import Storage
 
 EXTENSIONS = frozenset({"json", "txt", "png", "jpg", "jpeg", "webp"})  # nothing here is executed by a reader
@@ -42,7 +42,7 @@ Members = Sequence[tuple[str, bytes]]
 _ALIAS_SCHEMA = pa.schema({"alias": pa.string(), "item_id": pa.string()})
 
 
-class Sample(NamedTuple):
+class MediaSample(NamedTuple):
     """One sample as it is read. ``meta`` is its json; ``members`` are (extension, bytes) in tar order."""
 
     key: str
@@ -50,7 +50,7 @@ class Sample(NamedTuple):
     members: tuple[tuple[str, bytes], ...]
 
 
-class Location(NamedTuple):
+class MediaLocation(NamedTuple):
     """Where the media of an item lie: offsets and sizes in bytes, times in seconds (none for a picture)."""
 
     shard: str
@@ -67,7 +67,9 @@ def directory(dataset: str) -> str:
 class ShardWriter:
     """Samples, in the order they come, into ``<dataset>-000000.tar`` and so on; ``finish`` ends them."""
 
-    def __init__(self, publication: Publication, dataset: str, *, max_bytes: int = MAX_SHARD_BYTES) -> None:
+    def __init__(
+        self, publication: ArtifactWriter, dataset: str, *, max_bytes: int = MAX_SHARD_BYTES
+    ) -> None:
         self._publication, self._dataset, self._max_bytes = publication, dataset, max_bytes
         self._index = TableWriter(publication.open(INDEX), _INDEX_SCHEMA)
         self._tar: _Tar | None = None
@@ -179,7 +181,7 @@ def _tar_info(name: str, size: int) -> tarfile.TarInfo:
     return info
 
 
-def read_samples(storage: Storage, dataset: str) -> Iterator[Sample]:
+def read_samples(storage: Storage, dataset: str) -> Iterator[MediaSample]:
     """Every sample of a dataset in shard order, one in memory at a time; only tars that the manifest names.
 
     Raises:
@@ -192,14 +194,14 @@ def read_samples(storage: Storage, dataset: str) -> Iterator[Sample]:
             yield from _read_shard(storage, directory(dataset), file.name, finished)
 
 
-def read_shard(storage: Storage, folder: str, shard: str) -> Iterator[Sample]:
+def read_shard(storage: Storage, folder: str, shard: str) -> Iterator[MediaSample]:
     """The samples of one tar of the finished shards in ``folder``, in order; raises as ``read_samples`` does."""
     finished = manifest.read(storage, folder)
     finished.entry(shard)
     yield from _read_shard(storage, folder, shard, finished)
 
 
-def _read_shard(storage: Storage, folder: str, shard: str, finished: Manifest) -> Iterator[Sample]:
+def _read_shard(storage: Storage, folder: str, shard: str, finished: Manifest) -> Iterator[MediaSample]:
     count = 0
     try:
         with (
@@ -210,7 +212,7 @@ def _read_shard(storage: Storage, folder: str, shard: str, finished: Manifest) -
                 parts = {extension: data for _, extension, data in members}
                 _refuse_unknown(list(parts))
                 meta = json.loads(parts.pop("json"))
-                yield Sample(key, meta, tuple(parts.items()))
+                yield MediaSample(key, meta, tuple(parts.items()))
                 count += 1
     except (tarfile.TarError, KeyError, json.JSONDecodeError) as error:
         raise ValueError(f"damaged shard {shard}: {type(error).__name__}: {error}") from error
@@ -228,7 +230,7 @@ def _members(tar: tarfile.TarFile) -> Iterator[tuple[str, str, bytes]]:
         yield key, extension, content.read()
 
 
-def read_locations(storage: Storage, dataset: str) -> dict[str, Location]:
+def read_locations(storage: Storage, dataset: str) -> dict[str, MediaLocation]:
     """Where the media of every item of a dataset lie, by item id and by alias.
 
     Raises:
@@ -236,13 +238,13 @@ def read_locations(storage: Storage, dataset: str) -> dict[str, Location]:
     """
     finished = manifest.read(storage, directory(dataset))
     shard_names = {file.name: file.name for file in finished.files}  # one string a shard, not one a sample
-    locations: dict[str, Location] = {}
+    locations: dict[str, MediaLocation] = {}
     with storage.open(f"{directory(dataset)}/{INDEX}") as file:
         for row in rows(file, columns=["item_id", "shard", "offsets", "sizes", "times"]):
             if row["shard"] not in shard_names:
                 raise ValueError(f"the index of {dataset} names {row['shard']!r}, its manifest does not")
             places = (tuple(row[column]) for column in ("offsets", "sizes", "times"))
-            locations[row["item_id"]] = Location(shard_names[row["shard"]], *places)
+            locations[row["item_id"]] = MediaLocation(shard_names[row["shard"]], *places)
     with storage.open(f"{directory(dataset)}/{ALIASES}") as file:
         for row in rows(file):
             if row["item_id"] in locations:

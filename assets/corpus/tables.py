@@ -1,6 +1,6 @@
 """The Parquet tables of the corpus, written and read in batches so that none is ever held whole.
 
-Holds the mapping between records and rows; which tables exist where is known by ``corpus.py`` and
+Holds the mapping between records and rows; which tables exist where is known by ``build.py`` and
 ``shards.py``.
 """
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from assets.grading.metrics import harmonic_mean
 
 
-class Overlap(NamedTuple):
+class EvidenceOverlap(NamedTuple):
     """Of one question; shares between 0 and 1. ``exact`` if nothing is missing and nothing too much."""
 
     exact: bool
@@ -26,27 +26,27 @@ class Overlap(NamedTuple):
         return harmonic_mean(self.precision, self.recall)
 
 
-def evidence_overlap(found: Iterable[Hashable], gold: Iterable[Hashable]) -> Overlap:
+def evidence_overlap(found: Iterable[Hashable], gold: Iterable[Hashable]) -> EvidenceOverlap:
     """Found evidence against the gold, both as sets: order and repetition carry no meaning."""
     ours, theirs = set(found), set(gold)
     if not ours or not theirs:
-        return Overlap(ours == theirs, float(ours == theirs), float(ours == theirs))
+        return EvidenceOverlap(ours == theirs, float(ours == theirs), float(ours == theirs))
     shared = len(ours & theirs)
-    return Overlap(ours == theirs, shared / len(ours), shared / len(theirs))
+    return EvidenceOverlap(ours == theirs, shared / len(ours), shared / len(theirs))
 
 
-def answer_overlap(answer: Sequence[str], reference: Sequence[str]) -> Overlap:
+def answer_overlap(answer: Sequence[str], reference: Sequence[str]) -> EvidenceOverlap:
     """Normalised words of an answer against those of a reference, as bags."""
     exact = list(answer) == list(reference)
     if not answer or not reference:
-        return Overlap(exact, float(exact), float(exact))
+        return EvidenceOverlap(exact, float(exact), float(exact))
     shared = sum((Counter(answer) & Counter(reference)).values())
-    return Overlap(exact, shared / len(answer), shared / len(reference))
+    return EvidenceOverlap(exact, shared / len(answer), shared / len(reference))
 
 
-def joint(answer: Overlap, evidence: Overlap) -> Overlap:
+def joint(answer: EvidenceOverlap, evidence: EvidenceOverlap) -> EvidenceOverlap:
     """Right answer for the right reasons: the products of both precisions and of both recalls."""
-    return Overlap(
+    return EvidenceOverlap(
         answer.exact and evidence.exact,
         answer.precision * evidence.precision,
         answer.recall * evidence.recall,

@@ -29,14 +29,14 @@ _ALL_OR_NOTHING = (["yes"], ["no"], ["noanswer"])
 _EXACT = re.compile(r".*https?://.*|.*\.(py|ipynb)|page.*|.*[ap]\.m\..*|\d+([-\s]\d+)*|\S+@\S+\.\S+")
 
 
-class Case(NamedTuple):
+class GradingCase(NamedTuple):
     """What a rule may look at."""
 
     question: str
     choices: tuple[str, ...]
 
 
-Rule = Callable[[str, str, Case], Score]
+Rule = Callable[[str, str, GradingCase], Score]
 
 
 def grade(question: Question, answer: str) -> Score:
@@ -74,7 +74,7 @@ def grade_answer(
     if abstains(answer) and not any(abstains(reference) for reference in answers):
         return _verdict(False, "abstention", answer, answers[0])
     rule = _RULES_OF_DATASET.get((dataset, answer_kind)) or _RULES[answer_kind]
-    case = Case(question, tuple(choices))
+    case = GradingCase(question, tuple(choices))
     return max(
         (rule(answer, reference, case) for reference in answers),
         key=lambda score: (score.correct, score.value),
@@ -100,7 +100,7 @@ def _f1(answer: list[str], reference: list[str]) -> Score:
     return Score(value=value, correct=answer == reference, metric="f1", explanation=explanation)
 
 
-def text_rule(answer: str, reference: str, case: Case) -> Score:
+def text_rule(answer: str, reference: str, case: GradingCase) -> Score:
     """Token F1 (HotpotQA, SQuAD); correct on exact match of the normalised words."""
     del case
     answer_words, reference_words = words(answer), words(reference)
@@ -109,14 +109,14 @@ def text_rule(answer: str, reference: str, case: Case) -> Score:
     return _f1(answer_words, reference_words)
 
 
-def slide_rule(answer: str, reference: str, case: Case) -> Score:
+def slide_rule(answer: str, reference: str, case: GradingCase) -> Score:
     """SlideVQA: token F1 over its own normalisation."""
     if not slide_words(reference):
         return text_rule(answer, reference, case)
     return _f1(slide_words(answer), slide_words(reference))
 
 
-def document_rule(answer: str, reference: str, case: Case) -> Score:
+def document_rule(answer: str, reference: str, case: GradingCase) -> Score:
     """MMLongBench-Doc strings: exact for addresses, dates and numbers, else ANLS; correct on exact match."""
     del case
     ours, theirs = clean(answer), clean(reference)
@@ -125,7 +125,7 @@ def document_rule(answer: str, reference: str, case: Case) -> Score:
     return Score(value=value, correct=same, metric="anls", explanation=_compared(ours, theirs))
 
 
-def integer_rule(answer: str, reference: str, case: Case) -> Score:
+def integer_rule(answer: str, reference: str, case: GradingCase) -> Score:
     """Equal whole numbers."""
     ours, theirs = number(answer), number(reference)
     if theirs is None:
@@ -133,7 +133,7 @@ def integer_rule(answer: str, reference: str, case: Case) -> Score:
     return _verdict(ours == theirs, "integer", answer, reference)
 
 
-def float_rule(answer: str, reference: str, case: Case) -> Score:
+def float_rule(answer: str, reference: str, case: GradingCase) -> Score:
     """Within one per cent, a share and its percentage being the same (MMLongBench-Doc)."""
     ours, theirs = number(answer), number(reference)
     if theirs is None:
@@ -143,7 +143,7 @@ def float_rule(answer: str, reference: str, case: Case) -> Score:
     return _verdict(close, "float", answer, reference)
 
 
-def list_rule(answer: str, reference: str, case: Case) -> Score:
+def list_rule(answer: str, reference: str, case: GradingCase) -> Score:
     """Equal length, then the worst element counts after sorting (MMLongBench-Doc); order is free."""
     ours, theirs = sorted(map(clean, listed(answer))), sorted(map(clean, listed(reference)))
     if len(ours) != len(theirs):
@@ -157,14 +157,14 @@ def list_rule(answer: str, reference: str, case: Case) -> Score:
     )
 
 
-def choice_rule(answer: str, reference: str, case: Case) -> Score:
+def choice_rule(answer: str, reference: str, case: GradingCase) -> Score:
     """The same letter."""
     ours, theirs = letter_of(answer, case.choices), letter_of(reference, case.choices)
     correct = ours == theirs if theirs else answer.strip() == reference.strip()
     return _verdict(correct, "choice", ours or answer, theirs or reference)
 
 
-def long_form_rule(answer: str, reference: str, case: Case) -> Score:
+def long_form_rule(answer: str, reference: str, case: GradingCase) -> Score:
     """ROUGE-L F1; correct from one half."""
     del case
     value = rouge_l(answer, reference)
@@ -178,7 +178,7 @@ def long_form_rule(answer: str, reference: str, case: Case) -> Score:
     )
 
 
-def webqa_rule(answer: str, reference: str, case: Case) -> Score:
+def webqa_rule(answer: str, reference: str, case: GradingCase) -> Score:
     """WebQA's accuracy over keywords; see ``webqa.py``."""
     keywords = webqa.compare(answer, reference, case.question)
     same = words(answer) == words(reference)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import string
 
-from assets.grading.evidence import Overlap, answer_overlap
+from assets.grading.evidence import EvidenceOverlap, answer_overlap
 from assets.grading.normalise import NUMBER_WORDS
 
 REPLACED = {
@@ -44,10 +44,12 @@ def published_words(text: str, question: str) -> list[str]:
     return [_digits(word) for word in found.split()]
 
 
-def published_overlap(answer: str, reference: str, question: str) -> Overlap:
+def published_overlap(answer: str, reference: str, question: str) -> EvidenceOverlap:
     """Exact match, precision and recall of one answer; without a shared word all three are nothing."""
     overlap = answer_overlap(published_words(answer, question), published_words(reference, question))
-    return overlap if overlap.recall and published_words(answer, question) else Overlap(False, 0.0, 0.0)
+    return (
+        overlap if overlap.recall and published_words(answer, question) else EvidenceOverlap(False, 0.0, 0.0)
+    )
 
 
 def _units(question: str) -> list[str]:

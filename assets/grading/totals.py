@@ -12,7 +12,7 @@ from typing import NamedTuple
 from assets.grading.metrics import harmonic_mean
 
 
-class Graded(NamedTuple):
+class GradedAnswer(NamedTuple):
     """One answered question of MMLongBench-Doc; ``value`` between 0 and 1."""
 
     value: float
@@ -28,7 +28,7 @@ class DocumentTotals(NamedTuple):
     f1: float | None
 
 
-def document_totals(graded: Sequence[Graded]) -> DocumentTotals:
+def document_totals(graded: Sequence[GradedAnswer]) -> DocumentTotals:
     """Accuracy: the mean value. F1: what answerable questions earn, over those there are and over those answered.
 
     Recall divides by the answerable questions, precision by the questions that were answered at all, so that

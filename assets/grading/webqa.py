@@ -54,7 +54,7 @@ STOP_WORDS = frozenset(
 )
 
 
-class Keywords(NamedTuple):
+class KeywordMatch(NamedTuple):
     """What was wanted, what was found of it."""
 
     value: float
@@ -63,7 +63,7 @@ class Keywords(NamedTuple):
     wanted: list[str]
 
 
-def compare(answer: str, reference: str, question: str = "") -> Keywords:
+def compare(answer: str, reference: str, question: str = "") -> KeywordMatch:
     """Keyword accuracy of ``answer``; ``complete`` if nothing is missing and the answer does not run on."""
     said = [NUMBER_WORDS.get(word, word) for word in words(answer)]
     full = [NUMBER_WORDS.get(word, word) for word in words(reference)]
@@ -83,7 +83,7 @@ def compare(answer: str, reference: str, question: str = "") -> Keywords:
     else:
         value = len(found) / len(wanted) if wanted else 0.0
     brief = len(said) <= 2 * len(full) + 2
-    return Keywords(value, value == 1.0 and brief, found, wanted)
+    return KeywordMatch(value, value == 1.0 and brief, found, wanted)
 
 
 def accuracy(answer: str, keywords: str, category: str) -> float:

@@ -30,21 +30,21 @@ _SPACED = re.compile(r"\S+")
 _STEMMER = snowballstemmer.stemmer("english")
 
 
-class Analysed(NamedTuple):
+class AnalysedText(NamedTuple):
     """``terms`` and ``pairs`` of neighbouring terms (``first_second``), each separated by spaces."""
 
     terms: str
     pairs: str
 
 
-def analyse(*parts: str) -> Analysed:
+def analyse(*parts: str) -> AnalysedText:
     """The terms of all parts; pairs never cross from one part to the next.
 
     Accents are folded, case is dropped, stop words are left out (pairs close over them), the rest is stemmed.
     """
     stems_of_parts = [stems(part) for part in parts]
     pairs = [f"{a}_{b}" for part in stems_of_parts for a, b in pairwise(part)]
-    return Analysed(" ".join(stem for part in stems_of_parts for stem in part), " ".join(pairs))
+    return AnalysedText(" ".join(stem for part in stems_of_parts for stem in part), " ".join(pairs))
 
 
 def stems(text: str) -> list[str]:

@@ -17,20 +17,20 @@ from typing import Any, NamedTuple
 
 from assets.corpus import build as corpus
 from assets.corpus.item import Item
-from assets.corpus.merge import Progress, silent
+from assets.corpus.merge import ProgressListener, silent
 from assets.index import vector_parts
 from assets.index.analysis import ANALYSIS_VERSION
 from assets.index.search import PAYLOAD, Index, IndexHit, content_hash, row_of
-from assets.index.vector_parts import Part
+from assets.index.vector_parts import VectorPart
 from infra.embedders.minilm import Embedder, MiniLmEmbedder
 from infra.storage import manifest
 from infra.storage.lock import only_writer
 from infra.storage.root import Storage
 from infra.vector_stores.lance import LanceStore
 from infra.vector_stores.types import Vectors, VectorStore
-from infra.workers.local import Engine, LocalEngine
+from infra.workers.local import LocalEngine, WorkerEngine
 
-__all__ = ["Index", "IndexHit", "IndexReport", "Pointer", "build_index", "current", "open_index"]
+__all__ = ["Index", "IndexHit", "IndexPointer", "IndexReport", "build_index", "current", "open_index"]
 
 SCHEMA_VERSION = 1
 PRODUCER = f"assets.index/{SCHEMA_VERSION}"
@@ -42,7 +42,7 @@ ALIAS = "VimragItems"  # on a Weaviate server, where others may want to search t
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pointer:
+class IndexPointer:
     """Which index is in use, and what it must answer."""
 
     schema_version: int = SCHEMA_VERSION
@@ -76,8 +76,8 @@ def build_index(
     store: str = "lance",
     embedder: Embedder | None = None,
     datasets: Sequence[str] | None = None,
-    engine: Engine | None = None,
-    progress: Progress = silent,
+    engine: WorkerEngine | None = None,
+    progress: ProgressListener = silent,
 ) -> IndexReport:
     """Index every finished corpus, or those named, and make that the index in use.
 
@@ -102,11 +102,11 @@ class _Work(NamedTuple):
 
     storage: Storage
     embedder: Embedder
-    engine: Engine
-    progress: Progress
+    engine: WorkerEngine
+    progress: ProgressListener
 
 
-def _default_embedder(engine: Engine | None) -> Embedder:
+def _default_embedder(engine: WorkerEngine | None) -> Embedder:
     """Workers side by side take one core each."""
     return MiniLmEmbedder(num_threads=1 if engine is not None and engine.workers > 1 else None)
 
@@ -136,7 +136,7 @@ def _built(work: _Work, store: str, datasets: Sequence[str] | None) -> IndexRepo
         target.publish()
         publication.counts.update({**builder.counts, "embedded": plan.embedded})
     index = Index(_published(storage, store, version, embedder.dim), embedder, version=version)
-    pointer = Pointer(
+    pointer = IndexPointer(
         version=version,
         store=store,
         embedder=embedder.fingerprint,
@@ -169,14 +169,14 @@ def open_index(storage: Storage, *, embedder: Embedder | None = None) -> Index:
     return Index(store, embedder, version=pointer.version)
 
 
-def current(storage: Storage) -> Pointer | None:
+def current(storage: Storage) -> IndexPointer | None:
     """What ``index/current.json`` says; None if there is no index yet.
 
     Raises:
         ValueError: if the file is damaged or of a newer schema.
     """
     try:
-        pointer = Pointer(**json.loads(storage.read_bytes(CURRENT)))
+        pointer = IndexPointer(**json.loads(storage.read_bytes(CURRENT)))
     except FileNotFoundError:
         return None
     except (TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -193,7 +193,7 @@ class _Plan:
 
     def __init__(self, old: VectorStore | None, embedder: Embedder) -> None:
         self._old, self._embedder = old, embedder
-        self.parts: list[Part] = []
+        self.parts: list[VectorPart] = []
         self.embedded = self.reused = 0
         self.known = 0  # items that the old store had too, changed or not
 
@@ -223,7 +223,7 @@ class _Builder:
         self._target, self._old, self._work = target, old, work
         self.counts = counts
 
-    def add(self, part: Part) -> None:
+    def add(self, part: VectorPart) -> None:
         items = corpus.read_range(self._work.storage, part.range)
         vectors = self._vectors(part, items)
         for start in range(0, len(items), BATCH_ITEMS):
@@ -233,7 +233,7 @@ class _Builder:
         self.counts[dataset] += len(items)
         self._work.progress(f"{dataset}: index", self.counts[dataset], None)
 
-    def _vectors(self, part: Part, items: Sequence[Item]) -> dict[str, Vectors]:
+    def _vectors(self, part: VectorPart, items: Sequence[Item]) -> dict[str, Vectors]:
         made = vector_parts.read(self._work.storage, part, items, self._work.embedder.dim)
         fresh = {items[at].id: vectors for at, vectors in zip(part.wanted, made, strict=True)}
         others = [item.id for item in items if item.id not in fresh]
@@ -269,7 +269,7 @@ def _published(storage: Storage, store: str, version: str, dim: int) -> VectorSt
     return _open_store(store, uri, options, dim, version=version, live=False)
 
 
-def _before(storage: Storage) -> Pointer | None:
+def _before(storage: Storage) -> IndexPointer | None:
     """The index in use; None also if its pointer cannot be read, for a build replaces it."""
     try:
         return current(storage)
@@ -277,7 +277,7 @@ def _before(storage: Storage) -> Pointer | None:
         return None
 
 
-def _old_store(storage: Storage, before: Pointer | None, embedder: Embedder) -> VectorStore | None:
+def _old_store(storage: Storage, before: IndexPointer | None, embedder: Embedder) -> VectorStore | None:
     """The store to take vectors from; None if there is none, or of another embedder, or damaged."""
     if before is None or before.embedder != embedder.fingerprint or not _is_whole(storage, before.version):
         return None
@@ -299,7 +299,7 @@ def _drop_others(storage: Storage, *, keep: set[str]) -> None:
             storage.remove_tree(f"index/{name}")
 
 
-def _report(pointer: Pointer, *, embedded: int, reused: int, vanished: int) -> IndexReport:
+def _report(pointer: IndexPointer, *, embedded: int, reused: int, vanished: int) -> IndexReport:
     return IndexReport(
         version=pointer.version,
         fingerprint=pointer.fingerprint,

@@ -1,7 +1,7 @@
 """Questions to items: one opened index, and how an item becomes a row of it.
 
 A search joins BM25 over stemmed terms and term pairs of the whole item with the best passage of a sentence embedder.
-Building and opening live in ``index.py``, measuring in ``retrieval.py``.
+Building and opening live in ``build.py``, measuring in ``retrieval.py``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from assets.corpus.item import Item, Modality
 from assets.index.analysis import analyse, passages
 from infra.embedders.minilm import Embedder
-from infra.vector_stores.types import Found, Row, Scalar, TextQuery, Vectors, VectorStore, hybrid
+from infra.vector_stores.types import Scalar, StoreHit, TextQuery, VectorRow, Vectors, VectorStore, hybrid
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -78,7 +78,7 @@ class Index:
     def __init__(self, store: VectorStore, embedder: Embedder, *, version: str) -> None:
         self._store, self._embedder, self.version = store, embedder, version
         self._payloads: _Cache[str, dict[str, Scalar]] = _Cache(CACHED_PAYLOADS)
-        self._ranked: _Cache[_Asked, list[Found]] = _Cache(CACHED_SEARCHES)
+        self._ranked: _Cache[_Asked, list[StoreHit]] = _Cache(CACHED_SEARCHES)
 
     def search(self, query: str, top_k: int = 5, datasets: Sequence[str] | None = None) -> list[IndexHit]:
         """The ``top_k`` best items, best first, ties in id order."""
@@ -98,7 +98,7 @@ class Index:
 
     def rank_many(
         self, queries: Sequence[str], top_k: int, datasets: Sequence[str] | None = None
-    ) -> list[list[Found]]:
+    ) -> list[list[StoreHit]]:
         """Ids and scores only."""
         if top_k < 1:
             raise ValueError(f"top_k must be at least 1, got {top_k}")
@@ -172,10 +172,10 @@ def content_hash(item: Item) -> str:
     return hashlib.sha256(f"{item.title}\0{item.text}".encode()).hexdigest()
 
 
-def row_of(item: Item, vectors: Vectors) -> Row:
+def row_of(item: Item, vectors: Vectors) -> VectorRow:
     """The row of an item whose ``embedded_texts`` have ``vectors [P, D]``."""
     terms, pairs = analyse(item.title, item.text)
-    return Row(
+    return VectorRow(
         id=item.id,
         scope=item.dataset,
         content_hash=content_hash(item),
@@ -186,7 +186,7 @@ def row_of(item: Item, vectors: Vectors) -> Row:
     )
 
 
-def _hit(found: Found, payload: dict[str, Any]) -> IndexHit:
+def _hit(found: StoreHit, payload: dict[str, Any]) -> IndexHit:
     names = ("dataset", "modality", "title", "text", "media_key", "width", "height", "duration_s")
     start_s = payload["position"] if payload["modality"] == Modality.VIDEO else 0.0
     return IndexHit(

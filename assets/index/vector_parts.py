@@ -1,7 +1,7 @@
 """Vectors of items ahead of the index: part by part of the tables of items, on any engine, kept until the index is there.
 
 The vectors of a part are one file below ``index/.vectors``, named by what they are made from: a build that was killed goes on
-behind the last finished part, whatever engine continues it. Which items need new vectors is decided by ``index.py``.
+behind the last finished part, whatever engine continues it. Which items need new vectors is decided by ``build.py``.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ import numpy as np
 
 from assets.corpus.build import ItemRange, read_range
 from assets.corpus.item import Item
-from assets.corpus.merge import Progress
+from assets.corpus.merge import ProgressListener
 from assets.index.analysis import ANALYSIS_VERSION
 from assets.index.search import content_hash, embedded_texts
 from infra.embedders.minilm import Embedder
 from infra.storage.root import Storage
 from infra.vector_stores.types import Vectors
-from infra.workers.local import Engine
+from infra.workers.local import WorkerEngine
 
 FOLDER = "index/.vectors"
 
 
-class Part(NamedTuple):
+class VectorPart(NamedTuple):
     """A range of items, the positions within it of those that need vectors, and the name of the file of these."""
 
     range: ItemRange
@@ -36,14 +36,22 @@ class Part(NamedTuple):
     name: str
 
 
-def part_of(range_: ItemRange, items: Sequence[Item], wanted: Sequence[int], embedder: Embedder) -> Part:
+def part_of(
+    range_: ItemRange, items: Sequence[Item], wanted: Sequence[int], embedder: Embedder
+) -> VectorPart:
     """The part of ``items``, which are those of the range."""
     made_from = [embedder.fingerprint, ANALYSIS_VERSION, [content_hash(items[at]) for at in wanted]]
-    return Part(range_, tuple(wanted), hashlib.sha256(json.dumps(made_from).encode()).hexdigest() + ".npy")
+    return VectorPart(
+        range_, tuple(wanted), hashlib.sha256(json.dumps(made_from).encode()).hexdigest() + ".npy"
+    )
 
 
 def embed(
-    storage: Storage, parts: Sequence[Part], embedder: Embedder, engine: Engine, progress: Progress
+    storage: Storage,
+    parts: Sequence[VectorPart],
+    embedder: Embedder,
+    engine: WorkerEngine,
+    progress: ProgressListener,
 ) -> None:
     """Make the files of all parts that are not there yet.
 
@@ -60,7 +68,7 @@ def embed(
         progress("embed", done, total)
 
 
-def read(storage: Storage, part: Part, items: Sequence[Item], dim: int) -> Iterator[Vectors]:
+def read(storage: Storage, part: VectorPart, items: Sequence[Item], dim: int) -> Iterator[Vectors]:
     """The vectors ``[passages, dim]`` of each wanted item, in order; ``ValueError`` if the file is damaged."""
     if not part.wanted:
         return
@@ -81,7 +89,7 @@ class _Embedding:
     def __init__(self, storage: Storage, embedder: Embedder) -> None:
         self._storage, self._embedder = storage, embedder
 
-    def __call__(self, part: Part) -> int:
+    def __call__(self, part: VectorPart) -> int:
         items = read_range(self._storage, part.range)
         texts = [text for at in part.wanted for text in embedded_texts(items[at])]
         target = io.BytesIO()

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assets.miniature.lexicon import SPLITS
-from assets.miniature.plans import Placed
+from assets.miniature.plans import PlacedQuestion
 from assets.miniature.questions import questions
-from assets.miniature.sentences import Key
-from assets.miniature.world import World, worlds
-from assets.miniature.writers.files import GrowingLines, Writer
+from assets.miniature.sentences import EvidenceKey
+from assets.miniature.world import MiniatureWorld, worlds
+from assets.miniature.writers.files import DatasetWriter, GrowingLines
 from assets.miniature.writers.hotpotqa import HotpotqaWriter
 from assets.miniature.writers.lvbench import LvbenchWriter
 from assets.miniature.writers.mmlongbench_doc import MmlongbenchDocWriter
@@ -30,7 +30,7 @@ PLANS = ("miniature", "plans.jsonl")  # below the raw folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
+class MiniatureSummary:
     """What was written."""
 
     worlds: dict[str, int]
@@ -41,7 +41,7 @@ class Summary:
 
 def write_miniature(
     raw_root: Path, *, seed: int, worlds_by_split: Mapping[str, int], questions_per_dataset: int = 4
-) -> Summary:
+) -> MiniatureSummary:
     """Write ``raw_root/<dataset>/...`` of nine datasets; the same arguments give the same bytes.
 
     Raises:
@@ -58,14 +58,14 @@ def write_miniature(
     asked: Counter[str] = Counter()
     for split in SPLITS:
         for world in worlds(split, worlds_by_split.get(split, 0), seed=seed):
-            ids: dict[Key, str] = {}
+            ids: dict[EvidenceKey, str] = {}
             for placed in _write_world(world, writers, questions_per_dataset, ids):
                 plans.append_json(placed.to_json())
                 asked[placed.asked.dataset] += 1
             items.update(key.dataset for key in ids)
     for file in (*writers.values(), plans):
         file.close()
-    return Summary(
+    return MiniatureSummary(
         worlds={split: worlds_by_split.get(split, 0) for split in SPLITS},
         items=dict(items),
         questions=dict(asked),
@@ -73,7 +73,7 @@ def write_miniature(
     )
 
 
-def _writers(raw_root: Path) -> dict[str, Writer]:
+def _writers(raw_root: Path) -> dict[str, DatasetWriter]:
     def folder(name: str) -> Path:
         path = raw_root / name
         path.mkdir(parents=True)
@@ -93,7 +93,7 @@ def _writers(raw_root: Path) -> dict[str, Writer]:
 
 
 def _write_world(
-    world: World, writers: Mapping[str, Writer], per_dataset: int, ids: dict[Key, str]
-) -> list[Placed]:
+    world: MiniatureWorld, writers: Mapping[str, DatasetWriter], per_dataset: int, ids: dict[EvidenceKey, str]
+) -> list[PlacedQuestion]:
     asked = questions(world, per_dataset=per_dataset)
     return [placed for name, writer in writers.items() for placed in writer.add(world, asked[name], ids)]

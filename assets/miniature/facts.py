@@ -1,6 +1,6 @@
 """What pieces of evidence say and show, by name: sentences taken apart, pictures found by their captions.
 
-Holds gathering only; pictures are read by ``reader.py``, questions answered by ``solver.py``.
+Holds gathering only; pictures are read by ``template_ocr.py``, questions answered by ``solver.py``.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ CAPTIONS: tuple[tuple[str, str], ...] = (
 CLIP_TITLE, FILM_TITLE, PAGE_TITLE = r"(\w+) make", r"(\w+) film", r"\w+ report"
 
 
-class UnknownFact(LookupError):
+class UnknownFactError(LookupError):
     """The evidence neither says nor shows it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class PerceivedItem:
     """One retrieved item as an agent perceives it: ``times`` are seconds from the start of a clip's video, one a picture."""
 
     title: str
@@ -57,10 +57,10 @@ class Evidence:
 class Facts:
     """A collection of evidence, asked by relation and name."""
 
-    def __init__(self, evidence: Sequence[Evidence]) -> None:
+    def __init__(self, evidence: Sequence[PerceivedItem]) -> None:
         self._said: dict[tuple[str, str], str] = {}
-        self._shown: dict[tuple[str, str], Evidence] = {}
-        self._films: dict[str, list[Evidence]] = {}
+        self._shown: dict[tuple[str, str], PerceivedItem] = {}
+        self._films: dict[str, list[PerceivedItem]] = {}
         for piece in evidence:
             text = " ".join(piece.text.split())
             self._listen(text)
@@ -74,7 +74,7 @@ class Facts:
         for name, *steps in re.findall(STEPS, text):
             self._said["build", name] = ", ".join(steps)
 
-    def _look(self, piece: Evidence, text: str) -> None:
+    def _look(self, piece: PerceivedItem, text: str) -> None:
         for kind, pattern in CAPTIONS:
             if match := re.search(pattern, text):
                 self._shown[kind, match[1]] = piece
@@ -84,17 +84,17 @@ class Facts:
             self._films.setdefault(match[1], []).append(piece)
 
     def stated(self, relation: str, name: str) -> str:
-        """What some sentence says. Raises ``UnknownFact``."""
+        """What some sentence says. Raises ``UnknownFactError``."""
         if (relation, name) not in self._said:
-            raise UnknownFact(f"{relation} of {name}")
+            raise UnknownFactError(f"{relation} of {name}")
         return self._said[relation, name]
 
     def picture(self, kind: str, name: str) -> Image.Image:
-        """The picture with that caption. Raises ``UnknownFact``."""
+        """The picture with that caption. Raises ``UnknownFactError``."""
         return self._piece(kind, name).pictures[0]
 
     def on_page(self, kind: str, name: str) -> bool:
-        """Whether the picture is a page of a report. Raises ``UnknownFact``."""
+        """Whether the picture is a page of a report. Raises ``UnknownFactError``."""
         return re.fullmatch(PAGE_TITLE, self._piece(kind, name).title) is not None
 
     def shown(self, kind: str, title: str) -> list[str]:
@@ -104,11 +104,11 @@ class Facts:
         ]
 
     def clip(self, name: str) -> tuple[Image.Image, ...]:
-        """The frames of a device's video. Raises ``UnknownFact``."""
+        """The frames of a device's video. Raises ``UnknownFactError``."""
         return self._piece("clip", name).pictures
 
     def moment(self, name: str, second: float) -> Image.Image:
-        """The frame of a workshop's film nearest to ``second``, of the clip of that minute. Raises ``UnknownFact``."""
+        """The frame of a workshop's film nearest to ``second``, of the clip of that minute. Raises ``UnknownFactError``."""
         shown = [
             pair
             for piece in self._films.get(name, ())
@@ -116,10 +116,10 @@ class Facts:
         ]
         frames = [frame for frame in shown if frame[0] // CLIP_SECONDS == second // CLIP_SECONDS]
         if not frames:
-            raise UnknownFact(f"{second} s of the film of {name}")
+            raise UnknownFactError(f"{second} s of the film of {name}")
         return min(frames, key=lambda frame: abs(frame[0] - second))[1]
 
-    def _piece(self, kind: str, name: str) -> Evidence:
+    def _piece(self, kind: str, name: str) -> PerceivedItem:
         if (kind, name) not in self._shown:
-            raise UnknownFact(f"{kind} of {name}")
+            raise UnknownFactError(f"{kind} of {name}")
         return self._shown[kind, name]

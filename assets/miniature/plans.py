@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from assets.miniature.sentences import Key
+from assets.miniature.sentences import EvidenceKey
 
 NOT_ANSWERABLE = "Not answerable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hop:
+class PlannedHop:
     """One search: both wordings, the items it must find and what is then worth remembering.
 
     ``summary`` of a visual hop names what is kept and not its value, unless a later hop depends on that value.
@@ -23,7 +23,7 @@ class Hop:
     """
 
     queries: tuple[str, ...]
-    gold: tuple[Key, ...]
+    gold: tuple[EvidenceKey, ...]
     summary: str
     depends: tuple[int, ...] = ()
     visual: bool = False
@@ -31,14 +31,14 @@ class Hop:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class PlannedQuestion:
     """One question. ``template`` names its kind; ``chance`` is what the best guess without evidence scores on it."""
 
     dataset: str
     template: str
     text: str
     answer: str
-    hops: tuple[Hop, ...]
+    hops: tuple[PlannedHop, ...]
     chance: float
     choices: tuple[str, ...] = ()
     moment_s: float | None = None  # of a film, for time references
@@ -49,19 +49,19 @@ class Asked:
         return any(hop.visual for hop in self.hops)
 
     @property
-    def gold(self) -> tuple[Key, ...]:
+    def gold(self) -> tuple[EvidenceKey, ...]:
         """Gold of all hops, each once."""
         return tuple(dict.fromkeys(key for hop in self.hops for key in hop.gold))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Placed:
+class PlacedQuestion:
     """A question as its writer placed it: the id and split under which the parser will yield it."""
 
-    asked: Asked
+    asked: PlannedQuestion
     question_id: str
     split: str  # of the world, which is not always the split of the format
-    ids: Mapping[Key, str] = field(repr=False)
+    ids: Mapping[EvidenceKey, str] = field(repr=False)
 
     def to_json(self) -> dict[str, object]:
         """The line of ``plans.jsonl``."""

@@ -41,7 +41,7 @@ NAME_RELATIONS = (
 )  # (statement, question) of relations between two names
 
 
-class View(NamedTuple):
+class PrimerImage(NamedTuple):
     """A pictured item: title, (picture, seconds or None) in order, (question, answer) pairs, and all it shows in one line."""
 
     title: str
@@ -57,7 +57,7 @@ def random_name(rng: random.Random) -> str:
     return name
 
 
-class Statement(NamedTuple):
+class PrimerStatement(NamedTuple):
     """One sentence, a question about it in the words of ``asking/``, and the answer."""
 
     sentence: str
@@ -65,11 +65,11 @@ class Statement(NamedTuple):
     answer: str
 
 
-class Entry(NamedTuple):
+class PrimerEntry(NamedTuple):
     """What passages say of one name, and questions of the same kind that they leave open."""
 
     title: str
-    stated: tuple[Statement, ...]
+    stated: tuple[PrimerStatement, ...]
     open: tuple[str, ...]
 
 
@@ -132,7 +132,7 @@ _FACTS = {
 }  # kind of name -> what is said of it
 
 
-def entry(rng: random.Random) -> Entry:
+def entry(rng: random.Random) -> PrimerEntry:
     """A random name with some of the facts that are told of its kind; what they leave out stays open."""
     name, facts = random_name(rng), rng.choice(list(_FACTS.values()))
     said = rng.randint(1, len(facts))
@@ -141,33 +141,37 @@ def entry(rng: random.Random) -> Entry:
     for fact in drawn[:said]:
         value = fact.value(rng)
         sentence = fact.sentence.format(name, *value.split(", "))
-        stated.append(Statement(sentence, rng.choice(fact.questions).format(name), value))
-    return Entry(name, tuple(stated), tuple(rng.choice(fact.questions).format(name) for fact in drawn[said:]))
+        stated.append(PrimerStatement(sentence, rng.choice(fact.questions).format(name), value))
+    return PrimerEntry(
+        name, tuple(stated), tuple(rng.choice(fact.questions).format(name) for fact in drawn[said:])
+    )
 
 
-def _badge(name: str, rng: random.Random) -> View:
+def _badge(name: str, rng: random.Random) -> PrimerImage:
     colour, code = rng.choice(COLOURS), rng.randrange(100)
     picture = render.badge(colour, code, rng.getrandbits(32))
     facts = (
         (f"What colour is the badge of {name}?", colour),
         (f"What code is on the badge of {name}?", f"{code:02d}"),
     )
-    return View(f"Badge of {name}.", ((picture, None),), facts, f"{colour} {code:02d}")
+    return PrimerImage(f"Badge of {name}.", ((picture, None),), facts, f"{colour} {code:02d}")
 
 
-def _dial(name: str, rng: random.Random) -> View:
+def _dial(name: str, rng: random.Random) -> PrimerImage:
     reading = rng.randrange(10)
     facts = ((f"What reading is on the dial of {name}?", str(reading)),)
-    return View(f"Dial of {name}.", ((render.dial(reading, rng.getrandbits(32)), None),), facts, str(reading))
+    return PrimerImage(
+        f"Dial of {name}.", ((render.dial(reading, rng.getrandbits(32)), None),), facts, str(reading)
+    )
 
 
-def _door(name: str, rng: random.Random) -> View:
+def _door(name: str, rng: random.Random) -> PrimerImage:
     mark = rng.choice(MARKS)
     facts = ((f"What mark is on the door of {name}?", mark),)
-    return View(f"Door of {name}.", ((render.door(mark, rng.getrandbits(32)), None),), facts, mark)
+    return PrimerImage(f"Door of {name}.", ((render.door(mark, rng.getrandbits(32)), None),), facts, mark)
 
 
-def _chart(name: str, rng: random.Random) -> View:
+def _chart(name: str, rng: random.Random) -> PrimerImage:
     output = tuple(rng.randint(1, 9) for _ in SEASONS)
     heading = f"Output: {name}"
     facts = tuple(
@@ -175,10 +179,10 @@ def _chart(name: str, rng: random.Random) -> View:
         for season, height in zip(SEASONS, output, strict=True)
     )
     picture = render.bar_chart(output, heading, rng.getrandbits(32))
-    return View(heading, ((picture, None),), facts, " ".join(map(str, output)))
+    return PrimerImage(heading, ((picture, None),), facts, " ".join(map(str, output)))
 
 
-def _table(name: str, rng: random.Random) -> View:
+def _table(name: str, rng: random.Random) -> PrimerImage:
     stock = tuple(rng.randint(10, 99) for _ in GOODS)
     heading = f"Stock: {name}"
     facts = tuple(
@@ -186,10 +190,10 @@ def _table(name: str, rng: random.Random) -> View:
         for good, number in zip(GOODS, stock, strict=True)
     )
     picture = render.table(stock, heading, rng.getrandbits(32))
-    return View(heading, ((picture, None),), facts, " ".join(map(str, stock)))
+    return PrimerImage(heading, ((picture, None),), facts, " ".join(map(str, stock)))
 
 
-def _clip(name: str, rng: random.Random) -> View:
+def _clip(name: str, rng: random.Random) -> PrimerImage:
     shown = scenes(CLIP_SCENES, rng)
     frames = tuple(
         (render.clip_frame(scene.colour, scene.mark), (place + 0.5) * SCENE_SECONDS)
@@ -207,10 +211,10 @@ def _clip(name: str, rng: random.Random) -> View:
         ),
     )
     reading = " ".join(f"{scene.colour} {scene.mark}" for scene in shown)
-    return View(f"Video of {name}.", frames, facts, reading)
+    return PrimerImage(f"Video of {name}.", frames, facts, reading)
 
 
-def film(name: str, rng: random.Random) -> View:
+def film(name: str, rng: random.Random) -> PrimerImage:
     """One minute of a film, asked about by the clock, with four choices."""
     shown, minute = scenes(CLIP_SCENES, rng), rng.randrange(FILM_CLIPS)
     frames = tuple(
@@ -228,7 +232,7 @@ def film(name: str, rng: random.Random) -> View:
             lines = "".join(f"\n({letter}) {choice}" for letter, choice in zip(LETTERS, choices, strict=True))
             facts.append((f"{question} at {clock} in the film of {name}?{lines}", LETTERS[right]))
     reading = " ".join(f"{scene.colour} {scene.mark}" for scene in shown)
-    return View(f"{name} film {minute:02d}:00", frames, tuple(facts), reading)
+    return PrimerImage(f"{name} film {minute:02d}:00", frames, tuple(facts), reading)
 
 
 KINDS = {
@@ -242,7 +246,7 @@ KINDS = {
 }  # weights: what is hard to read comes more often
 
 
-def view(rng: random.Random) -> View:
+def view(rng: random.Random) -> PrimerImage:
     """A random pictured item."""
     draw = rng.choices(list(KINDS), weights=list(KINDS.values()))[0]
     return draw(random_name(rng), rng)

@@ -8,11 +8,11 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from assets.miniature.plans import Asked
+from assets.miniature.plans import PlannedQuestion
 from assets.miniature.templates import documents, images, passages, videos
-from assets.miniature.world import World
+from assets.miniature.world import MiniatureWorld
 
-Template = Callable[[World, random.Random], Asked]
+Template = Callable[[MiniatureWorld, random.Random], PlannedQuestion]
 TEMPLATES: dict[str, tuple[Template, ...]] = {
     "hotpotqa": (passages.leader_works, passages.maker_opened, passages.opened_first),
     "squad": (passages.person_attribute, passages.device_attribute),
@@ -41,7 +41,7 @@ TEMPLATES: dict[str, tuple[Template, ...]] = {
 DRAWS = 20  # attempts to find a question not asked yet, before a template is left out
 
 
-def questions(world: World, *, per_dataset: int) -> dict[str, tuple[Asked, ...]]:
+def questions(world: MiniatureWorld, *, per_dataset: int) -> dict[str, tuple[PlannedQuestion, ...]]:
     """``per_dataset`` questions of each dataset, fewer where a world holds no more.
 
     Raises:
@@ -52,11 +52,11 @@ def questions(world: World, *, per_dataset: int) -> dict[str, tuple[Asked, ...]]
     return {dataset: _draw(world, dataset, per_dataset) for dataset in TEMPLATES}
 
 
-def _draw(world: World, dataset: str, count: int) -> tuple[Asked, ...]:
+def _draw(world: MiniatureWorld, dataset: str, count: int) -> tuple[PlannedQuestion, ...]:
     """Templates take turns, starting elsewhere in every world, so that few questions still cover all of them."""
     rng = random.Random(f"{world.salt}:{dataset}:questions")
     templates = TEMPLATES[dataset]
-    found: dict[str, Asked] = {}
+    found: dict[str, PlannedQuestion] = {}
     for turn in range(count):
         template = templates[(world.number * count + turn) % len(templates)]
         for _ in range(DRAWS):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from assets.miniature.lexicon import SEASONS
-from assets.miniature.world import Device, Person, Scene, World
+from assets.miniature.world import Device, MiniatureWorld, Person, Scene
 
 REPORT_DIALS = slice(8, 11)  # devices whose dial is in the report; device 11's is nowhere
 REPORT_GOODS = slice(0, 3)  # workshops whose trade is in the report
@@ -36,18 +36,18 @@ NEWS_SUBJECTS = (  # of teams, workshops, people, devices, places: the other wor
 )
 
 
-class Key(NamedTuple):
-    """Names an item before its dataset's parser gives it an id: ``Key("webqa", "badge:Belodu")``."""
+class EvidenceKey(NamedTuple):
+    """Names an item before its dataset's parser gives it an id: ``EvidenceKey("webqa", "badge:Belodu")``."""
 
     dataset: str
     name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Passage:
+class WorldPassage:
     """A paragraph or snippet. Sentences after the first carry their own leading space."""
 
-    key: Key
+    key: EvidenceKey
     title: str
     sentences: tuple[str, ...]
 
@@ -58,17 +58,17 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
+class WorldImage:
     """A still picture: ``kind`` badge | door | dial | chart | table | text, and whom or what it shows."""
 
-    key: Key
+    key: EvidenceKey
     kind: str
     name: str
     caption: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Video:
+class WorldVideo:
     """A film: ``id`` has eleven letters; ``speech`` is its whole transcript."""
 
     id: str
@@ -77,7 +77,7 @@ class Video:
     speech: str
 
 
-def hotpotqa_passages(world: World) -> tuple[Passage, ...]:
+def hotpotqa_passages(world: MiniatureWorld) -> tuple[WorldPassage, ...]:
     """One paragraph a team, person, device and workshop."""
     facts = [(t.name, f"{t.name} is a team.", f" The leader of {t.name} is {t.leader}.") for t in world.teams]
     facts += [(p.name, f"{p.name} is a person.", f" {p.name} works at {p.workshop}.") for p in world.people]
@@ -86,12 +86,12 @@ def hotpotqa_passages(world: World) -> tuple[Passage, ...]:
     ]
     facts += [(w.name, f"{w.name} is a workshop.", f" {w.name} opened in {w.year}.") for w in world.workshops]
     return tuple(
-        Passage(key=Key("hotpotqa", name), title=name, sentences=(first, second))
+        WorldPassage(key=EvidenceKey("hotpotqa", name), title=name, sentences=(first, second))
         for name, first, second in facts
     )
 
 
-def squad_attributes(world: World, entity: Person | Device) -> tuple[str, ...]:
+def squad_attributes(world: MiniatureWorld, entity: Person | Device) -> tuple[str, ...]:
     """Which attributes the paragraph states: job and home of a person, material and stand of a device, or one of the two.
 
     A quarter of the people lack the first attribute and a quarter the second; devices alike.
@@ -104,16 +104,20 @@ def squad_attributes(world: World, entity: Person | Device) -> tuple[str, ...]:
     return both if quarter > 1 else (both[1 - quarter],)
 
 
-def squad_passages(world: World) -> tuple[Passage, ...]:
+def squad_passages(world: MiniatureWorld) -> tuple[WorldPassage, ...]:
     """One paragraph a person and device, half of them with an attribute left out; then the news."""
     facts = tuple(
-        Passage(key=Key("squad", entity.name), title=entity.name, sentences=_squad_sentences(world, entity))
+        WorldPassage(
+            key=EvidenceKey("squad", entity.name),
+            title=entity.name,
+            sentences=_squad_sentences(world, entity),
+        )
         for entity in (*world.people, *world.devices)
     )
     return facts + _news(world)
 
 
-def _news(world: World) -> tuple[Passage, ...]:
+def _news(world: MiniatureWorld) -> tuple[WorldPassage, ...]:
     """Three notices a name, on one subject, that say nothing anyone asks: they fill the top three of a vague search.
 
     The subjects are the words that questions use and the rest of the corpus does not.
@@ -126,8 +130,8 @@ def _news(world: World) -> tuple[Passage, ...]:
         for entity in group
     ]
     return tuple(
-        Passage(
-            key=Key("squad", f"news:{name}:{season}"),
+        WorldPassage(
+            key=EvidenceKey("squad", f"news:{name}:{season}"),
             title=name,
             sentences=(f"The {subject} of {name} was shown in {season}.",),
         )
@@ -136,7 +140,7 @@ def _news(world: World) -> tuple[Passage, ...]:
     )
 
 
-def _squad_sentences(world: World, entity: Person | Device) -> tuple[str, ...]:
+def _squad_sentences(world: MiniatureWorld, entity: Person | Device) -> tuple[str, ...]:
     if isinstance(entity, Person):
         stated = {
             "job": f"The job of {entity.name} is {entity.role}.",
@@ -151,7 +155,7 @@ def _squad_sentences(world: World, entity: Person | Device) -> tuple[str, ...]:
     return (found[0], *(" " + sentence for sentence in found[1:]))
 
 
-def webqa_snippets(world: World) -> tuple[Passage, ...]:
+def webqa_snippets(world: MiniatureWorld) -> tuple[WorldPassage, ...]:
     """One snippet a team and place."""
     facts = [
         (t.name, f"The founder of {t.name} is {t.founder}.", f" {t.name} meets in {t.place}.")
@@ -162,39 +166,39 @@ def webqa_snippets(world: World) -> tuple[Passage, ...]:
         for p in world.places
     ]
     return tuple(
-        Passage(key=Key("webqa", f"snippet:{name}"), title=name, sentences=(first, second))
+        WorldPassage(key=EvidenceKey("webqa", f"snippet:{name}"), title=name, sentences=(first, second))
         for name, first, second in facts
     )
 
 
-def webqa_pictures(world: World) -> tuple[Picture, ...]:
+def webqa_pictures(world: MiniatureWorld) -> tuple[WorldImage, ...]:
     """The badges of all people and two doors; captions name, never describe."""
     found = [("badge", person.name) for person in world.people]
     found += [("door", place.name) for place in world.places[PICTURE_DOORS]]
     return tuple(_picture("webqa", kind, name) for kind, name in found)
 
 
-def deck(world: World) -> tuple[Picture, ...]:
+def deck(world: MiniatureWorld) -> tuple[WorldImage, ...]:
     """Twenty slides in the order of the deck: a chart a team, a table a workshop, a heading a device."""
     found = [("chart", team.name, f"Output: {team.name}") for team in world.teams]
     found += [("table", workshop.name, f"Stock: {workshop.name}") for workshop in world.workshops]
     found += [("text", device.name, f"Notes: {device.name}") for device in world.devices]
     random.Random(f"{world.salt}:deck").shuffle(found)
     return tuple(
-        Picture(key=Key("slidevqa", f"{kind}:{name}"), kind=kind, name=name, caption=heading)
+        WorldImage(key=EvidenceKey("slidevqa", f"{kind}:{name}"), kind=kind, name=name, caption=heading)
         for kind, name, heading in found
     )
 
 
-def report(world: World) -> tuple[Picture, ...]:
+def report(world: MiniatureWorld) -> tuple[WorldImage, ...]:
     """The pages of the world's report, the cover first: kind text (text layer), scan (picture only), dial or door.
 
     Every page begins with the same running head.
     """
     head = f"{world.label} report."
     pages = [
-        Picture(
-            key=Key("mmlongbench_doc", f"goods:{workshop.name}"),
+        WorldImage(
+            key=EvidenceKey("mmlongbench_doc", f"goods:{workshop.name}"),
             kind="text",
             name=workshop.name,
             caption=f"{head} The boss of {workshop.name} is {workshop.boss}. {workshop.name} sells {workshop.good}.",
@@ -202,8 +206,8 @@ def report(world: World) -> tuple[Picture, ...]:
         for workshop in world.workshops[REPORT_GOODS]
     ]
     pages += [
-        Picture(
-            key=Key("mmlongbench_doc", f"staff:{workshop.name}"),
+        WorldImage(
+            key=EvidenceKey("mmlongbench_doc", f"staff:{workshop.name}"),
             kind="scan",
             name=workshop.name,
             caption=f"{head} {workshop.name} has {workshop.workers} workers.",
@@ -214,8 +218,8 @@ def report(world: World) -> tuple[Picture, ...]:
     figures += [("door", place.name) for place in world.places[REPORT_DOORS]]
     pages += [_picture("mmlongbench_doc", kind, name, head=f"{head} ") for kind, name in figures]
     random.Random(f"{world.salt}:report").shuffle(pages)
-    cover = Picture(
-        key=Key("mmlongbench_doc", f"cover:{world.label}"),
+    cover = WorldImage(
+        key=EvidenceKey("mmlongbench_doc", f"cover:{world.label}"),
         kind="text",
         name=world.label,
         caption=head,
@@ -223,20 +227,20 @@ def report(world: World) -> tuple[Picture, ...]:
     return (cover, *pages)
 
 
-def _picture(dataset: str, kind: str, name: str, *, head: str = "") -> Picture:
+def _picture(dataset: str, kind: str, name: str, *, head: str = "") -> WorldImage:
     caption = f"{head}{kind.capitalize()} of {name}."
-    return Picture(key=Key(dataset, f"{kind}:{name}"), kind=kind, name=name, caption=caption)
+    return WorldImage(key=EvidenceKey(dataset, f"{kind}:{name}"), kind=kind, name=name, caption=caption)
 
 
-def films(world: World) -> tuple[Video, ...]:
+def films(world: MiniatureWorld) -> tuple[WorldVideo, ...]:
     """The three-minute films of LVBench."""
     return tuple(
-        Video(id=f"{w.name}_film", name=w.name, scenes=w.film, speech=f"Film of {w.name}.")
+        WorldVideo(id=f"{w.name}_film", name=w.name, scenes=w.film, speech=f"Film of {w.name}.")
         for w in world.workshops[FILMS]
     )
 
 
-def howto_videos(world: World) -> tuple[Video, ...]:
+def howto_videos(world: MiniatureWorld) -> tuple[WorldVideo, ...]:
     """The one-minute videos of WikiHowQA, whose speech names the steps."""
     return tuple(
         _howto(device, f"To build {device.name} first {one}, then {two}, last {three}.")
@@ -245,15 +249,15 @@ def howto_videos(world: World) -> tuple[Video, ...]:
     )
 
 
-def single_videos(world: World) -> tuple[Video, ...]:
+def single_videos(world: MiniatureWorld) -> tuple[WorldVideo, ...]:
     """The one-minute videos of SyntheticQA."""
     return tuple(_howto(device, f"Video of {device.name}.") for device in world.devices[SINGLE_DEVICES])
 
 
-def cross_videos(world: World) -> tuple[Video, ...]:
+def cross_videos(world: MiniatureWorld) -> tuple[WorldVideo, ...]:
     """The one-minute videos of XVBench."""
     return tuple(_howto(device, f"Video of {device.name}.") for device in world.devices[CROSS_DEVICES])
 
 
-def _howto(device: Device, speech: str) -> Video:
-    return Video(id=f"{device.name}_make", name=device.name, scenes=device.scenes, speech=speech)
+def _howto(device: Device, speech: str) -> WorldVideo:
+    return WorldVideo(id=f"{device.name}_make", name=device.name, scenes=device.scenes, speech=speech)

@@ -10,14 +10,14 @@ import re
 from collections.abc import Callable, Sequence
 
 from assets.miniature import template_ocr
-from assets.miniature.facts import Evidence, Facts, UnknownFact
+from assets.miniature.facts import Facts, PerceivedItem, UnknownFactError
 from assets.miniature.lexicon import GOODS, LETTERS, SEASONS
 from assets.miniature.plans import NOT_ANSWERABLE
 
 Answer = Callable[..., str]
 
 
-def solve(question: str, evidence: Sequence[Evidence]) -> str:
+def solve(question: str, evidence: Sequence[PerceivedItem]) -> str:
     """The answer that ``evidence`` supports, or "Not answerable".
 
     Raises:
@@ -27,7 +27,7 @@ def solve(question: str, evidence: Sequence[Evidence]) -> str:
         if match := re.fullmatch(pattern, question, re.DOTALL):
             try:
                 return answer(Facts(evidence), *match.groups())
-            except UnknownFact:
+            except UnknownFactError:
                 return NOT_ANSWERABLE
     raise ValueError(f"no pattern of the miniature fits {question!r}")
 
@@ -122,7 +122,7 @@ def _end_mark(facts: Facts, end: str, device: str) -> str:
 def _lamp_after(facts: Facts, colour: str, device: str) -> str:
     lamps = _lamps(facts, device)
     if colour not in lamps[:-1]:
-        raise UnknownFact(colour)
+        raise UnknownFactError(colour)
     return lamps[lamps.index(colour) + 1]
 
 
@@ -139,7 +139,7 @@ def _page_and_clip(facts: Facts, label: str, reading: str, end: str) -> str:
     for device in facts.shown("dial", f"{label} report"):
         if _reading(facts, device) == reading:
             return _end_lamp(facts, end, device)
-    raise UnknownFact(f"dial {reading}")
+    raise UnknownFactError(f"dial {reading}")
 
 
 PATTERNS: tuple[tuple[str, Answer], ...] = (

@@ -25,19 +25,19 @@ BLANK_INK = 12.0  # mean coverage (0-255) below which a cell is empty
 MAX_ERROR = 0.25  # of a letter's energy; a worse match is no letter
 
 
-class Badge(NamedTuple):
+class BadgeText(NamedTuple):
     """What a badge shows."""
 
     colour: str
     code: int
 
 
-def read_badge(image: Image.Image) -> Badge:
+def read_badge(image: Image.Image) -> BadgeText:
     """Colour and two-digit code of a badge of any size."""
     pixels = _pixels(image)
     left, top, right, bottom = _box(image, (52, 22, 76, 46))
     colour = _nearest_colour(pixels[top:bottom, left:right])
-    return Badge(colour, _read_number(image, render.BADGE_DIGITS))
+    return BadgeText(colour, _read_number(image, render.BADGE_DIGITS))
 
 
 def read_table(image: Image.Image) -> tuple[int, int, int, int]:

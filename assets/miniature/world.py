@@ -100,7 +100,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class World:
+class MiniatureWorld:
     """Everything one seed invents for world ``number`` of a split. Names are unique over all worlds of a seed.
 
     ``label`` names its deck and its report; ``salt`` seeds what is arranged (page order, omissions) rather than true.
@@ -144,7 +144,7 @@ def _named(entities: tuple[_Named, ...], name: str) -> _Named:
     raise KeyError(name)
 
 
-def worlds(split: str, count: int, *, seed: int) -> Iterator[World]:
+def worlds(split: str, count: int, *, seed: int) -> Iterator[MiniatureWorld]:
     """The first ``count`` worlds of a split, each a pure function of (seed, split, number).
 
     Raises:
@@ -158,13 +158,13 @@ def worlds(split: str, count: int, *, seed: int) -> Iterator[World]:
         yield _world(split, number, found, random.Random(f"{seed}:{split}:{number}"))
 
 
-def _world(split: str, number: int, found: tuple[str, ...], rng: random.Random) -> World:
+def _world(split: str, number: int, found: tuple[str, ...], rng: random.Random) -> MiniatureWorld:
     label, *rest = found
     supply = iter(rest)
     teams, workshops, people, devices, places = (
         tuple(islice(supply, size)) for size in (TEAMS, WORKSHOPS, PEOPLE, DEVICES, PLACES)
     )
-    return World(
+    return MiniatureWorld(
         split=split,
         number=number,
         label=label,

@@ -25,14 +25,14 @@ from typing import NamedTuple
 from assets.corpus.item import Item, Modality, item_id
 from assets.corpus.question import AnswerKind, EvidenceStatus, Question
 from assets.parsers.files import fields
-from assets.parsers.files.fields import RecordMalformed
-from assets.parsers.files.json_stream import Element
+from assets.parsers.files.fields import MalformedRecordError
+from assets.parsers.files.json_stream import JsonElement
 from assets.parsers.files.raw_folder import RawFolder
 from assets.parsers.files.record_files import find_records, read_records
 from assets.parsers.identity import short_hash, text_hash
-from assets.parsers.question_registry import QuestionRoll
+from assets.parsers.question_registry import QuestionRegistry
 from assets.parsers.splits import split_of
-from assets.parsers.types import ParseContext, Parsed, Record, Skipped
+from assets.parsers.types import ParseContext, ParsedItem, Record, SkippedRecord
 
 DATASET = "hotpotqa"
 LICENCE = "CC BY-SA 4.0"
@@ -40,14 +40,14 @@ MARKS = (frozenset({"question", "context"}), frozenset({"question", "supporting_
 FULLWIKI = "fullwiki"
 
 
-class Seen(NamedTuple):
+class HotpotqaState(NamedTuple):
     """What has been met so far."""
 
     paragraphs: set[str]
-    roll: QuestionRoll
+    roll: QuestionRegistry
 
 
-class Source(NamedTuple):
+class HotpotqaSource(NamedTuple):
     """Where a record stands, and what that says about it."""
 
     file: str
@@ -74,11 +74,11 @@ def parse(raw: Path, context: ParseContext) -> Iterator[Record]:
     found = find_records(folder, MARKS)
     yield from folder.faults
     yield from found.skipped
-    seen = Seen(set(), QuestionRoll())
+    seen = HotpotqaState(set(), QuestionRegistry())
     for file in sorted(found.files, key=lambda file: FULLWIKI in file.name.lower()):
         source = _source(file.name)
         for element in read_records(file, MARKS):
-            if isinstance(element, Skipped):
+            if isinstance(element, SkippedRecord):
                 yield element
             else:
                 yield from _record(element, source, seen)
@@ -86,34 +86,34 @@ def parse(raw: Path, context: ParseContext) -> Iterator[Record]:
     yield from folder.untaken()
 
 
-def _source(name: str) -> Source:
+def _source(name: str) -> HotpotqaSource:
     split = split_of(name) or "train"
-    return Source(name, split, f"{split} {FULLWIKI}" if FULLWIKI in name.lower() else split)
+    return HotpotqaSource(name, split, f"{split} {FULLWIKI}" if FULLWIKI in name.lower() else split)
 
 
-def _record(element: Element, source: Source, seen: Seen) -> Iterator[Record]:
+def _record(element: JsonElement, source: HotpotqaSource, seen: HotpotqaState) -> Iterator[Record]:
     """The new paragraphs of one record, then its question."""
     try:
         record = fields.mapping(element.value)
         # Hashing is most of the work here, so it is done once for each entry.
         paragraphs = {paragraph.id: paragraph for paragraph in _paragraphs(record)}
-    except RecordMalformed as error:
+    except MalformedRecordError as error:
         seen.roll.unusable(source.edition)
-        yield Skipped(reason="record_malformed", where=element.where, detail=str(error))
+        yield SkippedRecord(reason="record_malformed", where=element.where, detail=str(error))
         return
     for identifier, paragraph in paragraphs.items():
         if identifier in seen.paragraphs:
             continue
         seen.paragraphs.add(identifier)
         if paragraph.text.strip():
-            yield Parsed(item=_item(identifier, paragraph, source.file))
+            yield ParsedItem(item=_item(identifier, paragraph, source.file))
         else:
-            yield Skipped(reason="paragraph_empty", where=element.where, detail=paragraph.title)
+            yield SkippedRecord(reason="paragraph_empty", where=element.where, detail=paragraph.title)
     try:
         question = _question(record, paragraphs, source.split)
-    except RecordMalformed as error:
+    except MalformedRecordError as error:
         seen.roll.unusable(source.edition)
-        yield Skipped(reason="record_malformed", where=element.where, detail=str(error))
+        yield SkippedRecord(reason="record_malformed", where=element.where, detail=str(error))
         return
     yield from seen.roll.enter(question, element.where, source.edition)
 
@@ -137,7 +137,7 @@ def _paragraphs(record: Mapping[str, object]) -> list[Paragraph]:
         titles = fields.sequence(context.get("title"), "context.title")
         texts = fields.sequence(context.get("sentences"), "context.sentences")
         if len(titles) != len(texts):
-            raise RecordMalformed(f"context has {len(titles)} titles and {len(texts)} texts")
+            raise MalformedRecordError(f"context has {len(titles)} titles and {len(texts)} texts")
         pairs: list[object] = [list(pair) for pair in zip(titles, texts, strict=True)]
     else:
         pairs = fields.sequence(context, "context")
@@ -147,10 +147,10 @@ def _paragraphs(record: Mapping[str, object]) -> list[Paragraph]:
 def _paragraph(value: object) -> Paragraph:
     pair = fields.sequence(value, "context entry")
     if len(pair) != 2 or not isinstance(pair[0], str):
-        raise RecordMalformed("a context entry is not [title, sentences]")
+        raise MalformedRecordError("a context entry is not [title, sentences]")
     sentences = [pair[1]] if isinstance(pair[1], str) else fields.sequence(pair[1], "sentences")
     if not all(isinstance(sentence, str) for sentence in sentences):
-        raise RecordMalformed(f"a sentence of {pair[0]!r} is not a string")
+        raise MalformedRecordError(f"a sentence of {pair[0]!r} is not a string")
     return Paragraph(pair[0], "".join(str(sentence) for sentence in sentences))
 
 
@@ -166,7 +166,7 @@ def _supporting_titles(record: Mapping[str, object]) -> tuple[str, ...]:
         ]
         titles = [pair[0] if pair else None for pair in pairs]
     if not all(isinstance(title, str) for title in titles):
-        raise RecordMalformed("a supporting fact has no title")
+        raise MalformedRecordError("a supporting fact has no title")
     return tuple(dict.fromkeys(str(title) for title in titles))
 
 
@@ -189,7 +189,7 @@ def _question(record: Mapping[str, object], paragraphs: Mapping[str, Paragraph],
     answer = fields.optional_text(record, "answer")
     titles = _supporting_titles(record)
     if titles and not answer:
-        raise RecordMalformed("supporting facts but no answer")
+        raise MalformedRecordError("supporting facts but no answer")
     # Of two paragraphs with one title the first is meant.
     entries = reversed(tuple(paragraphs.items()))
     by_title = {one.title: identifier for identifier, one in entries if one.text.strip()}

@@ -12,7 +12,7 @@ from PIL import Image
 
 from assets.corpus.item import Item, Modality
 from assets.parsers.identity import bytes_hash
-from assets.parsers.types import MediaBlob, ParseContext, Parsed
+from assets.parsers.types import MediaBlob, ParseContext, ParsedItem
 from infra.errors import MediaError
 from infra.media._images import encode_jpeg, encode_png
 from infra.media.decoding import decode
@@ -23,18 +23,18 @@ JPEG_QUALITY = 90
 MIN_LAYER_CHARACTERS = 16  # letters and digits of a page's own text; a scan with a stamped number has fewer
 
 
-class Encoded(NamedTuple):
+class StoredImage(NamedTuple):
     """A picture as it is stored."""
 
     extension: str
     data: bytes
 
 
-def encode(image: Image.Image) -> Encoded:
+def encode(image: Image.Image) -> StoredImage:
     """PNG for a small picture, else JPEG; equal bytes for equal pixels."""
     if max(image.size) <= LOSSLESS_SIDE:
-        return Encoded("png", encode_png(image))
-    return Encoded("jpg", encode_jpeg(image, quality=JPEG_QUALITY))
+        return StoredImage("png", encode_png(image))
+    return StoredImage("jpg", encode_jpeg(image, quality=JPEG_QUALITY))
 
 
 def read_text(image: Image.Image, text: str, context: ParseContext) -> str:
@@ -69,10 +69,10 @@ def read_picture(path: Path, context: ParseContext) -> Image.Image:
     return decode(data, max_pixels=context.max_pixels)
 
 
-def image_item(item: Item, image: Image.Image) -> Parsed:
+def image_item(item: Item, image: Image.Image) -> ParsedItem:
     """``item`` completed with its picture: modality, size, media key and, unless it has one, content hash."""
     encoded = encode(image)
-    return Parsed(
+    return ParsedItem(
         item=Item(
             id=item.id,
             dataset=item.dataset,

@@ -26,18 +26,18 @@ from typing import NamedTuple
 from assets.corpus.question import AnswerKind, EvidenceStatus, Question
 from assets.parsers.evidence import with_evidence
 from assets.parsers.files import fields
-from assets.parsers.files.fields import RecordMalformed
-from assets.parsers.files.json_stream import Element
+from assets.parsers.files.fields import MalformedRecordError
+from assets.parsers.files.json_stream import JsonElement
 from assets.parsers.files.raw_folder import RawFolder
 from assets.parsers.files.record_files import find_records, read_records
-from assets.parsers.question_registry import QuestionRoll
+from assets.parsers.question_registry import QuestionRegistry
 from assets.parsers.reworded import UNIVERSALRAG, film_question, worded
-from assets.parsers.types import ParseContext, Parsed, Record, Skipped
+from assets.parsers.types import ParseContext, ParsedItem, Record, SkippedRecord
 from assets.parsers.videos import (
     VIDEO_SUFFIXES,
     ClipItem,
-    Video,
     VideoFiles,
+    VideoSource,
     overlapping,
     placed,
     video_files,
@@ -58,14 +58,14 @@ _DASH = re.compile(r"\s*[-\u2010-\u2015\u2212~]\s*|\s+to\s+")
 _CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d{1,2}(?:\.\d+)?)")
 
 
-class Span(NamedTuple):
+class TimeSpan(NamedTuple):
     """A stretch of a video, in seconds."""
 
     start_s: float
     end_s: float
 
 
-class Place(NamedTuple):
+class QuestionContext(NamedTuple):
     """Where a question stands: its record, its video and the edition it counts for."""
 
     where: str
@@ -73,19 +73,19 @@ class Place(NamedTuple):
     edition: str
 
 
-class Film(NamedTuple):
+class VideoClips(NamedTuple):
     """The clips of one video; ``is_whole`` if all of them could be read."""
 
     clips: tuple[ClipItem, ...]
     is_whole: bool
 
 
-class Seen(NamedTuple):
+class LvbenchState(NamedTuple):
     """What has been met so far."""
 
     files: VideoFiles
-    films: dict[str, Film]
-    roll: QuestionRoll
+    films: dict[str, VideoClips]
+    roll: QuestionRegistry
 
 
 def parse(raw: Path, context: ParseContext) -> Iterator[Record]:
@@ -94,10 +94,10 @@ def parse(raw: Path, context: ParseContext) -> Iterator[Record]:
     files = video_files(folder)
     found = find_records(folder, MARKS, wanted=lambda file: file.name not in files.sidecars)
     yield from (*folder.faults, *files.skipped, *found.skipped)
-    seen = Seen(files, {}, QuestionRoll())
+    seen = LvbenchState(files, {}, QuestionRegistry())
     for file in found.files:
         for element in read_records(file, MARKS):
-            if isinstance(element, Skipped):
+            if isinstance(element, SkippedRecord):
                 yield element
             else:
                 yield from _line(element, seen, context)
@@ -107,7 +107,7 @@ def parse(raw: Path, context: ParseContext) -> Iterator[Record]:
     yield from folder.untaken(VIDEO_SUFFIXES)
 
 
-def time_span(value: object) -> Span | None:
+def time_span(value: object) -> TimeSpan | None:
     """A ``time_reference``: "MM:SS-MM:SS", "H:MM:SS-H:MM:SS", one moment, two numbers; None if there is none.
 
     Raises:
@@ -117,9 +117,9 @@ def time_span(value: object) -> Span | None:
         return None
     parts = _DASH.split(value.strip()) if isinstance(value, str) else value
     if not isinstance(parts, list) or len(parts) not in (1, 2):
-        raise RecordMalformed(f"time_reference is {value!r}")
+        raise MalformedRecordError(f"time_reference is {value!r}")
     times = [_seconds(part, value) for part in parts]
-    return Span(min(times), max(times))
+    return TimeSpan(min(times), max(times))
 
 
 def _seconds(part: object, whole: object) -> float:
@@ -127,45 +127,45 @@ def _seconds(part: object, whole: object) -> float:
         return float(part)
     match = _CLOCK.fullmatch(part.strip()) if isinstance(part, str) else None
     if match is None:
-        raise RecordMalformed(f"time_reference is {whole!r}")
+        raise MalformedRecordError(f"time_reference is {whole!r}")
     hours, minutes, seconds = match.groups()
     return int(hours or 0) * 3600 + int(minutes) * 60 + float(seconds)
 
 
-def _line(element: Element, seen: Seen, context: ParseContext) -> Iterator[Record]:
+def _line(element: JsonElement, seen: LvbenchState, context: ParseContext) -> Iterator[Record]:
     """The questions of a line of the release, or the one of a flat row, behind the clips of their video."""
     try:
         split, record = worded(element.value, film_question)
         key = fields.optional_text(record, "key").strip() or _stem(fields.text(record, "video_path"))
         flat = "qa" not in record and "question" in record
         qas = [record] if flat else fields.sequence(record.get("qa"), "qa")
-    except RecordMalformed as error:
+    except MalformedRecordError as error:
         seen.roll.unusable(EDITION)
-        yield Skipped(reason="record_malformed", where=element.where, detail=str(error))
+        yield SkippedRecord(reason="record_malformed", where=element.where, detail=str(error))
         return
     edition = split or EDITION
     if key not in seen.films:
         yield from _film(key, element.where, seen, context)
     for index, qa in enumerate(qas):
         where = element.where if flat else f"{element.where}.qa[{index}]"
-        yield from _qa(qa, Place(where, key, edition), seen, context)
+        yield from _qa(qa, QuestionContext(where, key, edition), seen, context)
 
 
-def _film(key: str, where: str, seen: Seen, context: ParseContext) -> Iterator[Record]:
+def _film(key: str, where: str, seen: LvbenchState, context: ParseContext) -> Iterator[Record]:
     """The clips of one video, which are remembered."""
     clips: list[ClipItem] = []
     is_whole = key in seen.files.by_id
     if not is_whole:
-        yield Skipped(reason="video_missing", where=f"videos/{key}", detail=where)
+        yield SkippedRecord(reason="video_missing", where=f"videos/{key}", detail=where)
     else:
         file = seen.files.by_id[key]
-        for clip in video_items(Video(DATASET, key, file.path, "", LICENCE, file.name), context):
-            if isinstance(clip, Parsed):
+        for clip in video_items(VideoSource(DATASET, key, file.path, "", LICENCE, file.name), context):
+            if isinstance(clip, ParsedItem):
                 clips.append(placed(clip.item))
             else:
                 is_whole = False
             yield clip
-    seen.films[key] = Film(tuple(clips), is_whole)
+    seen.films[key] = VideoClips(tuple(clips), is_whole)
 
 
 def _stem(path: str) -> str:
@@ -173,26 +173,26 @@ def _stem(path: str) -> str:
     return name.stem if name.suffix.lower() in VIDEO_SUFFIXES else name.name
 
 
-def _qa(value: object, place: Place, seen: Seen, context: ParseContext) -> Iterator[Record]:
+def _qa(value: object, place: QuestionContext, seen: LvbenchState, context: ParseContext) -> Iterator[Record]:
     where, key, edition = place
     try:
         record = fields.mapping(value, "question")
         question = _question(record, edition)
-    except RecordMalformed as error:
+    except MalformedRecordError as error:
         seen.roll.unusable(edition)
-        yield Skipped(reason="record_malformed", where=where, detail=str(error))
+        yield SkippedRecord(reason="record_malformed", where=where, detail=str(error))
         return
     try:
         span = time_span(record.get("time_reference"))
         question = _with_gold(question, span, key, seen.films[key], context)
-    except RecordMalformed as error:
-        yield Skipped(reason="time_reference_malformed", where=where, detail=str(error))
+    except MalformedRecordError as error:
+        yield SkippedRecord(reason="time_reference_malformed", where=where, detail=str(error))
         question = replace(question, evidence=EvidenceStatus.INVALID, notes=(str(error),))
     yield from seen.roll.enter(question, where, edition)
 
 
 def _with_gold(
-    question: Question, span: Span | None, key: str, film: Film, context: ParseContext
+    question: Question, span: TimeSpan | None, key: str, film: VideoClips, context: ParseContext
 ) -> Question:
     if span is None:
         return replace(question, evidence=EvidenceStatus.NONE)
@@ -209,7 +209,7 @@ def _question(record: Mapping[str, object], split: str) -> Question:
     options = _OPTION.findall(text)
     letters = "".join(letter for letter, _ in options)
     if letters != "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: len(letters)]:
-        raise RecordMalformed(f"the options are lettered {letters!r}")
+        raise MalformedRecordError(f"the options are lettered {letters!r}")
     return Question(
         id=f"{DATASET}:{split}:{fields.identifier(record, 'uid')}",
         dataset=DATASET,

@@ -28,17 +28,17 @@ from assets.corpus.item import Item, Modality, item_id
 from assets.corpus.question import AnswerKind, EvidenceStatus, Question
 from assets.grading.abstention import NOT_ANSWERABLE, abstains
 from assets.parsers.files import fields
-from assets.parsers.files.fields import RecordMalformed
-from assets.parsers.files.json_stream import Element
+from assets.parsers.files.fields import MalformedRecordError
+from assets.parsers.files.json_stream import JsonElement
 from assets.parsers.files.raw_folder import RawFile, RawFolder
 from assets.parsers.files.record_files import find_records, read_records
 from assets.parsers.identity import bytes_hash, short_hash
 from assets.parsers.images import image_item, read_text
-from assets.parsers.question_registry import QuestionRoll
+from assets.parsers.question_registry import QuestionRegistry
 from assets.parsers.reworded import EXAMPLE, document_question, worded
-from assets.parsers.types import ParseContext, Parsed, Record, Skipped
+from assets.parsers.types import ParseContext, ParsedItem, Record, SkippedRecord
 from infra.errors import MediaError
-from infra.media._pdf import Page
+from infra.media._pdf import PdfPage
 from infra.media.decoding import open_pdf
 
 DATASET = "mmlongbench_doc"
@@ -57,7 +57,7 @@ TITLE_WORDS = 12
 _HASH_NAME = re.compile(r"[0-9a-f]{24,}", re.IGNORECASE)
 
 
-class Rendered(NamedTuple):
+class RenderedDocument(NamedTuple):
     """What became of one document; ``name`` is that of its file."""
 
     name: str
@@ -66,15 +66,15 @@ class Rendered(NamedTuple):
     readable: frozenset[int]  # page numbers that are items
 
 
-class Seen(NamedTuple):
+class MmlongbenchState(NamedTuple):
     """What has been met so far."""
 
-    documents: dict[str, Rendered]  # by the file's name as ``known_as`` writes it
+    documents: dict[str, RenderedDocument]  # by the file's name as ``known_as`` writes it
     missing: set[str]
-    roll: QuestionRoll
+    roll: QuestionRegistry
 
 
-class Pages(NamedTuple):
+class GoldPages(NamedTuple):
     """The gold pages of one question, sorted out."""
 
     gold: tuple[int, ...]
@@ -99,12 +99,12 @@ def parse(raw: Path, context: ParseContext) -> Iterator[Record]:
     found = find_records(folder, MARKS)
     yield from folder.faults
     yield from found.skipped
-    seen = Seen({}, set(), QuestionRoll())
+    seen = MmlongbenchState({}, set(), QuestionRegistry())
     for file in documents:
         yield from _document(file, seen, context)
     for file in found.files:
         for index, element in enumerate(read_records(file, MARKS)):
-            if isinstance(element, Skipped):
+            if isinstance(element, SkippedRecord):
                 yield element
             else:
                 yield from _record(element, index, seen)
@@ -112,12 +112,12 @@ def parse(raw: Path, context: ParseContext) -> Iterator[Record]:
     yield from folder.untaken()
 
 
-def _document(file: RawFile, seen: Seen, context: ParseContext) -> Iterator[Record]:
+def _document(file: RawFile, seen: MmlongbenchState, context: ParseContext) -> Iterator[Record]:
     """The pages of one document, unless one of its name came before."""
     digest = bytes_hash(file.path.read_bytes())
     if (before := seen.documents.get(known_as(file.path.name))) is not None:
         reason = "document_duplicate" if before.digest == digest else "document_name_conflict"
-        yield Skipped(reason=reason, where=file.name)
+        yield SkippedRecord(reason=reason, where=file.name)
         return
     readable: set[int] = set()
     num_pages = 0
@@ -131,18 +131,20 @@ def _document(file: RawFile, seen: Seen, context: ParseContext) -> Iterator[Reco
                     shown = title or _title(file.path.stem, page.text)
                     item = _page_item(page, file, shown, digest, context)
                 except MediaError as error:
-                    yield Skipped(reason=error.reason, where=f"{file.name}#{number}", detail=error.detail)
+                    yield SkippedRecord(
+                        reason=error.reason, where=f"{file.name}#{number}", detail=error.detail
+                    )
                     continue
                 title = shown
                 readable.add(number)
                 yield item
     except MediaError as error:
-        yield Skipped(reason=error.reason, where=file.name, detail=error.detail)
-    rendered = Rendered(file.path.name, digest, num_pages, frozenset(readable))
+        yield SkippedRecord(reason=error.reason, where=file.name, detail=error.detail)
+    rendered = RenderedDocument(file.path.name, digest, num_pages, frozenset(readable))
     seen.documents[known_as(file.path.name)] = rendered
 
 
-def _page_item(page: Page, file: RawFile, title: str, digest: str, context: ParseContext) -> Parsed:
+def _page_item(page: PdfPage, file: RawFile, title: str, digest: str, context: ParseContext) -> ParsedItem:
     item = Item(
         id=page_id(file.path.name, page.number),
         dataset=DATASET,
@@ -167,7 +169,7 @@ def _title(stem: str, first_page: str) -> str:
     return " ".join(next((line for line in lines if line), [])[:TITLE_WORDS])
 
 
-def _record(element: Element, index: int, seen: Seen) -> Iterator[Record]:
+def _record(element: JsonElement, index: int, seen: MmlongbenchState) -> Iterator[Record]:
     """One question, preceded by what is wrong with its evidence."""
     edition = EDITION
     try:
@@ -175,23 +177,23 @@ def _record(element: Element, index: int, seen: Seen) -> Iterator[Record]:
         edition = split or EDITION
         doc_id = fields.text(record, "doc_id").strip()
         question = _question(record, doc_id, index, edition)
-    except RecordMalformed as error:
+    except MalformedRecordError as error:
         seen.roll.unusable(edition)
-        yield Skipped(reason="record_malformed", where=element.where, detail=str(error))
+        yield SkippedRecord(reason="record_malformed", where=element.where, detail=str(error))
         return
     document = seen.documents.get(known_as(doc_id))
     if document is None and doc_id not in seen.missing:
         seen.missing.add(doc_id)
-        yield Skipped(
+        yield SkippedRecord(
             reason="document_missing", where=f"documents/{doc_id}", detail=f"asked about in {element.where}"
         )
     try:
         pages = fields.page_numbers(record.get("evidence_pages"))
         question = _with_evidence(question, doc_id, pages, document)
-    except RecordMalformed as error:
+    except MalformedRecordError as error:
         note = f"evidence_pages_malformed:{record.get('evidence_pages')}"
         question = replace(question, evidence=EvidenceStatus.INVALID, notes=(note,))
-        yield Skipped(reason="evidence_pages_malformed", where=element.where, detail=str(error))
+        yield SkippedRecord(reason="evidence_pages_malformed", where=element.where, detail=str(error))
     if "evidence_pages" not in record:
         question = replace(question, notes=(*question.notes, "evidence_pages_absent"))
     yield from seen.roll.enter(question, element.where, edition)
@@ -216,7 +218,7 @@ def _question(record: Mapping[str, object], doc_id: str, index: int, split: str)
 
 
 def _with_evidence(
-    question: Question, doc_id: str, pages: tuple[int, ...], document: Rendered | None
+    question: Question, doc_id: str, pages: tuple[int, ...], document: RenderedDocument | None
 ) -> Question:
     if question.kind == AnswerKind.UNANSWERABLE:
         notes = (f"unanswerable_lists_pages:{list(pages)}",) if pages else ()
@@ -238,9 +240,9 @@ def _with_evidence(
     return replace(question, gold=gold, evidence=status, notes=notes)
 
 
-def _sort_out(pages: tuple[int, ...], document: Rendered) -> Pages:
+def _sort_out(pages: tuple[int, ...], document: RenderedDocument) -> GoldPages:
     possible = [page for page in pages if 1 <= page <= document.num_pages]
-    return Pages(
+    return GoldPages(
         gold=tuple(page for page in possible if page in document.readable),
         impossible=tuple(page for page in pages if page not in possible),
         unread=tuple(page for page in possible if page not in document.readable),

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 
 from assets.corpus.question import Question
 from assets.parsers.identity import normalised
-from assets.parsers.types import Skipped, Tally
+from assets.parsers.types import EditionCounts, SkippedRecord
 
 
-class QuestionRoll:
+class QuestionRegistry:
     """Question ids with what they ask; holds hashes, no texts."""
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class QuestionRoll:
         self._met: dict[str, set[str]] = {}
         self._unusable: Counter[str] = Counter()
 
-    def enter(self, question: Question, where: str, edition: str) -> Iterator[Question | Skipped]:
+    def enter(self, question: Question, where: str, edition: str) -> Iterator[Question | SkippedRecord]:
         """The question, if its id is new; else why it does not count."""
         words = normalised(question.text).encode("utf-8", "surrogatepass")
         asked = hashlib.blake2b(words, digest_size=8).digest()
@@ -34,10 +34,10 @@ class QuestionRoll:
             yield question
         elif known == asked:
             met.add(question.id)
-            yield Skipped(reason="question_duplicate", where=where, detail=question.id)
+            yield SkippedRecord(reason="question_duplicate", where=where, detail=question.id)
         else:
             self._unusable[edition] += 1
-            yield Skipped(reason="question_id_conflict", where=where, detail=question.id)
+            yield SkippedRecord(reason="question_id_conflict", where=where, detail=question.id)
 
     def unusable(self, edition: str) -> None:
         """Count a record of ``edition`` that is no question."""
@@ -48,9 +48,9 @@ class QuestionRoll:
         self._met.setdefault(new, set()).update(self._met.pop(edition, ()))
         self._unusable[new] += self._unusable.pop(edition, 0)
 
-    def tallies(self) -> Iterator[Tally]:
+    def tallies(self) -> Iterator[EditionCounts]:
         """How many records each edition has, equal ones once."""
         for edition in sorted(self._met.keys() | {name for name, count in self._unusable.items() if count}):
             num = len(self._met.get(edition, ())) + self._unusable[edition]
             if num:
-                yield Tally(edition=edition, questions=num)
+                yield EditionCounts(edition=edition, questions=num)

@@ -21,7 +21,7 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from assets.parsers.files import fields
-from assets.parsers.files.fields import RecordMalformed
+from assets.parsers.files.fields import MalformedRecordError
 
 UNIVERSALRAG = frozenset({"index", "question", "gt_retrieval"})
 EXAMPLE = frozenset({"query", "reference_answer", "meta_info"})
@@ -33,7 +33,7 @@ _PREFIXES = (
 )  # of an index, before the native id
 
 
-class Worded(NamedTuple):
+class RewordedRecord(NamedTuple):
     """A record by the dataset's own names; ``split`` is "" for one that is the dataset's own."""
 
     split: str
@@ -43,7 +43,7 @@ class Worded(NamedTuple):
 Rename = Callable[[Mapping[str, object]], Mapping[str, object]]
 
 
-def worded(value: object, rename: Rename) -> Worded:
+def worded(value: object, rename: Rename) -> RewordedRecord:
     """``value`` by the names of its dataset.
 
     Raises:
@@ -51,11 +51,11 @@ def worded(value: object, rename: Rename) -> Worded:
     """
     record = fields.mapping(value)
     if record.keys() >= UNIVERSALRAG:
-        return Worded("universalrag", rename(record))
+        return RewordedRecord("universalrag", rename(record))
     if record.keys() >= EXAMPLE:
         about = fields.mapping(record["meta_info"], "meta_info")
-        return Worded("refined" if "origin_query" in about else "vrag", rename(record))
-    return Worded("", record)
+        return RewordedRecord("refined" if "origin_query" in about else "vrag", rename(record))
+    return RewordedRecord("", record)
 
 
 def film_question(record: Mapping[str, object]) -> Mapping[str, object]:
@@ -116,5 +116,5 @@ def _native(record: Mapping[str, object]) -> str:
 
 def _stems(record: Mapping[str, object], name: str) -> list[object]:
     if name not in record:
-        raise RecordMalformed(f"no {name}")
+        raise MalformedRecordError(f"no {name}")
     return [PurePosixPath(path).stem for path in fields.strings(fields.literal(record[name]), name)]

@@ -10,7 +10,7 @@ One question a line in ``{train,dev,test}.jsonl``, anywhere below the raw folder
 Slides are pictures in a folder named after their deck, anywhere below the raw folder, with the page (from 1)
 in the file name: ``<anything>-<page>-1024.jpg`` as the downloader writes them, or ``<anything>_<page>.jpg``;
 or all decks in one folder, ``<deck_name>_<page>.jpg``. The hub's Parquet has the slides in columns
-``page_1`` to ``page_20`` of every question of a deck (``slide_columns.py``); a deck may be ``<deck_name>.pdf``.
+``page_1`` to ``page_20`` of every question of a deck (``files/slide_columns.py``); a deck may be ``<deck_name>.pdf``.
 ``slidevqa_refined.json`` (``reworded.py``) is a split of its own. An item is a slide, its text
 what OCR reads on it; gold are (deck, page) pairs.
 """
@@ -29,16 +29,16 @@ from assets.corpus.item import Item, Modality, item_id
 from assets.corpus.question import AnswerKind, EvidenceStatus, Question
 from assets.parsers.evidence import with_evidence
 from assets.parsers.files import fields
-from assets.parsers.files.fields import RecordMalformed
-from assets.parsers.files.json_stream import Element
+from assets.parsers.files.fields import MalformedRecordError
+from assets.parsers.files.json_stream import JsonElement
 from assets.parsers.files.raw_folder import RawFile, RawFolder
 from assets.parsers.files.record_files import PARQUET_SUFFIX, find_records, read_records
 from assets.parsers.files.slide_columns import QUESTION_COLUMNS, deck_names, slides_of
 from assets.parsers.images import image_item, read_picture, read_text
-from assets.parsers.question_registry import QuestionRoll
+from assets.parsers.question_registry import QuestionRegistry
 from assets.parsers.reworded import EXAMPLE, deck_question, worded
 from assets.parsers.splits import split_of
-from assets.parsers.types import ParseContext, Parsed, Record, Skipped
+from assets.parsers.types import ParseContext, ParsedItem, Record, SkippedRecord
 from infra.errors import MediaError
 from infra.media.decoding import decode, open_pdf
 
@@ -52,12 +52,12 @@ _PAGE = re.compile(r"(.*?)(?:[_-](\d+)[_-](?:320|638|1024|2048)|[_-](\d+)|(\d+))
 _UPLOAD = re.compile(r"-\d{9,}-phpapp\d+(_\d+)?$")  # what SlideShare appends to a deck's name
 
 
-class Seen(NamedTuple):
+class SlidevqaState(NamedTuple):
     """What has been met so far."""
 
     items: set[str]
     missing: set[str]  # decks and pages that are asked about and not at hand
-    roll: QuestionRoll
+    roll: QuestionRegistry
 
 
 class Slide(NamedTuple):
@@ -75,7 +75,7 @@ def parse(raw: Path, context: ParseContext) -> Iterator[Record]:
     found = find_records(folder, MARKS, wanted=lambda file: file.folder != BOXES)
     yield from folder.faults
     yield from found.skipped
-    seen = Seen(set(), set(), QuestionRoll())
+    seen = SlidevqaState(set(), set(), QuestionRegistry())
     yield from _pictures(folder, _decks_asked_about(found.files), seen, context)
     for file in found.files:
         if file.suffix == PARQUET_SUFFIX:
@@ -85,7 +85,7 @@ def parse(raw: Path, context: ParseContext) -> Iterator[Record]:
     for file in found.files:
         split = split_of(file.name) or file.path.stem.lower()
         for element in read_records(file, MARKS, columns=QUESTION_COLUMNS):
-            if isinstance(element, Skipped):
+            if isinstance(element, SkippedRecord):
                 yield element
             else:
                 yield from _record(element, split, seen)
@@ -111,7 +111,7 @@ def _decks_asked_about(files: list[RawFile]) -> frozenset[str]:
             names.update(deck_names(file))
             continue
         for element in read_records(file, MARKS):
-            if isinstance(element, Element):
+            if isinstance(element, JsonElement):
                 names.add(_deck_of(element.value))
     return frozenset(names)
 
@@ -120,13 +120,13 @@ def _deck_of(value: object) -> str:
     """The deck that a record asks about; "" where it is malformed, which is told when it is read."""
     try:
         return fields.optional_text(worded(value, deck_question).record, "deck_name").strip()
-    except RecordMalformed:
+    except MalformedRecordError:
         return ""
 
 
 def _pictures(
-    folder: RawFolder, asked: Set[str], seen: Seen, context: ParseContext
-) -> Iterator[Parsed | Skipped]:
+    folder: RawFolder, asked: Set[str], seen: SlidevqaState, context: ParseContext
+) -> Iterator[ParsedItem | SkippedRecord]:
     """The slides that are files, decks in name order; of two files for one slide the first by name."""
     found: dict[Slide, RawFile] = {}
     files = folder.take(IMAGE_SUFFIXES)
@@ -134,16 +134,18 @@ def _pictures(
     for file in files:
         slide = _slide_of(file, asked, flat)
         if slide is None:
-            yield Skipped(reason="slide_unplaced", where=file.name, detail="no deck or page in its name")
+            yield SkippedRecord(
+                reason="slide_unplaced", where=file.name, detail="no deck or page in its name"
+            )
         elif slide in found:
-            yield Skipped(reason="slide_duplicate", where=file.name, detail=found[slide].name)
+            yield SkippedRecord(reason="slide_duplicate", where=file.name, detail=found[slide].name)
         else:
             found[slide] = file
     for slide, file in sorted(found.items()):
         try:
             item = _item(slide, read_picture(file.path, context), file.name, seen, context)
         except MediaError as error:
-            yield Skipped(reason=error.reason, where=file.name, detail=error.detail)
+            yield SkippedRecord(reason=error.reason, where=file.name, detail=error.detail)
             continue
         yield item
 
@@ -162,22 +164,26 @@ def _slide_of(file: RawFile, asked: Set[str], flat: Set[str]) -> Slide | None:
     return Slide(deck, page) if deck and page is not None else None
 
 
-def _columns(file: RawFile, seen: Seen, context: ParseContext) -> Iterator[Parsed | Skipped]:
+def _columns(
+    file: RawFile, seen: SlidevqaState, context: ParseContext
+) -> Iterator[ParsedItem | SkippedRecord]:
     """The slides in the columns of a Parquet file; most decks are repeated for several questions."""
     for stored in slides_of(file, lambda deck, page: slide_id(deck, page) not in seen.items):
-        if isinstance(stored, Skipped):
+        if isinstance(stored, SkippedRecord):
             yield stored
             continue
         try:
             picture = decode(stored.data, max_pixels=context.max_pixels)
             item = _item(Slide(stored.deck, stored.page), picture, file.name, seen, context)
         except MediaError as error:
-            yield Skipped(reason=error.reason, where=stored.where, detail=error.detail)
+            yield SkippedRecord(reason=error.reason, where=stored.where, detail=error.detail)
             continue
         yield item
 
 
-def _document(file: RawFile, seen: Seen, context: ParseContext) -> Iterator[Parsed | Skipped]:
+def _document(
+    file: RawFile, seen: SlidevqaState, context: ParseContext
+) -> Iterator[ParsedItem | SkippedRecord]:
     """The slides of a deck that is at hand as ``<deck_name>.pdf``, as far as they are at hand nowhere else."""
     try:
         with open_pdf(file.path) as pdf:
@@ -189,14 +195,18 @@ def _document(file: RawFile, seen: Seen, context: ParseContext) -> Iterator[Pars
                     slide = Slide(file.path.stem, number, page.text)
                     item = _item(slide, page.image, file.name, seen, context)
                 except MediaError as error:
-                    yield Skipped(reason=error.reason, where=f"{file.name}#{number}", detail=error.detail)
+                    yield SkippedRecord(
+                        reason=error.reason, where=f"{file.name}#{number}", detail=error.detail
+                    )
                     continue
                 yield item
     except MediaError as error:
-        yield Skipped(reason=error.reason, where=file.name, detail=error.detail)
+        yield SkippedRecord(reason=error.reason, where=file.name, detail=error.detail)
 
 
-def _item(slide: Slide, picture: Image.Image, source: str, seen: Seen, context: ParseContext) -> Parsed:
+def _item(
+    slide: Slide, picture: Image.Image, source: str, seen: SlidevqaState, context: ParseContext
+) -> ParsedItem:
     deck, page, text = slide
     identifier = slide_id(deck, page)
     text = read_text(picture, text, context)
@@ -218,20 +228,20 @@ def _item(slide: Slide, picture: Image.Image, source: str, seen: Seen, context: 
     )
 
 
-def _record(element: Element, split: str, seen: Seen) -> Iterator[Record]:
+def _record(element: JsonElement, split: str, seen: SlidevqaState) -> Iterator[Record]:
     try:
         reworded, record = worded(element.value, deck_question)
         split = reworded or split
         deck = fields.text(record, "deck_name").strip()
         question = _question(record, split)
-    except RecordMalformed as error:
+    except MalformedRecordError as error:
         seen.roll.unusable(split)
-        yield Skipped(reason="record_malformed", where=element.where, detail=str(error))
+        yield SkippedRecord(reason="record_malformed", where=element.where, detail=str(error))
         return
     try:
         pages = fields.page_numbers(record.get("evidence_pages"))
-    except RecordMalformed as error:
-        yield Skipped(reason="evidence_pages_malformed", where=element.where, detail=str(error))
+    except MalformedRecordError as error:
+        yield SkippedRecord(reason="evidence_pages_malformed", where=element.where, detail=str(error))
         note = f"evidence_pages_malformed:{record.get('evidence_pages')}"
         invalid = replace(question, evidence=EvidenceStatus.INVALID, notes=(note,))
         yield from seen.roll.enter(invalid, element.where, split)
@@ -241,7 +251,9 @@ def _record(element: Element, split: str, seen: Seen) -> Iterator[Record]:
     for identifier in missing:
         if identifier not in seen.missing:
             seen.missing.add(identifier)
-            yield Skipped(reason="slide_missing", where=identifier, detail=f"asked about in {element.where}")
+            yield SkippedRecord(
+                reason="slide_missing", where=identifier, detail=f"asked about in {element.where}"
+            )
     found = [one for one in gold if one in seen.items]
     question = with_evidence(question, found=found, missing=missing)
     yield from seen.roll.enter(question, element.where, split)

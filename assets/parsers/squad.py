@@ -24,13 +24,13 @@ from assets.corpus.item import Item, Modality, item_id
 from assets.corpus.question import AnswerKind, EvidenceStatus, Question
 from assets.grading.abstention import NOT_ANSWERABLE
 from assets.parsers.files import fields
-from assets.parsers.files.fields import RecordMalformed
+from assets.parsers.files.fields import MalformedRecordError
 from assets.parsers.files.raw_folder import RawFile, RawFolder
 from assets.parsers.files.record_files import find_records, is_marked, read_records
 from assets.parsers.identity import short_hash, text_hash
-from assets.parsers.question_registry import QuestionRoll
+from assets.parsers.question_registry import QuestionRegistry
 from assets.parsers.splits import split_of
-from assets.parsers.types import ParseContext, Parsed, Record, Skipped
+from assets.parsers.types import ParseContext, ParsedItem, Record, SkippedRecord
 
 DATASET = "squad"
 LICENCE = "CC BY-SA 4.0"
@@ -41,7 +41,7 @@ ROW = (frozenset({"context", "question"}),)
 VERSION_2 = "2.0"
 
 
-class Source(NamedTuple):
+class SquadSource(NamedTuple):
     """Where a record stands; until its file is read, the file is its edition."""
 
     file: str
@@ -49,15 +49,15 @@ class Source(NamedTuple):
     split: str
 
 
-class Seen(NamedTuple):
+class SquadState(NamedTuple):
     """What has been met so far."""
 
     passages: set[str]
-    roll: QuestionRoll
+    roll: QuestionRegistry
     version_2: set[str]  # files with a question that has no answer
 
 
-class Passage(NamedTuple):
+class SquadParagraph(NamedTuple):
     """One paragraph: ``title`` as the file writes it, underscores included."""
 
     title: str
@@ -76,7 +76,7 @@ def parse(raw: Path, context: ParseContext) -> Iterator[Record]:
     found = find_records(folder, (*ARTICLE, *ROW))
     yield from folder.faults
     yield from found.skipped
-    seen = Seen(set(), QuestionRoll(), set())
+    seen = SquadState(set(), QuestionRegistry(), set())
     for file in found.files:
         split = split_of(file.name) or "dev"
         yield from _file(file, split, seen)
@@ -85,22 +85,22 @@ def parse(raw: Path, context: ParseContext) -> Iterator[Record]:
     yield from folder.untaken()
 
 
-def _file(file: RawFile, split: str, seen: Seen) -> Iterator[Record]:
+def _file(file: RawFile, split: str, seen: SquadState) -> Iterator[Record]:
     for element in read_records(file, (*ARTICLE, *ROW)):
-        if isinstance(element, Skipped):
+        if isinstance(element, SkippedRecord):
             yield element
         elif is_marked(element.value, ROW):
-            yield from _row(element.value, Source(file.name, element.where, split), seen)
+            yield from _row(element.value, SquadSource(file.name, element.where, split), seen)
         else:
-            yield from _article(element.value, Source(file.name, element.where, split), seen)
+            yield from _article(element.value, SquadSource(file.name, element.where, split), seen)
 
 
-def _article(value: object, source: Source, seen: Seen) -> Iterator[Record]:
+def _article(value: object, source: SquadSource, seen: SquadState) -> Iterator[Record]:
     try:
         article = fields.mapping(value, "article")
         paragraphs = fields.sequence(article.get("paragraphs"), "paragraphs")
-    except RecordMalformed as error:
-        yield Skipped(reason="record_malformed", where=source.where, detail=str(error))
+    except MalformedRecordError as error:
+        yield SkippedRecord(reason="record_malformed", where=source.where, detail=str(error))
         return
     title = fields.optional_text(article, "title")
     for index, paragraph in enumerate(paragraphs):
@@ -109,41 +109,41 @@ def _article(value: object, source: Source, seen: Seen) -> Iterator[Record]:
         )
 
 
-def _paragraph(title: str, value: object, source: Source, seen: Seen) -> Iterator[Record]:
+def _paragraph(title: str, value: object, source: SquadSource, seen: SquadState) -> Iterator[Record]:
     record: Mapping[str, object] = {}
     try:
         record = fields.mapping(value, "paragraph")
-        passage = Passage(title, fields.text(record, "context"))
+        passage = SquadParagraph(title, fields.text(record, "context"))
         qas = fields.sequence(record.get("qas", []), "qas")
-    except RecordMalformed as error:
+    except MalformedRecordError as error:
         lost = record.get("qas")
         for _ in lost if isinstance(lost, list) else ():
             seen.roll.unusable(source.file)
-        yield Skipped(reason="record_malformed", where=source.where, detail=str(error))
+        yield SkippedRecord(reason="record_malformed", where=source.where, detail=str(error))
         return
     yield from _passage(passage, source, seen)
     for index, qa in enumerate(qas):
         yield from _qa(qa, passage, source._replace(where=f"{source.where}.qas[{index}]"), seen)
 
 
-def _row(value: object, source: Source, seen: Seen) -> Iterator[Record]:
+def _row(value: object, source: SquadSource, seen: SquadState) -> Iterator[Record]:
     """One flat row of the hub."""
     try:
         row = fields.mapping(value)
-        passage = Passage(fields.optional_text(row, "title"), fields.text(row, "context"))
-    except RecordMalformed as error:
+        passage = SquadParagraph(fields.optional_text(row, "title"), fields.text(row, "context"))
+    except MalformedRecordError as error:
         seen.roll.unusable(source.file)
-        yield Skipped(reason="record_malformed", where=source.where, detail=str(error))
+        yield SkippedRecord(reason="record_malformed", where=source.where, detail=str(error))
         return
     yield from _passage(passage, source, seen)
     yield from _qa(row, passage, source, seen)
 
 
-def _passage(passage: Passage, source: Source, seen: Seen) -> Iterator[Parsed]:
+def _passage(passage: SquadParagraph, source: SquadSource, seen: SquadState) -> Iterator[ParsedItem]:
     if passage.id in seen.passages:
         return
     seen.passages.add(passage.id)
-    yield Parsed(
+    yield ParsedItem(
         item=Item(
             id=passage.id,
             dataset=DATASET,
@@ -158,19 +158,19 @@ def _passage(passage: Passage, source: Source, seen: Seen) -> Iterator[Parsed]:
     )
 
 
-def _qa(value: object, passage: Passage, source: Source, seen: Seen) -> Iterator[Record]:
+def _qa(value: object, passage: SquadParagraph, source: SquadSource, seen: SquadState) -> Iterator[Record]:
     try:
         question = _question(fields.mapping(value, "question"), passage, source.split)
-    except RecordMalformed as error:
+    except MalformedRecordError as error:
         seen.roll.unusable(source.file)
-        yield Skipped(reason="record_malformed", where=source.where, detail=str(error))
+        yield SkippedRecord(reason="record_malformed", where=source.where, detail=str(error))
         return
     if question.kind is AnswerKind.UNANSWERABLE:
         seen.version_2.add(source.file)
     yield from seen.roll.enter(question, source.where, source.file)
 
 
-def _question(record: Mapping[str, object], passage: Passage, split: str) -> Question:
+def _question(record: Mapping[str, object], passage: SquadParagraph, split: str) -> Question:
     # Flat 2.0 rows have no flag: an empty list of answers says it.
     flag = record.get("is_impossible")
     answers = () if flag is True and "answers" not in record else _answers(record)
@@ -192,7 +192,7 @@ def _question(record: Mapping[str, object], passage: Passage, split: str) -> Que
 def _answers(record: Mapping[str, object]) -> tuple[str, ...]:
     """The distinct answer texts; dev files list the same one several times."""
     if "answers" not in record:
-        raise RecordMalformed("no answers")
+        raise MalformedRecordError("no answers")
     answers = fields.literal(record["answers"])
     if isinstance(answers, Mapping):  # the hub's shape
         found = list(fields.strings(answers.get("text"), "answers.text"))
@@ -200,5 +200,5 @@ def _answers(record: Mapping[str, object]) -> tuple[str, ...]:
         entries = [fields.mapping(answer, "answer") for answer in fields.sequence(answers, "answers")]
         found = [fields.optional_text(answer, "text") for answer in entries]
         if found and not any(found):
-            raise RecordMalformed("answers without text")
+            raise MalformedRecordError("answers without text")
     return tuple(dict.fromkeys(one for one in found if one))

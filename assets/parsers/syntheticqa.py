@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from assets.parsers.types import ParseContext, Record
-from assets.parsers.videorag import Collection, parse_collection
+from assets.parsers.videorag import VideoragDataset, parse_collection
 
 LICENCE = "unstated; videos and transcripts belong to their owners"
-COLLECTION = Collection("syntheticqa", LICENCE, is_synthetic=True)
+COLLECTION = VideoragDataset("syntheticqa", LICENCE, is_synthetic=True)
 
 
 def parse(raw: Path, context: ParseContext) -> Iterator[Record]:

@@ -30,7 +30,7 @@ class MediaBlob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parsed:
+class ParsedItem:
     """One item, with its media if it is to be seen and not only read."""
 
     item: Item
@@ -38,7 +38,7 @@ class Parsed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Skipped:
+class SkippedRecord:
     """Something a parser could not use. ``reason`` is a stable snake_case word that reports count by."""
 
     reason: str
@@ -49,7 +49,7 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
+class EditionCounts:
     """How many records of questions one edition (a split, or a version of it) has in the raw folder.
 
     Those that could not be used count as well, so that a damaged copy and a lossy parser can be told apart.
@@ -91,5 +91,5 @@ class ParseContext:
             raise ValueError(f"max_pages must be at least 1 or None, got {self.max_pages}")
 
 
-Record = Parsed | Question | Skipped | Tally
+Record = ParsedItem | Question | SkippedRecord | EditionCounts
 Parser = Callable[[Path, ParseContext], Iterator[Record]]

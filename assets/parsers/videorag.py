@@ -24,14 +24,14 @@ from typing import NamedTuple
 from assets.corpus.question import AnswerKind, Question
 from assets.parsers.evidence import with_evidence
 from assets.parsers.files import fields
-from assets.parsers.files.fields import RecordMalformed
-from assets.parsers.files.json_stream import Element
+from assets.parsers.files.fields import MalformedRecordError
+from assets.parsers.files.json_stream import JsonElement
 from assets.parsers.files.raw_folder import RawFile, RawFolder
 from assets.parsers.files.record_files import LOOKED_AT, find_records, read_records
-from assets.parsers.question_registry import QuestionRoll
+from assets.parsers.question_registry import QuestionRegistry
 from assets.parsers.reworded import UNIVERSALRAG, how_to_question, worded
-from assets.parsers.types import ParseContext, Parsed, Record, Skipped
-from assets.parsers.videos import VIDEO_SUFFIXES, Video, VideoFiles, video_files, video_items
+from assets.parsers.types import ParseContext, ParsedItem, Record, SkippedRecord
+from assets.parsers.videos import VIDEO_SUFFIXES, VideoFiles, VideoSource, video_files, video_items
 
 SCRIPTS, SCRIPT_FOLDERS = "scripts", ("original", "asr")
 RESULTS = "retrieval"
@@ -40,7 +40,7 @@ MARKS = (frozenset({"qid", "answer_text"}), frozenset({"qid", "videos"}), UNIVER
 LONG_FORM_WORDS = 8  # references longer than this are compared by ROUGE-L, shorter ones word by word
 
 
-class Collection(NamedTuple):
+class VideoragDataset(NamedTuple):
     """What tells the two datasets apart."""
 
     dataset: str
@@ -49,15 +49,15 @@ class Collection(NamedTuple):
     """Whether a question is made from one video and named after it."""
 
 
-class Seen(NamedTuple):
+class VideoragState(NamedTuple):
     """What has been met so far."""
 
     items: dict[str, list[str]]  # by video id
     missing: set[str]  # videos that are asked about and not at hand
-    roll: QuestionRoll
+    roll: QuestionRegistry
 
 
-def parse_collection(raw: Path, context: ParseContext, collection: Collection) -> Iterator[Record]:
+def parse_collection(raw: Path, context: ParseContext, collection: VideoragDataset) -> Iterator[Record]:
     """Stream the items of every video at hand, then the questions."""
     folder = RawFolder(raw)
     files = video_files(folder)
@@ -67,14 +67,14 @@ def parse_collection(raw: Path, context: ParseContext, collection: Collection) -
         folder, MARKS, wanted=lambda file: not (file.name in files.sidecars or _is_result(file))
     )
     yield from (*folder.faults, *files.skipped, *found.skipped)
-    seen = Seen({}, set(), QuestionRoll())
+    seen = VideoragState({}, set(), QuestionRegistry())
     yield from _videos(files, scripts, seen, collection, context)
     for file in found.files:
         if _is_synthetic(file) is (not collection.is_synthetic):
-            yield Skipped(reason="file_of_other_dataset", where=file.name)
+            yield SkippedRecord(reason="file_of_other_dataset", where=file.name)
             continue
         for element in read_records(file, MARKS):
-            if isinstance(element, Skipped):
+            if isinstance(element, SkippedRecord):
                 yield element
             else:
                 yield from _record(element, seen, collection)
@@ -91,7 +91,7 @@ def _is_synthetic(file: RawFile) -> bool | None:
     first = (
         element.value
         for element in islice(read_records(file, MARKS), LOOKED_AT)
-        if isinstance(element, Element)
+        if isinstance(element, JsonElement)
     )
     kinds = Counter(_kind(value) for value in first if isinstance(value, Mapping))
     return None if kinds[True] == kinds[False] else kinds[True] > kinds[False]
@@ -102,7 +102,7 @@ def _kind(record: Mapping[str, object]) -> bool | None:
     try:
         record = worded(record, how_to_question).record
         native, videos = fields.identifier(record, "qid"), _video_ids(record)
-    except RecordMalformed:
+    except MalformedRecordError:
         return None
     if native.isdigit():
         return False
@@ -126,17 +126,17 @@ def _is_script(file: RawFile, folder: str) -> bool:
 def _videos(
     files: VideoFiles,
     scripts: Mapping[str, RawFile],
-    seen: Seen,
-    collection: Collection,
+    seen: VideoragState,
+    collection: VideoragDataset,
     context: ParseContext,
-) -> Iterator[Parsed | Skipped]:
+) -> Iterator[ParsedItem | SkippedRecord]:
     """The items of every video at hand, in order of their ids."""
     for video_id in sorted(files.by_id.keys() | scripts.keys()):
         file, script = files.by_id.get(video_id), scripts.get(video_id)
         said = script.path.read_text(encoding="utf-8-sig", errors="replace") if script else ""
         if script and not said.strip():
-            yield Skipped(reason="transcript_empty", where=script.name)
-        video = Video(
+            yield SkippedRecord(reason="transcript_empty", where=script.name)
+        video = VideoSource(
             dataset=collection.dataset,
             id=video_id,
             path=file.path if file else None,
@@ -145,12 +145,12 @@ def _videos(
             source=(file or scripts[video_id]).name,
         )
         for record in video_items(video, context):
-            if isinstance(record, Parsed):
+            if isinstance(record, ParsedItem):
                 seen.items.setdefault(video_id, []).append(record.item.id)
             yield record
 
 
-def _record(element: Element, seen: Seen, collection: Collection) -> Iterator[Record]:
+def _record(element: JsonElement, seen: VideoragState, collection: VideoragDataset) -> Iterator[Record]:
     """One question, preceded by the videos it names that are not at hand."""
     edition = EDITION
     try:
@@ -158,15 +158,15 @@ def _record(element: Element, seen: Seen, collection: Collection) -> Iterator[Re
         edition = split or EDITION
         question = _question(record, collection.dataset, edition)
         names = _video_ids(record)
-    except RecordMalformed as error:
+    except MalformedRecordError as error:
         seen.roll.unusable(edition)
-        yield Skipped(reason="record_malformed", where=element.where, detail=str(error))
+        yield SkippedRecord(reason="record_malformed", where=element.where, detail=str(error))
         return
     missing = [name for name in names if name not in seen.items]
     for name in missing:
         if name not in seen.missing:
             seen.missing.add(name)
-            yield Skipped(
+            yield SkippedRecord(
                 reason="video_missing", where=f"videos/{name}", detail=f"asked about in {element.where}"
             )
     found = [identifier for name in names for identifier in seen.items.get(name, ())]

@@ -17,10 +17,10 @@ from assets.corpus.item import Item, Modality, item_id
 from assets.parsers.files.raw_folder import RawFile, RawFolder
 from assets.parsers.identity import bytes_hash, text_hash
 from assets.parsers.images import encode
-from assets.parsers.types import MediaBlob, ParseContext, Parsed, Skipped
+from assets.parsers.types import MediaBlob, ParseContext, ParsedItem, SkippedRecord
 from infra.errors import MediaError
 from infra.limits import MIN_TAIL_SECONDS
-from infra.media._video import Clip, clip_ranges, uniform_times
+from infra.media._video import ClipRange, clip_ranges, uniform_times
 from infra.media.decoding import frames, probe
 
 VIDEO_SUFFIXES = (".mp4", ".webm", ".mkv", ".mov", ".m4v", ".avi")
@@ -28,7 +28,7 @@ _IN_BRACKETS = re.compile(r".*\[([\w-]{11})\]")  # "<title> [<id>].mp4", as yt-d
 _YOUTUBE_URL = re.compile(r"(?:v=|youtu\.be/|/shorts/|/embed/)([\w-]{11})")
 
 
-class Video(NamedTuple):
+class VideoSource(NamedTuple):
     """One video as the corpus knows it; ``path`` is None where only the transcript is at hand."""
 
     dataset: str
@@ -51,7 +51,7 @@ class VideoFiles(NamedTuple):
     """The video files of a raw folder."""
 
     by_id: dict[str, RawFile]
-    skipped: list[Skipped]
+    skipped: list[SkippedRecord]
     sidecars: set[str]  # names of the files that a downloader wrote beside them
 
 
@@ -62,7 +62,7 @@ def video_files(folder: RawFolder) -> VideoFiles:
     for file in files:
         video_id = _sidecar_id(file.path) or _bracketed(file.path.stem) or file.path.stem
         if (first := found.by_id.setdefault(video_id, file)) is not file:
-            found.skipped.append(Skipped(reason="video_duplicate", where=file.name, detail=first.name))
+            found.skipped.append(SkippedRecord(reason="video_duplicate", where=file.name, detail=first.name))
     stems = {file.path.with_suffix("") for file in files}
     sidecars = folder.take((".json",), lambda file: _beside(file.path) in stems)
     found.sidecars.update(file.name for file in sidecars)
@@ -85,7 +85,7 @@ def clip_title(title: str, start_s: float) -> str:
     return f"{title} {minutes:02d}:{seconds:02d}"
 
 
-def video_items(video: Video, context: ParseContext) -> Iterator[Parsed | Skipped]:
+def video_items(video: VideoSource, context: ParseContext) -> Iterator[ParsedItem | SkippedRecord]:
     """The items of one video: its clips, or where no file can be read its transcript, if there is one."""
     if video.path is None:
         yield from _transcript_item(video)
@@ -94,7 +94,7 @@ def video_items(video: Video, context: ParseContext) -> Iterator[Parsed | Skippe
         duration_s = probe(video.path).duration_s
         ranges = clip_ranges(duration_s, length_s=context.clip_s, min_tail_s=context.min_tail_s)
     except MediaError as error:
-        yield Skipped(reason=error.reason, where=video.source, detail=error.detail)
+        yield SkippedRecord(reason=error.reason, where=video.source, detail=error.detail)
         yield from _transcript_item(video)
         return
     title = video_title(video.id, video.path)
@@ -103,7 +103,7 @@ def video_items(video: Video, context: ParseContext) -> Iterator[Parsed | Skippe
             named = clip_title(title, clip.start_s) if len(ranges) > 1 else title
             yield _clip_item(video, video.path, clip, named, text, context)
         except MediaError as error:
-            yield Skipped(
+            yield SkippedRecord(
                 reason=error.reason, where=f"{video.source}#{_seconds(clip.start_s)}", detail=error.detail
             )
 
@@ -131,13 +131,15 @@ def overlapping(
     return found
 
 
-def _clip_item(video: Video, path: Path, clip: Clip, title: str, text: str, context: ParseContext) -> Parsed:
+def _clip_item(
+    video: VideoSource, path: Path, clip: ClipRange, title: str, text: str, context: ParseContext
+) -> ParsedItem:
     length_s = clip.end_s - clip.start_s
     times = uniform_times(length_s, context.fps, context.max_frames)
     pictures = [frame.image for frame in frames(path, [clip.start_s + time_s for time_s in times])]
     encoded = [encode(picture) for picture in pictures]
     identifier = clip_id(video.dataset, video.id, clip.start_s)
-    return Parsed(
+    return ParsedItem(
         item=Item(
             id=identifier,
             dataset=video.dataset,
@@ -161,10 +163,10 @@ def _clip_item(video: Video, path: Path, clip: Clip, title: str, text: str, cont
     )
 
 
-def _transcript_item(video: Video) -> Iterator[Parsed]:
+def _transcript_item(video: VideoSource) -> Iterator[ParsedItem]:
     if not video.transcript.strip():
         return
-    yield Parsed(
+    yield ParsedItem(
         item=Item(
             id=item_id(video.dataset, "video", video.id),
             dataset=video.dataset,
@@ -179,7 +181,7 @@ def _transcript_item(video: Video) -> Iterator[Parsed]:
     )
 
 
-def _shares(transcript: str, ranges: list[Clip]) -> list[str]:
+def _shares(transcript: str, ranges: list[ClipRange]) -> list[str]:
     """The words of each clip, on the assumption of an even rate of speech: transcripts carry no times."""
     if len(ranges) == 1:
         return [transcript.strip()]

@@ -1,7 +1,7 @@
 r"""WebQA: questions on one or two Wikimedia pictures, or on text snippets, among negatives of both kinds.
 
 ``WebQA_train_val.json`` and ``WebQA_test.json`` are one JSON object each, by Guid; pictures are in
-``imgs.tsv`` (``image_table.py``). All may lie anywhere below the raw folder, the JSON under any name. Strings
+``imgs.tsv`` (``files/image_table.py``). All may lie anywhere below the raw folder, the JSON under any name. Strings
 often carry literal double quotes; a test record has ``img_Facts`` and ``txt_Facts`` instead of the four lists,
 and no usable answer::
 
@@ -29,17 +29,17 @@ from assets.corpus.item import Item, Modality, item_id
 from assets.corpus.question import AnswerKind, Question
 from assets.parsers.evidence import with_evidence
 from assets.parsers.files import fields
-from assets.parsers.files.fields import RecordMalformed
+from assets.parsers.files.fields import MalformedRecordError
 from assets.parsers.files.image_table import TABLE_NAME, ImageTable
-from assets.parsers.files.json_stream import Element
+from assets.parsers.files.json_stream import JsonElement
 from assets.parsers.files.raw_folder import RawFile, RawFolder
 from assets.parsers.files.record_files import find_records, read_records
 from assets.parsers.identity import text_hash
 from assets.parsers.images import image_item
-from assets.parsers.question_registry import QuestionRoll
+from assets.parsers.question_registry import QuestionRegistry
 from assets.parsers.reworded import UNIVERSALRAG, picture_question, worded
 from assets.parsers.splits import split_of
-from assets.parsers.types import ParseContext, Parsed, Record, Skipped
+from assets.parsers.types import ParseContext, ParsedItem, Record, SkippedRecord
 from infra.errors import MediaError
 from infra.media.decoding import decode, decode_truncated
 
@@ -57,15 +57,15 @@ MARKS = (
 SPLITS = {"dev": "val"}  # as the release calls it
 
 
-class Seen(NamedTuple):
+class WebqaState(NamedTuple):
     """What has been met so far."""
 
     items: set[str]
     missing: set[str]  # pictures that could not be read
-    roll: QuestionRoll
+    roll: QuestionRegistry
 
 
-class Source(NamedTuple):
+class WebqaSource(NamedTuple):
     """The file a record stands in, and what its name says of the split."""
 
     file: str
@@ -81,13 +81,13 @@ def parse(raw: Path, context: ParseContext) -> Iterator[Record]:
     yield from folder.faults
     yield from found.skipped
     table = ImageTable(tables[0].path.parent if tables else raw)
-    seen = Seen(set(), set(), QuestionRoll())
+    seen = WebqaState(set(), set(), QuestionRegistry())
     # The file with the answers first, so that a snippet keeps the id under which it is gold.
     for file in sorted(found.files, key=_turn):
         split = split_of(file.name)
-        source = Source(file.name, SPLITS.get(split, split) if split else None)
+        source = WebqaSource(file.name, SPLITS.get(split, split) if split else None)
         for element in read_records(file, MARKS):
-            if isinstance(element, Skipped):
+            if isinstance(element, SkippedRecord):
                 yield element
             else:
                 yield from _record(element, source, table, seen, context)
@@ -97,7 +97,7 @@ def parse(raw: Path, context: ParseContext) -> Iterator[Record]:
 
 def _turn(file: RawFile) -> int:
     """The release with its answers, then its test split, then what only names the pictures of both."""
-    first = next((one.value for one in read_records(file, MARKS) if isinstance(one, Element)), None)
+    first = next((one.value for one in read_records(file, MARKS) if isinstance(one, JsonElement)), None)
     if isinstance(first, Mapping) and first.keys() >= UNIVERSALRAG:
         return 2
     return 1 if split_of(file.name) == "test" else 0
@@ -114,16 +114,16 @@ def snippet_id(native: object) -> str:
 
 
 def _record(
-    element: Element, source: Source, table: ImageTable, seen: Seen, context: ParseContext
+    element: JsonElement, source: WebqaSource, table: ImageTable, seen: WebqaState, context: ParseContext
 ) -> Iterator[Record]:
     try:
         reworded, record = worded(element.value, picture_question)
         source = source._replace(reworded=reworded)
         images = _facts(record, IMAGE_LISTS)
         snippets = _facts(record, TEXT_LISTS)
-    except RecordMalformed as error:
+    except MalformedRecordError as error:
         seen.roll.unusable(source.split or "test")
-        yield Skipped(reason="record_malformed", where=element.where, detail=str(error))
+        yield SkippedRecord(reason="record_malformed", where=element.where, detail=str(error))
         return
     for fact in () if reworded else images:  # its pictures are items of the original, or missing
         yield from _image(fact, element.where, table, seen, context)
@@ -139,12 +139,12 @@ def _facts(record: Mapping[str, object], names: tuple[str, ...]) -> list[Mapping
 
 
 def _image(
-    fact: Mapping[str, object], where: str, table: ImageTable, seen: Seen, context: ParseContext
+    fact: Mapping[str, object], where: str, table: ImageTable, seen: WebqaState, context: ParseContext
 ) -> Iterator[Record]:
     try:
         native = int(fields.identifier(fact, "image_id"))
     except ValueError as error:  # RecordMalformed is one
-        yield Skipped(reason="record_malformed", where=where, detail=f"image_id: {error}")
+        yield SkippedRecord(reason="record_malformed", where=where, detail=f"image_id: {error}")
         return
     identifier = image_id(native)
     if identifier in seen.items or identifier in seen.missing:
@@ -154,10 +154,10 @@ def _image(
         picture, lost = _picture(table.picture(native), context)
     except MediaError as error:
         seen.missing.add(identifier)
-        yield Skipped(reason=error.reason, where=where, detail=error.detail)
+        yield SkippedRecord(reason=error.reason, where=where, detail=error.detail)
         return
     if lost:
-        yield Skipped(reason="image_truncated_kept", where=where, detail=lost)
+        yield SkippedRecord(reason="image_truncated_kept", where=where, detail=lost)
     seen.items.add(identifier)
     yield image_item(
         Item(
@@ -184,18 +184,18 @@ def _picture(data: bytes, context: ParseContext) -> tuple[Image.Image, str]:
         return decode_truncated(data, max_pixels=context.max_pixels), error.detail
 
 
-def _snippet(fact: Mapping[str, object], where: str, source: str, seen: Seen) -> Iterator[Record]:
+def _snippet(fact: Mapping[str, object], where: str, source: str, seen: WebqaState) -> Iterator[Record]:
     try:
         identifier = snippet_id(fields.identifier(fact, "snippet_id"))
         text = fields.text(fact, "fact")
-    except RecordMalformed as error:
-        yield Skipped(reason="record_malformed", where=where, detail=str(error))
+    except MalformedRecordError as error:
+        yield SkippedRecord(reason="record_malformed", where=where, detail=str(error))
         return
     if identifier in seen.items:
         return
     seen.items.add(identifier)
     url = fields.optional_text(fact, "url")
-    yield Parsed(
+    yield ParsedItem(
         item=Item(
             id=identifier,
             dataset=DATASET,
@@ -209,13 +209,15 @@ def _snippet(fact: Mapping[str, object], where: str, source: str, seen: Seen) ->
     )
 
 
-def _asked(record: Mapping[str, object], element: Element, source: Source, seen: Seen) -> Iterator[Record]:
+def _asked(
+    record: Mapping[str, object], element: JsonElement, source: WebqaSource, seen: WebqaState
+) -> Iterator[Record]:
     split = _split(record, source)
     try:
         question = _question(record, element.key, split)
-    except RecordMalformed as error:
+    except MalformedRecordError as error:
         seen.roll.unusable(split)
-        yield Skipped(reason="record_malformed", where=element.where, detail=str(error))
+        yield SkippedRecord(reason="record_malformed", where=element.where, detail=str(error))
         return
     gold = [image_id(_native(fact, "image_id")) for fact in _facts(record, IMAGE_LISTS[:1])]
     gold += [snippet_id(_native(fact, "snippet_id")) for fact in _facts(record, TEXT_LISTS[:1])]
@@ -228,11 +230,11 @@ def _native(fact: Mapping[str, object], name: str) -> str:
     """The id of a fact that is gold; "unknown" where it has none, which is then gold that is missing."""
     try:
         return fields.identifier(fact, name)
-    except RecordMalformed:
+    except MalformedRecordError:
         return "unknown"
 
 
-def _split(record: Mapping[str, object], source: Source) -> str:
+def _split(record: Mapping[str, object], source: WebqaSource) -> str:
     """What the record says, else the file; a record with gold is none of the test split."""
     if source.reworded:
         return source.reworded

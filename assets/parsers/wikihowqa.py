@@ -16,10 +16,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from assets.parsers.types import ParseContext, Record
-from assets.parsers.videorag import Collection, parse_collection
+from assets.parsers.videorag import VideoragDataset, parse_collection
 
 LICENCE = "CC BY-NC-SA 3.0 (WikiHow text); videos and transcripts belong to their owners"
-COLLECTION = Collection("wikihowqa", LICENCE, is_synthetic=False)
+COLLECTION = VideoragDataset("wikihowqa", LICENCE, is_synthetic=False)
 
 
 def parse(raw: Path, context: ParseContext) -> Iterator[Record]:

@@ -24,17 +24,17 @@ from typing import NamedTuple
 from assets.corpus.question import AnswerKind, Question
 from assets.parsers.evidence import with_evidence
 from assets.parsers.files import fields
-from assets.parsers.files.fields import RecordMalformed
-from assets.parsers.files.json_stream import Element
+from assets.parsers.files.fields import MalformedRecordError
+from assets.parsers.files.json_stream import JsonElement
 from assets.parsers.files.raw_folder import RawFile, RawFolder
 from assets.parsers.files.record_files import find_records, read_records
 from assets.parsers.mmlongbench_doc import page_id
-from assets.parsers.question_registry import QuestionRoll
-from assets.parsers.types import ParseContext, Parsed, Record, Skipped
+from assets.parsers.question_registry import QuestionRegistry
+from assets.parsers.types import ParseContext, ParsedItem, Record, SkippedRecord
 from assets.parsers.videorag import LONG_FORM_WORDS
 from assets.parsers.videos import (
     VIDEO_SUFFIXES,
-    Video,
+    VideoSource,
     clip_id,
     clip_title,
     video_files,
@@ -55,12 +55,12 @@ _CHUNK = re.compile(r"(.+?)_(?:chunk_?|clip_?|part_?)?(\d+)", re.IGNORECASE)
 _PAGE = re.compile(r"(.+)_(\d+)")
 
 
-class Seen(NamedTuple):
+class XvbenchState(NamedTuple):
     """What has been met so far."""
 
     clips: dict[str, list[str]]  # items by the stem of their file
     missing: set[str]  # references that are not at hand
-    roll: QuestionRoll
+    roll: QuestionRegistry
 
 
 def parse(raw: Path, context: ParseContext) -> Iterator[Record]:
@@ -70,16 +70,18 @@ def parse(raw: Path, context: ParseContext) -> Iterator[Record]:
     found = find_records(folder, MARKS, wanted=lambda file: file.name not in files.sidecars)
     yield from (*folder.faults, *files.skipped, *found.skipped)
     sources = frozenset(_source_videos(found.files))
-    seen = Seen({}, set(), QuestionRoll())
+    seen = XvbenchState({}, set(), QuestionRegistry())
     for stem, file in files.by_id.items():
-        for record in video_items(Video(DATASET, stem, file.path, _said(file), LICENCE, file.name), context):
-            if isinstance(record, Parsed):
+        for record in video_items(
+            VideoSource(DATASET, stem, file.path, _said(file), LICENCE, file.name), context
+        ):
+            if isinstance(record, ParsedItem):
                 record = _chunk(record, stem, sources, context)
                 seen.clips.setdefault(stem, []).append(record.item.id)
             yield record
     for file in found.files:
         for index, element in enumerate(read_records(file, MARKS)):
-            if isinstance(element, Skipped):
+            if isinstance(element, SkippedRecord):
                 yield element
             else:
                 yield from _record(element, index, seen)
@@ -91,7 +93,7 @@ def _source_videos(files: Iterable[RawFile]) -> Iterator[str]:
     """The whole videos that questions name, for "abcDEFghi_1" may be one and may be the second clip of one."""
     for file in files:
         for element in read_records(file, MARKS):
-            if isinstance(element, Element) and isinstance(element.value, Mapping):
+            if isinstance(element, JsonElement) and isinstance(element.value, Mapping):
                 yield _stem(fields.optional_text(element.value, "video_name"))
 
 
@@ -103,7 +105,7 @@ def _said(file: RawFile) -> str:
     )
 
 
-def _chunk(record: Parsed, stem: str, sources: Set[str], context: ParseContext) -> Parsed:
+def _chunk(record: ParsedItem, stem: str, sources: Set[str], context: ParseContext) -> ParsedItem:
     """The item placed in its source video: a file is one clip, and its number tells where that starts."""
     match = None if stem in sources else _CHUNK.fullmatch(stem)
     name, index = (match.group(1), int(match.group(2))) if match else (stem, 0)
@@ -120,14 +122,14 @@ def _chunk(record: Parsed, stem: str, sources: Set[str], context: ParseContext) 
     return replace(record, item=item)
 
 
-def _record(element: Element, index: int, seen: Seen) -> Iterator[Record]:
+def _record(element: JsonElement, index: int, seen: XvbenchState) -> Iterator[Record]:
     try:
         record = fields.mapping(element.value)
         question = _question(record, index)
         references = fields.strings(fields.literal(record.get("reference")), "reference")
-    except RecordMalformed as error:
+    except MalformedRecordError as error:
         seen.roll.unusable(EDITION)
-        yield Skipped(reason="record_malformed", where=element.where, detail=str(error))
+        yield SkippedRecord(reason="record_malformed", where=element.where, detail=str(error))
         return
     found: list[str] = []
     missing: list[str] = []
@@ -138,7 +140,7 @@ def _record(element: Element, index: int, seen: Seen) -> Iterator[Record]:
             missing.append(reference)
             if reference not in seen.missing:
                 seen.missing.add(reference)
-                yield Skipped(
+                yield SkippedRecord(
                     reason="video_missing", where=reference, detail=f"asked about in {element.where}"
                 )
     question = with_evidence(question, found=found, missing=missing)

@@ -17,7 +17,7 @@ _MARKS = (
 _USUAL_CONTROLS = frozenset("\t\n\r\f\v\x1b")
 
 
-class Decoded(NamedTuple):
+class DecodedText(NamedTuple):
     """``text`` with plain newlines; ``guessed`` if nothing in the bytes says that ``encoding`` is theirs."""
 
     text: str
@@ -25,7 +25,7 @@ class Decoded(NamedTuple):
     guessed: bool
 
 
-def decode(data: bytes) -> Decoded:
+def decode(data: bytes) -> DecodedText:
     """UTF-8 with or without a mark, UTF-16 with one, else ``FALLBACK``.
 
     Raises:
@@ -33,11 +33,11 @@ def decode(data: bytes) -> Decoded:
     """
     marked = next((name for mark, name in _MARKS if data.startswith(mark)), None)
     try:
-        decoded = Decoded(data.decode(marked or "utf-8"), (marked or "utf-8").removesuffix("-sig"), False)
+        decoded = DecodedText(data.decode(marked or "utf-8"), (marked or "utf-8").removesuffix("-sig"), False)
     except UnicodeDecodeError as error:
         if marked:
             raise MediaError("text_undecodable", f"marked as {marked}: {error.reason}") from error
-        decoded = Decoded(data.decode(FALLBACK, errors="replace"), FALLBACK, True)
+        decoded = DecodedText(data.decode(FALLBACK, errors="replace"), FALLBACK, True)
     if _is_binary(decoded.text):
         raise MediaError("text_binary", f"as {decoded.encoding} it is no text")
     return decoded._replace(text=decoded.text.replace("\r\n", "\n").replace("\r", "\n"))

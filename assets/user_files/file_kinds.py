@@ -12,7 +12,7 @@ from types import MappingProxyType
 HEAD_BYTES = 1024  # of a file, enough for every mark below
 
 
-class Kind(StrEnum):
+class FileKind(StrEnum):
     """How a file is read."""
 
     PDF = "pdf"
@@ -22,25 +22,27 @@ class Kind(StrEnum):
     VIDEO = "video"
 
 
-SUFFIXES: Mapping[str, Kind] = MappingProxyType(
+SUFFIXES: Mapping[str, FileKind] = MappingProxyType(
     {
-        ".pdf": Kind.PDF,
-        **dict.fromkeys((".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"), Kind.PICTURE),
-        **dict.fromkeys((".txt", ".rst"), Kind.TEXT),
-        **dict.fromkeys((".md", ".markdown"), Kind.MARKDOWN),
-        **dict.fromkeys((".mp4", ".webm", ".mkv", ".mov"), Kind.VIDEO),
+        ".pdf": FileKind.PDF,
+        **dict.fromkeys(
+            (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"), FileKind.PICTURE
+        ),
+        **dict.fromkeys((".txt", ".rst"), FileKind.TEXT),
+        **dict.fromkeys((".md", ".markdown"), FileKind.MARKDOWN),
+        **dict.fromkeys((".mp4", ".webm", ".mkv", ".mov"), FileKind.VIDEO),
     }
 )
 TRANSCRIPT_SUFFIXES = (".srt", ".vtt", ".txt")  # of the same stem beside a video, the first that is there
 
 _MIB = 1024 * 1024
-MAX_BYTES: Mapping[Kind, int] = MappingProxyType(
+MAX_BYTES: Mapping[FileKind, int] = MappingProxyType(
     {
-        Kind.PDF: 1024 * _MIB,  # scanned books have some hundred MB
-        Kind.PICTURE: 256 * _MIB,  # read whole; an uncompressed picture of 64 million pixels has 192 MB
-        Kind.TEXT: 64 * _MIB,  # read whole; ten million words
-        Kind.MARKDOWN: 64 * _MIB,
-        Kind.VIDEO: 16 * 1024 * _MIB,  # streamed; its length is limited too
+        FileKind.PDF: 1024 * _MIB,  # scanned books have some hundred MB
+        FileKind.PICTURE: 256 * _MIB,  # read whole; an uncompressed picture of 64 million pixels has 192 MB
+        FileKind.TEXT: 64 * _MIB,  # read whole; ten million words
+        FileKind.MARKDOWN: 64 * _MIB,
+        FileKind.VIDEO: 16 * 1024 * _MIB,  # streamed; its length is limited too
     }
 )
 _PICTURE_MARKS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
@@ -49,16 +51,16 @@ _MATROSKA = b"\x1aE\xdf\xa3"  # of .mkv and .webm
 _STILL_BRANDS = (b"heic", b"heix", b"heim", b"hevc", b"mif1", b"msf1", b"avif", b"avis")
 
 
-def kind_of(head: bytes, suffix: str) -> Kind | None:
+def kind_of(head: bytes, suffix: str) -> FileKind | None:
     """The kind of a file that begins with ``head`` and is called ``*suffix``; None if it is none of ours."""
     if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"%PDF-"):
-        return Kind.PDF
+        return FileKind.PDF
     if _is_picture(head):
-        return Kind.PICTURE
+        return FileKind.PICTURE
     if head.startswith(_MATROSKA):
-        return Kind.VIDEO
+        return FileKind.VIDEO
     if head[4:8] == b"ftyp":
-        return None if head[8:12] in _STILL_BRANDS else Kind.VIDEO
+        return None if head[8:12] in _STILL_BRANDS else FileKind.VIDEO
     return SUFFIXES.get(suffix.lower())
 
 

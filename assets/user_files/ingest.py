@@ -14,23 +14,23 @@ from pathlib import Path
 from typing import Any
 
 from assets.corpus.build import built_datasets
-from assets.corpus.merge import Progress, silent
+from assets.corpus.merge import ProgressListener, silent
 from assets.index.build import IndexReport
-from assets.parsers.types import Parsed
+from assets.parsers.types import ParsedItem
 from assets.user_files import ledger, parsed_files, publishing, reading
-from assets.user_files.ledger import Ingested
-from assets.user_files.parsed_files import About
-from assets.user_files.paths import Place, Walk, find, is_below, location_of
-from assets.user_files.reading import Found, Source
+from assets.user_files.ledger import IngestedFile
+from assets.user_files.parsed_files import ParsedFileInfo
+from assets.user_files.paths import PathListing, SourcePath, find, is_below, location_of
+from assets.user_files.reading import Found, SourceFile
 from assets.user_files.settings import DATASET, IngestSettings
 from infra.embedders.minilm import Embedder
 from infra.errors import MediaError
 from infra.storage.root import Storage
 
-__all__ = ["DATASET", "FileReport", "IngestReport", "IngestSettings", "Status", "ingest"]
+__all__ = ["DATASET", "FileReport", "IngestReport", "IngestSettings", "IngestStatus", "ingest"]
 
 
-class Status(StrEnum):
+class IngestStatus(StrEnum):
     """What happened to a file."""
 
     READ = "read"
@@ -45,7 +45,7 @@ class FileReport:
 
     path: str
     items: int
-    status: Status
+    status: IngestStatus
     reason: str = ""
 
 
@@ -62,19 +62,20 @@ class IngestReport:
     index: IndexReport | None
     """None if there was nothing to index."""
 
-    def count(self, status: Status) -> int:
+    def count(self, status: IngestStatus) -> int:
         """The number of files with this status."""
         return sum(file.status is status for file in self.files)
 
     @property
     def readable(self) -> int:
         """The number of files that are searchable now."""
-        return self.count(Status.READ) + self.count(Status.UNCHANGED)
+        return self.count(IngestStatus.READ) + self.count(IngestStatus.UNCHANGED)
 
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it."""
         counts = {
-            status.value: self.count(status) for status in (Status.READ, Status.UNCHANGED, Status.REMOVED)
+            status.value: self.count(status)
+            for status in (IngestStatus.READ, IngestStatus.UNCHANGED, IngestStatus.REMOVED)
         }
         return {
             "root": self.root,
@@ -92,7 +93,7 @@ def ingest(
     *,
     settings: IngestSettings | None = None,
     forget: Sequence[str | Path] = (),
-    progress: Progress = silent,
+    progress: ProgressListener = silent,
     embedder: Embedder | None = None,
 ) -> IngestReport:
     """Add the files at ``paths`` to the dataset ``documents``, remove those at ``forget``, and index the result.
@@ -130,13 +131,17 @@ class _Run:
     """Goes through the files of one call and changes the list of files accordingly."""
 
     def __init__(
-        self, storage: Storage, settings: IngestSettings, progress: Progress, files: dict[str, Ingested]
+        self,
+        storage: Storage,
+        settings: IngestSettings,
+        progress: ProgressListener,
+        files: dict[str, IngestedFile],
     ) -> None:
         self._storage, self._settings, self._progress, self._files = storage, settings, progress, files
         self._num_items = 0
         self.skipped: Counter[str] = Counter()
 
-    def take(self, walk: Walk) -> Iterator[FileReport]:
+    def take(self, walk: PathListing) -> Iterator[FileReport]:
         """Read what is new, take over what is known, drop what is gone."""
         for skip in walk.skipped:
             yield self._skip(skip.where, skip.reason, skip.detail)
@@ -148,7 +153,7 @@ class _Run:
         for location in [one for one in self._files if one not in seen and walk.has_lost(one)]:
             yield _removed(self._files.pop(location), "gone from its folder")
 
-    def _without_transcripts(self, places: Sequence[Place]) -> list[Place]:
+    def _without_transcripts(self, places: Sequence[SourcePath]) -> list[SourcePath]:
         """Without the texts that belong to a video and were not named themselves."""
         transcripts: set[str] = set()
         for place in places:
@@ -160,31 +165,31 @@ class _Run:
                 transcripts.add(location_of(beside))
         return [place for place in places if place.named or place.location not in transcripts]
 
-    def _file(self, place: Place) -> FileReport:
+    def _file(self, place: SourcePath) -> FileReport:
         path, location = str(place.path), place.location
         try:
             source = reading.source_of(place.path, self._settings)
             name = parsed_files.name_of(source, self._settings)
             about = parsed_files.about(self._storage, name)
-            status = Status.READ if about is None else Status.UNCHANGED
+            status = IngestStatus.READ if about is None else IngestStatus.UNCHANGED
             about = about or self._read(source, name)
         except MediaError as error:
             self._files.pop(location, None)
             return self._skip(path, error.reason, error.detail)
         self.skipped.update(skip.reason for skip in about.skipped)
-        copied = status is Status.UNCHANGED and location not in self._files
+        copied = status is IngestStatus.UNCHANGED and location not in self._files
         remarks = ["its content was read before"] * copied + _remarks(about, source)
-        self._files[location] = Ingested(location=location, source=path, kept=name, items=about.items)
+        self._files[location] = IngestedFile(location=location, source=path, kept=name, items=about.items)
         return FileReport(path=path, items=about.items, status=status, reason=", ".join(remarks))
 
-    def _read(self, source: Source, name: str) -> About:
+    def _read(self, source: SourceFile, name: str) -> ParsedFileInfo:
         found = self._watched(source, name)
         return parsed_files.keep(self._storage, name, found, self._settings.matters(source.kind))
 
-    def _watched(self, source: Source, name: str) -> Iterator[Found]:
+    def _watched(self, source: SourceFile, name: str) -> Iterator[Found]:
         """What is found in the file, counted; refused at the end if the file is no longer the one that was hashed."""
         for found in reading.read(source, self._settings):
-            if isinstance(found, Parsed):
+            if isinstance(found, ParsedItem):
                 self._num_items += 1
                 self._progress("pages, pictures, clips and passages", self._num_items, None)
             yield found
@@ -194,11 +199,14 @@ class _Run:
     def _skip(self, path: str, reason: str, detail: str) -> FileReport:
         self.skipped[reason] += 1
         return FileReport(
-            path=path, items=0, status=Status.SKIPPED, reason=f"{reason}: {detail}" if detail else reason
+            path=path,
+            items=0,
+            status=IngestStatus.SKIPPED,
+            reason=f"{reason}: {detail}" if detail else reason,
         )
 
 
-def _forget(files: dict[str, Ingested], paths: Sequence[str | Path]) -> Iterator[FileReport]:
+def _forget(files: dict[str, IngestedFile], paths: Sequence[str | Path]) -> Iterator[FileReport]:
     for path in paths:
         place = location_of(Path(path))
         below = [location for location in files if is_below(location, [place])]
@@ -208,11 +216,11 @@ def _forget(files: dict[str, Ingested], paths: Sequence[str | Path]) -> Iterator
             yield _removed(files.pop(location), "forgotten")
 
 
-def _removed(file: Ingested, reason: str) -> FileReport:
-    return FileReport(path=file.source, items=file.items, status=Status.REMOVED, reason=reason)
+def _removed(file: IngestedFile, reason: str) -> FileReport:
+    return FileReport(path=file.source, items=file.items, status=IngestStatus.REMOVED, reason=reason)
 
 
-def _remarks(about: About, source: Source) -> list[str]:
+def _remarks(about: ParsedFileInfo, source: SourceFile) -> list[str]:
     missing = Counter(skip.reason for skip in about.skipped)
     transcript = [f"words of {source.transcript.name}"] if source.transcript else []
     return [*transcript, *about.notes, *(f"{reason} {count}" for reason, count in missing.items())]

@@ -21,7 +21,7 @@ FILES = f"{FOLDER}/files.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ingested:
+class IngestedFile:
     """One file. ``kept`` names what was read of it; ``source`` is its path as it was last given."""
 
     location: str
@@ -30,11 +30,11 @@ class Ingested:
     items: int
 
 
-Ledger = Mapping[str, Ingested]
+FileLedger = Mapping[str, IngestedFile]
 """Location -> file."""
 
 
-def read(storage: Storage) -> dict[str, Ingested]:
+def read(storage: Storage) -> dict[str, IngestedFile]:
     """The files ingested so far; none in a new root.
 
     Raises:
@@ -42,7 +42,7 @@ def read(storage: Storage) -> dict[str, Ingested]:
     """
     try:
         raw = json.loads(storage.read_bytes(FILES))
-        version, files = raw["schema_version"], [Ingested(**entry) for entry in raw["files"]]
+        version, files = raw["schema_version"], [IngestedFile(**entry) for entry in raw["files"]]
     except FileNotFoundError:
         return {}
     except (KeyError, TypeError, ValueError) as error:
@@ -52,12 +52,12 @@ def read(storage: Storage) -> dict[str, Ingested]:
     return {file.location: file for file in files}
 
 
-def write(storage: Storage, files: Ledger) -> None:
+def write(storage: Storage, files: FileLedger) -> None:
     """Replace the list."""
     storage.write_bytes(FILES, to_bytes(files))
 
 
-def to_bytes(files: Ledger) -> bytes:
+def to_bytes(files: FileLedger) -> bytes:
     """The list as it is stored; equal lists give equal bytes."""
     raw = {"schema_version": SCHEMA_VERSION, "files": [asdict(file) for file in files.values()]}
     return json.dumps(raw, indent=1, ensure_ascii=False).encode() + b"\n"

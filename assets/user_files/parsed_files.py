@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 from assets.corpus import tables
 from assets.corpus.shards import ShardWriter
 from assets.corpus.tables import TableWriter
-from assets.parsers.types import MediaBlob, Parsed, Skipped
-from assets.user_files.reading import Found, Note, Source
+from assets.parsers.types import MediaBlob, ParsedItem, SkippedRecord
+from assets.user_files.reading import Found, ReaderNote, SourceFile
 from assets.user_files.settings import IngestSettings
 from infra.errors import MediaError
 from infra.storage import manifest
-from infra.storage.manifest import Publication, publish
+from infra.storage.manifest import ArtifactWriter, publish
 from infra.storage.root import Storage
 
 FOLDER = "ingest"
@@ -28,12 +28,12 @@ PRODUCER = "assets.own.kept/1"
 ITEMS, MEDIA_INDEX, ABOUT = "items.parquet", "index.parquet", "about.json"
 
 
-class About(NamedTuple):
+class ParsedFileInfo(NamedTuple):
     """What became of a file: the number of its items, what its reader should know, which parts are missing."""
 
     items: int
     notes: tuple[str, ...]
-    skipped: tuple[Skipped, ...]
+    skipped: tuple[SkippedRecord, ...]
 
 
 def directory(name: str) -> str:
@@ -41,7 +41,7 @@ def directory(name: str) -> str:
     return f"{FOLDER}/{name}"
 
 
-def name_of(source: Source, settings: IngestSettings) -> str:
+def name_of(source: SourceFile, settings: IngestSettings) -> str:
     """Hash of the file, of its transcript and of the settings that matter, in hex. Raises ``MediaError``."""
     try:
         read = {"file": manifest.sha256_of(source.path)}
@@ -53,27 +53,27 @@ def name_of(source: Source, settings: IngestSettings) -> str:
     return hashlib.sha256(described.encode()).hexdigest()
 
 
-def keep(storage: Storage, name: str, found: Iterable[Found], params: dict[str, Any]) -> About:
+def keep(storage: Storage, name: str, found: Iterable[Found], params: dict[str, Any]) -> ParsedFileInfo:
     """Write what was found, item by item.
 
     Raises:
         MediaError: as ``found`` does, and if it holds no item; nothing is kept then.
     """
     notes: list[str] = []
-    skipped: list[Skipped] = []
+    skipped: list[SkippedRecord] = []
     with publish(storage, directory(name), producer=PRODUCER, params=params, inputs={}) as kept:
         writer = _Writer(kept)
         for record in found:
             match record:
-                case Parsed():
+                case ParsedItem():
                     writer.add(record)
-                case Skipped():
+                case SkippedRecord():
                     skipped.append(record)
-                case Note():
+                case ReaderNote():
                     notes.append(record.text)
-        about = About(writer.finish(), tuple(notes), tuple(skipped))
+        about = ParsedFileInfo(writer.finish(), tuple(notes), tuple(skipped))
         if not about.items:
-            first = skipped[0] if skipped else Skipped(reason="nothing_in_it", where="")
+            first = skipped[0] if skipped else SkippedRecord(reason="nothing_in_it", where="")
             raise MediaError(first.reason, f"{first.where}: {first.detail}".strip(": "))
         described = {"notes": notes, "skipped": [asdict(skip) for skip in skipped]}
         kept.write_bytes(ABOUT, json.dumps(described, ensure_ascii=False).encode())
@@ -81,36 +81,36 @@ def keep(storage: Storage, name: str, found: Iterable[Found], params: dict[str, 
     return about
 
 
-def about(storage: Storage, name: str) -> About | None:
+def about(storage: Storage, name: str) -> ParsedFileInfo | None:
     """What is kept under ``name``; None if nothing is, or if it is damaged."""
     try:
         kept = manifest.read(storage, directory(name))
         described = json.loads(storage.read_bytes(f"{directory(name)}/{ABOUT}"))
-        skipped = tuple(Skipped(**skip) for skip in described["skipped"])
-        return About(kept.counts["items"], tuple(described["notes"]), skipped)
+        skipped = tuple(SkippedRecord(**skip) for skip in described["skipped"])
+        return ParsedFileInfo(kept.counts["items"], tuple(described["notes"]), skipped)
     except (ValueError, KeyError, TypeError, FileNotFoundError):
         return None
 
 
-def items(storage: Storage, name: str) -> Iterator[Parsed]:
+def items(storage: Storage, name: str) -> Iterator[ParsedItem]:
     """What is kept under ``name``, one item with its media in memory at a time; ``ValueError`` if it is not whole."""
     names = {file.name for file in manifest.read(storage, directory(name)).files}
     media = _media(storage, name) if MEDIA_INDEX in names else iter(())
     with storage.open(f"{directory(name)}/{ITEMS}") as file:
         for row in tables.rows(file):
             item = tables.item_of(row)
-            yield Parsed(item=item, media=next(media) if item.media_key else None)
+            yield ParsedItem(item=item, media=next(media) if item.media_key else None)
 
 
 class _Writer:
     """Items to a table and their media to tars; the tars begin with the first picture, for texts have none."""
 
-    def __init__(self, kept: Publication) -> None:
+    def __init__(self, kept: ArtifactWriter) -> None:
         self._kept = kept
         self._items = TableWriter(kept.open(ITEMS), tables.ITEMS)
         self._media: ShardWriter | None = None
 
-    def add(self, parsed: Parsed) -> None:
+    def add(self, parsed: ParsedItem) -> None:
         if parsed.media is not None:
             self._media = self._media or ShardWriter(self._kept, "media")
             key = f"{self._items.num_rows:06d}"

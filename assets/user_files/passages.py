@@ -24,7 +24,7 @@ _SENTENCE_END = re.compile(r"[.!?][\"'”’)\]]{0,3}\s+|[。！？]\s*|\n\s*")
 _WORD = re.compile(r"\S+\s*")
 
 
-class Passage(NamedTuple):
+class TextPassage(NamedTuple):
     """``heading`` is the nearest one above it; empty where there is none."""
 
     heading: str
@@ -37,7 +37,7 @@ class Heading(NamedTuple):
     text: str
 
 
-def passages(text: str, *, markdown: bool, max_words: int) -> list[Passage]:
+def passages(text: str, *, markdown: bool, max_words: int) -> list[TextPassage]:
     """Passages of at most ``max_words`` words in text order; nothing of the text is lost.
 
     A paragraph is cut only if it alone is longer, and then between sentences where that is possible. Two ideographs
@@ -54,7 +54,7 @@ class _Packing:
 
     def __init__(self, max_words: int) -> None:
         self._max = max_words
-        self._done: list[Passage] = []
+        self._done: list[TextPassage] = []
         self._heading = ""
         self._heading_is_bare = False  # nothing below it yet
         self._blocks: list[str] = []
@@ -72,7 +72,7 @@ class _Packing:
             self._close()
         self._heading, self._heading_is_bare = block.text, True
 
-    def finished(self) -> list[Passage]:
+    def finished(self) -> list[TextPassage]:
         if self._heading_is_bare:
             self._append(self._heading)
         self._close()
@@ -86,7 +86,7 @@ class _Packing:
 
     def _close(self) -> None:
         if self._blocks:
-            self._done.append(Passage(self._heading, "\n\n".join(self._blocks)))
+            self._done.append(TextPassage(self._heading, "\n\n".join(self._blocks)))
             self._blocks, self._words = [], 0.0
 
 

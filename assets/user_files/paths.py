@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from assets.parsers.types import Skipped
+from assets.parsers.types import SkippedRecord
 
 KEY_HEX = 10  # digits of the hash in a file key: 40 bits, and the readable part differs too
 SLUG_CHARACTERS = 40
 
 
-class Place(NamedTuple):
+class SourcePath(NamedTuple):
     """A file that was found. ``named``: it was given itself, not only a folder above it."""
 
     path: Path  # as given, or below the folder as given
@@ -35,11 +35,11 @@ class Place(NamedTuple):
 
 
 @dataclass(slots=True)
-class Walk:
+class PathListing:
     """What lies at the paths given. ``folders`` and ``unseen`` are locations; the latter could not be entered."""
 
-    places: list[Place] = field(default_factory=list)
-    skipped: list[Skipped] = field(default_factory=list)
+    places: list[SourcePath] = field(default_factory=list)
+    skipped: list[SkippedRecord] = field(default_factory=list)
     folders: list[str] = field(default_factory=list)
     unseen: list[str] = field(default_factory=list)
 
@@ -66,7 +66,7 @@ def file_key(location: str) -> str:
     return f"{slug or 'file'}-{hashlib.sha256(location.encode()).hexdigest()[:KEY_HEX]}"
 
 
-def find(paths: Sequence[Path], *, leave_out: Path | None = None) -> Walk:
+def find(paths: Sequence[Path], *, leave_out: Path | None = None) -> PathListing:
     """Every file at ``paths``, folders entered in name order, hidden entries left out.
 
     Links are followed to files of the same folder and nowhere else; a path that is given may itself be a link.
@@ -75,7 +75,7 @@ def find(paths: Sequence[Path], *, leave_out: Path | None = None) -> Walk:
     Raises:
         ValueError: if there is nothing at a path.
     """
-    walk = Walk()
+    walk = PathListing()
     for path in paths:
         if not path.exists():
             raise ValueError(f"no such file or folder: {path}")
@@ -85,7 +85,7 @@ def find(paths: Sequence[Path], *, leave_out: Path | None = None) -> Walk:
         else:
             _take(path, walk, named=True)
     # the same file may lie at several paths; that it was named by one of them counts
-    by_location: dict[str, Place] = {}
+    by_location: dict[str, SourcePath] = {}
     for place in walk.places:
         known = by_location.setdefault(place.location, place)
         if place.named and not known.named:
@@ -94,7 +94,7 @@ def find(paths: Sequence[Path], *, leave_out: Path | None = None) -> Walk:
     return walk
 
 
-def _enter(top: Path, walk: Walk, leave_out: Path | None) -> None:
+def _enter(top: Path, walk: PathListing, leave_out: Path | None) -> None:
     inside = top.resolve()
     closed = leave_out.resolve() if leave_out else None
 
@@ -115,7 +115,7 @@ def _enter(top: Path, walk: Walk, leave_out: Path | None) -> None:
             _take(path, walk, named=False)
 
 
-def _entered(here: Path, folders: Sequence[str], closed: Path | None, walk: Walk) -> Iterator[str]:
+def _entered(here: Path, folders: Sequence[str], closed: Path | None, walk: PathListing) -> Iterator[str]:
     """The folders to enter; one behind a link is read where it really is, if that is in the folder given."""
     for name in folders:
         path = here / name
@@ -136,7 +136,7 @@ def _refused_link(path: Path, inside: Path) -> str:
     return "" if target.is_relative_to(inside) else "link_outside"
 
 
-def _take(path: Path, walk: Walk, *, named: bool) -> None:
+def _take(path: Path, walk: PathListing, *, named: bool) -> None:
     try:
         str(path).encode()
     except UnicodeEncodeError:
@@ -148,10 +148,12 @@ def _take(path: Path, walk: Walk, *, named: bool) -> None:
         walk.skipped.append(_skip("file_unreadable", path, error.strerror or ""))
         return
     if regular:
-        walk.places.append(Place(path, named))
+        walk.places.append(SourcePath(path, named))
     else:  # opening a pipe would wait for ever
         walk.skipped.append(_skip("not_a_file", path))
 
 
-def _skip(reason: str, path: Path, detail: str = "") -> Skipped:
-    return Skipped(reason=reason, where=str(path).encode(errors="backslashreplace").decode(), detail=detail)
+def _skip(reason: str, path: Path, detail: str = "") -> SkippedRecord:
+    return SkippedRecord(
+        reason=reason, where=str(path).encode(errors="backslashreplace").decode(), detail=detail
+    )

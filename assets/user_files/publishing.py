@@ -13,12 +13,12 @@ from dataclasses import replace
 from assets.corpus import shards
 from assets.corpus.build import built_datasets
 from assets.corpus.item import Item, item_id
-from assets.corpus.merge import Gathering, Progress
-from assets.index.build import IndexReport, Pointer, build_index, current
+from assets.corpus.merge import CorpusMerger, ProgressListener
+from assets.index.build import IndexPointer, IndexReport, build_index, current
 from assets.parsers.identity import bytes_hash
 from assets.parsers.types import Record
 from assets.user_files import ledger, parsed_files
-from assets.user_files.ledger import Ingested, Ledger
+from assets.user_files.ledger import FileLedger, IngestedFile
 from assets.user_files.paths import file_key
 from assets.user_files.settings import DATASET
 from infra.embedders.minilm import Embedder
@@ -30,7 +30,7 @@ PRODUCER = "assets.own.publishing/1"
 CORPUS = f"corpus/{DATASET}"
 
 
-def publish_corpus(storage: Storage, files: Ledger, progress: Progress) -> None:
+def publish_corpus(storage: Storage, files: FileLedger, progress: ProgressListener) -> None:
     """Bring corpus and shards in line with ``files``; nothing is written if they are already."""
     inputs = {"files": hashlib.sha256(ledger.to_bytes(files)).hexdigest()}
     if _is_current(storage, inputs):
@@ -39,7 +39,7 @@ def publish_corpus(storage: Storage, files: Ledger, progress: Progress) -> None:
         with publish(
             storage, shards.directory(DATASET), producer=PRODUCER, params={}, inputs=inputs
         ) as media:
-            gathering = Gathering(corpus, shards.ShardWriter(media, DATASET))
+            gathering = CorpusMerger(corpus, shards.ShardWriter(media, DATASET))
             gathering.take(_records(storage, files), stage=f"{DATASET}: put together", progress=progress)
             report = gathering.resolve(stage=f"{DATASET}: write", progress=progress)
         assert media.manifest is not None
@@ -47,7 +47,7 @@ def publish_corpus(storage: Storage, files: Ledger, progress: Progress) -> None:
         corpus.counts.update({"files": len(files), "items": report.items, "folded": report.folded})
 
 
-def update_index(storage: Storage, embedder: Embedder | None, progress: Progress) -> IndexReport:
+def update_index(storage: Storage, embedder: Embedder | None, progress: ProgressListener) -> IndexReport:
     """Index ``documents`` beside what the index in use holds; where there is none, every finished corpus."""
     finished = built_datasets(storage)
     in_use = _index_in_use(storage)
@@ -56,7 +56,7 @@ def update_index(storage: Storage, embedder: Embedder | None, progress: Progress
     return build_index(storage, store=store, embedder=embedder, datasets=names, progress=progress)
 
 
-def sweep(storage: Storage, files: Ledger) -> None:
+def sweep(storage: Storage, files: FileLedger) -> None:
     """Remove what is kept of files that ``documents`` no longer has, and what killed runs left half-written."""
     used = {file.kept for file in files.values()}
     for name in storage.list(parsed_files.FOLDER):
@@ -70,7 +70,7 @@ def sweep(storage: Storage, files: Ledger) -> None:
                 leftover.unlink(missing_ok=True)
 
 
-def _index_in_use(storage: Storage) -> Pointer | None:
+def _index_in_use(storage: Storage) -> IndexPointer | None:
     """What the index holds; None also if it is damaged, for then it is built anew."""
     try:
         return current(storage)
@@ -88,7 +88,7 @@ def _is_current(storage: Storage, inputs: dict[str, str]) -> bool:
     return manifest.read(storage, CORPUS).inputs.get("shards") == manifest.digest(media)
 
 
-def _records(storage: Storage, files: Ledger) -> Iterator[Record]:
+def _records(storage: Storage, files: FileLedger) -> Iterator[Record]:
     for file in files.values():
         about = parsed_files.about(storage, file.kept)
         if about is None:
@@ -101,7 +101,7 @@ def _records(storage: Storage, files: Ledger) -> Iterator[Record]:
             yield replace(skip, where=f"{file.source}: {skip.where}")
 
 
-def _placed(item: Item, file: Ingested) -> Item:
+def _placed(item: Item, file: IngestedFile) -> Item:
     """``item`` with the ids and the title that its file gives it."""
     kind, _, native = item.id.partition(":")
     key = file_key(file.location)

@@ -19,15 +19,15 @@ from PIL import Image
 from assets.corpus.item import Item, Modality
 from assets.parsers.identity import text_hash
 from assets.parsers.images import image_item, read_picture, read_text
-from assets.parsers.types import ParseContext, Parsed, Skipped
-from assets.parsers.videos import Video, clip_title, video_items
+from assets.parsers.types import ParseContext, ParsedItem, SkippedRecord
+from assets.parsers.videos import VideoSource, clip_title, video_items
 from assets.user_files.encodings import decode
-from assets.user_files.file_kinds import HEAD_BYTES, TRANSCRIPT_SUFFIXES, Kind, kind_of
+from assets.user_files.file_kinds import HEAD_BYTES, TRANSCRIPT_SUFFIXES, FileKind, kind_of
 from assets.user_files.passages import passages
 from assets.user_files.settings import DATASET, IngestSettings
 from assets.user_files.transcripts import cues, spoken_between
 from infra.errors import ExternalError, MediaError
-from infra.media._pdf import Page
+from infra.media._pdf import PdfPage
 from infra.media._video import clip_ranges
 from infra.media.decoding import open_pdf, probe
 from infra.media.ocr import OcrError
@@ -35,24 +35,24 @@ from infra.media.ocr import OcrError
 MIN_LAYER_CHARACTERS = 16  # letters and digits of a page's own text; a scan with a stamped number has fewer
 
 
-class Note(NamedTuple):
+class ReaderNote(NamedTuple):
     """Something about a file that its reader should know, though nothing was left out."""
 
     text: str
 
 
-Found = Parsed | Skipped | Note
+Found = ParsedItem | SkippedRecord | ReaderNote
 
 
-class Source(NamedTuple):
+class SourceFile(NamedTuple):
     """A file that is of some kind, small enough to be read; ``transcript`` lies beside a video."""
 
     path: Path
-    kind: Kind
+    kind: FileKind
     transcript: Path | None = None
 
 
-def source_of(path: Path, settings: IngestSettings) -> Source:
+def source_of(path: Path, settings: IngestSettings) -> SourceFile:
     """What ``path`` is.
 
     Raises:
@@ -71,11 +71,11 @@ def source_of(path: Path, settings: IngestSettings) -> Source:
         raise MediaError("kind_unknown", path.suffix or "no suffix")
     if size > (limit := settings.max_bytes[kind]):
         raise MediaError("file_too_large", f"{size:,} bytes, limit {limit:,}")
-    return Source(path, kind, _transcript(path, settings) if kind is Kind.VIDEO else None)
+    return SourceFile(path, kind, _transcript(path, settings) if kind is FileKind.VIDEO else None)
 
 
-def read(source: Source, settings: IngestSettings) -> Iterator[Found]:
-    """Everything in a file, in reading order. What one part lacks is a ``Skipped`` whose ``where`` is the part.
+def read(source: SourceFile, settings: IngestSettings) -> Iterator[Found]:
+    """Everything in a file, in reading order. What one part lacks is a ``SkippedRecord`` whose ``where`` is the part.
 
     Raises:
         MediaError: if the file as a whole cannot be read. Whatever a decoder fails with is one: no file ends a run.
@@ -92,15 +92,15 @@ def read(source: Source, settings: IngestSettings) -> Iterator[Found]:
         raise MediaError("reading_failed", f"{type(error).__name__}: {error}") from error
 
 
-def _records(source: Source, settings: IngestSettings) -> Iterable[Found]:
+def _records(source: SourceFile, settings: IngestSettings) -> Iterable[Found]:
     match source.kind:
-        case Kind.PDF:
+        case FileKind.PDF:
             return _pages(source.path, settings)
-        case Kind.PICTURE:
+        case FileKind.PICTURE:
             return _picture(source.path, settings.reading)
-        case Kind.VIDEO:
+        case FileKind.VIDEO:
             return _clips(source, settings)
-        case Kind.TEXT | Kind.MARKDOWN:
+        case FileKind.TEXT | FileKind.MARKDOWN:
             return _texts(source, settings)
 
 
@@ -112,12 +112,12 @@ def _pages(path: Path, settings: IngestSettings) -> Iterator[Found]:
                 page = pdf.page(number, dpi=context.dpi)
                 text = _page_text(page, context)
             except MediaError as error:
-                yield Skipped(reason=error.reason, where=f"page {number}", detail=error.detail)
+                yield SkippedRecord(reason=error.reason, where=f"page {number}", detail=error.detail)
                 continue
             yield _image(f"page:#{number}", f" page {number}", text, page.image, number)
 
 
-def _page_text(page: Page, context: ParseContext) -> str:
+def _page_text(page: PdfPage, context: ParseContext) -> str:
     """The page's own text; where it has next to none, what OCR reads if that is more."""
     if sum(map(str.isalnum, page.text)) >= MIN_LAYER_CHARACTERS:
         return page.text
@@ -129,7 +129,7 @@ def _picture(path: Path, context: ParseContext) -> Iterator[Found]:
     yield _image("image:", "", read_text(picture, "", context), picture)
 
 
-def _image(kept_id: str, title: str, text: str, picture: Image.Image, number: int = 0) -> Parsed:
+def _image(kept_id: str, title: str, text: str, picture: Image.Image, number: int = 0) -> ParsedItem:
     item = Item(
         id=kept_id,
         dataset=DATASET,
@@ -142,16 +142,16 @@ def _image(kept_id: str, title: str, text: str, picture: Image.Image, number: in
     return image_item(item, picture)
 
 
-def _texts(source: Source, settings: IngestSettings) -> Iterator[Found]:
+def _texts(source: SourceFile, settings: IngestSettings) -> Iterator[Found]:
     decoded = decode(source.path.read_bytes())
     if decoded.guessed:
-        yield Note(f"read as {decoded.encoding}")
-    markdown = source.kind is Kind.MARKDOWN
+        yield ReaderNote(f"read as {decoded.encoding}")
+    markdown = source.kind is FileKind.MARKDOWN
     cut = passages(decoded.text, markdown=markdown, max_words=settings.passage_words)
     if not cut:
         raise MediaError("text_empty", "nothing but white space")
     for number, passage in enumerate(cut, start=1):
-        yield Parsed(
+        yield ParsedItem(
             item=Item(
                 id=f"text:#{number}",
                 dataset=DATASET,
@@ -164,7 +164,7 @@ def _texts(source: Source, settings: IngestSettings) -> Iterator[Found]:
         )
 
 
-def _clips(source: Source, settings: IngestSettings) -> Iterator[Found]:
+def _clips(source: SourceFile, settings: IngestSettings) -> Iterator[Found]:
     """The clips, each with the words that begin in it; words without times are shared out evenly."""
     context = settings.reading
     duration_s = probe(source.path).duration_s
@@ -174,12 +174,14 @@ def _clips(source: Source, settings: IngestSettings) -> Iterator[Found]:
         try:
             said = decode(source.transcript.read_bytes()).text
         except MediaError as error:
-            yield Skipped(reason="transcript_unreadable", where=source.transcript.name, detail=error.detail)
+            yield SkippedRecord(
+                reason="transcript_unreadable", where=source.transcript.name, detail=error.detail
+            )
     timed = cues(said)
     ends = {clip.start_s: clip.end_s for clip in ranges[:-1]}  # words after the last clip belong to it
-    video = Video(DATASET, "", source.path, "" if timed else said, "unknown", "")
+    video = VideoSource(DATASET, "", source.path, "" if timed else said, "unknown", "")
     for record in video_items(video, context):
-        if isinstance(record, Skipped):
+        if isinstance(record, SkippedRecord):
             yield replace(record, where=f"clip {record.where.removeprefix('#')} s")
             continue
         item, start_s = record.item, record.item.position
@@ -195,5 +197,5 @@ def _transcript(path: Path, settings: IngestSettings) -> Path | None:
     for suffix in TRANSCRIPT_SUFFIXES:
         beside = path.with_suffix(suffix)
         if beside.is_file() and not beside.is_symlink():
-            return beside if beside.stat().st_size <= settings.max_bytes[Kind.TEXT] else None
+            return beside if beside.stat().st_size <= settings.max_bytes[FileKind.TEXT] else None
     return None

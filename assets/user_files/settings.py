@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from assets.parsers.types import ParseContext
-from assets.user_files.file_kinds import MAX_BYTES, Kind
+from assets.user_files.file_kinds import MAX_BYTES, FileKind
 from infra.limits import MAX_PDF_PAGES
 from infra.media.decoding import SandboxedOcr
 
@@ -30,7 +30,7 @@ class IngestSettings:
     """Words of a passage of a text, at most."""
     page_limit: int = MAX_PDF_PAGES
     """A PDF with more pages is refused."""
-    max_bytes: Mapping[Kind, int] = field(default_factory=lambda: MAX_BYTES)
+    max_bytes: Mapping[FileKind, int] = field(default_factory=lambda: MAX_BYTES)
     """A file that is larger is refused."""
 
     def __post_init__(self) -> None:
@@ -39,19 +39,19 @@ class IngestSettings:
             raise ValueError(
                 f"passage_words and page_limit must be positive: {self.passage_words}, {self.page_limit}"
             )
-        if missing := sorted(set(Kind) - set(self.max_bytes)):
+        if missing := sorted(set(FileKind) - set(self.max_bytes)):
             raise ValueError(f"max_bytes says nothing of {', '.join(missing)}")
 
-    def matters(self, kind: Kind) -> dict[str, Any]:
+    def matters(self, kind: FileKind) -> dict[str, Any]:
         """The settings that change what is read of a file of this kind; json-able."""
         context = self.reading
         ocr = {"ocr": context.ocr is not None}
-        of_kind: dict[Kind, dict[str, Any]] = {
-            Kind.PDF: {"dpi": context.dpi, "max_pages": context.max_pages} | ocr,
-            Kind.PICTURE: ocr,
-            Kind.TEXT: {"passage_words": self.passage_words},
-            Kind.MARKDOWN: {"passage_words": self.passage_words},
-            Kind.VIDEO: {
+        of_kind: dict[FileKind, dict[str, Any]] = {
+            FileKind.PDF: {"dpi": context.dpi, "max_pages": context.max_pages} | ocr,
+            FileKind.PICTURE: ocr,
+            FileKind.TEXT: {"passage_words": self.passage_words},
+            FileKind.MARKDOWN: {"passage_words": self.passage_words},
+            FileKind.VIDEO: {
                 name: getattr(context, name) for name in ("fps", "max_frames", "clip_s", "min_tail_s")
             },
         }

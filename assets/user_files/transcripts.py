@@ -16,14 +16,14 @@ _STAMPED = re.compile(rf"\s*[\[(]?{_CLOCK}[\])]?(?:\s*[-–|:])?(?:\s+(.*)|\s*)"
 _MARKUP = re.compile(r"<[^<>]*>|\{\\[^{}]*\}")
 
 
-class Cue(NamedTuple):
+class TranscriptCue(NamedTuple):
     """Some words and the second at which they begin."""
 
     start_s: float
     text: str
 
 
-def cues(transcript: str) -> list[Cue]:
+def cues(transcript: str) -> list[TranscriptCue]:
     """The words with their times, in time order; empty if the transcript has no times.
 
     Words that a cue repeats from the one before, as rolling captions do, are said once.
@@ -33,13 +33,13 @@ def cues(transcript: str) -> list[Cue]:
     return sorted(_captions(lines) if timed else _stamped(lines), key=lambda cue: cue.start_s)
 
 
-def spoken_between(found: Sequence[Cue], start_s: float, end_s: float) -> str:
+def spoken_between(found: Sequence[TranscriptCue], start_s: float, end_s: float) -> str:
     """The words of the cues that begin in [start_s, end_s)."""
     return "\n".join(cue.text for cue in found if start_s <= cue.start_s < end_s)
 
 
-def _captions(lines: Sequence[str]) -> list[Cue]:
-    found: list[Cue] = []
+def _captions(lines: Sequence[str]) -> list[TranscriptCue]:
+    found: list[TranscriptCue] = []
     start_s: float | None = None
     said = ""
     for line in lines:
@@ -50,14 +50,14 @@ def _captions(lines: Sequence[str]) -> list[Cue]:
         elif start_s is not None:
             text = " ".join(html.unescape(_MARKUP.sub("", line)).split())
             if text and text != said:
-                found.append(Cue(start_s, text))
+                found.append(TranscriptCue(start_s, text))
                 said = text
     return found
 
 
-def _stamped(lines: Sequence[str]) -> list[Cue]:
+def _stamped(lines: Sequence[str]) -> list[TranscriptCue]:
     """Lines that each begin with a time, or belong to the line before that did."""
-    found: list[Cue] = []
+    found: list[TranscriptCue] = []
     start_s: float | None = None
     for line in filter(str.strip, lines):
         match = _STAMPED.fullmatch(line)
@@ -67,7 +67,7 @@ def _stamped(lines: Sequence[str]) -> list[Cue]:
         if match is not None:
             start_s, text = _seconds(match), (match.group(5) or "").strip()
         if text and start_s is not None:
-            found.append(Cue(start_s, text))
+            found.append(TranscriptCue(start_s, text))
     return found
 
 

@@ -14,14 +14,14 @@ from itertools import islice
 from typing import NamedTuple
 
 from assets.xvbench_builder.judging import ENDPOINT_FAILED, judged
-from assets.xvbench_builder.protocols import Panel
-from assets.xvbench_builder.records import Candidate, Outcome
-from infra.llm.client import BudgetSpent
+from assets.xvbench_builder.protocols import ModelPanel
+from assets.xvbench_builder.records import Candidate, CandidateOutcome
+from infra.llm.client import RequestBudgetError
 
 PATIENCE = 3  # candidates in a row that the endpoint failed at, after which it is taken for gone
 
 
-class Stop(StrEnum):
+class StopReason(StrEnum):
     """Why a run ended."""
 
     ENOUGH = "enough"  # as many questions as were wanted
@@ -31,7 +31,7 @@ class Stop(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class BuildTarget:
     """How far a run goes."""
 
     questions: int
@@ -43,23 +43,26 @@ class Target:
             raise ValueError(f"counts of a build must be positive: {self}")
 
 
-class Built(NamedTuple):
+class BuildResult(NamedTuple):
     """Every candidate that was decided, in order, and why there are no more."""
 
-    outcomes: list[Outcome]
-    stop: Stop
+    outcomes: list[CandidateOutcome]
+    stop: StopReason
 
     @property
-    def kept(self) -> list[Outcome]:
+    def kept(self) -> list[CandidateOutcome]:
         """Those whose question is kept."""
         return [outcome for outcome in self.outcomes if not outcome.reason]
 
 
 async def build(
-    candidates: Iterable[Candidate], panel: Panel, target: Target, tell: Callable[[list[Outcome]], None]
-) -> Built:
+    candidates: Iterable[Candidate],
+    panel: ModelPanel,
+    target: BuildTarget,
+    tell: Callable[[list[CandidateOutcome]], None],
+) -> BuildResult:
     """Judge candidates until the target is reached. ``tell`` gets all outcomes after each window."""
-    outcomes: list[Outcome] = []
+    outcomes: list[CandidateOutcome] = []
     questions: set[str] = set()
     waiting = iter(candidates)
     while (missing := target.questions - len(questions)) > 0:
@@ -69,23 +72,23 @@ async def build(
             outcomes.append(_once(outcome, questions))
         tell(outcomes)
         if len(decided) < len(window):
-            return Built(outcomes, Stop.BUDGET)
+            return BuildResult(outcomes, StopReason.BUDGET)
         if not window:
-            return Built(outcomes, Stop.CANDIDATES)
+            return BuildResult(outcomes, StopReason.CANDIDATES)
         if _is_gone(outcomes):
-            return Built(outcomes, Stop.ENDPOINT)
-    return Built(outcomes, Stop.ENOUGH)
+            return BuildResult(outcomes, StopReason.ENDPOINT)
+    return BuildResult(outcomes, StopReason.ENOUGH)
 
 
-async def _judged(candidate: Candidate, panel: Panel) -> Outcome | None:
+async def _judged(candidate: Candidate, panel: ModelPanel) -> CandidateOutcome | None:
     """None where the budget ended first; the others of the window still come to their end as far as theirs goes."""
     try:
         return await judged(candidate, panel)
-    except BudgetSpent:
+    except RequestBudgetError:
         return None
 
 
-def _until_stopped(results: Iterable[Outcome | None]) -> list[Outcome]:
+def _until_stopped(results: Iterable[CandidateOutcome | None]) -> list[CandidateOutcome]:
     decided = []
     for result in results:
         if result is None:
@@ -94,7 +97,7 @@ def _until_stopped(results: Iterable[Outcome | None]) -> list[Outcome]:
     return decided
 
 
-def _once(outcome: Outcome, questions: set[str]) -> Outcome:
+def _once(outcome: CandidateOutcome, questions: set[str]) -> CandidateOutcome:
     """The outcome, rejected if an earlier candidate has the same question."""
     if outcome.reason or outcome.draft is None:
         return outcome
@@ -105,6 +108,6 @@ def _once(outcome: Outcome, questions: set[str]) -> Outcome:
     return outcome
 
 
-def _is_gone(outcomes: list[Outcome]) -> bool:
+def _is_gone(outcomes: list[CandidateOutcome]) -> bool:
     last = outcomes[-PATIENCE:]
     return len(last) == PATIENCE and all(outcome.reason == ENDPOINT_FAILED for outcome in last)

@@ -15,14 +15,14 @@ from typing import NamedTuple
 from assets.xvbench_builder.build import PATIENCE
 from assets.xvbench_builder.judging import ENDPOINT_FAILED
 from assets.xvbench_builder.protocols import Describer
-from assets.xvbench_builder.records import Clip
+from assets.xvbench_builder.records import ClipFile
 from infra.errors import EndpointError, MediaError
-from infra.llm.client import BudgetSpent
-from infra.progress import Progress
+from infra.llm.client import RequestBudgetError
+from infra.progress import ProgressListener
 from infra.storage.root import Storage
 
 
-class Captioning(NamedTuple):
+class CaptioningResult(NamedTuple):
     """What came of it. ``without`` counts clips without a caption by reason; ``complete`` is False if the run was ended."""
 
     written: int
@@ -31,8 +31,8 @@ class Captioning(NamedTuple):
 
 
 async def caption_clips(
-    clips: Sequence[Clip], describer: Describer, *, at_once: int, progress: Progress
-) -> Captioning:
+    clips: Sequence[ClipFile], describer: Describer, *, at_once: int, progress: ProgressListener
+) -> CaptioningResult:
     """Caption every clip; ended by the budget, or by an endpoint that fails at several windows in a row."""
     written, failed_in_a_row = 0, 0
     without: Counter[str] = Counter()
@@ -45,15 +45,15 @@ async def caption_clips(
         progress("clips captioned", done, len(clips))
         failed_in_a_row = failed_in_a_row + 1 if set(problems) == {ENDPOINT_FAILED} else 0
         if "budget" in problems or failed_in_a_row == PATIENCE:
-            return Captioning(written, dict(without), complete=False)
-    return Captioning(written, dict(without), complete=True)
+            return CaptioningResult(written, dict(without), complete=False)
+    return CaptioningResult(written, dict(without), complete=True)
 
 
-async def _captioned(clip: Clip, describer: Describer) -> str:
+async def _captioned(clip: ClipFile, describer: Describer) -> str:
     """Why there is no caption; empty if there is one."""
     try:
         text, problem = await describer.describe(clip)
-    except BudgetSpent:
+    except RequestBudgetError:
         return "budget"
     except EndpointError:
         return ENDPOINT_FAILED

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from assets.parsers.types import Skipped
-from assets.xvbench_builder.records import Clip, Film
+from assets.parsers.types import SkippedRecord
+from assets.xvbench_builder.records import ClipFile, SourceVideo
 from infra.errors import MediaError
 from infra.limits import CLIP_SECONDS, MIN_TAIL_SECONDS
 from infra.media import _video as frames
 from infra.media.clip_files import cut
-from infra.progress import Progress
+from infra.progress import ProgressListener
 from infra.storage.manifest import sha256_of
 from infra.storage.root import Storage
 
@@ -33,33 +33,33 @@ class ClipFolders:
     records: Path
 
 
-class Cut(NamedTuple):
+class CutResult(NamedTuple):
     """Clips by film, and the films that cannot be cut."""
 
-    clips: dict[str, tuple[Clip, ...]]
-    skipped: list[Skipped]
+    clips: dict[str, tuple[ClipFile, ...]]
+    skipped: list[SkippedRecord]
 
 
-def cut_films(films: Sequence[Film], folders: ClipFolders, progress: Progress) -> Cut:
+def cut_videos(films: Sequence[SourceVideo], folders: ClipFolders, progress: ProgressListener) -> CutResult:
     """The clips of every film that can be read; one of less than ``MIN_TAIL_SECONDS`` in all has none."""
-    done = Cut({}, [])
+    done = CutResult({}, [])
     for number, film in enumerate(films):
         progress("films cut", number, len(films))
         try:
             clips = _clips(film, folders)
         except MediaError as error:
-            done.skipped.append(Skipped(reason=error.reason, where=film.source, detail=error.detail))
+            done.skipped.append(SkippedRecord(reason=error.reason, where=film.source, detail=error.detail))
             continue
         if clips:
             done.clips[film.id] = clips
         else:
-            done.skipped.append(Skipped(reason="video_too_short", where=film.source))
+            done.skipped.append(SkippedRecord(reason="video_too_short", where=film.source))
     progress("films cut", len(films), len(films))
     _sweep(folders, done.clips)
     return done
 
 
-def _clips(film: Film, folders: ClipFolders) -> tuple[Clip, ...]:
+def _clips(film: SourceVideo, folders: ClipFolders) -> tuple[ClipFile, ...]:
     source = {"sha256": sha256_of(film.path), **RULE}
     record = folders.records / f"{film.id}.json"
     known = _recorded(record, film, source, folders.chunks)
@@ -67,7 +67,7 @@ def _clips(film: Film, folders: ClipFolders) -> tuple[Clip, ...]:
         return known
     ranges = [each for each in frames.clips(film.path) if each.end_s - each.start_s >= MIN_TAIL_SECONDS]
     clips = tuple(
-        Clip(
+        ClipFile(
             film=film.id,
             index=index,
             start_s=start_s,
@@ -82,7 +82,9 @@ def _clips(film: Film, folders: ClipFolders) -> tuple[Clip, ...]:
     return clips
 
 
-def _recorded(record: Path, film: Film, source: Mapping[str, Any], chunks: Path) -> tuple[Clip, ...] | None:
+def _recorded(
+    record: Path, film: SourceVideo, source: Mapping[str, Any], chunks: Path
+) -> tuple[ClipFile, ...] | None:
     """The clips of an earlier run; None if the film is another, or a file is gone."""
     try:
         value = json.loads(record.read_bytes())
@@ -92,7 +94,7 @@ def _recorded(record: Path, film: Film, source: Mapping[str, Any], chunks: Path)
     if any(value.get(name) != wanted for name, wanted in source.items()):
         return None
     clips = tuple(
-        Clip(
+        ClipFile(
             film=film.id,
             index=index,
             start_s=start_s,
@@ -104,7 +106,7 @@ def _recorded(record: Path, film: Film, source: Mapping[str, Any], chunks: Path)
     return clips if all(clip.path.is_file() for clip in clips) else None
 
 
-def _sweep(folders: ClipFolders, clips: Mapping[str, Sequence[Clip]]) -> None:
+def _sweep(folders: ClipFolders, clips: Mapping[str, Sequence[ClipFile]]) -> None:
     """Remove the clips of films that are gone or unreadable, and what killed runs left."""
     wanted = {clip.name for of_film in clips.values() for clip in of_film}
     for path in folders.chunks.glob("*") if folders.chunks.is_dir() else ():

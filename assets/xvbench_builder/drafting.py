@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from assets.xvbench_builder.prompts import labels
-from assets.xvbench_builder.records import Clip, Draft, Rejected
+from assets.xvbench_builder.records import CandidateRejected, ClipFile, Draft
 from infra.llm.reply_json import object_in, text_of
 
 MIN_GOLD = 2
@@ -18,7 +18,7 @@ _LABEL = re.compile(
 )
 
 
-def read_draft(reply: str, offered: Sequence[Clip]) -> Draft:
+def read_draft(reply: str, offered: Sequence[ClipFile]) -> Draft:
     """The question in a reply.
 
     Raises:
@@ -27,30 +27,30 @@ def read_draft(reply: str, offered: Sequence[Clip]) -> Draft:
     """
     found = object_in(reply)
     if found is None or "question" not in found:
-        raise Rejected("draft_unparseable", _quoted(reply))
+        raise CandidateRejected("draft_unparseable", _quoted(reply))
     if found["question"] is None:
-        raise Rejected("draft_declined")
+        raise CandidateRejected("draft_declined")
     question = text_of(found["question"], max_chars=MAX_QUESTION_CHARS)
     answer = text_of(found.get("answer"), max_chars=MAX_ANSWER_CHARS)
     if not question or not answer:
-        raise Rejected("draft_malformed", _quoted(reply))
+        raise CandidateRejected("draft_malformed", _quoted(reply))
     gold = _gold(found.get("clips"), offered)
     if named := _LABEL.search(question):
-        raise Rejected("question_names_clips", named.group())
+        raise CandidateRejected("question_names_clips", named.group())
     return Draft(question=question, answer=answer, gold=gold)
 
 
-def _gold(named: object, offered: Sequence[Clip]) -> tuple[Clip, ...]:
+def _gold(named: object, offered: Sequence[ClipFile]) -> tuple[ClipFile, ...]:
     known = labels(offered)
     if not isinstance(named, list):
-        raise Rejected("draft_malformed", f"clips: {_quoted(str(named))}")
+        raise CandidateRejected("draft_malformed", f"clips: {_quoted(str(named))}")
     if unknown := [name for name in named if not isinstance(name, str) or name not in known]:
-        raise Rejected("gold_unknown", _quoted(str(unknown[0])))
+        raise CandidateRejected("gold_unknown", _quoted(str(unknown[0])))
     gold = tuple(clip for name, clip in known.items() if name in named)
     if len(gold) < MIN_GOLD:
-        raise Rejected("gold_too_few", f"{len(gold)} clip")
+        raise CandidateRejected("gold_too_few", f"{len(gold)} clip")
     if len({clip.film for clip in gold}) == 1 and len({clip.film for clip in offered}) > 1:
-        raise Rejected("gold_of_one_video", gold[0].film)
+        raise CandidateRejected("gold_of_one_video", gold[0].film)
     return gold
 
 

@@ -9,23 +9,23 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import NamedTuple
 
-from assets.xvbench_builder.protocols import Answerer, Grader
-from assets.xvbench_builder.records import Candidate, Check, Clip, Condition, Draft, Rejected
+from assets.xvbench_builder.protocols import Answerer, AnswerGrader
+from assets.xvbench_builder.records import Candidate, CandidateRejected, Check, ClipFile, Condition, Draft
 
 
 class _Wanted(NamedTuple):
     condition: Condition
-    shown: Sequence[Clip]
+    shown: Sequence[ClipFile]
 
 
-def distractors(draft: Draft, candidate: Candidate) -> tuple[Clip, ...]:
+def distractors(draft: Draft, candidate: Candidate) -> tuple[ClipFile, ...]:
     """As many clips as are gold, none of them gold; fewer, or none, where the folder has no more."""
     others = [clip for clip in (*candidate.offered, *candidate.spare) if clip not in draft.gold]
     return tuple(others[: len(draft.gold)])
 
 
 async def checks(
-    draft: Draft, candidate: Candidate, answerer: Answerer, grader: Grader
+    draft: Draft, candidate: Candidate, answerer: Answerer, grader: AnswerGrader
 ) -> AsyncIterator[Check]:
     """Every check as it is made; ``verdict`` tells what it means. Raises ``EndpointError``, ``MediaError``."""
     for condition, shown in _wanted(draft, candidate):
@@ -43,12 +43,14 @@ def verdict(check: Check) -> None:
     """
     names = ", ".join(clip.name for clip in check.shown)
     if check.correct is None:
-        raise Rejected("grade_missing" if check.answer else "answer_missing", f"{check.condition}: {names}")
+        raise CandidateRejected(
+            "grade_missing" if check.answer else "answer_missing", f"{check.condition}: {names}"
+        )
     if check.condition is Condition.GOLD and not check.correct:
-        raise Rejected("gold_not_enough", check.answer)
+        raise CandidateRejected("gold_not_enough", check.answer)
     if check.condition is not Condition.GOLD and check.correct:
         how = "closed_book" if check.condition is Condition.CLOSED_BOOK else f"from_{check.condition}"
-        raise Rejected(f"answerable_{how}", names)
+        raise CandidateRejected(f"answerable_{how}", names)
 
 
 def _wanted(draft: Draft, candidate: Candidate) -> Iterator[_Wanted]:

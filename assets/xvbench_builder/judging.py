@@ -10,30 +10,30 @@ from dataclasses import replace
 
 from assets.xvbench_builder.drafting import read_draft
 from assets.xvbench_builder.filtering import checks, verdict
-from assets.xvbench_builder.protocols import Describer, Panel
-from assets.xvbench_builder.records import Candidate, Caption, Clip, Outcome, Rejected
+from assets.xvbench_builder.protocols import Describer, ModelPanel
+from assets.xvbench_builder.records import Candidate, CandidateOutcome, CandidateRejected, Caption, ClipFile
 from infra.errors import EndpointError, MediaError
 from infra.llm.cached_client import metered
-from infra.llm.client import BudgetSpent
+from infra.llm.client import RequestBudgetError
 
 ENDPOINT_FAILED = "endpoint_failed"  # asked again by the next run; every other reason is final
 
 
-async def judged(candidate: Candidate, panel: Panel) -> Outcome:
+async def judged(candidate: Candidate, panel: ModelPanel) -> CandidateOutcome:
     """What becomes of a candidate.
 
     Raises:
         BudgetSpent: if it needs a request too many; nothing is decided then.
     """
-    outcome = Outcome(candidate=candidate)
+    outcome = CandidateOutcome(candidate=candidate)
     reason = detail = ""
     with metered() as usage:
         try:
             async for reached in _stages(outcome, panel):
                 outcome = reached
-        except BudgetSpent:
+        except RequestBudgetError:
             raise
-        except Rejected as rejected:
+        except CandidateRejected as rejected:
             reason, detail = rejected.reason, rejected.detail
         except MediaError as error:
             reason, detail = "clip_unreadable", str(error)
@@ -43,7 +43,7 @@ async def judged(candidate: Candidate, panel: Panel) -> Outcome:
     return replace(outcome, reason=reason, detail=detail, **counted)
 
 
-async def _stages(outcome: Outcome, panel: Panel) -> AsyncIterator[Outcome]:
+async def _stages(outcome: CandidateOutcome, panel: ModelPanel) -> AsyncIterator[CandidateOutcome]:
     """The outcome after each step, so that what was reached is told of a candidate that goes no further."""
     offered = outcome.candidate.offered
     outcome = replace(outcome, captions=await _captions(offered, panel.describer))
@@ -57,11 +57,11 @@ async def _stages(outcome: Outcome, panel: Panel) -> AsyncIterator[Outcome]:
         verdict(check)
 
 
-async def _captions(clips: Sequence[Clip], describer: Describer) -> tuple[Caption, ...]:
+async def _captions(clips: Sequence[ClipFile], describer: Describer) -> tuple[Caption, ...]:
     captions = []
     for clip in clips:
         text, problem = await describer.describe(clip)
         if problem:
-            raise Rejected(f"caption_{problem}", clip.name)
+            raise CandidateRejected(f"caption_{problem}", clip.name)
         captions.append(Caption(clip=clip, text=text))
     return tuple(captions)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from assets.xvbench_builder.records import Caption, Clip
+from assets.xvbench_builder.records import Caption, ClipFile
 from infra.llm.captioner import PROMPT_HASH as CAPTION_HASH
 from infra.llm.reply_json import Quotable, quoted
 
@@ -42,7 +42,7 @@ def versions() -> dict[str, str]:
     }
 
 
-def labels(clips: Sequence[Clip]) -> dict[str, Clip]:
+def labels(clips: Sequence[ClipFile]) -> dict[str, ClipFile]:
     """The clips by what they are called in a prompt."""
     return {f"clip-{number}": clip for number, clip in enumerate(clips, start=1)}
 

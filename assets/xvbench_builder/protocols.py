@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from assets.xvbench_builder.records import Caption, Clip
-from infra.llm.captioner import Captioned
+from assets.xvbench_builder.records import Caption, ClipFile
+from infra.llm.captioner import CaptionResult
 
 
 class Describer(Protocol):
     """Tells what a clip shows."""
 
-    async def describe(self, clip: Clip) -> Captioned:
+    async def describe(self, clip: ClipFile) -> CaptionResult:
         """The caption of a clip, or why there is none. Raises ``EndpointError``, ``MediaError``."""
         ...
 
@@ -28,12 +28,12 @@ class Drafter(Protocol):
 class Answerer(Protocol):
     """Answers questions from clips, or from none."""
 
-    async def answer(self, question: str, clips: Sequence[Clip]) -> str:
+    async def answer(self, question: str, clips: Sequence[ClipFile]) -> str:
         """A short answer; empty if the reply holds none. Raises ``EndpointError``, ``MediaError``."""
         ...
 
 
-class Grader(Protocol):
+class AnswerGrader(Protocol):
     """Compares answers."""
 
     async def grade(self, question: str, reference: str, answer: str) -> bool | None:
@@ -41,10 +41,10 @@ class Grader(Protocol):
         ...
 
 
-class Panel(NamedTuple):
+class ModelPanel(NamedTuple):
     """All of them."""
 
     describer: Describer
     drafter: Drafter
     answerer: Answerer
-    grader: Grader
+    grader: AnswerGrader

@@ -20,10 +20,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from assets.xvbench_builder.build import Built
+from assets.xvbench_builder.build import BuildResult
 from assets.xvbench_builder.cutting import ClipFolders
 from assets.xvbench_builder.judging import ENDPOINT_FAILED
-from assets.xvbench_builder.records import Check, Clip, Draft, Outcome
+from assets.xvbench_builder.records import CandidateOutcome, Check, ClipFile, Draft
 from infra.storage.root import Storage
 
 DATASET_FOLDER, STATE_FOLDER = "xvbench", ".build"
@@ -52,7 +52,7 @@ class OutFolder:
         self.replies = path / STATE_FOLDER / REPLIES
         self.questions = path / QUESTIONS
 
-    def write(self, outcomes: Sequence[Outcome], versions: Mapping[str, str]) -> None:
+    def write(self, outcomes: Sequence[CandidateOutcome], versions: Mapping[str, str]) -> None:
         """Replace questions and provenance; there is no file of questions while there is no question."""
         rows = [row_of(outcome.draft) for outcome in outcomes if not outcome.reason and outcome.draft]
         if rows:
@@ -79,7 +79,7 @@ def row_of(draft: Draft) -> dict[str, Any]:
     }
 
 
-def provenance(outcome: Outcome, versions: Mapping[str, str]) -> dict[str, Any]:
+def provenance(outcome: CandidateOutcome, versions: Mapping[str, str]) -> dict[str, Any]:
     """What is to be known of one candidate."""
     captions = {caption.clip.name: caption.text for caption in outcome.captions}
     draft = outcome.draft
@@ -99,7 +99,7 @@ def provenance(outcome: Outcome, versions: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def counts(built: Built) -> dict[str, Any]:
+def counts(built: BuildResult) -> dict[str, Any]:
     """Candidates by what became of them."""
     reasons = Counter(outcome.reason for outcome in built.outcomes if outcome.reason)
     return {
@@ -113,7 +113,7 @@ def counts(built: Built) -> dict[str, Any]:
     }
 
 
-def _clip(clip: Clip, caption: str | None) -> dict[str, Any]:
+def _clip(clip: ClipFile, caption: str | None) -> dict[str, Any]:
     return {"file": clip.name, "start_s": clip.start_s, "end_s": clip.end_s, "caption": caption}
 
 
@@ -122,7 +122,7 @@ def _check(check: Check) -> dict[str, Any]:
     return {**named, "answer": check.answer, "correct": check.correct}
 
 
-def _names(clips: Iterable[Clip]) -> list[str]:
+def _names(clips: Iterable[ClipFile]) -> list[str]:
     return [clip.name for clip in clips]
 
 

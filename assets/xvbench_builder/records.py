@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Film:
+class SourceVideo:
     """One video of the folder; ``id`` is its name in the benchmark, ``source`` its path in the folder."""
 
     id: str
@@ -17,7 +17,7 @@ class Film:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Clip:
+class ClipFile:
     """One clip file: the ``index``-th minute of its film, in seconds from the film's start."""
 
     film: str
@@ -36,7 +36,7 @@ class Clip:
 class Caption:
     """What a model saw in a clip."""
 
-    clip: Clip
+    clip: ClipFile
     text: str
 
 
@@ -46,7 +46,7 @@ class Draft:
 
     question: str
     answer: str
-    gold: tuple[Clip, ...]
+    gold: tuple[ClipFile, ...]
 
 
 class Condition(StrEnum):
@@ -63,7 +63,7 @@ class Check:
     """One answer of the semantic filter: given ``shown``, was it right?"""
 
     condition: Condition
-    shown: tuple[Clip, ...]
+    shown: tuple[ClipFile, ...]
     answer: str
     correct: bool | None  # None: there was nothing to grade, or the judge gave no grade
 
@@ -73,12 +73,12 @@ class Candidate:
     """Clips offered for a question, in the order in which they are shown, and other clips that may stand beside them."""
 
     number: int
-    offered: tuple[Clip, ...]
-    spare: tuple[Clip, ...]
+    offered: tuple[ClipFile, ...]
+    spare: tuple[ClipFile, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class CandidateOutcome:
     """What became of a candidate; ``reason`` is empty if its question is kept, else a stable word that is counted by."""
 
     candidate: Candidate
@@ -93,7 +93,7 @@ class Outcome:
     completion_tokens: int = 0
 
 
-class Rejected(Exception):
+class CandidateRejected(Exception):
     """A candidate ends here. ``reason`` is a stable word, ``detail`` what was wrong with this one."""
 
     def __init__(self, reason: str, detail: str = "") -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 
-from assets.xvbench_builder.records import Candidate, Clip
+from assets.xvbench_builder.records import Candidate, ClipFile
 
 INTERVAL = 4  # clips from one that is taken to the next, at most: one to four minutes
 MIN_OFFERED, MAX_OFFERED = 2, 5  # clips that a question is made from; a drafter may leave some aside
@@ -18,8 +18,8 @@ DRAWS_IN_VAIN = 200  # groups drawn before, in a row, after which the pool count
 
 
 def sampled(
-    clips: Mapping[str, Sequence[Clip]], *, seed: int, interval: int = INTERVAL
-) -> dict[str, tuple[Clip, ...]]:
+    clips: Mapping[str, Sequence[ClipFile]], *, seed: int, interval: int = INTERVAL
+) -> dict[str, tuple[ClipFile, ...]]:
     """Clips of each film at variable intervals of 1 to ``interval`` clips, at least one of each."""
     if interval < 1:
         raise ValueError(f"an interval of clips is at least 1, got {interval}")
@@ -29,14 +29,14 @@ def sampled(
     }
 
 
-def _walk(clips: Sequence[Clip], interval: int, draw: random.Random) -> Iterator[Clip]:
+def _walk(clips: Sequence[ClipFile], interval: int, draw: random.Random) -> Iterator[ClipFile]:
     at = draw.randrange(min(interval, len(clips)))
     while at < len(clips):
         yield clips[at]
         at += draw.randint(1, interval)
 
 
-def candidates(pool: Mapping[str, Sequence[Clip]], *, seed: int, limit: int) -> Iterator[Candidate]:
+def candidates(pool: Mapping[str, Sequence[ClipFile]], *, seed: int, limit: int) -> Iterator[Candidate]:
     """Up to ``limit`` different groups of clips, from as many films as there are clips in a group where that is possible.
 
     Raises:
@@ -64,7 +64,7 @@ def candidates(pool: Mapping[str, Sequence[Clip]], *, seed: int, limit: int) -> 
         number += 1
 
 
-def _across_films(pool: Mapping[str, Sequence[Clip]], draw: random.Random) -> list[Clip]:
+def _across_films(pool: Mapping[str, Sequence[ClipFile]], draw: random.Random) -> list[ClipFile]:
     """Clips in random order, no film a second time before every film has come once, enough for one candidate."""
     films = sorted(pool)
     draw.shuffle(films)
@@ -72,7 +72,7 @@ def _across_films(pool: Mapping[str, Sequence[Clip]], draw: random.Random) -> li
         film: draw.sample(pool[film], min(len(pool[film]), MAX_OFFERED + SPARES))
         for film in films[: MAX_OFFERED + SPARES]
     }
-    order: list[Clip] = []
+    order: list[ClipFile] = []
     while len(order) < MAX_OFFERED + SPARES and any(left.values()):
         order += [clips.pop() for clips in left.values() if clips]
     return order

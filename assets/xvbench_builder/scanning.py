@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from assets.parsers.files.raw_folder import RawFile, RawFolder
-from assets.parsers.types import Skipped
+from assets.parsers.types import SkippedRecord
 from assets.parsers.videos import VIDEO_SUFFIXES, video_files
-from assets.xvbench_builder.records import Film
+from assets.xvbench_builder.records import SourceVideo
 
 MAX_NAME_BYTES = 160  # of a film; a file name may have 255
 _UNSAFE = re.compile(r"[^\w-]+")
@@ -24,14 +24,14 @@ _UNSAFE = re.compile(r"[^\w-]+")
 _AMBIGUOUS = re.compile(r"(.*_)?(chunk|clip|part)|.*_\d{3,}", re.IGNORECASE)
 
 
-class Found(NamedTuple):
+class VideoListing(NamedTuple):
     """The films of a folder in name order, and what cannot be one."""
 
-    films: list[Film]
-    skipped: list[Skipped]
+    films: list[SourceVideo]
+    skipped: list[SkippedRecord]
 
 
-def films_in(folder: Path, *, apart_from: Path) -> Found:
+def videos_in(folder: Path, *, apart_from: Path) -> VideoListing:
     """Every video file below ``folder``, the builder's own below ``apart_from`` left out.
 
     Raises:
@@ -46,20 +46,20 @@ def films_in(folder: Path, *, apart_from: Path) -> Found:
     skipped = [
         skip for skip in (*raw.faults, *files.skipped) if own not in (folder / skip.where).resolve().parents
     ]
-    return Found(_named(chosen.items()), skipped)
+    return VideoListing(_named(chosen.items()), skipped)
 
 
-def _named(files: Iterable[tuple[str, RawFile]]) -> list[Film]:
-    films: dict[str, Film] = {}
+def _named(files: Iterable[tuple[str, RawFile]]) -> list[SourceVideo]:
+    films: dict[str, SourceVideo] = {}
     for video_id, file in files:
-        name = film_name(video_id)
+        name = video_name(video_id)
         if name.casefold() in films:
             name = _with_hash(name, f"{video_id}\0{file.name}")
-        films[name.casefold()] = Film(id=name, path=file.path, source=file.name)
+        films[name.casefold()] = SourceVideo(id=name, path=file.path, source=file.name)
     return list(films.values())
 
 
-def film_name(video_id: str) -> str:
+def video_name(video_id: str) -> str:
     """``video_id`` where it is a plain name, as a YouTube id is; else what is left of it, with a hash where needed."""
     name = _UNSAFE.sub("_", unicodedata.normalize("NFC", video_id))
     if len(name.encode()) > MAX_NAME_BYTES:

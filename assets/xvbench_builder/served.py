@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from assets.xvbench_builder import prompts
-from assets.xvbench_builder.records import Caption, Clip
-from infra.llm.captioner import Captioned, Captioner, Chat
-from infra.llm.image_parts import Look, Part, clip_parts, text_part
+from assets.xvbench_builder.records import Caption, ClipFile
+from infra.llm.captioner import CaptionChat, Captioner, CaptionResult
+from infra.llm.image_parts import ClipSampling, Part, clip_parts, text_part
 from infra.llm.reply_json import object_in, spoken, text_of
 from infra.llm.types import ChatRequest
 
@@ -23,14 +23,14 @@ MAX_TOKENS = 2048  # of a reply, thoughts included
 MAX_ANSWER_CHARS = 2_000
 
 
-class Pictures:
+class ClipImages:
     """The frames of clips as parts of messages."""
 
-    def __init__(self, look: Look) -> None:
+    def __init__(self, look: ClipSampling) -> None:
         self._look = look
         self._kept: OrderedDict[Path, Sequence[Part]] = OrderedDict()
 
-    async def of(self, clip: Clip) -> Sequence[Part]:
+    async def of(self, clip: ClipFile) -> Sequence[Part]:
         """Of one clip. Raises ``MediaError``."""
         if clip.path not in self._kept:
             self._kept[clip.path] = await asyncio.to_thread(clip_parts, clip.path, self._look)
@@ -44,10 +44,10 @@ class Pictures:
 class ServedDescriber:
     """``Describer`` through the captioner."""
 
-    def __init__(self, chat: Chat, pictures: Pictures) -> None:
+    def __init__(self, chat: CaptionChat, pictures: ClipImages) -> None:
         self._captioner, self._pictures = Captioner(chat), pictures
 
-    async def describe(self, clip: Clip) -> Captioned:
+    async def describe(self, clip: ClipFile) -> CaptionResult:
         """See ``Describer``."""
         return await self._captioner.caption(await self._pictures.of(clip))
 
@@ -55,7 +55,7 @@ class ServedDescriber:
 class ServedDrafter:
     """``Drafter``, drawn greedily: another group of clips is another question."""
 
-    def __init__(self, chat: Chat) -> None:
+    def __init__(self, chat: CaptionChat) -> None:
         self._chat = chat
 
     async def draft(self, captions: Sequence[Caption]) -> str:
@@ -70,10 +70,10 @@ class ServedDrafter:
 class ServedAnswerer:
     """``Answerer``, drawn greedily. A reply that is no JSON is taken at its word, for refusing is an answer too."""
 
-    def __init__(self, chat: Chat, pictures: Pictures) -> None:
+    def __init__(self, chat: CaptionChat, pictures: ClipImages) -> None:
         self._chat, self._pictures = chat, pictures
 
-    async def answer(self, question: str, clips: Sequence[Clip]) -> str:
+    async def answer(self, question: str, clips: Sequence[ClipFile]) -> str:
         """See ``Answerer``."""
         parts = [text_part(prompts.answer_request(question, len(clips)))]
         for label, clip in prompts.labels(clips).items():

@@ -28,7 +28,7 @@ DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError,
 _CHUNK = 1 << 20
 
 
-class Unpacked(NamedTuple):
+class UnpackedFile(NamedTuple):
     """One file that was unpacked; ``name`` is relative to the folder."""
 
     name: str
@@ -43,7 +43,7 @@ def unpack(
     place: Callable[[str], str | None],
     max_bytes: int,
     max_members: int = 200_000,
-) -> Iterator[Unpacked]:
+) -> Iterator[UnpackedFile]:
     """Unpack the members that ``place`` gives a name to, in the order of the archive.
 
     Each appears under its name when it is whole. ``max_bytes`` and ``max_members`` are of all that is wanted.
@@ -94,7 +94,7 @@ def _wanted(
     return wanted
 
 
-def _write(source: IO[bytes], member: zipfile.ZipInfo, folder: Path, name: str) -> Unpacked:
+def _write(source: IO[bytes], member: zipfile.ZipInfo, folder: Path, name: str) -> UnpackedFile:
     """Write one member; it may not be longer than the archive says it is."""
     target = folder / name
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -112,7 +112,7 @@ def _write(source: IO[bytes], member: zipfile.ZipInfo, folder: Path, name: str) 
     if size != member.file_size:
         raise zipfile.BadZipFile(f"{name} has {size:,} of {member.file_size:,} bytes")
     partial.replace(target)
-    return Unpacked(name, size, hashed.hexdigest())
+    return UnpackedFile(name, size, hashed.hexdigest())
 
 
 class _Joined(io.RawIOBase):

@@ -21,7 +21,7 @@ import httpx
 
 from infra.downloads.partial_file import PartialFile
 from infra.downloads.redirects import MAX_REDIRECTS, checked_address, next_address, plain
-from infra.downloads.retry import Patience, Retryable, patiently
+from infra.downloads.retry import RetryableError, RetrySchedule, with_retries
 from infra.errors import DownloadError
 
 MAX_TEXT_BYTES = 16 << 20  # of an answer that is read into memory
@@ -32,7 +32,7 @@ _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 _UNSATISFIED = re.compile(r"bytes \*/(\d+)")
 
 
-class Fetched(NamedTuple):
+class DownloadedFile(NamedTuple):
     """A file that is there, whole."""
 
     size: int  # bytes
@@ -40,7 +40,7 @@ class Fetched(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class DownloadRequest:
     """What is to be fetched, and what is known of it before."""
 
     url: str
@@ -53,7 +53,7 @@ class Wanted:
     """Sent to the host of ``url`` only, never on to where it redirects."""
 
 
-def client(patience: Patience) -> httpx.Client:
+def client(patience: RetrySchedule) -> httpx.Client:
     """A client for ``download``: no cookies kept between runs, redirects followed by our own rule."""
     timeout = httpx.Timeout(patience.stall_s, connect=min(30.0, patience.stall_s))
     return httpx.Client(timeout=timeout, follow_redirects=False, headers={"User-Agent": AGENT})
@@ -61,11 +61,11 @@ def client(patience: Patience) -> httpx.Client:
 
 def download(
     http: httpx.Client,
-    wanted: Wanted,
-    patience: Patience,
+    wanted: DownloadRequest,
+    patience: RetrySchedule,
     *,
     progress: Callable[[int, int | None], None] = lambda done, total: None,
-) -> Fetched:
+) -> DownloadedFile:
     """Fetch ``wanted.target``; ``progress`` gets bytes done and in all.
 
     What an earlier try left is continued if the server vouches that it is still the same file (``If-Range``);
@@ -87,11 +87,11 @@ def download(
         part.restart("")
         raise DownloadError("changed", f"{wanted.target.name} from {_named(wanted)}: {difference}")
     part.finish()
-    return Fetched(part.size, part.sha256)
+    return DownloadedFile(part.size, part.sha256)
 
 
 def read_text(
-    http: httpx.Client, url: str, patience: Patience, *, headers: Mapping[str, str] | None = None
+    http: httpx.Client, url: str, patience: RetrySchedule, *, headers: Mapping[str, str] | None = None
 ) -> str:
     """A short answer as text; raises as ``download`` does."""
 
@@ -107,7 +107,7 @@ def read_text(
                     )
         return body.decode("utf-8", "replace")
 
-    return patiently(attempt, patience, lambda: 0)
+    return with_retries(attempt, patience, lambda: 0)
 
 
 def matches(sha256: str, known: str) -> bool:
@@ -120,8 +120,8 @@ def matches(sha256: str, known: str) -> bool:
 
 def _transfer(
     http: httpx.Client,
-    wanted: Wanted,
-    patience: Patience,
+    wanted: DownloadRequest,
+    patience: RetrySchedule,
     part: PartialFile,
     progress: Callable[[int, int | None], None],
 ) -> None:
@@ -130,13 +130,13 @@ def _transfer(
     def attempt() -> None:
         _attempt(http, wanted, part, lambda total: _tick(wanted, part, patience, deadline_s, progress, total))
 
-    patiently(attempt, patience, lambda: part.size)
+    with_retries(attempt, patience, lambda: part.size)
 
 
 def _tick(
-    wanted: Wanted,
+    wanted: DownloadRequest,
     part: PartialFile,
-    patience: Patience,
+    patience: RetrySchedule,
     deadline_s: float,
     progress: Callable[[int, int | None], None],
     total: int | None,
@@ -152,7 +152,7 @@ def _tick(
 
 
 def _attempt(
-    http: httpx.Client, wanted: Wanted, part: PartialFile, tick: Callable[[int | None], None]
+    http: httpx.Client, wanted: DownloadRequest, part: PartialFile, tick: Callable[[int | None], None]
 ) -> None:
     """One request; afterwards the part holds the whole file."""
     headers = {**wanted.headers, "Accept-Encoding": "identity"}
@@ -167,14 +167,14 @@ def _attempt(
         total = _announced(response, part, wanted)
         _receive(response, part, tick, total)
     if total is not None and part.size != total:
-        raise Retryable("truncated", f"{_named(wanted)} ended after {part.size:,} of {total:,} bytes")
+        raise RetryableError("truncated", f"{_named(wanted)} ended after {part.size:,} of {total:,} bytes")
 
 
-def _accept(response: httpx.Response, wanted: Wanted, part: PartialFile) -> None:
+def _accept(response: httpx.Response, wanted: DownloadRequest, part: PartialFile) -> None:
     """Make the part ready for the body of this answer, or refuse it."""
     if response.status_code == 416 and part.size:
         part.restart("")
-        raise Retryable("truncated", f"{_named(wanted)} has become shorter")
+        raise RetryableError("truncated", f"{_named(wanted)} has become shorter")
     _require_success(response)
     if response.headers.get("Content-Encoding", "identity") != "identity":
         raise DownloadError("refused", f"{_named(wanted)} is sent compressed though that was not asked for")
@@ -182,7 +182,7 @@ def _accept(response: httpx.Response, wanted: Wanted, part: PartialFile) -> None
         part.restart(_validator(response))
     elif not _continues(response, part):
         part.restart("")
-        raise Retryable("changed", f"{_named(wanted)} sent another part than was asked for")
+        raise RetryableError("changed", f"{_named(wanted)} sent another part than was asked for")
 
 
 def _receive(
@@ -194,7 +194,7 @@ def _receive(
             tick(total)
 
 
-def _announced(response: httpx.Response, part: PartialFile, wanted: Wanted) -> int | None:
+def _announced(response: httpx.Response, part: PartialFile, wanted: DownloadRequest) -> int | None:
     """The size of the whole file, as the server says it; refused if it is not the known one, or too much."""
     length = response.headers.get("Content-Length", "")
     total = part.size + int(length) if length.isdigit() else None
@@ -249,9 +249,9 @@ def _answer(http: httpx.Client, url: httpx.URL, headers: Mapping[str, str]) -> I
                     return
                 url = next_address(url, response.headers["Location"])
     except (httpx.TimeoutException, httpx.NetworkError, httpx.ProxyError) as error:
-        raise Retryable("unreachable", f"{plain(url)}: {str(error) or type(error).__name__}") from error
+        raise RetryableError("unreachable", f"{plain(url)}: {str(error) or type(error).__name__}") from error
     except httpx.RemoteProtocolError as error:
-        raise Retryable("truncated", f"{plain(url)}: {error}") from error
+        raise RetryableError("truncated", f"{plain(url)}: {error}") from error
     except httpx.HTTPError as error:
         raise DownloadError("server", f"{plain(url)}: {error}") from error
     raise DownloadError("refused", f"{plain(url)}: more than {MAX_REDIRECTS} redirects")
@@ -268,7 +268,7 @@ def _require_success(response: httpx.Response) -> None:
     reason = BY_STATUS.get(status, "server")
     detail = f"{plain(response.url)} answers {status} {response.reason_phrase}".rstrip()
     if status in PASSING:
-        raise Retryable(reason, detail, _retry_after_s(response))
+        raise RetryableError(reason, detail, _retry_after_s(response))
     raise DownloadError(reason, detail)
 
 
@@ -282,7 +282,7 @@ def _retry_after_s(response: httpx.Response) -> float:
         return 0.0
 
 
-def _difference(wanted: Wanted, part: PartialFile) -> str:
+def _difference(wanted: DownloadRequest, part: PartialFile) -> str:
     """What is not as promised; "" if all is."""
     if wanted.size is not None and part.size != wanted.size:
         return f"{part.size:,} bytes came where {wanted.size:,} are published"
@@ -291,5 +291,5 @@ def _difference(wanted: Wanted, part: PartialFile) -> str:
     return ""
 
 
-def _named(wanted: Wanted) -> str:
+def _named(wanted: DownloadRequest) -> str:
     return plain(checked_address(wanted.url))

@@ -1,7 +1,7 @@
 """The unfinished file of a download: bytes so far, their hash, and what tells whether the server still means them.
 
 ``<name>.part`` holds the bytes, ``.<name>.part.json`` the validator that the server gave with them. Holds no
-network; ``download.py`` decides what is appended. Parsers pass both over.
+network; ``http.py`` decides what is appended. Parsers pass both over.
 """
 
 from __future__ import annotations

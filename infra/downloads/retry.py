@@ -14,7 +14,7 @@ from infra.errors import DownloadError
 T = TypeVar("T")
 
 
-class Retryable(DownloadError):
+class RetryableError(DownloadError):
     """A failure that another try may mend; ``after_s`` is how long the server asks to be left alone."""
 
     def __init__(self, reason: str, detail: str, after_s: float = 0.0) -> None:
@@ -23,7 +23,7 @@ class Retryable(DownloadError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class RetrySchedule:
     """How long a download is tried; seconds."""
 
     attempts: int = 5
@@ -39,7 +39,7 @@ class Patience:
     clock: Callable[[], float] = time.monotonic
 
 
-def patiently(attempt: Callable[[], T], patience: Patience, done: Callable[[], int]) -> T:
+def with_retries(attempt: Callable[[], T], patience: RetrySchedule, done: Callable[[], int]) -> T:
     """Call ``attempt`` until it works; a try that raised what ``done`` counts gives all tries back.
 
     Raises:
@@ -54,7 +54,7 @@ def patiently(attempt: Callable[[], T], patience: Patience, done: Callable[[], i
         return barren >= patience.attempts or _asked_for(state) > patience.longest_wait_s
 
     retrying = Retrying(
-        retry=retry_if_exception(lambda error: isinstance(error, Retryable)),
+        retry=retry_if_exception(lambda error: isinstance(error, RetryableError)),
         wait=lambda state: max(pause(state), _asked_for(state)),
         stop=is_over,
         sleep=patience.sleep,
@@ -65,4 +65,4 @@ def patiently(attempt: Callable[[], T], patience: Patience, done: Callable[[], i
 
 def _asked_for(state: RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
-    return error.after_s if isinstance(error, Retryable) else 0.0
+    return error.after_s if isinstance(error, RetryableError) else 0.0

@@ -56,7 +56,7 @@ class VideoSettings:
     """Also take plain links, as a mirror has; else YouTube only."""
 
 
-class FetchedVideo(NamedTuple):
+class DownloadedVideo(NamedTuple):
     """A video that is there, and was read to its end."""
 
     path: Path
@@ -95,7 +95,7 @@ class VideoFetcher:
         if self._incoming.is_dir() and not any(self._incoming.iterdir()):
             self._incoming.rmdir()
 
-    def fetch(self, video_id: str, url: str) -> FetchedVideo:
+    def fetch(self, video_id: str, url: str) -> DownloadedVideo:
         """Fetch one video as ``<folder>/<video_id>.<extension>``.
 
         Raises:
@@ -113,7 +113,7 @@ class VideoFetcher:
         target = self._folder / f"{video_id}{came.suffix}"
         with disk(target):
             came.replace(target)
-        return FetchedVideo(
+        return DownloadedVideo(
             target, target.stat().st_size, sha256_of(target), _title(info, video_id), duration_s
         )
 

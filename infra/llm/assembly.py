@@ -20,18 +20,18 @@ _THINK_TAG = re.compile(r"</?think>", re.IGNORECASE)
 _OPEN, _CLOSE = "<think>\n", "\n</think>\n"
 
 
-class Usage(NamedTuple):
+class TokenUsage(NamedTuple):
     """Tokens as the server counted them."""
 
     prompt: int
     completion: int
 
 
-class Malformed(ValueError):
+class MalformedReplyError(ValueError):
     """The server sent something that is no chat completion."""
 
 
-class Assembly:
+class ReplyAssembler:
     """Takes chunks in order; what ``take`` and ``end`` yield is together the text of the reply."""
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class Assembly:
         self._calls: dict[int, list[str]] = {}  # place -> name, then pieces of its arguments
         self.finish_reason = ""
         self.model = ""
-        self.usage: Usage | None = None
+        self.usage: TokenUsage | None = None
 
     @property
     def text(self) -> str:
@@ -50,9 +50,9 @@ class Assembly:
         return "".join(self._pieces)
 
     def take(self, chunk: object) -> Iterator[str]:
-        """The text one chunk adds; a chunk without choices adds none. Raises ``Malformed`` for what is no object."""
+        """The text one chunk adds; a chunk without choices adds none. Raises ``MalformedReplyError`` for what is no object."""
         if not isinstance(chunk, dict):
-            raise Malformed("a chunk that is no object")
+            raise MalformedReplyError("a chunk that is no object")
         if isinstance(model := chunk.get("model"), str) and model:
             self.model = model[:200]
         self.usage = _usage(chunk.get("usage")) or self.usage
@@ -70,7 +70,7 @@ class Assembly:
             yield self._said(f"<tool_call>{call}</tool_call>")
         self._calls = {}
 
-    def become(self, other: Assembly) -> None:
+    def become(self, other: ReplyAssembler) -> None:
         """Take over a reply that came whole."""
         self._pieces, self.finish_reason = [other.text], other.finish_reason
         self.model, self.usage = other.model, other.usage
@@ -142,18 +142,18 @@ def _text(content: object) -> str:
     return ""
 
 
-def _usage(stated: object) -> Usage | None:
+def _usage(stated: object) -> TokenUsage | None:
     if not isinstance(stated, dict):
         return None
     prompt, completion = stated.get("prompt_tokens"), stated.get("completion_tokens", 0)
     if not isinstance(prompt, int) or not isinstance(completion, int) or min(prompt, completion) < 0:
         return None
-    return Usage(prompt, completion)
+    return TokenUsage(prompt, completion)
 
 
-def estimated_usage(messages: object, text: str) -> Usage:
+def estimated_usage(messages: object, text: str) -> TokenUsage:
     """Tokens of a prompt and its reply where the server does not count them; errs towards too many."""
-    return Usage(_prompt_estimate(messages), -(-len(text) // CHARS_PER_TOKEN))
+    return TokenUsage(_prompt_estimate(messages), -(-len(text) // CHARS_PER_TOKEN))
 
 
 def _prompt_estimate(messages: object) -> int:

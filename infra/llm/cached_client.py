@@ -16,27 +16,27 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
-from infra.llm.types import ChatReply, Request
-from infra.storage.key_value import VerdictFile
+from infra.llm.types import ChatReply, DecodingOptions
+from infra.storage.key_value import KeyValueFile
 
 Messages = Sequence[Mapping[str, Any]]
 _TYPES = {"text": str, "finish_reason": str, "prompt_tokens": int, "completion_tokens": int, "model": str}
 
 
-class Chat(Protocol):
+class ChatCompleter(Protocol):
     """What answers the requests that nobody has made before; ``ChatClient`` does."""
 
     async def model(self) -> str:
         """The name of the model that is asked."""
         ...
 
-    async def complete(self, messages: Messages, request: Request) -> ChatReply:
+    async def complete(self, messages: Messages, request: DecodingOptions) -> ChatReply:
         """The whole reply."""
         ...
 
 
 @dataclass(slots=True, kw_only=True)
-class Usage:
+class UsageMeter:
     """Replies and tokens, kept ones like new ones: what the work costs whoever does it for the first time."""
 
     replies: int = 0
@@ -50,13 +50,13 @@ class Usage:
         self.completion_tokens += reply.completion_tokens
 
 
-_meter: ContextVar[Usage | None] = ContextVar("meter", default=None)
+_meter: ContextVar[UsageMeter | None] = ContextVar("meter", default=None)
 
 
 @contextmanager
-def metered() -> Iterator[Usage]:
+def metered() -> Iterator[UsageMeter]:
     """Counts the replies that this task, and the tasks it starts, use inside the block."""
-    usage = Usage()
+    usage = UsageMeter()
     token = _meter.set(usage)
     try:
         yield usage
@@ -64,15 +64,15 @@ def metered() -> Iterator[Usage]:
         _meter.reset(token)
 
 
-class KeptChat:
+class CachedChatClient:
     """A chat server that is asked each thing once. Use it from one event loop; file and client are closed by their owners."""
 
-    def __init__(self, chat: Chat, replies: VerdictFile) -> None:
+    def __init__(self, chat: ChatCompleter, replies: KeyValueFile) -> None:
         self._chat, self._replies = chat, replies
         self._busy: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.found = 0  # replies that were there already
 
-    async def complete(self, messages: Messages, request: Request) -> ChatReply:
+    async def complete(self, messages: Messages, request: DecodingOptions) -> ChatReply:
         """The reply to exactly this request of this model; raises what the server's client raises."""
         key = request_key(await self._chat.model(), messages, request)
         lock = self._busy.setdefault(key, asyncio.Lock())
@@ -85,9 +85,9 @@ class KeptChat:
             usage.add(reply)
         return reply
 
-    def total(self) -> Usage:
+    def total(self) -> UsageMeter:
         """Of every reply that the file holds, whichever run asked for it."""
-        usage = Usage()
+        usage = UsageMeter()
         for text in self._replies.texts():
             if (reply := _reply(text)) is not None:
                 usage.add(reply)
@@ -100,7 +100,7 @@ class KeptChat:
         return reply
 
 
-def request_key(model: str, messages: Messages, request: Request) -> str:
+def request_key(model: str, messages: Messages, request: DecodingOptions) -> str:
     """The sha256, in hex, of everything that a reply depends on."""
     drawing = [request.temperature, request.top_p, request.max_tokens, request.seed, list(request.stop)]
     return hashlib.sha256(json.dumps([model, drawing, list(messages)], sort_keys=True).encode()).hexdigest()

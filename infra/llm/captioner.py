@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 from infra.llm.cached_client import Messages
 from infra.llm.image_parts import Part
 from infra.llm.reply_json import object_in, text_of
-from infra.llm.types import ChatReply, ChatRequest, Request
+from infra.llm.types import ChatReply, ChatRequest, DecodingOptions
 
 MAX_CAPTION_CHARS = 4_000
 MAX_TOKENS = 1024  # thoughts and caption
@@ -30,15 +30,15 @@ Reply with one JSON object and nothing else: {"caption": "..."}. If the pictures
 PROMPT_HASH = hashlib.sha256(SYSTEM.encode()).hexdigest()[:16]
 
 
-class Chat(Protocol):
+class CaptionChat(Protocol):
     """What captions are asked of; ``KeptChat`` and ``ChatClient`` are such."""
 
-    async def complete(self, messages: Messages, request: Request) -> ChatReply:
+    async def complete(self, messages: Messages, request: DecodingOptions) -> ChatReply:
         """The whole reply."""
         ...
 
 
-class Captioned(NamedTuple):
+class CaptionResult(NamedTuple):
     """A caption, or why there is none: ``unparseable``, ``truncated`` or ``declined``."""
 
     text: str
@@ -48,22 +48,22 @@ class Captioned(NamedTuple):
 class Captioner:
     """Captions by one model, drawn greedily."""
 
-    def __init__(self, chat: Chat) -> None:
+    def __init__(self, chat: CaptionChat) -> None:
         self._chat = chat
         self._drawing = ChatRequest(temperature=0.0, top_p=1.0, max_tokens=MAX_TOKENS)
 
-    async def caption(self, pictures: Sequence[Part]) -> Captioned:
+    async def caption(self, pictures: Sequence[Part]) -> CaptionResult:
         """What the pictures, frames of one clip or a single one, show. Raises what the chat raises."""
         messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": list(pictures)}]
         return read_caption(await self._chat.complete(messages, self._drawing))
 
 
-def read_caption(reply: ChatReply) -> Captioned:
+def read_caption(reply: ChatReply) -> CaptionResult:
     """The caption in a reply."""
     found = object_in(reply.text)
     if found is None or "caption" not in found:
-        return Captioned("", "truncated" if reply.finish_reason == "length" else "unparseable")
+        return CaptionResult("", "truncated" if reply.finish_reason == "length" else "unparseable")
     if found["caption"] is None or found["caption"] == "":
-        return Captioned("", "declined")
+        return CaptionResult("", "declined")
     text = text_of(found["caption"], max_chars=MAX_CAPTION_CHARS)
-    return Captioned(text) if text else Captioned("", "unparseable")
+    return CaptionResult(text) if text else CaptionResult("", "unparseable")

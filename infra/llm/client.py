@@ -1,7 +1,7 @@
 """Chat completions of any OpenAI-compatible server (vLLM, SGLang, llama.cpp, hosted).
 
 Holds the client: how many requests at once and a minute, how long, how often again, and what it all cost. One exchange is
-in ``chat_wire.py``, the meaning of chunks in ``chat_assembly.py``. Knows nothing of agents, pictures or tools; messages are
+in ``transport.py``, the meaning of chunks in ``assembly.py``. Knows nothing of agents, pictures or tools; messages are
 the JSON of the protocol.
 """
 
@@ -18,24 +18,30 @@ from typing import TypeVar
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
 from infra.errors import EndpointError
-from infra.llm.assembly import Assembly, Usage, estimated_usage
-from infra.llm.errors import MAX_NAMED, BudgetSpent, Refused, Unavailable, transport
-from infra.llm.rate_limit import Pace
-from infra.llm.transport import Messages, Wire
-from infra.llm.types import ChatReply, ChatRequest, ChatSettings, Request
-from infra.llm.usage import Ledger, Prices, Spent
+from infra.llm.assembly import ReplyAssembler, TokenUsage, estimated_usage
+from infra.llm.errors import (
+    MAX_NAMED,
+    EndpointUnavailableError,
+    RequestBudgetError,
+    RequestRefusedError,
+    transport,
+)
+from infra.llm.rate_limit import RateLimiter
+from infra.llm.transport import HttpTransport, Messages
+from infra.llm.types import ChatReply, ChatRequest, ChatSettings, DecodingOptions
+from infra.llm.usage import Prices, UsageLedger, UsageTotals
 
 __all__ = [
-    "BudgetSpent",
     "ChatClient",
     "ChatReply",
     "ChatRequest",
     "ChatSettings",
-    "Ledger",
+    "EndpointUnavailableError",
     "Prices",
-    "Refused",
-    "Spent",
-    "Unavailable",
+    "RequestBudgetError",
+    "RequestRefusedError",
+    "UsageLedger",
+    "UsageTotals",
 ]
 
 Result = TypeVar("Result")
@@ -48,23 +54,23 @@ class _Begun:
     stack: AsyncExitStack
     pieces: AsyncGenerator[str]
     first: str | None  # None: the reply is empty
-    assembly: Assembly
+    assembly: ReplyAssembler
     deadline_s: float  # on the event loop's clock
 
 
 class ChatClient:
     """One endpoint. Use it from one event loop, and close it.
 
-    Every call raises one of three kinds of ``EndpointError``: ``Refused`` where asking again will not help (key, model, prompt
-    too long, address), ``Unavailable`` after the last attempt (overload, broken connection, silence), ``BudgetSpent`` where
-    the settings allow no further request.
+    Every call raises one of three kinds of ``EndpointError``: ``RequestRefusedError`` where asking again will not help (key,
+    model, prompt too long, address), ``EndpointUnavailableError`` after the last attempt (overload, broken connection,
+    silence), ``RequestBudgetError`` where the settings allow no further request.
     """
 
     def __init__(self, settings: ChatSettings) -> None:
         self.settings = settings
-        self.ledger = Ledger(settings.prices)
-        self._wire = Wire(settings, self.ledger)
-        self._pace = Pace(settings.requests_per_minute)
+        self.ledger = UsageLedger(settings.prices)
+        self._wire = HttpTransport(settings, self.ledger)
+        self._pace = RateLimiter(settings.requests_per_minute)
         self._places = asyncio.Semaphore(settings.concurrency)
         self._model = settings.model
 
@@ -77,17 +83,17 @@ class ChatClient:
         """Close all connections."""
         await self._wire.close()
 
-    async def complete(self, messages: Messages, request: Request) -> ChatReply:
+    async def complete(self, messages: Messages, request: DecodingOptions) -> ChatReply:
         """The whole reply."""
         model = await self.model()
 
-        async def whole(stack: AsyncExitStack, _: float) -> Assembly:
+        async def whole(stack: AsyncExitStack, _: float) -> ReplyAssembler:
             response = await self._wire.ask(stack, model, messages, request, stream=False)
             return await self._wire.whole(response)
 
         return self._reply(messages, await self._repeated(whole))
 
-    async def stream(self, messages: Messages, request: Request) -> AsyncGenerator[str | ChatReply]:
+    async def stream(self, messages: Messages, request: DecodingOptions) -> AsyncGenerator[str | ChatReply]:
         """Pieces of the reply's text as they come, the reply last; together the pieces are its text.
 
         Retried as long as no piece was handed out. Leaving early ends the request; what was said so far is booked.
@@ -121,16 +127,16 @@ class ChatClient:
             names = await self.models()
             if len(names) != 1:
                 there = ", ".join(names[:MAX_NAMED]) or "it lists none"
-                raise Refused(f"{self._wire.where}: say which model to ask; there are: {there}")
+                raise RequestRefusedError(f"{self._wire.where}: say which model to ask; there are: {there}")
             self._model = names[0]
         return self._model
 
-    async def _begun(self, messages: Messages, request: Request) -> _Begun:
+    async def _begun(self, messages: Messages, request: DecodingOptions) -> _Begun:
         model = await self.model()
 
         async def begin(stack: AsyncExitStack, deadline_s: float) -> _Begun:
             response = await self._wire.ask(stack, model, messages, request, stream=True)
-            assembly = Assembly()
+            assembly = ReplyAssembler()
             pieces = self._wire.pieces(response, assembly)
             stack.push_async_callback(pieces.aclose)
             first = await anext(pieces, None)
@@ -147,7 +153,7 @@ class ChatClient:
         """
         retrying = AsyncRetrying(
             stop=stop_after_attempt(self.settings.retries + 1),
-            retry=retry_if_exception_type(Unavailable),
+            retry=retry_if_exception_type(EndpointUnavailableError),
             wait=self._wait_s,
             before_sleep=self._before_sleep,
             reraise=True,
@@ -165,7 +171,7 @@ class ChatClient:
         except TimeoutError:
             self.ledger.add(failures=1)
             total_s = self.settings.total_timeout_s
-            raise Unavailable(
+            raise EndpointUnavailableError(
                 f"{self._wire.where}: no answer within {total_s:g} s, retries included"
             ) from None
         except EndpointError:
@@ -207,15 +213,17 @@ class ChatClient:
 
     @asynccontextmanager
     async def _until(self, deadline_s: float) -> AsyncIterator[None]:
-        """Raise ``Unavailable`` for what is not over at ``deadline_s``."""
+        """Raise ``EndpointUnavailableError`` for what is not over at ``deadline_s``."""
         try:
             async with asyncio.timeout_at(deadline_s):
                 yield
         except TimeoutError:
             limit_s = self.settings.timeout_s
-            raise Unavailable(f"{self._wire.where}: no complete answer within {limit_s:g} s") from None
+            raise EndpointUnavailableError(
+                f"{self._wire.where}: no complete answer within {limit_s:g} s"
+            ) from None
 
-    def _reply(self, messages: Messages, assembly: Assembly) -> ChatReply:
+    def _reply(self, messages: Messages, assembly: ReplyAssembler) -> ChatReply:
         usage, is_estimated = _usage(messages, assembly)
         self.ledger.add_tokens(*usage, estimated=is_estimated)
         return ChatReply(
@@ -231,10 +239,10 @@ class ChatClient:
 def _asked_wait_s(state: RetryCallState) -> float | None:
     """The wait the server asked for with its refusal."""
     error = state.outcome.exception() if state.outcome else None
-    return error.retry_after_s if isinstance(error, Unavailable) else None
+    return error.retry_after_s if isinstance(error, EndpointUnavailableError) else None
 
 
-def _usage(messages: Messages, assembly: Assembly) -> tuple[Usage, bool]:
+def _usage(messages: Messages, assembly: ReplyAssembler) -> tuple[TokenUsage, bool]:
     """Tokens of a call, and whether they had to be estimated."""
     if assembly.usage is not None:
         return assembly.usage, False

@@ -32,11 +32,11 @@ _NO_PICTURES = re.compile(
 )
 
 
-class Refused(EndpointError):
+class RequestRefusedError(EndpointError):
     """The endpoint will not answer this, however often it is asked."""
 
 
-class Unavailable(EndpointError):
+class EndpointUnavailableError(EndpointError):
     """The endpoint did not answer; later it may. ``retry_after_s`` is what it asked to wait, if it did."""
 
     def __init__(self, message: str, retry_after_s: float | None = None) -> None:
@@ -44,11 +44,11 @@ class Unavailable(EndpointError):
         self.retry_after_s = retry_after_s
 
 
-class BudgetSpent(EndpointError):
+class RequestBudgetError(EndpointError):
     """As many requests were sent as this client may send."""
 
 
-class Stated(NamedTuple):
+class ServerError(NamedTuple):
     """An error as the server words it; empty where it says nothing."""
 
     message: str = ""
@@ -56,26 +56,26 @@ class Stated(NamedTuple):
     param: str = ""  # the parameter it is about
 
 
-def stated(body: object) -> Stated:
+def stated(body: object) -> ServerError:
     """Read an error of any of the forms in use: OpenAI's object, a text, FastAPI's ``detail``."""
     if isinstance(body, bytes):
         try:
             body = json.loads(body)
         except (ValueError, RecursionError):
-            return Stated()
+            return ServerError()
     found = (
         body.get("error", body.get("detail", body.get("message", body))) if isinstance(body, dict) else body
     )
     if isinstance(found, list):  # one entry a field
         found = next((each for each in found if isinstance(each, dict)), {})
         place = found.get("loc")
-        return Stated(
+        return ServerError(
             _line(found.get("msg")), "", str(place[-1])[:40] if isinstance(place, list) and place else ""
         )
     if isinstance(found, dict):
         code = found.get("code") or found.get("type")
-        return Stated(_line(found.get("message")), str(code or "")[:60], _line(found.get("param"))[:40])
-    return Stated(_line(found))
+        return ServerError(_line(found.get("message")), str(code or "")[:60], _line(found.get("param"))[:40])
+    return ServerError(_line(found))
 
 
 def retry_after_s(header: str | None, now: datetime | None = None) -> float | None:
@@ -94,14 +94,14 @@ def retry_after_s(header: str | None, now: datetime | None = None) -> float | No
     return max(0.0, wait_s) if wait_s < float("inf") else None  # nan too is nonsense
 
 
-def refusal(where: str, status: int, words: Stated, *, has_key: bool) -> EndpointError:
+def refusal(where: str, status: int, words: ServerError, *, has_key: bool) -> EndpointError:
     """The error for a status that is no success; ``words`` hold no secret any more."""
     quoted = f"; it says: {words.message}" if words.message else ""
     if "insufficient_quota" in words.code:
-        return Refused(f"{where}: the account has no credit left{quoted}")
+        return RequestRefusedError(f"{where}: the account has no credit left{quoted}")
     if status in RETRIED:
-        return Unavailable(f"{where}: {_busy(status)} ({status}){quoted}")
-    return Refused(f"{where}: {_advice(status, words.message, has_key)} ({status}){quoted}")
+        return EndpointUnavailableError(f"{where}: {_busy(status)} ({status}){quoted}")
+    return RequestRefusedError(f"{where}: {_advice(status, words.message, has_key)} ({status}){quoted}")
 
 
 def _busy(status: int) -> str:
@@ -124,50 +124,52 @@ def _advice(status: int, message: str, has_key: bool) -> str:
     return "the request was refused"
 
 
-def is_too_long(words: Stated) -> bool:
+def is_too_long(words: ServerError) -> bool:
     """Whether the refusal is about length, whatever else it names."""
     return _TOO_LONG.search(words.message) is not None
 
 
-def is_about_model(words: Stated) -> bool:
+def is_about_model(words: ServerError) -> bool:
     """Whether the refusal may mean that there is no such model."""
     message = words.message
     return "model" in message.lower() and not _TOO_LONG.search(message) and not _NO_PICTURES.search(message)
 
 
-def unknown_model(where: str, model: str, names: Sequence[str]) -> Refused:
+def unknown_model(where: str, model: str, names: Sequence[str]) -> RequestRefusedError:
     """The error for a model the server does not list."""
     more = ", ..." if len(names) > MAX_NAMED else ""
     there = ", ".join(_line(name)[:80] for name in names[:MAX_NAMED]) or "none"
-    return Refused(f"{where}: there is no model {model!r}; there are: {there}{more}")
+    return RequestRefusedError(f"{where}: there is no model {model!r}; there are: {there}{more}")
 
 
 @contextmanager
 def transport(where: str) -> Iterator[None]:
-    """Errors of the connection become ``Unavailable``, those of an address ``Refused``.
+    """Errors of the connection become ``EndpointUnavailableError``, those of an address ``RequestRefusedError``.
 
     The causes are left out of the chain: they hold the request and with it the key.
     """
     try:
         yield
     except (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL) as error:
-        raise Refused(f"{where}: {type(error).__name__}") from None
+        raise RequestRefusedError(f"{where}: {type(error).__name__}") from None
     except httpx.ConnectTimeout:
-        raise Unavailable(f"{where}: no connection in time; is the server running?") from None
+        raise EndpointUnavailableError(f"{where}: no connection in time; is the server running?") from None
     except httpx.ConnectError as error:
-        raise Unavailable(f"{where}: no connection ({_line(str(error))}); is the server running?") from None
+        raise EndpointUnavailableError(
+            f"{where}: no connection ({_line(str(error))}); is the server running?"
+        ) from None
     except httpx.ReadTimeout:
-        raise Unavailable(f"{where}: the server fell silent") from None
+        raise EndpointUnavailableError(f"{where}: the server fell silent") from None
     except httpx.HTTPError as error:
-        raise Unavailable(f"{where}: the connection broke ({type(error).__name__})") from None
+        raise EndpointUnavailableError(f"{where}: the connection broke ({type(error).__name__})") from None
 
 
-def without(secret: str | None, words: Stated) -> Stated:
+def without(secret: str | None, words: ServerError) -> ServerError:
     """The words of a server that may have echoed the secret."""
-    return Stated(*(text.replace(secret, "***") for text in words)) if secret else words
+    return ServerError(*(text.replace(secret, "***") for text in words)) if secret else words
 
 
-def shortened(words: Stated) -> Stated:
+def shortened(words: ServerError) -> ServerError:
     """The words as they may be quoted."""
     return words._replace(message=words.message[:QUOTED_CHARS] + "..." * (len(words.message) > QUOTED_CHARS))
 

@@ -23,7 +23,7 @@ Part = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class ClipSampling:
     """How closely a clip is looked at."""
 
     frames: int = 8
@@ -41,7 +41,7 @@ def text_part(text: str) -> Part:
     return {"type": "text", "text": text}
 
 
-def picture_part(image: Image.Image, *, side: int) -> Part:
+def image_part(image: Image.Image, *, side: int) -> Part:
     """A picture whose longest side is at most ``side`` pixels, as a data URI."""
     scale = side / max(image.size)
     if scale < 1:
@@ -55,11 +55,11 @@ def picture_part(image: Image.Image, *, side: int) -> Part:
     }
 
 
-def clip_parts(path: Path, look: Look) -> Sequence[Part]:
+def clip_parts(path: Path, look: ClipSampling) -> Sequence[Part]:
     """The frames of a clip file in order, as parts of a message.
 
     Raises:
         MediaError: if the file cannot be read.
     """
     times = uniform_times(probe(path).duration_s, look.frames, look.frames)
-    return tuple(picture_part(frame.image, side=look.side) for frame in frames(path, times))
+    return tuple(image_part(frame.image, side=look.side) for frame in frames(path, times))

@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 
-class Pace:
+class RateLimiter:
     """Spaces requests evenly; first come, first served. Use it from one event loop.
 
     With room for one token the bucket gives no bursts: any minute holds at most ``requests_per_minute`` + 1 requests.

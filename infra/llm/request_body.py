@@ -11,8 +11,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from infra.llm.errors import Stated, is_too_long
-from infra.llm.types import Request
+from infra.llm.errors import ServerError, is_too_long
+from infra.llm.types import DecodingOptions
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ _COMPLAINT = re.compile(
 )
 
 
-class RequestShape:
+class RequestBodyBuilder:
     """Builds bodies for one endpoint; remembers what it refuses."""
 
     def __init__(self, where: str) -> None:
@@ -32,7 +32,7 @@ class RequestShape:
         self.refused: frozenset[str] = frozenset()
 
     def body(
-        self, model: str, messages: Sequence[Mapping[str, Any]], request: Request, *, stream: bool
+        self, model: str, messages: Sequence[Mapping[str, Any]], request: DecodingOptions, *, stream: bool
     ) -> dict[str, Any]:
         """The JSON of one request. A nucleus of 1 is everybody's default and is not sent."""
         body: dict[str, Any] = {
@@ -52,7 +52,7 @@ class RequestShape:
             body["stream_options"] = {"include_usage": True}
         return {name: value for name, value in body.items() if name not in self.refused}
 
-    def adapt(self, words: Stated, body: Mapping[str, Any]) -> bool:
+    def adapt(self, words: ServerError, body: Mapping[str, Any]) -> bool:
         """Whether the refusal of ``body`` is about something that can be left out; from now on it is."""
         if is_too_long(words):
             return False
@@ -72,7 +72,7 @@ class RequestShape:
         return True
 
 
-def _names(words: Stated, parameter: str) -> bool:
+def _names(words: ServerError, parameter: str) -> bool:
     """Whether a refusal is about ``parameter``: its field says so, or its text quotes or blames it."""
     if words.param:
         return words.param == parameter

@@ -1,7 +1,7 @@
 """Several servers of one model: requests spread over them, a dead one left out and tried again.
 
 Requests of one key go to one server, whose cache then holds their common beginnings, unless it has clearly more to do than
-another. What a server fails at is sent to the next one. Holds no protocol; that is ``token_server.py``.
+another. What a server fails at is sent to the next one. Holds no protocol; that is ``tokens_client.py``.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from infra.llm.errors import Unavailable
-from infra.llm.tokens_client import TokenServer
+from infra.llm.errors import EndpointUnavailableError
+from infra.llm.tokens_client import TokenClient
 
 Result = TypeVar("Result")
-Call = Callable[[TokenServer], Awaitable[Result]]
+Call = Callable[[TokenClient], Awaitable[Result]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class PoolSettings:
 
 
 @dataclass(slots=True)
-class Tally:
+class PoolCounts:
     """What happened so far; plain counts."""
 
     requests: int = 0
@@ -49,7 +49,7 @@ class Tally:
 
 @dataclass(slots=True)
 class _Member:
-    server: TokenServer
+    server: TokenClient
     under_way: int = 0
     failures: int = 0  # in a row
     back_s: float = 0.0  # on the event loop's clock: when it may be asked again
@@ -63,10 +63,10 @@ class ServerPool:
     ``prepare`` is called on a server that comes back before it is asked anything; one that cannot be prepared stays out.
     """
 
-    servers: Sequence[TokenServer]
+    servers: Sequence[TokenClient]
     settings: PoolSettings = field(default_factory=PoolSettings)
-    prepare: Callable[[TokenServer], Awaitable[None]] | None = None
-    tally: Tally = field(default_factory=Tally)
+    prepare: Callable[[TokenClient], Awaitable[None]] | None = None
+    tally: PoolCounts = field(default_factory=PoolCounts)
     _members: list[_Member] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -97,12 +97,12 @@ class ServerPool:
                     member = await self._next(key)
                     try:
                         return await self._on(member, call)
-                    except Unavailable as error:
+                    except EndpointUnavailableError as error:
                         last = str(error)
                         self.tally.resent += 1
         except TimeoutError:
             limit_s = self.settings.total_timeout_s
-            raise Unavailable(
+            raise EndpointUnavailableError(
                 f"no rollout server answered within {limit_s:g} s; {last or 'all are out'}"
             ) from None
 
@@ -114,10 +114,10 @@ class ServerPool:
             Unavailable: if none succeeded.
         """
 
-        async def one(member: _Member) -> Unavailable | None:
+        async def one(member: _Member) -> EndpointUnavailableError | None:
             try:
                 await self._on(member, call, prepared=True)
-            except Unavailable as error:
+            except EndpointUnavailableError as error:
                 return error
             return None
 
@@ -132,7 +132,7 @@ class ServerPool:
             if member.behind and self.prepare is not None and not prepared:
                 await self.prepare(member.server)
             result = await call(member.server)
-        except Unavailable as error:
+        except EndpointUnavailableError as error:
             self._leave_out(member, error)
             raise
         finally:
@@ -140,7 +140,7 @@ class ServerPool:
         member.failures, member.behind = 0, False
         return result
 
-    def _leave_out(self, member: _Member, error: Unavailable) -> None:
+    def _leave_out(self, member: _Member, error: EndpointUnavailableError) -> None:
         rest_s = min(self.settings.max_rest_s, self.settings.rest_s * 2.0 ** min(member.failures, 30))
         if error.retry_after_s is not None:
             rest_s = min(self.settings.max_rest_s, error.retry_after_s)

@@ -1,7 +1,7 @@
 """Server-sent events of a chat completion: from bytes to pieces of text, and to the whole reply.
 
 Pure: no connection, no time. The framing follows the HTML standard, section 9.2.6; bytes may be cut anywhere. What the
-chunks mean is in ``chat_assembly.py``.
+chunks mean is in ``assembly.py``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 DONE = "[DONE]"
 
 
-class EventParser:
+class SseParser:
     """Cuts a stream of bytes into the data of its events.
 
     Comments, ids, retry times and events without data are dropped. A line ``error: {...}``, which llama.cpp sends in place

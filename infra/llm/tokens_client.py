@@ -17,9 +17,9 @@ from typing import Any
 import httpx
 
 from infra.llm.errors import (
-    Refused,
-    Stated,
-    Unavailable,
+    EndpointUnavailableError,
+    RequestRefusedError,
+    ServerError,
     refusal,
     retry_after_s,
     shortened,
@@ -27,7 +27,14 @@ from infra.llm.errors import (
     transport,
     without,
 )
-from infra.llm.tokens_types import JSON, Placed, Rendered, ServerSettings, TokenPrompt, TokenReply
+from infra.llm.tokens_types import (
+    JSON,
+    ImagePlacement,
+    ProcessedImage,
+    TokenPrompt,
+    TokenReply,
+    TokenServerSettings,
+)
 from infra.llm.types import LOOPBACK
 
 GENERATE = "/inference/v1/generate"
@@ -37,13 +44,13 @@ NEVER = -100.0  # logit bias of a barred token
 WANTED = "recent versions of vLLM serve it"
 
 
-class TokenServer:
+class TokenClient:
     """A client of one server. Use it from one event loop at a time; ``close`` before the next.
 
-    Every call raises ``Refused`` where asking again will not help, ``Unavailable`` where it may.
+    Every call raises ``RequestRefusedError`` where asking again will not help, ``EndpointUnavailableError`` where it may.
     """
 
-    def __init__(self, settings: ServerSettings) -> None:
+    def __init__(self, settings: TokenServerSettings) -> None:
         self.settings = settings
         self._root = settings.base_url.rstrip("/").removesuffix("/v1")
         self.where = f"rollout server {self._root}"
@@ -60,7 +67,7 @@ class TokenServer:
         answer = await self.post(GENERATE, body_of(model, prompt))
         return self._reply(answer)
 
-    async def render(self, model: str, uri: str) -> Rendered:
+    async def render(self, model: str, uri: str) -> ProcessedImage:
         """The picture of a data URI as the server's processor cuts it."""
         content = [{"type": "image_url", "image_url": {"url": uri}}]
         body = {"model": model, "messages": [{"role": "user", "content": content}], "max_tokens": 1}
@@ -70,9 +77,11 @@ class TokenServer:
             (digest,) = features["mm_hashes"]["image"]
             (place,) = features["mm_placeholders"]["image"]
             (data,) = features["kwargs_data"]["image"]
-            return Rendered(num_tokens=int(place["length"]), digest=str(digest), data=_text(data))
+            return ProcessedImage(num_tokens=int(place["length"]), digest=str(digest), data=_text(data))
         except (KeyError, TypeError, ValueError):
-            raise Refused(f"{self.where}: {RENDER} gives no pixels of a picture; {WANTED}") from None
+            raise RequestRefusedError(
+                f"{self.where}: {RENDER} gives no pixels of a picture; {WANTED}"
+            ) from None
 
     async def models(self) -> list[str]:
         """Names of the models and adapters that are served."""
@@ -95,7 +104,9 @@ class TokenServer:
                     return await self._answered(method, path, body)
             except TimeoutError:
                 limit_s = self.settings.timeout_s
-                raise Unavailable(f"{self.where}: no complete answer within {limit_s:g} s") from None
+                raise EndpointUnavailableError(
+                    f"{self.where}: no complete answer within {limit_s:g} s"
+                ) from None
 
     async def _answered(self, method: str, path: str, body: JSON | None) -> Any:
         async with self._client().stream(method, f"{self._root}{path}", json=body) as response:
@@ -107,31 +118,31 @@ class TokenServer:
             try:
                 return json.loads(data)
             except (ValueError, RecursionError):
-                raise Unavailable(f"{self.where}: the answer is no JSON") from None
+                raise EndpointUnavailableError(f"{self.where}: the answer is no JSON") from None
 
     async def _read(self, response: httpx.Response, most: int) -> bytes:
         parts, size = [], 0
         async for part in response.aiter_bytes():
             size += len(part)
             if size > most:
-                raise Refused(f"{self.where}: the answer is longer than {most} bytes")
+                raise RequestRefusedError(f"{self.where}: the answer is longer than {most} bytes")
             parts.append(part)
         return b"".join(parts)
 
     async def _refusal(self, response: httpx.Response, path: str) -> Exception:
-        words, key = Stated(), self.settings.api_key
-        with suppress(Refused):
+        words, key = ServerError(), self.settings.api_key
+        with suppress(RequestRefusedError):
             words = without(key, stated(await self._read(response, MAX_ERROR_BYTES)))
         if response.status_code == 404 and words.message in (
             "",
             "Not Found",
         ):  # what a route that is not there says
-            return Refused(f"{self.where}: there is no {path} (404); {_remedy(path)}")
+            return RequestRefusedError(f"{self.where}: there is no {path} (404); {_remedy(path)}")
         if response.status_code == 404 and path in (GENERATE, RENDER):
             # an adapter that it was given is gone: it has started over, and is to be prepared again
-            return Unavailable(f"{self.where}: {shortened(words).message}")
+            return EndpointUnavailableError(f"{self.where}: {shortened(words).message}")
         error = refusal(self.where, response.status_code, shortened(words), has_key=key is not None)
-        if isinstance(error, Unavailable):
+        if isinstance(error, EndpointUnavailableError):
             error.retry_after_s = retry_after_s(response.headers.get("retry-after"))
         return error
 
@@ -156,11 +167,11 @@ class TokenServer:
             token_ids, reason = choice.get("token_ids"), choice.get("finish_reason")
             scored = (choice.get("logprobs") or {}).get("content") or ()
         except (KeyError, TypeError, ValueError, AttributeError):
-            raise Refused(f"{self.where}: an answer without choices; {WANTED}") from None
+            raise RequestRefusedError(f"{self.where}: an answer without choices; {WANTED}") from None
         if not token_ids or not all(type(token) is int for token in token_ids):
-            raise Refused(f"{self.where}: the answer has no token ids; {WANTED}")
+            raise RequestRefusedError(f"{self.where}: the answer has no token ids; {WANTED}")
         if len(scored) != len(token_ids):
-            raise Refused(
+            raise RequestRefusedError(
                 f"{self.where}: {len(scored)} log-probabilities for {len(token_ids)} tokens; nothing can be trained on them"
             )
         logprobs = tuple(self._logprob(entry, token) for entry, token in zip(scored, token_ids, strict=True))
@@ -169,10 +180,12 @@ class TokenServer:
     def _logprob(self, entry: Any, token: int) -> float:
         value = entry.get("logprob") if isinstance(entry, dict) else None
         if not isinstance(value, int | float) or not math.isfinite(value) or value > 1e-4:
-            raise Refused(f"{self.where}: {value!r} is no log-probability")
+            raise RequestRefusedError(f"{self.where}: {value!r} is no log-probability")
         name = str(entry.get("token", ""))
         if name.startswith("token_id:") and name != f"token_id:{token}":
-            raise Refused(f"{self.where}: the log-probability of {name} stands beside token {token}")
+            raise RequestRefusedError(
+                f"{self.where}: the log-probability of {name} stands beside token {token}"
+            )
         return min(0.0, float(value))
 
 
@@ -197,7 +210,7 @@ def body_of(model: str, prompt: TokenPrompt) -> JSON:
     return body
 
 
-def _features(pictures: Sequence[Placed]) -> JSON:
+def _features(pictures: Sequence[ImagePlacement]) -> JSON:
     return {
         "mm_hashes": {"image": [each.digest for each in pictures]},
         "mm_placeholders": {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from infra.llm.server_pool import ServerPool
-from infra.llm.tokens_types import Rendered, TokenPrompt, TokenReply
+from infra.llm.tokens_types import ProcessedImage, TokenPrompt, TokenReply
 
 
 class TokenPool:
@@ -16,6 +16,6 @@ class TokenPool:
         """What ``model`` draws; prompts of one ``key`` go to one server where possible."""
         return await self.pool.run(key, lambda server: server.generate(model, request))
 
-    async def render(self, model: str, uri: str, *, key: str) -> Rendered:
+    async def render(self, model: str, uri: str, *, key: str) -> ProcessedImage:
         """The picture of a data URI as the servers' processor cuts it."""
         return await self.pool.run(key, lambda server: server.render(model, uri))

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from infra.llm.types import Request, checked_url
+from infra.llm.types import DecodingOptions, checked_url
 
 
-class Placed(Protocol):
+class ImagePlacement(Protocol):
     """A rendered picture and where its placeholders stand in the prompt."""
 
     @property
@@ -45,12 +45,12 @@ class TokenPrompt(Protocol):
         ...
 
     @property
-    def pictures(self) -> Sequence[Placed]:
+    def pictures(self) -> Sequence[ImagePlacement]:
         """In the order of their placeholders."""
         ...
 
     @property
-    def drawing(self) -> Request:
+    def drawing(self) -> DecodingOptions:
         """How the reply is drawn."""
         ...
 
@@ -75,7 +75,7 @@ class TokenReply:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rendered:
+class ProcessedImage:
     """A picture as the server's own processor cut it."""
 
     num_tokens: int
@@ -84,7 +84,7 @@ class Rendered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServerSettings:
+class TokenServerSettings:
     """One server and how long it may take. Refused when made."""
 
     base_url: str

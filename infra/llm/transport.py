@@ -1,7 +1,8 @@
 """One exchange with a chat server: a request out, an answer in, within limits of size.
 
-Holds no retries, no waiting and no counting of tokens; those are the client's (``chat.py``). Whatever a server does wrong
-becomes ``Refused`` or ``Unavailable`` here; errors of the connection are named by ``transport`` around the exchange.
+Holds no retries, no waiting and no counting of tokens; those are the client's (``client.py``). Whatever a server does wrong
+becomes ``RequestRefusedError`` or ``EndpointUnavailableError`` here; errors of the connection are named by ``transport``
+around the exchange.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from typing import Any
 import httpx
 
 from infra.errors import EndpointError
-from infra.llm.assembly import Assembly, Malformed
+from infra.llm.assembly import MalformedReplyError, ReplyAssembler
 from infra.llm.errors import (
-    BudgetSpent,
-    Refused,
-    Stated,
-    Unavailable,
+    EndpointUnavailableError,
+    RequestBudgetError,
+    RequestRefusedError,
+    ServerError,
     is_about_model,
     refusal,
     retry_after_s,
@@ -29,10 +30,10 @@ from infra.llm.errors import (
     unknown_model,
     without,
 )
-from infra.llm.request_body import RequestShape
-from infra.llm.sse import DONE, EventParser
-from infra.llm.types import ChatSettings, Request
-from infra.llm.usage import Ledger
+from infra.llm.request_body import RequestBodyBuilder
+from infra.llm.sse import DONE, SseParser
+from infra.llm.types import ChatSettings, DecodingOptions
+from infra.llm.usage import UsageLedger
 
 MAX_ERROR_BYTES = 64 * 1024  # of a refusal; some servers echo the request
 MAX_LISTING_BYTES = 4 * 1024 * 1024  # hosted routers list hundreds of models
@@ -40,14 +41,14 @@ MAX_LISTING_BYTES = 4 * 1024 * 1024  # hosted routers list hundreds of models
 Messages = Sequence[Mapping[str, Any]]
 
 
-class Wire:
+class HttpTransport:
     """Requests to one server. The key goes into a header and nowhere else."""
 
-    def __init__(self, settings: ChatSettings, ledger: Ledger) -> None:
+    def __init__(self, settings: ChatSettings, ledger: UsageLedger) -> None:
         self._settings, self._ledger = settings, ledger
         self._base = settings.base_url.rstrip("/")
         self.where = f"chat endpoint {self._base}"
-        self.shape = RequestShape(self.where)
+        self.shape = RequestBodyBuilder(self.where)
         headers = {"Accept-Encoding": "identity"}  # nothing to inflate, and no buffering of streams
         if settings.api_key is not None:
             headers["Authorization"] = f"Bearer {settings.api_key}"
@@ -63,7 +64,7 @@ class Wire:
         await self._http.aclose()
 
     async def ask(
-        self, stack: AsyncExitStack, model: str, messages: Messages, request: Request, *, stream: bool
+        self, stack: AsyncExitStack, model: str, messages: Messages, request: DecodingOptions, *, stream: bool
     ) -> httpx.Response:
         """The server's answer once it is a success; ``stack`` closes it.
 
@@ -78,7 +79,7 @@ class Wire:
             response = await stack.enter_async_context(exchange)
             if response.status_code == 200:
                 if "html" in response.headers.get("content-type", ""):
-                    raise Refused(
+                    raise RequestRefusedError(
                         f"{self.where}: a web page is served under this address, which usually ends in /v1"
                     )
                 return response
@@ -87,23 +88,23 @@ class Wire:
                 raise await self._refusal(response, words, model)
 
     def _book(self) -> None:
-        """Count a request that is about to be sent; raise ``BudgetSpent`` if it is one too many."""
+        """Count a request that is about to be sent; raise ``RequestBudgetError`` if it is one too many."""
         limit = self._settings.max_requests
         if limit is not None and self._ledger.snapshot().requests >= limit:
-            raise BudgetSpent(f"{self.where}: all {limit:,} requests allowed were sent")
+            raise RequestBudgetError(f"{self.where}: all {limit:,} requests allowed were sent")
         self._ledger.add(requests=1)
 
-    async def whole(self, response: httpx.Response) -> Assembly:
+    async def whole(self, response: httpx.Response) -> ReplyAssembler:
         """The reply of an answer that is not streamed."""
         answer = self._json(await self._read(response, self._settings.max_reply_bytes))
         if not isinstance(answer, dict) or not answer.get("choices"):
-            raise Unavailable(f"{self.where}: an answer without choices")
-        assembly = Assembly()
+            raise EndpointUnavailableError(f"{self.where}: an answer without choices")
+        assembly = ReplyAssembler()
         for _ in (*self._taken(assembly, answer), *assembly.end()):
             pass
         return assembly
 
-    async def pieces(self, response: httpx.Response, assembly: Assembly) -> AsyncGenerator[str]:
+    async def pieces(self, response: httpx.Response, assembly: ReplyAssembler) -> AsyncGenerator[str]:
         """The text of a reply as it comes, put together in ``assembly``; at once where the server does not stream."""
         if "json" in response.headers.get("content-type", ""):
             assembly.become(await self.whole(response))
@@ -118,7 +119,7 @@ class Wire:
             for piece in self._taken(assembly, self._json(event)):
                 yield piece
         if not done and not assembly.finish_reason:
-            raise Unavailable(f"{self.where}: the stream ended before the reply did")
+            raise EndpointUnavailableError(f"{self.where}: the stream ended before the reply did")
         for piece in assembly.end():
             yield piece
 
@@ -146,18 +147,18 @@ class Wire:
         return httpx.Timeout(silence_s, connect=self._settings.connect_timeout_s, pool=None)
 
     async def _events(self, response: httpx.Response) -> AsyncIterator[str]:
-        parser = EventParser()
+        parser = SseParser()
         async for data in self._bytes(response, self._settings.max_reply_bytes):
             for event in parser.feed(data):
                 yield event
         for event in parser.end():
             yield event
 
-    def _taken(self, assembly: Assembly, chunk: object) -> list[str]:
+    def _taken(self, assembly: ReplyAssembler, chunk: object) -> list[str]:
         try:
             return [piece for piece in assembly.take(chunk) if piece]
-        except Malformed as error:
-            raise Unavailable(f"{self.where}: {error}") from None
+        except MalformedReplyError as error:
+            raise EndpointUnavailableError(f"{self.where}: {error}") from None
 
     async def _read(self, response: httpx.Response, most: int) -> bytes:
         return b"".join([data async for data in self._bytes(response, most)])
@@ -167,7 +168,7 @@ class Wire:
         async for data in response.aiter_bytes():
             size += len(data)
             if size > most:
-                raise Refused(f"{self.where}: the answer is longer than {most} bytes")
+                raise RequestRefusedError(f"{self.where}: the answer is longer than {most} bytes")
             yield data
 
     def _json(self, data: bytes | str) -> Any:
@@ -175,26 +176,26 @@ class Wire:
         try:
             found = json.loads(data)
         except (ValueError, RecursionError):
-            raise Unavailable(f"{self.where}: the answer is no JSON") from None
+            raise EndpointUnavailableError(f"{self.where}: the answer is no JSON") from None
         if isinstance(found, dict) and found.get("error"):
             words = shortened(without(self._settings.api_key, stated(found)))
             status = int(words.code) if words.code in map(str, range(400, 600)) else 500
             raise refusal(self.where, status, words, has_key=self._settings.api_key is not None)
         return found
 
-    async def _words(self, response: httpx.Response) -> Stated:
+    async def _words(self, response: httpx.Response) -> ServerError:
         """What the server says about its refusal, without the key; nothing if it goes on and on."""
-        with suppress(Refused):
+        with suppress(RequestRefusedError):
             return without(self._settings.api_key, stated(await self._read(response, MAX_ERROR_BYTES)))
-        return Stated()
+        return ServerError()
 
-    async def _refusal(self, response: httpx.Response, words: Stated, model: str = "") -> EndpointError:
+    async def _refusal(self, response: httpx.Response, words: ServerError, model: str = "") -> EndpointError:
         status = response.status_code
         if model and status in (400, 404, 422) and (status == 404 or is_about_model(words)):
             names = await self._names_if_any()
             if names and model not in names:
                 return unknown_model(self.where, model, names)
         error = refusal(self.where, status, shortened(words), has_key=self._settings.api_key is not None)
-        if isinstance(error, Unavailable):
+        if isinstance(error, EndpointUnavailableError):
             error.retry_after_s = retry_after_s(response.headers.get("retry-after"))
         return error

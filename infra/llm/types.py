@@ -15,7 +15,7 @@ from infra.llm.usage import Prices
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
-class Request(Protocol):
+class DecodingOptions(Protocol):
     """How one reply is drawn; ``ChatRequest`` is one, callers may bring their own."""
 
     @property

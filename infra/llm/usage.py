@@ -27,7 +27,7 @@ class Prices:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spent:
+class UsageTotals:
     """Totals at one moment."""
 
     requests: int = 0  # for replies, retries included
@@ -42,14 +42,14 @@ class Spent:
     generation_s: float = 0.0  # from sending to the last byte, summed over attempts
 
 
-class Ledger:
+class UsageLedger:
     """Adds up; use it from one event loop."""
 
     def __init__(self, prices: Prices | None = None) -> None:
         self._prices = prices
-        self._spent = Spent(cost=None if prices is None else 0.0)
+        self._spent = UsageTotals(cost=None if prices is None else 0.0)
 
-    def snapshot(self) -> Spent:
+    def snapshot(self) -> UsageTotals:
         """The totals now."""
         return self._spent
 

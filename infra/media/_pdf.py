@@ -27,7 +27,7 @@ _LINE_END_HYPHEN = re.compile("[\x02\ufffe]\\s*")  # PDFium's marker of a word b
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ufffe\uffff]")
 
 
-class Page(NamedTuple):
+class PdfPage(NamedTuple):
     """One page. ``number`` counts from 1; width and height are those of ``image``, in pixels."""
 
     number: int
@@ -45,7 +45,7 @@ class Pdf:
         with _LOCK:
             self.num_pages = len(document)
 
-    def page(self, number: int, *, dpi: int = PAGE_DPI, max_pixels: int = MAX_PAGE_PIXELS) -> Page:
+    def page(self, number: int, *, dpi: int = PAGE_DPI, max_pixels: int = MAX_PAGE_PIXELS) -> PdfPage:
         """Page ``number`` (from 1) rendered at ``dpi``, or at less where it would exceed ``max_pixels``.
 
         Raises:
@@ -63,7 +63,7 @@ class Pdf:
                     page.close()
             except (pypdfium2.PdfiumError, MemoryError, OSError) as error:
                 raise MediaError("pdf_page_unreadable", f"page {number}: {error}") from error
-        return Page(number, image, text, image.width, image.height)
+        return PdfPage(number, image, text, image.width, image.height)
 
 
 @contextmanager
@@ -92,7 +92,7 @@ def open_pdf(source: Path | bytes, *, page_limit: int = MAX_PDF_PAGES) -> Iterat
             document.close()
 
 
-def pages(source: Path | bytes, *, dpi: int = PAGE_DPI, max_pages: int | None = None) -> Iterator[Page]:
+def pages(source: Path | bytes, *, dpi: int = PAGE_DPI, max_pages: int | None = None) -> Iterator[PdfPage]:
     """The first ``max_pages`` pages (None: all) in order, one in memory at a time.
 
     Raises ``MediaError`` as ``open_pdf`` and ``Pdf.page`` do; who wants the pages after a broken one uses

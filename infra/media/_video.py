@@ -48,7 +48,7 @@ class Frame(NamedTuple):
     image: Image.Image
 
 
-class Clip(NamedTuple):
+class ClipRange(NamedTuple):
     """A half-open interval of a video, in seconds."""
 
     start_s: float
@@ -87,12 +87,12 @@ def uniform_times(duration_s: float, fps: float, max_frames: int) -> tuple[float
 
 def clip_ranges(
     duration_s: float, *, length_s: float = CLIP_SECONDS, min_tail_s: float = MIN_TAIL_SECONDS
-) -> list[Clip]:
+) -> list[ClipRange]:
     """Consecutive clips of ``length_s``; a last one below ``min_tail_s`` is dropped unless it is alone."""
     if length_s <= 0 or duration_s < 0:
         raise ValueError(f"clips need a positive length and no negative duration: {length_s}, {duration_s}")
     starts = [index * length_s for index in range(math.ceil(duration_s / length_s))]
-    clips = [Clip(start, min(start + length_s, duration_s)) for start in starts]
+    clips = [ClipRange(start, min(start + length_s, duration_s)) for start in starts]
     if len(clips) > 1 and clips[-1].end_s - clips[-1].start_s < min_tail_s:
         clips.pop()
     return clips
@@ -100,7 +100,7 @@ def clip_ranges(
 
 def clips(
     source: Path | bytes, *, length_s: float = CLIP_SECONDS, min_tail_s: float = MIN_TAIL_SECONDS
-) -> list[Clip]:
+) -> list[ClipRange]:
     """``clip_ranges`` of a file's duration; raises ``MediaError`` as ``probe`` does."""
     return clip_ranges(probe(source).duration_s, length_s=length_s, min_tail_s=min_tail_s)
 

@@ -21,7 +21,7 @@ from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from infra.errors import MediaError
-from infra.media._video import HALF_TICK_S, TRUNCATION_GAP_S, Clip, opened
+from infra.media._video import HALF_TICK_S, TRUNCATION_GAP_S, ClipRange, opened
 
 TICKS = 90_000  # a second; the usual clock of films, finer than any rate of pictures
 QUALITY = "20"  # x264 constant rate factor: hardly to be told from the film
@@ -44,7 +44,7 @@ class _Placed(NamedTuple):
     picture: av.VideoFrame
 
 
-def cut(source: Path, clips: Sequence[Clip], targets: Sequence[Path]) -> list[Path]:
+def cut(source: Path, clips: Sequence[ClipRange], targets: Sequence[Path]) -> list[Path]:
     """Write each of ``clips`` (in order, apart from each other) to its target, as one decodes once; gives what was written.
 
     A target appears when it is whole. A clip that begins between two pictures begins with the one on screen.
@@ -76,7 +76,7 @@ def _shown(container: InputContainer, stream: VideoStream) -> Iterator[_Shown]:
             yield _Shown(time_s, time_s + (frame.duration or 0) * tick_s, frame)
 
 
-def _placed(shown: Iterable[_Shown], clips: Sequence[Clip]) -> Iterator[_Placed]:
+def _placed(shown: Iterable[_Shown], clips: Sequence[ClipRange]) -> Iterator[_Placed]:
     """Every picture in its clip, clip after clip."""
     last: _Shown | None = None
     entered = -1
@@ -93,7 +93,7 @@ def _placed(shown: Iterable[_Shown], clips: Sequence[Clip]) -> Iterator[_Placed]
         last = each
 
 
-def _still_there(last: _Shown, clip: Clip, *, ended: bool) -> av.VideoFrame:
+def _still_there(last: _Shown, clip: ClipRange, *, ended: bool) -> av.VideoFrame:
     if ended and clip.start_s - last.end_s > TRUNCATION_GAP_S:
         raise MediaError("video_truncated", f"no picture at {clip.start_s:.0f} s")
     return last.picture

@@ -1,6 +1,6 @@
 """Documents, pictures and films as the corpus reads them: decoded in a process of their own, with limits.
 
-The functions are those of ``images.py``, ``pdf.py``, ``frames.py`` and ``ocr.py``, with the same results to the last byte;
+The functions are those of ``_images.py``, ``_pdf.py``, ``_video.py`` and ``ocr.py``, with the same results to the last byte;
 beyond their errors a file may end its decoder (``decoder_crashed``), exceed its time (``too_slow``) or its memory
 (``too_much_memory``), or do so again and again (``decoder_gave_up``). ``in_process`` leads back to those modules, for tests
 and for media one trusts; so does the environment variable ``VIMRAG_DECODE=in-process``.
@@ -33,10 +33,10 @@ from infra.limits import (
 from infra.media import _images as images
 from infra.media import _pdf as pdf
 from infra.media import _video as films
-from infra.media._pdf import Page, Pdf
+from infra.media._pdf import Pdf, PdfPage
 from infra.media._video import Frame, VideoInfo
 from infra.media.ocr import MIN_SIDE, OcrError, RapidOcr
-from infra.media.sandbox.process import Answered, Job, JobLimits, Sandbox
+from infra.media.sandbox.process import Job, JobLimits, JobResult, Sandbox
 
 VARIABLE, IN_PROCESS = "VIMRAG_DECODE", "in-process"
 PIXEL_BYTES = 4  # as Pillow keeps RGB: a copy without packing is a seventh of the time
@@ -104,7 +104,7 @@ class SandboxedPdf:
         )
         self.num_pages = sandbox().call(self._job, lambda answer: _page_count(answer, page_limit))
 
-    def page(self, number: int, *, dpi: int = PAGE_DPI, max_pixels: int = MAX_PAGE_PIXELS) -> Page:
+    def page(self, number: int, *, dpi: int = PAGE_DPI, max_pixels: int = MAX_PAGE_PIXELS) -> PdfPage:
         """See ``pdf.Pdf.page``."""
         if not 1 <= number <= self.num_pages:
             raise ValueError(f"page {number} of a document with {self.num_pages} pages")
@@ -212,20 +212,20 @@ def _file_key(source: Path | bytes) -> str:
 # What follows reads answers, and believes nothing of them.
 
 
-def _page_count(answer: Answered, limit: int) -> int:
+def _page_count(answer: JobResult, limit: int) -> int:
     count = answer.result.get("num_pages")
     if type(count) is not int or not 0 <= count <= limit:
         raise MediaError("decoder_failed", f"{count!r} pages"[:500])
     return count
 
 
-def _page(answer: Answered, number: int, max_pixels: int) -> Page:
+def _page(answer: JobResult, number: int, max_pixels: int) -> PdfPage:
     text = _text(answer)
-    (image,) = _pictures(Answered(answer.result, answer.parts[1:]), 1, max_pixels)
-    return Page(number, image, text, image.width, image.height)
+    (image,) = _pictures(JobResult(answer.result, answer.parts[1:]), 1, max_pixels)
+    return PdfPage(number, image, text, image.width, image.height)
 
 
-def _facts(answer: Answered) -> VideoInfo:
+def _facts(answer: JobResult) -> VideoInfo:
     info = answer.result
     try:
         return VideoInfo(
@@ -235,7 +235,7 @@ def _facts(answer: Answered) -> VideoInfo:
         raise MediaError("decoder_failed", f"no facts about the film: {error!r}"[:500]) from error
 
 
-def _text(answer: Answered) -> str:
+def _text(answer: JobResult) -> str:
     if "failed" in answer.result:
         raise OcrError(str(answer.result["failed"])[:500])
     if not answer.parts or len(answer.parts[0]) > MAX_TEXT_BYTES:
@@ -243,7 +243,7 @@ def _text(answer: Answered) -> str:
     return bytes(answer.parts[0]).decode("utf-8", "replace")
 
 
-def _pictures(answer: Answered, count: int, max_pixels: int) -> list[Image.Image]:
+def _pictures(answer: JobResult, count: int, max_pixels: int) -> list[Image.Image]:
     """The pictures of an answer, if they are as many and as large as they must be."""
     sizes = answer.result.get("pictures")
     if not isinstance(sizes, list) or not len(sizes) == len(answer.parts) == count:

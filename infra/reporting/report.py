@@ -1,7 +1,7 @@
 """A report as one HTML file: table of methods, comparisons, curves, counters and examples, from plain data.
 
 Holds the records and their rendering. Asks nothing of the network, follows the reader's light or dark setting, and shows no
-number without its interval. Which runs are compared is decided by the caller; curves are drawn in ``report_charts.py``.
+number without its interval. Which runs are compared is decided by the caller; curves are drawn in ``charts.py``.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class MethodRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class PairedDifference:
     """``after`` minus ``before`` over the questions both answered, shares of 1; ``p_value`` of a paired test."""
 
     before: str
@@ -80,7 +80,7 @@ class SpendingRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Example:
+class ReportExample:
     """One question, what a method answered, and the graph it built on the way as lines of text."""
 
     dataset: str
@@ -102,13 +102,13 @@ class Report:
     summary: str
     benchmarks: tuple[str, ...]
     methods: tuple[MethodRow, ...]
-    comparisons: tuple[Comparison, ...] = ()
+    comparisons: tuple[PairedDifference, ...] = ()
     curves: tuple[Curve, ...] = ()
     counters: CounterTable | None = None
     spending: tuple[SpendingRow, ...] = ()
     reference: str = ""
     """What ``spending`` is compared with."""
-    examples: tuple[Example, ...] = ()
+    examples: tuple[ReportExample, ...] = ()
     drawing_style: str = ""
     """CSS of the drawings of the examples."""
     facts: tuple[tuple[str, str], ...] = ()

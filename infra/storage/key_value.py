@@ -15,7 +15,7 @@ from infra.errors import StorageError, boundary
 BUSY_TIMEOUT_S = 10.0  # another process writes one row at a time; longer means it hangs
 
 
-class VerdictFile:
+class KeyValueFile:
     """The file at ``path``, made with its folder if it is not there. Thread-safe; close it after use.
 
     Raises:

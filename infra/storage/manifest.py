@@ -164,7 +164,7 @@ class HashingFile(io.RawIOBase):
         return FileEntry(name=name, size=self.size, sha256=self._behind.hexdigest())
 
 
-class Publication:
+class ArtifactWriter:
     """An artifact being written, in a directory that no reader looks at.
 
     Files are written through ``open`` and ``write_bytes``, or by any library straight into ``directory``.
@@ -213,7 +213,7 @@ class Publication:
 @contextmanager
 def publish(
     storage: Storage, directory: str, *, producer: str, params: Mapping[str, Any], inputs: Mapping[str, str]
-) -> Iterator[Publication]:
+) -> Iterator[ArtifactWriter]:
     """Write an artifact; it replaces the one at ``directory`` only when the block ends without an error.
 
     On disk the files are written beside the target and the finished directory is renamed; on S3 they are
@@ -221,7 +221,7 @@ def publish(
     last.
     """
     with _staging(storage, directory) as staging:
-        publication = Publication(staging, inputs)
+        publication = ArtifactWriter(staging, inputs)
         yield publication
         if publication.abandoned:
             return

@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from infra.vector_stores.types import Found, TextQuery, ranked
+from infra.vector_stores.types import StoreHit, TextQuery, ranked
 
 K1 = 1.2
 B = 0.75
@@ -77,7 +77,7 @@ class Postings:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ResidentTexts:
+class InMemoryTexts:
     """The analysed texts of some rows."""
 
     ids: tuple[str, ...]
@@ -89,14 +89,14 @@ class ResidentTexts:
     @classmethod
     def of(
         cls, ids: Sequence[str], scopes: Sequence[str], terms: Sequence[str], pairs: Sequence[str]
-    ) -> ResidentTexts:
+    ) -> InMemoryTexts:
         """From columns of equal length."""
         columns = Postings.of(terms), Postings.of(pairs)
         return cls(ids=tuple(ids), scopes=np.array(scopes, np.str_), terms=columns[0], pairs=columns[1])
 
     def search(
         self, queries: Sequence[TextQuery], *, limit: int, scopes: Sequence[str] | None = None
-    ) -> list[list[Found]]:
+    ) -> list[list[StoreHit]]:
         """Rows with a common term, of highest BM25, best first, ties in id order."""
         inside, norms = self._within(scopes)
         return [self._best(query, limit, inside, norms) for query in queries]
@@ -107,7 +107,7 @@ class ResidentTexts:
         limit: int,
         inside: NDArray[np.bool_],
         norms: tuple[NDArray[np.float64], NDArray[np.float64]],
-    ) -> list[Found]:
+    ) -> list[StoreHit]:
         scores_N = self.terms.scores(query.terms, inside=inside, norms=norms[0])
         if query.pairs:
             scores_N += query.pair_weight * self.pairs.scores(query.pairs, inside=inside, norms=norms[1])

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from infra.vector_stores.types import Found, Vectors
+from infra.vector_stores.types import StoreHit, Vectors
 
 DECIMALS = 6  # of a cosine; what lies below depends on how many queries are multiplied at once
 QUERIES_AT_ONCE = 64  # bounds the [queries, passages] score matrix
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ResidentVectors:
+class InMemoryVectors:
     """Rows in id order, their passages one after the other."""
 
     ids: tuple[str, ...]
@@ -30,7 +30,7 @@ class ResidentVectors:
     """``[P, D]``, unit length"""
 
     @classmethod
-    def of(cls, ids: Sequence[str], scopes: Sequence[str], vectors: Sequence[Vectors]) -> ResidentVectors:
+    def of(cls, ids: Sequence[str], scopes: Sequence[str], vectors: Sequence[Vectors]) -> InMemoryVectors:
         """From rows in any order."""
         order = sorted(range(len(ids)), key=ids.__getitem__)
         lengths = np.array([len(vectors[i]) for i in order], dtype=np.int64)
@@ -43,12 +43,12 @@ class ResidentVectors:
 
     def search(
         self, queries: Vectors, *, limit: int, scopes: Sequence[str] | None = None
-    ) -> list[list[Found]]:
+    ) -> list[list[StoreHit]]:
         """The rows whose nearest passage has the highest cosine, best first, ties in id order."""
         if not self.ids or limit < 1:
             return [[] for _ in queries]
         outside = ~np.isin(self.scopes, list(scopes)) if scopes is not None else None
-        found: list[list[Found]] = []
+        found: list[list[StoreHit]] = []
         for start in range(0, len(queries), QUERIES_AT_ONCE):
             scores_QP = queries[start : start + QUERIES_AT_ONCE] @ self.vectors.T
             scores_QN = np.maximum.reduceat(scores_QP, self.starts, axis=1).round(DECIMALS)
@@ -57,7 +57,7 @@ class ResidentVectors:
             found.extend(self._best(scores_N, limit) for scores_N in scores_QN)
         return found
 
-    def _best(self, scores_N: NDArray[np.float32], limit: int) -> list[Found]:
+    def _best(self, scores_N: NDArray[np.float32], limit: int) -> list[StoreHit]:
         """The row indices are in id order, so a stable sort breaks ties by id."""
         if limit < len(scores_N):
             least = -np.partition(-scores_N, limit - 1)[limit - 1]
@@ -65,4 +65,4 @@ class ResidentVectors:
         else:
             candidates = np.arange(len(scores_N))
         best = candidates[np.argsort(-scores_N[candidates], kind="stable")][:limit]
-        return [Found(self.ids[i], float(scores_N[i])) for i in best if np.isfinite(scores_N[i])]
+        return [StoreHit(self.ids[i], float(scores_N[i])) for i in best if np.isfinite(scores_N[i])]

@@ -1,7 +1,7 @@
 """A collection of rows in one Lance table, on disk or on S3: the embedded default store.
 
 Texts are columns of ready terms, vectors a multi-vector column whose cosine is the best passage's. Up to
-``RESIDENT_PASSAGES`` vectors both are searched exactly in memory (``resident_vectors.py``, ``resident_texts.py``); above
+``RESIDENT_PASSAGES`` vectors both are searched exactly in memory (``in_memory_vectors.py``, ``in_memory_texts.py``); above
 that on disk, by Lance's full-text search, which is the same BM25 (k1 1.2, b 0.75), and through a vector index once there are
 ``ANN_MIN_ROWS`` rows. Every call of the moving LanceDB API is in this file.
 """
@@ -24,14 +24,14 @@ from lancedb.query import BooleanQuery, FullTextQuery, LanceVectorQueryBuilder, 
 from lancedb.table import Table
 
 from infra.errors import VectorStoreError, boundary
-from infra.vector_stores.in_memory_texts import ResidentTexts
-from infra.vector_stores.in_memory_vectors import ResidentVectors
+from infra.vector_stores.in_memory_texts import InMemoryTexts
+from infra.vector_stores.in_memory_vectors import InMemoryVectors
 from infra.vector_stores.types import (
-    Found,
-    Kept,
-    Row,
     Scalar,
+    StoredVectors,
+    StoreHit,
     TextQuery,
+    VectorRow,
     Vectors,
     check_batch,
     content_fingerprint,
@@ -93,7 +93,7 @@ class LanceStore:
         if not exists and not live:
             raise ValueError(f"no index table at {uri}")
 
-    def upsert(self, rows: Sequence[Row]) -> None:
+    def upsert(self, rows: Sequence[VectorRow]) -> None:
         """See ``VectorStore``."""
         check_batch(rows, dim=self._dim)
         if not rows:
@@ -134,13 +134,13 @@ class LanceStore:
 
     def search_vectors(
         self, queries: Vectors, *, limit: int, scopes: Sequence[str] | None = None
-    ) -> list[list[Found]]:
+    ) -> list[list[StoreHit]]:
         """See ``VectorStore``."""
         if resident := self._in_memory():
             return resident.vectors.search(queries, limit=limit, scopes=scopes)
         condition = _scope_condition(scopes)
 
-        def search(query: Vectors) -> list[Found]:
+        def search(query: Vectors) -> list[StoreHit]:
             found = cast(LanceVectorQueryBuilder, self._table.search(query, vector_column_name="vectors"))
             found = (
                 found.distance_type("cosine")
@@ -156,13 +156,13 @@ class LanceStore:
 
     def search_texts(
         self, queries: Sequence[TextQuery], *, limit: int, scopes: Sequence[str] | None = None
-    ) -> list[list[Found]]:
+    ) -> list[list[StoreHit]]:
         """See ``VectorStore``; on disk, terms are weighed by their frequency in the whole collection."""
         if resident := self._in_memory():
             return resident.texts.search(queries, limit=limit, scopes=scopes)
         condition = _scope_condition(scopes)
 
-        def search(query: TextQuery) -> list[Found]:
+        def search(query: TextQuery) -> list[StoreHit]:
             if not query.terms:
                 return []
             found = (
@@ -178,10 +178,13 @@ class LanceStore:
         rows = self._rows(ids, columns=["id", *self._payload])
         return {row.pop("id"): row for row in rows}
 
-    def kept(self, ids: Sequence[str]) -> dict[str, Kept]:
+    def kept(self, ids: Sequence[str]) -> dict[str, StoredVectors]:
         """See ``VectorStore``."""
         rows = self._rows(ids, columns=["id", "content_hash", "vectors"])
-        return {row["id"]: Kept(row["content_hash"], np.array(row["vectors"], np.float32)) for row in rows}
+        return {
+            row["id"]: StoredVectors(row["content_hash"], np.array(row["vectors"], np.float32))
+            for row in rows
+        }
 
     def count(self, scopes: Sequence[str] | None = None) -> int:
         """See ``VectorStore``."""
@@ -203,7 +206,7 @@ class LanceStore:
         key = pa.field("id", pa.string(), nullable=False, metadata=_KEY)
         return pa.schema([key, *texts, pa.field("vectors", vectors), *payload])
 
-    def _batch(self, rows: Sequence[Row]) -> pa.Table:
+    def _batch(self, rows: Sequence[VectorRow]) -> pa.Table:
         flat = pa.array(np.concatenate([row.vectors for row in rows]).astype(np.float32).ravel())
         ends = np.cumsum([0] + [len(row.vectors) for row in rows]).astype(np.int32)
         columns: dict[str, Any] = {
@@ -257,16 +260,16 @@ class LanceStore:
         return _Resident(
             version=version,
             fits=fits,
-            vectors=ResidentVectors.of(columns["id"], columns["scope"], vectors),
-            texts=ResidentTexts.of(columns["id"], columns["scope"], columns["terms"], columns["pairs"]),
+            vectors=InMemoryVectors.of(columns["id"], columns["scope"], vectors),
+            texts=InMemoryTexts.of(columns["id"], columns["scope"], columns["terms"], columns["pairs"]),
         )
 
 
 class _Resident(NamedTuple):
     version: int  # of the table
     fits: bool
-    vectors: ResidentVectors
-    texts: ResidentTexts
+    vectors: InMemoryVectors
+    texts: InMemoryTexts
 
 
 def _full_text(query: TextQuery) -> BooleanQuery:
@@ -282,8 +285,8 @@ def _match(words: str, column: str, boost: float) -> tuple[Occur, FullTextQuery]
 
 
 def _each(
-    search: Callable[[_Query], list[Found]], queries: Sequence[_Query], *, action: str
-) -> list[list[Found]]:
+    search: Callable[[_Query], list[StoreHit]], queries: Sequence[_Query], *, action: str
+) -> list[list[StoreHit]]:
     """Lance works outside the interpreter lock, so that threads use every core."""
     with boundary(VectorStoreError, action):
         if len(queries) < 2:

@@ -1,6 +1,6 @@
 """What a vector store takes, what it finds, and how two kinds of search become one.
 
-Holds records, the Protocol and the fusion only; each engine is one adapter (``lance_store.py``, ``weaviate_store.py``).
+Holds records, the Protocol and the fusion only; each engine is one adapter (``lance.py``, ``weaviate.py``).
 Text arrives analysed (terms split by spaces), so that every engine scores the very same terms with its BM25; an item of
 many passages has one vector per passage and is as near as its nearest passage.
 """
@@ -20,7 +20,7 @@ Scalar: TypeAlias = str | int | float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Row:
+class VectorRow:
     """One item as a store keeps it."""
 
     id: str
@@ -51,14 +51,14 @@ class TextQuery(NamedTuple):
     pair_weight: float = 1.0
 
 
-class Found(NamedTuple):
+class StoreHit(NamedTuple):
     """One row a search returned: the higher the score the better."""
 
     id: str
     score: float
 
 
-class Kept(NamedTuple):
+class StoredVectors(NamedTuple):
     """What a store can give back of a row so that it need not be embedded again."""
 
     content_hash: str
@@ -68,7 +68,7 @@ class Kept(NamedTuple):
 class VectorStore(Protocol):
     """One collection of rows. Writes are certain to be found only after ``publish``."""
 
-    def upsert(self, rows: Sequence[Row]) -> None:
+    def upsert(self, rows: Sequence[VectorRow]) -> None:
         """Insert rows, or replace those of equal id.
 
         Raises:
@@ -87,13 +87,13 @@ class VectorStore(Protocol):
 
     def search_vectors(
         self, queries: Vectors, *, limit: int, scopes: Sequence[str] | None = None
-    ) -> list[list[Found]]:
+    ) -> list[list[StoreHit]]:
         """For each of ``queries [Q, D]`` the rows of highest cosine (best passage), best first, ties in id order."""
         ...
 
     def search_texts(
         self, queries: Sequence[TextQuery], *, limit: int, scopes: Sequence[str] | None = None
-    ) -> list[list[Found]]:
+    ) -> list[list[StoreHit]]:
         """For each query the rows of highest BM25, best first, ties in id order; rows without a common term are absent."""
         ...
 
@@ -101,7 +101,7 @@ class VectorStore(Protocol):
         """The payload of each row there is."""
         ...
 
-    def kept(self, ids: Sequence[str]) -> dict[str, Kept]:
+    def kept(self, ids: Sequence[str]) -> dict[str, StoredVectors]:
         """Content hash and vectors of each row there is."""
         ...
 
@@ -131,7 +131,7 @@ def hybrid(
     limit: int,
     scopes: Sequence[str] | None = None,
     settings: HybridSettings | None = None,
-) -> list[list[Found]]:
+) -> list[list[StoreHit]]:
     """Both searches for each query (``vectors [Q, D]``), fused by ``fuse``; the ``limit`` best rows.
 
     Raises:
@@ -149,7 +149,9 @@ def hybrid(
     ]
 
 
-def fuse(by_text: Iterable[Found], by_vector: Iterable[Found], *, vector_weight: float) -> list[Found]:
+def fuse(
+    by_text: Iterable[StoreHit], by_vector: Iterable[StoreHit], *, vector_weight: float
+) -> list[StoreHit]:
     """Convex combination of min-max scaled scores, best first, ties in id order.
 
     Each list is scaled to [0, 1] by itself: cosines from their lowest to their highest, BM25 from 0, which is what a
@@ -169,12 +171,12 @@ def fuse(by_text: Iterable[Found], by_vector: Iterable[Found], *, vector_weight:
     return ranked(total.items())
 
 
-def ranked(scores: Iterable[tuple[str, float]]) -> list[Found]:
+def ranked(scores: Iterable[tuple[str, float]]) -> list[StoreHit]:
     """Best first, ties in id order."""
-    return [Found(id_, score) for id_, score in sorted(scores, key=lambda pair: (-pair[1], pair[0]))]
+    return [StoreHit(id_, score) for id_, score in sorted(scores, key=lambda pair: (-pair[1], pair[0]))]
 
 
-def check_batch(rows: Sequence[Row], *, dim: int) -> None:
+def check_batch(rows: Sequence[VectorRow], *, dim: int) -> None:
     """Refuse what no engine may be given: an id twice in one batch, a vector of another width.
 
     Raises:

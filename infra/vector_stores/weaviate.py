@@ -29,11 +29,11 @@ from weaviate.exceptions import WeaviateInsertManyAllFailedError
 
 from infra.errors import VectorStoreError, boundary
 from infra.vector_stores.types import (
-    Found,
-    Kept,
-    Row,
     Scalar,
+    StoredVectors,
+    StoreHit,
     TextQuery,
+    VectorRow,
     Vectors,
     check_batch,
     content_fingerprint,
@@ -103,7 +103,7 @@ class WeaviateStore:
             raise ValueError(f"the server has no collection {self._name!r}")
         self._collection: Collection[Any, Any] = client.collections.use(self._name)
 
-    def upsert(self, rows: Sequence[Row]) -> None:
+    def upsert(self, rows: Sequence[VectorRow]) -> None:
         """See ``VectorStore``; what the server refuses is sent ``ATTEMPTS`` times in all."""
         check_batch(rows, dim=self._dim)
         pending, reasons = list(rows), dict[str, str]()
@@ -116,7 +116,7 @@ class WeaviateStore:
             shown = "; ".join(f"{id_}: {reason}" for id_, reason in list(reasons.items())[:5])
             raise VectorStoreError(f"Weaviate did not take {len(pending)} of {len(rows)} objects: {shown}")
 
-    def _insert(self, rows: Sequence[Row]) -> dict[str, str]:
+    def _insert(self, rows: Sequence[VectorRow]) -> dict[str, str]:
         """One batch; row id -> reason for each object the server refused."""
         with boundary(VectorStoreError, f"write {len(rows)} objects to {self._name!r}"):
             try:
@@ -150,9 +150,9 @@ class WeaviateStore:
 
     def search_vectors(
         self, queries: Vectors, *, limit: int, scopes: Sequence[str] | None = None
-    ) -> list[list[Found]]:
+    ) -> list[list[StoreHit]]:
         """See ``VectorStore``; nearest by the server's index, which is approximate in a large collection."""
-        found: list[list[Found]] = []
+        found: list[list[StoreHit]] = []
         for query in queries:
             with boundary(VectorStoreError, f"vector search in {self._name!r}"):
                 answer = self._collection.query.near_vector(
@@ -169,9 +169,9 @@ class WeaviateStore:
 
     def search_texts(
         self, queries: Sequence[TextQuery], *, limit: int, scopes: Sequence[str] | None = None
-    ) -> list[list[Found]]:
+    ) -> list[list[StoreHit]]:
         """See ``VectorStore``; the server weighs the two columns as fields of one BM25F."""
-        found: list[list[Found]] = []
+        found: list[list[StoreHit]] = []
         for query in queries:
             if not query.terms:
                 found.append([])
@@ -198,11 +198,11 @@ class WeaviateStore:
             for o in objects
         }
 
-    def kept(self, ids: Sequence[str]) -> dict[str, Kept]:
+    def kept(self, ids: Sequence[str]) -> dict[str, StoredVectors]:
         """See ``VectorStore``."""
         objects = self._objects(ids, properties=["row_id", "content_hash"], vectors=True)
         return {
-            str(o.properties["row_id"]): Kept(
+            str(o.properties["row_id"]): StoredVectors(
                 str(o.properties["content_hash"]), np.array(o.vector[VECTOR], np.float32)
             )
             for o in objects
@@ -243,7 +243,7 @@ class WeaviateStore:
             ),
         )
 
-    def _object(self, row: Row) -> DataObject[dict[str, Any], None]:
+    def _object(self, row: VectorRow) -> DataObject[dict[str, Any], None]:
         properties = {name: value for name, value in row.payload.items() if value is not None}
         for name in ("scope", "content_hash", "terms", "pairs"):
             properties[name] = getattr(row, name)

@@ -1,8 +1,9 @@
-"""Who does the work of many shards: this process, a pool of processes, or Ray (``ray_engine.py``).
+"""Who does the work of many shards: this process, a pool of processes, or Ray (``ray.py``).
 
 Holds the Protocol and the two local engines. What a shard is, and where its result is kept so that it is never made twice,
-is known by those who call (``assets.page_texts``, ``assets.index.vector_parts``): workers write results of their own and hand back
-little, so that neither the engine, nor the number of workers, nor the order in which they finish can change a byte.
+is known by those who call (``assets.page_texts``, ``assets.index.vector_parts``): workers write results of their own and
+hand back little, so that neither the engine, nor the number of workers, nor the order in which they finish can change a
+byte.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ ADDRESS_VARIABLE = "VIMRAG_RAY_ADDRESS"
 GPUS_VARIABLE = "VIMRAG_RAY_GPUS_PER_WORKER"
 
 
-class Engine(Protocol):
+class WorkerEngine(Protocol):
     """Runs one function over many shards."""
 
     @property
@@ -61,7 +62,7 @@ class LocalEngine:
         return self._workers
 
     def run(self, make: Callable[[], Callable[[Shard], int]], shards: Sequence[Shard]) -> Iterator[int]:
-        """See ``Engine.run``."""
+        """See ``WorkerEngine.run``."""
         if not shards:
             return
         if self._workers == 1:
@@ -107,7 +108,7 @@ def _work(shard: Any) -> int:
     return _worker[0](shard)
 
 
-def engine_of(name: str, *, workers: int | None = None) -> Engine:
+def engine_of(name: str, *, workers: int | None = None) -> WorkerEngine:
     """The engine called ``name``; by default one worker for ``local``, one a core for ``ray``.
 
     Ray starts on this machine alone unless VIMRAG_RAY_ADDRESS names a cluster, whose workers must see the same root;

@@ -1,8 +1,9 @@
 """Run one command so that nothing of it outlives its end, its cancellation or the death of whoever asked for it.
 
 Holds process groups and signals only; what is run and how its progress is read belong to the caller. Linux only. Used as
-``python -m infra.workers.supervisor -- command ...`` between an orchestrator and a training launcher: the orchestrator signals one
-direct child and forgets, the launcher's ranks keep the device. Three nets, each for what the one before cannot catch:
+``python -m infra.workers.supervisor -- command ...`` between an orchestrator and a training launcher: the orchestrator
+signals one direct child and forgets, the launcher's ranks keep the device. Three nets, each for what the one before cannot
+catch:
 
 1. SIGTERM and SIGINT are passed to the whole process group; whatever is left after ``grace_s`` is killed.
 2. The supervisor adopts orphans (child subreaper), so that a descendant which left the group is found and killed at the end.

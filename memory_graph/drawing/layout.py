@@ -17,13 +17,24 @@ from memory_graph.drawing.crossings import ordered_rows
 from memory_graph.drawing.layering import ANSWER, Layering, edges, layering, node_ids
 from memory_graph.graph import MemoryGraph
 
-__all__ = ["ANSWER", "Box", "Layout", "Point", "Route", "Size", "Spacing", "edges", "layout", "node_ids"]
+__all__ = [
+    "ANSWER",
+    "Box",
+    "BoxSize",
+    "GraphLayout",
+    "Point",
+    "Route",
+    "Spacing",
+    "edges",
+    "layout",
+    "node_ids",
+]
 
 _LANES, _LANE_WIDTH = 8, 6.0  # beside the drawing, for the edges that found no room within
 _STRAIGHT = 100.0  # how much more an edge that can be straight insists on its place than one that cannot
 
 
-class Size(NamedTuple):
+class BoxSize(NamedTuple):
     """Width and height, in drawing units (CSS pixels in an SVG)."""
 
     width: float
@@ -87,7 +98,7 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class GraphLayout:
     """Boxes in creation order (root first, answer last), one route an edge, all within 0..width and 0..height."""
 
     boxes: tuple[Box, ...]
@@ -105,11 +116,11 @@ class _Band(NamedTuple):
 
 def layout(
     graph: MemoryGraph,
-    sizes: Mapping[str, Size],
+    sizes: Mapping[str, BoxSize],
     *,
     row_limit: int | None = None,
     spacing: Spacing | None = None,
-) -> Layout:
+) -> GraphLayout:
     """The drawing of ``graph`` whose nodes have these ``sizes`` (by id; the answer's is ``ANSWER``).
 
     Parents stand above their children, the answer below everything. ``row_limit`` is the most nodes a row takes (the rest
@@ -135,10 +146,10 @@ def layout(
     if layers.detours:
         right += spacing.column + _LANES * _LANE_WIDTH
     routes = _routes(layers, boxes, bands, paths, spacing)
-    return Layout(boxes, routes, right + spacing.margin, bands[-1].bottom + spacing.margin)
+    return GraphLayout(boxes, routes, right + spacing.margin, bands[-1].bottom + spacing.margin)
 
 
-def _require(graph: MemoryGraph, sizes: Mapping[str, Size], row_limit: int | None) -> None:
+def _require(graph: MemoryGraph, sizes: Mapping[str, BoxSize], row_limit: int | None) -> None:
     if row_limit is not None and row_limit < 1:
         raise ValueError(f"row_limit must be at least 1, got {row_limit}")
     for each in node_ids(graph):
@@ -148,7 +159,7 @@ def _require(graph: MemoryGraph, sizes: Mapping[str, Size], row_limit: int | Non
             raise ValueError(f"the size of {each!r} must be positive and finite, got {tuple(sizes[each])}")
 
 
-def _bands(layers: Layering, sizes: Mapping[str, Size], spacing: Spacing) -> list[_Band]:
+def _bands(layers: Layering, sizes: Mapping[str, BoxSize], spacing: Spacing) -> list[_Band]:
     heights = [0.0] * len(layers.rows)
     for point, each in enumerate(layers.ids):
         heights[layers.row_of[point]] = max(heights[layers.row_of[point]], sizes[each].height)

@@ -16,13 +16,13 @@ from itertools import pairwise
 
 from memory_graph.drawing.layout import ANSWER, Box, Point, Route, layout
 from memory_graph.drawing.notes import NO_NOTE, NodeNote, items_of, require_known
-from memory_graph.drawing.svg_cards import Card, Room, answer_card, question_card, search_card
+from memory_graph.drawing.svg_cards import Card, TextLimits, answer_card, question_card, search_card
 from memory_graph.drawing.svg_markup import element, number, title
 from memory_graph.drawing.svg_style import CSS
 from memory_graph.graph import ROOT, MemoryGraph
 from memory_graph.roles import critical_path, dead_ends
 
-__all__ = ["ANSWER", "CSS", "Room", "draw"]
+__all__ = ["ANSWER", "CSS", "TextLimits", "draw"]
 
 NAMESPACE = "http://www.w3.org/2000/svg"
 ROW_LIMIT = 4  # nodes beside each other; more would be too small to read on a page
@@ -35,7 +35,7 @@ def draw(
     *,
     notes: Mapping[str, NodeNote] | None = None,
     embedded: bool = False,
-    room: Room | None = None,
+    room: TextLimits | None = None,
     row_limit: int | None = ROW_LIMIT,
 ) -> str:
     """The SVG of ``graph``.
@@ -49,7 +49,7 @@ def draw(
     """
     notes = notes or {}
     require_known(graph, notes)
-    cards = _cards(graph, notes, room or Room())
+    cards = _cards(graph, notes, room or TextLimits())
     placed = layout(graph, {card.id: card.size for card in cards}, row_limit=row_limit)
     classes = _classes(graph)
     edges = sorted(
@@ -75,7 +75,7 @@ def draw(
     )
 
 
-def _cards(graph: MemoryGraph, notes: Mapping[str, NodeNote], room: Room) -> list[Card]:
+def _cards(graph: MemoryGraph, notes: Mapping[str, NodeNote], room: TextLimits) -> list[Card]:
     """In creation order, as the layout gives boxes."""
     why_dead = dead_ends(graph)
     energies = [

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from memory_graph.drawing.layering import ANSWER
-from memory_graph.drawing.layout import Point, Size
+from memory_graph.drawing.layout import BoxSize, Point
 from memory_graph.drawing.notes import ItemNote, NodeNote, counts, items_of
 from memory_graph.drawing.svg_items import grid_width, tiles
 from memory_graph.drawing.svg_markup import element, text_lines
@@ -26,14 +26,14 @@ class Card:
     """The inside of one node: markup with its upper left corner at 0, 0."""
 
     id: str
-    size: Size
+    size: BoxSize
     markup: str
     label: str  # for a screen reader, one sentence or two
     text: str  # everything, uncut
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Room:
+class TextLimits:
     """How many lines a drawing gives to each text before it cuts."""
 
     question: int = 4
@@ -88,7 +88,7 @@ class _Stack:
             self.y += 8 + drawn.height
 
 
-def question_card(question: str, note: NodeNote, room: Room) -> Card:
+def question_card(question: str, note: NodeNote, room: TextLimits) -> Card:
     """The root."""
     stack = _Stack(_fitting(question, note.caption))
     stack.add_head("Question", "")
@@ -97,7 +97,7 @@ def question_card(question: str, note: NodeNote, room: Room) -> Card:
     return _card(ROOT, stack, f"Question: {question}", question)
 
 
-def answer_card(answer: AnswerNode, note: NodeNote, room: Room) -> Card:
+def answer_card(answer: AnswerNode, note: NodeNote, room: TextLimits) -> Card:
     """The answer."""
     stack = _Stack(_fitting(answer.text, note.caption))
     rests_on = "rests on " + ", ".join("the question" if each == ROOT else each for each in answer.parents)
@@ -108,7 +108,7 @@ def answer_card(answer: AnswerNode, note: NodeNote, room: Room) -> Card:
 
 
 def search_card(
-    node: SearchNode, note: NodeNote, room: Room, *, dead_end: str | None, most_energy: float
+    node: SearchNode, note: NodeNote, room: TextLimits, *, dead_end: str | None, most_energy: float
 ) -> Card:
     """A search: what was asked, what was learned, what was kept. ``dead_end`` says why it is one."""
     items = items_of(node, note)
@@ -129,7 +129,7 @@ def _card(node_id: str, stack: _Stack, label: str, text: str) -> Card:
     label = clean(label)
     if len(label) > _LABEL_LENGTH:
         label = label[: _LABEL_LENGTH - 1] + "…"
-    size = Size(stack.inner + 2 * PADDING, stack.y + PADDING)
+    size = BoxSize(stack.inner + 2 * PADDING, stack.y + PADDING)
     return Card(id=node_id, size=size, markup="".join(stack.parts), label=label, text=text)
 
 

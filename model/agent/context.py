@@ -14,7 +14,7 @@ from memory_graph.budget import TOKEN_PIXELS, shown_size, shrink
 from memory_graph.graph import MemoryGraph, VisualItem
 from memory_graph.linearise import linearise, one_line
 from model.agent.prompts import Profile
-from model.types import PICTURE, Completion, Hit, ImageRef, Message, Task, Turn
+from model.types import IMAGE_MARK, Completion, Hit, ImageRef, Message, Task, Turn
 
 TITLE_CHARS = 300  # of the title of an item; a corpus may hold anything
 CHARS_PER_TOKEN = 3  # below the 3.5-4.5 of English, so that the estimate errs towards too many
@@ -28,7 +28,7 @@ class ContextTooLong(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class DisplayedEvidence:
     """One kept item as it is shown: the frames or the picture, at the sizes its grant allows, or a text in their place."""
 
     node_id: str
@@ -40,7 +40,7 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class DisplayedHit:
     """One search result as it is shown; its place in the observation, from 1, is what a mark names."""
 
     hit: Hit
@@ -86,10 +86,10 @@ def gather_evidence(
     grants: Mapping[tuple[str, str], int],
     energies: Mapping[tuple[str, str], float],
     titles: Mapping[str, str],
-) -> tuple[Evidence, ...]:
+) -> tuple[DisplayedEvidence, ...]:
     """Every granted item, by creation of its node, then in the order it was kept."""
     return tuple(
-        Evidence(
+        DisplayedEvidence(
             node_id=node.id,
             item_id=item.item_id,
             title=titles.get(item.item_id, item.item_id),
@@ -114,7 +114,7 @@ def question_parts(profile: Profile, task: Task) -> tuple[Part, ...]:
 
 
 def state_parts(
-    profile: Profile, task: Task, graph: MemoryGraph, evidence: Sequence[Evidence]
+    profile: Profile, task: Task, graph: MemoryGraph, evidence: Sequence[DisplayedEvidence]
 ) -> tuple[Part, ...]:
     """Question, linearised graph and evidence: all that is left of earlier cycles."""
     parts: list[Part] = [*question_parts(profile, task)]
@@ -123,7 +123,7 @@ def state_parts(
     return joined((*parts, *evidence_parts(profile.evidence, evidence)))
 
 
-def evidence_parts(heading: str, evidence: Sequence[Evidence]) -> tuple[Part, ...]:
+def evidence_parts(heading: str, evidence: Sequence[DisplayedEvidence]) -> tuple[Part, ...]:
     """Kept items under the ids of their nodes; nothing at all where there are none."""
     parts: list[Part] = [heading] if evidence else []
     for each in evidence:
@@ -133,7 +133,7 @@ def evidence_parts(heading: str, evidence: Sequence[Evidence]) -> tuple[Part, ..
 
 
 def observation_parts(
-    profile: Profile, shown: Sequence[Shown], *, repeated: bool, passage_chars: int
+    profile: Profile, shown: Sequence[DisplayedHit], *, repeated: bool, passage_chars: int
 ) -> tuple[Part, ...]:
     """Numbered search results, or the notice that there is nothing new."""
     if not shown:
@@ -189,13 +189,13 @@ def reply_turn(completion: Completion) -> Message:
     return Message(role="assistant", parts=(completion.text,), token_ids=kept)
 
 
-def readable(messages: Sequence[Message]) -> tuple[Turn, ...]:
-    """The conversation as text for a reader, with a ``PICTURE`` for each picture; none in the texts themselves."""
+def render_turns(messages: Sequence[Message]) -> tuple[Turn, ...]:
+    """The conversation as text for a reader, with a ``IMAGE_MARK`` for each picture; none in the texts themselves."""
     return tuple(
         Turn(
             role=message.role,
             text="".join(
-                PICTURE if isinstance(part, ImageRef) else part.replace(PICTURE, "\ufffd")
+                IMAGE_MARK if isinstance(part, ImageRef) else part.replace(IMAGE_MARK, "\ufffd")
                 for part in message.parts
             ),
         )
@@ -220,12 +220,12 @@ def estimate_tokens(messages: Sequence[Message]) -> int:
 
 
 def fit(
-    build: Callable[[tuple[Evidence, ...]], tuple[Message, ...]],
-    evidence: Sequence[Evidence],
+    build: Callable[[tuple[DisplayedEvidence, ...]], tuple[Message, ...]],
+    evidence: Sequence[DisplayedEvidence],
     *,
     max_tokens: int,
     count: TokenCounter = estimate_tokens,
-) -> tuple[Evidence, ...]:
+) -> tuple[DisplayedEvidence, ...]:
     """The evidence that fits: the lowest energy goes first, the oldest among equals.
 
     Question and graph never go.

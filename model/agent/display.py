@@ -1,7 +1,7 @@
 """How a search result is looked at: the pictures it is shown with, and what is kept of it when it is judged useful.
 
 Pure functions of hits and limits. What an observation says is in ``context.py``, what goes when it is too long in
-``shortening.py``.
+``truncation.py``.
 """
 
 from __future__ import annotations
@@ -11,25 +11,25 @@ from dataclasses import replace
 
 from memory_graph.actions import Mark
 from memory_graph.graph import VisualItem
-from model.agent.context import Shown, even_times, frame_times, sized
+from model.agent.context import DisplayedHit, even_times, frame_times, sized
 from model.agent.limits import Limits
 from model.types import Hit
 
 SHOWN_TIME_PRECISION_S = 0.05  # times are shown with one decimal, so a copied time may be off by this much
 
 
-def shown(hit: Hit, limits: Limits) -> Shown:
+def display(hit: Hit, limits: Limits) -> DisplayedHit:
     """A search result with the pictures it is shown with: none for a text, frames at even times for a clip.
 
     Raises:
         ValueError: if a picture has no native size or a clip no duration.
     """
     if hit.modality == "text":
-        return Shown(hit=hit)
+        return DisplayedHit(hit=hit)
     if hit.width < 1 or hit.height < 1:
         raise ValueError(f"{hit.modality} item {hit.item_id!r} has no native size: {hit.width}x{hit.height}")
     if hit.modality == "image":
-        return Shown(
+        return DisplayedHit(
             hit=hit, images=(sized(hit.item_id, hit.width, hit.height, pixels=limits.observation_pixels),)
         )
     times = frame_times(hit.duration_s, max_frames=limits.max_frames, frames_per_s=limits.frames_per_s)
@@ -37,10 +37,10 @@ def shown(hit: Hit, limits: Limits) -> Shown:
         sized(hit.item_id, hit.width, hit.height, pixels=limits.frame_pixels, timestamp_s=time_s)
         for time_s in times
     )
-    return Shown(hit=hit, images=frames, interval_s=hit.duration_s / len(times))
+    return DisplayedHit(hit=hit, images=frames, interval_s=hit.duration_s / len(times))
 
 
-def with_frames(clip: Shown, number: int) -> Shown:
+def with_frames(clip: DisplayedHit, number: int) -> DisplayedHit:
     """The clip with ``number`` frames at even times, at the size it has; 0 leaves it without pictures."""
     if not number:
         return replace(clip, images=(), interval_s=0.0)
@@ -60,7 +60,7 @@ def key_frames(
     return tuple(sorted(kept)) or tuple(observed_s)
 
 
-def kept_item(each: Shown, mark: Mark) -> VisualItem:
+def kept_item(each: DisplayedHit, mark: Mark) -> VisualItem:
     """What memory keeps of a useful picture or clip: reference, priority, the observed frames nearest to the key times."""
     observed_s = tuple(image.timestamp_s for image in each.images if image.timestamp_s is not None)
     times = key_frames(observed_s, mark.timestamps, interval_s=each.interval_s) if observed_s else ()

@@ -16,19 +16,19 @@ from memory_graph.actions import Answer, Memorize, Search
 from memory_graph.budget import allocate
 from memory_graph.energy import energies
 from memory_graph.graph import AnswerNode, MemoryGraph, SearchNode
-from memory_graph.parsing import ActionError, Legal, Pending, legalise, parse
-from model.agent.context import Evidence, Shown, gather_evidence, num_visual_tokens
-from model.agent.display import kept_item, key_frames, kind_of, shown
-from model.agent.events import Observed
+from memory_graph.parsing import ActionError, LegalAction, PendingObservation, legalise, parse
+from model.agent.context import DisplayedEvidence, DisplayedHit, gather_evidence, num_visual_tokens
+from model.agent.display import display, kept_item, key_frames, kind_of
+from model.agent.events import ObservationAdded
 from model.agent.limits import MINIATURE_LIMITS, Limits
 from model.protocols import Retriever
 from model.types import Completion, Counters, Hit, Message, Outcome, Task
 
-__all__ = ["MINIATURE_LIMITS", "Environment", "Limits", "key_frames", "normalised", "shown"]
+__all__ = ["MINIATURE_LIMITS", "Environment", "Limits", "display", "key_frames", "normalised"]
 
 DEPTHS = (8, 64)  # times top_k: how far a search that takes some kinds of items only looks down the ranking
 
-View: TypeAlias = Callable[[tuple[Shown, ...]], tuple[Shown, ...]]
+View: TypeAlias = Callable[[tuple[DisplayedHit, ...]], tuple[DisplayedHit, ...]]
 Choice: TypeAlias = Callable[[list[Hit]], list[Hit]]
 
 
@@ -49,16 +49,16 @@ class Environment:
         self.noted: frozenset[str] = frozenset()  # text items judged useful: their content is in a summary
         self._retriever = retriever
         self._titles: dict[str, str] = {}
-        self._observed: Observed | None = None  # the search that awaits its summary
+        self._observed: ObservationAdded | None = None  # the search that awaits its summary
         self._rejections = 0  # of the current step
 
     @property
-    def pending(self) -> Pending | None:
+    def pending(self) -> PendingObservation | None:
         """The search that awaits its summary."""
         if self._observed is None:
             return None
         seen = self._observed
-        return Pending(
+        return PendingObservation(
             search=Search(seen.node_id, seen.parents, seen.query),
             modalities=tuple(kind_of(each.hit) for each in seen.shown),
         )
@@ -77,7 +77,7 @@ class Environment:
             visual_tokens=num_visual_tokens(messages),
         )
 
-    def read(self, text: str) -> Legal:
+    def read(self, text: str) -> LegalAction:
         """The legal action in a model's reply. Raises ``ActionError`` (counted), with a text to show it."""
         try:
             parsed = parse(text)
@@ -104,7 +104,7 @@ class Environment:
         known: Set[str] = frozenset(),
         view: View | None = None,
         choice: Choice | None = None,
-    ) -> Observed:
+    ) -> ObservationAdded:
         """Run a legal search; a repeated query is not run again.
 
         Args:
@@ -117,8 +117,8 @@ class Environment:
         hits = {} if repeated else await self._hits(action.query, choice)
         fresh = [hit for item_id, hit in hits.items() if item_id not in known]
         self._titles |= {hit.item_id: hit.title for hit in fresh}
-        looked_at = tuple(shown(hit, self.limits) for hit in fresh)
-        self._observed = Observed(
+        looked_at = tuple(display(hit, self.limits) for hit in fresh)
+        self._observed = ObservationAdded(
             node_id=action.id,
             parents=action.parents,
             query=action.query,
@@ -191,7 +191,7 @@ class Environment:
         """End the rollout without an answer."""
         self.outcome = Outcome.ABSTAINED
 
-    def evidence(self) -> tuple[Evidence, ...]:
+    def evidence(self) -> tuple[DisplayedEvidence, ...]:
         """Kept items that get pixels now, energies and grants freshly computed; the overdraft is counted."""
         if self.allocation == "none":
             return ()

@@ -1,6 +1,6 @@
 """What happens in a rollout, as a stream of frozen records in the order of happening.
 
-Holds records only. The same stream feeds the command line, the viewer, evaluation and training; ``Finished``
+Holds records only. The same stream feeds the command line, the viewer, evaluation and training; ``RolloutEnd``
 is always the last event and carries all that is stored.
 """
 
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from memory_graph.graph import AnswerNode, MemoryGraph, SearchNode
-from model.agent.context import Shown
+from model.agent.context import DisplayedHit
 from model.types import Completion, Message, Trajectory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class ModelCall:
     """The policy is about to be called."""
 
     call: int  # from 1
@@ -24,7 +24,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spoke:
+class TokenDelta:
     """A piece of a reply that is being generated; only where streaming was asked for."""
 
     call: int
@@ -32,7 +32,7 @@ class Spoke:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Replied:
+class ModelReply:
     """The policy has replied."""
 
     call: int
@@ -40,7 +40,7 @@ class Replied:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rejected:
+class ReplyRejected:
     """The reply was no legal action; ``reason`` is what the policy is told, if it is asked again."""
 
     call: int
@@ -48,19 +48,19 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Observed:
+class ObservationAdded:
     """A search was run, or refused as a repetition."""
 
     node_id: str
     parents: tuple[str, ...]
     query: str
     retrieved: tuple[str, ...]  # every item id found, in rank order
-    shown: tuple[Shown, ...]  # those that are new to the policy, in display order
+    shown: tuple[DisplayedHit, ...]  # those that are new to the policy, in display order
     repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Remembered:
+class NodeAdded:
     """A search node entered the graph."""
 
     node: SearchNode
@@ -69,7 +69,7 @@ class Remembered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
+class AnswerGiven:
     """The policy answered."""
 
     answer: AnswerNode
@@ -77,10 +77,19 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finished:
+class RolloutEnd:
     """The rollout is over."""
 
     trajectory: Trajectory
 
 
-Event: TypeAlias = Asked | Spoke | Replied | Rejected | Observed | Remembered | Answered | Finished
+Event: TypeAlias = (
+    ModelCall
+    | TokenDelta
+    | ModelReply
+    | ReplyRejected
+    | ObservationAdded
+    | NodeAdded
+    | AnswerGiven
+    | RolloutEnd
+)

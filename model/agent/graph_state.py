@@ -23,7 +23,7 @@ Thumbnail: TypeAlias = Callable[[str, float | None], str | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class GraphState:
     """Where every kept item and node of one graph stands."""
 
     graph: MemoryGraph
@@ -43,12 +43,12 @@ def allocation_of(memory: str) -> str | None:
     return allocation if allocation in ("energy", "equal", "fixed") else None
 
 
-def standing(
+def graph_state(
     graph: MemoryGraph, *, limits: Limits, allocation: str | None, titles: Mapping[str, str]
-) -> Standing:
+) -> GraphState:
     """Energies by Eq. 7 and grants by Eq. 8 within ``limits``."""
     if allocation is None:
-        return Standing(graph=graph, energies={}, grants={}, titles=titles)
+        return GraphState(graph=graph, energies={}, grants={}, titles=titles)
     omega = energies(graph)
     grants = allocate(
         graph,
@@ -58,14 +58,14 @@ def standing(
         min_pixels=limits.min_pixels,
         mode=allocation,
     )
-    return Standing(graph=graph, energies=omega, grants=grants, titles=titles)
+    return GraphState(graph=graph, energies=omega, grants=grants, titles=titles)
 
 
 def no_thumbnail(item_id: str, time_s: float | None) -> None:
     """For drawings without pictures."""
 
 
-def node_notes(stand: Standing, thumbnail: Thumbnail = no_thumbnail) -> dict[str, NodeNote]:
+def node_notes(stand: GraphState, thumbnail: Thumbnail = no_thumbnail) -> dict[str, NodeNote]:
     """What a drawing says beyond the graph."""
     return {
         node.id: NodeNote(items=tuple(_item_note(stand, node, item, thumbnail) for item in node.items))
@@ -74,7 +74,7 @@ def node_notes(stand: Standing, thumbnail: Thumbnail = no_thumbnail) -> dict[str
     }
 
 
-def _item_note(stand: Standing, node: SearchNode, item: VisualItem, thumbnail: Thumbnail) -> ItemNote:
+def _item_note(stand: GraphState, node: SearchNode, item: VisualItem, thumbnail: Thumbnail) -> ItemNote:
     key = (node.id, item.item_id)
     pixels = stand.grants.get(key)
     return ItemNote(

@@ -42,7 +42,7 @@ class Limits:
     order of the memory policy. One observation and the replies to it come on top.
     """
     observation_tokens: int = 12_288
-    """Length of one observation; a longer one is shortened (``shortening.py``)."""
+    """Length of one observation; a longer one is shortened (``truncation.py``)."""
     similarity: Callable[[str, str], float] | None = None
     """How alike two queries are in meaning, up to 1; None compares their words only."""
     same_query: float = 0.95

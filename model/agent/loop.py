@@ -13,11 +13,20 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 from memory_graph.actions import Answer, Search
-from memory_graph.parsing import ActionError, Legal
-from model.agent.context import readable, reply_turn
+from memory_graph.parsing import ActionError, LegalAction
+from model.agent.context import render_turns, reply_turn
 from model.agent.environment import Environment, Limits
-from model.agent.events import Answered, Asked, Event, Finished, Rejected, Remembered, Replied, Spoke
-from model.agent.memory import MemoryPolicy, Session
+from model.agent.events import (
+    AnswerGiven,
+    Event,
+    ModelCall,
+    ModelReply,
+    NodeAdded,
+    ReplyRejected,
+    RolloutEnd,
+    TokenDelta,
+)
+from model.agent.memory import MemoryPolicy, MemorySession
 from model.protocols import Policy, Retriever, StreamingPolicy
 from model.types import Call, Completion, Message, Sampling, Segment, Task, Trajectory
 
@@ -35,20 +44,20 @@ class Agent:
     async def run(self, task: Task, *, seed: int | None = None) -> Trajectory:
         """The trajectory of one rollout; errors of policy and retriever come through as they are."""
         async for event in self.events(task, seed=seed):
-            if isinstance(event, Finished):
+            if isinstance(event, RolloutEnd):
                 return event.trajectory
         raise AssertionError("a rollout ends with Finished")
 
     async def events(
         self, task: Task, *, seed: int | None = None, stream: bool = False
     ) -> AsyncGenerator[Event]:
-        """What happens, as it happens; the last event is ``Finished``.
+        """What happens, as it happens; the last event is ``RolloutEnd``.
 
         ``seed`` makes the draws of this rollout reproducible; without it ``sampling.seed`` is used, or none.
-        ``stream`` adds ``Spoke`` events where the policy can stream.
+        ``stream`` adds ``TokenDelta`` events where the policy can stream.
         """
         session = self.memory.open(task, self.retriever, self.limits)
-        ledger = Ledger()
+        ledger = SegmentRecorder()
         for event in await session.begin():
             ledger.hear(event)
             yield event
@@ -63,15 +72,15 @@ class Agent:
                     if isinstance(piece, Completion):
                         completion = piece
                     else:
-                        yield Spoke(call=asked.call, text=piece)
+                        yield TokenDelta(call=asked.call, text=piece)
             assert completion is not None, "a reply ends with its completion"
             session.environment.count_call(asked.messages, completion)
             ledger.record(asked.messages, completion)
-            yield Replied(call=asked.call, completion=completion)
+            yield ModelReply(call=asked.call, completion=completion)
             for event in await _settle(session, completion, asked):
                 ledger.hear(event)
                 yield event
-        yield Finished(trajectory=self.trajectory(session.environment, ledger.close()))
+        yield RolloutEnd(trajectory=self.trajectory(session.environment, ledger.close()))
 
     async def _replies(
         self, messages: Sequence[Message], sampling: Sampling, task: Task, *, stream: bool
@@ -84,10 +93,10 @@ class Agent:
         else:
             yield await self.policy.complete(messages, sampling=sampling, task=task)
 
-    def _ask(self, session: Session) -> Asked:
+    def _ask(self, session: MemorySession) -> ModelCall:
         environment = session.environment
         forced = environment.must_answer or session.must_answer
-        return Asked(
+        return ModelCall(
             call=environment.counters.model_calls + 1, messages=session.messages(forced=forced), forced=forced
         )
 
@@ -108,7 +117,7 @@ class Agent:
         )
 
 
-class Ledger:
+class SegmentRecorder:
     """Cuts the calls of one rollout into segments: one a search node, and the terminal one."""
 
     def __init__(self) -> None:
@@ -124,7 +133,7 @@ class Ledger:
                 logprobs=completion.logprobs,
                 images=completion.images,
                 text=completion.text,
-                turns=readable(messages),
+                turns=render_turns(messages),
                 prompt_tokens=completion.prompt_tokens,
                 completion_tokens=completion.completion_tokens,
             )
@@ -135,9 +144,9 @@ class Ledger:
 
         A call that answered instead of summarising the node belongs to the terminal segment.
         """
-        if isinstance(event, Rejected):
+        if isinstance(event, ReplyRejected):
             self._open[-1] = replace(self._open[-1], rejected=True)
-        if not isinstance(event, Remembered):
+        if not isinstance(event, NodeAdded):
             return
         kept = [self._open.pop()] if event.by_answer else []
         self._segments.append(Segment(node_id=event.node.id, calls=tuple(self._open)))
@@ -148,7 +157,7 @@ class Ledger:
         return (*self._segments, Segment(node_id=None, calls=tuple(self._open)))
 
 
-async def _settle(session: Session, completion: Completion, asked: Asked) -> tuple[Event, ...]:
+async def _settle(session: MemorySession, completion: Completion, asked: ModelCall) -> tuple[Event, ...]:
     """Apply one reply to the session."""
     reply = reply_turn(completion)
     try:
@@ -164,8 +173,10 @@ async def _settle(session: Session, completion: Completion, asked: Asked) -> tup
     return await session.memorize(reply, legal.action)
 
 
-def _refuse(session: Session, completion: Completion, asked: Asked, reason: str) -> tuple[Event, ...]:
-    rejected = Rejected(call=asked.call, reason=reason)
+def _refuse(
+    session: MemorySession, completion: Completion, asked: ModelCall, reason: str
+) -> tuple[Event, ...]:
+    rejected = ReplyRejected(call=asked.call, reason=reason)
     if not asked.forced:
         session.reject(reply_turn(completion), reason)
         return (rejected,)
@@ -174,16 +185,16 @@ def _refuse(session: Session, completion: Completion, asked: Asked, reason: str)
     return (rejected, *closed)
 
 
-def _answer(environment: Environment, legal: Legal, asked: Asked) -> tuple[Event, ...]:
+def _answer(environment: Environment, legal: LegalAction, asked: ModelCall) -> tuple[Event, ...]:
     assert isinstance(legal.action, Answer)
     closed = _close_pending(environment)
     answer = environment.answer(legal.action, forced=asked.forced)
-    return (*closed, Answered(answer=answer, forced=asked.forced))
+    return (*closed, AnswerGiven(answer=answer, forced=asked.forced))
 
 
 def _close_pending(environment: Environment) -> tuple[Event, ...]:
     node = environment.close_pending()
-    return () if node is None else (Remembered(node=node, graph=environment.graph, by_answer=True),)
+    return () if node is None else (NodeAdded(node=node, graph=environment.graph, by_answer=True),)
 
 
 def call_seed(seed: int | None, call: int, *, default: int | None = None) -> int | None:

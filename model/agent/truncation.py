@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from model.agent.context import ContextTooLong, Shown, excerpt
+from model.agent.context import ContextTooLong, DisplayedHit, excerpt
 from model.agent.display import with_frames
 
 MIN_PASSAGE_CHARS = 100  # below that a passage says nothing; frames go instead
 
 
-def shortened(
-    shown: Sequence[Shown], length: Callable[[tuple[Shown, ...]], int], *, max_tokens: int
-) -> tuple[Shown, ...]:
+def truncate(
+    shown: Sequence[DisplayedHit], length: Callable[[tuple[DisplayedHit, ...]], int], *, max_tokens: int
+) -> tuple[DisplayedHit, ...]:
     """The results with as little left out as makes ``length`` of them at most ``max_tokens``.
 
     In this order: every text is cut to a half, a quarter, ... of the longest, down to ``MIN_PASSAGE_CHARS``; every clip keeps
@@ -34,7 +34,7 @@ def shortened(
     raise ContextTooLong(f"the titles of one observation need {tokens} tokens, {max_tokens} are left for it")
 
 
-def shorter_views(shown: Sequence[Shown]) -> Iterator[tuple[Shown, ...]]:
+def shorter_views(shown: Sequence[DisplayedHit]) -> Iterator[tuple[DisplayedHit, ...]]:
     """The results as they are, then ever shorter, the last view without pictures."""
     view = tuple(shown)
     yield view
@@ -52,11 +52,11 @@ def shorter_views(shown: Sequence[Shown]) -> Iterator[tuple[Shown, ...]]:
             yield view
 
 
-def _cut(each: Shown, chars: int) -> Shown:
+def _cut(each: DisplayedHit, chars: int) -> DisplayedHit:
     if len(each.hit.text) <= chars:
         return each
     return replace(each, hit=replace(each.hit, text=excerpt(each.hit.text, chars)))
 
 
-def _half_the_frames(each: Shown) -> Shown:
+def _half_the_frames(each: DisplayedHit) -> DisplayedHit:
     return with_frames(each, len(each.images) // 2) if len(each.images) > 1 else each

@@ -1,6 +1,6 @@
 """How good an agent is: rollouts of questions, verdicts, and the table of a report.
 
-Runs rollouts through ``rollouts.py``, asks a ``Grader``, and reduces. A question without a verdict (no grader
+Runs rollouts through ``rl/rollouts.py``, asks a ``Grader``, and reduces. A question without a verdict (no grader
 answer, failed rollout) is unscored: it enters no mean and is counted beside it.
 """
 
@@ -22,7 +22,7 @@ from model.evaluation.statistics import (
 )
 from model.protocols import Grader
 from model.rl.reward import RewardWeights, reward
-from model.rl.rollouts import Collection, Progress, collect, ordered_by_group
+from model.rl.rollouts import RolloutPlan, RolloutProgress, ordered_by_group, run_rollouts
 from model.types import Counters, Outcome, Task, Trajectory
 
 GRADES_AT_ONCE = 32
@@ -54,7 +54,7 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class PairedComparison:
     """A second run against a first one over the questions that both have scored."""
 
     questions: int
@@ -67,12 +67,12 @@ async def evaluate(
     agent: Agent,
     tasks: Sequence[Task],
     grader: Grader,
-    plan: Collection | None = None,
+    plan: RolloutPlan | None = None,
     *,
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: Callable[[RolloutProgress], None] | None = None,
 ) -> Evaluation:
     """Roll out, grade and summarise."""
-    groups = await collect(agent, tasks, plan, on_progress=on_progress)
+    groups = await run_rollouts(agent, tasks, plan, on_progress=on_progress)
     return summarise(await grade_all(ordered_by_group(groups), grader))
 
 
@@ -155,7 +155,7 @@ def gold_recall(trajectory: Trajectory) -> float:
     return len(gold & found) / len(gold) if gold else math.nan
 
 
-def compare(first: Sequence[Trajectory], second: Sequence[Trajectory], *, seed: int = 0) -> Comparison:
+def compare(first: Sequence[Trajectory], second: Sequence[Trajectory], *, seed: int = 0) -> PairedComparison:
     """``second`` minus ``first`` over shared questions; rollouts of one question count as their mean."""
     before, after = _rates(first), _rates(second)
     shared = sorted(before.keys() & after.keys())
@@ -166,7 +166,7 @@ def compare(first: Sequence[Trajectory], second: Sequence[Trajectory], *, seed: 
     def difference(keys: Sequence[tuple[str, str]]) -> Interval:
         return paired_difference([before[key] for key in keys], [after[key] for key in keys], seed=seed)
 
-    return Comparison(
+    return PairedComparison(
         questions=len(shared),
         difference=difference(shared),
         p_value=sign_test([before[key] for key in shared], [after[key] for key in shared]),

@@ -15,7 +15,7 @@ from typing import Protocol
 from weakref import WeakValueDictionary
 
 from model.evaluation.judge_prompt import PROMPT_HASH, grading_messages, read_grade, references_of, reminded
-from model.policies.chat_endpoint import CompletingEndpoint, Drawing
+from model.policies.chat_endpoint import CompletingEndpoint, ReplyOptions
 from model.types import Task
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ class VerdictCache(Protocol):
         ...
 
 
-class MemoryVerdicts:
+class InMemoryVerdicts:
     """Verdicts of one process, lost with it."""
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class MemoryVerdicts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class JudgeVerdict:
     """What a judge decided, and all that is needed to see why."""
 
     correct: bool
@@ -64,7 +64,7 @@ class Verdict:
         )
 
     @classmethod
-    def from_json(cls, text: str) -> Verdict:
+    def from_json(cls, text: str) -> JudgeVerdict:
         """The inverse. Raises ``ValueError`` for anything else."""
         found = json.loads(text)
         if not isinstance(found, dict) or not isinstance(found.get("correct"), bool):
@@ -74,7 +74,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
+class JudgeCounts:
     """What a judge did; every grading is counted in exactly one of the first five."""
 
     asked: int = 0  # verdicts the judge gave
@@ -127,13 +127,13 @@ class JudgeGrader:
         if not model:
             raise ValueError("a judge needs the name of its model: verdicts are kept under it")
         self._endpoint, self._model = endpoint, model
-        self._cache: VerdictCache = MemoryVerdicts() if cache is None else cache
+        self._cache: VerdictCache = InMemoryVerdicts() if cache is None else cache
         self._settings = settings or JudgeSettings()
         self._failures = (TimeoutError, *failures)
         self._in_a_row = 0
         self._probing = False
         self._busy: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self.tally = Tally()
+        self.tally = JudgeCounts()
 
     @property
     def fingerprint(self) -> str:
@@ -148,7 +148,7 @@ class JudgeGrader:
         verdict = await self.verdict(task, answer)
         return None if verdict is None else verdict.correct
 
-    async def verdict(self, task: Task, answer: str) -> Verdict | None:
+    async def verdict(self, task: Task, answer: str) -> JudgeVerdict | None:
         """The verdict with the judge's reply; None if nothing can be asked or the judge gives none."""
         references = references_of(task)
         if not references:
@@ -170,7 +170,7 @@ class JudgeGrader:
 
     async def _asked(
         self, key: str, question: str, references: tuple[str, ...], answer: str
-    ) -> Verdict | None:
+    ) -> JudgeVerdict | None:
         gone = self._in_a_row >= self._settings.patience
         if gone and self._probing:
             self._count("failed")
@@ -185,13 +185,13 @@ class JudgeGrader:
             self._count("abstained")
             return None
         self._count("asked")
-        verdict = Verdict(correct=grade, judge=self._model, prompt=PROMPT_HASH, reply=reply)
+        verdict = JudgeVerdict(correct=grade, judge=self._model, prompt=PROMPT_HASH, reply=reply)
         await asyncio.to_thread(self._cache.keep, key, verdict.to_json())
         return verdict
 
     async def _ask(self, question: str, references: tuple[str, ...], answer: str) -> tuple[bool | None, str]:
         """The grade and the reply that holds it, asked for a second time if there is none."""
-        drawing = Drawing(temperature=0.0, top_p=1.0, max_tokens=self._settings.max_tokens)
+        drawing = ReplyOptions(temperature=0.0, top_p=1.0, max_tokens=self._settings.max_tokens)
         messages = grading_messages(question, references, answer)
         first = (await self._endpoint.complete(messages, drawing)).text
         if (grade := read_grade(first)) is not None:
@@ -200,10 +200,10 @@ class JudgeGrader:
         second = (await self._endpoint.complete(reminded(messages, first), drawing)).text
         return read_grade(second), second
 
-    async def _find(self, key: str) -> Verdict | None:
+    async def _find(self, key: str) -> JudgeVerdict | None:
         text = await asyncio.to_thread(self._cache.find, key)
         try:
-            return None if text is None else Verdict.from_json(text)
+            return None if text is None else JudgeVerdict.from_json(text)
         except ValueError:
             return None  # of another program; it is asked anew
 

@@ -15,7 +15,7 @@ from model.evaluation.statistics import Interval, bootstrap_mean, paired_differe
 from model.types import Outcome, Trajectory
 
 
-class Step(NamedTuple):
+class StepMean(NamedTuple):
     """The mean over the rollouts that reached a step (from 1), and how many they are."""
 
     step: int
@@ -32,12 +32,12 @@ class Spending(NamedTuple):
     """Of a question."""
     repeats: Interval
     """Searches of a question whose query was searched before."""
-    tokens_by_call: tuple[Step, ...]
-    repeats_by_search: tuple[Step, ...]
+    tokens_by_call: tuple[StepMean, ...]
+    repeats_by_search: tuple[StepMean, ...]
     """Share of the n-th searches that repeat an earlier one."""
 
 
-class Saving(NamedTuple):
+class SpendingDifference(NamedTuple):
     """How much less ``other`` spends than ``first`` on the same questions: ``other - first``, paired."""
 
     tokens: Interval
@@ -71,7 +71,7 @@ def spending(trajectories: Sequence[Trajectory], *, seed: int = 0) -> Spending:
     )
 
 
-def saving(first: Sequence[Trajectory], other: Sequence[Trajectory], *, seed: int = 0) -> Saving:
+def saving(first: Sequence[Trajectory], other: Sequence[Trajectory], *, seed: int = 0) -> SpendingDifference:
     """``other`` against ``first`` over the questions that both ran; several rollouts of one question count as the last."""
     before, after = ({each.task.id: each for each in _ran(found)} for found in (first, other))
     shared = sorted(before.keys() & after.keys())
@@ -84,15 +84,15 @@ def saving(first: Sequence[Trajectory], other: Sequence[Trajectory], *, seed: in
     repeats = [
         (float(sum(repeated_searches(a.graph))), float(sum(repeated_searches(b.graph)))) for a, b in pairs
     ]
-    return Saving(difference(tokens), difference(repeats), len(shared))
+    return SpendingDifference(difference(tokens), difference(repeats), len(shared))
 
 
-def by_step(rows: Sequence[Sequence[float]], *, seed: int = 0) -> tuple[Step, ...]:
+def by_step(rows: Sequence[Sequence[float]], *, seed: int = 0) -> tuple[StepMean, ...]:
     """The mean of the n-th value over the rows that have one, for every n that a row has."""
     longest = max((len(row) for row in rows), default=0)
     columns = [[float(row[at]) for row in rows if len(row) > at] for at in range(longest)]
     return tuple(
-        Step(number, bootstrap_mean(column, seed=seed), len(column))
+        StepMean(number, bootstrap_mean(column, seed=seed), len(column))
         for number, column in enumerate(columns, start=1)
     )
 

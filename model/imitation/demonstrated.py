@@ -5,12 +5,12 @@ Holds the conversion alone. Nobody drew these tokens, so their log-probabilities
 
 from collections.abc import Sequence
 
-from model.policies.chat_template import Encoder
+from model.policies.chat_template import PromptEncoder
 from model.types import Completion, Message
 
 
 def demonstrated(
-    encoder: Encoder, messages: Sequence[Message], text: str, *, is_cut: bool = False
+    encoder: PromptEncoder, messages: Sequence[Message], text: str, *, is_cut: bool = False
 ) -> Completion:
     """``text`` after ``messages`` in the student's tokens, with its end-of-turn token unless the reply was cut off."""
     prompt = encoder.encode(messages)

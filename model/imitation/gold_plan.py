@@ -20,7 +20,7 @@ _ROUTE_OF_KIND: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hop:
+class GoldHop:
     """One step of a plan: what to search (wordings in order of preference), and what to note when it is found."""
 
     queries: tuple[str, ...]
@@ -31,15 +31,15 @@ class Hop:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class GoldPlan:
     """How one question is answered."""
 
-    hops: tuple[Hop, ...]
+    hops: tuple[GoldHop, ...]
     answer: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Noise:
+class DemonstrationNoise:
     """How often a demonstration errs; probabilities per planned search."""
 
     dead_end: float = 0.25
@@ -57,7 +57,7 @@ class Noise:
             raise ValueError(f"the share of replies that are repaired must be at least 0 and below 1: {self}")
 
 
-def route_of(plan: Plan) -> str:
+def route_of(plan: GoldPlan) -> str:
     """Where a router has to look: the place that holds most of the gold; clips of one video are looked for as that video."""
     gold = [item_id for hop in plan.hops for item_id in sorted(hop.gold)]
     if not gold:

@@ -35,7 +35,7 @@ def mistakes(*, routing: bool) -> tuple[Mistake, ...]:
     return tuple(kind for kind in Mistake if routing or kind is not Mistake.PLACE)
 
 
-def spoilt(action: Action, kind: Mistake) -> str:
+def corrupted(action: Action, kind: Mistake) -> str:
     """What is said instead of ``action``. ``ValueError`` for a place where no search was meant."""
     if kind is Mistake.WORDS:
         return _content(action)[1]
@@ -64,9 +64,9 @@ def _damaged(action: Action, kind: Mistake) -> str:
     return _without(text, key)
 
 
-def drawn_mistake(action: Action, rng: random.Random, *, routing: bool = False) -> str:
+def sample_mistake(action: Action, rng: random.Random, *, routing: bool = False) -> str:
     """One of the kinds, each as likely as the others."""
-    return spoilt(action, rng.choice(mistakes(routing=routing)))
+    return corrupted(action, rng.choice(mistakes(routing=routing)))
 
 
 def _content(action: Action) -> tuple[str, str]:

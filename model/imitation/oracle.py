@@ -24,13 +24,23 @@ from model.agent.context import excerpt, headline
 from model.agent.memory.registry import MEMORIES
 from model.agent.memory.universalrag import ROUTES
 from model.imitation.demonstrated import demonstrated
-from model.imitation.gold_plan import Hop, Noise, Plan, route_of
-from model.imitation.mistakes import drawn_mistake
-from model.policies.chat_template import Encoder
+from model.imitation.gold_plan import DemonstrationNoise, GoldHop, GoldPlan, route_of
+from model.imitation.mistakes import sample_mistake
+from model.policies.chat_template import PromptEncoder
 from model.protocols import Retriever
 from model.types import Completion, Hit, ImageRef, Message, Sampling, Task
 
-__all__ = ["NOT_ANSWERABLE", "Conduct", "Hop", "Noise", "Oracle", "Plan", "Recall", "Stage", "route_of"]
+__all__ = [
+    "NOT_ANSWERABLE",
+    "DemonstrationNoise",
+    "GoldHop",
+    "GoldPlan",
+    "Oracle",
+    "OraclePhase",
+    "OracleScript",
+    "SeenHits",
+    "route_of",
+]
 
 NOT_ANSWERABLE = "Not answerable"
 NOTHING_FOUND = "Nothing found."
@@ -38,14 +48,14 @@ GOLD_PRIORITY, OTHER_PRIORITY = 5, 1
 TELLING_CHARS = 40  # of a text, enough to tell results of equal title apart
 
 
-class Stage(StrEnum):
+class OraclePhase(StrEnum):
     """What the oracle says next."""
 
     SEARCH = "search"
     NOTE = "note"
 
 
-class Conduct(StrEnum):
+class OracleScript(StrEnum):
     """How a memory policy is played."""
 
     GRAPH = "graph"  # a summary of each search; any node can be a parent
@@ -55,7 +65,7 @@ class Conduct(StrEnum):
     ROUTED = "routed"  # a place to look, then one answer
 
 
-class Recall(StrEnum):
+class SeenHits(StrEnum):
     """Which earlier results are in memory, so that they are not shown again."""
 
     USEFUL = "useful"
@@ -65,20 +75,20 @@ class Recall(StrEnum):
 
 
 _CONDUCT = {
-    "react": Conduct.HISTORY,
-    "mem1": Conduct.STATE,
-    "memagent": Conduct.STATE,
-    "closed_book": Conduct.SINGLE,
-    "vanilla": Conduct.SINGLE,
-    "videorag": Conduct.SINGLE,
-    "universalrag": Conduct.ROUTED,
+    "react": OracleScript.HISTORY,
+    "mem1": OracleScript.STATE,
+    "memagent": OracleScript.STATE,
+    "closed_book": OracleScript.SINGLE,
+    "vanilla": OracleScript.SINGLE,
+    "videorag": OracleScript.SINGLE,
+    "universalrag": OracleScript.ROUTED,
 }
 _RECALL = {
-    "react": Recall.ALL,
-    "raw_visual": Recall.ALL,
-    "precaption": Recall.ALL,
-    "mem1": Recall.LAST,
-    "memagent": Recall.NONE,
+    "react": SeenHits.ALL,
+    "raw_visual": SeenHits.ALL,
+    "precaption": SeenHits.ALL,
+    "mem1": SeenHits.LAST,
+    "memagent": SeenHits.NONE,
 }
 
 
@@ -91,11 +101,11 @@ class Oracle:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: GoldPlan,
         retriever: Retriever,
-        encoder: Encoder | None = None,
+        encoder: PromptEncoder | None = None,
         *,
-        noise: Noise,
+        noise: DemonstrationNoise,
         rng: random.Random,
         memory: str = "vimrag",
     ) -> None:
@@ -103,8 +113,8 @@ class Oracle:
             raise ValueError(f"unknown memory policy {memory!r}; known: {', '.join(MEMORIES)}")
         self._plan, self._retriever, self._encoder = plan, retriever, encoder
         self._noise, self._rng = noise, rng
-        self._conduct = _CONDUCT.get(memory, Conduct.GRAPH)
-        self._recall = _RECALL.get(memory, Recall.USEFUL)
+        self._conduct = _CONDUCT.get(memory, OracleScript.GRAPH)
+        self._recall = _RECALL.get(memory, SeenHits.USEFUL)
         self._hits: list[Hit] = []
         self._searched = False
         self._in_memory: frozenset[str] = frozenset()
@@ -112,7 +122,7 @@ class Oracle:
         self._wording: dict[int, int] = {}  # hop -> wordings already tried
         self._asked: list[str] = []
         self._hop: int | None = None  # hop of the pending search; None for a useless one
-        self._stage = Stage.SEARCH
+        self._stage = OraclePhase.SEARCH
         self._nodes = 0
         self._due: str | None = None  # what was meant by a reply that was said wrongly
 
@@ -126,7 +136,7 @@ class Oracle:
         hits = await self._retriever.search(query, top_k=top_k)
         self._searched = True
         # the policy takes what is of its route; nothing else can be among what is shown
-        self._hits = ROUTES[route_of(self._plan)](hits) if self._conduct is Conduct.ROUTED else hits
+        self._hits = ROUTES[route_of(self._plan)](hits) if self._conduct is OracleScript.ROUTED else hits
         return hits
 
     async def complete(self, messages: Sequence[Message], *, sampling: Sampling, task: Task) -> Completion:
@@ -147,21 +157,21 @@ class Oracle:
         if forced or not self._noise.repair or self._rng.random() >= self._noise.repair:
             return text
         self._due = text
-        return drawn_mistake(parse(text).action, self._rng, routing=self._conduct is Conduct.ROUTED)
+        return sample_mistake(parse(text).action, self._rng, routing=self._conduct is OracleScript.ROUTED)
 
     def _next(self, messages: Sequence[Message]) -> str:
         heard, forced = _text(messages[-1]), _is_forced(messages)
-        if self._conduct is Conduct.SINGLE or (self._conduct is Conduct.ROUTED and forced):
+        if self._conduct is OracleScript.SINGLE or (self._conduct is OracleScript.ROUTED and forced):
             return self._answer_once(heard)
-        if self._conduct is Conduct.ROUTED:
+        if self._conduct is OracleScript.ROUTED:
             return render(Search(id="n1", parents=(ROOT,), query=route_of(self._plan)))
-        if self._conduct is Conduct.HISTORY and self._stage is Stage.NOTE:
-            self._stage = Stage.SEARCH
+        if self._conduct is OracleScript.HISTORY and self._stage is OraclePhase.NOTE:
+            self._stage = OraclePhase.SEARCH
             self._judge(heard)
         if forced:
             return self._answer()
-        if self._stage is Stage.NOTE:
-            self._stage = Stage.SEARCH
+        if self._stage is OraclePhase.NOTE:
+            self._stage = OraclePhase.SEARCH
             return self._note(heard)
         wanted = self._next_hop()
         return self._answer() if wanted is None else self._search(wanted)
@@ -183,10 +193,10 @@ class Oracle:
         self._asked.append(query)
         parents = self._parents(tuple(self._found[parent] for parent in hop.depends))
         self._nodes += 1
-        self._stage = Stage.NOTE
+        self._stage = OraclePhase.NOTE
         return render(Search(id=f"n{self._nodes}", parents=parents, query=query))
 
-    def _useless_query(self, hop: Hop) -> str | None:
+    def _useless_query(self, hop: GoldHop) -> str | None:
         draw, noise = self._rng.random(), self._noise
         if draw < noise.dead_end and noise.distractions:
             return self._rng.choice(noise.distractions)
@@ -198,7 +208,7 @@ class Oracle:
 
     def _parents(self, wanted: tuple[str, ...]) -> tuple[str, ...]:
         """The nodes that are to be rested on, or the last one where no other can be named."""
-        if self._conduct is Conduct.STATE:
+        if self._conduct is OracleScript.STATE:
             return (f"n{self._nodes}",) if self._nodes else (ROOT,)
         return wanted or (ROOT,)
 
@@ -222,11 +232,11 @@ class Oracle:
 
     def _kept(self, shown: Sequence[Hit], gold: frozenset[str]) -> frozenset[str]:
         ids = frozenset(hit.item_id for hit in shown)
-        if self._recall is Recall.NONE:
+        if self._recall is SeenHits.NONE:
             return frozenset()
-        if self._recall is Recall.LAST:
+        if self._recall is SeenHits.LAST:
             return ids
-        return self._in_memory | (ids if self._recall is Recall.ALL else ids & gold)
+        return self._in_memory | (ids if self._recall is SeenHits.ALL else ids & gold)
 
     def _note(self, observation: str) -> str:
         marks = self._judge(observation)
@@ -234,7 +244,7 @@ class Oracle:
 
     def _summary(self) -> str:
         """What the last search found, or, for a state, all that was found so far."""
-        if self._conduct is Conduct.STATE:
+        if self._conduct is OracleScript.STATE:
             facts = [self._plan.hops[number].summary for number in sorted(self._found)]
             return " ".join(facts) or NOTHING_FOUND
         found = self._hop is not None and self._hop in self._found

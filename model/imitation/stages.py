@@ -16,9 +16,9 @@ from typing import NamedTuple
 import torch
 from transformers import Qwen3VLForConditionalGeneration
 
-from model.imitation.supervised import Example, step
+from model.imitation.supervised import SftExample, step
 from model.imitation.tiny.curriculum import Lesson
-from model.policies.chat_template import Encoder
+from model.policies.chat_template import PromptEncoder
 from model.protocols import MediaSource
 from model.types import Segment, Trajectory
 
@@ -26,7 +26,7 @@ SMOOTHING = 0.95  # of the running accuracy that decides a stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
+class TrainingStage:
     """One stage; it ends when the running accuracy reaches ``threshold``, or after ``max_steps``."""
 
     name: str
@@ -65,8 +65,8 @@ class StageReport(NamedTuple):
 
 def run_stage(
     model: Qwen3VLForConditionalGeneration,
-    encoder: Encoder,
-    stage: Stage,
+    encoder: PromptEncoder,
+    stage: TrainingStage,
     rng: random.Random,
     *,
     report: Callable[[StageReport], None],
@@ -105,7 +105,7 @@ def run_stage(
                 return now
 
 
-def segment_example(segment: Segment, encoder: Encoder, media: MediaSource) -> Example:
+def segment_example(segment: Segment, encoder: PromptEncoder, media: MediaSource) -> SftExample:
     """The supervised example of one segment: everything its policy generated is learnt, everything it read is not.
 
     A reply that the environment refused is read, not learnt: what is imitated is the repair.
@@ -121,13 +121,13 @@ def segment_example(segment: Segment, encoder: Encoder, media: MediaSource) -> E
         if ids[:end] != (*call.prompt_ids, *call.token_ids):
             raise ValueError(f"segment {segment.node_id}: a call is not a prefix of the next one")
         learn[len(call.prompt_ids) : end] = [not call.rejected] * len(call.token_ids)
-    return Example(ids, tuple(learn), encoder.pixels(last.images, media))
+    return SftExample(ids, tuple(learn), encoder.pixels(last.images, media))
 
 
-def imitation(segments: Sequence[Segment], encoder: Encoder, media: MediaSource) -> Lesson:
+def imitation(segments: Sequence[Segment], encoder: PromptEncoder, media: MediaSource) -> Lesson:
     """One of the demonstrated segments; its pixels are fetched when it is drawn."""
 
-    def lesson(rng: random.Random) -> Example:
+    def lesson(rng: random.Random) -> SftExample:
         return segment_example(rng.choice(segments), encoder, media)
 
     return lesson
@@ -143,7 +143,7 @@ def segments_of(trajectories: Iterable[Trajectory], *, longest: int = 1024) -> l
 def mixture(lessons: Sequence[Lesson], weights: Sequence[float]) -> Lesson:
     """Draws each example from one of ``lessons`` with the given weights."""
 
-    def lesson(rng: random.Random) -> Example:
+    def lesson(rng: random.Random) -> SftExample:
         return rng.choices(lessons, weights=weights)[0](rng)
 
     return lesson

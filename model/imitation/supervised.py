@@ -1,7 +1,7 @@
 """Supervised learning on token sequences with pictures: the cold start and the stages before it.
 
 Holds the example record, the loss at the learnt positions only, and one optimiser step. What is learnt in which order is
-``tiny/curriculum.py``; reinforcement learning is ``trainer.py``.
+``tiny/curriculum.py``; reinforcement learning is ``training/trainer.py``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from transformers import Qwen3VLForConditionalGeneration
 from model.policies.chat_template import PixelBatch, collate
 
 
-class Example(NamedTuple):
+class SftExample(NamedTuple):
     """One sequence. ``learn[i]`` marks token ``ids[i]`` as one to be predicted."""
 
     ids: tuple[int, ...]
@@ -24,7 +24,7 @@ class Example(NamedTuple):
     pixels: PixelBatch
 
 
-class Scores(NamedTuple):
+class SftScores(NamedTuple):
     """Loss (nats per learnt token), and the shares of learnt tokens, and of whole learnt spans, that are the most likely ones."""
 
     loss: Tensor
@@ -45,8 +45,8 @@ def _spans(learn: Sequence[bool]) -> list[int]:
 
 
 def score(
-    model: Qwen3VLForConditionalGeneration, examples: Sequence[Example], *, pad_id: int, image_id: int
-) -> Scores:
+    model: Qwen3VLForConditionalGeneration, examples: Sequence[SftExample], *, pad_id: int, image_id: int
+) -> SftScores:
     """Mean negative log-likelihood over all learnt tokens of B examples; logits exist at learnt positions only."""
     inputs = collate(
         [e.ids for e in examples], [e.pixels for e in examples], pad_id=pad_id, image_id=image_id
@@ -63,18 +63,18 @@ def score(
     positions = [(row, span) for row, e in enumerate(examples) for span in _spans(e.learn)]
     for position, hit in zip(positions, hits_N, strict=True):
         correct[position] = correct.get(position, True) and hit
-    return Scores(loss, sum(hits_N) / len(hits_N), sum(correct.values()) / len(correct))
+    return SftScores(loss, sum(hits_N) / len(hits_N), sum(correct.values()) / len(correct))
 
 
 def step(
     model: Qwen3VLForConditionalGeneration,
     optimizer: torch.optim.Optimizer,
-    examples: Sequence[Example],
+    examples: Sequence[SftExample],
     *,
     pad_id: int,
     image_id: int,
     max_norm: float = 1.0,
-) -> Scores:
+) -> SftScores:
     """One optimiser step on ``examples``; the returned loss is detached."""
     model.train()
     optimizer.zero_grad(set_to_none=True)

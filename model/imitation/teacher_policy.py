@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from model.imitation.demonstrated import demonstrated
-from model.policies.chat_endpoint import CompletingEndpoint, chat_messages, thoughtless
-from model.policies.chat_template import Encoder
+from model.policies.chat_endpoint import CompletingEndpoint, chat_messages, strip_thinking
+from model.policies.chat_template import PromptEncoder
 from model.policies.endpoint_policy import REQUEST_SHAPE, drawing, images_of
-from model.policies.image_uris import PictureUris
+from model.policies.image_uris import ImageUris
 from model.protocols import MediaSource
 from model.types import Completion, Message, Sampling, Task
 
@@ -35,13 +35,13 @@ class TeacherPolicy:
         self,
         client: CompletingEndpoint,
         media: MediaSource,
-        encoder: Encoder,
+        encoder: PromptEncoder,
         *,
         model: str,
         thoughts: bool = False,
     ) -> None:
         self._client, self._encoder, self._model, self._thoughts = client, encoder, model, thoughts
-        self._pictures = PictureUris(media)
+        self._pictures = ImageUris(media)
 
     @property
     def fingerprint(self) -> str:
@@ -53,7 +53,7 @@ class TeacherPolicy:
         """One completion; errors of the client and of the media come through."""
         prompt = chat_messages(messages, await self._pictures.of(images_of(messages)))
         reply = await self._client.complete(prompt, drawing(sampling))
-        text = reply.text if self._thoughts else thoughtless(reply.text)
+        text = reply.text if self._thoughts else strip_thinking(reply.text)
         is_cut = reply.finish_reason == "length" and bool(text)
         own = demonstrated(self._encoder, messages, text, is_cut=is_cut)
         return replace(own, prompt_tokens=reply.prompt_tokens, completion_tokens=reply.completion_tokens)

@@ -16,7 +16,7 @@ from model.types import ImageRef, Message
 ChatMessage = dict[str, Any]
 
 
-class Reply(Protocol):
+class ChatReplyLike(Protocol):
     """What a server said."""
 
     @property
@@ -46,7 +46,7 @@ class Reply(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drawing:
+class ReplyOptions:
     """How a reply is drawn."""
 
     temperature: float
@@ -59,7 +59,7 @@ class Drawing:
 class CompletingEndpoint(Protocol):
     """A client of one served model that gives whole replies; it limits, retries and counts by itself."""
 
-    async def complete(self, messages: Sequence[Mapping[str, Any]], request: Drawing) -> Reply:
+    async def complete(self, messages: Sequence[Mapping[str, Any]], request: ReplyOptions) -> ChatReplyLike:
         """The whole reply."""
         ...
 
@@ -67,7 +67,9 @@ class CompletingEndpoint(Protocol):
 class ChatEndpoint(CompletingEndpoint, Protocol):
     """One that streams as well."""
 
-    def stream(self, messages: Sequence[Mapping[str, Any]], request: Drawing) -> AsyncGenerator[str | Reply]:
+    def stream(
+        self, messages: Sequence[Mapping[str, Any]], request: ReplyOptions
+    ) -> AsyncGenerator[str | ChatReplyLike]:
         """Pieces of the reply's text, then the reply."""
         ...
 
@@ -108,13 +110,13 @@ def chat_messages(messages: Sequence[Message], pictures: Mapping[ImageRef, str])
     return [{"role": role, "content": _content(parts, pictures)} for role, parts in turns]
 
 
-def thoughtless(text: str) -> str:
+def strip_thinking(text: str) -> str:
     """A reply without the reasoning in front of it."""
     return _THOUGHT.sub("", text)
 
 
 def _without_thought(part: str | ImageRef) -> str | ImageRef:
-    return thoughtless(part) if isinstance(part, str) else part
+    return strip_thinking(part) if isinstance(part, str) else part
 
 
 def _content(parts: Sequence[str | ImageRef], pictures: Mapping[ImageRef, str]) -> str | list[ChatMessage]:

@@ -35,7 +35,7 @@ TURN_START, TURN_END = "<|im_start|>", "<|im_end|>"
 VISION_START, IMAGE_PAD, VISION_END = "<|vision_start|>", "<|image_pad|>", "<|vision_end|>"
 
 
-class Patching(NamedTuple):
+class PatchGeometry(NamedTuple):
     """What the vision tower of a model family is fed: patches of ``patch_px`` squared, each channel normalised.
 
     A value v in [0, 1] becomes (v - mean) / deviation.
@@ -55,13 +55,13 @@ class Patching(NamedTuple):
         return side_px // PATCH_PX * self.patch_px
 
 
-QWEN3_VL = Patching(PATCH_PX, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+QWEN3_VL = PatchGeometry(PATCH_PX, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 PATCH_WIDTH = QWEN3_VL.width  # values of one flattened patch of Qwen3-VL: 1,536
 # mean and deviation of CLIP (arXiv 2103.00020), as in the published preprocessor_config.json of Qwen2.5-VL
-QWEN2_5_VL = Patching(14, (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+QWEN2_5_VL = PatchGeometry(14, (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 
 
-class Encoded(NamedTuple):
+class EncodedPrompt(NamedTuple):
     """A prompt: token ids with every image placeholder expanded, and its images in placeholder order."""
 
     ids: tuple[int, ...]
@@ -84,7 +84,7 @@ def visual_tokens(image: ImageRef) -> int:
     return (image.width // TOKEN_PX) * (image.height // TOKEN_PX)
 
 
-def patches(pixels_HWC: np.ndarray, patching: Patching = QWEN3_VL) -> np.ndarray:
+def patches(pixels_HWC: np.ndarray, patching: PatchGeometry = QWEN3_VL) -> np.ndarray:
     """Flattened patches of an RGB picture u8[h, w, 3], f32[h/P * w/P, 3 * 2 * P * P], in the order of the processors.
 
     2 x 2 neighbours stay together.
@@ -98,7 +98,7 @@ def patches(pixels_HWC: np.ndarray, patching: Patching = QWEN3_VL) -> np.ndarray
     return filled.reshape(-1, patching.width)
 
 
-def _resized(ref: ImageRef, media: MediaSource, patching: Patching) -> np.ndarray:
+def _resized(ref: ImageRef, media: MediaSource, patching: PatchGeometry) -> np.ndarray:
     visual_tokens(ref)
     image = media.image(ref.item_id) if ref.timestamp_s is None else media.frame(ref.item_id, ref.timestamp_s)
     size = (patching.shown_px(ref.width), patching.shown_px(ref.height))
@@ -107,7 +107,7 @@ def _resized(ref: ImageRef, media: MediaSource, patching: Patching) -> np.ndarra
     return np.asarray(image.convert("RGB"))
 
 
-class Encoder:
+class PromptEncoder:
     """Chat template and pixels of one tokenizer.
 
     Args:
@@ -123,7 +123,7 @@ class Encoder:
         *,
         roles: dict[str, str] | None = None,
         cache_images: int = 4096,
-        patching: Patching = QWEN3_VL,
+        patching: PatchGeometry = QWEN3_VL,
     ) -> None:
         backend = getattr(tokenizer, "backend_tokenizer", None)
         if not isinstance(backend, Tokenizer):
@@ -187,12 +187,12 @@ class Encoder:
                 ids.extend(self._part(part))
         return (*ids, self._control[TURN_END], *self._newline)
 
-    def encode(self, messages: Sequence[Message]) -> Encoded:
+    def encode(self, messages: Sequence[Message]) -> EncodedPrompt:
         """The conversation followed by the opening of the assistant's next turn."""
         ids = [token for message in messages for token in self.turn(message)]
         ids += [self._control[TURN_START], *self._plain_cached("assistant\n")]
         images = tuple(part for message in messages for part in message.parts if isinstance(part, ImageRef))
-        return Encoded(tuple(ids), images)
+        return EncodedPrompt(tuple(ids), images)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of generated ids up to the end of the turn."""

@@ -1,8 +1,8 @@
 """The decoding loop: a running batch of a local Qwen-VL that requests join and leave between steps.
 
-``Batch`` is the loop in pieces (``step``, ``join``, ``draw``), ``generate`` the whole of it for requests that are all
+``DecodingBatch`` is the loop in pieces (``step``, ``join``, ``sample``), ``generate`` the whole of it for requests that are all
 there. The loop is our own because a draw must not depend on who else is in the batch: each row has its own random
-stream (``draws.py``), its own positions and its own place in the cache (``slot_cache.py``). Queues and threads are
+stream (``sampling.py``), its own positions and its own place in the cache (``kv_cache.py``). Queues and threads are
 ``transformers_policy.py``.
 
 Shape legend: B = rows still decoding, U = different prompts, L = padded prompt length, V = vocabulary.
@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from model.policies.chat_template import Encoded, Encoder, PixelBatch, collate
+from model.policies.chat_template import EncodedPrompt, PixelBatch, PromptEncoder, collate
 from model.policies.families import VisionLanguageModel
-from model.policies.kv_cache import SlotCache, Source, compact
-from model.policies.sampling import Generated, Row, draw
-from model.policies.vision_cache import Pictures
+from model.policies.kv_cache import RowCache, RowSource, compact
+from model.policies.sampling import GeneratedTokens, RowState, sample
+from model.policies.vision_cache import VisionFeatureCache
 from model.types import ImageRef
 
 PREFILL_TOKENS = 16_384  # padded tokens of one forward pass over prompts, which bounds its activations
@@ -30,11 +30,11 @@ PICTURE_TOKENS = 16_384  # visual tokens whose features are kept for other promp
 ATTENTIONS = ("sdpa", "eager")  # those that honour a mask with gaps at the end of a row
 
 
-class Request(NamedTuple):
+class GenerationRequest(NamedTuple):
     """What is to be completed, and the row that it will be; requests with equal prompts are computed once."""
 
-    row: Row
-    prompt: Encoded
+    row: RowState
+    prompt: EncodedPrompt
     pixels: PixelBatch
 
     @property
@@ -51,29 +51,29 @@ class Prefill(NamedTuple):
     next_positions: list[int]
 
 
-class Batch:
+class DecodingBatch:
     """Rows that are decoded together.
 
-    In turn: ``step`` feeds each row's last token, ``join`` adds rows, ``draw`` gives every row its next token and
+    In turn: ``step`` feeds each row's last token, ``join`` adds rows, ``sample`` gives every row its next token and
     takes out those that have ended.
 
     Raises:
         ValueError: if the model's attention cannot decode rows of different lengths.
     """
 
-    def __init__(self, model: VisionLanguageModel, encoder: Encoder) -> None:
+    def __init__(self, model: VisionLanguageModel, encoder: PromptEncoder) -> None:
         attention = model.config.get_text_config()._attn_implementation
         if attention not in ATTENTIONS:
             raise ValueError(
                 f"decoding needs one of the attentions {', '.join(ATTENTIONS)}, got {attention!r}"
             )
         self._model, self._encoder = model, encoder
-        self._cache = SlotCache(model.config.get_text_config())
-        self._pictures = Pictures(model, max_tokens=PICTURE_TOKENS)
+        self._cache = RowCache(model.config.get_text_config())
+        self._pictures = VisionFeatureCache(model, max_tokens=PICTURE_TOKENS)
         self._logits_BV: Tensor | None = None
         self._next_positions: list[int] = []
         self._reaches: list[int] = []
-        self.rows: list[Row] = []
+        self.rows: list[RowState] = []
 
     @property
     def reach(self) -> int:
@@ -96,7 +96,7 @@ class Batch:
         self._next_positions = [position + 1 for position in self._next_positions]
         self._logits_BV = output.logits[:, -1].float()
 
-    def join(self, requests: Sequence[Request]) -> None:
+    def join(self, requests: Sequence[GenerationRequest]) -> None:
         """Compute the prompts of ``requests``, equal ones once, and add their rows.
 
         An error leaves the rows that are there as they are; of ``requests``, some may have joined.
@@ -106,19 +106,21 @@ class Batch:
             different = [group[0] for group in piece]
             self._append(piece, prefill(self._model, self._encoder, different, self._pictures))
 
-    def draw(self) -> list[Row]:
+    def sample(self) -> list[RowState]:
         """Give every row its next token; the rows that have ended, and have left, in any order."""
         assert self._logits_BV is not None, "rows join before they draw"
-        drawn = draw(self._logits_BV, self.rows, forbidden=self._encoder.image_id)
+        drawn = sample(self._logits_BV, self.rows, forbidden=self._encoder.image_id)
         for row, token, logprob in zip(self.rows, drawn.tokens, drawn.logprobs, strict=True):
             if not row.done:  # an abandoned row draws no more
                 row.take(token, logprob, self._encoder.eos_id)
         self._logits_BV = None
         return self._leave([place for place, row in enumerate(self.rows) if row.done])
 
-    def _append(self, piece: Sequence[Sequence[Request]], done: Prefill) -> None:
+    def _append(self, piece: Sequence[Sequence[GenerationRequest]], done: Prefill) -> None:
         sources = [
-            (Source(number, len(one.prompt.ids)), one) for number, group in enumerate(piece) for one in group
+            (RowSource(number, len(one.prompt.ids)), one)
+            for number, group in enumerate(piece)
+            for one in group
         ]
         reach = max(self.reach, *(one.reach for _, one in sources))
         self._cache.insert(done.cache, [source for source, _ in sources], columns=reach)
@@ -130,7 +132,7 @@ class Batch:
             self._reaches.append(one.reach)
             self._next_positions.append(done.next_positions[source.row])
 
-    def _leave(self, places: Sequence[int]) -> list[Row]:
+    def _leave(self, places: Sequence[int]) -> list[RowState]:
         if not places:
             return []
         gone = [self.rows[place] for place in places]
@@ -143,22 +145,27 @@ class Batch:
 
 
 @torch.inference_mode()
-def generate(model: VisionLanguageModel, requests: Sequence[Request], *, encoder: Encoder) -> list[Generated]:
+def generate(
+    model: VisionLanguageModel, requests: Sequence[GenerationRequest], *, encoder: PromptEncoder
+) -> list[GeneratedTokens]:
     """Complete each request as its own sampling says; rows end at the end token or at their ``max_tokens``."""
     was_training = model.training
     model.eval()
-    batch = Batch(model, encoder)
+    batch = DecodingBatch(model, encoder)
     batch.join(requests)
-    batch.draw()
+    batch.sample()
     while batch.rows:
         batch.step()
-        batch.draw()
+        batch.sample()
     model.train(was_training)
     return [request.row.generated for request in requests]
 
 
 def prefill(
-    model: VisionLanguageModel, encoder: Encoder, requests: Sequence[Request], pictures: Pictures
+    model: VisionLanguageModel,
+    encoder: PromptEncoder,
+    requests: Sequence[GenerationRequest],
+    pictures: VisionFeatureCache,
 ) -> Prefill:
     """Run prompts in one pass, with explicit positions: those the model keeps are its last caller's."""
     batch = collate(
@@ -192,12 +199,12 @@ def _positions(model: VisionLanguageModel, inputs: dict[str, Tensor]) -> Tensor:
     return model.model.get_rope_index(**arguments)[0]
 
 
-def _pieces(requests: Sequence[Request]) -> list[list[list[Request]]]:
+def _pieces(requests: Sequence[GenerationRequest]) -> list[list[list[GenerationRequest]]]:
     """Requests with equal prompts in one group, groups of similar length in one piece, shortest first."""
-    groups: dict[tuple[tuple[int, ...], tuple[ImageRef, ...]], list[Request]] = {}
+    groups: dict[tuple[tuple[int, ...], tuple[ImageRef, ...]], list[GenerationRequest]] = {}
     for one in requests:
         groups.setdefault((one.prompt.ids, one.prompt.images), []).append(one)
-    pieces: list[list[list[Request]]] = []
+    pieces: list[list[list[GenerationRequest]]] = []
     for group in sorted(groups.values(), key=lambda group: len(group[0].prompt.ids)):
         length = len(group[0].prompt.ids)
         if pieces and _fits(length, pieces[-1]):
@@ -207,6 +214,6 @@ def _pieces(requests: Sequence[Request]) -> list[list[list[Request]]]:
     return pieces
 
 
-def _fits(length: int, piece: Sequence[Sequence[Request]]) -> bool:
+def _fits(length: int, piece: Sequence[Sequence[GenerationRequest]]) -> bool:
     shortest = len(piece[0][0].prompt.ids)
     return length <= LONGEST_TO_SHORTEST * shortest and length * (len(piece) + 1) <= PREFILL_TOKENS

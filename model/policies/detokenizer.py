@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import re
 
-from model.policies.chat_template import Encoder
+from model.policies.chat_template import PromptEncoder
 
 _BYTE_TOKEN = re.compile(r"<0x[0-9A-F]{2}>")
 _UNFINISHED = "\ufffd"  # what decoders write for bytes that are no character (yet)
 
 
-class TextPieces:
+class Detokenizer:
     """The text of one reply as its tokens come; single use.
 
     Only the tokens since the last piece, and those of that piece, are decoded again (the latter because some decoders
     treat the first token of a text in a way of its own), so the work is linear in the reply.
     """
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: PromptEncoder) -> None:
         self._encoder = encoder
         self._ids: list[int] = []
         self._context = 0  # where decoding starts

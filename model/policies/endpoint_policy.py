@@ -10,8 +10,8 @@ import hashlib
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
-from model.policies.chat_endpoint import ChatEndpoint, ChatMessage, Drawing, Reply, chat_messages
-from model.policies.image_uris import PictureUris
+from model.policies.chat_endpoint import ChatEndpoint, ChatMessage, ChatReplyLike, ReplyOptions, chat_messages
+from model.policies.image_uris import ImageUris
 from model.protocols import MediaSource
 from model.types import Completion, ImageRef, Message, Sampling, Task
 
@@ -32,7 +32,7 @@ class EndpointPolicy:
         if not model:
             raise ValueError("an endpoint policy needs the name of its model")
         self._client, self._model = client, model
-        self._pictures = PictureUris(media)
+        self._pictures = ImageUris(media)
 
     @property
     def fingerprint(self) -> str:
@@ -60,7 +60,7 @@ class EndpointPolicy:
     async def _prompt(self, messages: Sequence[Message]) -> list[ChatMessage]:
         return chat_messages(messages, await self._pictures.of(images_of(messages)))
 
-    def _completion(self, messages: Sequence[Message], reply: Reply) -> Completion:
+    def _completion(self, messages: Sequence[Message], reply: ChatReplyLike) -> Completion:
         self._model = reply.model or self._model
         return Completion(
             text=reply.text,
@@ -76,9 +76,9 @@ def images_of(messages: Sequence[Message]) -> tuple[ImageRef, ...]:
     return tuple(part for message in messages for part in message.parts if isinstance(part, ImageRef))
 
 
-def drawing(sampling: Sampling) -> Drawing:
+def drawing(sampling: Sampling) -> ReplyOptions:
     """The same for a server."""
-    return Drawing(
+    return ReplyOptions(
         temperature=sampling.temperature,
         top_p=sampling.top_p,
         max_tokens=sampling.max_tokens,

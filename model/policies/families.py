@@ -11,32 +11,32 @@ from typing import NamedTuple, TypeAlias
 
 from transformers import Qwen2_5_VLForConditionalGeneration, Qwen3VLForConditionalGeneration
 
-from model.policies.chat_template import QWEN2_5_VL, QWEN3_VL, Patching
+from model.policies.chat_template import QWEN2_5_VL, QWEN3_VL, PatchGeometry
 
 VisionLanguageModel: TypeAlias = Qwen3VLForConditionalGeneration | Qwen2_5_VLForConditionalGeneration
 
 
-class Family(NamedTuple):
+class ModelFamily(NamedTuple):
     """One family: the class that loads its checkpoints, and what its vision tower is fed."""
 
     model_class: type[Qwen3VLForConditionalGeneration] | type[Qwen2_5_VLForConditionalGeneration]
-    patching: Patching
+    patching: PatchGeometry
 
 
 FAMILIES = {
-    "qwen3_vl": Family(Qwen3VLForConditionalGeneration, QWEN3_VL),
-    "qwen2_5_vl": Family(Qwen2_5_VLForConditionalGeneration, QWEN2_5_VL),
+    "qwen3_vl": ModelFamily(Qwen3VLForConditionalGeneration, QWEN3_VL),
+    "qwen2_5_vl": ModelFamily(Qwen2_5_VLForConditionalGeneration, QWEN2_5_VL),
 }
 
 
-def family(model_type: str) -> Family:
+def family(model_type: str) -> ModelFamily:
     """The family of that ``model_type``; ``ValueError`` names those there are."""
     if model_type not in FAMILIES:
         raise ValueError(f"unknown model type {model_type!r}; known: {', '.join(FAMILIES)}")
     return FAMILIES[model_type]
 
 
-def family_of(checkpoint: Path) -> Family:
+def family_of(checkpoint: Path) -> ModelFamily:
     """The family of a checkpoint folder.
 
     Raises:

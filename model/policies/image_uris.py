@@ -25,7 +25,7 @@ JPEG_QUALITY = 90
 CACHE_CHARS = 128 * 1024 * 1024  # of data URIs: some 500 frames of 512 x 512
 
 
-class PictureUris:
+class ImageUris:
     """Data URIs of granted pictures; the latest ones are kept.
 
     Decoding and encoding run in one thread of its own, so that rollouts go on meanwhile and no picture is made twice.

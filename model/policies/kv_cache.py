@@ -22,14 +22,14 @@ COLUMN_STEP = 64  # columns are allocated in steps, so that requests of similar 
 ROW_STEP = 8
 
 
-class Source(NamedTuple):
+class RowSource(NamedTuple):
     """Where a new row comes from: a row of a left-padded prefill and the number of its tokens."""
 
     row: int
     length: int
 
 
-class SlotLayer(DynamicLayer):
+class RowCacheLayer(DynamicLayer):
     """Keys and values of one layer, each [R, H, C, D]; ``update`` takes one token a row."""
 
     def __init__(self, lengths: list[int]) -> None:
@@ -72,7 +72,7 @@ class SlotLayer(DynamicLayer):
                 new[: len(self._lengths), :, :width] = old[: len(self._lengths), :, :width]
         self.dtype, self.device, self.is_initialized = like.dtype, like.device, True
 
-    def fill(self, slot: int, source: Source, keys: Tensor, values: Tensor) -> None:
+    def fill(self, slot: int, source: RowSource, keys: Tensor, values: Tensor) -> None:
         """Copy the last ``length`` tokens of a prefilled row, [H, L, D], to the front of a slot."""
         assert self.keys is not None and self.values is not None, "room is reserved first"
         self.keys[slot, :, : source.length] = keys[:, keys.shape[1] - source.length :]
@@ -86,7 +86,7 @@ class SlotLayer(DynamicLayer):
         self.values[target, :, :length] = self.values[origin, :, :length]
 
 
-class SlotCache(Cache):
+class RowCache(Cache):
     """The cache of a running batch.
 
     Args:
@@ -97,11 +97,13 @@ class SlotCache(Cache):
         if "sliding_attention" in (getattr(config, "layer_types", None) or ()):
             raise ValueError("rows cannot join a batch of a model with sliding-window attention")
         self.lengths: list[int] = []  # tokens of each row in use
-        self._slots: list[SlotLayer] = [SlotLayer(self.lengths) for _ in range(config.num_hidden_layers)]
+        self._slots: list[RowCacheLayer] = [
+            RowCacheLayer(self.lengths) for _ in range(config.num_hidden_layers)
+        ]
         self._rows = self._columns = 0
         super().__init__(layers=list(self._slots))
 
-    def insert(self, prefilled: DynamicCache, sources: Sequence[Source], *, columns: int) -> None:
+    def insert(self, prefilled: DynamicCache, sources: Sequence[RowSource], *, columns: int) -> None:
         """Append a row for each source, with room for ``columns`` tokens in all rows."""
         computed = [_keys_and_values(layer) for layer in prefilled.layers]
         self._reserve(computed[0][0], len(self.lengths) + len(sources), max(columns, *self.lengths, 1))

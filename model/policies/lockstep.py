@@ -11,7 +11,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 
-from model.policies.running_batch import Outcome
+from model.policies.running_batch import RequestResult
 
 SETTLED_TURNS = (
     32  # event-loop turns without a new request after which none is on its way; a turn takes microseconds
@@ -19,7 +19,7 @@ SETTLED_TURNS = (
 LOOK_S = 0.05  # between two looks whether the loop still runs
 
 
-def tell_together(outcomes: Sequence[Outcome], *, num_waiting: Callable[[], int] | None) -> bool:
+def tell_together(outcomes: Sequence[RequestResult], *, num_waiting: Callable[[], int] | None) -> bool:
     """Tell all in one turn of their event loop; whether a reply ended, so that requests may have followed.
 
     With ``num_waiting``, the number of requests that wait, returns only once the loop brings no further one.

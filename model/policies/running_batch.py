@@ -1,6 +1,6 @@
 """The running batch and the requests whose rows it holds: who joins, who is told what, whose error it is.
 
-Lives in the decoding thread; only ``Waiting.tell`` reaches into an event loop. When requests join is decided by
+Lives in the decoding thread; only ``PendingRequest.tell`` reaches into an event loop. When requests join is decided by
 ``transformers_policy.py``.
 """
 
@@ -10,24 +10,24 @@ import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
-from model.policies.chat_template import Encoded, Encoder
-from model.policies.decoding import Batch, Request
+from model.policies.chat_template import EncodedPrompt, PromptEncoder
+from model.policies.decoding import DecodingBatch, GenerationRequest
 from model.policies.families import VisionLanguageModel
-from model.policies.sampling import Generated, Row
+from model.policies.sampling import GeneratedTokens, RowState
 from model.protocols import MediaSource
 from model.types import Sampling
 
-Event: TypeAlias = int | Generated | Exception  # a token, the end of the reply, or why there is none
+Event: TypeAlias = int | GeneratedTokens | Exception  # a token, the end of the reply, or why there is none
 
 
-class Waiting:
+class PendingRequest:
     """One request, its row, and the event loop that waits for it; made in that loop.
 
     ``streamed`` asks for every token as it is drawn.
     """
 
-    def __init__(self, prompt: Encoded, sampling: Sampling, *, streamed: bool) -> None:
-        self.prompt, self.row, self.streamed = prompt, Row(sampling), streamed
+    def __init__(self, prompt: EncodedPrompt, sampling: Sampling, *, streamed: bool) -> None:
+        self.prompt, self.row, self.streamed = prompt, RowState(sampling), streamed
         self.loop = asyncio.get_running_loop()
         self.events: asyncio.Queue[Event] = asyncio.Queue()
         self.reach = len(prompt.ids) + sampling.max_tokens  # tokens it may come to hold
@@ -40,23 +40,23 @@ class Waiting:
             self.row.abandon()
 
 
-class Outcome(NamedTuple):
+class RequestResult(NamedTuple):
     """What a request is to be told."""
 
-    request: Waiting
+    request: PendingRequest
     event: Event
 
 
 class RunningBatch:
-    """A ``Batch`` with the requests of its rows."""
+    """A ``DecodingBatch`` with the requests of its rows."""
 
-    def __init__(self, model: VisionLanguageModel, encoder: Encoder, media: MediaSource) -> None:
+    def __init__(self, model: VisionLanguageModel, encoder: PromptEncoder, media: MediaSource) -> None:
         self._model, self._encoder, self._media = model, encoder, media
-        self._batch = Batch(model, encoder)
-        self._requests: dict[Row, Waiting] = {}
+        self._batch = DecodingBatch(model, encoder)
+        self._requests: dict[RowState, PendingRequest] = {}
 
     @property
-    def requests(self) -> list[Waiting]:
+    def requests(self) -> list[PendingRequest]:
         """Those being decoded."""
         return list(self._requests.values())
 
@@ -70,33 +70,33 @@ class RunningBatch:
         """Tokens that the longest row may come to hold."""
         return self._batch.reach
 
-    def turn(self, joining: Sequence[Waiting]) -> list[Outcome]:
+    def turn(self, joining: Sequence[PendingRequest]) -> list[RequestResult]:
         """One token for every row, those of ``joining`` included; what is to be told to whom."""
         self._requests |= {one.row: one for one in joining}
         return [*self._step(), *self._join(joining), *self._draw()]
 
-    def _step(self) -> list[Outcome]:
+    def _step(self) -> list[RequestResult]:
         """Feed the last tokens; an error here is nobody's in particular and ends all rows."""
         try:
             if self._batch.rows:
                 self._batch.step()
         except Exception as error:
             lost = [self._requests.pop(row) for row in self._batch.rows]
-            self._batch = Batch(self._model, self._encoder)
-            return [Outcome(request, error) for request in lost]
+            self._batch = DecodingBatch(self._model, self._encoder)
+            return [RequestResult(request, error) for request in lost]
         return []
 
-    def _join(self, joining: Sequence[Waiting]) -> list[Outcome]:
+    def _join(self, joining: Sequence[PendingRequest]) -> list[RequestResult]:
         """Add rows together; if that fails, one by one, so that an error reaches only its own request."""
-        failed: list[Outcome] = []
-        ready: list[Request] = []
+        failed: list[RequestResult] = []
+        ready: list[GenerationRequest] = []
         for one in joining:
             try:
                 pixels = self._encoder.pixels(one.prompt.images, self._media)
             except Exception as error:
-                failed.append(Outcome(self._requests.pop(one.row), error))
+                failed.append(RequestResult(self._requests.pop(one.row), error))
             else:
-                ready.append(Request(one.row, one.prompt, pixels))
+                ready.append(GenerationRequest(one.row, one.prompt, pixels))
         try:
             self._batch.join(ready)
         except Exception:
@@ -104,24 +104,24 @@ class RunningBatch:
             failed += [outcome for one in ready if one.row not in joined for outcome in self._join_alone(one)]
         return failed
 
-    def _join_alone(self, one: Request) -> list[Outcome]:
+    def _join_alone(self, one: GenerationRequest) -> list[RequestResult]:
         try:
             self._batch.join([one])
         except Exception as error:
-            return [Outcome(self._requests.pop(one.row), error)]
+            return [RequestResult(self._requests.pop(one.row), error)]
         return []
 
-    def _draw(self) -> list[Outcome]:
+    def _draw(self) -> list[RequestResult]:
         if not self._batch.rows:
             return []
         drawing = list(self._batch.rows)
-        ended = set(self._batch.draw())
-        outcomes: list[Outcome] = []
+        ended = set(self._batch.sample())
+        outcomes: list[RequestResult] = []
         for row in drawing:
             request = self._requests[row]
             if request.streamed and row.token_ids:
-                outcomes.append(Outcome(request, row.token_ids[-1]))
+                outcomes.append(RequestResult(request, row.token_ids[-1]))
             if row in ended:
                 del self._requests[row]
-                outcomes.append(Outcome(request, row.generated))
+                outcomes.append(RequestResult(request, row.generated))
         return outcomes

@@ -18,14 +18,14 @@ from torch import Tensor
 from model.types import Sampling
 
 
-class Generated(NamedTuple):
+class GeneratedTokens(NamedTuple):
     """Tokens drawn for one prompt, the end token included when drawn, and their log-probabilities (nats)."""
 
     token_ids: tuple[int, ...]
     logprobs: tuple[float, ...]
 
 
-class Row:
+class RowState:
     """Progress of one request."""
 
     def __init__(self, sampling: Sampling) -> None:
@@ -36,9 +36,9 @@ class Row:
         self.done = False
 
     @property
-    def generated(self) -> Generated:
+    def generated(self) -> GeneratedTokens:
         """What has been drawn so far."""
-        return Generated(tuple(self.token_ids), tuple(self.logprobs))
+        return GeneratedTokens(tuple(self.token_ids), tuple(self.logprobs))
 
     def uniform(self) -> float:
         """The next number of the row's own stream, in [0, 1)."""
@@ -56,14 +56,14 @@ class Row:
         self.done = True
 
 
-class Drawn(NamedTuple):
+class SampledTokens(NamedTuple):
     """One token a row and its log-probability under the row's temperature, 1 where it is greedy (nats)."""
 
     tokens: list[int]
     logprobs: list[float]
 
 
-def draw(logits_BV: Tensor, rows: Sequence[Row], *, forbidden: int) -> Drawn:
+def sample(logits_BV: Tensor, rows: Sequence[RowState], *, forbidden: int) -> SampledTokens:
     """The next token of each row.
 
     ``forbidden`` is the image placeholder: drawn, it would stand for pixels that nobody has.
@@ -76,10 +76,10 @@ def draw(logits_BV: Tensor, rows: Sequence[Row], *, forbidden: int) -> Drawn:
     temperature_B1 = logits_BV.new_tensor([[row.sampling.temperature or 1.0] for row in rows])
     logprobs_BV = torch.log_softmax(logits_BV / temperature_B1, dim=-1)
     logprobs_B = logprobs_BV.gather(1, tokens_B.unsqueeze(1)).squeeze(1)
-    return Drawn(tokens_B.tolist(), logprobs_B.tolist())
+    return SampledTokens(tokens_B.tolist(), logprobs_B.tolist())
 
 
-def _sample(logits_BV: Tensor, greedy_B: Tensor, rows: Sequence[Row]) -> Tensor:
+def _sample(logits_BV: Tensor, greedy_B: Tensor, rows: Sequence[RowState]) -> Tensor:
     """Nucleus sampling, ``[B]``: the cumulative distribution inverted at a number of each row's own stream.
 
     The nucleus is the shortest prefix of the tokens in order of probability that reaches ``top_p``.

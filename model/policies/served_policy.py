@@ -17,9 +17,9 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from model.policies.chat_template import Encoded, Encoder, visual_tokens
+from model.policies.chat_template import EncodedPrompt, PromptEncoder, visual_tokens
 from model.policies.endpoint_policy import drawing
-from model.policies.token_endpoint import PlacedPicture, RenderedPicture, TokenEndpoint, TokenRequest
+from model.policies.token_endpoint import PlacedImage, ServerImage, TokenEndpoint, TokenRequest
 from model.protocols import MediaSource
 from model.types import Completion, ImageRef, Message, Sampling, Task
 
@@ -31,7 +31,7 @@ class ServingError(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Served:
+class ServedWeights:
     """What is served at the moment."""
 
     model: str
@@ -53,11 +53,11 @@ class ServedPolicy:
     """
 
     def __init__(
-        self, endpoint: TokenEndpoint, encoder: Encoder, media: MediaSource, *, served: Served
+        self, endpoint: TokenEndpoint, encoder: PromptEncoder, media: MediaSource, *, served: ServedWeights
     ) -> None:
         self._endpoint, self._encoder, self._media = endpoint, encoder, media
         self.served = served
-        self._rendered: OrderedDict[ImageRef, RenderedPicture] = OrderedDict()
+        self._rendered: OrderedDict[ImageRef, ServerImage] = OrderedDict()
         self._chars = 0
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="png")
 
@@ -74,7 +74,7 @@ class ServedPolicy:
         """
         return await self.continued(self._encoder.encode(messages), sampling=sampling, task=task)
 
-    async def continued(self, prompt: Encoded, *, sampling: Sampling, task: Task) -> Completion:
+    async def continued(self, prompt: EncodedPrompt, *, sampling: Sampling, task: Task) -> Completion:
         """The completion of a prompt that is encoded already; errors as ``complete``."""
         request = TokenRequest(
             token_ids=prompt.ids,
@@ -116,7 +116,7 @@ class ServedPolicy:
                 "the reply ends before its end token and before its longest length; is the server's context too short?"
             )
 
-    async def _placed(self, prompt: Encoded, task: Task) -> tuple[PlacedPicture, ...]:
+    async def _placed(self, prompt: EncodedPrompt, task: Task) -> tuple[PlacedImage, ...]:
         if not prompt.images:
             return ()
         found = await asyncio.gather(*(self._picture(ref, task) for ref in dict.fromkeys(prompt.images)))
@@ -126,12 +126,12 @@ class ServedPolicy:
             at = prompt.ids.index(self._encoder.image_id, at)
             each = pictures[ref]
             placed.append(
-                PlacedPicture(offset=at, num_tokens=each.num_tokens, digest=each.digest, data=each.data)
+                PlacedImage(offset=at, num_tokens=each.num_tokens, digest=each.digest, data=each.data)
             )
             at += each.num_tokens
         return tuple(placed)
 
-    async def _picture(self, ref: ImageRef, task: Task) -> RenderedPicture:
+    async def _picture(self, ref: ImageRef, task: Task) -> ServerImage:
         if ref in self._rendered:
             self._rendered.move_to_end(ref)
             return self._rendered[ref]
@@ -146,7 +146,7 @@ class ServedPolicy:
         self._keep(ref, made)
         return made
 
-    def _keep(self, ref: ImageRef, made: RenderedPicture) -> None:
+    def _keep(self, ref: ImageRef, made: ServerImage) -> None:
         if ref not in self._rendered:
             self._chars += len(made.data)
         self._rendered[ref] = made

@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from model.policies.chat_endpoint import Drawing
+from model.policies.chat_endpoint import ReplyOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlacedPicture:
+class PlacedImage:
     """A picture as the server rendered it, and where its placeholders stand in the prompt."""
 
     offset: int
@@ -26,15 +26,15 @@ class TokenRequest:
     """One prompt as token ids, placeholders expanded."""
 
     token_ids: tuple[int, ...]
-    pictures: tuple[PlacedPicture, ...]
-    drawing: Drawing
+    pictures: tuple[PlacedImage, ...]
+    drawing: ReplyOptions
     end_id: int
     """The token that ends a reply; no other does."""
     barred: tuple[int, ...] = ()
     """Tokens that are never drawn."""
 
 
-class DrawnTokens(Protocol):
+class TokenCompletion(Protocol):
     """A reply."""
 
     @property
@@ -53,7 +53,7 @@ class DrawnTokens(Protocol):
         ...
 
 
-class RenderedPicture(Protocol):
+class ServerImage(Protocol):
     """What a server makes of a picture."""
 
     @property
@@ -75,10 +75,10 @@ class RenderedPicture(Protocol):
 class TokenEndpoint(Protocol):
     """A client of one or more servers of one model; it spreads, repeats and limits by itself."""
 
-    async def generate(self, model: str, request: TokenRequest, *, key: str) -> DrawnTokens:
+    async def generate(self, model: str, request: TokenRequest, *, key: str) -> TokenCompletion:
         """The reply of the model called so; requests of one ``key`` have much in common."""
         ...
 
-    async def render(self, model: str, uri: str, *, key: str) -> RenderedPicture:
+    async def render(self, model: str, uri: str, *, key: str) -> ServerImage:
         """The picture of a data URI as the servers' processor cuts it."""
         ...

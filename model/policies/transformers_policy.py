@@ -16,13 +16,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
-from model.policies.chat_template import Encoder
-from model.policies.detokenizer import TextPieces
+from model.policies.chat_template import PromptEncoder
+from model.policies.detokenizer import Detokenizer
 from model.policies.families import VisionLanguageModel, family
 from model.policies.fingerprint import of_policy
 from model.policies.lockstep import SETTLED_TURNS, tell_together
-from model.policies.running_batch import Event, RunningBatch, Waiting
-from model.policies.sampling import Generated
+from model.policies.running_batch import Event, PendingRequest, RunningBatch
+from model.policies.sampling import GeneratedTokens
 from model.protocols import MediaSource
 from model.types import Completion, Message, Sampling, Task
 
@@ -48,7 +48,7 @@ class TransformersPolicy:
     def __init__(  # noqa: PLR0913 - limits with defaults
         self,
         model: VisionLanguageModel,
-        encoder: Encoder,
+        encoder: PromptEncoder,
         media: MediaSource,
         *,
         max_batch: int = 32,
@@ -69,7 +69,7 @@ class TransformersPolicy:
         self._cache_tokens = cache_tokens
         self._lockstep = lockstep
         self._idle_turns = SETTLED_TURNS if lockstep else IDLE_TURNS
-        self._waiting: deque[Waiting] = deque()
+        self._waiting: deque[PendingRequest] = deque()
         # held while ``_waiting`` and ``_running`` change, so that no request comes between the last look and the end
         self._lock = threading.Lock()
         self._running = False
@@ -107,7 +107,7 @@ class TransformersPolicy:
     ) -> AsyncIterator[str | Completion]:
         """Pieces of whole characters, the completion last; the pieces add up to its text. Errors as ``complete``."""
         request = self._submit(messages, sampling, streamed=True)
-        pieces = TextPieces(self._encoder)
+        pieces = Detokenizer(self._encoder)
         try:
             while isinstance(event := await request.events.get(), int):
                 if piece := pieces.add(event):
@@ -119,10 +119,10 @@ class TransformersPolicy:
         finally:
             request.row.abandon()
 
-    def _completion(self, request: Waiting, event: Event) -> Completion:
+    def _completion(self, request: PendingRequest, event: Event) -> Completion:
         if isinstance(event, Exception):
             raise event
-        assert isinstance(event, Generated), "tokens are handed to streams only"
+        assert isinstance(event, GeneratedTokens), "tokens are handed to streams only"
         return Completion(
             text=self._encoder.decode(event.token_ids),
             prompt_ids=request.prompt.ids,
@@ -134,13 +134,13 @@ class TransformersPolicy:
             completion_tokens=len(event.token_ids),
         )
 
-    def _submit(self, messages: Sequence[Message], sampling: Sampling, *, streamed: bool) -> Waiting:
+    def _submit(self, messages: Sequence[Message], sampling: Sampling, *, streamed: bool) -> PendingRequest:
         prompt = self._encoder.encode(messages)
         if len(prompt.ids) > self._max_prompt_tokens:
             raise ValueError(
                 f"the prompt has {len(prompt.ids)} tokens, at most {self._max_prompt_tokens} are allowed"
             )
-        request = Waiting(prompt, sampling, streamed=streamed)
+        request = PendingRequest(prompt, sampling, streamed=streamed)
         with self._lock:
             self._waiting.append(request)
             # a loop that was closed before it started the thread never will
@@ -190,9 +190,9 @@ class TransformersPolicy:
     def _num_waiting(self) -> int:
         return len(self._waiting)
 
-    def _joining(self, running: RunningBatch) -> list[Waiting]:
+    def _joining(self, running: RunningBatch) -> list[PendingRequest]:
         """Those of the queue that join now, in its order: whoever does not fit waits, and so do all behind it."""
-        joining: list[Waiting] = []
+        joining: list[PendingRequest] = []
         reach = running.reach
         with self._lock:
             while self._waiting:

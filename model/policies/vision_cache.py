@@ -1,6 +1,6 @@
 """Features of pictures, computed once for all prompts of a running batch that show the same picture at the same size.
 
-``Pictures`` belongs to one batch and dies with it, so the weights of the vision tower cannot change under it.
+``VisionFeatureCache`` belongs to one batch and dies with it, so the weights of the vision tower cannot change under it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from model.policies.families import VisionLanguageModel
 from model.types import ImageRef
 
 
-class Features(NamedTuple):
+class ImageFeatures(NamedTuple):
     """What the language model is given of one picture: [tokens, width], and as much for each layer that is fed anew."""
 
     pooled: Tensor
@@ -34,12 +34,12 @@ class TowerOutput(ModelOutput):
     deepstack_features: list[tuple[Tensor, ...]] | None = None
 
 
-class Pictures:
+class VisionFeatureCache:
     """The features of at most ``max_tokens`` visual tokens, those used least recently forgotten first."""
 
     def __init__(self, model: VisionLanguageModel, *, max_tokens: int) -> None:
         self._model, self._max_tokens = model, max_tokens
-        self._known: OrderedDict[ImageRef, Features] = OrderedDict()
+        self._known: OrderedDict[ImageRef, ImageFeatures] = OrderedDict()
         self._tokens = 0
 
     def features(
@@ -60,7 +60,7 @@ class Pictures:
         self._remember(found)
         return _joined([found[image] for shown in images for image in shown]) if found else None
 
-    def _compute(self, new: Mapping[ImageRef, tuple[Tensor, Tensor]]) -> dict[ImageRef, Features]:
+    def _compute(self, new: Mapping[ImageRef, tuple[Tensor, Tensor]]) -> dict[ImageRef, ImageFeatures]:
         device = self._model.device
         patches = torch.cat([patches for patches, _ in new.values()]).to(device)
         grids = torch.stack([grid for _, grid in new.values()]).to(device)
@@ -68,11 +68,11 @@ class Pictures:
         output = vision.get_image_features(patches, grids)
         deepstack = getattr(output, "deepstack_features", None) or []
         return {
-            image: Features(pooled, tuple(layer[place] for layer in deepstack))
+            image: ImageFeatures(pooled, tuple(layer[place] for layer in deepstack))
             for place, (image, pooled) in enumerate(zip(new, output.pooler_output, strict=True))
         }
 
-    def _remember(self, used: Mapping[ImageRef, Features]) -> None:
+    def _remember(self, used: Mapping[ImageRef, ImageFeatures]) -> None:
         for image, features in used.items():
             self._tokens += 0 if image in self._known else len(features.pooled)
             self._known[image] = features
@@ -88,7 +88,7 @@ def _split(pixels: PixelBatch) -> list[tuple[Tensor, Tensor]]:
     return list(zip(pixels.pixel_values.split(sizes), pixels.grid_thw, strict=True))
 
 
-def _joined(features: Sequence[Features]) -> TowerOutput:
+def _joined(features: Sequence[ImageFeatures]) -> TowerOutput:
     """In the shape in which transformers takes the output of a vision tower."""
     layers = zip(*(each.deepstack for each in features), strict=True)
     return TowerOutput(

@@ -16,17 +16,17 @@ from model.rl.algorithm import Algorithm, Baseline
 from model.types import Trajectory
 
 
-class Spread(NamedTuple):
+class GroupStats(NamedTuple):
     """Mean and population standard deviation of rewards."""
 
     mean: float
     std: float
 
 
-def spread(rewards: Sequence[float]) -> Spread:
+def group_stats(rewards: Sequence[float]) -> GroupStats:
     """Mean and deviation (divisor n) of at least one reward, independent of their order."""
     mean = math.fsum(rewards) / len(rewards)
-    return Spread(mean, math.sqrt(math.fsum((reward - mean) ** 2 for reward in rewards) / len(rewards)))
+    return GroupStats(mean, math.sqrt(math.fsum((reward - mean) ** 2 for reward in rewards) / len(rewards)))
 
 
 def advantages(
@@ -53,7 +53,7 @@ def advantages(
         if not math.isfinite(reward):
             raise ValueError(f"a reward must be finite or None, got {reward}")
         members[key].append(reward)
-    spreads = {key: spread(found) for key, found in members.items()}
+    spreads = {key: group_stats(found) for key, found in members.items()}
     return tuple(
         None
         if reward is None
@@ -69,7 +69,7 @@ def with_advantages(trajectories: Sequence[Trajectory], *, algorithm: Algorithm)
     return tuple(replace(each, advantage=worth) for each, worth in zip(trajectories, found, strict=True))
 
 
-def _normalised(reward: float, peers: Spread, equal: bool, algorithm: Algorithm) -> float:
+def _normalised(reward: float, peers: GroupStats, equal: bool, algorithm: Algorithm) -> float:
     # The mean of equal rewards can miss them by one rounding, which the tiny deviation would blow up.
     if equal:
         return 0.0

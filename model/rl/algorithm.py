@@ -1,7 +1,7 @@
 """What is optimised: GGPO, its baselines and ablations, and the schedule of an update, as frozen configurations.
 
 Holds choices and their validation only -- no tensors, so that it imports without torch. The objective they select is in
-``loss.py``, credit in ``memory_graph.credit``, the DeepSpeed settings in ``engine.py``.
+``loss.py``, credit in ``memory_graph.credit``, the DeepSpeed settings in ``training/engine.py``.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from model.rl.algorithm import Algorithm, Ratio
 MAX_LOG_RATIO = 10.0  # nats; keeps exp() finite when sampler and trainer disagree badly
 
 
-class Given(NamedTuple):
+class LossInputs(NamedTuple):
     """What a micro-batch's loss depends on besides the policy: constants, none takes gradient."""
 
     old_logprobs_T: Tensor  # of the loss tokens under the policy that sampled them (nats)
@@ -57,7 +57,7 @@ def clipped_terms(ratios: Tensor, advantages: Tensor, *, low: float, high: float
     return torch.minimum(ratios * advantages, ratios.clamp(1 - low, 1 + high) * advantages)
 
 
-def is_held(ratios: Tensor, advantages: Tensor, *, low: float, high: float) -> Tensor:
+def is_clipped(ratios: Tensor, advantages: Tensor, *, low: float, high: float) -> Tensor:
     """Where the clip is active, so that no gradient flows; bool of the ratios' shape."""
     return ((advantages > 0) & (ratios > 1 + high)) | ((advantages < 0) & (ratios < 1 - low))
 
@@ -71,7 +71,7 @@ def divergences(logprobs_T: Tensor, reference_T: Tensor) -> Tensor:
     return delta_T.exp() - delta_T - 1
 
 
-def policy_loss(logprobs_T: Tensor, given: Given, *, algorithm: Algorithm) -> Loss:
+def policy_loss(logprobs_T: Tensor, given: LossInputs, *, algorithm: Algorithm) -> Loss:
     """Minus Eq. 12 over the kept segments of one micro-batch, plus the divergence if ``algorithm`` has one.
 
     Args:
@@ -104,12 +104,12 @@ class _Terms(NamedTuple):
     clipped: Tensor
 
 
-def _terms(log_ratios_T: Tensor, given: Given, algorithm: Algorithm) -> _Terms:
+def _terms(log_ratios_T: Tensor, given: LossInputs, algorithm: Algorithm) -> _Terms:
     segment_T, advantages_S = given.segment_T, given.advantages_S
     low, high, num_segments = algorithm.clip_low, algorithm.clip_high, len(advantages_S)
     if algorithm.ratio is Ratio.SEQUENCE:
         ratios_S = segment_ratios(log_ratios_T, segment_T, num_segments=num_segments)
-        held_S = is_held(ratios_S, advantages_S, low=low, high=high)
+        held_S = is_clipped(ratios_S, advantages_S, low=low, high=high)
         return _Terms(clipped_terms(ratios_S, advantages_S, low=low, high=high), held_S.sum())
     if algorithm.ratio is Ratio.TOKEN:
         ratios_T = log_ratios_T.clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO).exp()
@@ -118,7 +118,7 @@ def _terms(log_ratios_T: Tensor, given: Given, algorithm: Algorithm) -> _Terms:
         ratios_T = detached_S[segment_T] * (log_ratios_T - log_ratios_T.detach()).exp()
     advantages_T = advantages_S[segment_T]
     terms_T = clipped_terms(ratios_T, advantages_T, low=low, high=high)
-    held_T = is_held(ratios_T, advantages_T, low=low, high=high)
+    held_T = is_clipped(ratios_T, advantages_T, low=low, high=high)
     return _Terms(segment_means(terms_T, segment_T, num_segments=num_segments), held_T.sum())
 
 

@@ -1,7 +1,7 @@
 """What the rollouts of an update did, and why segments of theirs take no gradient, in numbers.
 
-Pure functions of trajectories and samples. The numbers of the update itself are ``metrics.py``; intervals and comparisons of an
-evaluation are ``spending.py``.
+Pure functions of trajectories and samples. The numbers of the update itself are ``training/metrics.py``; intervals and
+comparisons of an evaluation are ``evaluation/spending.py``.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class RolloutProgress:
     """How far a collection is; ``latest`` is the rollout that has just ended."""
 
     done: int
@@ -29,7 +29,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Collection:
+class RolloutPlan:
     """How many rollouts a question gets and how many run at once."""
 
     group_size: int = 1
@@ -46,19 +46,19 @@ class Collection:
             raise ValueError(f"a timeout must be positive: {self}")
 
 
-async def collect(
+async def run_rollouts(
     agent: Agent,
     tasks: Sequence[Task],
-    plan: Collection | None = None,
+    plan: RolloutPlan | None = None,
     *,
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: Callable[[RolloutProgress], None] | None = None,
 ) -> tuple[tuple[Trajectory, ...], ...]:
     """Groups in the order of ``tasks``, rollouts in the order of their seeds, whoever ends first.
 
     Raises:
         ValueError: if two tasks share an id, since their rollouts would share their seeds.
     """
-    plan = plan or Collection()
+    plan = plan or RolloutPlan()
     if len({task.id for task in tasks}) < len(tasks):
         raise ValueError("task ids must be unique within a collection")
     slots = iter([(place, member) for place in range(len(tasks)) for member in range(plan.group_size)])
@@ -71,7 +71,7 @@ async def collect(
         num_failed += trajectory.outcome is Outcome.FAILED
         if on_progress is not None:
             total = len(tasks) * plan.group_size
-            on_progress(Progress(done=len(results), failed=num_failed, total=total, latest=trajectory))
+            on_progress(RolloutProgress(done=len(results), failed=num_failed, total=total, latest=trajectory))
 
     async with asyncio.TaskGroup() as workers:
         for _ in range(min(plan.concurrency, len(tasks) * plan.group_size)):
@@ -84,7 +84,7 @@ async def collect(
 async def _work(
     agent: Agent,
     tasks: Sequence[Task],
-    plan: Collection,
+    plan: RolloutPlan,
     slots: Iterator[tuple[int, int]],
     finished: Callable[[tuple[int, int], Trajectory], None],
 ) -> None:

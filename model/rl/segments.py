@@ -2,7 +2,7 @@
 
 Finds the generated tokens of a segment by position, joins the credit mask and the advantage, and says why a sample takes no
 gradient. Holds plain records, no tensors; the mask itself is decided in ``memory_graph.credit``, advantages in
-``advantage.py``, batches are made in ``batches.py``.
+``advantage.py``, batches are made in ``training/batches.py``.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class TrainingSample:
             raise ValueError(f"{len(self.old_logprobs)} log-probabilities for {len(positions)} loss tokens")
 
 
-class Located(NamedTuple):
+class SegmentTokens(NamedTuple):
     """All tokens of a segment, and which of them were generated."""
 
     token_ids: tuple[int, ...]
@@ -79,7 +79,7 @@ class SampleSet(NamedTuple):
     num_unscored: int
 
 
-def locate(segment: Segment, *, accepted_only: bool = False) -> Located:
+def segment_tokens(segment: Segment, *, accepted_only: bool = False) -> SegmentTokens:
     """Positions of the tokens that each call of ``segment`` generated, within the last call's prompt and tokens.
 
     ``accepted_only`` leaves out those of replies that the environment refused.
@@ -105,7 +105,7 @@ def locate(segment: Segment, *, accepted_only: bool = False) -> Located:
         images = call.images
         if not (accepted_only and call.rejected):
             positions.extend(range(start, len(so_far)))
-    return Located(so_far, tuple(positions), images)
+    return SegmentTokens(so_far, tuple(positions), images)
 
 
 def training_samples(trajectories: Sequence[Trajectory], *, algorithm: Algorithm) -> SampleSet:
@@ -145,7 +145,7 @@ def supervised_samples(trajectories: Sequence[Trajectory]) -> tuple[TrainingSamp
 
 def _sample(key: SampleKey, segment: Segment, *, sampled: bool) -> TrainingSample:
     try:
-        found = locate(segment, accepted_only=not sampled)
+        found = segment_tokens(segment, accepted_only=not sampled)
         old = tuple(value for call in segment.calls for value in call.logprobs) if sampled else ()
         if sampled and not old:
             raise ValueError("no log-probabilities of the sampling policy, so its ratio is undefined")

@@ -14,10 +14,10 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from model.policies.chat_template import MERGE, Encoder, PixelBatch, collate
+from model.policies.chat_template import MERGE, PixelBatch, PromptEncoder, collate
 from model.protocols import MediaSource
 from model.rl.algorithm import Schedule
-from model.rl.loss import Given
+from model.rl.loss import LossInputs
 from model.rl.segments import SampleKey, TrainingSample
 from model.training.logprobs import Targets
 from model.training.vision_dedup import distinct, shared_inputs
@@ -26,7 +26,7 @@ from model.types import ImageRef
 MicroBatch = tuple[TrainingSample, ...]  # empty where a rank has no work left
 
 
-class Round(NamedTuple):
+class RankBatches(NamedTuple):
     """One micro-batch for each rank, and the number of parts the output head's work is cut into on all of them."""
 
     batches: tuple[MicroBatch, ...]
@@ -38,7 +38,7 @@ class TensorBatch(NamedTuple):
 
     inputs: dict[str, Tensor]
     targets: Targets
-    given: Given  # old log-probabilities are zeros for supervised samples
+    given: LossInputs  # old log-probabilities are zeros for supervised samples
 
 
 def padded_tokens(batch: MicroBatch) -> int:
@@ -58,7 +58,9 @@ def pack(samples: Sequence[TrainingSample], *, token_budget: int) -> list[MicroB
     return [tuple(batch) for batch in batches]
 
 
-def plan(samples: Sequence[TrainingSample], *, world_size: int, schedule: Schedule) -> tuple[Round, ...]:
+def plan(
+    samples: Sequence[TrainingSample], *, world_size: int, schedule: Schedule
+) -> tuple[RankBatches, ...]:
     """Micro-batches of every rank; the same samples give the same plan in whatever order they come.
 
     Neighbouring batches of similar size run side by side. Where the number of batches is no multiple of ``world_size``, the
@@ -72,7 +74,7 @@ def plan(samples: Sequence[TrainingSample], *, world_size: int, schedule: Schedu
     batches = _even(pack(samples, token_budget=schedule.token_budget), world_size)
     batches += [()] * (-len(batches) % world_size)
     rounds = [tuple(batches[start : start + world_size]) for start in range(0, len(batches), world_size)]
-    return tuple(Round(each, _num_chunks(each, schedule.logit_tokens)) for each in rounds)
+    return tuple(RankBatches(each, _num_chunks(each, schedule.logit_tokens)) for each in rounds)
 
 
 def _even(batches: list[MicroBatch], world_size: int) -> list[MicroBatch]:
@@ -94,7 +96,7 @@ def _num_chunks(batches: Sequence[MicroBatch], logit_tokens: int) -> int:
     return max(1, -(-most // logit_tokens))
 
 
-class Features(Protocol):
+class VisionFeatures(Protocol):
     """Pictures whose features are known already."""
 
     def inputs(self, images: Sequence[ImageRef]) -> dict[str, Tensor]:
@@ -106,7 +108,7 @@ class Features(Protocol):
 class InputBuilder:
     """Builds tensors of micro-batches with the same encoder that served the rollouts."""
 
-    encoder: Encoder
+    encoder: PromptEncoder
     media: MediaSource
     share_images: bool = True
     """Pass a picture that several samples of a micro-batch show at one size through the vision tower once."""
@@ -115,7 +117,7 @@ class InputBuilder:
     attention keeps it out of every loss token: the vision tower runs, and its gradient is exactly zero."""
 
     def build(
-        self, batch: MicroBatch, weights: Mapping[SampleKey, float], gallery: Features | None = None
+        self, batch: MicroBatch, weights: Mapping[SampleKey, float], gallery: VisionFeatures | None = None
     ) -> TensorBatch:
         """Tensors of ``batch``; an empty one has S = T = 0 and a row of padding to run the model on.
 
@@ -160,9 +162,9 @@ class InputBuilder:
         return shared_inputs([number[image] for image in images], self.encoder.pixels(once, self.media))
 
 
-def _given(batch: MicroBatch, weights: Mapping[SampleKey, float]) -> Given:
+def _given(batch: MicroBatch, weights: Mapping[SampleKey, float]) -> LossInputs:
     rows = [row for row, sample in enumerate(batch) for _ in sample.loss_positions]
-    return Given(
+    return LossInputs(
         old_logprobs_T=torch.tensor([v for sample in batch for v in _old(sample)], dtype=torch.float32),
         segment_T=torch.tensor(rows, dtype=torch.long),
         advantages_S=torch.tensor([sample.advantage for sample in batch], dtype=torch.float32),
@@ -188,5 +190,5 @@ def to_device(batch: TensorBatch, device: torch.device) -> TensorBatch:
     return TensorBatch(
         {name: tensor.to(device) for name, tensor in batch.inputs.items()},
         Targets(*(tensor.to(device) for tensor in batch.targets)),
-        Given(old_T.to(device), segment_T.to(device), advantages_S.to(device), weights_S.to(device)),
+        LossInputs(old_T.to(device), segment_T.to(device), advantages_S.to(device), weights_S.to(device)),
     )

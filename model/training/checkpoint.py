@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from model.training.engine import Engine
+from model.training.engine import DeepSpeedEngine
 
 SCHEMA_VERSION = 1
 MANIFEST, PROGRESS, STATE = "manifest.json", "progress.json", "state"
@@ -28,7 +28,7 @@ ADOPTED = frozenset({".json", ".txt", ".jinja", ".safetensors"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class TrainingProgress:
     """How far a run is."""
 
     update: int
@@ -58,9 +58,9 @@ class Retention:
 def save(  # noqa: PLR0913 - all that a checkpoint holds
     root: Path,
     *,
-    engine: Engine,
+    engine: DeepSpeedEngine,
     tokenizer: PreTrainedTokenizerBase,
-    progress: Progress,
+    progress: TrainingProgress,
     params: Mapping[str, Any] | None = None,
     retention: Retention | None = None,
     inputs: Mapping[str, str] | None = None,
@@ -106,7 +106,7 @@ def save_weights(
     *,
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    progress: Progress,
+    progress: TrainingProgress,
     params: Mapping[str, Any] | None = None,
     weights: Mapping[str, torch.Tensor] | None = None,
 ) -> Path:
@@ -137,18 +137,18 @@ def adopt(folder: Path, target: Path) -> Path:
     for file in sorted(folder.iterdir()):
         if file.is_file() and file.suffix in ADOPTED:
             shutil.copy2(file, partial / file.name)
-    start = Progress(update=0, steps=0)
+    start = TrainingProgress(update=0, steps=0)
     _write_json(partial / PROGRESS, asdict(start))
     _write_json(partial / MANIFEST, _manifest(partial, {"adopted": folder.name}, start))
     _replace(partial, target)
     return target
 
 
-def restore(path: Path, *, engine: Engine) -> Progress:
+def restore(path: Path, *, engine: DeepSpeedEngine) -> TrainingProgress:
     """Puts optimiser and random state of this rank back; the engine's model must hold the checkpoint's weights already.
 
     Raises:
-        ValueError: if the checkpoint is not whole, or belongs to another layout of ranks (see ``Engine.load_state``).
+        ValueError: if the checkpoint is not whole, or belongs to another layout of ranks (see ``DeepSpeedEngine.load_state``).
     """
     progress = read(path)
     file = path / STATE / f"rank-{engine.rank:05d}.pt"
@@ -160,7 +160,7 @@ def restore(path: Path, *, engine: Engine) -> Progress:
     return progress
 
 
-def read(path: Path) -> Progress:
+def read(path: Path) -> TrainingProgress:
     """Progress of a whole checkpoint.
 
     Raises:
@@ -173,7 +173,7 @@ def read(path: Path) -> Progress:
             raise ValueError(
                 f"checkpoint {path} is damaged: {entry['name']} is missing or differs from its manifest"
             )
-    return Progress(**_read_json(path / PROGRESS))
+    return TrainingProgress(**_read_json(path / PROGRESS))
 
 
 def latest(root: Path) -> Path | None:
@@ -226,7 +226,10 @@ def params_of(path: Path) -> dict[str, Any]:
 
 
 def _manifest(
-    directory: Path, params: Mapping[str, Any], progress: Progress, inputs: Mapping[str, str] | None = None
+    directory: Path,
+    params: Mapping[str, Any],
+    progress: TrainingProgress,
+    inputs: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     names = sorted(path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file())
     files = [

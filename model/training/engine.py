@@ -2,7 +2,7 @@
 
 The one file that knows DeepSpeed. Its dictionary is generated from frozen configurations; gradient accumulation is driven by
 hand because an update has as many micro-batches as its segments need. Learning rates come from ``Schedule.rate``, so there
-is no scheduler state beyond the step count. What is computed lives in ``loss.py``, when it is computed in ``trainer.py``.
+is no scheduler state beyond the step count. What is computed lives in ``rl/loss.py``, when it is computed in ``trainer.py``.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def deepspeed_config(config: EngineConfig, schedule: Schedule) -> dict[str, Any]
     }
 
 
-class Engine:
+class DeepSpeedEngine:
     """A model under DeepSpeed. One process is one rank; alone, it is a world of one and needs no launcher.
 
     Args:

@@ -1,7 +1,7 @@
 """Log-probabilities of chosen tokens only: the forward pass of the trainer.
 
 Wraps a Qwen3-VL so that logits exist at loss tokens alone, a chunk at a time. What is done with the log-probabilities is
-``loss.py``; how inputs are built is ``batches.py``.
+``rl/loss.py``; how inputs are built is ``batches.py``.
 
 Shape legend: B = sequences, L = tokens of the longest, D = hidden width, T = loss tokens, C = tokens of a chunk, V = vocabulary.
 """
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from transformers import Qwen3VLForConditionalGeneration
 
-from model.training.vision_dedup import spread_features, tower_features
+from model.training.vision_dedup import scatter_features, tower_features
 
 
 class Targets(NamedTuple):
@@ -47,13 +47,13 @@ class TokenLogprobs(nn.Module):
         """Two f32[T]: log-probabilities of the targets (differentiable) and entropies (detached), in nats.
 
         Args:
-            inputs: keyword arguments of the model for B right-padded sequences; pictures may be shared (``sharing.py``).
+            inputs: keyword arguments of the model for B right-padded sequences; pictures may be shared (``vision_dedup.py``).
             targets: the T loss tokens; T may be 0.
             num_chunks: parts the head's work is cut into; equal on all ranks. Each part is recomputed in the backward pass,
                 so that at most one part's logits [C, V] exist.
         """
         trunk = self.model.model
-        hidden_BLD = trunk(**spread_features(trunk, inputs), use_cache=False).last_hidden_state
+        hidden_BLD = trunk(**scatter_features(trunk, inputs), use_cache=False).last_hidden_state
         hidden_TD = hidden_BLD[targets.row_T, targets.index_T - 1]
         parts = zip(hidden_TD.tensor_split(num_chunks), targets.token_T.tensor_split(num_chunks), strict=True)
         scored = [self._score(hidden_CD, token_C, recompute=num_chunks > 1) for hidden_CD, token_C in parts]

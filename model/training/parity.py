@@ -14,7 +14,7 @@ import torch
 from model.policies.chat_template import MERGE, PATCH_PX, PixelBatch, visual_tokens
 from model.rl.segments import SampleKey, TrainingSample
 from model.training.batches import InputBuilder, MicroBatch, plan, to_device
-from model.training.engine import Engine
+from model.training.engine import DeepSpeedEngine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +120,7 @@ def check_logprobs(sample: TrainingSample, recomputed: Sequence[float], *, confi
 
 
 def check_rollouts(
-    samples: Sequence[TrainingSample], *, engine: Engine, inputs: InputBuilder, config: ParityConfig
+    samples: Sequence[TrainingSample], *, engine: DeepSpeedEngine, inputs: InputBuilder, config: ParityConfig
 ) -> float:
     """Rebuilds what the rollouts saw, images first, and compares; a collective, so all ranks refuse together.
 
@@ -165,7 +165,7 @@ def _pixels(sample: TrainingSample, inputs: InputBuilder) -> PixelBatch:
 
 
 def _recomputed(
-    batch: MicroBatch, num_chunks: int, engine: Engine, inputs: InputBuilder
+    batch: MicroBatch, num_chunks: int, engine: DeepSpeedEngine, inputs: InputBuilder
 ) -> list[tuple[TrainingSample, list[float]]]:
     tensors = to_device(inputs.build(batch, {sample.key: 1.0 for sample in batch}), engine.device)
     with torch.no_grad():
@@ -174,7 +174,7 @@ def _recomputed(
     return [(sample, part.tolist()) for sample, part in zip(batch, parts, strict=True)]
 
 
-def _agree(keys: Sequence[SampleKey], errors: Sequence[ParityError], engine: Engine) -> None:
+def _agree(keys: Sequence[SampleKey], errors: Sequence[ParityError], engine: DeepSpeedEngine) -> None:
     """Raises on every rank if any rank found an error: the first in the order of ``keys``."""
     first = min(errors, key=lambda error: error.key, default=None)
     number = len(keys) if first is None else keys.index(first.key)

@@ -37,7 +37,7 @@ class Hardware:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
+class DeviceLayout:
     """How weights and optimiser lie on the devices, and what is trained."""
 
     zero_stage: int
@@ -51,7 +51,7 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Load:
+class UpdateLoad:
     """What one update works on. Lengths are in tokens, visual ones included."""
 
     rollouts: int
@@ -74,7 +74,7 @@ class Load:
     """Rollouts made for nothing, as a share of those trained on: groups that teach nothing and are replaced."""
 
 
-class Phase(NamedTuple):
+class PhasePlan(NamedTuple):
     """One phase on one device. ``parts`` are (what, bytes), largest first; ``seconds`` of one update."""
 
     name: str
@@ -87,7 +87,7 @@ class Phase(NamedTuple):
         return sum(size for _, size in self.parts)
 
 
-def trained_parameters(shape: ModelShape, layout: Layout) -> int:
+def trained_parameters(shape: ModelShape, layout: DeviceLayout) -> int:
     """Parameters that take gradient."""
     if layout.lora_rank:
         return shape.lora_parameters(layout.lora_rank, layout.lora_targets)
@@ -110,7 +110,7 @@ def activation_bytes(shape: ModelShape, tokens: int, *, checkpointing: bool, byt
     return float(shape.layers * tokens * shape.width * bytes_each + layer + last_norm)
 
 
-def training(shape: ModelShape, layout: Layout, load: Load, hardware: Hardware) -> Phase:
+def training(shape: ModelShape, layout: DeviceLayout, load: UpdateLoad, hardware: Hardware) -> PhasePlan:
     """The optimiser steps of one update."""
     devices = hardware.devices
     trained = trained_parameters(shape, layout)
@@ -135,10 +135,12 @@ def training(shape: ModelShape, layout: Layout, load: Load, hardware: Hardware) 
         4 if layout.gradient_checkpointing else 3
     )  # forward, backward twice as much, and once more to recompute
     flops = passes * all_tokens * shape.forward_flops((load.prompt + load.generated) // 2)
-    return Phase("training", _ordered(parts), flops / (devices * hardware.teraflops * 1e12 * TRAINING_SHARE))
+    return PhasePlan(
+        "training", _ordered(parts), flops / (devices * hardware.teraflops * 1e12 * TRAINING_SHARE)
+    )
 
 
-def generation(shape: ModelShape, layout: Layout, load: Load, hardware: Hardware) -> Phase:
+def generation(shape: ModelShape, layout: DeviceLayout, load: UpdateLoad, hardware: Hardware) -> PhasePlan:
     """The rollouts of one update: the whole model on every device, the optimiser where training left it."""
     length, weight_bytes = load.prompt + load.generated, layout.weight_bytes
     on_host = 0 if layout.offload_optimizer else 1
@@ -160,13 +162,13 @@ def generation(shape: ModelShape, layout: Layout, load: Load, hardware: Hardware
     read = shape.parameters * weight_bytes + load.concurrent * length * shape.cache_bytes()
     steps = math.ceil(calls / load.concurrent) * load.generated
     decoding_s = steps * read / (hardware.gigabytes_per_s * 1e9 * GENERATION_SHARE)
-    return Phase("rollouts", _ordered(parts), prompts_s + decoding_s)
+    return PhasePlan("rollouts", _ordered(parts), prompts_s + decoding_s)
 
 
-class Plan(NamedTuple):
+class ResourcePlan(NamedTuple):
     """What one recipe needs. ``fits`` compares the larger phase with a device's memory."""
 
-    phases: tuple[Phase, ...]
+    phases: tuple[PhasePlan, ...]
     host_bytes: float
     fits: bool
 
@@ -181,14 +183,14 @@ class Plan(NamedTuple):
         return sum(phase.seconds for phase in self.phases)
 
 
-def plan(shape: ModelShape, layout: Layout, load: Load, hardware: Hardware) -> Plan:
+def plan(shape: ModelShape, layout: DeviceLayout, load: UpdateLoad, hardware: Hardware) -> ResourcePlan:
     """Both phases of an update on ``hardware``; a tenth of a device's memory is kept free for fragments."""
     phases = (generation(shape, layout, load, hardware), training(shape, layout, load, hardware))
     peak = max(phase.total_bytes for phase in phases)
-    return Plan(phases, host_bytes(shape, layout), peak <= 0.9 * hardware.memory_gib * GIB)
+    return ResourcePlan(phases, host_bytes(shape, layout), peak <= 0.9 * hardware.memory_gib * GIB)
 
 
-def host_bytes(shape: ModelShape, layout: Layout) -> float:
+def host_bytes(shape: ModelShape, layout: DeviceLayout) -> float:
     """Main memory that offloading takes, over all devices of a node."""
     return float(trained_parameters(shape, layout) * OPTIMISER_BYTES) if layout.offload_optimizer else 0.0
 

@@ -1,6 +1,6 @@
 """One update: rollouts -> samples -> kept segments -> micro-batches -> gradient -> step, for GGPO and for imitation.
 
-Executes what others decide: credit and advantages (``segments.py``), batches (``batches.py``), the objective (``loss.py``),
+Executes what others decide: credit and advantages (``rl/segments.py``), batches (``batches.py``), the objective (``rl/loss.py``),
 parallelism (``engine.py``). Every rank is given the same rollouts and plans the whole update; it forwards only its share.
 """
 
@@ -20,18 +20,18 @@ from model.rl.loss import Loss, likelihood_loss, policy_loss
 from model.rl.rollout_metrics import pruned_shares, rollout_metrics
 from model.rl.segments import SampleKey, SampleSet, TrainingSample, segment_weights, training_samples
 from model.training.batches import InputBuilder, TensorBatch, padded_tokens, plan, to_device
-from model.training.engine import Engine, StepInfo
+from model.training.engine import DeepSpeedEngine, StepInfo
 from model.training.logprobs import TokenLogprobs
 from model.training.metrics import LikelihoodMetrics, UpdateMetrics
 from model.training.parity import ParityConfig, check_rollouts
-from model.training.vision_features import hang
+from model.training.vision_features import build_vision_features
 from model.types import Trajectory
 
 Objective = Callable[[TensorBatch, Tensor, int], Loss]  # batch, log-probabilities [T], number of head chunks
 Weights = Mapping[SampleKey, float]
 
 
-class Sums(NamedTuple):
+class StepTotals(NamedTuple):
     """Totals of one optimiser step over all micro-batches and ranks."""
 
     loss: float
@@ -42,11 +42,11 @@ class Sums(NamedTuple):
     max_log_ratio: float
 
 
-class Step(NamedTuple):
+class OptimiserStep(NamedTuple):
     """One optimiser step: its samples, totals and the step itself."""
 
     samples: tuple[TrainingSample, ...]
-    sums: Sums
+    sums: StepTotals
     padded_tokens: int
     info: StepInfo
 
@@ -81,7 +81,7 @@ class Trainer:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: DeepSpeedEngine,
         inputs: InputBuilder,
         *,
         algorithm: Algorithm,
@@ -158,7 +158,7 @@ class Trainer:
             seconds=time.monotonic() - started,
         )
 
-    def _policy_step(self, part: Sequence[TrainingSample]) -> Step | None:
+    def _policy_step(self, part: Sequence[TrainingSample]) -> OptimiserStep | None:
         """An optimiser step on whole questions; None when no segment of theirs has a gradient."""
         kept = [sample for sample in part if trainable(sample, algorithm=self.algorithm)]
         if not kept:
@@ -175,14 +175,20 @@ class Trainer:
         given = batch.given._replace(reference_T=reference_T)
         return policy_loss(logprobs_T, given, algorithm=self.algorithm)
 
-    def _step(self, samples: Sequence[TrainingSample], weights: Weights, objective: Objective) -> Step:
+    def _step(
+        self, samples: Sequence[TrainingSample], weights: Weights, objective: Objective
+    ) -> OptimiserStep:
         """Accumulates the gradient of every micro-batch of this rank, then steps."""
         rounds = plan(samples, world_size=self.engine.world_size, schedule=self.engine.schedule)
         self.engine.train()
         # features of the policy's tower are none of the reference's
-        gallery = hang(rounds, engine=self.engine, inputs=self.inputs) if self.reference is None else None
+        gallery = (
+            build_vision_features(rounds, engine=self.engine, inputs=self.inputs)
+            if self.reference is None
+            else None
+        )
         tower_later = gallery is not None and gallery.is_trained
-        totals = torch.zeros(len(Sums._fields), dtype=torch.float64)
+        totals = torch.zeros(len(StepTotals._fields), dtype=torch.float64)
         for number, (batches, num_chunks) in enumerate(rounds):
             built = self.inputs.build(batches[self.engine.rank], weights, gallery)
             batch = to_device(built, self.engine.device)
@@ -197,12 +203,12 @@ class Trainer:
             raise FloatingPointError(f"the loss of optimiser step {self.engine.steps} is not finite")
         info = self.engine.step()
         padded = sum(padded_tokens(batch) for each in rounds for batch in each.batches)
-        return Step(tuple(samples), sums, padded, info)
+        return OptimiserStep(tuple(samples), sums, padded, info)
 
-    def _shared(self, totals: Tensor) -> Sums:
+    def _shared(self, totals: Tensor) -> StepTotals:
         largest = float(self.engine.total(totals[-1:].clone(), largest=True))
         loss, clipped, ratios, divergence, entropy = self.engine.total(totals[:-1].clone()).tolist()
-        return Sums(loss, clipped, ratios, divergence, entropy, largest)
+        return StepTotals(loss, clipped, ratios, divergence, entropy, largest)
 
 
 def _add(totals: Tensor, loss: Loss, entropies_T: Tensor) -> None:
@@ -216,7 +222,7 @@ def _summary(
     steps_done: int,
     found: SampleSet,
     trajectories: Sequence[Trajectory],
-    steps: Sequence[Step],
+    steps: Sequence[OptimiserStep],
     seconds: float,
 ) -> UpdateMetrics:
     rewards = [each.reward for each in trajectories if each.reward is not None]
@@ -255,5 +261,5 @@ def _mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values) if values else math.nan
 
 
-def _share(steps: Sequence[Step], name: str, count: int) -> float:
+def _share(steps: Sequence[OptimiserStep], name: str, count: int) -> float:
     return math.fsum(getattr(step.sums, name) for step in steps) / count if count else math.nan

@@ -21,7 +21,8 @@ from model.policies.chat_template import MERGE, PixelBatch
 from model.types import ImageRef
 
 INDEX, GRID = "shared_index", "shared_grid_thw"  # inputs beside the model's own
-FEATURES = "shared_features"  # of every visual token, [levels, V, width], where they are known beforehand (``gallery.py``)
+# of every visual token, [levels, V, width], where they are known beforehand (``vision_features.py``)
+FEATURES = "shared_features"
 OURS = {INDEX, GRID, FEATURES, "pixel_values"}  # what features replace
 
 
@@ -56,7 +57,7 @@ def tower_features(trunk: Any, pixel_values: Tensor, grid_thw: Tensor) -> Tensor
     return torch.stack([torch.cat(tuple(level)) for level in levels])
 
 
-def spread_features(trunk: Any, inputs: dict[str, Tensor]) -> dict[str, Any]:
+def scatter_features(trunk: Any, inputs: dict[str, Tensor]) -> dict[str, Any]:
     """Keyword arguments of ``trunk`` (a Qwen-VL without its head) in which shared pictures have become features.
 
     Inputs that share nothing are returned as they are.

@@ -1,9 +1,10 @@
 """Features of the pictures of one optimiser step: computed once, shown by many micro-batches, differentiated once.
 
-Micro-batches are made by length, so the pages that a group looks at appear in many of them. Their features are computed before
-the first micro-batch and kept in host memory; where the vision tower is trained, the gradients that the micro-batches leave on
-them go through the tower in one more pass at the end. The sums are the same as without, by the chain rule. Not under ZeRO-3,
-which learns the order of modules from whole forward passes: there, pictures are shared within a micro-batch (``sharing.py``).
+Micro-batches are made by length, so the pages that a group looks at appear in many of them. Their features are computed
+before the first micro-batch and kept in host memory; where the vision tower is trained, the gradients that the micro-batches
+leave on them go through the tower in one more pass at the end. The sums are the same as without, by the chain rule. Not
+under ZeRO-3, which learns the order of modules from whole forward passes: there, pictures are shared within a micro-batch
+(``vision_dedup.py``).
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ import torch
 from torch import Tensor
 
 from model.policies.chat_template import PixelBatch, visual_tokens
-from model.training.batches import InputBuilder, MicroBatch, Round
-from model.training.engine import Engine
+from model.training.batches import InputBuilder, MicroBatch, RankBatches
+from model.training.engine import DeepSpeedEngine
 from model.training.vision_dedup import FEATURES, distinct, places
 from model.types import ImageRef
 
@@ -25,7 +26,7 @@ Chunk = tuple[ImageRef, ...]  # pictures that pass the tower together; empty whe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gallery:
+class VisionFeatureTable:
     """Pictures of one rank with their features, f32[levels, tokens, width] in host memory: the last ones, then deepstack."""
 
     chunks: tuple[Chunk, ...]
@@ -44,7 +45,7 @@ class Gallery:
         index_V = places([self.starts[image] for image in images], [visual_tokens(image) for image in images])
         return {FEATURES: self.features.index_select(1, index_V)}
 
-    def backward(self, engine: Engine, inputs: InputBuilder) -> None:
+    def backward(self, engine: DeepSpeedEngine, inputs: InputBuilder) -> None:
         """The tower's part of the gradient, as the step's last micro-batches on every rank alike."""
         at = 0
         for number, chunk in enumerate(self.chunks):
@@ -59,7 +60,9 @@ class Gallery:
             engine.backward(value, last=number == len(self.chunks) - 1)
 
 
-def hang(rounds: Sequence[Round], *, engine: Engine, inputs: InputBuilder) -> Gallery | None:
+def build_vision_features(
+    rounds: Sequence[RankBatches], *, engine: DeepSpeedEngine, inputs: InputBuilder
+) -> VisionFeatureTable | None:
     """This rank's gallery for the micro-batches of ``rounds``; None, on all ranks, where it would save nothing.
 
     A trained tower runs forward twice for a gallery: 4 units of work a picture against 3 each time that it is shown.
@@ -95,7 +98,9 @@ def _chunks(images: Sequence[ImageRef], token_budget: int) -> list[Chunk]:
     return [tuple(chunk) for chunk in chunks]
 
 
-def _filled(chunks: tuple[Chunk, ...], engine: Engine, inputs: InputBuilder, *, is_trained: bool) -> Gallery:
+def _filled(
+    chunks: tuple[Chunk, ...], engine: DeepSpeedEngine, inputs: InputBuilder, *, is_trained: bool
+) -> VisionFeatureTable:
     images = [image for chunk in chunks for image in chunk]
     ends = accumulate((visual_tokens(image) for image in images), initial=0)
     with torch.no_grad():
@@ -103,9 +108,9 @@ def _filled(chunks: tuple[Chunk, ...], engine: Engine, inputs: InputBuilder, *, 
         parts = [_features(chunk, engine, inputs) for chunk in chunks if chunk or not images]
         features = torch.cat([part.float().cpu() for part in parts], dim=1)
     starts = dict(zip(images, ends, strict=False))
-    return Gallery(chunks=chunks, starts=starts, features=features.requires_grad_(is_trained))
+    return VisionFeatureTable(chunks=chunks, starts=starts, features=features.requires_grad_(is_trained))
 
 
-def _features(chunk: Chunk, engine: Engine, inputs: InputBuilder) -> Tensor:
+def _features(chunk: Chunk, engine: DeepSpeedEngine, inputs: InputBuilder) -> Tensor:
     pixels: PixelBatch = inputs.encoder.pixels(chunk, inputs.media) if chunk else inputs.black()
     return engine.features(pixels.pixel_values.to(engine.device), pixels.grid_thw.to(engine.device))

@@ -18,7 +18,7 @@ FOUND = "found/"  # what the manifest calls the questions of an edition in the r
 NAMED = 20  # failing ids that a check shows
 
 
-class Verdict(NamedTuple):
+class CheckResult(NamedTuple):
     """``failing`` are ids or sentences, the first ``NAMED`` of them; ``checked`` is how many were looked at."""
 
     passed: bool
@@ -26,7 +26,7 @@ class Verdict(NamedTuple):
     failing: tuple[str, ...]
 
 
-def gold_answers_score_one(questions: Iterable[Question]) -> Verdict:
+def gold_answers_score_one(questions: Iterable[Question]) -> CheckResult:
     """Each question's own reference must be graded as right, with the full score; hidden test splits have none to grade."""
     checked, failing = 0, list[str]()
     for question in questions:
@@ -37,10 +37,10 @@ def gold_answers_score_one(questions: Iterable[Question]) -> Verdict:
         score = grade(question, gold)
         if not score.correct or score.value < 1:
             failing.append(question.id)
-    return Verdict(not failing, checked, tuple(failing[:NAMED]))
+    return CheckResult(not failing, checked, tuple(failing[:NAMED]))
 
 
-def items_match_manifest(storage: Storage, datasets: Iterable[str]) -> Verdict:
+def items_match_manifest(storage: Storage, datasets: Iterable[str]) -> CheckResult:
     """As many items as the manifest says, at least one, each with an id of its own."""
     checked, failing = 0, list[str]()
     for dataset in datasets:
@@ -52,10 +52,10 @@ def items_match_manifest(storage: Storage, datasets: Iterable[str]) -> Verdict:
         checked += rows
         if not rows or not rows == len(ids) == expected:
             failing.append(f"{dataset}: {rows} rows of {ITEMS}, {len(ids)} ids, manifest says {expected}")
-    return Verdict(not failing, checked, tuple(failing[:NAMED]))
+    return CheckResult(not failing, checked, tuple(failing[:NAMED]))
 
 
-def questions_match_manifest(storage: Storage, datasets: Iterable[str]) -> Verdict:
+def questions_match_manifest(storage: Storage, datasets: Iterable[str]) -> CheckResult:
     """As many questions as the manifest says, and none whose gold names an item of no dataset at all.
 
     Gold may lie in another dataset: a question over clips may need a page of a report.
@@ -71,10 +71,10 @@ def questions_match_manifest(storage: Storage, datasets: Iterable[str]) -> Verdi
         checked += rows
         if rows != expected:
             failing.append(f"{dataset}: {rows} rows of {QUESTIONS}, manifest says {expected}")
-    return Verdict(not failing, checked, tuple(failing[:NAMED]))
+    return CheckResult(not failing, checked, tuple(failing[:NAMED]))
 
 
-def counts_are_published(storage: Storage, datasets: Iterable[str]) -> Verdict:
+def counts_are_published(storage: Storage, datasets: Iterable[str]) -> CheckResult:
     """No edition holds another number of questions than is published, unless it is plainly a part of it."""
     checked, failing = 0, list[str]()
     for dataset in datasets:
@@ -83,12 +83,12 @@ def counts_are_published(storage: Storage, datasets: Iterable[str]) -> Verdict:
         copies = compare(found, DATASETS[dataset].expected_counts)
         checked += len(copies)
         failing += [f"{dataset} {copy.warning}" for copy in copies if copy.warning]
-    return Verdict(not failing, checked, tuple(failing[:NAMED]))
+    return CheckResult(not failing, checked, tuple(failing[:NAMED]))
 
 
-def index_count_equals_corpus(indexed: int, storage: Storage, datasets: Iterable[str]) -> Verdict:
+def index_count_equals_corpus(indexed: int, storage: Storage, datasets: Iterable[str]) -> CheckResult:
     """The index holds exactly the items of the corpora it was built from."""
     expected = {name: manifest.read(storage, f"corpus/{name}").counts["items"] for name in datasets}
     total = sum(expected.values())
     failing = () if indexed == total else (f"index holds {indexed} items, the corpus {total}: {expected}",)
-    return Verdict(indexed == total and total > 0, total, failing)
+    return CheckResult(indexed == total and total > 0, total, failing)

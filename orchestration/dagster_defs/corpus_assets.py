@@ -10,12 +10,12 @@ from typing import Any
 import dagster as dg
 
 from assets.corpus.build import build_corpus, read_questions
-from infra.progress import LoggedProgress
+from infra.progress import ProgressLogger
 from infra.storage import manifest
 from infra.storage.root import Storage
 from orchestration.dagster_defs import checks
 from orchestration.dagster_defs.partitions import by_dataset
-from orchestration.dagster_defs.resources import RawFolder
+from orchestration.dagster_defs.resources import RawDatasets
 
 ITEMS, QUESTIONS, SHARDS = "corpus_items", "questions", "shards"
 CHECKS = [
@@ -64,12 +64,12 @@ def _spec(key: str, description: str, kind: str) -> dg.AssetSpec:
     check_specs=CHECKS,
 )
 def corpus(
-    context: dg.AssetExecutionContext, storage: dg.ResourceParam[Storage], raw: dg.ResourceParam[RawFolder]
+    context: dg.AssetExecutionContext, storage: dg.ResourceParam[Storage], raw: dg.ResourceParam[RawDatasets]
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     """One pass over the raw folder of each requested dataset."""
     folder, names = raw.of(storage), list(context.partition_keys)
     context.log.info(f"building {', '.join(names)} from {folder}")
-    report = build_corpus(folder, storage, datasets=names, progress=LoggedProgress(context.log.info))
+    report = build_corpus(folder, storage, datasets=names, progress=ProgressLogger(context.log.info))
     for name, built in report.datasets.items():
         skipped = f", skipped {dict(built.skipped)}" if built.skipped else ""
         context.log.info(f"{name}: {built.items:,} items, {built.questions:,} questions{skipped}")

@@ -4,7 +4,7 @@ import dagster as dg
 
 from assets.corpus.build import built_datasets
 from assets.index.build import build_index, open_index
-from infra.progress import LoggedProgress
+from infra.progress import ProgressLogger
 from infra.storage.root import Storage
 from orchestration.dagster_defs import checks
 
@@ -31,7 +31,7 @@ COUNT_EQUALS_CORPUS = dg.AssetCheckSpec(
 )
 def index(context: dg.AssetExecutionContext, storage: dg.ResourceParam[Storage]) -> dg.MaterializeResult:
     """Every item of every finished corpus, searchable by words and by meaning."""
-    report = build_index(storage, progress=LoggedProgress(context.log.info))
+    report = build_index(storage, progress=ProgressLogger(context.log.info))
     context.log.info(
         f"index {report.version}: {report.embedded:,} items embedded, {report.reused:,} taken over"
     )

@@ -13,7 +13,7 @@ import dagster as dg
 from assets.corpus.dataset import DATASETS
 from assets.miniature.build import write_miniature
 from infra.storage.root import Storage
-from orchestration.dagster_defs.resources import RawFolder
+from orchestration.dagster_defs.resources import RawDatasets
 from orchestration.recipes.registry import MiniatureWorlds, Recipe
 
 WORLDS_FILE = ("miniature", "worlds.json")  # below the raw folder: what it was written from
@@ -26,7 +26,7 @@ NINE_FOLDERS = dg.AssetCheckSpec(
 def raw_miniature(
     context: dg.AssetExecutionContext,
     storage: dg.ResourceParam[Storage],
-    raw: dg.ResourceParam[RawFolder],
+    raw: dg.ResourceParam[RawDatasets],
     recipe: dg.ResourceParam[Recipe],
 ) -> dg.MaterializeResult:
     """Nine small datasets about invented worlds, in their authoritative on-disk formats."""

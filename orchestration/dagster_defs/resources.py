@@ -31,7 +31,7 @@ class StorageResource(dg.ConfigurableResource[Storage]):
 
 
 @dataclass(frozen=True, slots=True)
-class RawFolder:
+class RawDatasets:
     """Where the raw datasets lie; ``given`` is None unless somebody said so."""
 
     given: Path | None
@@ -56,7 +56,7 @@ class RawFolder:
         Raises:
             ValueError: if another raw folder is given, or the root already holds a corpus that is not the miniature's.
         """
-        own = RawFolder(None).of(storage)
+        own = RawDatasets(None).of(storage)
         if self.given is not None and self.given.resolve() != own.resolve():
             raise ValueError(
                 f"the miniature writes and reads {own}, but {RAW_VARIABLE} names {self.given}: unset it"
@@ -68,16 +68,16 @@ class RawFolder:
         return own
 
 
-class RawFolderResource(dg.ConfigurableResource[RawFolder]):
-    """Gives assets the ``RawFolder``."""
+class RawFolderResource(dg.ConfigurableResource[RawDatasets]):
+    """Gives assets the ``RawDatasets``."""
 
     path: str | None = None
     """Folder with one folder a dataset; else $VIMRAG_RAW, else ``raw`` below the root."""
 
-    def create_resource(self, context: dg.InitResourceContext) -> RawFolder:
+    def create_resource(self, context: dg.InitResourceContext) -> RawDatasets:
         """The folder that was named, if any."""
         given = self.path or os.environ.get(RAW_VARIABLE)
-        return RawFolder(Path(given).expanduser() if given else None)
+        return RawDatasets(Path(given).expanduser() if given else None)
 
 
 class RecipeResource(dg.ConfigurableResource[Recipe]):

@@ -1,6 +1,6 @@
 """Optimiser steps on segments of right rollouts: the tiny model plainly, one from elsewhere under DeepSpeed.
 
-Holds the two ways of learning and the drawing of examples. Which rollouts are imitated is decided in ``refining.py``.
+Holds the two ways of learning and the drawing of examples. Which rollouts are imitated is decided in ``sft_stages.py``.
 """
 
 import random
@@ -11,18 +11,18 @@ from typing import NamedTuple
 import torch
 
 from model.imitation.stages import StageReport, imitation, mixture, run_stage, segments_of
-from model.policies.chat_template import Encoder
+from model.policies.chat_template import PromptEncoder
 from model.protocols import MediaSource
 from model.rl.algorithm import Algorithm, Schedule
 from model.rl.segments import TrainingSample, supervised_samples
 from model.training.batches import InputBuilder
-from model.training.engine import Engine, EngineConfig
+from model.training.engine import DeepSpeedEngine, EngineConfig
 from model.training.lora import Lora
 from model.training.trainer import Trainer
 from model.types import Trajectory
 from orchestration.imitation import pretraining_stages
-from orchestration.joins.agents import Weights
-from orchestration.recipes.cold_start_options import Imitation
+from orchestration.joins.agents import LoadedCheckpoint
+from orchestration.recipes.cold_start_options import ImitationOptions
 from orchestration.recipes.registry import Ggpo
 from orchestration.runs.train_ggpo import layout_of, schedule_of
 
@@ -32,7 +32,7 @@ WARMUP_STEPS = 10
 Say = Callable[[str], None]
 
 
-class Learnt(NamedTuple):
+class SftResult(NamedTuple):
     """What steps came to."""
 
     steps: int
@@ -42,7 +42,7 @@ class Learnt(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Material:
+class SftData:
     """What is imitated: ``rollouts``, and in a share ``demonstrations`` of the examples others, if there are any."""
 
     rollouts: Sequence[Trajectory]
@@ -57,8 +57,14 @@ class Material:
 
 
 def learn_plainly(
-    weights: Weights, encoder: Encoder, material: Material, plan: Imitation, *, name: str, say: Say
-) -> Learnt:
+    weights: LoadedCheckpoint,
+    encoder: PromptEncoder,
+    material: SftData,
+    plan: ImitationOptions,
+    *,
+    name: str,
+    say: Say,
+) -> SftResult:
     """As the last stage of the tiny model's cold start does it: names renamed for every example, some reading in between."""
     own, others = segments_of(material.rollouts), segments_of(material.others)
     if not own:
@@ -80,22 +86,22 @@ def learn_plainly(
 
     done = run_stage(weights.model, encoder, stage, random.Random(name), report=report)
     weights.model.eval()
-    return Learnt(done.step, done.loss, len(own) + len(others))
+    return SftResult(done.step, done.loss, len(own) + len(others))
 
 
 def learn_under_engine(  # noqa: PLR0913 - as ``learn_plainly``, and the layout
-    weights: Weights,
-    encoder: Encoder,
-    material: Material,
-    plan: Imitation,
+    weights: LoadedCheckpoint,
+    encoder: PromptEncoder,
+    material: SftData,
+    plan: ImitationOptions,
     *,
     ggpo: Ggpo,
     name: str,
     say: Say,
-) -> Learnt:
+) -> SftResult:
     """The mean negative log-likelihood of a batch a step, under the recipe's layout on one rank; adapters come back merged."""
     own, others = supervised_samples(material.rollouts), supervised_samples(material.others)
-    engine = Engine(weights.model, config=_layout(plan, ggpo), schedule=_schedule(plan, ggpo))
+    engine = DeepSpeedEngine(weights.model, config=_layout(plan, ggpo), schedule=_schedule(plan, ggpo))
     inputs = InputBuilder(encoder=encoder, media=material.media)
     trainer = Trainer(engine, inputs, algorithm=Algorithm(), parity=None)
     rng, loss = random.Random(name), 0.0
@@ -105,17 +111,17 @@ def learn_under_engine(  # noqa: PLR0913 - as ``learn_plainly``, and the layout
         if number % EVERY == 0 or number == plan.steps:
             say(f"{name} {number}/{plan.steps}: loss {loss:.3f}, {done.seconds:.1f} s a step")
     engine.train(False)
-    return Learnt(plan.steps, loss, len(own) + len(others), engine.weights())
+    return SftResult(plan.steps, loss, len(own) + len(others), engine.weights())
 
 
-def _layout(plan: Imitation, ggpo: Ggpo) -> EngineConfig:
+def _layout(plan: ImitationOptions, ggpo: Ggpo) -> EngineConfig:
     """The recipe's, at the temperature of likelihoods, with the plan's own adapters if it names a rank."""
     rank = ggpo.lora_rank if plan.lora_rank is None else plan.lora_rank
     lora = Lora(rank=rank, alpha=2 * rank) if rank else None
     return replace(layout_of(ggpo), temperature=1.0, lora=lora)
 
 
-def _schedule(plan: Imitation, ggpo: Ggpo) -> Schedule:
+def _schedule(plan: ImitationOptions, ggpo: Ggpo) -> Schedule:
     return replace(
         schedule_of(ggpo),
         learning_rate=plan.learning_rate,

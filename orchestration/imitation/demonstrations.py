@@ -9,24 +9,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from assets.corpus.merge import Progress
+from assets.corpus.merge import ProgressListener
 from model.agent.loop import Agent
 from model.evaluation.evaluation import grade_all
-from model.imitation.oracle import Hop, Noise, Oracle, Plan
+from model.imitation.oracle import DemonstrationNoise, GoldHop, GoldPlan, Oracle
 from model.imitation.rejection import is_right
-from model.policies.chat_template import Encoder
+from model.policies.chat_template import PromptEncoder
 from model.types import Task, Trajectory
 from orchestration.joins.adapters import MetricGrader
-from orchestration.joins.agents import World
+from orchestration.joins.agents import RunContext
 from orchestration.recipes.registry import ColdStart
 
 CONCURRENCY = 64
 
 
-def plan_of(record: Mapping[str, Any]) -> Plan:
+def plan_of(record: Mapping[str, Any]) -> GoldPlan:
     """The plan in one line of ``plans.jsonl``."""
     hops = tuple(
-        Hop(
+        GoldHop(
             queries=tuple(hop["queries"]),
             gold=frozenset(hop["gold"]),
             summary=hop["summary"],
@@ -35,7 +35,7 @@ def plan_of(record: Mapping[str, Any]) -> Plan:
         )
         for hop in record["hops"]
     )
-    return Plan(hops=hops, answer=record["answer"])
+    return GoldPlan(hops=hops, answer=record["answer"])
 
 
 def distractions(
@@ -46,20 +46,20 @@ def distractions(
     return tuple(rng.sample(queries, k=min(count, len(queries))))
 
 
-def noise_of(share: float, queries: tuple[str, ...], *, repair: float = 0.0) -> Noise:
+def noise_of(share: float, queries: tuple[str, ...], *, repair: float = 0.0) -> DemonstrationNoise:
     """A ``share`` of searches errs, half of them dead ends, the rest over-broad or repeated; so do ``repair`` of replies."""
-    return Noise(
+    return DemonstrationNoise(
         dead_end=0.5 * share, broad=0.3 * share, repeat=0.2 * share, repair=repair, distractions=queries
     )
 
 
 def demonstrate(
-    world: World,
-    encoder: Encoder,
+    world: RunContext,
+    encoder: PromptEncoder,
     tasks: Sequence[Task],
     plans: Mapping[str, Mapping[str, Any]],
     recipe: ColdStart,
-    progress: Progress,
+    progress: ProgressListener,
 ) -> list[Trajectory]:
     """``recipe.passes`` rollouts of the oracle on each task under each of ``recipe.memories``, policy after policy.
 

@@ -13,22 +13,22 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from infra.errors import EndpointError
-from infra.llm.cached_client import KeptChat, Messages
-from infra.llm.client import BudgetSpent, ChatClient, ChatReply, ChatSettings, Refused
-from infra.llm.types import Request
-from infra.progress import Progress as Shown
-from infra.storage.key_value import VerdictFile
+from infra.llm.cached_client import CachedChatClient, Messages
+from infra.llm.client import ChatClient, ChatReply, ChatSettings, RequestBudgetError, RequestRefusedError
+from infra.llm.types import DecodingOptions
+from infra.progress import ProgressListener as Shown
+from infra.storage.key_value import KeyValueFile
 from model.agent.loop import Agent
 from model.evaluation.evaluation import grade_all
 from model.imitation.rejection import Selection, select, tally
 from model.imitation.teacher_policy import TeacherPolicy
-from model.policies.chat_template import Encoder
+from model.policies.chat_template import PromptEncoder
 from model.rl import trajectory_store
-from model.rl.rollouts import Collection, Progress, collect, ordered_by_group
+from model.rl.rollouts import RolloutPlan, RolloutProgress, ordered_by_group, run_rollouts
 from model.types import Outcome, Sampling, Task, Trajectory
-from orchestration.joins.agents import World
+from orchestration.joins.agents import RunContext
 from orchestration.joins.grading import grading
-from orchestration.recipes.cold_start_options import Teacher
+from orchestration.recipes.cold_start_options import TeacherOptions
 
 API_KEY = "VIMRAG_TEACHER_API_KEY"
 REPLIES, ROLLOUTS = "replies.sqlite", "teacher.parquet"
@@ -36,7 +36,7 @@ PROBE_RETRIES, PROBE_S = 1, 20.0  # a server that is down is noticed before any 
 PUSH_EVERY = 64  # rollouts between two uploads of the replies to a root that is no folder
 
 
-class Taught(NamedTuple):
+class DistillationResult(NamedTuple):
     """Rollouts to imitate, and what they took."""
 
     kept: tuple[Trajectory, ...]
@@ -44,11 +44,11 @@ class Taught(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lesson:
+class DistillationJob:
     """What a teacher is asked, and for whom."""
 
-    world: World
-    encoder: Encoder
+    world: RunContext
+    encoder: PromptEncoder
     tasks: Sequence[Task]
     folder: Path
     """Where replies, verdicts and rollouts are kept."""
@@ -56,7 +56,7 @@ class Lesson:
     """Takes the folder to where it outlives this machine."""
 
 
-def teach(teacher: Teacher, lesson: Lesson, shown: Shown) -> Taught:
+def distil(teacher: TeacherOptions, lesson: DistillationJob, shown: Shown) -> DistillationResult:
     """The teacher's right rollouts in the student's tokens.
 
     Raises:
@@ -74,20 +74,20 @@ def teach(teacher: Teacher, lesson: Lesson, shown: Shown) -> Taught:
     return taught
 
 
-def kept_of(rollouts: Sequence[Trajectory], teacher: Teacher) -> tuple[Trajectory, ...]:
+def kept_of(rollouts: Sequence[Trajectory], teacher: TeacherOptions) -> tuple[Trajectory, ...]:
     """Those that are imitated."""
     selection = Selection(per_question=teacher.per_question, balance=teacher.balance, seed=teacher.seed)
     return select(rollouts, selection)
 
 
-async def _teach(teacher: Teacher, lesson: Lesson, shown: Shown) -> Taught:
+async def _teach(teacher: TeacherOptions, lesson: DistillationJob, shown: Shown) -> DistillationResult:
     settings = await _settings(teacher)
     lesson.folder.mkdir(parents=True, exist_ok=True)
-    replies = VerdictFile(lesson.folder / REPLIES)
-    allowed = _allowed(teacher, KeptChat(Closed(settings.model), replies).total().replies)
+    replies = KeyValueFile(lesson.folder / REPLIES)
+    allowed = _allowed(teacher, CachedChatClient(ClosedEndpoint(settings.model), replies).total().replies)
     client = ChatClient(replace(settings, max_requests=allowed or None))
     try:
-        chat = KeptChat(Closed(settings.model) if allowed == 0 else client, replies)
+        chat = CachedChatClient(ClosedEndpoint(settings.model) if allowed == 0 else client, replies)
         policy = TeacherPolicy(
             chat, lesson.world.media, lesson.encoder, model=settings.model, thoughts=teacher.thoughts
         )
@@ -97,13 +97,15 @@ async def _teach(teacher: Teacher, lesson: Lesson, shown: Shown) -> Taught:
         kept = kept_of(graded, teacher)
         write_whole(lesson.folder / ROLLOUTS, graded)
         unasked = _checked(graded, teacher.most_failed)
-        return Taught(kept, {**tally(graded, kept), "unasked": unasked, **_bill(client, chat, settings)})
+        return DistillationResult(
+            kept, {**tally(graded, kept), "unasked": unasked, **_bill(client, chat, settings)}
+        )
     finally:
         replies.close()
         await client.close()
 
 
-class Closed:
+class ClosedEndpoint:
     """A server that may not be asked any more: what was not kept is not had."""
 
     def __init__(self, model: str) -> None:
@@ -113,12 +115,12 @@ class Closed:
         """The name that kept replies have."""
         return self._model
 
-    async def complete(self, messages: Messages, request: Request) -> ChatReply:
+    async def complete(self, messages: Messages, request: DecodingOptions) -> ChatReply:
         """Refuses."""
-        raise BudgetSpent("all replies of the teacher that the recipe allows were paid for")
+        raise RequestBudgetError("all replies of the teacher that the recipe allows were paid for")
 
 
-async def _settings(teacher: Teacher) -> ChatSettings:
+async def _settings(teacher: TeacherOptions) -> ChatSettings:
     """The server with the model's name filled in. ``EndpointError`` if it does not answer or several models are there."""
     settings = ChatSettings(
         base_url=teacher.endpoint,
@@ -132,22 +134,22 @@ async def _settings(teacher: Teacher) -> ChatSettings:
     try:
         if not settings.model:
             return replace(settings, model=await probe.model())
-        with suppress(Refused):  # not every server lists its models
+        with suppress(RequestRefusedError):  # not every server lists its models
             await probe.models()
         return settings
     finally:
         await probe.close()
 
 
-def _allowed(teacher: Teacher, paid: int) -> int | None:
+def _allowed(teacher: TeacherOptions, paid: int) -> int | None:
     """Requests that may still be sent; None is without limit."""
     return None if teacher.max_requests is None else max(0, teacher.max_requests - paid)
 
 
 async def _rollouts(
-    teacher: Teacher, lesson: Lesson, policy: TeacherPolicy, shown: Shown
+    teacher: TeacherOptions, lesson: DistillationJob, policy: TeacherPolicy, shown: Shown
 ) -> list[Trajectory]:
-    plan = Collection(group_size=teacher.samples, concurrency=teacher.concurrency, seed=teacher.seed)
+    plan = RolloutPlan(group_size=teacher.samples, concurrency=teacher.concurrency, seed=teacher.seed)
     sampling = Sampling(temperature=teacher.temperature, max_tokens=teacher.max_tokens)
     found: list[Trajectory] = []
     for name in teacher.memories:
@@ -162,19 +164,19 @@ async def _rollouts(
 async def collected(
     agent: Agent,
     tasks: Sequence[Task],
-    plan: Collection,
+    plan: RolloutPlan,
     stage: str,
     shown: Shown,
     push: Callable[[], None] = lambda: None,
 ) -> list[Trajectory]:
     """The rollouts of ``tasks`` in order, with progress; ``push`` is called now and then."""
 
-    def on_progress(now: Progress) -> None:
+    def on_progress(now: RolloutProgress) -> None:
         shown(stage, now.done, now.total)
         if now.done % PUSH_EVERY == 0:
             push()
 
-    return list(ordered_by_group(await collect(agent, tasks, plan, on_progress=on_progress)))
+    return list(ordered_by_group(await run_rollouts(agent, tasks, plan, on_progress=on_progress)))
 
 
 def _checked(rollouts: Sequence[Trajectory], most_failed: float) -> int:
@@ -184,7 +186,7 @@ def _checked(rollouts: Sequence[Trajectory], most_failed: float) -> int:
         EndpointError: if too many others failed.
     """
     errors = [each.error for each in rollouts if each.outcome is Outcome.FAILED]
-    failed = [error for error in errors if not error.startswith(BudgetSpent.__name__)]
+    failed = [error for error in errors if not error.startswith(RequestBudgetError.__name__)]
     if len(failed) > most_failed * len(rollouts):
         raise EndpointError(
             f"{len(failed)} of the teacher's {len(rollouts)} rollouts failed, the first with {failed[0]}; "
@@ -193,7 +195,7 @@ def _checked(rollouts: Sequence[Trajectory], most_failed: float) -> int:
     return len(errors) - len(failed)
 
 
-def _bill(client: ChatClient, chat: KeptChat, settings: ChatSettings) -> dict[str, Any]:
+def _bill(client: ChatClient, chat: CachedChatClient, settings: ChatSettings) -> dict[str, Any]:
     """Of this run, as it was sent; and of all runs into this folder, as far as replies came."""
     spent = client.ledger.snapshot()
     names = ("requests", "retries", "failures", "prompt_tokens", "completion_tokens")

@@ -10,16 +10,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.progress import Progress as Shown
+from infra.progress import ProgressListener as Shown
 from model.agent.loop import Agent, derived_seed
 from model.evaluation.evaluation import grade_all
-from model.policies.chat_template import Encoder
+from model.policies.chat_template import PromptEncoder
 from model.protocols import Policy
 from model.rl import trajectory_store
-from model.rl.rollouts import Collection
+from model.rl.rollouts import RolloutPlan
 from model.types import Task, Trajectory
 from orchestration.imitation.distillation import collected, write_whole
-from orchestration.joins.agents import World
+from orchestration.joins.agents import RunContext
 from orchestration.joins.grading import grading
 from orchestration.recipes.cold_start_options import RejectionSampling
 
@@ -27,21 +27,21 @@ QUESTIONS_PER_PART = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Round:
+class SamplingRound:
     """One round: whose rollouts, of what, kept where."""
 
     number: int
     """From 1."""
-    world: World
+    world: RunContext
     policy: Policy
-    encoder: Encoder
+    encoder: PromptEncoder
     tasks: Sequence[Task]
     folder: Path
     push: Callable[[], None] = lambda: None
     """Takes the folder to where it outlives this machine."""
 
 
-def rollouts_of(rejection: RejectionSampling, one: Round, shown: Shown) -> list[Trajectory]:
+def rollouts_of(rejection: RejectionSampling, one: SamplingRound, shown: Shown) -> list[Trajectory]:
     """Graded rollouts of every question under every memory policy."""
     one.folder.mkdir(parents=True, exist_ok=True)
     found: list[Trajectory] = []
@@ -57,13 +57,13 @@ def rollouts_of(rejection: RejectionSampling, one: Round, shown: Shown) -> list[
 
 def _part(
     rejection: RejectionSampling,
-    one: Round,
+    one: SamplingRound,
     agent: Agent,
     tasks: Sequence[Task],
     stage: str,
     shown: Shown,
 ) -> list[Trajectory]:
-    plan = Collection(
+    plan = RolloutPlan(
         group_size=rejection.samples,
         concurrency=one.world.recipe.evaluation.concurrency,
         seed=derived_seed(rejection.seed, one.number),
@@ -83,7 +83,7 @@ def _part(
     return list(graded)
 
 
-def _digest(agent: Agent, tasks: Sequence[Task], plan: Collection) -> str:
+def _digest(agent: Agent, tasks: Sequence[Task], plan: RolloutPlan) -> str:
     """Of all that the rollouts depend on."""
     depends = (
         agent.policy.fingerprint,

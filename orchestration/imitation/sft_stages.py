@@ -12,22 +12,28 @@ from typing import Any
 
 from infra.storage.root import Storage
 from model.imitation.rejection import Selection, only_kept, select, tally
-from model.policies.chat_template import Encoder
+from model.policies.chat_template import PromptEncoder
 from model.policies.transformers_policy import TransformersPolicy
 from model.rl import trajectory_store
 from model.training import checkpoint
 from model.types import Trajectory
-from orchestration.imitation.behaviour_cloning import Learnt, Material, learn_plainly, learn_under_engine
+from orchestration.imitation.behaviour_cloning import SftData, SftResult, learn_plainly, learn_under_engine
 from orchestration.imitation.demonstrations import demonstrate
-from orchestration.imitation.distillation import ROLLOUTS, Lesson, Taught, kept_of, teach
-from orchestration.imitation.rejection_sampling import Round, rollouts_of
+from orchestration.imitation.distillation import (
+    ROLLOUTS,
+    DistillationJob,
+    DistillationResult,
+    distil,
+    kept_of,
+)
+from orchestration.imitation.rejection_sampling import SamplingRound, rollouts_of
 from orchestration.imitation.validation import validated
 from orchestration.joins.adapters import read_plans, tasks_of_split
-from orchestration.joins.agents import Weights, World, load
+from orchestration.joins.agents import LoadedCheckpoint, RunContext, load
 from orchestration.launch.reporter import Reporter, progress
 from orchestration.launch.run_config import RunConfig
-from orchestration.launch.synced_directory import Mirror
-from orchestration.recipes.cold_start_options import Imitation, RejectionSampling, Teacher
+from orchestration.launch.synced_directory import SyncedDirectory
+from orchestration.recipes.cold_start_options import ImitationOptions, RejectionSampling, TeacherOptions
 from orchestration.recipes.registry import ColdStart
 
 TEACHER = "teacher"
@@ -47,9 +53,9 @@ def stages_of(path: Path) -> dict[str, Any]:
     return dict(checkpoint.read(path).data_order.get(STAGES, {}))
 
 
-def asked(teacher: Teacher, lesson: Lesson, reporter: Reporter) -> Taught:
+def asked(teacher: TeacherOptions, lesson: DistillationJob, reporter: Reporter) -> DistillationResult:
     """The teacher's rollouts, and a line of what they are and cost."""
-    taught = teach(teacher, lesson, progress(reporter))
+    taught = distil(teacher, lesson, progress(reporter))
     counts, bill = taught.counts, taught.counts["all_runs"]
     reporter.say(
         f"teacher {counts['model']}: {counts['right']} of {counts['rollouts']} rollouts right, {counts['kept']} kept; "
@@ -58,7 +64,7 @@ def asked(teacher: Teacher, lesson: Lesson, reporter: Reporter) -> Taught:
     return taught
 
 
-class Refinement:
+class SftStages:
     """The stages of one run.
 
     Args:
@@ -68,11 +74,13 @@ class Refinement:
         folder: folder of the rollouts that are imitated.
     """
 
-    def __init__(self, config: RunConfig, reporter: Reporter, target: Mirror, folder: Mirror) -> None:
+    def __init__(
+        self, config: RunConfig, reporter: Reporter, target: SyncedDirectory, folder: SyncedDirectory
+    ) -> None:
         self._config, self._reporter, self._target, self._folder = config, reporter, target, folder
         self._recipe, self._plan = config.recipe, config.recipe.cold_start
         self._storage = Storage(config.root)
-        self._world = World.open(self._storage, config.recipe)
+        self._world = RunContext.open(self._storage, config.recipe)
 
     def run(self, start: Path) -> Path:
         """Run the stages that the checkpoint ``start`` does not have behind it; returns the last checkpoint."""
@@ -90,7 +98,7 @@ class Refinement:
         if name == TEACHER:
             assert self._plan.teacher is not None, "the stage is wanted"
             taught = asked(self._plan.teacher, self._lesson(self._plan.teacher, encoder), self._reporter)
-            material, counts = Material(rollouts=taught.kept, media=self._world.media), taught.counts
+            material, counts = SftData(rollouts=taught.kept, media=self._world.media), taught.counts
             plan = self._plan.teacher.imitation
         else:
             assert self._plan.rejection is not None, "the stage is wanted"
@@ -108,9 +116,9 @@ class Refinement:
         }
         return self._save(path, weights, learnt, {**stages_of(path), name: {**counts, **done}})
 
-    def _lesson(self, teacher: Teacher, encoder: Encoder) -> Lesson:
+    def _lesson(self, teacher: TeacherOptions, encoder: PromptEncoder) -> DistillationJob:
         tasks = tasks_of_split(self._storage, "train", per_dataset=teacher.questions, seed=teacher.seed)
-        return Lesson(
+        return DistillationJob(
             world=self._world,
             encoder=encoder,
             tasks=tasks,
@@ -119,11 +127,11 @@ class Refinement:
         )
 
     def _own(
-        self, rejection: RejectionSampling, number: int, weights: Weights, encoder: Encoder
-    ) -> tuple[Material, dict[str, Any]]:
+        self, rejection: RejectionSampling, number: int, weights: LoadedCheckpoint, encoder: PromptEncoder
+    ) -> tuple[SftData, dict[str, Any]]:
         """Right rollouts of the policy, with the demonstrations that they are mixed with."""
         tasks = tasks_of_split(self._storage, "train", per_dataset=rejection.questions, seed=rejection.seed)
-        one = Round(
+        one = SamplingRound(
             number=number,
             world=self._world,
             policy=self._policy(weights, encoder),
@@ -149,7 +157,7 @@ class Refinement:
             )
         chosen = tuple(map(only_kept, kept)) if rejection.only_kept_segments else kept
         others = self._demonstrations(encoder) if rejection.demonstrations else ()
-        material = Material(
+        material = SftData(
             rollouts=chosen,
             others=others,
             demonstrations=rejection.demonstrations,
@@ -157,7 +165,7 @@ class Refinement:
         )
         return material, {**counts, "demonstrations": len(others)}
 
-    def _demonstrations(self, encoder: Encoder) -> tuple[Trajectory, ...]:
+    def _demonstrations(self, encoder: PromptEncoder) -> tuple[Trajectory, ...]:
         """The teacher's if there is one, else the oracle's on the questions whose plans are known, else none."""
         if self._plan.teacher is not None:
             return kept_of(list(trajectory_store.read(self._folder.path / ROLLOUTS)), self._plan.teacher)
@@ -168,26 +176,33 @@ class Refinement:
         shown = progress(self._reporter)
         return tuple(demonstrate(self._world, encoder, tasks, plans, self._plan, shown))
 
-    def _policy(self, weights: Weights, encoder: Encoder) -> TransformersPolicy:
+    def _policy(self, weights: LoadedCheckpoint, encoder: PromptEncoder) -> TransformersPolicy:
         many = self._recipe.evaluation.concurrency
         return TransformersPolicy(weights.model, encoder, self._world.media, max_batch=many)
 
     def _learn(
-        self, weights: Weights, encoder: Encoder, material: Material, plan: Imitation, name: str
-    ) -> Learnt:
+        self,
+        weights: LoadedCheckpoint,
+        encoder: PromptEncoder,
+        material: SftData,
+        plan: ImitationOptions,
+        name: str,
+    ) -> SftResult:
         say = self._reporter.say
         if self._plan.base is None:
             return learn_plainly(weights, encoder, material, plan, name=name, say=say)
         ggpo = self._recipe.ggpo
         return learn_under_engine(weights, encoder, material, plan, ggpo=ggpo, name=name, say=say)
 
-    def _save(self, before: Path, weights: Weights, learnt: Learnt, stages: Mapping[str, Any]) -> Path:
+    def _save(
+        self, before: Path, weights: LoadedCheckpoint, learnt: SftResult, stages: Mapping[str, Any]
+    ) -> Path:
         reached = checkpoint.read(before)
         path = checkpoint.save_weights(
             self._target.path,
             model=weights.model,
             tokenizer=weights.tokenizer,
-            progress=checkpoint.Progress(
+            progress=checkpoint.TrainingProgress(
                 update=reached.update + 1,
                 steps=reached.steps + learnt.steps,
                 score=list(stages.values())[-1]["validation"],

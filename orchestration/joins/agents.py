@@ -18,7 +18,7 @@ from model.agent.loop import Agent
 from model.agent.memory import MemoryPolicy
 from model.agent.memory.registry import TRAINED, memory_policy
 from model.agent.prompts import PROFILES
-from model.policies.chat_template import Encoder
+from model.policies.chat_template import PromptEncoder
 from model.policies.families import family, family_of
 from model.policies.patch_embedding import as_matrix_product
 from model.protocols import MediaSource, Policy, Retriever
@@ -30,20 +30,20 @@ from orchestration.recipes.registry import Recipe
 GREEDY = 0.0  # temperature
 
 
-class Weights(NamedTuple):
+class LoadedCheckpoint(NamedTuple):
     """A loaded checkpoint."""
 
     model: Qwen3VLForConditionalGeneration
     tokenizer: PreTrainedTokenizerBase
     path: Path
 
-    def encoder(self) -> Encoder:
+    def encoder(self) -> PromptEncoder:
         """An encoder that cuts pictures as the model's family wants them."""
-        return Encoder(self.tokenizer, patching=family(self.model.config.model_type).patching)
+        return PromptEncoder(self.tokenizer, patching=family(self.model.config.model_type).patching)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class World:
+class RunContext:
     """What every agent of a run shares."""
 
     recipe: Recipe
@@ -51,7 +51,7 @@ class World:
     media: MediaSource
 
     @classmethod
-    def open(cls, storage: Storage, recipe: Recipe, *, lockstep: bool = False) -> "World":
+    def open(cls, storage: Storage, recipe: Recipe, *, lockstep: bool = False) -> "RunContext":
         """The published index and the shards; ``ValueError`` if there is no index or the profile is unknown.
 
         ``lockstep`` makes searches repeatable, see ``IndexRetriever``.
@@ -71,7 +71,7 @@ class World:
         limits = BY_PROFILE[self.recipe.profile]
         return Agent(policy=policy, retriever=self.retriever, memory=memory, limits=limits, sampling=sampling)
 
-    def memory(self, name: str, encoder: Encoder, *, training: bool = False) -> MemoryPolicy:
+    def memory(self, name: str, encoder: PromptEncoder, *, training: bool = False) -> MemoryPolicy:
         """The memory policy of that name. In training every kept item gets the same pixels, so prompts do not depend on energies.
 
         Raises:
@@ -85,7 +85,7 @@ class World:
         )
 
 
-def load(path: Path, *, bf16: bool = False) -> Weights:
+def load(path: Path, *, bf16: bool = False) -> LoadedCheckpoint:
     """Model and tokenizer of a checkpoint directory, nothing downloaded; the class is the one its ``config.json`` names.
 
     Raises:
@@ -96,7 +96,7 @@ def load(path: Path, *, bf16: bool = False) -> Weights:
     loaded = family_of(path).model_class.from_pretrained(path, dtype=dtype, local_files_only=True)
     tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
     model = cast(Qwen3VLForConditionalGeneration, loaded)  # callers use what the families have in common
-    return Weights(as_matrix_product(model), tokenizer, path)
+    return LoadedCheckpoint(as_matrix_product(model), tokenizer, path)
 
 
 def chosen(folder: Path, *, what: str) -> Path:

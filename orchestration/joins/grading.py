@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.llm.client import ChatClient, ChatSettings, Unavailable
-from infra.storage.key_value import VerdictFile
+from infra.llm.client import ChatClient, ChatSettings, EndpointUnavailableError
+from infra.storage.key_value import KeyValueFile
 from model.evaluation.judge import JudgeGrader
 from model.protocols import Grader
 from orchestration.joins.adapters import MetricGrader
@@ -24,7 +24,7 @@ METRIC = "the datasets' own metrics"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
+class GradingSession:
     """Who grades, and what a report says of it once all is graded."""
 
     grader: Grader
@@ -41,22 +41,24 @@ class Bench:
 
 
 @asynccontextmanager
-async def grading(folder: Path, *, ask_judge: bool = True) -> AsyncIterator[Bench]:
+async def grading(folder: Path, *, ask_judge: bool = True) -> AsyncIterator[GradingSession]:
     """The grader of one event loop; verdicts of a judge lie in ``folder``. Without ``ask_judge`` it is the metric in any case.
 
     Raises:
         Refused: by the endpoint, for a wrong key or model.
     """
     if not ask_judge or not (url := os.environ.get(ENDPOINT, "")):
-        yield Bench(grader=MetricGrader())
+        yield GradingSession(grader=MetricGrader())
         return
     settings = ChatSettings(
         base_url=url, model=os.environ.get(MODEL, ""), api_key=os.environ.get(API_KEY) or None
     )
-    client, verdicts = ChatClient(settings), VerdictFile(folder / VERDICTS)
+    client, verdicts = ChatClient(settings), KeyValueFile(folder / VERDICTS)
     try:
-        judge = JudgeGrader(client, model=await client.model(), cache=verdicts, failures=(Unavailable,))
-        yield Bench(grader=judge, judge=judge)
+        judge = JudgeGrader(
+            client, model=await client.model(), cache=verdicts, failures=(EndpointUnavailableError,)
+        )
+        yield GradingSession(grader=judge, judge=judge)
     finally:
         verdicts.close()
         await client.close()

@@ -18,7 +18,7 @@ from dagster_pipes import (
     open_dagster_pipes,
 )
 
-from infra.progress import LoggedProgress
+from infra.progress import ProgressLogger
 
 
 class Reporter(Protocol):
@@ -84,9 +84,9 @@ def open_reporter() -> Iterator[Reporter]:
         yield ConsoleReporter()
 
 
-def progress(reporter: Reporter) -> LoggedProgress:
+def progress(reporter: Reporter) -> ProgressLogger:
     """A progress callback (stage, done, total) that speaks through ``reporter``."""
-    return LoggedProgress(reporter.say)
+    return ProgressLogger(reporter.say)
 
 
 def finite(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from infra.storage.manifest import MANIFEST
 from infra.storage.root import Storage
 
 
-class Mirror:
+class SyncedDirectory:
     """``path`` is the folder to work in; ``pull`` brings what the root has, ``push`` takes there what the folder has.
 
     Use as a context manager: a copy is removed at the end.
@@ -53,7 +53,7 @@ class Mirror:
             for name in set(there) - set(names):
                 self._storage.fs.rm_file(self._storage.path(self._directory, name))
 
-    def __enter__(self) -> "Mirror":
+    def __enter__(self) -> "SyncedDirectory":
         return self
 
     def __exit__(self, *_: object) -> None:

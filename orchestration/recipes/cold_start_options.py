@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Imitation:
+class ImitationOptions:
     """Optimiser steps on segments of right rollouts, on top of a model that is there already."""
 
     steps: int = 200
@@ -24,7 +24,7 @@ class Imitation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Teacher:
+class TeacherOptions:
     """A served model that is asked the training questions; its right rollouts are imitated in the student's own tokens."""
 
     endpoint: str
@@ -54,7 +54,7 @@ class Teacher:
     """Replies that are ever paid for, over all runs of this name; retries of this run count as well."""
     most_failed: float = 0.1
     """Share of rollouts that may end in an error; with more the run ends, and goes on where it was when it is started again."""
-    imitation: Imitation = field(default_factory=Imitation)
+    imitation: ImitationOptions = field(default_factory=ImitationOptions)
     """For a start from a checkpoint or a base model; from nothing the teacher's rollouts take the place of the oracle's."""
     seed: int = 0
 
@@ -92,7 +92,7 @@ class RejectionSampling:
     """Leave out the segments that GGPO's mask prunes: searches that the right answer does not rest on."""
     demonstrations: float = 0.5
     """Share of examples that are demonstrations, where there are any: the teacher's, else the oracle's."""
-    imitation: Imitation = field(default_factory=Imitation)
+    imitation: ImitationOptions = field(default_factory=ImitationOptions)
     """Of each round."""
     seed: int = 0
 

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from orchestration.recipes.cold_start_options import RejectionSampling, Teacher
+from orchestration.recipes.cold_start_options import RejectionSampling, TeacherOptions
 from orchestration.recipes.reward_options import RewardTerms
 from orchestration.recipes.rollout_options import ServedRollouts
 
@@ -65,7 +65,7 @@ class ColdStart:
     (arXiv 2602.12735, third pilot study)."""
     repair: float = 0.0
     """Share of replies that are said wrongly first, refused, and said rightly after the error; only the right one is learnt."""
-    teacher: Teacher | None = None
+    teacher: TeacherOptions | None = None
     """Demonstrations from a served model; None leaves them to the oracle where one knows the plans."""
     rejection: RejectionSampling | None = None
     """Rounds of learning from right rollouts of its own, after the demonstrations."""
@@ -203,7 +203,7 @@ def _require_positive(options: Ggpo, *names: str) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evaluation:
+class EvaluationOptions:
     """Which methods answer how many unseen questions."""
 
     methods: tuple[str, ...] = ("closed_book", "vanilla", "cold_start", "ggpo")
@@ -240,7 +240,7 @@ class Recipe:
     worlds: MiniatureWorlds = field(default_factory=MiniatureWorlds)
     cold_start: ColdStart = field(default_factory=ColdStart)
     ggpo: Ggpo = field(default_factory=Ggpo)
-    evaluation: Evaluation = field(default_factory=Evaluation)
+    evaluation: EvaluationOptions = field(default_factory=EvaluationOptions)
     profile: str = "compact"
     """Prompts and limits of a rollout: ``compact`` for the tiny model, ``full`` for real ones."""
     max_tokens: int = 96

@@ -9,16 +9,16 @@ from typing import Protocol
 import torch
 from transformers import Qwen3VLForConditionalGeneration
 
-from model.policies.chat_template import Encoder
+from model.policies.chat_template import PromptEncoder
 from model.policies.transformers_policy import TransformersPolicy
 from model.protocols import MediaSource, Policy
-from model.training.engine import Engine
+from model.training.engine import DeepSpeedEngine
 from model.training.lora import merged
 from model.training.trainer import Trainer
 from model.types import Trajectory
 
 
-class Source(Protocol):
+class RolloutSource(Protocol):
     """A policy to roll out with, and the weights it has."""
 
     @property
@@ -84,9 +84,9 @@ class CopySource:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: DeepSpeedEngine,
         copy: Qwen3VLForConditionalGeneration,
-        encoder: Encoder,
+        encoder: PromptEncoder,
         media: MediaSource,
         *,
         max_batch: int,

@@ -2,7 +2,7 @@
 
 They were sampled with the weights before that update, so they cannot be drawn again after it: a checkpoint says that there are
 some, and the file of rollouts of the next update holds them. Holds the thread and the keeping; when to go ahead is decided
-in ``train_ggpo.py``.
+in ``runs/train_ggpo.py``.
 """
 
 import threading
@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from model.rl import trajectory_store
-from orchestration.rollouts.rollout_phase import Gathered
+from orchestration.rollouts.rollout_phase import RolloutBatch
 
 Result = TypeVar("Result")
 AHEAD = "ahead"
 
 
-class Ahead(Generic[Result]):
+class BackgroundRollouts(Generic[Result]):
     """A function under way in a thread of its own, which ends with the process."""
 
     def __init__(self, function: Callable[[], Result]) -> None:
@@ -45,7 +45,7 @@ def file_of(folder: Path, number: int) -> Path:
     return folder / f"update-{number + 1:05d}.parquet"
 
 
-def state(gathered: Gathered | None) -> dict[str, Any]:
+def state(gathered: RolloutBatch | None) -> dict[str, Any]:
     """What a checkpoint says about rollouts that are ready for the next update; JSON values."""
     if gathered is None:
         return {}
@@ -54,7 +54,7 @@ def state(gathered: Gathered | None) -> dict[str, Any]:
     return {AHEAD: {**counts, "rollouts": len(gathered.trajectories)}}
 
 
-def load(data_order: Mapping[str, Any], folder: Path, number: int) -> Gathered | None:
+def load(data_order: Mapping[str, Any], folder: Path, number: int) -> RolloutBatch | None:
     """The rollouts that were ready for update ``number`` when its checkpoint was made; None if there were none.
 
     Raises:
@@ -72,4 +72,4 @@ def load(data_order: Mapping[str, Any], folder: Path, number: int) -> Gathered |
     counts = dict(kept)
     if len(found) != counts.pop("rollouts"):
         raise ValueError(f"{path} does not hold the rollouts that the checkpoint goes on with")
-    return Gathered(trajectories=found, **counts)
+    return RolloutBatch(trajectories=found, **counts)

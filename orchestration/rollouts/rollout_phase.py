@@ -1,7 +1,7 @@
 """The rollouts of a training run: which questions are drawn, who rolls them out, which groups are replaced.
 
 Holds the first half of an update only, up to graded trajectories; learning from them is ``model.training.trainer``, the loop
-``train_ggpo.py``. Every rank rolls out its share of the questions; all ranks get all rollouts in one order.
+``runs/train_ggpo.py``. Every rank rolls out its share of the questions; all ranks get all rollouts in one order.
 """
 
 import asyncio
@@ -19,16 +19,16 @@ from model.agent.loop import Agent, derived_seed
 from model.evaluation.evaluation import grade_all
 from model.rl.curriculum import Curriculum
 from model.rl.reward import RewardWeights
-from model.rl.rollouts import Collection, Progress, collect, ordered_by_group
+from model.rl.rollouts import RolloutPlan, RolloutProgress, ordered_by_group, run_rollouts
 from model.types import Outcome, Task, Trajectory
 from orchestration.joins.adapters import MetricGrader
 from orchestration.joins.grading import grading
 from orchestration.launch.reporter import Reporter, progress
 from orchestration.recipes.registry import Recipe
-from orchestration.rollouts.local_source import Source
+from orchestration.rollouts.local_source import RolloutSource
 
 
-class Gathered(NamedTuple):
+class RolloutBatch(NamedTuple):
     """Graded rollouts to train on, question after question, and what it took to get them."""
 
     trajectories: list[Trajectory]
@@ -39,7 +39,7 @@ class Gathered(NamedTuple):
     grading_s: float = 0.0  # seconds that this rank waited for verdicts, within those of the rollouts
 
 
-class Crew(NamedTuple):
+class RankGroup(NamedTuple):
     """This process's place among the ranks that roll out together."""
 
     rank: int
@@ -59,7 +59,7 @@ class RolloutPhase:
     """
 
     def __init__(
-        self, recipe: Recipe, tasks: Sequence[Task], crew: Crew, reporter: Reporter, *, verdicts: Path
+        self, recipe: Recipe, tasks: Sequence[Task], crew: RankGroup, reporter: Reporter, *, verdicts: Path
     ) -> None:
         self._recipe, self._crew, self._reporter = recipe, crew, reporter
         self._weights, self._verdicts = RewardWeights(**asdict(recipe.ggpo.reward)), verdicts
@@ -69,7 +69,7 @@ class RolloutPhase:
         self.curriculum = Curriculum(self._tasks, seed=ggpo.seed, by_success=ggpo.by_success)
         self._grading_s = 0.0  # so far
 
-    def gather(self, agent: Agent, source: Source, number: int) -> Gathered:
+    def gather(self, agent: Agent, source: RolloutSource, number: int) -> RolloutBatch:
         """The rollouts of update ``number``, from 0.
 
         Where the recipe re-samples, questions whose rollouts are worth the same are replaced; if all are so to the end, the last
@@ -100,13 +100,13 @@ class RolloutPhase:
             raise EndpointError(f"none of {num_groups} groups of rollouts came back whole; {failed[0].error}")
         found = [each for group in (kept or latest).values() for each in group]
         grading_s = self._grading_s - graded_s
-        return Gathered(found, len(made), version, len(failed), num_dropped, grading_s)
+        return RolloutBatch(found, len(made), version, len(failed), num_dropped, grading_s)
 
     def _groups(
-        self, agent: Agent, source: Source, names: Sequence[str], number: int, turn: int
+        self, agent: Agent, source: RolloutSource, names: Sequence[str], number: int, turn: int
     ) -> dict[str, list[Trajectory]]:
         ggpo = self._recipe.ggpo
-        plan = Collection(
+        plan = RolloutPlan(
             group_size=ggpo.group_size,
             concurrency=self._recipe.evaluation.concurrency,
             seed=derived_seed(ggpo.seed, number, turn),
@@ -120,9 +120,9 @@ class RolloutPhase:
         """Servers fail by chance, so that what is left of a group would be no sample of it; a local policy fails for a reason."""
         return self._served is None or all(each.outcome is not Outcome.FAILED for each in group)
 
-    def validate(self, agent: Agent, source: Source, tasks: Sequence[Task]) -> float:
+    def validate(self, agent: Agent, source: RolloutSource, tasks: Sequence[Task]) -> float:
         """Share of ``tasks`` that ``agent`` answers rightly; NaN if none has a verdict."""
-        plan = Collection(concurrency=self._recipe.evaluation.concurrency, seed=self._recipe.ggpo.seed)
+        plan = RolloutPlan(concurrency=self._recipe.evaluation.concurrency, seed=self._recipe.ggpo.seed)
         answered = self._rollouts(agent, source, tasks, plan, "validation")
         verdicts = [each.correct for each in answered if each.correct is not None]
         score = sum(verdicts) / len(verdicts) if verdicts else math.nan
@@ -135,19 +135,19 @@ class RolloutPhase:
             self.curriculum.record(name, right=sum(verdicts), rollouts=len(verdicts))
 
     def _rollouts(
-        self, agent: Agent, source: Source, tasks: Sequence[Task], plan: Collection, stage: str
+        self, agent: Agent, source: RolloutSource, tasks: Sequence[Task], plan: RolloutPlan, stage: str
     ) -> list[Trajectory]:
         """Graded rollouts of all ranks in one order."""
         mine = tasks[self._crew.rank :: self._crew.world_size]
         shown = progress(self._reporter)
         shown(stage, 0, len(mine) * plan.group_size)
 
-        def on_progress(now: Progress) -> None:
+        def on_progress(now: RolloutProgress) -> None:
             shown(stage, now.done, now.total)
 
         async def roll() -> tuple[Trajectory, ...]:
             try:
-                groups = await collect(agent, mine, plan, on_progress=on_progress)
+                groups = await run_rollouts(agent, mine, plan, on_progress=on_progress)
             finally:
                 await source.close()
             began = monotonic()

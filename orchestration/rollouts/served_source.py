@@ -13,16 +13,16 @@ from typing import Any
 from torch import distributed as dist
 
 from infra.llm.server_pool import PoolSettings, ServerPool
-from infra.llm.tokens_client import TokenServer
+from infra.llm.tokens_client import TokenClient
 from infra.llm.tokens_pool import TokenPool
-from infra.llm.tokens_types import ServerSettings
+from infra.llm.tokens_types import TokenServerSettings
 from infra.storage.root import Storage
-from model.policies.chat_template import Encoded, Encoder
+from model.policies.chat_template import EncodedPrompt, PromptEncoder
 from model.policies.fingerprint import of_weights
-from model.policies.served_policy import Served, ServedPolicy
+from model.policies.served_policy import ServedPolicy, ServedWeights
 from model.protocols import MediaSource
-from model.rl.segments import SampleKey, TrainingSample, locate
-from model.training.engine import Engine
+from model.rl.segments import SampleKey, TrainingSample, segment_tokens
+from model.training.engine import DeepSpeedEngine
 from model.training.parity import ParityError
 from model.training.trainer import Trainer
 from model.types import Call, Sampling, Segment, Task, Trajectory
@@ -50,7 +50,9 @@ class ServedSource:
         sync: brings the weights there.
     """
 
-    def __init__(self, engine: Engine, policy: ServedPolicy, pool: ServerPool, sync: WeightSync) -> None:
+    def __init__(
+        self, engine: DeepSpeedEngine, policy: ServedPolicy, pool: ServerPool, sync: WeightSync
+    ) -> None:
         self._engine, self._pool, self._sync = engine, pool, sync
         self.policy = policy
         pool.prepare = sync.load
@@ -72,10 +74,10 @@ class ServedSource:
             asyncio.run(self._everywhere())
         weights = self._engine.weights()
         digest = self._shared(of_weights(weights) if self._engine.rank == 0 else None)
-        self.policy.served = Served(model=self._sync.model, version=version, weights=digest)
+        self.policy.served = ServedWeights(model=self._sync.model, version=version, weights=digest)
 
     async def _everywhere(self) -> None:
-        async def retire(server: TokenServer) -> None:
+        async def retire(server: TokenClient) -> None:
             await retire_quietly(self._sync, server)
 
         try:
@@ -107,13 +109,13 @@ class ServedSource:
         sampling = Sampling(
             temperature=self._engine.config.temperature, top_p=1.0, max_tokens=PROBE_TOKENS, seed=self.version
         )
-        prompt = Encoded(call.prompt_ids, call.images)
+        prompt = EncodedPrompt(call.prompt_ids, call.images)
         try:
             found = await self.policy.continued(prompt, sampling=sampling, task=task)
         finally:
             await self._pool.close()
         drawn = replace(call, token_ids=found.token_ids, logprobs=found.logprobs)
-        place = locate(Segment(node_id=None, calls=(drawn,)))
+        place = segment_tokens(Segment(node_id=None, calls=(drawn,)))
         return TrainingSample(key=SampleKey(task.id, 0, 0), old_logprobs=found.logprobs, **place._asdict())
 
     def _shared(self, value: Any) -> Any:
@@ -142,7 +144,11 @@ def _probe(trajectories: Sequence[Trajectory]) -> tuple[Task, Call] | None:
 
 
 def open_served(
-    served: ServedRollouts, config: RunConfig, engine: Engine, encoder: Encoder, media: MediaSource
+    served: ServedRollouts,
+    config: RunConfig,
+    engine: DeepSpeedEngine,
+    encoder: PromptEncoder,
+    media: MediaSource,
 ) -> ServedSource:
     """The source that a recipe asks for.
 
@@ -151,17 +157,17 @@ def open_served(
     """
     key = os.environ.get(API_KEY) or None
     settings = [
-        ServerSettings(base_url=url, api_key=key, timeout_s=served.request_timeout_s)
+        TokenServerSettings(base_url=url, api_key=key, timeout_s=served.request_timeout_s)
         for url in served.servers
     ]
     limits = PoolSettings(total_timeout_s=served.rollout_timeout_s)
-    pool = ServerPool([TokenServer(each) for each in settings], limits)
-    start = Served(model=served.model, version=0, weights="")
+    pool = ServerPool([TokenClient(each) for each in settings], limits)
+    start = ServedWeights(model=served.model, version=0, weights="")
     policy = ServedPolicy(TokenPool(pool), encoder, media, served=start)
     return ServedSource(engine, policy, pool, sync_of(served, config, engine))
 
 
-def sync_of(served: ServedRollouts, config: RunConfig, engine: Engine) -> WeightSync:
+def sync_of(served: ServedRollouts, config: RunConfig, engine: DeepSpeedEngine) -> WeightSync:
     """How weights get to the servers. ``ValueError`` if it cannot be done so."""
     lora = engine.config.lora
     if (served.sync == "adapter") != (lora is not None):

@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 
 from safetensors.torch import save_file
 
-from infra.llm.errors import Refused, Unavailable, unknown_model
-from infra.llm.tokens_client import TokenServer
-from model.training.engine import Engine
+from infra.llm.errors import EndpointUnavailableError, RequestRefusedError, unknown_model
+from infra.llm.tokens_client import TokenClient
+from model.training.engine import DeepSpeedEngine
 from model.training.lora import Lora, adapters
 
 LOAD_ADAPTER, UNLOAD_ADAPTER = "/v1/load_lora_adapter", "/v1/unload_lora_adapter"
@@ -32,11 +32,11 @@ class WeightSync(Protocol):
         """The name to ask for since the last ``write``."""
         ...
 
-    def write(self, engine: Engine, version: int) -> None:
+    def write(self, engine: DeepSpeedEngine, version: int) -> None:
         """Make the engine's weights ready to be loaded. A collective."""
         ...
 
-    async def load(self, server: TokenServer) -> None:
+    async def load(self, server: TokenClient) -> None:
         """Make ``server`` serve what was written last; doing so again changes nothing.
 
         Raises:
@@ -45,7 +45,7 @@ class WeightSync(Protocol):
         """
         ...
 
-    async def retire(self, server: TokenServer) -> None:
+    async def retire(self, server: TokenClient) -> None:
         """Make ``server`` forget what was served before."""
         ...
 
@@ -71,7 +71,7 @@ class AdapterSync:
     def _name(self, version: int) -> str:
         return f"{self._prefix}-{version:06d}"
 
-    def write(self, engine: Engine, version: int) -> None:
+    def write(self, engine: DeepSpeedEngine, version: int) -> None:
         """The adapter as peft's own files. ``ValueError`` if peft is missing."""
         low = adapters(engine.raw_weights())
         if engine.rank == 0:
@@ -86,21 +86,21 @@ class AdapterSync:
         if version != self._version:
             self._before, self._version = self._version, version
 
-    async def load(self, server: TokenServer) -> None:
+    async def load(self, server: TokenClient) -> None:
         """Load the adapter unless the server lists it."""
         if self.model in await server.models():
             return
         path = self._folder / self.model
         try:
             await server.post(LOAD_ADAPTER, {"lora_name": self.model, "lora_path": str(path)})
-        except Refused as error:
+        except RequestRefusedError as error:
             if self.model in await server.models():  # another request was first
                 return
-            raise Refused(
+            raise RequestRefusedError(
                 f"{error}; it was to load the adapter in {path}, does it see that folder?"
             ) from None
 
-    async def retire(self, server: TokenServer) -> None:
+    async def retire(self, server: TokenClient) -> None:
         """Unload the adapter before."""
         if self._before >= 0 and self._name(self._before) in await server.models():
             await server.post(UNLOAD_ADAPTER, {"lora_name": self._name(self._before)})
@@ -118,7 +118,7 @@ class FolderSync:
         self._folder, self.model = folder.resolve(), model
         self._path = self._folder
 
-    def write(self, engine: Engine, version: int) -> None:
+    def write(self, engine: DeepSpeedEngine, version: int) -> None:
         """Configuration and safetensors as ``from_pretrained`` and vLLM read them."""
         self._path = self._folder / f"weights-{version:06d}"
         weights = engine.weights()
@@ -128,7 +128,7 @@ class FolderSync:
             _publish(partial, self._folder, "weights")
         engine.barrier()
 
-    async def load(self, server: TokenServer) -> None:
+    async def load(self, server: TokenClient) -> None:
         """Reload, then forget cached beginnings, which were computed with the weights before."""
         if self.model not in (names := await server.models()):
             raise unknown_model(server.where, self.model, names)
@@ -136,12 +136,12 @@ class FolderSync:
         try:
             await server.post("/collective_rpc", body)
             await server.post("/reset_prefix_cache", {})
-        except Refused as error:
-            raise Refused(
+        except RequestRefusedError as error:
+            raise RequestRefusedError(
                 f"{error}; it was to load the weights in {self._path}, does it see that folder?"
             ) from None
 
-    async def retire(self, server: TokenServer) -> None:
+    async def retire(self, server: TokenClient) -> None:
         """Nothing: the weights before are gone."""
 
 
@@ -157,16 +157,16 @@ class TransferSync:
         if num_servers != 1:
             raise ValueError("sync 'transfer' serves one server; for several take 'folder' or 'adapter'")
         self._library = vllm_transfer()
-        self._engine: Engine | None = None
+        self._engine: DeepSpeedEngine | None = None
         self._sender: Any = None
 
-    def write(self, engine: Engine, version: int) -> None:
+    def write(self, engine: DeepSpeedEngine, version: int) -> None:
         """Nothing but to remember where the weights are."""
         if engine.world_size > 1 or engine.config.lora is not None:
             raise ValueError("sync 'transfer' needs one rank and no adapters; take 'folder' or 'adapter'")
         self._engine = engine
 
-    async def load(self, server: TokenServer) -> None:
+    async def load(self, server: TokenClient) -> None:
         """Broadcast the weights; the first time the two sides are connected."""
         if self._sender is None:
             answer = await server.get("/get_world_size")
@@ -189,7 +189,7 @@ class TransferSync:
             source=transfer.ModuleSource(self._engine.model),
         )
 
-    async def retire(self, server: TokenServer) -> None:
+    async def retire(self, server: TokenClient) -> None:
         """Nothing: the weights before are gone."""
 
 
@@ -249,9 +249,9 @@ def _publish(partial: Path, folder: Path, prefix: str) -> None:
             shutil.rmtree(old)
 
 
-async def retire_quietly(sync: WeightSync, server: TokenServer) -> None:
+async def retire_quietly(sync: WeightSync, server: TokenClient) -> None:
     """As ``retire``; an adapter too many does no harm, so that errors are let go."""
     try:
         await sync.retire(server)
-    except (Refused, Unavailable):
+    except (RequestRefusedError, EndpointUnavailableError):
         return

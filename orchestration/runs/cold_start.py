@@ -1,7 +1,8 @@
 """The cold start: the checkpoint that ships, checked against this code, or the staged training from random weights.
 
-Publishes checkpoints below ``checkpoints/<run>-cold-start``, one a stage when it trains: a run that was ended goes on with the
-stage after its last one. The stages are ``lessons.py``, what they are made of ``model.imitation.stages`` and ``model.imitation.tiny.curriculum``.
+Publishes checkpoints below ``checkpoints/<run>-cold-start``, one a stage when it trains: a run that was ended goes on with
+the stage after its last one. The stages are ``imitation/pretraining_stages.py``, what they are made of
+``model.imitation.stages`` and ``model.imitation.tiny.curriculum``.
 """
 
 import random
@@ -16,9 +17,9 @@ import torch
 from transformers import Qwen3VLForConditionalGeneration
 
 from infra.storage.root import Storage
-from model.imitation.stages import Stage, StageReport, imitation, run_stage, segments_of
+from model.imitation.stages import StageReport, TrainingStage, imitation, run_stage, segments_of
 from model.imitation.tiny.shape import build_model
-from model.policies.chat_template import Encoder
+from model.policies.chat_template import PromptEncoder
 from model.policies.fingerprint import of_policy
 from model.policies.patch_embedding import as_matrix_product
 from model.policies.transformers_policy import TransformersPolicy
@@ -26,15 +27,15 @@ from model.training import checkpoint
 from model.types import Trajectory
 from orchestration.imitation import pretraining_stages
 from orchestration.imitation.demonstrations import demonstrate
-from orchestration.imitation.distillation import Lesson
-from orchestration.imitation.sft_stages import STAGES, TEACHER, Refinement, asked, stages_of, wanted
+from orchestration.imitation.distillation import DistillationJob
+from orchestration.imitation.sft_stages import STAGES, TEACHER, SftStages, asked, stages_of, wanted
 from orchestration.imitation.validation import validated
 from orchestration.joins.adapters import read_plans, tasks_of_split
-from orchestration.joins.agents import Weights, World, load
+from orchestration.joins.agents import LoadedCheckpoint, RunContext, load
 from orchestration.launch.process import run_script
 from orchestration.launch.reporter import Reporter, progress
 from orchestration.launch.run_config import RunConfig
-from orchestration.launch.synced_directory import Mirror
+from orchestration.launch.synced_directory import SyncedDirectory
 from orchestration.recipes.registry import ColdStart
 
 SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints"
@@ -44,8 +45,8 @@ def run(config: RunConfig, reporter: Reporter) -> None:
     """Make the checkpoint and say what it is."""
     storage = Storage(config.root)
     with (
-        Mirror(storage, config.cold_start_checkpoints) as target,
-        Mirror(storage, config.demonstrations) as kept,
+        SyncedDirectory(storage, config.cold_start_checkpoints) as target,
+        SyncedDirectory(storage, config.demonstrations) as kept,
     ):
         done = checkpoint.latest(target.pull())
         if done is not None and wanted(config.recipe.cold_start) and stages_of(done):
@@ -55,36 +56,38 @@ def run(config: RunConfig, reporter: Reporter) -> None:
             path = start(config, reporter, target, kept)
             target.push()
         if wanted(config.recipe.cold_start):
-            path = Refinement(config, reporter, target, kept).run(path)
+            path = SftStages(config, reporter, target, kept).run(path)
         weights = load(path)
         found = {**metadata(weights), **stages_of(path)}
         reporter.finish(found, data_version=of_policy(weights.model, weights.tokenizer))
 
 
-def start(config: RunConfig, reporter: Reporter, target: Mirror, kept: Mirror) -> Path:
+def start(config: RunConfig, reporter: Reporter, target: SyncedDirectory, kept: SyncedDirectory) -> Path:
     """The model as it is before it is refined: from elsewhere, shipped, or trained from nothing."""
     base, shipped = config.recipe.cold_start.base, config.recipe.cold_start.shipped
     if base is not None:
         path = adopt(Storage(config.root), base, target.path)
         reporter.say(f"cold start: the model in {base}, as it was published")
     elif shipped is None:
-        path = Training(config, reporter, target, kept).run()
+        path = ColdStartTraining(config, reporter, target, kept).run()
     else:
         path = unpack(shipped, target.path)
         reporter.say(f"cold start: the checkpoint {shipped!r} that ships")
     return path
 
 
-class Training:
+class ColdStartTraining:
     """The stages of one cold start from random weights."""
 
-    def __init__(self, config: RunConfig, reporter: Reporter, target: Mirror, kept: Mirror) -> None:
+    def __init__(
+        self, config: RunConfig, reporter: Reporter, target: SyncedDirectory, kept: SyncedDirectory
+    ) -> None:
         self._config, self._reporter, self._target, self._kept = config, reporter, target, kept
         self._taught: dict[str, Any] = {}  # what a teacher's rollouts came to
         self._seed = config.recipe.cold_start.seed
         torch.manual_seed(self._seed)
         self._tokenizer = pretraining_stages.tokenizer()
-        self._encoder = Encoder(self._tokenizer)
+        self._encoder = PromptEncoder(self._tokenizer)
         self._storage = Storage(config.root)
 
     def run(self) -> Path:
@@ -107,7 +110,7 @@ class Training:
         self._reporter.say(f"going on after stage {checkpoint.read(done).update}")
         return load(done).model, checkpoint.read(done).update
 
-    def _stages(self, *, after: int) -> Iterator[Stage]:
+    def _stages(self, *, after: int) -> Iterator[TrainingStage]:
         primary, most = (
             pretraining_stages.primary_stages(self._encoder),
             self._config.recipe.cold_start.stage_steps,
@@ -122,19 +125,19 @@ class Training:
         )
         yield from (self._demonstrations(name) for name in last[max(0, after - len(primary)) :])
 
-    def _demonstrations(self, name: str) -> Stage:
+    def _demonstrations(self, name: str) -> TrainingStage:
         recipe = self._config.recipe
         plan, steps = recipe.cold_start, recipe.cold_start.steps
         if name == pretraining_stages.CLEAN_STAGE:
             plan, steps = replace(plan, noise=plan.clean_noise, repair=0.0), plan.clean_steps
-        world = World.open(self._storage, recipe)
+        world = RunContext.open(self._storage, recipe)
         shown = self._shown(world, plan)
         segments = segments_of(shown)
         self._reporter.say(f"{len(shown)} right demonstrations, {len(segments)} segments")
         lesson = imitation(segments, self._encoder, world.media)
         return pretraining_stages.demonstration_stage(self._encoder, lesson, name=name, steps=steps)
 
-    def _shown(self, world: World, plan: ColdStart) -> Sequence[Trajectory]:
+    def _shown(self, world: RunContext, plan: ColdStart) -> Sequence[Trajectory]:
         """Right rollouts of the teacher if there is one, else of the oracle."""
         if plan.teacher is None:
             tasks, plans = tasks_of_split(self._storage, "train"), read_plans(self._storage)
@@ -143,14 +146,16 @@ class Training:
             self._storage, "train", per_dataset=plan.teacher.questions, seed=plan.teacher.seed
         )
         folder = self._kept.pull()
-        lesson = Lesson(world=world, encoder=self._encoder, tasks=tasks, folder=folder, push=self._kept.push)
+        lesson = DistillationJob(
+            world=world, encoder=self._encoder, tasks=tasks, folder=folder, push=self._kept.push
+        )
         taught = asked(plan.teacher, lesson, self._reporter)
         self._taught = {TEACHER: taught.counts}
         return taught.kept
 
     def _validate(self, model: Qwen3VLForConditionalGeneration) -> float:
         """Share of the validation questions answered rightly, greedily."""
-        world = World.open(self._storage, self._config.recipe)
+        world = RunContext.open(self._storage, self._config.recipe)
         many = self._config.recipe.evaluation.concurrency
         policy = TransformersPolicy(model, self._encoder, world.media, max_batch=many)
         score = validated(world, self._storage, policy, self._encoder, self._config.recipe)
@@ -170,7 +175,7 @@ class Training:
             self._target.path,
             model=model,
             tokenizer=self._tokenizer,
-            progress=checkpoint.Progress(
+            progress=checkpoint.TrainingProgress(
                 update=number,
                 steps=report.step,
                 score=score,
@@ -210,7 +215,7 @@ def adopt(storage: Storage, base: str, target: Path) -> Path:
     place = target / "000000"
     if checkpoint.latest(target) == place:
         return place
-    with Mirror(storage, base) as source:
+    with SyncedDirectory(storage, base) as source:
         folder = source.pull()
         if not (folder / "config.json").is_file():
             raise ValueError(
@@ -219,7 +224,7 @@ def adopt(storage: Storage, base: str, target: Path) -> Path:
         return checkpoint.adopt(folder, place)
 
 
-def metadata(weights: Weights) -> dict[str, Any]:
+def metadata(weights: LoadedCheckpoint) -> dict[str, Any]:
     """What the materialisation says of a checkpoint."""
     reached = checkpoint.read(weights.path)
     return {

@@ -17,25 +17,25 @@ from infra.storage.manifest import publish
 from infra.storage.root import Storage
 from memory_graph.drawing.svg import draw
 from memory_graph.linearise import linearise
-from model.agent.graph_state import allocation_of, node_notes, standing
+from model.agent.graph_state import allocation_of, graph_state, node_notes
 from model.agent.limits import BY_PROFILE
 from model.agent.memory.registry import MEMORIES, TRAINED
 from model.evaluation.agreement import agreement
-from model.evaluation.evaluation import Comparison, Evaluation, compare, evaluate, noted, table
-from model.evaluation.spending import Spending, Step, saving, spending
+from model.evaluation.evaluation import Evaluation, PairedComparison, compare, evaluate, noted, table
+from model.evaluation.spending import Spending, StepMean, saving, spending
 from model.evaluation.statistics import Interval
 from model.policies.image_uris import data_uri
 from model.policies.transformers_policy import TransformersPolicy
 from model.rl import trajectory_store
-from model.rl.rollouts import Collection, Progress
+from model.rl.rollouts import RolloutPlan, RolloutProgress
 from model.types import Task, Trajectory
 from orchestration.joins.adapters import MetricGrader, tasks_of_split
-from orchestration.joins.agents import GREEDY, World, chosen, load
+from orchestration.joins.agents import GREEDY, RunContext, chosen, load
 from orchestration.joins.grading import METRIC, grading
 from orchestration.launch.process import run_script
 from orchestration.launch.reporter import Reporter, finite, progress
 from orchestration.launch.run_config import RunConfig
-from orchestration.launch.synced_directory import Mirror
+from orchestration.launch.synced_directory import SyncedDirectory
 
 DOCUMENT = "evaluation.json"
 SCHEMA_VERSION = 1
@@ -68,11 +68,11 @@ def run(config: RunConfig, reporter: Reporter) -> None:
         raise ValueError(f"unknown methods {unknown}; known: {', '.join(METHODS)}")
     tasks = tasks_of_split(storage, "test", per_dataset=plan.questions, seed=plan.seed)
     reporter.say(f"{len(tasks)} unseen questions for each of {', '.join(plan.methods)}")
-    world = World.open(storage, config.recipe)
+    world = RunContext.open(storage, config.recipe)
     with (
-        Mirror(storage, config.cold_start_checkpoints) as cold_start,
-        Mirror(storage, config.ggpo_checkpoints) as ggpo,
-        Mirror(storage, config.metrics) as metrics,
+        SyncedDirectory(storage, config.cold_start_checkpoints) as cold_start,
+        SyncedDirectory(storage, config.ggpo_checkpoints) as ggpo,
+        SyncedDirectory(storage, config.metrics) as metrics,
     ):
         verdicts = metrics.pull()
         mirrors = {"cold_start": cold_start, "ggpo": ggpo}
@@ -90,7 +90,7 @@ def run(config: RunConfig, reporter: Reporter) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
+class MethodResult:
     """One method's results, who graded them and what the judge did."""
 
     evaluation: Evaluation
@@ -98,7 +98,7 @@ class Answered:
     tally: Mapping[str, Any]
 
 
-def _judging(answered: Answered) -> dict[str, Any]:
+def _judging(answered: MethodResult) -> dict[str, Any]:
     """Who graded, what the judge did, and how far it agrees with the datasets' own metrics."""
     trajectories = answered.evaluation.trajectories
     agreed = agreement([each.correct for each in trajectories], [each.metric for each in trajectories])
@@ -107,8 +107,8 @@ def _judging(answered: Answered) -> dict[str, Any]:
 
 
 def _answer(
-    world: World, name: str, tasks: Sequence[Task], path: Path, verdicts: Path, reporter: Reporter
-) -> Answered:
+    world: RunContext, name: str, tasks: Sequence[Task], path: Path, verdicts: Path, reporter: Reporter
+) -> MethodResult:
     weights = load(path)
     encoder = weights.encoder()
     policy = TransformersPolicy(
@@ -118,16 +118,16 @@ def _answer(
     plan, shown = world.recipe.evaluation, progress(reporter)
     shown(name, 0, len(tasks))
 
-    def on_progress(now: Progress) -> None:
+    def on_progress(now: RolloutProgress) -> None:
         shown(name, now.done, now.total)
 
-    collection = Collection(concurrency=plan.concurrency, seed=plan.seed)
+    collection = RolloutPlan(concurrency=plan.concurrency, seed=plan.seed)
 
-    async def run_and_grade() -> Answered:
+    async def run_and_grade() -> MethodResult:
         async with grading(verdicts) as bench:
             found = await evaluate(agent, tasks, bench.grader, collection, on_progress=on_progress)
             both = replace(found, trajectories=await noted(found.trajectories, MetricGrader()))
-            return Answered(evaluation=both, judge=bench.name, tally=bench.tally())
+            return MethodResult(evaluation=both, judge=bench.name, tally=bench.tally())
 
     answered = asyncio.run(run_and_grade())
     result = answered.evaluation
@@ -135,7 +135,7 @@ def _answer(
     return answered
 
 
-def summarise(results: dict[str, Evaluation], config: RunConfig, world: World) -> dict[str, Any]:
+def summarise(results: dict[str, Evaluation], config: RunConfig, world: RunContext) -> dict[str, Any]:
     """The document: scores a method and dataset, each method against the one before it, examples."""
     names = list(results)
     return {
@@ -178,7 +178,7 @@ def _spending(found: Spending) -> dict[str, Any]:
     }
 
 
-def _step(each: Step) -> dict[str, Any]:
+def _step(each: StepMean) -> dict[str, Any]:
     return {"step": each.step, "rollouts": each.rollouts, **finite(each.mean._asdict())}
 
 
@@ -193,7 +193,7 @@ def _saving(name: str, reference: Evaluation, other: Evaluation) -> dict[str, An
     }
 
 
-def _comparison(before: str, after: str, found: Comparison) -> dict[str, Any]:
+def _comparison(before: str, after: str, found: PairedComparison) -> dict[str, Any]:
     return {
         "before": before,
         "after": after,
@@ -204,7 +204,7 @@ def _comparison(before: str, after: str, found: Comparison) -> dict[str, Any]:
     }
 
 
-def _examples(name: str, result: Evaluation, world: World) -> list[dict[str, Any]]:
+def _examples(name: str, result: Evaluation, world: RunContext) -> list[dict[str, Any]]:
     taken: dict[tuple[str, bool | None], int] = {}
     examples = []
     for trajectory in result.trajectories:
@@ -215,7 +215,7 @@ def _examples(name: str, result: Evaluation, world: World) -> list[dict[str, Any
     return examples
 
 
-def _example(name: str, trajectory: Trajectory, world: World) -> dict[str, Any]:
+def _example(name: str, trajectory: Trajectory, world: RunContext) -> dict[str, Any]:
     return {
         "dataset": trajectory.task.dataset,
         "question": trajectory.task.question,
@@ -228,7 +228,7 @@ def _example(name: str, trajectory: Trajectory, world: World) -> dict[str, Any]:
     }
 
 
-def _drawn(trajectory: Trajectory, world: World) -> str:
+def _drawn(trajectory: Trajectory, world: RunContext) -> str:
     """The graph with its energies, grants and small pictures, as SVG without a style of its own."""
 
     def thumbnail(item_id: str, time_s: float | None) -> str | None:
@@ -238,7 +238,7 @@ def _drawn(trajectory: Trajectory, world: World) -> str:
         return data_uri(small)
 
     limits, allocation = BY_PROFILE[world.recipe.profile], allocation_of(trajectory.memory)
-    stand = standing(trajectory.graph, limits=limits, allocation=allocation, titles={})
+    stand = graph_state(trajectory.graph, limits=limits, allocation=allocation, titles={})
     return draw(trajectory.graph, notes=node_notes(stand, thumbnail), embedded=True)
 
 

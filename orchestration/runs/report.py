@@ -1,7 +1,7 @@
 """The report of a run from its metric files: no model is loaded.
 
-Holds the reading and arranging; the page itself is ``infra.reporting.report``. Writes ``reports/<run>/index.html`` and ``report.json``
-beside it.
+Holds the reading and arranging; the page itself is ``infra.reporting.report``. Writes ``reports/<run>/index.html`` and
+``report.json`` beside it.
 """
 
 import base64
@@ -12,12 +12,12 @@ from typing import Any
 
 from infra.reporting.charts import Curve
 from infra.reporting.report import (
-    Comparison,
     CounterTable,
     Estimate,
-    Example,
     MethodRow,
+    PairedDifference,
     Report,
+    ReportExample,
     SpendingRow,
     render,
     to_json,
@@ -110,7 +110,7 @@ def build(document: Mapping[str, Any], *, ggpo: Records, cold_start: Records, co
         spending=spending_rows(document),
         reference=next((_title(each["against"]) for each in document.get("savings", ())), ""),
         examples=tuple(
-            Example(**{**each, "references": tuple(each["references"]), "drawing": _inline(each)})
+            ReportExample(**{**each, "references": tuple(each["references"]), "drawing": _inline(each)})
             for each in document["examples"]
         ),
         drawing_style=CSS,
@@ -270,8 +270,8 @@ def _row(method: Mapping[str, Any]) -> MethodRow:
     )
 
 
-def _comparison(each: Mapping[str, Any]) -> Comparison:
-    return Comparison(
+def _comparison(each: Mapping[str, Any]) -> PairedDifference:
+    return PairedDifference(
         before=_title(each["before"]),
         after=_title(each["after"]),
         difference=_estimate(each["difference"], each["questions"]),

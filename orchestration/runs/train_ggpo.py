@@ -1,8 +1,8 @@
 """GGPO: rollouts of the current policy, one update from them, and again; a checkpoint and a validation now and then.
 
-Holds the loop of a run; an update is ``model.training.trainer``, its rollouts ``rollout_phase.py``. Each rank rolls out its share of the
-questions with its own copy of the weights, then all ranks train on all rollouts. A run that was ended goes on where its last
-checkpoint stands.
+Holds the loop of a run; an update is ``model.training.trainer``, its rollouts ``rollouts/rollout_phase.py``. Each rank rolls
+out its share of the questions with its own copy of the weights, then all ranks train on all rollouts. A run that was ended
+goes on where its last checkpoint stands.
 """
 
 import math
@@ -31,22 +31,22 @@ from model.rl.advantage import with_advantages
 from model.rl.algorithm import ALGORITHMS, Algorithm, Denominator, Schedule
 from model.training import checkpoint
 from model.training.batches import InputBuilder
-from model.training.engine import Engine, EngineConfig
+from model.training.engine import DeepSpeedEngine, EngineConfig
 from model.training.logprobs import TokenLogprobs
 from model.training.lora import Lora
 from model.training.metrics import MetricsWriter, UpdateMetrics, read_metrics
 from model.training.parity import ParityConfig, bf16_parity
 from model.training.trainer import Trainer
 from orchestration.joins.adapters import tasks_of_split
-from orchestration.joins.agents import GREEDY, Weights, World, chosen, load
+from orchestration.joins.agents import GREEDY, LoadedCheckpoint, RunContext, chosen, load
 from orchestration.launch.process import rank, run_script
 from orchestration.launch.reporter import Reporter
 from orchestration.launch.run_config import RunConfig
-from orchestration.launch.synced_directory import Mirror
+from orchestration.launch.synced_directory import SyncedDirectory
 from orchestration.recipes.registry import Ggpo
 from orchestration.rollouts import prefetch
-from orchestration.rollouts.local_source import CopySource, LocalSource, Source
-from orchestration.rollouts.rollout_phase import Crew, Gathered, RolloutPhase
+from orchestration.rollouts.local_source import CopySource, LocalSource, RolloutSource
+from orchestration.rollouts.rollout_phase import RankGroup, RolloutBatch, RolloutPhase
 from orchestration.rollouts.served_source import open_served
 from orchestration.runs.training_curves import materialisation
 
@@ -60,10 +60,10 @@ def train(config: RunConfig, reporter: Reporter) -> None:
     storage, recipe = Storage(config.root), config.recipe
     names = tracker.chosen(os.environ.get(tracker.VARIABLE)) if rank() == 0 else ()
     with (
-        Mirror(storage, config.cold_start_checkpoints) as cold_start,
-        Mirror(storage, config.ggpo_checkpoints) as checkpoints,
-        Mirror(storage, config.metrics) as metrics,
-        Mirror(storage, config.rollouts) as rollouts,
+        SyncedDirectory(storage, config.cold_start_checkpoints) as cold_start,
+        SyncedDirectory(storage, config.ggpo_checkpoints) as checkpoints,
+        SyncedDirectory(storage, config.metrics) as metrics,
+        SyncedDirectory(storage, config.rollouts) as rollouts,
     ):
         metrics.pull()
         resumed = checkpoint.latest(checkpoints.pull())
@@ -76,7 +76,7 @@ def train(config: RunConfig, reporter: Reporter) -> None:
         assert first is not None, "chosen raises where there is none"
         weights = load(first, bf16=bf16)
         anchor = load(begun, bf16=bf16) if begun and is_anchored else None
-        run = Run(config, storage, weights, reporter, verdicts=metrics.path, anchor=anchor)
+        run = TrainingRun(config, storage, weights, reporter, verdicts=metrics.path, anchor=anchor)
         run.start(resumed, rollouts.path)
         writer = MetricsWriter(metrics.path / METRICS, resume_at=run.trainer.updates) if rank() == 0 else None
         with track(names, metrics.path, config.name, reporter) as tracking:
@@ -106,18 +106,18 @@ def train(config: RunConfig, reporter: Reporter) -> None:
                 )
 
 
-class Run:
+class TrainingRun:
     """A policy under training with everything it needs: engine, trainer, agent, questions."""
 
     def __init__(
         self,
         config: RunConfig,
         storage: Storage,
-        weights: Weights,
+        weights: LoadedCheckpoint,
         reporter: Reporter,
         *,
         verdicts: Path,
-        anchor: Weights | None = None,
+        anchor: LoadedCheckpoint | None = None,
     ) -> None:
         self._recipe, self._reporter, self._weights = config.recipe, reporter, weights
         ggpo = config.recipe.ggpo
@@ -126,9 +126,9 @@ class Run:
                 "ZeRO-3 shards the weights, which local rollouts need whole: choose stage 0, 1 or 2, or servers"
             )
         self._encoder = weights.encoder()
-        world = World.open(storage, config.recipe, lockstep=ggpo.reproducible)
+        world = RunContext.open(storage, config.recipe, lockstep=ggpo.reproducible)
         copy = deepcopy(weights.model) if ggpo.overlap and ggpo.served is None else None
-        self.engine = Engine(weights.model, config=layout_of(ggpo), schedule=schedule_of(ggpo))
+        self.engine = DeepSpeedEngine(weights.model, config=layout_of(ggpo), schedule=schedule_of(ggpo))
         self._source, careful = sources(config, self.engine, weights, world.media, copy)
         self.trainer = Trainer(
             self.engine,
@@ -149,7 +149,7 @@ class Run:
         self._began = monotonic()
         self._first = 0
         self._rewards: list[float] = []
-        self._next: Gathered | None = None
+        self._next: RolloutBatch | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -210,14 +210,14 @@ class Run:
             **self._source.tally(),
         }
 
-    def _following(self, number: int, folder: Path) -> prefetch.Ahead[Gathered] | None:
+    def _following(self, number: int, folder: Path) -> prefetch.BackgroundRollouts[RolloutBatch] | None:
         """The rollouts of the next update under way, with the weights as they are now, where the recipe overlaps."""
         ggpo = self._recipe.ggpo
         if not ggpo.overlap or number >= ggpo.updates:
             return None
-        return prefetch.Ahead(lambda: self._gathered(number, folder))
+        return prefetch.BackgroundRollouts(lambda: self._gathered(number, folder))
 
-    def _gathered(self, number: int, folder: Path) -> Gathered:
+    def _gathered(self, number: int, folder: Path) -> RolloutBatch:
         gathered = self._rollouts.gather(self._agent, self._source, number)
         if self.engine.rank == 0:
             scored = with_advantages(gathered.trajectories, algorithm=self.trainer.algorithm)
@@ -230,7 +230,7 @@ class Run:
 
     def save(self, folder: Path, score: float | None) -> None:
         """A checkpoint of this update."""
-        reached = checkpoint.Progress(
+        reached = checkpoint.TrainingProgress(
             update=self.trainer.updates,
             steps=self.engine.steps,
             score=score,
@@ -282,7 +282,7 @@ def track(names: Sequence[str], folder: Path, run: str, reporter: Reporter) -> t
     return tracker.Trackers(openers, past=past, say=reporter.say)
 
 
-def fingerprints(storage: Storage, config: RunConfig, world: World) -> dict[str, str]:
+def fingerprints(storage: Storage, config: RunConfig, world: RunContext) -> dict[str, str]:
     """What a run is made from: corpus, index, cold start and code."""
     found = {
         "corpus": manifests_sha256(storage, "corpus"),
@@ -306,11 +306,11 @@ def timed(work: Callable[[], Result]) -> tuple[Result, float]:
 
 def sources(
     config: RunConfig,
-    engine: Engine,
-    weights: Weights,
+    engine: DeepSpeedEngine,
+    weights: LoadedCheckpoint,
     media: MediaSource,
     copy: Qwen3VLForConditionalGeneration | None,
-) -> tuple[Source, Source]:
+) -> tuple[RolloutSource, RolloutSource]:
     """Who rolls out, and who answers the validation questions; ``copy`` rolls out if it is given."""
     ggpo, many = config.recipe.ggpo, config.recipe.evaluation.concurrency
     if ggpo.served is not None:
@@ -323,10 +323,10 @@ def sources(
     return CopySource(engine, copy, weights.encoder(), media, **batching), local
 
 
-def crew_of(engine: Engine, *, apart: bool) -> Crew:
+def crew_of(engine: DeepSpeedEngine, *, apart: bool) -> RankGroup:
     """The ranks that roll out together; ``apart`` keeps their exchanges from meeting those of training."""
     group = dist.new_group(backend="gloo") if apart and engine.world_size > 1 else None
-    return Crew(engine.rank, engine.world_size, group)
+    return RankGroup(engine.rank, engine.world_size, group)
 
 
 def algorithm_of(ggpo: Ggpo) -> Algorithm:
@@ -353,7 +353,7 @@ def _denominator(name: str | None) -> Denominator | None:
     return None if name is None else Denominator(name)
 
 
-def _reference(anchor: Weights, engine: Engine) -> TokenLogprobs:
+def _reference(anchor: LoadedCheckpoint, engine: DeepSpeedEngine) -> TokenLogprobs:
     """What the divergence is measured from: the anchor's weights, never trained, at the temperature of the rollouts."""
     wrapped = TokenLogprobs(anchor.model, temperature=engine.config.temperature)
     return wrapped.to(engine.device).requires_grad_(False).eval()

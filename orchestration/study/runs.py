@@ -22,7 +22,7 @@ from pydantic import TypeAdapter
 from assets.corpus.build import build_corpus, built_datasets
 from assets.corpus.dataset import DATASETS
 from assets.index.build import build_index
-from infra.progress import LoggedProgress
+from infra.progress import ProgressLogger
 from infra.storage import manifest
 from infra.storage.root import Storage
 from model.agent.loop import Agent
@@ -30,12 +30,12 @@ from model.evaluation.evaluation import evaluate
 from model.policies.transformers_policy import TransformersPolicy
 from model.rl import trajectory_store
 from model.rl.algorithm import ALGORITHMS
-from model.rl.rollouts import Collection
+from model.rl.rollouts import RolloutPlan
 from model.training import checkpoint
 from model.types import Task, Trajectory
 from orchestration.dagster_defs.miniature_assets import ensure_miniature
 from orchestration.joins.adapters import MetricGrader, tasks_of_split
-from orchestration.joins.agents import GREEDY, World, load
+from orchestration.joins.agents import GREEDY, RunContext, load
 from orchestration.launch.commands import Script, command, environment, supervised
 from orchestration.launch.run_config import RunConfig
 from orchestration.recipes.registry import Ggpo, MiniatureWorlds, Recipe, quickstart
@@ -164,7 +164,7 @@ def prepare(study: Study, say: Say) -> Storage:
     storage = Storage(str(study.root))
     _claim(storage, study)
     raw = study.root / "raw"
-    progress = LoggedProgress(say)
+    progress = ProgressLogger(say)
     is_new = ensure_miniature(raw, study.worlds)
     if is_new or not DATASETS.keys() <= set(built_datasets(storage)):
         build_corpus(raw, storage, progress=progress)
@@ -365,7 +365,7 @@ def _answered(
     """``samples`` rollouts a question at the training temperature; one greedy rollout for 0."""
     agent = _agent(storage, study, weights, study.temperature if samples else GREEDY)
     concurrency = study.recipe(study.arms[0], 0).evaluation.concurrency
-    plan = Collection(group_size=max(1, samples), concurrency=concurrency)
+    plan = RolloutPlan(group_size=max(1, samples), concurrency=concurrency)
     return asyncio.run(evaluate(agent, tasks, MetricGrader(), plan)).trajectories
 
 
@@ -385,7 +385,7 @@ def pilot3_answers(
 
 def _agent(storage: Storage, study: Study, weights: Path, temperature: float) -> Agent:
     recipe = study.recipe(study.arms[0], 0)
-    world, loaded = World.open(storage, recipe), load(weights)
+    world, loaded = RunContext.open(storage, recipe), load(weights)
     encoder = loaded.encoder()
     policy = TransformersPolicy(loaded.model, encoder, world.media, max_batch=recipe.evaluation.concurrency)
     return world.agent(policy, world.memory("vimrag", encoder), temperature=temperature)

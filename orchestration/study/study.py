@@ -1,6 +1,6 @@
 """The training study: GGPO, GSPO, a random mask and GRPO from one cold start, with equal rollouts.
 
-Holds the order of work and the reduction to figures and a page; the runs are ``study_runs.py``, the figures' definitions
+Holds the order of work and the reduction to figures and a page; the runs are ``runs.py``, the figures' definitions
 ``model.evaluation.learning_curves``. Resumable: what is trained or answered is not made again.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.reporting.charts import Curve as Chart
-from infra.reporting.report import Comparison, CounterTable, Estimate, MethodRow, Report, render
+from infra.reporting.report import CounterTable, Estimate, MethodRow, PairedDifference, Report, render
 from infra.storage.root import Storage
 from memory_graph.credit import prune_reasons
 from model.evaluation.evaluation import Evaluation, compare, compare_seeds, summarise
@@ -349,9 +349,9 @@ def _estimate(found: Interval, count: int) -> Estimate:
     return Estimate(value=value, low=low, high=high, count=count)
 
 
-def _verdict(each: Mapping[str, Any]) -> Comparison:
+def _verdict(each: Mapping[str, Any]) -> PairedDifference:
     found = each["greedy"]["difference"]
-    return Comparison(
+    return PairedDifference(
         before=_title(each["before"]),
         after=_title(each["after"]),
         difference=Estimate(

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from app.answers.terminal import Reader
+from app.answers.terminal import TerminalReader
 from app.cli import main
 from assets.miniature.writers.pdf import pdf_bytes
 from memory_graph.actions import Search, render
-from model.agent.events import Replied, Spoke
+from model.agent.events import ModelReply, TokenDelta
 from model.rl import trajectory_store
 from model.training import checkpoint
 from model.types import Completion
@@ -278,9 +278,9 @@ class Written:
 def test_reasoning_is_told_as_it_comes_and_the_action_is_not():
     text = "I look.\nThen I act. " + render(Search(id="n1", parents=("root",), query="q"))
     out = Written()
-    reader = Reader(out=out)  # type: ignore[arg-type]
+    reader = TerminalReader(out=out)  # type: ignore[arg-type]
     for character in text:
-        reader.hear(Spoke(call=1, text=character))
-    reader.hear(Replied(call=1, completion=Completion(text=text)))
+        reader.hear(TokenDelta(call=1, text=character))
+    reader.hear(ModelReply(call=1, completion=Completion(text=text)))
     assert "".join(out.parts) == "I look.\nThen I act.\n"
     assert len(out.parts) > 10  # not all at once

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from app.commands.ingest import SHOWN_FILES
-from assets.miniature.writers.pdf import PdfPage, pdf_bytes
+from assets.miniature.writers.pdf import PdfPageSpec, pdf_bytes
 from tests.app.command_line import Vimrag
 
 
@@ -17,7 +17,7 @@ from tests.app.command_line import Vimrag
 def docs(tmp_path: Path) -> Path:
     folder = tmp_path / "docs"
     folder.mkdir()
-    page = PdfPage(lines=("The crane of the harbour was built in 1901.",))
+    page = PdfPageSpec(lines=("The crane of the harbour was built in 1901.",))
     (folder / "report.pdf").write_bytes(pdf_bytes((page, page), width=300, height=40))
     (folder / "notes.md").write_text("# Pump\n\nOil the pump every week.\n")
     (folder / "broken.pdf").write_bytes(b"words")

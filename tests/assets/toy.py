@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from assets.corpus.build import build_corpus
-from assets.corpus.dataset import MediaBlob, ParseContext, Parsed, Record, Skipped
+from assets.corpus.dataset import MediaBlob, ParseContext, ParsedItem, Record, SkippedRecord
 from assets.corpus.item import Item, Modality
 from assets.corpus.merge import DatasetReport
 from assets.corpus.question import EvidenceStatus, Question
@@ -19,9 +19,9 @@ from infra.storage.root import Storage
 CONTEXT = ParseContext()
 
 
-def text(native: str, content: str) -> Parsed:
+def text(native: str, content: str) -> ParsedItem:
     digest = hashlib.sha256(content.encode()).hexdigest()
-    return Parsed(
+    return ParsedItem(
         item=Item(
             id=f"toy:text:{native}",
             dataset="toy",
@@ -33,7 +33,7 @@ def text(native: str, content: str) -> Parsed:
     )
 
 
-def picture(native: str, grey: int) -> Parsed:
+def picture(native: str, grey: int) -> ParsedItem:
     data = encode_png(Image.new("RGB", (8, 8), (grey,) * 3))
     item = Item(
         id=f"toy:page:{native}",
@@ -45,7 +45,7 @@ def picture(native: str, grey: int) -> Parsed:
         width=8,
         height=8,
     )
-    return Parsed(item=item, media=MediaBlob(members=(("png", data),)))
+    return ParsedItem(item=item, media=MediaBlob(members=(("png", data),)))
 
 
 def question(native: str, *gold: str, evidence: EvidenceStatus = EvidenceStatus.PRESENT) -> Question:
@@ -69,8 +69,8 @@ def toy_records() -> Iterator[Record]:
     yield picture("p1", 10)
     yield picture("p2", 20)
     yield picture("p3", 10)
-    yield Skipped(reason="pdf_truncated", where="documents/x.pdf")
-    yield Skipped(reason="pdf_truncated", where="documents/y.pdf")
+    yield SkippedRecord(reason="pdf_truncated", where="documents/x.pdf")
+    yield SkippedRecord(reason="pdf_truncated", where="documents/y.pdf")
     yield question("both", "toy:page:p3", "toy:text:a")
     yield question("half", "toy:page:p2", "toy:page:gone")
     yield question("lost", "toy:page:gone")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from infra.progress import LoggedProgress, duration, line
+from infra.progress import ProgressLogger, duration, line
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_a_line_knows_when_it_will_end():
 
 def test_a_stage_logs_every_two_seconds_and_at_its_end():
     now, lines = [0.0], list[str]()
-    progress = LoggedProgress(lines.append, clock=lambda: now[0])
+    progress = ProgressLogger(lines.append, clock=lambda: now[0])
     for done in range(1, 11):  # one unit each half second: 0.0 to 4.5 s
         progress("read", done, 10)
         now[0] += 0.5
@@ -35,7 +35,7 @@ def test_a_stage_logs_every_two_seconds_and_at_its_end():
 
 def test_stages_are_timed_apart_and_may_come_again():
     now, lines = [0.0], list[str]()
-    progress = LoggedProgress(lines.append, clock=lambda: now[0])
+    progress = ProgressLogger(lines.append, clock=lambda: now[0])
     progress("a", 1, 2)
     now[0] = 10.0
     progress("b", 1, 1)

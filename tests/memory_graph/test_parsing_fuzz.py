@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from memory_graph.actions import Answer, Mark, Memorize, Search, render
 from memory_graph.graph import AnswerNode, MemoryGraph, SearchNode
-from memory_graph.parsing import MAX_TEXT_CHARS, ActionError, Legal, Pending, legalise, parse
+from memory_graph.parsing import MAX_TEXT_CHARS, ActionError, LegalAction, PendingObservation, legalise, parse
 
 INPUTS = 100_000
 EXAMPLES = 3_000
@@ -29,7 +29,7 @@ GRAPH = MemoryGraph(
         SearchNode(id="n2", parents=("n1", "root"), query="b"),
     ),
 )
-PENDING = Pending(search=Search("n3", ("n2",), "c"), modalities=("page", "video", "text"))
+PENDING = PendingObservation(search=Search("n3", ("n2",), "c"), modalities=("page", "video", "text"))
 STATES = (
     (MemoryGraph(question="Who?"), None),
     (GRAPH, None),
@@ -85,7 +85,7 @@ PIECES = (
 )
 
 
-def legal(text: str, place: int) -> Legal:
+def legal(text: str, place: int) -> LegalAction:
     """What the environment does with a reply."""
     graph, pending = STATES[place % len(STATES)]
     return legalise(parse(text).action, graph, pending=pending)

@@ -19,10 +19,17 @@ from transformers import PreTrainedTokenizerFast, Qwen3VLForConditionalGeneratio
 from memory_graph.graph import AnswerNode, MemoryGraph, SearchNode
 from model.imitation.tiny.shape import TinyShape, build_model
 from model.imitation.tiny.tokenizer import CONTROL_TOKENS, build_tokenizer
-from model.policies.chat_template import IMAGE_PAD, VISION_END, VISION_START, Encoder, collate, visual_tokens
+from model.policies.chat_template import (
+    IMAGE_PAD,
+    VISION_END,
+    VISION_START,
+    PromptEncoder,
+    collate,
+    visual_tokens,
+)
 from model.rl.algorithm import Algorithm, Schedule
 from model.training.batches import InputBuilder
-from model.training.engine import Engine, EngineConfig
+from model.training.engine import DeepSpeedEngine, EngineConfig
 from model.training.parity import ParityConfig
 from model.training.trainer import Trainer
 from model.types import Call, ImageRef, Outcome, Segment, Task, Trajectory
@@ -59,9 +66,9 @@ def _id(token: str) -> int:
     return found
 
 
-def encoder() -> Encoder:
+def encoder() -> PromptEncoder:
     """An encoder with an empty image cache."""
-    return Encoder(tokenizer())
+    return PromptEncoder(tokenizer())
 
 
 def policy(seed: int = 0) -> Qwen3VLForConditionalGeneration:
@@ -230,6 +237,8 @@ def trainer(
     setup: Setup, model: Qwen3VLForConditionalGeneration | None = None, media: Pictures | None = None
 ) -> Trainer:
     """A trainer of a fresh ``policy()``, or of ``model``."""
-    engine = Engine(policy() if model is None else model, config=setup.engine, schedule=setup.schedule)
+    engine = DeepSpeedEngine(
+        policy() if model is None else model, config=setup.engine, schedule=setup.schedule
+    )
     inputs = InputBuilder(encoder=encoder(), media=media or Pictures())
     return Trainer(engine, inputs, algorithm=setup.algorithm, parity=setup.parity)

@@ -18,7 +18,7 @@ from model.imitation.tiny.shape import TinyShape, build_model
 from model.imitation.tiny.tokenizer import build_tokenizer
 from model.rl.algorithm import Schedule
 from model.training import checkpoint
-from model.training.engine import Engine, EngineConfig
+from model.training.engine import DeepSpeedEngine, EngineConfig
 from orchestration.dagster_defs.miniature_assets import ensure_miniature
 from orchestration.launch.run_config import RunConfig
 from orchestration.recipes.registry import Recipe
@@ -56,8 +56,10 @@ def random_checkpoint(folder: Path) -> Path:
     """Ship a random model, called ``random``, in ``folder``."""
     tokenizer = build_tokenizer(lexicon.all_fragments())
     torch.manual_seed(0)
-    engine = Engine(build_model(tokenizer, SHAPE), config=EngineConfig(zero_stage=0), schedule=Schedule())
-    start = checkpoint.Progress(update=0, steps=0)
+    engine = DeepSpeedEngine(
+        build_model(tokenizer, SHAPE), config=EngineConfig(zero_stage=0), schedule=Schedule()
+    )
+    start = checkpoint.TrainingProgress(update=0, steps=0)
     checkpoint.save(folder / "random", engine=engine, tokenizer=tokenizer, progress=start)
     return folder
 

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from model.imitation.oracle import Noise, Oracle
+from model.imitation.oracle import DemonstrationNoise, Oracle
 from model.policies.chat_endpoint import chat_messages
-from model.policies.chat_template import Encoder
+from model.policies.chat_template import PromptEncoder
 from model.types import Completion, Message, Sampling, Task
 from orchestration.imitation.demonstrations import plan_of
-from orchestration.joins.agents import World
+from orchestration.joins.agents import RunContext
 from tests.servers.openai_server import Answer, OpenAIServer, Received
 
 
@@ -32,12 +32,17 @@ class Recorder:
 
 
 def script(
-    world: World, encoder: Encoder, tasks: Sequence[Task], plans: dict[str, Any], *, repair: float = 0.0
+    world: RunContext,
+    encoder: PromptEncoder,
+    tasks: Sequence[Task],
+    plans: dict[str, Any],
+    *,
+    repair: float = 0.0,
 ) -> dict[str, str]:
     """Replies by prompt, of one careful rollout of each question under the memory that is trained."""
     said: dict[str, str] = {}
     memory = world.memory("vimrag", encoder, training=True)
-    noise = Noise(dead_end=0, repeat=0, broad=0, repair=repair)
+    noise = DemonstrationNoise(dead_end=0, repeat=0, broad=0, repair=repair)
 
     async def play() -> None:
         for task in tasks:

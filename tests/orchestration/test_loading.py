@@ -13,7 +13,7 @@ from model.policies.chat_template import QWEN2_5_VL
 from model.policies.transformers_policy import TransformersPolicy
 from model.rl.algorithm import Schedule
 from model.training import checkpoint
-from model.training.engine import Engine, EngineConfig
+from model.training.engine import DeepSpeedEngine, EngineConfig
 from model.types import ImageRef, Message, Sampling, Task
 from orchestration.joins.agents import load
 
@@ -57,8 +57,8 @@ def saved(tmp_path: Path) -> Path:
     )
     torch.manual_seed(0)
     model = Qwen2_5_VLForConditionalGeneration(config)
-    engine = Engine(model, config=EngineConfig(zero_stage=0), schedule=Schedule())
-    start = checkpoint.Progress(update=0, steps=0)
+    engine = DeepSpeedEngine(model, config=EngineConfig(zero_stage=0), schedule=Schedule())
+    start = checkpoint.TrainingProgress(update=0, steps=0)
     return checkpoint.save(tmp_path, engine=engine, tokenizer=tokenizer, progress=start)
 
 

@@ -11,17 +11,17 @@ from pathlib import Path
 import pytest
 
 from infra.errors import EndpointError
-from infra.llm.errors import Refused
+from infra.llm.errors import RequestRefusedError
 from infra.storage.root import Storage
 from model.rl import trajectory_store
-from model.rl.rollouts import Collection, collect, ordered_by_group
+from model.rl.rollouts import RolloutPlan, ordered_by_group, run_rollouts
 from model.training.batches import InputBuilder
-from model.training.engine import Engine
+from model.training.engine import DeepSpeedEngine
 from model.training.parity import ParityConfig
 from model.training.trainer import Trainer
 from model.types import Outcome, Trajectory
 from orchestration.joins.adapters import tasks_of_split
-from orchestration.joins.agents import Weights, World, load
+from orchestration.joins.agents import LoadedCheckpoint, RunContext, load
 from orchestration.recipes.registry import Recipe
 from orchestration.recipes.rollout_options import ServedRollouts
 from orchestration.rollouts.served_source import ServedSource, open_served
@@ -50,11 +50,13 @@ def served_recipe(recipe: Recipe, *servers: VllmServer, sync: str, **changes: ob
 class Setup:
     """Trainer and servers of one recipe, on the corpus of ``root``."""
 
-    def __init__(self, root: Path, recipe: Recipe, weights: Weights) -> None:
+    def __init__(self, root: Path, recipe: Recipe, weights: LoadedCheckpoint) -> None:
         assert recipe.ggpo.served is not None
-        self.world = World.open(Storage(root), recipe)
+        self.world = RunContext.open(Storage(root), recipe)
         self.encoder = weights.encoder()
-        self.engine = Engine(weights.model, config=layout_of(recipe.ggpo), schedule=schedule_of(recipe.ggpo))
+        self.engine = DeepSpeedEngine(
+            weights.model, config=layout_of(recipe.ggpo), schedule=schedule_of(recipe.ggpo)
+        )
         self.trainer = Trainer(
             self.engine,
             InputBuilder(encoder=self.encoder, media=self.world.media),
@@ -73,7 +75,9 @@ class Setup:
 
         async def roll() -> tuple[Trajectory, ...]:
             try:
-                return ordered_by_group(await collect(agent, self.tasks, Collection(group_size=2, seed=1)))
+                return ordered_by_group(
+                    await run_rollouts(agent, self.tasks, RolloutPlan(group_size=2, seed=1))
+                )
             finally:
                 await self.source.close()
 
@@ -152,7 +156,7 @@ def test_a_server_that_takes_no_adapters_is_refused_with_what_to_start_it_with(
     server.lora = False
     setup = Setup(root, served_recipe(recipe, server, sync="adapter"), load(shipped / "random/000000"))
     with pytest.raises(
-        Refused, match="--enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=True; it was to load"
+        RequestRefusedError, match="--enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=True; it was to load"
     ):
         setup.source.refresh(0)
 
@@ -168,7 +172,8 @@ def test_an_adapter_that_the_server_does_not_find_is_refused_with_the_folder(
     )
     setup = Setup(root, served_recipe(recipe, server, sync="adapter"), load(shipped / "random/000000"))
     with pytest.raises(
-        Refused, match=r"No adapter found; it was to load the adapter in .*, does it see that folder"
+        RequestRefusedError,
+        match=r"No adapter found; it was to load the adapter in .*, does it see that folder",
     ):
         setup.source.refresh(0)
 
@@ -178,7 +183,7 @@ def test_weights_of_a_server_without_development_mode_are_refused_with_what_to_s
 ):
     server.dev_mode = False
     setup = Setup(root, served_recipe(recipe, server, sync="folder"), load(shipped / "random/000000"))
-    with pytest.raises(Refused, match="VLLM_SERVER_DEV_MODE=1"):
+    with pytest.raises(RequestRefusedError, match="VLLM_SERVER_DEV_MODE=1"):
         setup.source.refresh(0)
 
 

@@ -17,7 +17,7 @@ from model.types import Hit, Task, Trajectory
 from orchestration.joins import grading
 from orchestration.recipes.registry import Ggpo, quickstart
 from orchestration.recipes.reward_options import RewardTerms
-from orchestration.rollouts.rollout_phase import Crew, RolloutPhase, teaches
+from orchestration.rollouts.rollout_phase import RankGroup, RolloutPhase, teaches
 from orchestration.runs.train_ggpo import algorithm_of, changed_rates, schedule_of
 from tests.orchestration.run_scene import Heard
 from tests.servers.openai_server import OpenAIServer
@@ -67,7 +67,7 @@ def rolled(folder: Path, terms: RewardTerms | None, script: list[Any]) -> tuple[
     policy = ScriptedPolicy(script)
     memory = memory_policy("vimrag", profile=COMPACT)
     agent = Agent(policy=policy, retriever=ScriptedRetriever(FOUND), memory=memory, limits=MINIATURE_LIMITS)
-    phase = RolloutPhase(recipe, [TASK], Crew(0, 1), Heard(), verdicts=folder)
+    phase = RolloutPhase(recipe, [TASK], RankGroup(0, 1), Heard(), verdicts=folder)
     return phase.gather(agent, Scripted(policy), 0).trajectories, phase.curriculum
 
 

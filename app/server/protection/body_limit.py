@@ -6,7 +6,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.server.errors import ApiError, error_response
-from app.server.settings import Settings
+from app.server.settings import ServerSettings
 
 FILES = "/v1/files/"
 
@@ -17,7 +17,7 @@ class BodyLimit:
     A connection on which a body was left unread is closed after the response: nobody can go on sending for ever.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, settings: ServerSettings) -> None:
         self._app, self._settings = app, settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

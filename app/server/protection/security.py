@@ -20,7 +20,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.server.errors import ApiError, error_response
-from app.server.settings import Settings
+from app.server.settings import ServerSettings
 
 HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": (
@@ -62,7 +62,7 @@ class SecurityHeaders:
 class Guard:
     """Lets a request through to ``app`` or refuses it."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, settings: ServerSettings) -> None:
         self._app, self._settings = app, settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -93,20 +93,20 @@ class Guard:
         return None
 
 
-class Host(NamedTuple):
-    """A ``Host`` header."""
+class HostHeader(NamedTuple):
+    """A ``HostHeader`` header."""
 
     name: str
     port: str
 
 
-def host_of(headers: Headers) -> Host:
+def host_of(headers: Headers) -> HostHeader:
     """The one host that a request names. Raises ``ApiError`` if it names none, several or nonsense."""
     given = headers.getlist("host")
     found = _HOST.fullmatch(given[0]) if len(given) == 1 else None
     if found is None:
         raise ApiError(400, "malformed", "the Host header is missing or is none")
-    return Host(found["name"].lower(), found["port"] or "")
+    return HostHeader(found["name"].lower(), found["port"] or "")
 
 
 def is_loopback(host: str) -> bool:
@@ -119,7 +119,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _check_host(headers: Headers, settings: Settings) -> None:
+def _check_host(headers: Headers, settings: ServerSettings) -> None:
     """Plain addresses pass, for no other site can have one as its name; names have to be known."""
     name = host_of(headers).name
     if name == "localhost" or name in settings.allowed_hosts:

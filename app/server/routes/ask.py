@@ -22,15 +22,15 @@ from starlette.types import Receive, Scope, Send
 
 from app.answers.agent import open_agent
 from app.answers.corpus_handle import Snapshot
-from app.answers.models import Model
+from app.answers.models import AnswerModel
 from app.commands.output import UsageError
 from app.server.errors import ApiError, explain
 from app.server.routes.search import require_datasets
-from app.server.schema.events import Asking, Narrator, Told, failed
+from app.server.schema.events import AskContext, EventSerializer, SseEvent, failed
 from app.server.schema.json_text import json_bytes
 from app.server.schema.requests import AskBody
-from app.server.state import Place, ServerState
-from model.agent.events import Finished, Remembered
+from app.server.state import ServerState, Slot
+from model.agent.events import NodeAdded, RolloutEnd
 from model.agent.loop import Agent
 from model.types import Task
 
@@ -45,12 +45,12 @@ GRACE_S = 15.0  # for a slow client to read the end
 router = APIRouter(tags=["ask"])
 
 
-class Question(NamedTuple):
+class AskQuestion(NamedTuple):
     """A question that can be asked."""
 
-    asking: Asking
+    asking: AskContext
     agent: Agent
-    model: Model
+    model: AnswerModel
 
 
 @router.post(
@@ -73,35 +73,35 @@ async def ask(request: Request, body: AskBody) -> Response:
     return EventStream(state, _question(body, state.model, snapshot))
 
 
-def _question(body: AskBody, model: Model, snapshot: Snapshot) -> Question:
+def _question(body: AskBody, model: AnswerModel, snapshot: Snapshot) -> AskQuestion:
     require_datasets(body.datasets, snapshot.datasets)
     try:
         agent = open_agent(snapshot, model, body.memory, calls=body.calls, datasets=body.datasets)
     except UsageError as error:
         raise ApiError(400, "unknown_memory", str(error)) from None
-    asking = Asking(
+    asking = AskContext(
         ask_id=uuid.uuid4().hex,
         question=body.question,
         memory=body.memory,
         model=model.name,
         index=snapshot.version,
     )
-    return Question(asking, agent, model)
+    return AskQuestion(asking, agent, model)
 
 
-async def told(question: Question, state: ServerState) -> AsyncIterator[Told]:
+async def told(question: AskQuestion, state: ServerState) -> AsyncIterator[SseEvent]:
     """The events of one rollout from ``started`` to ``finished``; what goes wrong is raised."""
     asking = question.asking
     task = Task(id=asking.ask_id, dataset="ask", question=asking.question, answers=())
-    narrator = Narrator(asking, question.agent, state.catalogue)
+    narrator = EventSerializer(asking, question.agent, state.catalogue)
     yield narrator.started()
     async with aclosing(cast(Any, question.agent.events(task, stream=True))) as events:
         async for event in events:
-            if isinstance(event, Finished):
+            if isinstance(event, RolloutEnd):
                 counters = event.trajectory.counters
                 cost = question.model.cost(counters.prompt_tokens, counters.completion_tokens)
                 yield await to_thread.run_sync(partial(narrator.tell, event, cost=cost))
-            elif isinstance(event, Remembered):
+            elif isinstance(event, NodeAdded):
                 yield await to_thread.run_sync(narrator.tell, event)
             else:
                 yield narrator.tell(event)
@@ -112,11 +112,11 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, state: ServerState, question: Question) -> None:
+    def __init__(self, state: ServerState, question: AskQuestion) -> None:
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._state, self._question = state, question
-        self._told: asyncio.Queue[Told | None] = asyncio.Queue(WAITING_EVENTS)
+        self._told: asyncio.Queue[SseEvent | None] = asyncio.Queue(WAITING_EVENTS)
         self._sent = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -165,7 +165,7 @@ class EventStream(Response):
         except Exception as error:
             await self._told.put(_failure(error))
 
-    async def _send_all(self, send: Send, place: Place) -> None:
+    async def _send_all(self, send: Send, place: Slot) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         while True:
             try:
@@ -180,13 +180,13 @@ class EventStream(Response):
                 place.release()  # the rollout is over, and who reads this may ask the next question at once
             await send({"type": "http.response.body", "body": self._written(each), "more_body": True})
 
-    def _written(self, each: Told) -> bytes:
+    def _written(self, each: SseEvent) -> bytes:
         head = f"id: {self._sent}\nevent: {each.event}\ndata: ".encode()
         self._sent += 1
         return head + json_bytes(each.data) + b"\n\n"
 
 
-def _failure(error: Exception) -> Told:
+def _failure(error: Exception) -> SseEvent:
     if isinstance(error, ValueError):  # of the question: too long for the context, for example
         return failed("refused", " ".join(str(error).split()))
     said = explain(error)

@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.server.errors import ApiError
-from app.server.rendering import Rendering, Wanted
-from app.server.schema.responses import ItemAnswer
+from app.server.rendering import RenderedImage, RenderRequest
+from app.server.schema.responses import ItemDetail
 from app.server.state import ServerState
 from assets.corpus.build import built_datasets
 from infra.errors import MediaError
@@ -41,7 +41,9 @@ async def media(
 ) -> Response:
     """The picture of an item, or a frame of its clip, shrunk to fit; never enlarged."""
     state: ServerState = request.app.state.server
-    made = await to_thread.run_sync(_rendered, state, Wanted(item, t, width, height), limiter=state.decoders)
+    made = await to_thread.run_sync(
+        _rendered, state, RenderRequest(item, t, width, height), limiter=state.decoders
+    )
     headers = {"ETag": made.etag, "Cache-Control": f"private, max-age={CACHE_SECONDS}"}
     known = [tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")]
     if made.etag in known or "*" in known:
@@ -49,7 +51,7 @@ async def media(
     return Response(made.data, media_type=made.media_type, headers=headers)
 
 
-def _rendered(state: ServerState, wanted: Wanted) -> Rendering:
+def _rendered(state: ServerState, wanted: RenderRequest) -> RenderedImage:
     dataset = wanted.item_id.partition(":")[0]
     try:
         if dataset not in built_datasets(state.world.storage):
@@ -64,10 +66,10 @@ def _rendered(state: ServerState, wanted: Wanted) -> Rendering:
 
 
 @router.get("/v1/items/{item_id:path}")
-async def item(request: Request, item_id: str) -> ItemAnswer:
+async def item(request: Request, item_id: str) -> ItemDetail:
     """One item of the corpus."""
     state: ServerState = request.app.state.server
     found = await to_thread.run_sync(state.catalogue.find, [item_id], limiter=state.readers)
     if item_id not in found:
         raise ApiError(404, "not_found", "there is no such item")
-    return ItemAnswer(**found[item_id]._asdict())
+    return ItemDetail(**found[item_id]._asdict())

@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from app.server.errors import ApiError
 from app.server.schema.requests import SearchBody
-from app.server.schema.responses import HitRecord, Hits
+from app.server.schema.responses import HitList, HitRecord
 from app.server.state import ServerState
 from assets.index.build import IndexHit
 
@@ -18,13 +18,13 @@ router = APIRouter(tags=["search"])
 
 
 @router.post("/v1/search")
-async def search(request: Request, body: SearchBody) -> Hits:
+async def search(request: Request, body: SearchBody) -> HitList:
     """The best items of all datasets, or of those named."""
     state: ServerState = request.app.state.server
     found = await to_thread.run_sync(
         found_for, state, [body.query], body.top_k, body.datasets, limiter=state.searchers
     )
-    return Hits(hits=[HitRecord(**hit.to_json()) for hit in found[0]])
+    return HitList(hits=[HitRecord(**hit.to_json()) for hit in found[0]])
 
 
 def found_for(

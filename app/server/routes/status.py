@@ -9,8 +9,8 @@ from fastapi import APIRouter
 from starlette.requests import Request
 
 from app.answers.agent import DEFAULT_MEMORY, OFFERED
-from app.answers.corpus_handle import NoIndex
-from app.server.schema.responses import IndexStatus, Status
+from app.answers.corpus_handle import NoIndexError
+from app.server.schema.responses import IndexStatus, ServerStatus
 from app.server.state import ServerState
 from model.agent.limits import BY_PROFILE, Limits
 
@@ -18,12 +18,12 @@ router = APIRouter(tags=["status"])
 
 
 @router.get("/v1/status")
-async def status(request: Request) -> Status:
+async def status(request: Request) -> ServerStatus:
     """Version, model, index, limits."""
     state: ServerState = request.app.state.server
     index = await to_thread.run_sync(_index, state, limiter=state.searchers)
     model, settings = state.model, state.settings
-    return Status(
+    return ServerStatus(
         version=_version(),
         root=state.world.storage.root,
         model=model.name if model else None,
@@ -57,7 +57,7 @@ def _agent_limits(limits: Limits) -> dict[str, int | float]:
 def _index(state: ServerState) -> IndexStatus | None:
     try:
         snapshot = state.world.snapshot()
-    except NoIndex:
+    except NoIndexError:
         return None
     datasets = dict(snapshot.datasets)
     return IndexStatus(version=snapshot.version, items=sum(datasets.values()), datasets=datasets)

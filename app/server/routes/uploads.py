@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from app.server.errors import ApiError
 from app.server.protection.body_limit import too_large
-from app.server.schema.responses import Uploaded
+from app.server.schema.responses import UploadedFile
 from app.server.state import ServerState
 from infra.storage.root import Storage
 
@@ -29,7 +29,7 @@ MAX_NAME_BYTES = 200  # file systems take 255, and the partial file needs some
 router = APIRouter(tags=["files"])
 
 
-class Taken(NamedTuple):
+class UploadResult(NamedTuple):
     """What a file has given: items, and what could not be used, by reason."""
 
     items: int
@@ -40,7 +40,7 @@ class Taken(NamedTuple):
     "/v1/files/{name:path}",
     openapi_extra={"requestBody": {"required": True, "content": {"application/octet-stream": {}}}},
 )
-async def put_file(request: Request, name: str) -> Uploaded:
+async def put_file(request: Request, name: str) -> UploadedFile:
     """Make a file searchable: PDF, picture, text, Markdown or video."""
     state: ServerState = request.app.state.server
     folder = state.world.storage.local_path(FOLDER)
@@ -51,7 +51,7 @@ async def put_file(request: Request, name: str) -> Uploaded:
     with state.uploads.take():
         await _receive(request, target, state.settings.upload_bytes)
         taken = await to_thread.run_sync(_ingest, target, state.world.storage)
-    return Uploaded(
+    return UploadedFile(
         file=target.name,
         items=taken.items,
         skipped=taken.skipped,
@@ -106,7 +106,7 @@ async def _next(chunks: AsyncGenerator[bytes]) -> bytes | None:
         raise ApiError(408, "too_slow", f"nothing came for {SILENCE_S:g} seconds") from None
 
 
-def _ingest(target: Path, storage: Storage) -> Taken:
+def _ingest(target: Path, storage: Storage) -> UploadResult:
     from assets.user_files.ingest import ingest
 
     try:
@@ -116,4 +116,4 @@ def _ingest(target: Path, storage: Storage) -> Taken:
     items = sum(file.items for file in report.files)
     if not items:
         target.unlink(missing_ok=True)
-    return Taken(items, dict(report.skipped))
+    return UploadResult(items, dict(report.skipped))

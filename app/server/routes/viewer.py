@@ -16,13 +16,20 @@ from starlette.requests import Request
 from app.answers.catalogue import Catalogue
 from app.server.errors import ApiError
 from app.server.schema.nodes import node_records, svg
-from app.server.schema.responses import Run, RunFile, Runs, TrajectoryDetail, TrajectoryPage, TrajectoryRow
+from app.server.schema.responses import (
+    RunFile,
+    RunList,
+    RunListing,
+    TrajectoryDetail,
+    TrajectoryPage,
+    TrajectoryRow,
+)
 from app.server.state import ServerState
-from app.server.trajectory_files import Filters, NoSuchFile, TrajectoryFiles
+from app.server.trajectory_files import Filters, NoSuchFileError, TrajectoryFiles
 from memory_graph import codec
 from memory_graph.credit import prune_reasons
 from memory_graph.graph import MemoryGraph
-from model.agent.graph_state import allocation_of, standing
+from model.agent.graph_state import allocation_of, graph_state
 from model.agent.limits import BY_PROFILE, Limits
 from model.agent.prompts import COMPACT
 
@@ -35,13 +42,13 @@ router = APIRouter(tags=["trajectories"])
 
 
 @router.get("/v1/runs")
-async def runs(request: Request) -> Runs:
+async def runs(request: Request) -> RunList:
     """Every run of the root that has trajectories."""
     state: ServerState = request.app.state.server
     files = await to_thread.run_sync(TrajectoryFiles(state.world.storage).files, limiter=state.readers)
-    return Runs(
+    return RunList(
         runs=[
-            Run(
+            RunListing(
                 path=run, files=[RunFile(name=each.name, rows=each.rows, bytes=each.size) for each in members]
             )
             for run, members in groupby(files, key=lambda each: each.run)
@@ -92,7 +99,7 @@ async def trajectory(
 def _found(read: Any, *arguments: Any, **options: Any) -> Any:
     try:
         return read(*arguments, **options)
-    except NoSuchFile as error:
+    except NoSuchFileError as error:
         raise ApiError(404, "not_found", str(error)) from None
 
 
@@ -127,7 +134,7 @@ def detail(row: Mapping[str, Any], catalogue: Catalogue) -> dict[str, Any]:
     segments = row["segments"] or []
     kept = {item.item_id for node in graph.nodes for item in node.items}
     titles = {item_id: item.title for item_id, item in catalogue.find(kept).items()}
-    stand = standing(
+    stand = graph_state(
         graph, limits=limits_of(segments), allocation=allocation_of(row["memory"]), titles=titles
     )
     names = (

@@ -1,6 +1,6 @@
 """The events of a rollout as the JSON of the stream.
 
-Holds the translation only. A ``Narrator`` serves one rollout: it remembers the titles of what was shown, because a graph
+Holds the translation only. A ``EventSerializer`` serves one rollout: it remembers the titles of what was shown, because a graph
 holds ids.
 """
 
@@ -15,26 +15,26 @@ from app.answers.catalogue import Catalogue
 from app.answers.citations import citation_records
 from app.server.schema.nodes import node_records, svg
 from memory_graph.graph import MemoryGraph
-from model.agent.context import Shown, readable
+from model.agent.context import DisplayedHit, render_turns
 from model.agent.events import (
-    Answered,
-    Asked,
+    AnswerGiven,
     Event,
-    Finished,
-    Observed,
-    Rejected,
-    Remembered,
-    Replied,
-    Spoke,
+    ModelCall,
+    ModelReply,
+    NodeAdded,
+    ObservationAdded,
+    ReplyRejected,
+    RolloutEnd,
+    TokenDelta,
 )
-from model.agent.graph_state import Standing, allocation_of, standing
+from model.agent.graph_state import GraphState, allocation_of, graph_state
 from model.agent.loop import Agent
 from model.types import Completion, ImageRef, Message, Trajectory
 
 JsonObject = dict[str, Any]
 
 
-class Told(NamedTuple):
+class SseEvent(NamedTuple):
     """One event of the stream."""
 
     event: str
@@ -42,7 +42,7 @@ class Told(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asking:
+class AskContext:
     """One question that is being answered."""
 
     ask_id: str
@@ -52,40 +52,40 @@ class Asking:
     index: str  # version
 
 
-class Narrator:
+class EventSerializer:
     """Tells one rollout."""
 
-    def __init__(self, asking: Asking, agent: Agent, catalogue: Catalogue) -> None:
+    def __init__(self, asking: AskContext, agent: Agent, catalogue: Catalogue) -> None:
         self._asking, self._agent, self._catalogue = asking, agent, catalogue
         self._allocation = allocation_of(asking.memory)
         self._titles: dict[str, str] = {}
         self._began_s = time.monotonic()
 
-    def started(self) -> Told:
+    def started(self) -> SseEvent:
         """The first event."""
-        return Told("started", asdict(self._asking))
+        return SseEvent("started", asdict(self._asking))
 
-    def tell(self, event: Event, *, cost: float | None = None) -> Told:
+    def tell(self, event: Event, *, cost: float | None = None) -> SseEvent:
         """The JSON of one event. Reads the corpus at the end of a rollout, so run it where that may take its time."""
         self.watch(event)
         match event:
-            case Remembered():
-                return Told("remembered", {"node_id": event.node.id, **self._drawn(event.graph)})
-            case Finished():
+            case NodeAdded():
+                return SseEvent("remembered", {"node_id": event.node.id, **self._drawn(event.graph)})
+            case RolloutEnd():
                 drawing = svg(self.stand(event.trajectory.graph))
-                return Told("finished", {**self.summary(event.trajectory, cost), "svg": drawing})
+                return SseEvent("finished", {**self.summary(event.trajectory, cost), "svg": drawing})
             case _:
-                return Told(type(event).__name__.lower(), _plain(event))
+                return SseEvent(type(event).__name__.lower(), _plain(event))
 
     def watch(self, event: Event) -> None:
         """Remember the titles of what was shown; ``tell`` does so too."""
-        if isinstance(event, Observed):
+        if isinstance(event, ObservationAdded):
             self._titles |= {each.hit.item_id: each.hit.title for each in event.shown}
 
-    def stand(self, graph: MemoryGraph) -> Standing:
+    def stand(self, graph: MemoryGraph) -> GraphState:
         """Energies and grants within the limits of this rollout."""
         limits = self._agent.limits
-        return standing(graph, limits=limits, allocation=self._allocation, titles=self._titles)
+        return graph_state(graph, limits=limits, allocation=self._allocation, titles=self._titles)
 
     def summary(self, trajectory: Trajectory, cost: float | None) -> JsonObject:
         """The finished rollout, without its drawing."""
@@ -105,34 +105,36 @@ class Narrator:
         return {"svg": svg(stand), "nodes": node_records(stand)}
 
 
-def failed(code: str, message: str) -> Told:
+def failed(code: str, message: str) -> SseEvent:
     """The last event of a question that could not be answered."""
-    return Told("failed", {"code": code, "message": message})
+    return SseEvent("failed", {"code": code, "message": message})
 
 
-def _plain(event: Asked | Spoke | Replied | Rejected | Observed | Answered) -> JsonObject:
+def _plain(
+    event: ModelCall | TokenDelta | ModelReply | ReplyRejected | ObservationAdded | AnswerGiven,
+) -> JsonObject:
     """What an event says by itself."""
     match event:
-        case Asked():
+        case ModelCall():
             return _asked(event)
-        case Spoke():
+        case TokenDelta():
             return {"call": event.call, "text": event.text}
-        case Replied():
+        case ModelReply():
             return {"call": event.call, **_reply(event.completion)}
-        case Rejected():
+        case ReplyRejected():
             return {"call": event.call, "reason": event.reason}
-        case Observed():
+        case ObservationAdded():
             return _observed(event)
-        case Answered():
+        case AnswerGiven():
             return {"text": event.answer.text, "parents": list(event.answer.parents), "forced": event.forced}
 
 
-def _asked(event: Asked) -> JsonObject:
+def _asked(event: ModelCall) -> JsonObject:
     return {
         "call": event.call,
         "forced": event.forced,
         "images": [image_record(each) for each in _images(event.messages)],
-        "turns": [asdict(turn) for turn in readable(event.messages)],
+        "turns": [asdict(turn) for turn in render_turns(event.messages)],
     }
 
 
@@ -150,7 +152,7 @@ def _reply(completion: Completion) -> JsonObject:
     }
 
 
-def _observed(event: Observed) -> JsonObject:
+def _observed(event: ObservationAdded) -> JsonObject:
     return {
         "node_id": event.node_id,
         "parents": list(event.parents),
@@ -161,7 +163,7 @@ def _observed(event: Observed) -> JsonObject:
     }
 
 
-def _shown(each: Shown) -> JsonObject:
+def _shown(each: DisplayedHit) -> JsonObject:
     hit = each.hit
     return {
         "item_id": hit.item_id,

@@ -9,12 +9,12 @@ from memory_graph.budget import TOKEN_PIXELS
 from memory_graph.drawing.svg import draw
 from memory_graph.graph import SearchNode, VisualItem
 from memory_graph.roles import critical_path, dead_ends
-from model.agent.graph_state import Standing, node_notes
+from model.agent.graph_state import GraphState, node_notes
 
 THUMBNAIL = 240  # pixels a side, about twice what a drawing shows, for dense screens
 
 
-def node_records(stand: Standing) -> list[dict[str, Any]]:
+def node_records(stand: GraphState) -> list[dict[str, Any]]:
     """Every search node in creation order, as plain JSON values."""
     critical, dead = critical_path(stand.graph), dead_ends(stand.graph)
     return [
@@ -31,7 +31,7 @@ def node_records(stand: Standing) -> list[dict[str, Any]]:
     ]
 
 
-def svg(stand: Standing) -> str:
+def svg(stand: GraphState) -> str:
     """The drawing, to be put into a page that styles it; thumbnails are fetched from this server."""
     return draw(stand.graph, notes=node_notes(stand, thumbnail_href), embedded=True)
 
@@ -42,7 +42,7 @@ def thumbnail_href(item_id: str, timestamp_s: float | None = None) -> str:
     return f"/v1/media?item={quote(item_id, safe='')}{time}&width={THUMBNAIL}&height={THUMBNAIL}"
 
 
-def _item_record(stand: Standing, node: SearchNode, item: VisualItem) -> dict[str, Any]:
+def _item_record(stand: GraphState, node: SearchNode, item: VisualItem) -> dict[str, Any]:
     key = (node.id, item.item_id)
     pixels = stand.grants.get(key, 0)
     return {

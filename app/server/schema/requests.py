@@ -1,6 +1,6 @@
 """The bodies of requests, each field with its bounds; ``/openapi.json`` is made from them.
 
-Strict: no field beyond these, no number in place of a text or the other way round. Responses are in ``answers.py``.
+Strict: no field beyond these, no number in place of a text or the other way round. Responses are in ``responses.py``.
 """
 
 from __future__ import annotations

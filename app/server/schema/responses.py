@@ -7,26 +7,26 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 
-class Answer(BaseModel):
+class ResponseBody(BaseModel):
     """What a response holds."""
 
     model_config = ConfigDict(frozen=True)
 
 
-class ErrorText(Answer):
+class ErrorText(ResponseBody):
     """What went wrong: a stable word, and a sentence for a person."""
 
     code: str
     message: str
 
 
-class ErrorBody(Answer):
+class ErrorBody(ResponseBody):
     """Every response that is no success."""
 
     error: ErrorText
 
 
-class IndexStatus(Answer):
+class IndexStatus(ResponseBody):
     """The index in use."""
 
     version: str
@@ -34,7 +34,7 @@ class IndexStatus(Answer):
     datasets: dict[str, int]
 
 
-class Status(Answer):
+class ServerStatus(ResponseBody):
     """What this server has and allows."""
 
     version: str
@@ -47,7 +47,7 @@ class Status(Answer):
     upload: bool
 
 
-class HitRecord(Answer):
+class HitRecord(ResponseBody):
     """One item that was found; ``score`` compares hits of one search only."""
 
     id: str
@@ -59,13 +59,13 @@ class HitRecord(Answer):
     media: str | None
 
 
-class Hits(Answer):
+class HitList(ResponseBody):
     """Best first."""
 
     hits: list[HitRecord]
 
 
-class UpstreamResult(Answer):
+class UpstreamResult(ResponseBody):
     """The hits of one query, as three lists of one length."""
 
     score: list[float]
@@ -73,13 +73,13 @@ class UpstreamResult(Answer):
     data: list[dict[str, Any]]
 
 
-class UpstreamResults(Answer):
+class UpstreamResults(ResponseBody):
     """One result a query."""
 
     results: list[UpstreamResult]
 
 
-class ItemAnswer(Answer):
+class ItemDetail(ResponseBody):
     """One item of the corpus."""
 
     id: str
@@ -96,7 +96,7 @@ class ItemAnswer(Answer):
     source: str
 
 
-class Uploaded(Answer):
+class UploadedFile(ResponseBody):
     """What became of a file."""
 
     file: str
@@ -105,7 +105,7 @@ class Uploaded(Answer):
     seconds: float
 
 
-class RunFile(Answer):
+class RunFile(ResponseBody):
     """One file of trajectories."""
 
     name: str
@@ -113,20 +113,20 @@ class RunFile(Answer):
     bytes: int
 
 
-class Run(Answer):
+class RunListing(ResponseBody):
     """A folder of trajectories; ``path/name`` of a file is what other requests call it."""
 
     path: str
     files: list[RunFile]
 
 
-class Runs(Answer):
+class RunList(ResponseBody):
     """Every run of the root."""
 
-    runs: list[Run]
+    runs: list[RunListing]
 
 
-class TrajectoryRow(Answer):
+class TrajectoryRow(ResponseBody):
     """One trajectory in a list."""
 
     row: int
@@ -143,7 +143,7 @@ class TrajectoryRow(Answer):
     counters: dict[str, int]
 
 
-class TrajectoryPage(Answer):
+class TrajectoryPage(ResponseBody):
     """Some rows of a file; ``total`` counts those that pass the filters, the facets count all rows."""
 
     total: int
@@ -152,7 +152,7 @@ class TrajectoryPage(Answer):
     facets: dict[str, dict[str, int]]
 
 
-class ItemInNode(Answer):
+class ItemInNode(ResponseBody):
     """A kept item. ``pixels`` and ``tokens`` are 0 where it is remembered and not shown any more."""
 
     item_id: str
@@ -167,7 +167,7 @@ class ItemInNode(Answer):
     timestamps: list[float]
 
 
-class NodeRecord(Answer):
+class NodeRecord(ResponseBody):
     """A search node of the memory graph."""
 
     id: str
@@ -179,14 +179,14 @@ class NodeRecord(Answer):
     items: list[ItemInNode]
 
 
-class TurnRecord(Answer):
+class TurnRecord(ResponseBody):
     """One turn of a prompt; each U+FFFC stands for a picture, in the order of the call's images."""
 
     role: str
     text: str
 
 
-class ImageRecord(Answer):
+class ImageRecord(ResponseBody):
     """A picture at the size the model saw it."""
 
     item_id: str
@@ -195,7 +195,7 @@ class ImageRecord(Answer):
     timestamp_s: float | None
 
 
-class CallRecord(Answer):
+class CallRecord(ResponseBody):
     """One call of the model."""
 
     turns: list[TurnRecord]
@@ -205,7 +205,7 @@ class CallRecord(Answer):
     completion_tokens: int
 
 
-class SegmentRecord(Answer):
+class SegmentRecord(ResponseBody):
     """The calls of one node (of the answer, without an id), and whether GGPO trains on them."""
 
     node_id: str | None
@@ -214,7 +214,7 @@ class SegmentRecord(Answer):
     calls: list[CallRecord]
 
 
-class TrajectoryDetail(Answer):
+class TrajectoryDetail(ResponseBody):
     """One whole trajectory."""
 
     task_id: str

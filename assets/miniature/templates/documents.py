@@ -11,17 +11,17 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from assets.miniature.lexicon import GOODS, MARKS
-from assets.miniature.plans import NOT_ANSWERABLE, Asked, Hop
-from assets.miniature.sentences import REPORT_DIALS, REPORT_DOORS, REPORT_GOODS, REPORT_SCANS, Key
+from assets.miniature.plans import NOT_ANSWERABLE, PlannedHop, PlannedQuestion
+from assets.miniature.sentences import REPORT_DIALS, REPORT_DOORS, REPORT_GOODS, REPORT_SCANS, EvidenceKey
 from assets.miniature.templates.wording import Wording, about, even_draw, worded
-from assets.miniature.world import Device, World
+from assets.miniature.world import Device, MiniatureWorld
 
 UNANSWERABLE_SHARE = 0.2
 REPORT = "mmlongbench_doc"
 Entity = TypeVar("Entity")
 
 
-def reading(world: World, rng: random.Random) -> Asked:
+def reading(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """A dial: one figure page."""
     device, known = _choice(
         rng, even_draw(world, "reading"), world.devices[REPORT_DIALS], world.devices[REPORT_DIALS.stop :]
@@ -36,7 +36,7 @@ def reading(world: World, rng: random.Random) -> Asked:
     )
 
 
-def higher_reading(world: World, rng: random.Random) -> Asked:
+def higher_reading(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """Two dials: two figure pages."""
     present, absent = world.devices[REPORT_DIALS], world.devices[REPORT_DIALS.stop :]
     known = even_draw(world, "higher_reading") >= UNANSWERABLE_SHARE
@@ -53,7 +53,7 @@ def higher_reading(world: World, rng: random.Random) -> Asked:
     )
 
 
-def workers(world: World, rng: random.Random) -> Asked:
+def workers(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """A number on a scanned page."""
     workshop, known = _choice(
         rng, even_draw(world, "workers"), world.workshops[REPORT_SCANS], world.workshops[REPORT_SCANS.stop :]
@@ -74,7 +74,7 @@ def workers(world: World, rng: random.Random) -> Asked:
     )
 
 
-def trade(world: World, rng: random.Random) -> Asked:
+def trade(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """What a workshop sells: one text page."""
     workshop, known = _choice(
         rng, even_draw(world, "trade"), world.workshops[REPORT_GOODS], world.workshops[REPORT_GOODS.stop :]
@@ -95,7 +95,7 @@ def trade(world: World, rng: random.Random) -> Asked:
     )
 
 
-def boss(world: World, rng: random.Random) -> Asked:
+def boss(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """Who runs a workshop: one text page."""
     workshop, known = _choice(
         rng, even_draw(world, "boss"), world.workshops[REPORT_GOODS], world.workshops[REPORT_GOODS.stop :]
@@ -117,7 +117,7 @@ def boss(world: World, rng: random.Random) -> Asked:
     )
 
 
-def door(world: World, rng: random.Random) -> Asked:
+def door(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """The mark on a door: one figure page."""
     place, known = _choice(
         rng, even_draw(world, "door"), world.places[REPORT_DOORS], world.places[REPORT_DOORS.stop :]
@@ -142,19 +142,23 @@ def _choice(
     return rng.choice(present if known else absent), known
 
 
-def _dial(device: Device, wording: Wording, known: bool) -> Hop:
+def _dial(device: Device, wording: Wording, known: bool) -> PlannedHop:
     summary = f"The dial of {device.name} is kept."
     return _page(f"dial:{device.name}", about(wording, device.name), summary, known, visual=True)
 
 
-def _page(name: str, queries: tuple[str, ...], summary: str, known: bool, *, visual: bool = False) -> Hop:
+def _page(
+    name: str, queries: tuple[str, ...], summary: str, known: bool, *, visual: bool = False
+) -> PlannedHop:
     if not known:
-        return Hop(queries=queries, gold=(), summary="Nothing found.")
-    return Hop(queries=queries, gold=(Key(REPORT, name),), summary=summary, visual=visual)
+        return PlannedHop(queries=queries, gold=(), summary="Nothing found.")
+    return PlannedHop(queries=queries, gold=(EvidenceKey(REPORT, name),), summary=summary, visual=visual)
 
 
-def _asked(template: str, *, text: str, answer: str | None, hops: tuple[Hop, ...], guess: float) -> Asked:
-    return Asked(
+def _asked(
+    template: str, *, text: str, answer: str | None, hops: tuple[PlannedHop, ...], guess: float
+) -> PlannedQuestion:
+    return PlannedQuestion(
         dataset=REPORT,
         template=template,
         text=text,

@@ -8,16 +8,16 @@ from __future__ import annotations
 import random
 
 from assets.miniature.lexicon import COLOURS, GOODS, MARKS, REGIONS, SEASONS
-from assets.miniature.plans import Asked, Hop
-from assets.miniature.sentences import PICTURE_DOORS, Key
+from assets.miniature.plans import PlannedHop, PlannedQuestion
+from assets.miniature.sentences import PICTURE_DOORS, EvidenceKey
 from assets.miniature.templates.wording import Wording, about, even_draw, worded
-from assets.miniature.world import Person, Team, Workshop, World
+from assets.miniature.world import MiniatureWorld, Person, Team, Workshop
 
 
-def badge_colour(world: World, rng: random.Random) -> Asked:
+def badge_colour(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """One picture, coarse."""
     person, wording = rng.choice(world.people), worded(rng, "badge", "card")
-    return Asked(
+    return PlannedQuestion(
         dataset="webqa",
         template="badge_colour",
         text=f"What colour is the {wording.asked} of {person.name}?",
@@ -27,10 +27,10 @@ def badge_colour(world: World, rng: random.Random) -> Asked:
     )
 
 
-def badge_code(world: World, rng: random.Random) -> Asked:
+def badge_code(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """One picture, fine."""
     person, wording = rng.choice(world.people), worded(rng, "badge", "card")
-    return Asked(
+    return PlannedQuestion(
         dataset="webqa",
         template="badge_code",
         text=f"What code is on the {wording.asked} of {person.name}?",
@@ -40,17 +40,17 @@ def badge_code(world: World, rng: random.Random) -> Asked:
     )
 
 
-def founder_code(world: World, rng: random.Random) -> Asked:
+def founder_code(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """A snippet, then a picture, fine."""
     team = rng.choice(world.teams)
     person = world.person(team.founder)
     wording = worded(rng, "founder", "creator")
-    founder = Hop(
+    founder = PlannedHop(
         queries=about(wording, team.name),
-        gold=(Key("webqa", f"snippet:{team.name}"),),
+        gold=(EvidenceKey("webqa", f"snippet:{team.name}"),),
         summary=f"The founder of {team.name} is {person.name}.",
     )
-    return Asked(
+    return PlannedQuestion(
         dataset="webqa",
         template="founder_code",
         text=f"What code is on the badge of the {wording.asked} of {team.name}?",
@@ -60,7 +60,7 @@ def founder_code(world: World, rng: random.Random) -> Asked:
     )
 
 
-def same_colour(world: World, rng: random.Random) -> Asked:
+def same_colour(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """Two pictures, yes or no, drawn so that both are equally frequent."""
     alike = even_draw(world, "same_colour") < 0.5
     pairs = [
@@ -71,7 +71,7 @@ def same_colour(world: World, rng: random.Random) -> Asked:
     ]
     one, other = rng.choice(pairs)
     wording = worded(rng, "badge", "card")
-    return Asked(
+    return PlannedQuestion(
         dataset="webqa",
         template="same_colour",
         text=f"Do the {wording.asked}s of {one.name} and {other.name} have the same colour?",
@@ -81,17 +81,17 @@ def same_colour(world: World, rng: random.Random) -> Asked:
     )
 
 
-def meeting_region(world: World, rng: random.Random) -> Asked:
+def meeting_region(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """Two snippets: team -> place -> region."""
     team = rng.choice(world.teams)
     place = world.place(team.place)
-    lies = Hop(
+    lies = PlannedHop(
         queries=tuple(worded(rng, f"{place.name} lies in", f"region of {place.name}")),
-        gold=(Key("webqa", f"snippet:{place.name}"),),
+        gold=(EvidenceKey("webqa", f"snippet:{place.name}"),),
         summary=f"{place.name} lies in the {place.region}.",
         depends=(0,),
     )
-    return Asked(
+    return PlannedQuestion(
         dataset="webqa",
         template="meeting_region",
         text=f"In which region does {team.name} meet?",
@@ -101,19 +101,19 @@ def meeting_region(world: World, rng: random.Random) -> Asked:
     )
 
 
-def meeting_door(world: World, rng: random.Random) -> Asked:
+def meeting_door(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """A snippet, then a picture: team -> place -> mark."""
     doors = {place.name: place for place in world.places[PICTURE_DOORS]}
     team = rng.choice([team for team in world.teams if team.place in doors])
     place = doors[team.place]
-    door = Hop(
+    door = PlannedHop(
         queries=about(worded(rng, "door", "gate"), place.name),
-        gold=(Key("webqa", f"door:{place.name}"),),
+        gold=(EvidenceKey("webqa", f"door:{place.name}"),),
         summary=f"The door of {place.name} is kept.",
         depends=(0,),
         visual=True,
     )
-    return Asked(
+    return PlannedQuestion(
         dataset="webqa",
         template="meeting_door",
         text=f"What mark is on the door where {team.name} meets?",
@@ -123,28 +123,28 @@ def meeting_door(world: World, rng: random.Random) -> Asked:
     )
 
 
-def _meets(team: Team, rng: random.Random) -> Hop:
-    return Hop(
+def _meets(team: Team, rng: random.Random) -> PlannedHop:
+    return PlannedHop(
         queries=tuple(worded(rng, f"{team.name} meets in", f"home of {team.name}")),
-        gold=(Key("webqa", f"snippet:{team.name}"),),
+        gold=(EvidenceKey("webqa", f"snippet:{team.name}"),),
         summary=f"{team.name} meets in {team.place}.",
     )
 
 
-def _badge(person: Person, wording: Wording, *, depends: tuple[int, ...] = ()) -> Hop:
-    return Hop(
+def _badge(person: Person, wording: Wording, *, depends: tuple[int, ...] = ()) -> PlannedHop:
+    return PlannedHop(
         queries=about(wording, person.name),
-        gold=(Key("webqa", f"badge:{person.name}"),),
+        gold=(EvidenceKey("webqa", f"badge:{person.name}"),),
         summary=f"The badge of {person.name} is kept.",
         depends=depends,
         visual=True,
     )
 
 
-def season_output(world: World, rng: random.Random) -> Asked:
+def season_output(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """One bar of one chart, coarse."""
     team, season, wording = rng.choice(world.teams), rng.randrange(4), worded(rng, "output", "yield")
-    return Asked(
+    return PlannedQuestion(
         dataset="slidevqa",
         template="season_output",
         text=f"What was the {SEASONS[season]} {wording.asked} of {team.name}?",
@@ -154,7 +154,7 @@ def season_output(world: World, rng: random.Random) -> Asked:
     )
 
 
-def higher_output(world: World, rng: random.Random) -> Asked:
+def higher_output(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """The same bar of two charts."""
     first_wins = even_draw(world, "higher_output") < 0.5
     pairs = [
@@ -166,7 +166,7 @@ def higher_output(world: World, rng: random.Random) -> Asked:
     ]
     one, other, season = rng.choice(pairs)
     wording = worded(rng, "output", "yield")
-    return Asked(
+    return PlannedQuestion(
         dataset="slidevqa",
         template="higher_output",
         text=f"Which had the higher {SEASONS[season]} {wording.asked}, {one.name} or {other.name}?",
@@ -181,10 +181,10 @@ def _wins(one: int, other: int, first_wins: bool) -> bool:
     return one > other if first_wins else one < other
 
 
-def stock(world: World, rng: random.Random) -> Asked:
+def stock(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """One cell of one table, fine."""
     workshop, good, wording = rng.choice(world.workshops), rng.randrange(4), worded(rng, "stock", "store")
-    return Asked(
+    return PlannedQuestion(
         dataset="slidevqa",
         template="stock",
         text=f"How much {GOODS[good]} is in the {wording.asked} of {workshop.name}?",
@@ -194,7 +194,7 @@ def stock(world: World, rng: random.Random) -> Asked:
     )
 
 
-def more_stock(world: World, rng: random.Random) -> Asked:
+def more_stock(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """The same cell of two tables, fine."""
     first_wins = even_draw(world, "more_stock") < 0.5
     pairs = [
@@ -206,7 +206,7 @@ def more_stock(world: World, rng: random.Random) -> Asked:
     ]
     one, other, good = rng.choice(pairs)
     wording = worded(rng, "stock", "store")
-    return Asked(
+    return PlannedQuestion(
         dataset="slidevqa",
         template="more_stock",
         text=f"Which has more {GOODS[good]} in {wording.asked}, {one.name} or {other.name}?",
@@ -216,19 +216,19 @@ def more_stock(world: World, rng: random.Random) -> Asked:
     )
 
 
-def _chart(team: Team, wording: Wording) -> Hop:
-    return Hop(
+def _chart(team: Team, wording: Wording) -> PlannedHop:
+    return PlannedHop(
         queries=about(wording, team.name),
-        gold=(Key("slidevqa", f"chart:{team.name}"),),
+        gold=(EvidenceKey("slidevqa", f"chart:{team.name}"),),
         summary=f"The output chart of {team.name} is kept.",
         visual=True,
     )
 
 
-def _table(workshop: Workshop, wording: Wording) -> Hop:
-    return Hop(
+def _table(workshop: Workshop, wording: Wording) -> PlannedHop:
+    return PlannedHop(
         queries=about(wording, workshop.name),
-        gold=(Key("slidevqa", f"table:{workshop.name}"),),
+        gold=(EvidenceKey("slidevqa", f"table:{workshop.name}"),),
         summary=f"The stock table of {workshop.name} is kept.",
         visual=True,
     )

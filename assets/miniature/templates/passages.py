@@ -8,34 +8,34 @@ from __future__ import annotations
 import random
 
 from assets.miniature.lexicon import MATERIALS, ROLES
-from assets.miniature.plans import NOT_ANSWERABLE, Asked, Hop
-from assets.miniature.sentences import Key, squad_attributes
+from assets.miniature.plans import NOT_ANSWERABLE, PlannedHop, PlannedQuestion
+from assets.miniature.sentences import EvidenceKey, squad_attributes
 from assets.miniature.templates.wording import about, even_draw, worded
-from assets.miniature.world import Device, Person, Workshop, World
+from assets.miniature.world import Device, MiniatureWorld, Person, Workshop
 
 UNANSWERABLE_SHARE = 0.25  # of SQuAD's questions
 YEARS = 100
 
 
-def leader_works(world: World, rng: random.Random) -> Asked:
+def leader_works(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """Bridge: team -> person -> workshop."""
     team = rng.choice(world.teams)
     person = world.person(team.leader)
     wording = worded(rng, "leader", "head")
-    return Asked(
+    return PlannedQuestion(
         dataset="hotpotqa",
         template="leader_works",
         text=f"Where does the {wording.asked} of {team.name} work?",
         answer=person.workshop,
         hops=(
-            Hop(
+            PlannedHop(
                 queries=about(wording, team.name),
-                gold=(Key("hotpotqa", team.name),),
+                gold=(EvidenceKey("hotpotqa", team.name),),
                 summary=f"The leader of {team.name} is {person.name}.",
             ),
-            Hop(
+            PlannedHop(
                 queries=tuple(worded(rng, f"{person.name} works at", f"employer of {person.name}")),
-                gold=(Key("hotpotqa", person.name),),
+                gold=(EvidenceKey("hotpotqa", person.name),),
                 summary=f"{person.name} works at {person.workshop}.",
                 depends=(0,),
             ),
@@ -44,17 +44,17 @@ def leader_works(world: World, rng: random.Random) -> Asked:
     )
 
 
-def maker_opened(world: World, rng: random.Random) -> Asked:
+def maker_opened(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """Bridge: device -> workshop -> year."""
     device = rng.choice(world.devices)
     workshop = world.workshop(device.workshop)
     wording = worded(rng, "maker", "builder")
-    maker = Hop(
+    maker = PlannedHop(
         queries=about(wording, device.name),
-        gold=(Key("hotpotqa", device.name),),
+        gold=(EvidenceKey("hotpotqa", device.name),),
         summary=f"The maker of {device.name} is {workshop.name}.",
     )
-    return Asked(
+    return PlannedQuestion(
         dataset="hotpotqa",
         template="maker_opened",
         text=f"When did the {wording.asked} of {device.name} open?",
@@ -64,13 +64,13 @@ def maker_opened(world: World, rng: random.Random) -> Asked:
     )
 
 
-def opened_first(world: World, rng: random.Random) -> Asked:
+def opened_first(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """Comparison of two years."""
     one, other = sorted(rng.sample(world.workshops, 2), key=lambda workshop: workshop.year)
     if even_draw(world, "opened_first") < 0.5:
         one, other = other, one
     wording = worded(rng, "opened first", "is older")
-    return Asked(
+    return PlannedQuestion(
         dataset="hotpotqa",
         template="opened_first",
         text=f"Which {wording.asked}, {one.name} or {other.name}?",
@@ -80,16 +80,16 @@ def opened_first(world: World, rng: random.Random) -> Asked:
     )
 
 
-def _opened(workshop: Workshop, rng: random.Random, *, depends: tuple[int, ...] = ()) -> Hop:
-    return Hop(
+def _opened(workshop: Workshop, rng: random.Random, *, depends: tuple[int, ...] = ()) -> PlannedHop:
+    return PlannedHop(
         queries=tuple(worded(rng, f"{workshop.name} opened in", f"age of {workshop.name}")),
-        gold=(Key("hotpotqa", workshop.name),),
+        gold=(EvidenceKey("hotpotqa", workshop.name),),
         summary=f"{workshop.name} opened in {workshop.year}.",
         depends=depends,
     )
 
 
-def person_attribute(world: World, rng: random.Random) -> Asked:
+def person_attribute(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """A person's job or home, or one that the paragraph leaves out."""
     person, attribute, stated = _squad_choice(world, rng, world.people)
     assert isinstance(person, Person)
@@ -104,7 +104,7 @@ def person_attribute(world: World, rng: random.Random) -> Asked:
     return _squad(attribute, person.name, text, queries, (answer, summary) if stated else None, guess)
 
 
-def device_attribute(world: World, rng: random.Random) -> Asked:
+def device_attribute(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """A device's material or place, or one that the paragraph leaves out."""
     device, attribute, stated = _squad_choice(world, rng, world.devices)
     assert isinstance(device, Device)
@@ -121,7 +121,7 @@ def device_attribute(world: World, rng: random.Random) -> Asked:
 
 
 def _squad_choice(
-    world: World, rng: random.Random, entities: tuple[Person, ...] | tuple[Device, ...]
+    world: MiniatureWorld, rng: random.Random, entities: tuple[Person, ...] | tuple[Device, ...]
 ) -> tuple[Person | Device, str, bool]:
     """An entity, one of its attributes and whether its paragraph states it; the template is drawn before the rest."""
     attribute = rng.choice(("job", "home") if isinstance(entities[0], Person) else ("material", "stand"))
@@ -137,14 +137,14 @@ def _squad(
     queries: tuple[str, ...],
     stated: tuple[str, str] | None,
     guess: float,
-) -> Asked:
-    gold = (Key("squad", name),) if stated else ()
+) -> PlannedQuestion:
+    gold = (EvidenceKey("squad", name),) if stated else ()
     answer, summary = stated or (NOT_ANSWERABLE, "Nothing found.")
-    return Asked(
+    return PlannedQuestion(
         dataset="squad",
         template=template,
         text=text,
         answer=answer,
-        hops=(Hop(queries=queries, gold=gold, summary=summary),),
+        hops=(PlannedHop(queries=queries, gold=gold, summary=summary),),
         chance=max(UNANSWERABLE_SHARE, (1 - UNANSWERABLE_SHARE) * guess),
     )

@@ -8,32 +8,39 @@ from __future__ import annotations
 import random
 
 from assets.miniature.lexicon import COLOURS, LETTERS, MARKS
-from assets.miniature.plans import Asked, Hop
-from assets.miniature.sentences import CROSS_DEVICES, FILMS, HOWTO_DEVICES, REPORT_DIALS, SINGLE_DEVICES, Key
+from assets.miniature.plans import PlannedHop, PlannedQuestion
+from assets.miniature.sentences import (
+    CROSS_DEVICES,
+    FILMS,
+    HOWTO_DEVICES,
+    REPORT_DIALS,
+    SINGLE_DEVICES,
+    EvidenceKey,
+)
 from assets.miniature.templates.wording import about, even_draw, worded
-from assets.miniature.world import CLIP_SCENES, SCENE_SECONDS, Device, World
+from assets.miniature.world import CLIP_SCENES, SCENE_SECONDS, Device, MiniatureWorld
 
 CLIP_SECONDS = SCENE_SECONDS * CLIP_SCENES
 BORDER_S = 2  # seconds around a change of scene that no question asks about
 FIRST_S, LAST_S = SCENE_SECONDS / 2, CLIP_SECONDS - SCENE_SECONDS / 2
 
 
-def clip_key(dataset: str, video: str, start_s: int = 0) -> Key:
+def clip_key(dataset: str, video: str, start_s: int = 0) -> EvidenceKey:
     """The clip of a video that starts at ``start_s``."""
-    return Key(dataset, f"clip:{video}:{start_s}")
+    return EvidenceKey(dataset, f"clip:{video}:{start_s}")
 
 
-def lamp_at(world: World, rng: random.Random) -> Asked:
+def lamp_at(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """The lamp at a moment of a film, four choices."""
     return _at(world, rng, what="lamp", values=COLOURS)
 
 
-def mark_at(world: World, rng: random.Random) -> Asked:
+def mark_at(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """The mark at a moment of a film, four choices."""
     return _at(world, rng, what="mark", values=MARKS)
 
 
-def _at(world: World, rng: random.Random, *, what: str, values: tuple[str, ...]) -> Asked:
+def _at(world: MiniatureWorld, rng: random.Random, *, what: str, values: tuple[str, ...]) -> PlannedQuestion:
     workshop = rng.choice(world.workshops[FILMS])
     scene = rng.randrange(len(workshop.film))
     moment = scene * SCENE_SECONDS + rng.randrange(BORDER_S, SCENE_SECONDS - BORDER_S + 1)
@@ -45,7 +52,7 @@ def _at(world: World, rng: random.Random, *, what: str, values: tuple[str, ...])
     asks = "What colour is the lamp" if what == "lamp" else "What mark is shown"
     wording = worded(rng, "film", "movie")
     stem = f"{asks} at {moment // 60:02d}:{moment % 60:02d} in the {wording.asked} of {workshop.name}?"
-    return Asked(
+    return PlannedQuestion(
         dataset="lvbench",
         template=f"{what}_at",
         text="\n".join(
@@ -53,7 +60,7 @@ def _at(world: World, rng: random.Random, *, what: str, values: tuple[str, ...])
         ),
         answer=LETTERS[place],
         hops=(
-            Hop(
+            PlannedHop(
                 queries=about(wording, workshop.name),
                 gold=(clip_key("lvbench", f"{workshop.name}_film", start),),
                 summary=f"The film of {workshop.name} is kept.",
@@ -67,17 +74,17 @@ def _at(world: World, rng: random.Random, *, what: str, values: tuple[str, ...])
     )
 
 
-def steps(world: World, rng: random.Random) -> Asked:
+def steps(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """The order of three steps, as spoken."""
     device = rng.choice(world.devices[HOWTO_DEVICES])
     one, two, three = device.steps
-    return Asked(
+    return PlannedQuestion(
         dataset="wikihowqa",
         template="steps",
         text=f"How To Build {device.name}",
         answer=f"{one}, {two}, {three}",
         hops=(
-            Hop(
+            PlannedHop(
                 queries=tuple(worded(rng, f"build {device.name}", f"making of {device.name}")),
                 gold=(clip_key("wikihowqa", f"{device.name}_make"),),
                 summary=f"To build {device.name} first {one}, then {two}, last {three}.",
@@ -87,14 +94,14 @@ def steps(world: World, rng: random.Random) -> Asked:
     )
 
 
-def first_or_last(world: World, rng: random.Random) -> Asked:
+def first_or_last(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """The first or last lamp or mark of one clip."""
     device = rng.choice(world.devices[SINGLE_DEVICES])
     what, end = rng.choice(("lamp", "mark")), rng.choice(("first", "last"))
     scene = device.scenes[0 if end == "first" else -1]
     wording = worded(rng, "video", "movie")
     asks = f"What colour is the {end} lamp" if what == "lamp" else f"What is the {end} mark"
-    return Asked(
+    return PlannedQuestion(
         dataset="syntheticqa",
         template=f"{end}_{what}",
         text=f"{asks} in the {wording.asked} of {device.name}?",
@@ -108,13 +115,13 @@ def first_or_last(world: World, rng: random.Random) -> Asked:
     )
 
 
-def lamp_after(world: World, rng: random.Random) -> Asked:
+def lamp_after(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """The lamp that follows another in one clip."""
     device = rng.choice(world.devices[SINGLE_DEVICES])
     before = rng.randrange(CLIP_SCENES - 1)
     wording = worded(rng, "video", "movie")
     times = tuple(FIRST_S + SCENE_SECONDS * (before + step) for step in (0, 1))
-    return Asked(
+    return PlannedQuestion(
         dataset="syntheticqa",
         template="lamp_after",
         text=f"What colour is the lamp after {device.scenes[before].colour} in the {wording.asked} of {device.name}?",
@@ -124,7 +131,7 @@ def lamp_after(world: World, rng: random.Random) -> Asked:
     )
 
 
-def same_start(world: World, rng: random.Random) -> Asked:
+def same_start(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """Whether two clips begin with the same lamp, yes and no equally frequent."""
     alike = even_draw(world, "same_start") < 0.5
     devices = world.devices[CROSS_DEVICES]
@@ -138,7 +145,7 @@ def same_start(world: World, rng: random.Random) -> Asked:
         alike, pairs = not alike, [(devices[0], devices[1])]
     one, other = rng.choice(pairs)
     wording = worded(rng, "video", "movie")
-    return Asked(
+    return PlannedQuestion(
         dataset="xvbench",
         template="same_start",
         text=f"Do the {wording.asked}s of {one.name} and {other.name} start with the same colour?",
@@ -150,7 +157,7 @@ def same_start(world: World, rng: random.Random) -> Asked:
     )
 
 
-def ends_with(world: World, rng: random.Random) -> Asked:
+def ends_with(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """Which of two clips ends with a given lamp."""
     devices = world.devices[CROSS_DEVICES]
     pairs = [
@@ -165,7 +172,7 @@ def ends_with(world: World, rng: random.Random) -> Asked:
     ending = pair[0 if even_draw(world, "ends_with") < 0.5 else 1]
     wording = worded(rng, "video", "movie")
     colour = ending.scenes[-1].colour
-    return Asked(
+    return PlannedQuestion(
         dataset="xvbench",
         template="ends_with",
         text=f"Which {wording.asked} ends with {colour}, {pair[0].name} or {pair[1].name}?",
@@ -175,15 +182,15 @@ def ends_with(world: World, rng: random.Random) -> Asked:
     )
 
 
-def page_and_clip(world: World, rng: random.Random) -> Asked:
+def page_and_clip(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """A dial on a page of the report tells which clip to open."""
     device = rng.choice(world.devices[REPORT_DIALS])
     end = rng.choice(("first", "last"))
     scene = device.scenes[0 if end == "first" else -1]
     wording = worded(rng, "dial", "gauge")
-    page = Hop(
+    page = PlannedHop(
         queries=about(wording, f"{world.label} report"),
-        gold=(Key("mmlongbench_doc", f"dial:{device.name}"),),
+        gold=(EvidenceKey("mmlongbench_doc", f"dial:{device.name}"),),
         summary=f"The dial of {device.name} reads {device.reading}.",
         visual=True,
     )
@@ -191,7 +198,7 @@ def page_and_clip(world: World, rng: random.Random) -> Asked:
     clip = _clip(
         "xvbench", device, about(video, device.name), (FIRST_S if end == "first" else LAST_S,), depends=(0,)
     )
-    return Asked(
+    return PlannedQuestion(
         dataset="xvbench",
         template=f"page_clip_{end}",
         text=f"The {world.label} report has a {wording.asked} with reading {device.reading}. "
@@ -209,8 +216,8 @@ def _clip(
     timestamps: tuple[float, ...],
     *,
     depends: tuple[int, ...] = (),
-) -> Hop:
-    return Hop(
+) -> PlannedHop:
+    return PlannedHop(
         queries=queries,
         gold=(clip_key(dataset, f"{device.name}_make"),),
         summary=f"The video of {device.name} is kept.",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from typing import NamedTuple
 
-from assets.miniature.world import World
+from assets.miniature.world import MiniatureWorld
 
 OTHER_SHARE = 0.35  # of all relations are asked in the other words
 GOLDEN = (
@@ -35,7 +35,7 @@ def about(wording: Wording, name: str) -> tuple[str, str]:
     return f"{wording.asked} of {name}", f"{wording.again} of {name}"
 
 
-def even_draw(world: World, purpose: str) -> float:
+def even_draw(world: MiniatureWorld, purpose: str) -> float:
     """A number in [0, 1) that is spread evenly over successive worlds, so that small builds are balanced as large ones are."""
     offset = random.Random(purpose).random()
     return (offset + GOLDEN * world.number) % 1.0

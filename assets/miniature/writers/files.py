@@ -10,15 +10,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Protocol
 
-from assets.miniature.plans import Asked, Placed
-from assets.miniature.sentences import Key
-from assets.miniature.world import World
+from assets.miniature.plans import PlacedQuestion, PlannedQuestion
+from assets.miniature.sentences import EvidenceKey
+from assets.miniature.world import MiniatureWorld
 
 
-class Writer(Protocol):
+class DatasetWriter(Protocol):
     """One dataset's raw folder, being written."""
 
-    def add(self, world: World, asked: Sequence[Asked], ids: dict[Key, str]) -> list[Placed]:
+    def add(
+        self, world: MiniatureWorld, asked: Sequence[PlannedQuestion], ids: dict[EvidenceKey, str]
+    ) -> list[PlacedQuestion]:
         """Write one world's items and questions; put the items' ids into ``ids``."""
         ...
 

@@ -11,9 +11,9 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
-from assets.miniature.plans import Asked, Placed
-from assets.miniature.sentences import Key, Passage, hotpotqa_passages
-from assets.miniature.world import World
+from assets.miniature.plans import PlacedQuestion, PlannedQuestion
+from assets.miniature.sentences import EvidenceKey, WorldPassage, hotpotqa_passages
+from assets.miniature.world import MiniatureWorld
 from assets.miniature.writers.files import GrowingJson, held_out
 from assets.parsers.hotpotqa import Paragraph
 
@@ -29,7 +29,9 @@ class HotpotqaWriter:
             "dev": GrowingJson(folder / "hotpot_dev_distractor_v1.json"),
         }
 
-    def add(self, world: World, asked: Sequence[Asked], ids: dict[Key, str]) -> list[Placed]:
+    def add(
+        self, world: MiniatureWorld, asked: Sequence[PlannedQuestion], ids: dict[EvidenceKey, str]
+    ) -> list[PlacedQuestion]:
         """See ``Writer.add``. Every paragraph of the world stands in some context as soon as four questions are asked."""
         passages = {passage.key: passage for passage in hotpotqa_passages(world)}
         ids |= {key: Paragraph(passage.title, passage.text).id for key, passage in passages.items()}
@@ -45,7 +47,9 @@ class HotpotqaWriter:
             context = _context(question, fillers, passages, rng)
             self._files[split].append(_record(native, question, context))
             placed.append(
-                Placed(asked=question, question_id=f"hotpotqa:{split}:{native}", split=world.split, ids=ids)
+                PlacedQuestion(
+                    asked=question, question_id=f"hotpotqa:{split}:{native}", split=world.split, ids=ids
+                )
             )
         return placed
 
@@ -56,8 +60,11 @@ class HotpotqaWriter:
 
 
 def _context(
-    question: Asked, fillers: list[Key], passages: dict[Key, Passage], rng: random.Random
-) -> list[Passage]:
+    question: PlannedQuestion,
+    fillers: list[EvidenceKey],
+    passages: dict[EvidenceKey, WorldPassage],
+    rng: random.Random,
+) -> list[WorldPassage]:
     """Gold and the next distractors in turn, so that successive questions use up all paragraphs."""
     distractors = [key for key in fillers if key not in question.gold][: CONTEXT_SIZE - len(question.gold)]
     for key in distractors:
@@ -68,7 +75,7 @@ def _context(
     return [passages[key] for key in chosen]
 
 
-def _record(native: str, question: Asked, context: list[Passage]) -> dict[str, object]:
+def _record(native: str, question: PlannedQuestion, context: list[WorldPassage]) -> dict[str, object]:
     titles = [key.name for key in question.gold]
     return {
         "_id": native,

@@ -10,11 +10,11 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from assets.miniature.plans import Asked, Placed
+from assets.miniature.plans import PlacedQuestion, PlannedQuestion
 from assets.miniature.render import FRAME_SIZE
-from assets.miniature.sentences import Key, Video, films
+from assets.miniature.sentences import EvidenceKey, WorldVideo, films
 from assets.miniature.templates.videos import CLIP_SECONDS, clip_key
-from assets.miniature.world import SCENE_SECONDS, World
+from assets.miniature.world import SCENE_SECONDS, MiniatureWorld
 from assets.miniature.writers.files import GrowingLines
 from assets.miniature.writers.mp4 import FPS, mp4_bytes
 
@@ -27,7 +27,9 @@ class LvbenchWriter:
         self._meta = GrowingLines(folder / "video_info.meta.jsonl")
         self._count = 0
 
-    def add(self, world: World, asked: Sequence[Asked], ids: dict[Key, str]) -> list[Placed]:
+    def add(
+        self, world: MiniatureWorld, asked: Sequence[PlannedQuestion], ids: dict[EvidenceKey, str]
+    ) -> list[PlacedQuestion]:
         """See ``Writer.add``."""
         self._videos.mkdir(parents=True, exist_ok=True)
         placed = []
@@ -43,7 +45,9 @@ class LvbenchWriter:
                     self._count += 1
                     entries.append(_entry(str(self._count), question))
                     question_id = f"lvbench:test:{self._count}"
-                    placed.append(Placed(asked=question, question_id=question_id, split=world.split, ids=ids))
+                    placed.append(
+                        PlacedQuestion(asked=question, question_id=question_id, split=world.split, ids=ids)
+                    )
             self._meta.append_json(_line(video, entries))
         return placed
 
@@ -52,7 +56,7 @@ class LvbenchWriter:
         self._meta.close()
 
 
-def _line(video: Video, entries: list[dict[str, object]]) -> dict[str, object]:
+def _line(video: WorldVideo, entries: list[dict[str, object]]) -> dict[str, object]:
     minutes = len(video.scenes) * SCENE_SECONDS / 60
     info = {
         "duration_minutes": minutes,
@@ -62,7 +66,7 @@ def _line(video: Video, entries: list[dict[str, object]]) -> dict[str, object]:
     return {"key": video.id, "type": "cartoon", "video_info": info, "qa": entries}
 
 
-def _entry(uid: str, question: Asked) -> dict[str, object]:
+def _entry(uid: str, question: PlannedQuestion) -> dict[str, object]:
     start = int(question.moment_s or 0) // SCENE_SECONDS * SCENE_SECONDS
     return {
         "uid": uid,

@@ -14,11 +14,11 @@ from PIL import Image
 
 from assets.miniature import render
 from assets.miniature.glyphs import LINE_CHARS
-from assets.miniature.plans import NOT_ANSWERABLE, Asked, Placed
-from assets.miniature.sentences import Key, Picture, report
-from assets.miniature.world import World
+from assets.miniature.plans import NOT_ANSWERABLE, PlacedQuestion, PlannedQuestion
+from assets.miniature.sentences import EvidenceKey, WorldImage, report
+from assets.miniature.world import MiniatureWorld
 from assets.miniature.writers.files import GrowingJson
-from assets.miniature.writers.pdf import PdfPage, pdf_bytes
+from assets.miniature.writers.pdf import PdfPageSpec, pdf_bytes
 from assets.parsers.identity import short_hash
 from assets.parsers.mmlongbench_doc import page_id
 
@@ -39,7 +39,9 @@ class MmlongbenchDocWriter:
         self._documents = folder / "documents"
         self._samples = GrowingJson(folder / "samples.json")
 
-    def add(self, world: World, asked: Sequence[Asked], ids: dict[Key, str]) -> list[Placed]:
+    def add(
+        self, world: MiniatureWorld, asked: Sequence[PlannedQuestion], ids: dict[EvidenceKey, str]
+    ) -> list[PlacedQuestion]:
         """See ``Writer.add``."""
         doc_id = document_name(world)
         pages = report(world)
@@ -54,7 +56,7 @@ class MmlongbenchDocWriter:
             native = f"{self._samples.count}-{short_hash(doc_id, question.text)}"
             self._samples.append(_sample(question, doc_id, sorted(numbers[key] for key in question.gold)))
             placed.append(
-                Placed(
+                PlacedQuestion(
                     asked=question, question_id=f"mmlongbench_doc:test:{native}", split=world.split, ids=ids
                 )
             )
@@ -65,7 +67,7 @@ class MmlongbenchDocWriter:
         self._samples.close()
 
 
-def document_name(world: World) -> str:
+def document_name(world: MiniatureWorld) -> str:
     """The file name of a world's report."""
     return f"{world.label}_report.pdf"
 
@@ -85,24 +87,24 @@ def wrapped(text: str, letters: int) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _page(world: World, page: Picture, number: int) -> PdfPage:
+def _page(world: MiniatureWorld, page: WorldImage, number: int) -> PdfPageSpec:
     seed = world.salt + number
     if page.kind == "text":
-        return PdfPage(lines=wrapped(page.caption, LINE_LETTERS))
+        return PdfPageSpec(lines=wrapped(page.caption, LINE_LETTERS))
     if page.kind == "scan":
-        return PdfPage(picture=render.text_page(wrapped(page.caption, LINE_CHARS), seed), box=WHOLE_PAGE)
-    return PdfPage(
+        return PdfPageSpec(picture=render.text_page(wrapped(page.caption, LINE_CHARS), seed), box=WHOLE_PAGE)
+    return PdfPageSpec(
         lines=wrapped(page.caption, LINE_LETTERS), picture=_figure(world, page, seed), box=FIGURE_BOX
     )
 
 
-def _figure(world: World, page: Picture, seed: int) -> Image.Image:
+def _figure(world: MiniatureWorld, page: WorldImage, seed: int) -> Image.Image:
     if page.kind == "dial":
         return render.dial(next(device.reading for device in world.devices if device.name == page.name), seed)
     return render.door(world.place(page.name).mark, seed)
 
 
-def _sample(question: Asked, doc_id: str, pages: list[int]) -> dict[str, str]:
+def _sample(question: PlannedQuestion, doc_id: str, pages: list[int]) -> dict[str, str]:
     if question.answer == NOT_ANSWERABLE:
         pages, kind = [], "None"
     else:

@@ -17,7 +17,7 @@ MARGIN = 2.0  # points
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PdfPage:
+class PdfPageSpec:
     """``lines`` are set from the top; ``box`` places the picture (left, bottom, width, height, in points)."""
 
     lines: tuple[str, ...] = ()
@@ -25,7 +25,7 @@ class PdfPage:
     box: tuple[float, float, float, float] = (0.0, 0.0, 64.0, 64.0)
 
 
-def pdf_bytes(pages: tuple[PdfPage, ...], *, width: float = 64.0, height: float = 64.0) -> bytes:
+def pdf_bytes(pages: tuple[PdfPageSpec, ...], *, width: float = 64.0, height: float = 64.0) -> bytes:
     """A document of ``pages``, each ``width`` x ``height`` points.
 
     Raises:
@@ -55,7 +55,7 @@ def pdf_bytes(pages: tuple[PdfPage, ...], *, width: float = 64.0, height: float 
     return _file(objects)
 
 
-def _content(page: PdfPage, height: float) -> bytes:
+def _content(page: PdfPageSpec, height: float) -> bytes:
     parts = []
     if page.picture is not None:
         left, bottom, width, tall = page.box

@@ -12,9 +12,9 @@ from pathlib import Path
 from PIL import Image
 
 from assets.miniature import render
-from assets.miniature.plans import Asked, Placed
-from assets.miniature.sentences import Key, Picture, deck
-from assets.miniature.world import World
+from assets.miniature.plans import PlacedQuestion, PlannedQuestion
+from assets.miniature.sentences import EvidenceKey, WorldImage, deck
+from assets.miniature.world import MiniatureWorld
 from assets.miniature.writers.files import GrowingLines
 
 FILES = {"train": "train", "val": "dev", "test": "test"}
@@ -28,7 +28,9 @@ class SlidevqaWriter:
         self._files = {split: GrowingLines(folder / f"{name}.jsonl") for split, name in FILES.items()}
         self._count = 0
 
-    def add(self, world: World, asked: Sequence[Asked], ids: dict[Key, str]) -> list[Placed]:
+    def add(
+        self, world: MiniatureWorld, asked: Sequence[PlannedQuestion], ids: dict[EvidenceKey, str]
+    ) -> list[PlacedQuestion]:
         """See ``Writer.add``."""
         name = deck_name(world)
         slides = deck(world)
@@ -44,7 +46,7 @@ class SlidevqaWriter:
             pages = sorted(numbers[key] for key in question.gold)
             self._files[world.split].append_json(_record(name, self._count, question, pages))
             question_id = f"slidevqa:{FILES[world.split]}:{self._count}"
-            placed.append(Placed(asked=question, question_id=question_id, split=world.split, ids=ids))
+            placed.append(PlacedQuestion(asked=question, question_id=question_id, split=world.split, ids=ids))
         return placed
 
     def close(self) -> None:
@@ -53,12 +55,12 @@ class SlidevqaWriter:
             file.close()
 
 
-def deck_name(world: World) -> str:
+def deck_name(world: MiniatureWorld) -> str:
     """The name of a world's deck."""
     return f"{world.label}_deck"
 
 
-def _draw(world: World, slide: Picture, seed: int) -> Image.Image:
+def _draw(world: MiniatureWorld, slide: WorldImage, seed: int) -> Image.Image:
     if slide.kind == "chart":
         return render.bar_chart(
             next(team.output for team in world.teams if team.name == slide.name), slide.caption, seed
@@ -68,7 +70,7 @@ def _draw(world: World, slide: Picture, seed: int) -> Image.Image:
     return render.text_page((slide.caption,), seed)
 
 
-def _record(name: str, qa_id: int, question: Asked, pages: list[int]) -> dict[str, object]:
+def _record(name: str, qa_id: int, question: PlannedQuestion, pages: list[int]) -> dict[str, object]:
     return {
         "deck_name": name,
         "deck_url": f"https://example.org/{name}",

@@ -10,11 +10,11 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from assets.miniature.plans import NOT_ANSWERABLE, Asked, Placed
-from assets.miniature.sentences import Key, squad_passages
-from assets.miniature.world import World
+from assets.miniature.plans import NOT_ANSWERABLE, PlacedQuestion, PlannedQuestion
+from assets.miniature.sentences import EvidenceKey, squad_passages
+from assets.miniature.world import MiniatureWorld
 from assets.miniature.writers.files import GrowingJson, held_out
-from assets.parsers.squad import Passage as SquadPassage
+from assets.parsers.squad import SquadParagraph as SquadPassage
 
 
 class SquadWriter:
@@ -27,10 +27,12 @@ class SquadWriter:
             "dev": GrowingJson(folder / "dev-v2.0.json", head=head, tail=tail),
         }
 
-    def add(self, world: World, asked: Sequence[Asked], ids: dict[Key, str]) -> list[Placed]:
+    def add(
+        self, world: MiniatureWorld, asked: Sequence[PlannedQuestion], ids: dict[EvidenceKey, str]
+    ) -> list[PlacedQuestion]:
         """See ``Writer.add``."""
         split = "dev" if held_out(world.split) else "train"
-        placed: list[Placed] = []
+        placed: list[PlacedQuestion] = []
         for passage in squad_passages(world):
             ids[passage.key] = SquadPassage(passage.title, passage.text).id
             qas = []
@@ -41,7 +43,7 @@ class SquadWriter:
                     ).hexdigest()[:24]
                     qas.append(_qa(native, question, passage.text))
                     placed.append(
-                        Placed(
+                        PlacedQuestion(
                             asked=question, question_id=f"squad:{split}:{native}", split=world.split, ids=ids
                         )
                     )
@@ -56,7 +58,7 @@ class SquadWriter:
             file.close()
 
 
-def _qa(native: str, question: Asked, context: str) -> dict[str, object]:
+def _qa(native: str, question: PlannedQuestion, context: str) -> dict[str, object]:
     if question.answer == NOT_ANSWERABLE:
         plausible = context.rstrip(".").rsplit(" ", 1)[1]
         return {

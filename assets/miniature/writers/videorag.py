@@ -13,39 +13,41 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from assets.miniature.plans import Asked, Placed
-from assets.miniature.sentences import Key, Video, howto_videos, single_videos
+from assets.miniature.plans import PlacedQuestion, PlannedQuestion
+from assets.miniature.sentences import EvidenceKey, WorldVideo, howto_videos, single_videos
 from assets.miniature.templates.videos import clip_key
-from assets.miniature.world import World
+from assets.miniature.world import MiniatureWorld
 from assets.miniature.writers.files import GrowingJson
 from assets.miniature.writers.mp4 import mp4_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
+class VideoragLayout:
     """What tells the two datasets apart. ``name`` is that of their files."""
 
     dataset: str
     name: str
-    videos: Callable[[World], tuple[Video, ...]]
+    videos: Callable[[MiniatureWorld], tuple[WorldVideo, ...]]
     steps: bool
 
 
-WIKIHOWQA = Layout(dataset="wikihowqa", name="wikihow", videos=howto_videos, steps=True)
-SYNTHETICQA = Layout(dataset="syntheticqa", name="synthetic", videos=single_videos, steps=False)
+WIKIHOWQA = VideoragLayout(dataset="wikihowqa", name="wikihow", videos=howto_videos, steps=True)
+SYNTHETICQA = VideoragLayout(dataset="syntheticqa", name="synthetic", videos=single_videos, steps=False)
 
 
 class VideoragWriter:
     """See the module."""
 
-    def __init__(self, folder: Path, layout: Layout) -> None:
+    def __init__(self, folder: Path, layout: VideoragLayout) -> None:
         self._folder, self._layout = folder, layout
         self._qa = GrowingJson(folder / "qa" / f"{layout.name}.json")
         self._ranking = GrowingJson(
             folder / "retrieval" / layout.name / "query2videos.json", head="{", tail="}"
         )
 
-    def add(self, world: World, asked: Sequence[Asked], ids: dict[Key, str]) -> list[Placed]:
+    def add(
+        self, world: MiniatureWorld, asked: Sequence[PlannedQuestion], ids: dict[EvidenceKey, str]
+    ) -> list[PlacedQuestion]:
         """See ``Writer.add``."""
         videos = self._layout.videos(world)
         for video in videos:
@@ -58,10 +60,10 @@ class VideoragWriter:
             self._qa.append(_record(qid, question, video, steps=self._layout.steps))
             self._ranking.append([other.id for other in videos], name=str(qid))
             question_id = f"{self._layout.dataset}:test:{qid}"
-            placed.append(Placed(asked=question, question_id=question_id, split=world.split, ids=ids))
+            placed.append(PlacedQuestion(asked=question, question_id=question_id, split=world.split, ids=ids))
         return placed
 
-    def _write_video(self, video: Video) -> None:
+    def _write_video(self, video: WorldVideo) -> None:
         scripts, videos = self._folder / "scripts" / "asr", self._folder / "videos"
         for folder in (scripts, videos):
             folder.mkdir(parents=True, exist_ok=True)
@@ -76,7 +78,9 @@ class VideoragWriter:
         self._ranking.close()
 
 
-def _record(qid: int | str, question: Asked, video: Video, *, steps: bool) -> dict[str, object]:
+def _record(
+    qid: int | str, question: PlannedQuestion, video: WorldVideo, *, steps: bool
+) -> dict[str, object]:
     task = question.text.removeprefix("How To ") if steps else question.text
     record: dict[str, object] = {
         "qid": qid,

@@ -16,9 +16,9 @@ from pathlib import Path
 from PIL import Image
 
 from assets.miniature import render
-from assets.miniature.plans import Asked, Placed
-from assets.miniature.sentences import Key, Passage, Picture, webqa_pictures, webqa_snippets
-from assets.miniature.world import World
+from assets.miniature.plans import PlacedQuestion, PlannedQuestion
+from assets.miniature.sentences import EvidenceKey, WorldImage, WorldPassage, webqa_pictures, webqa_snippets
+from assets.miniature.world import MiniatureWorld
 from assets.miniature.writers.files import GrowingJson, GrowingLines, held_out
 
 FIRST_IMAGE = 30_000_000
@@ -41,7 +41,9 @@ class WebqaWriter:
         self._offsets = GrowingLines(folder / "imgs.lineidx")
         self._count = 0
 
-    def add(self, world: World, asked: Sequence[Asked], ids: dict[Key, str]) -> list[Placed]:
+    def add(
+        self, world: MiniatureWorld, asked: Sequence[PlannedQuestion], ids: dict[EvidenceKey, str]
+    ) -> list[PlacedQuestion]:
         """See ``Writer.add``."""
         pictures = {picture.key: self._image(world, picture) for picture in webqa_pictures(world)}
         ids |= {key: f"webqa:image:{fact['image_id']}" for key, fact in pictures.items()}
@@ -61,11 +63,13 @@ class WebqaWriter:
                 ids.setdefault(key, f"webqa:text:{fact['snippet_id']}")
             self._questions.append(_record(guid, split, question, pictures, snippets), name=guid)
             placed.append(
-                Placed(asked=question, question_id=f"webqa:{split}:{guid}", split=world.split, ids=ids)
+                PlacedQuestion(
+                    asked=question, question_id=f"webqa:{split}:{guid}", split=world.split, ids=ids
+                )
             )
         return placed
 
-    def _image(self, world: World, picture: Picture) -> dict[str, object]:
+    def _image(self, world: MiniatureWorld, picture: WorldImage) -> dict[str, object]:
         """Append one picture to the table and return its fact."""
         image_id = FIRST_IMAGE + self._count
         self._count += 1
@@ -87,14 +91,14 @@ class WebqaWriter:
             file.close()
 
 
-def _draw(world: World, picture: Picture, seed: int) -> Image.Image:
+def _draw(world: MiniatureWorld, picture: WorldImage, seed: int) -> Image.Image:
     if picture.kind == "badge":
         person = world.person(picture.name)
         return render.badge(person.colour, person.code, seed)
     return render.door(world.place(picture.name).mark, seed)
 
 
-def _snippet(guid: str, number: int, passage: Passage) -> dict[str, object]:
+def _snippet(guid: str, number: int, passage: WorldPassage) -> dict[str, object]:
     return {
         "title": passage.title,
         "fact": passage.text,
@@ -106,9 +110,9 @@ def _snippet(guid: str, number: int, passage: Passage) -> dict[str, object]:
 def _record(
     guid: str,
     split: str,
-    question: Asked,
-    pictures: dict[Key, dict[str, object]],
-    snippets: dict[Key, dict[str, object]],
+    question: PlannedQuestion,
+    pictures: dict[EvidenceKey, dict[str, object]],
+    snippets: dict[EvidenceKey, dict[str, object]],
 ) -> dict[str, object]:
     """Release order of the fields; question and answer in their literal double quotes, as most of the release has them."""
     return {

@@ -11,10 +11,10 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from assets.miniature.plans import Asked, Placed
-from assets.miniature.sentences import Key, Video, cross_videos, report
+from assets.miniature.plans import PlacedQuestion, PlannedQuestion
+from assets.miniature.sentences import EvidenceKey, WorldVideo, cross_videos, report
 from assets.miniature.templates.videos import clip_key
-from assets.miniature.world import World
+from assets.miniature.world import MiniatureWorld
 from assets.miniature.writers.files import GrowingLines
 from assets.miniature.writers.mp4 import mp4_bytes
 
@@ -27,9 +27,11 @@ class XvbenchWriter:
         self._lines = GrowingLines(folder / "xvbench.jsonl")
         self._count = 0
 
-    def add(self, world: World, asked: Sequence[Asked], ids: dict[Key, str]) -> list[Placed]:
+    def add(
+        self, world: MiniatureWorld, asked: Sequence[PlannedQuestion], ids: dict[EvidenceKey, str]
+    ) -> list[PlacedQuestion]:
         """See ``Writer.add``."""
-        files: dict[Key, str] = {
+        files: dict[EvidenceKey, str] = {
             page.key: f"{world.label}_report_{number}.jpg"
             for number, page in enumerate(report(world), start=1)
         }
@@ -53,10 +55,10 @@ class XvbenchWriter:
             )
             question_id = f"xvbench:test:{self._count}"
             self._count += 1
-            placed.append(Placed(asked=question, question_id=question_id, split=world.split, ids=ids))
+            placed.append(PlacedQuestion(asked=question, question_id=question_id, split=world.split, ids=ids))
         return placed
 
-    def _write_video(self, video: Video, name: str) -> None:
+    def _write_video(self, video: WorldVideo, name: str) -> None:
         (self._chunks / name).write_bytes(mp4_bytes(video.scenes, serial=zlib.crc32(video.id.encode())))
         (self._chunks / name).with_suffix(".txt").write_text(video.speech, encoding="utf-8")
 

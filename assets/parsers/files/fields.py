@@ -1,6 +1,6 @@
-"""Reading fields out of untyped records: the right type or a ``RecordMalformed`` that says what is wrong.
+"""Reading fields out of untyped records: the right type or a ``MalformedRecordError`` that says what is wrong.
 
-Holds the border between JSON and our types only; parsers turn ``RecordMalformed`` into a counted skip.
+Holds the border between JSON and our types only; parsers turn ``MalformedRecordError`` into a counted skip.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from collections.abc import Mapping
 MAX_LITERAL = 100_000  # characters; what is longer is no list of pages or names
 
 
-class RecordMalformed(ValueError):
+class MalformedRecordError(ValueError):
     """One record does not have the shape of its dataset."""
 
 
 def mapping(value: object, what: str = "record") -> Mapping[str, object]:
     """``value`` if it is a JSON object."""
     if not isinstance(value, Mapping):
-        raise RecordMalformed(f"{what} is {_kind(value)}, not an object")
+        raise MalformedRecordError(f"{what} is {_kind(value)}, not an object")
     return value
 
 
 def sequence(value: object, what: str) -> list[object]:
     """``value`` if it is a JSON array."""
     if not isinstance(value, list):
-        raise RecordMalformed(f"{what} is {_kind(value)}, not an array")
+        raise MalformedRecordError(f"{what} is {_kind(value)}, not an array")
     return value
 
 
@@ -38,11 +38,11 @@ def text(record: Mapping[str, object], *names: str) -> str:
         if value is None:
             continue
         if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise RecordMalformed(f"{name} is {_kind(value)}, not a string")
+            raise MalformedRecordError(f"{name} is {_kind(value)}, not a string")
         if not _says_nothing(value):
             return str(value)
     given = [name for name in names if name in record]
-    raise RecordMalformed(f"{' and '.join(given)} is empty" if given else f"no {' or '.join(names)}")
+    raise MalformedRecordError(f"{' and '.join(given)} is empty" if given else f"no {' or '.join(names)}")
 
 
 def identifier(record: Mapping[str, object], *names: str) -> str:
@@ -71,7 +71,7 @@ def strings(value: object, what: str) -> tuple[str, ...]:
         return (value,) if value.strip() else ()
     items = sequence(value, what)
     if bad := [item for item in items if isinstance(item, bool) or not isinstance(item, str | int | float)]:
-        raise RecordMalformed(f"{what} holds {_kind(bad[0])}")
+        raise MalformedRecordError(f"{what} holds {_kind(bad[0])}")
     return tuple(str(item) for item in items if not _says_nothing(item))
 
 
@@ -107,7 +107,7 @@ def _page_number(value: object, what: str) -> int:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise RecordMalformed(f"{what} holds {value!r}, not a page number")
+        raise MalformedRecordError(f"{what} holds {value!r}, not a page number")
     return value
 
 

@@ -23,18 +23,18 @@ IsRecord = Callable[[Mapping[str, object]], bool]
 """Tells a record from an object that holds records."""
 
 
-class FileMalformed(ValueError):
+class MalformedFileError(ValueError):
     """The text is not the JSON it should be, from here on."""
 
 
-class Read(NamedTuple):
+class JsonValue(NamedTuple):
     """A value, legible throughout."""
 
     value: object
     num_replaced: int  # characters that are no Unicode
 
 
-class Reader:
+class JsonReader:
     """A window on the text of one file; positions are relative to the window."""
 
     def __init__(self, stream: TextIO, chunk_chars: int) -> None:
@@ -49,7 +49,7 @@ class Reader:
         if self._ended:
             return False
         if len(self._text) - self._at > MAX_ELEMENT_CHARS:
-            raise FileMalformed(f"an element of more than {MAX_ELEMENT_CHARS:,} characters")
+            raise MalformedFileError(f"an element of more than {MAX_ELEMENT_CHARS:,} characters")
         # Growing with the window keeps the work linear when one element spans many chunks.
         chunk = self._stream.read(max(self._chunk_chars, len(self._text) - self._at))
         self._ended = not chunk
@@ -73,11 +73,11 @@ class Reader:
         """Consume one of ``allowed``."""
         char = self.peek()
         if not char or char not in allowed:
-            raise FileMalformed(f"expected one of {allowed!r}, found {char or 'the end of the file'!r}")
+            raise MalformedFileError(f"expected one of {allowed!r}, found {char or 'the end of the file'!r}")
         self._at += 1
         return char
 
-    def small_record(self, is_record: IsRecord) -> Read | None:
+    def small_record(self, is_record: IsRecord) -> JsonValue | None:
         """Consume the object at hand if it ends within a chunk and is a record, else nothing."""
         if self.peek() and len(self._text) - self._at < self._chunk_chars:
             self._more()
@@ -90,7 +90,7 @@ class Reader:
         self._at = end
         return _read(value, self._is_doubtful)
 
-    def legible_value(self) -> Read:
+    def legible_value(self) -> JsonValue:
         """``value`` without what is no Unicode; raises alike."""
         value = self.value()
         return _read(value, self._is_doubtful)
@@ -117,7 +117,7 @@ class Reader:
                 self._at = end
                 return _DECODER.decode(text)
             if not self._more():
-                raise FileMalformed("the file ends within a value")
+                raise MalformedFileError("the file ends within a value")
 
     def _span_end(self) -> int | None:
         """Where the brackets of the value at hand close, or None if the window ends first."""
@@ -140,18 +140,20 @@ class Reader:
         """Consume a member name and its colon."""
         name = self.value() if self.peek() == '"' else None
         if not isinstance(name, str):
-            raise FileMalformed(f"expected a member name, found {self.peek() or 'the end of the file'!r}")
+            raise MalformedFileError(
+                f"expected a member name, found {self.peek() or 'the end of the file'!r}"
+            )
         self.expect(":")
         return name
 
 
-def decoded(text: str) -> Read:
-    """The one value of ``text``; raises as ``Reader.value``."""
+def decoded(text: str) -> JsonValue:
+    """The one value of ``text``; raises as ``JsonReader.value``."""
     return _read(_DECODER.decode(text), _is_doubtful(text))
 
 
-def _read(value: object, is_doubtful: bool) -> Read:
-    return Read(*legible(value)) if is_doubtful else Read(value, 0)
+def _read(value: object, is_doubtful: bool) -> JsonValue:
+    return JsonValue(*legible(value)) if is_doubtful else JsonValue(value, 0)
 
 
 def _is_doubtful(text: str) -> bool:

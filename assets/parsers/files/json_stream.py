@@ -21,9 +21,16 @@ from typing import IO, NamedTuple, TextIO, cast
 
 import pyarrow as pa
 
-from assets.parsers.files.json_reader import MAX_ELEMENT_CHARS, FileMalformed, IsRecord, Read, Reader, decoded
+from assets.parsers.files.json_reader import (
+    MAX_ELEMENT_CHARS,
+    IsRecord,
+    JsonReader,
+    JsonValue,
+    MalformedFileError,
+    decoded,
+)
 from assets.parsers.files.raw_folder import COMPRESSED
-from assets.parsers.types import Skipped
+from assets.parsers.types import SkippedRecord
 
 CHUNK_CHARS = 1 << 20
 LINE_SUFFIXES = (".jsonl", ".ndjson")
@@ -36,7 +43,7 @@ UNPACKERS: dict[bytes, Callable[[IO[bytes]], object]] = {
 }
 
 
-class Element(NamedTuple):
+class JsonElement(NamedTuple):
     """One element of a file, with its name for reports."""
 
     where: str  # "dev.json[12]", "dev.json[key]", "dev.json.data[12]" or "dev.jsonl:13"
@@ -46,7 +53,7 @@ class Element(NamedTuple):
 
 def elements(
     path: Path, *, where: str, is_record: IsRecord | None = None, chunk_chars: int = CHUNK_CHARS
-) -> Iterator[Element | Skipped]:
+) -> Iterator[JsonElement | SkippedRecord]:
     """Stream the elements of the JSON file ``path``; ``where`` is its name in reports.
 
     An array gives its elements. An object gives its members, of which those that are arrays give their
@@ -58,9 +65,9 @@ def elements(
             if _is_lines(path, where, is_one):
                 yield from _lines(stream, where)
             else:
-                yield from _values(Reader(stream, chunk_chars), where, is_one)
-    except (FileMalformed, *UNREADABLE, RecursionError) as error:
-        yield Skipped(reason="file_malformed", where=where, detail=str(error) or type(error).__name__)
+                yield from _values(JsonReader(stream, chunk_chars), where, is_one)
+    except (MalformedFileError, *UNREADABLE, RecursionError) as error:
+        yield SkippedRecord(reason="file_malformed", where=where, detail=str(error) or type(error).__name__)
 
 
 def open_text(path: Path) -> TextIO:
@@ -106,35 +113,35 @@ def _next_line(stream: TextIO) -> str:
     return ""
 
 
-def _lines(stream: TextIO, where: str) -> Iterator[Element | Skipped]:
+def _lines(stream: TextIO, where: str) -> Iterator[JsonElement | SkippedRecord]:
     for number in count(1):
         line = stream.readline(MAX_ELEMENT_CHARS)
         if len(line) == MAX_ELEMENT_CHARS:
-            raise FileMalformed(f"a line of more than {MAX_ELEMENT_CHARS:,} characters")
+            raise MalformedFileError(f"a line of more than {MAX_ELEMENT_CHARS:,} characters")
         if not line:
             return
         if line.strip():
             yield from _element(lambda text=line: decoded(text.strip()), f"{where}:{number}", "")
 
 
-def _values(reader: Reader, where: str, is_record: IsRecord) -> Iterator[Element | Skipped]:
+def _values(reader: JsonReader, where: str, is_record: IsRecord) -> Iterator[JsonElement | SkippedRecord]:
     index, num_values = count(), 0
     while char := reader.peek():
         num_values += 1
         if char == "[":
             yield from _array(reader, where, index)
         elif char != "{":
-            raise FileMalformed(f"expected an array or object, found {char!r}")
+            raise MalformedFileError(f"expected an array or object, found {char!r}")
         elif (record := reader.small_record(is_record)) is not None:
             place = f"{where}[{next(index)}]"
             yield from _element(lambda read=record: read, place, "")
         else:
             yield from _object(reader, where)
     if not num_values:
-        raise FileMalformed("the file is empty")
+        raise MalformedFileError("the file is empty")
 
 
-def _array(reader: Reader, where: str, index: Iterator[int]) -> Iterator[Element | Skipped]:
+def _array(reader: JsonReader, where: str, index: Iterator[int]) -> Iterator[JsonElement | SkippedRecord]:
     reader.expect("[")
     while True:
         if reader.peek() == "]":  # behind a comma too: nothing is lost there
@@ -145,7 +152,7 @@ def _array(reader: Reader, where: str, index: Iterator[int]) -> Iterator[Element
             return
 
 
-def _object(reader: Reader, where: str) -> Iterator[Element | Skipped]:
+def _object(reader: JsonReader, where: str) -> Iterator[JsonElement | SkippedRecord]:
     """The members; a plain one is a description of the file, unless the others are records."""
     reader.expect("{")
     plain: list[str] = []
@@ -164,8 +171,8 @@ def _object(reader: Reader, where: str) -> Iterator[Element | Skipped]:
             yield from _element(reader.legible_value, place, name)
         else:
             found = list(_element(reader.legible_value, place, name))
-            yield from (one for one in found if isinstance(one, Skipped))
-            plain += [one.where for one in found if isinstance(one, Element)]
+            yield from (one for one in found if isinstance(one, SkippedRecord))
+            plain += [one.where for one in found if isinstance(one, JsonElement)]
         if holds_records:
             yield from _no_records(plain)
             plain.clear()
@@ -173,23 +180,23 @@ def _object(reader: Reader, where: str) -> Iterator[Element | Skipped]:
             return
 
 
-def _no_records(places: Iterable[str]) -> Iterator[Skipped]:
-    return (Skipped(reason="record_malformed", where=place, detail="no object") for place in places)
+def _no_records(places: Iterable[str]) -> Iterator[SkippedRecord]:
+    return (SkippedRecord(reason="record_malformed", where=place, detail="no object") for place in places)
 
 
-def _element(read: Callable[[], Read], where: str, key: str) -> Iterator[Element | Skipped]:
+def _element(read: Callable[[], JsonValue], where: str, key: str) -> Iterator[JsonElement | SkippedRecord]:
     """What ``read`` gives, or why there is nothing."""
     try:
         value, num_replaced = read()
-    except FileMalformed:
+    except MalformedFileError:
         raise
     except RecursionError:
-        yield Skipped(reason="record_malformed", where=where, detail="nested too deeply")
+        yield SkippedRecord(reason="record_malformed", where=where, detail="nested too deeply")
         return
     except ValueError as error:
-        yield Skipped(reason="record_malformed", where=where, detail=str(error))
+        yield SkippedRecord(reason="record_malformed", where=where, detail=str(error))
         return
     if num_replaced:
         detail = f"{num_replaced} that are no Unicode; the record is kept"
-        yield Skipped(reason="characters_replaced", where=where, detail=detail)
-    yield Element(where, key, value)
+        yield SkippedRecord(reason="characters_replaced", where=where, detail=detail)
+    yield JsonElement(where, key, value)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from assets.parsers.types import Skipped
+from assets.parsers.types import SkippedRecord
 
 LFS_HEAD = b"version https://git-lfs.github.com/spec/"
 LFS_BYTES = 1024  # a pointer is some 130 bytes
@@ -46,7 +46,7 @@ class RawFolder:
     """All files of one dataset, in order of their names, part by part."""
 
     def __init__(self, raw: Path) -> None:
-        self.faults: list[Skipped] = []
+        self.faults: list[SkippedRecord] = []
         self.files: tuple[RawFile, ...] = tuple(self._checked(raw))
         self._taken: set[str] = set()
 
@@ -68,17 +68,17 @@ class RawFolder:
         """Count files as taken: they are read, or known to be of no use."""
         self._taken.update(file.name for file in files)
 
-    def untaken(self, media: Sequence[str] = ()) -> Iterator[Skipped]:
+    def untaken(self, media: Sequence[str] = ()) -> Iterator[SkippedRecord]:
         """What nobody took: tables, archives and files of the kinds ``media``, each with its reason."""
         for file in self.files:
             if file.name in self._taken:
                 continue
             if _is_archive(file):
-                yield Skipped(
+                yield SkippedRecord(
                     reason="archive_not_unpacked", where=file.name, detail="unpack it where it lies"
                 )
             elif file.suffix in (*TABLES, *media):
-                yield Skipped(
+                yield SkippedRecord(
                     reason="file_not_read", where=file.name, detail=f"a {file.suffix} of no use here"
                 )
 
@@ -90,12 +90,14 @@ def _is_archive(file: RawFile) -> bool:
     return last in ARCHIVES or _PART_OF_ARCHIVE.fullmatch(last) is not None
 
 
-def _walk(raw: Path, faults: list[Skipped]) -> Iterator[RawFile]:
+def _walk(raw: Path, faults: list[SkippedRecord]) -> Iterator[RawFile]:
     """Every file; folders that cannot be listed go to ``faults``."""
 
     def unlisted(error: OSError) -> None:
         where = os.path.relpath(error.filename, raw)
-        faults.append(Skipped(reason="folder_unreadable", where=_legible(where), detail=error.strerror or ""))
+        faults.append(
+            SkippedRecord(reason="folder_unreadable", where=_legible(where), detail=error.strerror or "")
+        )
 
     seen: set[str] = set()
     for folder, folders, names in os.walk(raw, followlinks=True, onerror=unlisted):
@@ -115,22 +117,24 @@ def _is_hidden(name: str) -> bool:
     return name.startswith(".") or name == "__MACOSX"
 
 
-def _fault(file: RawFile) -> Skipped | None:
+def _fault(file: RawFile) -> SkippedRecord | None:
     """Why a file cannot be a source; None if it can."""
     if file.name != _legible(file.name):
-        return Skipped(reason="file_name_undecodable", where=_legible(file.name))
+        return SkippedRecord(reason="file_name_undecodable", where=_legible(file.name))
     if PurePosixPath(file.name).suffix.lower() in UNFINISHED:
-        return Skipped(reason="download_unfinished", where=file.name)
+        return SkippedRecord(reason="download_unfinished", where=file.name)
     try:
         if not file.path.is_file():
             link = file.path.is_symlink()
-            return Skipped(reason="link_broken" if link else "not_a_file", where=file.name)
+            return SkippedRecord(reason="link_broken" if link else "not_a_file", where=file.name)
         if not os.access(file.path, os.R_OK):
-            return Skipped(reason="file_unreadable", where=file.name, detail="no permission")
+            return SkippedRecord(reason="file_unreadable", where=file.name, detail="no permission")
         if file.path.stat().st_size <= LFS_BYTES and file.path.read_bytes().startswith(LFS_HEAD):
-            return Skipped(reason="git_lfs_pointer", where=file.name, detail="fetch it with `git lfs pull`")
+            return SkippedRecord(
+                reason="git_lfs_pointer", where=file.name, detail="fetch it with `git lfs pull`"
+            )
     except OSError as error:
-        return Skipped(reason="file_unreadable", where=file.name, detail=error.strerror or "")
+        return SkippedRecord(reason="file_unreadable", where=file.name, detail=error.strerror or "")
     return None
 
 

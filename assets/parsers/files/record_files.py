@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from assets.parsers.files.json_reader import legible
-from assets.parsers.files.json_stream import LINE_SUFFIXES, Element, elements
+from assets.parsers.files.json_stream import LINE_SUFFIXES, JsonElement, elements
 from assets.parsers.files.raw_folder import RawFile, RawFolder
-from assets.parsers.types import Skipped
+from assets.parsers.types import SkippedRecord
 
 PARQUET_SUFFIX = ".parquet"
 RECORD_SUFFIXES = (".json", *LINE_SUFFIXES, PARQUET_SUFFIX)
@@ -36,7 +36,7 @@ class RecordFiles(NamedTuple):
     """The files that hold records, in name order, and what was found of the others."""
 
     files: list[RawFile]
-    skipped: list[Skipped]
+    skipped: list[SkippedRecord]
 
 
 def find_records(
@@ -52,21 +52,21 @@ def find_records(
         if file.path.name in ABOUT_A_HUB_FOLDER:
             continue
         first = list(islice(read_records(file, marks), LOOKED_AT))
-        values = [element.value for element in first if isinstance(element, Element)]
+        values = [element.value for element in first if isinstance(element, JsonElement)]
         if any(is_marked(value, marks) for value in values) or (first and not values):
             found.files.append(file)
         elif not first:
-            found.skipped.append(Skipped(reason="file_without_records", where=file.name))
+            found.skipped.append(SkippedRecord(reason="file_without_records", where=file.name))
         else:
             found.skipped.append(
-                Skipped(reason="file_unrecognised", where=file.name, detail=_seen(values[0], marks))
+                SkippedRecord(reason="file_unrecognised", where=file.name, detail=_seen(values[0], marks))
             )
     return found
 
 
 def read_records(
     file: RawFile, marks: Marks, *, columns: Sequence[str] | None = None
-) -> Iterator[Element | Skipped]:
+) -> Iterator[JsonElement | SkippedRecord]:
     """Stream the elements of one file; of Parquet only ``columns``, where they are given and there."""
     if file.suffix == PARQUET_SUFFIX:
         return parquet_rows(file, columns)
@@ -78,7 +78,9 @@ def is_marked(value: object, marks: Marks) -> bool:
     return isinstance(value, Mapping) and any(fields <= value.keys() for fields in marks)
 
 
-def parquet_rows(file: RawFile, columns: Sequence[str] | None = None) -> Iterator[Element | Skipped]:
+def parquet_rows(
+    file: RawFile, columns: Sequence[str] | None = None
+) -> Iterator[JsonElement | SkippedRecord]:
     """The rows of a Parquet file as elements "<name>[<row>]"; NaN is null, as in JSON."""
     row = 0
     try:
@@ -87,10 +89,10 @@ def parquet_rows(file: RawFile, columns: Sequence[str] | None = None) -> Iterato
             chosen = None if columns is None else [name for name in there if name in columns]
             for batch in table.iter_batches(batch_size=PARQUET_BATCH, columns=chosen):
                 for value in batch.to_pylist():
-                    yield Element(f"{file.name}[{row}]", "", _without_nan(value))
+                    yield JsonElement(f"{file.name}[{row}]", "", _without_nan(value))
                     row += 1
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        yield Skipped(reason="file_malformed", where=f"{file.name}[{row}]", detail=str(error))
+        yield SkippedRecord(reason="file_malformed", where=f"{file.name}[{row}]", detail=str(error))
 
 
 def _without_nan(row: Mapping[str, object]) -> dict[str, object]:

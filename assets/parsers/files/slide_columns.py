@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from assets.parsers.files.raw_folder import RawFile
 from assets.parsers.files.record_files import PARQUET_BUFFER, parquet_rows
-from assets.parsers.types import Skipped
+from assets.parsers.types import SkippedRecord
 
 QUESTION_COLUMNS = ("deck_name", "deck_url", "qa_id", "question", "answer", "evidence_pages")
 ROWS_AT_ONCE = 4  # a row holds 20 pictures, some 4 MB
@@ -38,7 +38,7 @@ def deck_names(file: RawFile) -> set[str]:
     return {str(row["deck_name"]).strip() for row in rows if isinstance(row, dict) and row.get("deck_name")}
 
 
-def slides_of(file: RawFile, is_wanted: Callable[[str, int], bool]) -> Iterator[StoredSlide | Skipped]:
+def slides_of(file: RawFile, is_wanted: Callable[[str, int], bool]) -> Iterator[StoredSlide | SkippedRecord]:
     """The pictures of a file, rows in order and pages in numeric order, that ``is_wanted`` by deck and page."""
     row = 0
     try:
@@ -54,7 +54,7 @@ def slides_of(file: RawFile, is_wanted: Callable[[str, int], bool]) -> Iterator[
                             yield StoredSlide(deck, page, data, f"{file.name}[{row}].{pages[page]}")
                     row += 1
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        yield Skipped(reason="file_malformed", where=f"{file.name}[{row}]", detail=str(error))
+        yield SkippedRecord(reason="file_malformed", where=f"{file.name}[{row}]", detail=str(error))
 
 
 def _page_columns(names: Sequence[str]) -> dict[int, str]:

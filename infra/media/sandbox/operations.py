@@ -1,4 +1,4 @@
-"""What the decoding process can be asked for. Runs there only; the other side of each is in ``decoding.py``.
+"""What the decoding process can be asked for. Runs there only; the other side of each is in ``infra/media/decoding.py``.
 
 Pictures are answered as Pillow keeps RGB: four bytes for each pixel, the last without meaning, row by row.
 """
@@ -16,7 +16,7 @@ from infra.media import _images as images
 from infra.media import _pdf as pdf
 from infra.media import _video as frames
 from infra.media.ocr import OcrError, RapidOcr
-from infra.media.sandbox.worker import Answer, Operation
+from infra.media.sandbox.worker import Operation, OperationResult
 
 
 class _Documents:
@@ -48,55 +48,55 @@ def _source(arguments: dict[str, Any], payload: bytes | None) -> Path | bytes:
     return Path(arguments["path"]) if payload is None else payload
 
 
-def _decode(arguments: dict[str, Any], payload: bytes | None) -> Answer:
+def _decode(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
     decode = images.decode_truncated if arguments["truncated"] else images.decode
     return _picture(decode(payload or b"", max_pixels=arguments["max_pixels"]))
 
 
-def _open_pdf(arguments: dict[str, Any], payload: bytes | None) -> Answer:
-    return Answer({"num_pages": _DOCUMENTS.get(arguments, payload).num_pages})
+def _open_pdf(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
+    return OperationResult({"num_pages": _DOCUMENTS.get(arguments, payload).num_pages})
 
 
-def _page(arguments: dict[str, Any], payload: bytes | None) -> Answer:
+def _page(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
     document = _DOCUMENTS.get(arguments, payload)
     page = document.page(arguments["number"], dpi=arguments["dpi"], max_pixels=arguments["max_pixels"])
     text = page.text.encode("utf-8", "replace")
     picture = _picture(page.image)
-    return Answer(picture.result, (len(text), *picture.sizes), (text, *picture.parts))
+    return OperationResult(picture.result, (len(text), *picture.sizes), (text, *picture.parts))
 
 
-def _close_pdf(arguments: dict[str, Any], payload: bytes | None) -> Answer:
+def _close_pdf(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
     _DOCUMENTS.close()
-    return Answer({})
+    return OperationResult({})
 
 
-def _probe(arguments: dict[str, Any], payload: bytes | None) -> Answer:
-    return Answer(frames.probe(_source(arguments, payload))._asdict())
+def _probe(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
+    return OperationResult(frames.probe(_source(arguments, payload))._asdict())
 
 
-def _frames(arguments: dict[str, Any], payload: bytes | None) -> Answer:
+def _frames(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
     found = frames.frames(_source(arguments, payload), arguments["times"])
     return _pictures([frame.image for frame in found])
 
 
-def _read(arguments: dict[str, Any], payload: bytes | None) -> Answer:
+def _read(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
     reader = _READERS.setdefault(arguments["num_threads"], RapidOcr(num_threads=arguments["num_threads"]))
     size = (arguments["width"], arguments["height"])
     try:
         text = reader.text(Image.frombytes("RGB", size, payload or b"")).encode("utf-8", "replace")
     except OcrError as error:
-        return Answer({"failed": str(error)})
-    return Answer({}, (len(text),), (text,))
+        return OperationResult({"failed": str(error)})
+    return OperationResult({}, (len(text),), (text,))
 
 
-def _picture(image: Image.Image) -> Answer:
+def _picture(image: Image.Image) -> OperationResult:
     return _pictures([image])
 
 
-def _pictures(images: list[Image.Image]) -> Answer:
+def _pictures(images: list[Image.Image]) -> OperationResult:
     sizes = tuple(4 * image.width * image.height for image in images)
     shown = [list(image.size) for image in images]
-    return Answer({"pictures": shown}, sizes, map(_pixels, images))
+    return OperationResult({"pictures": shown}, sizes, map(_pixels, images))
 
 
 def _pixels(image: Image.Image) -> Any:

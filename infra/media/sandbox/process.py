@@ -1,7 +1,7 @@
 """A process in which hostile files are decoded, with limits; killed and replaced when a file breaks it.
 
 Holds starting, asking and ending it, and what its end means for the file in hand. The other side is
-``sandbox_worker.py``, what can be asked for ``decoding.py``. Against files that exhaust or crash a decoder; a decoder that
+``worker.py``, what can be asked for ``infra/media/decoding.py``. Against files that exhaust or crash a decoder; a decoder that
 is taken over by its file still reads what its user can read. Linux only.
 """
 
@@ -28,7 +28,7 @@ from typing import IO, Any, NamedTuple, TypeVar
 
 from infra.errors import ExternalError, MediaError
 from infra.limits import JOB_SECONDS, MAX_STRIKES, MAX_WORKER_BYTES, WALL_FACTOR
-from infra.media.sandbox.wire import PIPE_BYTES, Received, WireError, WireTimeout, receive, send
+from infra.media.sandbox.wire import PIPE_BYTES, WireError, WireMessage, WireTimeout, receive, send
 from infra.media.sandbox.worker import EXIT_MEMORY
 
 OPERATIONS = "infra.media.sandbox.operations"
@@ -80,7 +80,7 @@ class Job:
     """A name for the file, of which there may be several jobs; "" if this is the only one."""
 
 
-class Answered(NamedTuple):
+class JobResult(NamedTuple):
     """What a job gave; neither half is to be trusted before it was checked."""
 
     result: Mapping[str, Any]
@@ -119,7 +119,7 @@ class Sandbox:
         """The id of the process, if there is one."""
         return self._worker.process.pid if self._worker and self._pid == os.getpid() else None
 
-    def call(self, job: Job, read: Callable[[Answered], T]) -> T:
+    def call(self, job: Job, read: Callable[[JobResult], T]) -> T:
         """What ``read`` makes of the answer to a job; the parts of the answer are gone when it returns.
 
         Raises:
@@ -201,7 +201,7 @@ class _Lost(Exception):
         self.reason, self.detail = reason, detail
 
 
-def _ask(worker: _Worker, job: Job) -> Received:
+def _ask(worker: _Worker, job: Job) -> WireMessage:
     header = {"operation": job.operation, "arguments": dict(job.arguments)}
     header |= {"cpu_s": job.limits.cpu_s, "memory_bytes": job.limits.memory_bytes}
     parts = () if job.payload is None else (job.payload,)
@@ -215,11 +215,11 @@ def _ask(worker: _Worker, job: Job) -> Received:
         raise _obituary(worker.process, str(error)) from error
 
 
-def _answered(received: Received, shared: mmap.mmap, max_bytes: int) -> Answered:
+def _answered(received: WireMessage, shared: mmap.mmap, max_bytes: int) -> JobResult:
     header, detail = received.header, str(received.header.get("detail", ""))[:500]
     status, result = header.get("status"), header.get("result")
     if status == "ok" and isinstance(result, dict):
-        return Answered(result, received.parts or _slices(shared, header.get("shared", []), max_bytes))
+        return JobResult(result, received.parts or _slices(shared, header.get("shared", []), max_bytes))
     if status == "refused" and _REASON.fullmatch(reason := str(header.get("reason"))):
         raise MediaError(reason, detail)
     if status == "failed":

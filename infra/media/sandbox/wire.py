@@ -28,7 +28,7 @@ class WireTimeout(Exception):
     """The other side was not done in time."""
 
 
-class Received(NamedTuple):
+class WireMessage(NamedTuple):
     """A message: ``header`` is its JSON object, ``parts`` are the bytes behind it."""
 
     header: dict[str, Any]
@@ -58,7 +58,7 @@ def send(
         _write(fd, part, deadline)
 
 
-def receive(fd: int, *, max_bytes: int, deadline: float | None = None) -> Received:
+def receive(fd: int, *, max_bytes: int, deadline: float | None = None) -> WireMessage:
     """Read a message of at most ``max_bytes`` behind its header.
 
     Raises:
@@ -78,7 +78,7 @@ def receive(fd: int, *, max_bytes: int, deadline: float | None = None) -> Receiv
         raise WireError(f"a header that is none: {type(error).__name__}") from error
     if not fits:
         raise WireError("sizes that do not add up")
-    return Received(header, [_read(fd, size, deadline) for size in sizes])
+    return WireMessage(header, [_read(fd, size, deadline) for size in sizes])
 
 
 def _write(fd: int, data: Any, deadline: float | None) -> None:

@@ -1,8 +1,8 @@
 """The process in which hostile files are decoded: reads a job, answers, reads the next, until its pipe ends.
 
-Started by ``sandbox.py`` as ``python -P -m infra.media.sandbox.worker`` with the module of its operations and two pipes. It dies
+Started by ``process.py`` as ``python -P -m infra.media.sandbox.worker`` with the module of its operations and two pipes. It dies
 with whoever started it, writes no file, leaves no core, and has a limit of processor time and address space for each job.
-What a job may be is ``sandbox_operations.py``.
+What a job may be is ``operations.py``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ EXIT_MEMORY = 77  # not even the answer that there is no memory found room
 DETAIL_CHARS = 500
 
 
-class Answer(NamedTuple):
+class OperationResult(NamedTuple):
     """What an operation found: ``result`` is json-able; ``parts`` are made and sent one at a time."""
 
     result: dict[str, Any]
@@ -37,7 +37,7 @@ class Answer(NamedTuple):
     parts: Iterable[Any] = ()
 
 
-Operation = Callable[[dict[str, Any], bytes | None], Answer]
+Operation = Callable[[dict[str, Any], bytes | None], OperationResult]
 """Takes the arguments of a job and its payload (None: it has none)."""
 
 
@@ -57,7 +57,7 @@ def serve(operations: Mapping[str, Operation], requests: int, answers: int, shar
             send(answers, header, answer.sizes, answer.parts)
 
 
-def _put(answer: Answer, shared: mmap.mmap) -> list[int]:
+def _put(answer: OperationResult, shared: mmap.mmap) -> list[int]:
     start = 0
     for size, part in zip(answer.sizes, answer.parts, strict=True):
         shared[start : start + size] = part
@@ -67,8 +67,8 @@ def _put(answer: Answer, shared: mmap.mmap) -> list[int]:
 
 def _done(
     operation: Operation, arguments: dict[str, Any], parts: list[bytearray]
-) -> tuple[dict[str, Any], Answer]:
-    nothing = Answer({})
+) -> tuple[dict[str, Any], OperationResult]:
+    nothing = OperationResult({})
     try:
         answer = operation(arguments, bytes(parts.pop()) if parts else None)
         return {"status": "ok", "result": answer.result}, answer

@@ -16,7 +16,7 @@ from model.protocols import Retriever
 from model.types import Message, Task
 
 
-class Session(Protocol):
+class MemorySession(Protocol):
     """What one rollout remembers; single use."""
 
     environment: Environment
@@ -55,6 +55,6 @@ class MemoryPolicy(Protocol):
         """What reports call it."""
         ...
 
-    def open(self, task: Task, retriever: Retriever, limits: Limits) -> Session:
+    def open(self, task: Task, retriever: Retriever, limits: Limits) -> MemorySession:
         """The session of one rollout."""
         ...

@@ -18,17 +18,25 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from memory_graph.graph import SearchNode
-from model.agent.context import Evidence, Shown, TokenCounter, estimate_tokens, excerpt, fit, state_parts
+from model.agent.context import (
+    DisplayedEvidence,
+    DisplayedHit,
+    TokenCounter,
+    estimate_tokens,
+    excerpt,
+    fit,
+    state_parts,
+)
 from model.agent.environment import Environment
-from model.agent.events import Observed
+from model.agent.events import ObservationAdded
 from model.agent.limits import Limits
 from model.agent.memory.cycle import CycleSession
-from model.agent.memory.observation import Observing
+from model.agent.memory.observation import ObservationRenderer
 from model.agent.prompts import FULL, Profile
 from model.protocols import Retriever
 from model.types import ImageRef, Message, Task
 
-Keep: TypeAlias = Callable[[Observed, SearchNode], tuple[Evidence, ...]]
+Keep: TypeAlias = Callable[[ObservationAdded, SearchNode], tuple[DisplayedEvidence, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,19 +48,19 @@ class Strategy:
     sees_pictures: bool = True
 
 
-def _captions(observed: Observed, node: SearchNode) -> tuple[Evidence, ...]:
+def _captions(observed: ObservationAdded, node: SearchNode) -> tuple[DisplayedEvidence, ...]:
     return tuple(_evidence(node, each, text=each.hit.text) for each in observed.shown)
 
 
-def _all_pictures(observed: Observed, node: SearchNode) -> tuple[Evidence, ...]:
+def _all_pictures(observed: ObservationAdded, node: SearchNode) -> tuple[DisplayedEvidence, ...]:
     return tuple(_evidence(node, each, images=each.images) for each in observed.shown if each.images)
 
 
-def _nothing(observed: Observed, node: SearchNode) -> tuple[Evidence, ...]:
+def _nothing(observed: ObservationAdded, node: SearchNode) -> tuple[DisplayedEvidence, ...]:
     return ()
 
 
-def _useful_pictures(observed: Observed, node: SearchNode) -> tuple[Evidence, ...]:
+def _useful_pictures(observed: ObservationAdded, node: SearchNode) -> tuple[DisplayedEvidence, ...]:
     useful = {item.item_id: item.timestamps for item in node.items}
     return tuple(
         _evidence(node, each, images=_key_frames(each, useful[each.hit.item_id]))
@@ -61,14 +69,16 @@ def _useful_pictures(observed: Observed, node: SearchNode) -> tuple[Evidence, ..
     )
 
 
-def _key_frames(each: Shown, times: tuple[float, ...]) -> tuple[ImageRef, ...]:
+def _key_frames(each: DisplayedHit, times: tuple[float, ...]) -> tuple[ImageRef, ...]:
     return tuple(image for image in each.images if not times or image.timestamp_s in times)
 
 
 def _evidence(
-    node: SearchNode, each: Shown, *, images: tuple[ImageRef, ...] = (), text: str = ""
-) -> Evidence:
-    return Evidence(node_id=node.id, item_id=each.hit.item_id, title=each.hit.title, images=images, text=text)
+    node: SearchNode, each: DisplayedHit, *, images: tuple[ImageRef, ...] = (), text: str = ""
+) -> DisplayedEvidence:
+    return DisplayedEvidence(
+        node_id=node.id, item_id=each.hit.item_id, title=each.hit.title, images=images, text=text
+    )
 
 
 STRATEGIES: Mapping[str, Strategy] = {
@@ -96,19 +106,19 @@ class CrossModal:
     def open(self, task: Task, retriever: Retriever, limits: Limits) -> CycleSession:
         """The session of one rollout."""
         environment = Environment(task, retriever, limits, allocation="none")
-        observing = Observing(profile=self.profile, limits=limits, count=self.count_tokens)
-        return CycleSession(environment, KeptContents(self, environment), observing)
+        observing = ObservationRenderer(profile=self.profile, limits=limits, count=self.count_tokens)
+        return CycleSession(environment, StrategyContents(self, environment), observing)
 
 
-class KeptContents:
+class StrategyContents:
     """The graph, and under it what the strategy keeps, in the order it was found."""
 
     def __init__(self, policy: CrossModal, environment: Environment) -> None:
         self._policy, self._environment = policy, environment
         self._strategy = STRATEGIES[policy.name]
-        self._kept: tuple[Evidence, ...] = ()
+        self._kept: tuple[DisplayedEvidence, ...] = ()
 
-    def display(self, shown: tuple[Shown, ...]) -> tuple[Shown, ...]:
+    def display(self, shown: tuple[DisplayedHit, ...]) -> tuple[DisplayedHit, ...]:
         """All of it, or its texts only."""
         if self._strategy.sees_pictures:
             return shown
@@ -122,7 +132,7 @@ class KeptContents:
         """As it was given."""
         return summary
 
-    def remember(self, observed: Observed, node: SearchNode) -> None:
+    def remember(self, observed: ObservationAdded, node: SearchNode) -> None:
         """Keep what the strategy keeps, as far as it fits."""
         limits = self._environment.limits
         found = (
@@ -140,7 +150,7 @@ class KeptContents:
         """Instruction, question, graph, what is kept."""
         return self._context(self._kept)
 
-    def _context(self, kept: tuple[Evidence, ...]) -> tuple[Message, ...]:
+    def _context(self, kept: tuple[DisplayedEvidence, ...]) -> tuple[Message, ...]:
         profile, environment = self._policy.profile, self._environment
         parts = state_parts(profile, environment.task, environment.graph, kept)
         return (

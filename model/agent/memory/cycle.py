@@ -2,7 +2,7 @@
 
 A cycle is one search and its summary. Within it the conversation grows (reply, observation, errors), so each prompt
 extends the one before and the cycle is one training sample; once the summary is given, all of that is gone. What stands in
-its place is decided by the policy's ``Contents``.
+its place is decided by the policy's ``MemoryContents``.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from typing import Protocol
 
 from memory_graph.actions import Memorize, Search
 from memory_graph.graph import SearchNode
-from model.agent.context import Shown, with_notice
+from model.agent.context import DisplayedHit, with_notice
 from model.agent.environment import Environment
-from model.agent.events import Event, Observed, Remembered
-from model.agent.memory.observation import Observing
+from model.agent.events import Event, NodeAdded, ObservationAdded
+from model.agent.memory.observation import ObservationRenderer
 from model.types import Message
 
 
-class Contents(Protocol):
+class MemoryContents(Protocol):
     """What is particular to one memory policy in one rollout; single use."""
 
-    def display(self, shown: tuple[Shown, ...]) -> tuple[Shown, ...]:
+    def display(self, shown: tuple[DisplayedHit, ...]) -> tuple[DisplayedHit, ...]:
         """What is looked at of new results, before they are shortened to fit."""
         ...
 
@@ -34,7 +34,7 @@ class Contents(Protocol):
         """The summary as it is kept."""
         ...
 
-    def remember(self, observed: Observed, node: SearchNode) -> None:
+    def remember(self, observed: ObservationAdded, node: SearchNode) -> None:
         """A node has entered the graph: take what the next context holds of it."""
         ...
 
@@ -54,14 +54,14 @@ class CycleSession:
     def __init__(
         self,
         environment: Environment,
-        contents: Contents,
-        observing: Observing,
+        contents: MemoryContents,
+        observing: ObservationRenderer,
         *,
         answers_blind: bool = False,
     ) -> None:
         self.environment = environment
         self._contents, self._observing, self._answers_blind = contents, observing, answers_blind
-        self._observed: Observed | None = None
+        self._observed: ObservationAdded | None = None
         self._turns = contents.rebuilt()
 
     async def begin(self) -> tuple[Event, ...]:
@@ -93,7 +93,7 @@ class CycleSession:
         node = self.environment.memorize(replace(action, summary=kept))
         self._contents.remember(self._observed, node)
         self._turns = self._contents.rebuilt()
-        return (Remembered(node=node, graph=self.environment.graph),)
+        return (NodeAdded(node=node, graph=self.environment.graph),)
 
-    def _view(self, shown: tuple[Shown, ...]) -> tuple[Shown, ...]:
+    def _view(self, shown: tuple[DisplayedHit, ...]) -> tuple[DisplayedHit, ...]:
         return self._observing.fitting(self._contents.display(shown))

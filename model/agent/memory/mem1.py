@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from memory_graph.graph import SearchNode
 from memory_graph.linearise import line_of
 from model.agent.context import (
-    Evidence,
-    Shown,
+    DisplayedEvidence,
+    DisplayedHit,
     TokenCounter,
     estimate_tokens,
     evidence_parts,
@@ -26,13 +26,13 @@ from model.agent.context import (
     question_parts,
 )
 from model.agent.environment import Environment
-from model.agent.events import Observed
+from model.agent.events import ObservationAdded
 from model.agent.limits import Limits
 from model.agent.memory.cycle import CycleSession
-from model.agent.memory.observation import Observing
+from model.agent.memory.observation import ObservationRenderer
 from model.agent.memory.text_state import bounded
 from model.agent.prompts import FULL, Profile
-from model.agent.truncation import shortened
+from model.agent.truncation import truncate
 from model.protocols import Retriever
 from model.types import Message, Task
 
@@ -48,7 +48,7 @@ class Mem1:
     def open(self, task: Task, retriever: Retriever, limits: Limits) -> CycleSession:
         """The session of one rollout."""
         environment = Environment(task, retriever, limits, allocation="none")
-        observing = Observing(profile=self.profile, limits=limits, count=self.count_tokens)
+        observing = ObservationRenderer(profile=self.profile, limits=limits, count=self.count_tokens)
         return CycleSession(environment, LastTurn(self, environment), observing)
 
 
@@ -58,9 +58,9 @@ class LastTurn:
     def __init__(self, policy: Mem1, environment: Environment) -> None:
         self._policy, self._environment = policy, environment
         self._node: SearchNode | None = None
-        self._shown: tuple[Shown, ...] = ()
+        self._shown: tuple[DisplayedHit, ...] = ()
 
-    def display(self, shown: tuple[Shown, ...]) -> tuple[Shown, ...]:
+    def display(self, shown: tuple[DisplayedHit, ...]) -> tuple[DisplayedHit, ...]:
         """All of it."""
         return shown
 
@@ -72,10 +72,10 @@ class LastTurn:
         """The new state, bounded."""
         return bounded(summary, self._environment)
 
-    def remember(self, observed: Observed, node: SearchNode) -> None:
+    def remember(self, observed: ObservationAdded, node: SearchNode) -> None:
         """The turn before is forgotten."""
         self._node = node
-        self._shown = shortened(
+        self._shown = truncate(
             observed.shown,
             lambda view: self._policy.count_tokens(self._context(view)),
             max_tokens=self._environment.limits.context_tokens,
@@ -85,7 +85,7 @@ class LastTurn:
         """Instruction, question, state, last action, last observation."""
         return self._context(self._shown)
 
-    def _context(self, shown: tuple[Shown, ...]) -> tuple[Message, ...]:
+    def _context(self, shown: tuple[DisplayedHit, ...]) -> tuple[Message, ...]:
         profile, environment, node = self._policy.profile, self._environment, self._node
         parts = [*question_parts(profile, environment.task)]
         if node is not None:
@@ -98,8 +98,8 @@ class LastTurn:
         )
 
 
-def _result(node: SearchNode, each: Shown, chars: int) -> Evidence:
-    return Evidence(
+def _result(node: SearchNode, each: DisplayedHit, chars: int) -> DisplayedEvidence:
+    return DisplayedEvidence(
         node_id=node.id,
         item_id=each.hit.item_id,
         title=each.hit.title,

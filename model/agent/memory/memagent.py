@@ -12,12 +12,19 @@ from dataclasses import dataclass
 
 from memory_graph.graph import SearchNode
 from memory_graph.linearise import FIELD, one_line
-from model.agent.context import ContextTooLong, Shown, TokenCounter, estimate_tokens, joined, question_parts
+from model.agent.context import (
+    ContextTooLong,
+    DisplayedHit,
+    TokenCounter,
+    estimate_tokens,
+    joined,
+    question_parts,
+)
 from model.agent.environment import Environment
-from model.agent.events import Observed
+from model.agent.events import ObservationAdded
 from model.agent.limits import Limits
 from model.agent.memory.cycle import CycleSession
-from model.agent.memory.observation import Observing
+from model.agent.memory.observation import ObservationRenderer
 from model.agent.memory.text_state import bounded
 from model.agent.prompts import FULL, Profile
 from model.protocols import Retriever
@@ -35,7 +42,7 @@ class MemAgent:
     def open(self, task: Task, retriever: Retriever, limits: Limits) -> CycleSession:
         """The session of one rollout."""
         environment = Environment(task, retriever, limits, allocation="none")
-        observing = Observing(profile=self.profile, limits=limits, count=self.count_tokens)
+        observing = ObservationRenderer(profile=self.profile, limits=limits, count=self.count_tokens)
         return CycleSession(environment, TextMemory(self, environment), observing, answers_blind=True)
 
 
@@ -46,7 +53,7 @@ class TextMemory:
         self._policy, self._environment = policy, environment
         self._node: SearchNode | None = None
 
-    def display(self, shown: tuple[Shown, ...]) -> tuple[Shown, ...]:
+    def display(self, shown: tuple[DisplayedHit, ...]) -> tuple[DisplayedHit, ...]:
         """All of it."""
         return shown
 
@@ -58,7 +65,7 @@ class TextMemory:
         """The new memory, bounded."""
         return bounded(summary, self._environment)
 
-    def remember(self, observed: Observed, node: SearchNode) -> None:
+    def remember(self, observed: ObservationAdded, node: SearchNode) -> None:
         """The old memory is overwritten. Raises ``ContextTooLong`` if question and memory do not fit."""
         self._node = node
         length, most = self._policy.count_tokens(self.rebuilt()), self._environment.limits.context_tokens

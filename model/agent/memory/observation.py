@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from model.agent.context import Shown, TokenCounter, observation_parts
-from model.agent.events import Observed
+from model.agent.context import DisplayedHit, TokenCounter, observation_parts
+from model.agent.events import ObservationAdded
 from model.agent.limits import Limits
 from model.agent.prompts import Profile
-from model.agent.truncation import shortened
+from model.agent.truncation import truncate
 from model.types import Message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Observing:
+class ObservationRenderer:
     """Words, limits and token counter of one rollout."""
 
     profile: Profile
     limits: Limits
     count: TokenCounter
 
-    def message(self, shown: Sequence[Shown], *, repeated: bool = False) -> Message:
+    def message(self, shown: Sequence[DisplayedHit], *, repeated: bool = False) -> Message:
         """The turn that shows the results, or says why there are none."""
         chars = self.limits.passage_chars
         return Message(
@@ -29,13 +29,13 @@ class Observing:
             parts=observation_parts(self.profile, shown, repeated=repeated, passage_chars=chars),
         )
 
-    def turn(self, observed: Observed) -> Message:
+    def turn(self, observed: ObservationAdded) -> Message:
         """The turn of one search."""
         return self.message(observed.shown, repeated=observed.repeated)
 
-    def fitting(self, shown: Sequence[Shown]) -> tuple[Shown, ...]:
+    def fitting(self, shown: Sequence[DisplayedHit]) -> tuple[DisplayedHit, ...]:
         """The results, shortened to the length of one observation."""
-        return shortened(
+        return truncate(
             shown,
             lambda view: self.count((self.message(view),)),
             max_tokens=self.limits.observation_tokens,

@@ -18,16 +18,16 @@ from dataclasses import dataclass, replace
 from memory_graph.actions import Memorize, Search
 from model.agent.context import (
     ContextTooLong,
-    Shown,
+    DisplayedHit,
     TokenCounter,
     estimate_tokens,
     question_parts,
     with_notice,
 )
 from model.agent.environment import Environment
-from model.agent.events import Event, Remembered
+from model.agent.events import Event, NodeAdded
 from model.agent.limits import Limits
-from model.agent.memory.observation import Observing
+from model.agent.memory.observation import ObservationRenderer
 from model.agent.prompts import FULL, Profile
 from model.protocols import Retriever
 from model.types import Message, Task
@@ -45,7 +45,7 @@ class React:
         """The session of one rollout."""
         environment = Environment(task, retriever, limits, allocation="none")
         return ReactSession(
-            environment, Observing(profile=self.profile, limits=limits, count=self.count_tokens)
+            environment, ObservationRenderer(profile=self.profile, limits=limits, count=self.count_tokens)
         )
 
 
@@ -55,7 +55,7 @@ class Exchange:
 
     said: tuple[Message, ...]
     """Rejected replies with their errors, then the reply that searched."""
-    shown: tuple[Shown, ...]
+    shown: tuple[DisplayedHit, ...]
     repeated: bool
     left_out: bool = False
     """One line stands for the results."""
@@ -74,7 +74,7 @@ class ReactSession:
 
     must_answer = False
 
-    def __init__(self, environment: Environment, observing: Observing) -> None:
+    def __init__(self, environment: Environment, observing: ObservationRenderer) -> None:
         self.environment = environment
         self._observing = observing
         self._exchanges: tuple[Exchange, ...] = ()
@@ -103,7 +103,7 @@ class ReactSession:
         self._said = ()
         node = self.environment.close_pending()
         assert node is not None, "a search was just made"
-        return (observed, Remembered(node=node, graph=self.environment.graph))
+        return (observed, NodeAdded(node=node, graph=self.environment.graph))
 
     async def memorize(self, reply: Message, action: Memorize) -> tuple[Event, ...]:
         """Refused by the environment before it comes here: nothing ever awaits a summary."""

@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 from memory_graph.actions import Memorize, Search
 from model.agent.context import TokenCounter, estimate_tokens, question_parts, with_notice
 from model.agent.environment import Choice, Environment, normalised
-from model.agent.events import Event, Rejected, Remembered
+from model.agent.events import Event, NodeAdded, ReplyRejected
 from model.agent.limits import Limits
-from model.agent.memory.observation import Observing
+from model.agent.memory.observation import ObservationRenderer
 from model.agent.prompts import FULL, Profile
 from model.protocols import Retriever
 from model.types import Hit, Message, Task
@@ -68,14 +68,14 @@ class UniversalRag:
 
     def open(self, task: Task, retriever: Retriever, limits: Limits) -> RoutedSession:
         """The session of one rollout."""
-        observing = Observing(profile=self.profile, limits=limits, count=self.count_tokens)
+        observing = ObservationRenderer(profile=self.profile, limits=limits, count=self.count_tokens)
         return RoutedSession(Environment(task, retriever, limits, allocation="none"), observing)
 
 
 class RoutedSession:
     """One rollout: the conversation, and whether the route is chosen."""
 
-    def __init__(self, environment: Environment, observing: Observing) -> None:
+    def __init__(self, environment: Environment, observing: ObservationRenderer) -> None:
         profile = observing.profile
         self.environment = environment
         self.must_answer = False
@@ -108,14 +108,14 @@ class RoutedSession:
         if route not in ROUTES:
             environment.refuse()
             self.reject(reply, REFUSAL)
-            return (Rejected(call=environment.counters.model_calls, reason=REFUSAL),)
+            return (ReplyRejected(call=environment.counters.model_calls, reason=REFUSAL),)
         self.must_answer = True
         asked = replace(action, query=environment.task.question)
         observed = await environment.search(asked, view=self._observing.fitting, choice=ROUTES[route])
         self._turns += (reply, self._observing.turn(observed))
         node = environment.close_pending()
         assert node is not None, "a search was just made"
-        return (observed, Remembered(node=node, graph=environment.graph))
+        return (observed, NodeAdded(node=node, graph=environment.graph))
 
     async def memorize(self, reply: Message, action: Memorize) -> tuple[Event, ...]:
         """Refused by the environment before it comes here: nothing ever awaits a summary."""

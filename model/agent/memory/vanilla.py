@@ -13,9 +13,9 @@ from memory_graph.actions import Search, render
 from memory_graph.graph import ROOT
 from model.agent.context import TokenCounter, estimate_tokens
 from model.agent.environment import Environment, Limits, View
-from model.agent.events import Event, Remembered
+from model.agent.events import Event, NodeAdded
 from model.agent.memory.closed_book import SingleAnswer, opening_turns
-from model.agent.memory.observation import Observing
+from model.agent.memory.observation import ObservationRenderer
 from model.agent.prompts import FULL, Profile
 from model.protocols import Retriever
 from model.types import Message, Task
@@ -31,7 +31,7 @@ class Vanilla:
 
     def open(self, task: Task, retriever: Retriever, limits: Limits) -> OneSearch:
         """The session of one rollout."""
-        observing = Observing(profile=self.profile, limits=limits, count=self.count_tokens)
+        observing = ObservationRenderer(profile=self.profile, limits=limits, count=self.count_tokens)
         environment = Environment(task, retriever, limits, allocation="none")
         return OneSearch(environment, observing, view=observing.fitting)
 
@@ -39,7 +39,7 @@ class Vanilla:
 class OneSearch(SingleAnswer):
     """A single answer that is preceded by one search with the question; ``view`` is what of it is displayed."""
 
-    def __init__(self, environment: Environment, observing: Observing, *, view: View) -> None:
+    def __init__(self, environment: Environment, observing: ObservationRenderer, *, view: View) -> None:
         super().__init__(observing.profile, environment, opening_turns(observing.profile, environment.task))
         self._observing, self._view = observing, view
 
@@ -52,4 +52,4 @@ class OneSearch(SingleAnswer):
         self._turns += (asked, self._observing.turn(observed))
         node = environment.close_pending()
         assert node is not None, "a search was just made"
-        return (observed, Remembered(node=node, graph=environment.graph))
+        return (observed, NodeAdded(node=node, graph=environment.graph))

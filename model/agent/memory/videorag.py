@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from model.agent.context import Shown, TokenCounter, estimate_tokens, sized
+from model.agent.context import DisplayedHit, TokenCounter, estimate_tokens, sized
 from model.agent.display import with_frames
 from model.agent.environment import Environment
 from model.agent.limits import Limits
-from model.agent.memory.observation import Observing
+from model.agent.memory.observation import ObservationRenderer
 from model.agent.memory.vanilla import OneSearch
 from model.agent.prompts import FULL, Profile
 from model.protocols import Retriever
@@ -34,19 +34,19 @@ class VideoRag:
 
     def open(self, task: Task, retriever: Retriever, limits: Limits) -> OneSearch:
         """The session of one rollout."""
-        observing = Observing(profile=self.profile, limits=limits, count=self.count_tokens)
+        observing = ObservationRenderer(profile=self.profile, limits=limits, count=self.count_tokens)
         environment = Environment(task, retriever, limits, allocation="none")
         return OneSearch(
             environment, observing, view=lambda shown: observing.fitting(clips_first(shown, limits))
         )
 
 
-def clips_first(shown: Sequence[Shown], limits: Limits) -> tuple[Shown, ...]:
+def clips_first(shown: Sequence[DisplayedHit], limits: Limits) -> tuple[DisplayedHit, ...]:
     """The results in the order and with the pictures of this method."""
     clips = [each for each in shown if each.hit.modality == "video"]
     others = [each for each in shown if each.hit.modality != "video"]
     left = max(limits.max_frames - sum(bool(each.images) for each in others), min(1, len(clips)))
-    ordered: list[Shown] = []
+    ordered: list[DisplayedHit] = []
     for place, clip in enumerate(clips):
         number = min(len(clip.images), -(-left // (len(clips) - place)))
         ordered.append(clip if number == len(clip.images) else with_frames(clip, number))
@@ -58,7 +58,7 @@ def clips_first(shown: Sequence[Shown], limits: Limits) -> tuple[Shown, ...]:
     return tuple(ordered)
 
 
-def _small(still: Shown, limits: Limits) -> Shown:
+def _small(still: DisplayedHit, limits: Limits) -> DisplayedHit:
     hit = still.hit
     images = (sized(hit.item_id, hit.width, hit.height, pixels=limits.frame_pixels),) if still.images else ()
     return replace(still, images=images)

@@ -10,12 +10,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from memory_graph.graph import MemoryGraph, SearchNode
-from model.agent.context import Evidence, Shown, TokenCounter, estimate_tokens, fit, state_parts
+from model.agent.context import (
+    DisplayedEvidence,
+    DisplayedHit,
+    TokenCounter,
+    estimate_tokens,
+    fit,
+    state_parts,
+)
 from model.agent.environment import Environment
-from model.agent.events import Observed
+from model.agent.events import ObservationAdded
 from model.agent.limits import Limits
 from model.agent.memory.cycle import CycleSession
-from model.agent.memory.observation import Observing
+from model.agent.memory.observation import ObservationRenderer
 from model.agent.prompts import FULL, Profile
 from model.protocols import Retriever
 from model.types import Message, Task
@@ -47,7 +54,7 @@ class Vimrag:
         environment = Environment(task, retriever, limits, allocation=self.allocation)
         environment.graph = graph
         environment.noted = frozenset(item for node in graph.nodes for item in node.noted)
-        observing = Observing(profile=self.profile, limits=limits, count=self.count_tokens)
+        observing = ObservationRenderer(profile=self.profile, limits=limits, count=self.count_tokens)
         contents = GraphContents(self, environment)
         contents.refresh()
         return CycleSession(environment, contents, observing)
@@ -58,9 +65,9 @@ class GraphContents:
 
     def __init__(self, policy: Vimrag, environment: Environment) -> None:
         self._policy, self._environment = policy, environment
-        self._evidence: tuple[Evidence, ...] = ()
+        self._evidence: tuple[DisplayedEvidence, ...] = ()
 
-    def display(self, shown: tuple[Shown, ...]) -> tuple[Shown, ...]:
+    def display(self, shown: tuple[DisplayedHit, ...]) -> tuple[DisplayedHit, ...]:
         """All of it."""
         return shown
 
@@ -72,7 +79,7 @@ class GraphContents:
         """As it was given."""
         return summary
 
-    def remember(self, observed: Observed, node: SearchNode) -> None:
+    def remember(self, observed: ObservationAdded, node: SearchNode) -> None:
         """Recompute energies and grants."""
         self.refresh()
 
@@ -89,7 +96,7 @@ class GraphContents:
         """Instruction, question, graph, evidence."""
         return self._context(self._evidence)
 
-    def _context(self, evidence: tuple[Evidence, ...]) -> tuple[Message, ...]:
+    def _context(self, evidence: tuple[DisplayedEvidence, ...]) -> tuple[Message, ...]:
         profile, environment = self._policy.profile, self._environment
         system = profile.system_summaries if self._policy.allocation == "none" else profile.system
         parts = state_parts(profile, environment.task, environment.graph, evidence)

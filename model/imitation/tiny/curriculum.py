@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from PIL import Image
 
 from memory_graph.actions import Answer, render
-from model.imitation.supervised import Example
-from model.policies.chat_template import Encoder, PixelBatch
+from model.imitation.supervised import SftExample
+from model.policies.chat_template import PixelBatch, PromptEncoder
 from model.types import ImageRef, Message
 
-Lesson = Callable[[random.Random], Example]
+Lesson = Callable[[random.Random], SftExample]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
+class ImageExample:
     """One corpus item to look at: its title, its pictures (with seconds, for frames), and what can be asked about it."""
 
     title: str
@@ -39,10 +39,10 @@ class Relation:
     question: str
 
 
-class Sequencer:
+class ExampleBuilder:
     """Builds one example from pieces that are shown and pieces that are learnt."""
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: PromptEncoder) -> None:
         self._encoder = encoder
         self._ids: list[int] = []
         self._learn: list[bool] = []
@@ -65,9 +65,9 @@ class Sequencer:
         self.teach((*self._encoder.text_ids(reply), opening[-2]))
         self.show(opening[-1:])
 
-    def example(self, pixels: PixelBatch) -> Example:
+    def example(self, pixels: PixelBatch) -> SftExample:
         """The finished example."""
-        return Example(tuple(self._ids), tuple(self._learn), pixels)
+        return SftExample(tuple(self._ids), tuple(self._learn), pixels)
 
 
 def repetition(
@@ -79,19 +79,19 @@ def repetition(
     which one follows, as the words of many facts do.
     """
 
-    def lesson(rng: random.Random) -> Example:
+    def lesson(rng: random.Random) -> SftExample:
         letters = token_ids if alphabet is None else rng.sample(token_ids, alphabet)
         period = [rng.choice(letters) for _ in range(rng.randint(6, longest_period))]
         ids = (period * (length // len(period) + 1))[:length]
-        return Example(
-            tuple(ids), tuple(place >= len(period) for place in range(length)), Encoder.no_pixels()
+        return SftExample(
+            tuple(ids), tuple(place >= len(period) for place in range(length)), PromptEncoder.no_pixels()
         )
 
     return lesson
 
 
 def look_up(
-    encoder: Encoder,
+    encoder: PromptEncoder,
     relations: Sequence[Relation],
     name: Callable[[random.Random], str],
     *,
@@ -104,9 +104,9 @@ def look_up(
     copies learns first and builds on.
     """
 
-    def lesson(rng: random.Random) -> Example:
+    def lesson(rng: random.Random) -> SftExample:
         stated = [(rng.choice(relations), name(rng), name(rng)) for _ in range(facts)]
-        sequencer = Sequencer(encoder)
+        sequencer = ExampleBuilder(encoder)
         lines = "".join(
             f"\n[{1 + place % 3}] {r.statement.format(a, b)}" for place, (r, a, b) in enumerate(stated)
         )
@@ -119,16 +119,16 @@ def look_up(
                 opening = relation.statement.split("{1}")[0].format(subject).rstrip()
                 sequencer.show(encoder.text_ids(f"\n{opening}"))
                 sequencer.teach(encoder.text_ids(f" {value}."))
-        return sequencer.example(Encoder.no_pixels())
+        return sequencer.example(PromptEncoder.no_pixels())
 
     return lesson
 
 
-def read_out(encoder: Encoder, see: Callable[[random.Random], Sight]) -> Lesson:
+def read_out(encoder: PromptEncoder, see: Callable[[random.Random], ImageExample]) -> Lesson:
     """Say all that one pictured item shows: the most that a picture can teach for its tokens."""
 
-    def lesson(rng: random.Random) -> Example:
-        sight, gallery, sequencer = see(rng), _Gallery(), Sequencer(encoder)
+    def lesson(rng: random.Random) -> SftExample:
+        sight, gallery, sequencer = see(rng), _Gallery(), ExampleBuilder(encoder)
         sequencer.ask(Message(role="user", parts=("\nEvidence:", *gallery.shown(1, sight))), sight.reading)
         return sequencer.example(encoder.pixels(gallery.refs, gallery, keep=False))
 
@@ -136,18 +136,22 @@ def read_out(encoder: Encoder, see: Callable[[random.Random], Sight]) -> Lesson:
 
 
 def perception(
-    encoder: Encoder, see: Callable[[random.Random], Sight], *, most_sights: int, questions: int = 4
+    encoder: PromptEncoder,
+    see: Callable[[random.Random], ImageExample],
+    *,
+    most_sights: int,
+    questions: int = 4,
 ) -> Lesson:
     """Answer questions about one to ``most_sights`` pictured items shown as evidence."""
 
-    def lesson(rng: random.Random) -> Example:
+    def lesson(rng: random.Random) -> SftExample:
         sights = [see(rng) for _ in range(rng.randint(1, most_sights))]
         gallery = _Gallery()
         parts = [
             part for number, sight in enumerate(sights, start=1) for part in gallery.shown(number, sight)
         ]
         asked = [(f"n{number}", fact) for number, sight in enumerate(sights, start=1) for fact in sight.facts]
-        sequencer = Sequencer(encoder)
+        sequencer = ExampleBuilder(encoder)
         for turn, (node, (question, answer)) in enumerate(rng.sample(asked, k=min(questions, len(asked)))):
             evidence = ("\nEvidence:", *parts) if turn == 0 else ()
             message = Message(role="user", parts=(f"Question: {question}", *evidence))
@@ -164,7 +168,7 @@ class _Gallery:
         self._pictures: list[Image.Image] = []
         self.refs: list[ImageRef] = []
 
-    def shown(self, number: int, sight: Sight) -> list[str | ImageRef]:
+    def shown(self, number: int, sight: ImageExample) -> list[str | ImageRef]:
         """The parts of a message that show ``sight`` as evidence of node ``number``."""
         parts: list[str | ImageRef] = [f"\n[n{number}] {sight.title}"]
         for picture, seconds in sight.pictures:
@@ -185,7 +189,7 @@ class _Gallery:
         raise KeyError((item_id, timestamp_s))
 
 
-def rename(example: Example, forms: Sequence[Sequence[int]], rng: random.Random) -> Example:
+def rename(example: SftExample, forms: Sequence[Sequence[int]], rng: random.Random) -> SftExample:
     """The same example in a world with other names: syllables are permuted, alike in all their written forms.
 
     ``forms[f][s]`` is the token of syllable ``s`` in form ``f`` (start of a word, inside one, ...).

@@ -19,10 +19,10 @@ from app.answers.corpus_handle import open_world
 from app.answers.models import ModelChoice, open_model
 from app.server.application import server_state
 from app.server.running import server_for
-from app.server.settings import Settings
+from app.server.settings import ServerSettings
 from app.server.state import ServerState
 
-OPEN = Settings()
+OPEN = ServerSettings()
 WAIT_S = 30.0
 
 
@@ -39,7 +39,7 @@ class Event(NamedTuple):
 
 
 @contextmanager
-def serving(root: Path, *, endpoint: str = "", settings: Settings = OPEN) -> Iterator[Served]:
+def serving(root: Path, *, endpoint: str = "", settings: ServerSettings = OPEN) -> Iterator[Served]:
     """A server as long as the block lasts."""
     ready: queue.Queue[Served | BaseException] = queue.Queue()
     stop = threading.Event()

@@ -9,15 +9,15 @@ import av
 import numpy as np
 from PIL import Image
 
-from assets.miniature.writers.pdf import PdfPage, pdf_bytes
+from assets.miniature.writers.pdf import PdfPageSpec, pdf_bytes
 from assets.parsers.types import ParseContext
 from assets.user_files.ingest import IngestSettings, ingest
 from infra.storage.root import Storage
 
 REPORT = (
-    PdfPage(lines=("Harbour report", "The pier was closed for repairs during the whole winter.")),
-    PdfPage(lines=("The crane at the northern quay opened in 1931.", "It lifts forty tons.")),
-    PdfPage(lines=("Budget of the lighthouse", "Paint and glass cost nine thousand crowns.")),
+    PdfPageSpec(lines=("Harbour report", "The pier was closed for repairs during the whole winter.")),
+    PdfPageSpec(lines=("The crane at the northern quay opened in 1931.", "It lifts forty tons.")),
+    PdfPageSpec(lines=("Budget of the lighthouse", "Paint and glass cost nine thousand crowns.")),
 )
 PAGE_PX = (600, 400)  # 300 x 200 points at 144 dots an inch
 WITHOUT_OCR = IngestSettings(reading=ParseContext(ocr=None))

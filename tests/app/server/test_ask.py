@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.server.settings import Settings
+from app.server.settings import ServerSettings
 from memory_graph.actions import Search, render
 from tests.app.server.reader_model import ANSWER, QUERY, reply
 from tests.app.server.serving import ask, events, serving, until
@@ -93,7 +93,7 @@ def test_a_client_that_goes_away_ends_the_request_to_the_model(root: Path):
 
 
 def test_a_client_that_goes_away_frees_its_place_though_the_model_says_nothing(root: Path):
-    one = Settings(questions_at_once=1)
+    one = ServerSettings(questions_at_once=1)
     with OpenAIServer(STALL) as model, serving(root, endpoint=model.base_url, settings=one) as served:
         with served.http.stream("POST", "/v1/ask", json={"question": "When?"}) as response:
             lines = response.iter_lines()
@@ -109,7 +109,7 @@ def test_a_client_that_goes_away_frees_its_place_though_the_model_says_nothing(r
 
 
 def test_a_question_that_takes_too_long_fails_and_says_so(root: Path):
-    hasty = Settings(question_s=0.5, keep_alive_s=0.1)
+    hasty = ServerSettings(question_s=0.5, keep_alive_s=0.1)
     with OpenAIServer(STALL) as model, serving(root, endpoint=model.base_url, settings=hasty) as served:
         with served.http.stream("POST", "/v1/ask", json={"question": "When?"}) as response:
             text = response.read().decode()

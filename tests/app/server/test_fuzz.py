@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message
 
 from app.answers.corpus_handle import open_world
 from app.server.application import create_app, server_state
-from app.server.settings import Settings
+from app.server.settings import ServerSettings
 from memory_graph.actions import Answer, render
 from model.agent.context import estimate_tokens
 from model.agent.prompts import FULL
@@ -392,11 +392,11 @@ def test_ten_thousand_odd_requests_are_all_answered(root: Path, tmp_path: Path):
     requests = [nearly_right(draw, item) if draw.random() < 0.4 else request(draw) for _ in range(REQUESTS)]
 
     async def run() -> tuple[Counter[int], int]:
-        state = server_state(world, Parrot(), Settings(keep_alive_s=5))
+        state = server_state(world, Parrot(), ServerSettings(keep_alive_s=5))
         statuses = await bombard(create_app(state), requests)
         return statuses, state.questions.free
 
     statuses, free = asyncio.run(run())
-    assert free == Settings().questions_at_once  # every place was given back
+    assert free == ServerSettings().questions_at_once  # every place was given back
     assert {200, 400, 403, 404, 405, 413} <= set(statuses), statuses  # it went everywhere
     assert statuses[200] > 1_000, statuses

@@ -9,11 +9,11 @@ import httpx
 import pytest
 
 from app.server.protection.security import COOKIE, HEADERS, is_loopback, session_of
-from app.server.settings import Settings
+from app.server.settings import ServerSettings
 from tests.app.server.serving import Served, serving
 
 TOKEN = "a-Long.Secret~42"
-CLOSED = Settings(token=TOKEN)
+CLOSED = ServerSettings(token=TOKEN)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_two_hosts_or_none_are_refused(served: Served):
 
 
 def test_a_name_that_was_allowed_is_answered(root: Path):
-    with serving(root, settings=Settings(allowed_hosts=frozenset({"corpus.example"}))) as served:
+    with serving(root, settings=ServerSettings(allowed_hosts=frozenset({"corpus.example"}))) as served:
         assert served.http.get("/v1/status", headers={"host": "Corpus.Example:8000"}).status_code == 200
         assert served.http.get("/v1/status", headers={"host": "other.example"}).status_code == 403
 
@@ -145,7 +145,7 @@ def test_anything_else_is_not(host: str):
 @pytest.mark.parametrize("token", ["", "two words", "schlüssel", "line\n"])
 def test_a_token_that_no_header_can_carry_is_refused_without_being_repeated(token: str):
     with pytest.raises(ValueError, match="token") as refused:
-        Settings(token=token)
+        ServerSettings(token=token)
     assert not token or token not in str(refused.value)
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from app.server.trajectory_files import Filters, NoSuchFile, TrajectoryFiles
+from app.server.trajectory_files import Filters, NoSuchFileError, TrajectoryFiles
 from infra.storage.root import Storage
 from memory_graph.credit import KEPT_NO_GOLD, KEPT_SUPPORT, KEPT_TERMINAL, PRUNED_DEAD_END, PRUNED_GOLD
 from model.rl import trajectory_store
@@ -288,5 +288,5 @@ def test_on_an_object_store_the_same_is_seen(s3_storage: Storage):
     page = files.page(FILE, Filters(verdict="wrong"), offset=1, limit=2)
     assert ([row["task_id"] for row in page.rows], page.total) == (["task-4", "task-7"], 4)
     assert files.row(FILE, 7)["task_id"] == "task-7"
-    with pytest.raises(NoSuchFile):
+    with pytest.raises(NoSuchFileError):
         files.row("study/none.parquet", 0)

@@ -9,14 +9,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.server.settings import Settings
+from app.server.settings import ServerSettings
 from assets.miniature.writers.pdf import pdf_bytes
 from tests.app.server.reader_model import ANSWER, reply
 from tests.app.server.serving import Served, ask, serving
 from tests.app.server.small_root import REPORT
 from tests.servers.openai_server import OpenAIServer
 
-SMALL = Settings(upload_bytes=50_000)
+SMALL = ServerSettings(upload_bytes=50_000)
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_an_empty_file_is_refused(empty: Served):
 
 
 def test_a_server_that_takes_no_files_says_so(tmp_path: Path):
-    with serving(tmp_path, settings=Settings(upload=False)) as served:
+    with serving(tmp_path, settings=ServerSettings(upload=False)) as served:
         refused = served.http.put("/v1/files/a.txt", content=b"text")
         assert (refused.status_code, refused.json()["error"]["code"]) == (403, "no_upload")
         assert served.http.get("/v1/status").json()["upload"] is False

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from assets.miniature.writers.pdf import PdfPage, pdf_bytes
+from assets.miniature.writers.pdf import PdfPageSpec, pdf_bytes
 from assets.parsers.types import ParseContext
 from assets.user_files.ingest import DATASET, IngestSettings, ingest
 from infra.storage.root import Storage
 from memory_graph.actions import Answer, Mark, Memorize, Search, render
 from memory_graph.graph import AnswerNode, MemoryGraph, SearchNode, VisualItem
 from model.rl import trajectory_store
-from model.types import PICTURE, Call, Counters, ImageRef, Outcome, Segment, Task, Trajectory, Turn
+from model.types import IMAGE_MARK, Call, Counters, ImageRef, Outcome, Segment, Task, Trajectory, Turn
 from tests.assets.user_files.material import write_still_film, write_text
 from tests.servers.openai_server import Answer as Reply
 from tests.servers.openai_server import Fault, Messages, Spoken, text_of
@@ -40,7 +40,7 @@ def build_root(folder: Path) -> Path:
     files, root = folder / "files", folder / "root"
     files.mkdir()
     lines = ("The harbour museum was founded in 1931.",), ("The weather of the day was fine.",)
-    pages = tuple(PdfPage(lines=line) for line in lines)
+    pages = tuple(PdfPageSpec(lines=line) for line in lines)
     (files / "report.pdf").write_bytes(pdf_bytes(pages, width=300.0, height=200.0))
     picture = Image.new("RGB", (640, 400), (40, 90, 160))
     ImageDraw.Draw(picture).rectangle((80, 80, 320, 240), fill=(230, 200, 90))
@@ -142,11 +142,12 @@ def _graph(question: str, page: str, picture: str) -> MemoryGraph:
 def _segments(page: str, picture: str) -> tuple[Segment, ...]:
     system = Turn(role="system", text="You answer a question.")
     user = Turn(
-        role="user", text=f"Question: when?\n\nKept evidence:\n[n1] report {PICTURE} and then {PICTURE} end"
+        role="user",
+        text=f"Question: when?\n\nKept evidence:\n[n1] report {IMAGE_MARK} and then {IMAGE_MARK} end",
     )
     images = (ImageRef(item_id=page, width=192, height=128), ImageRef(item_id=picture, width=96, height=64))
     search = render(Search(id="n1", parents=("root",), query="founding year"))
-    observed = Turn(role="tool", text=f"Search results:\n[1] <img src=x onerror=alert(4)> {PICTURE}")
+    observed = Turn(role="tool", text=f"Search results:\n[1] <img src=x onerror=alert(4)> {IMAGE_MARK}")
     first = _call((system, user), images, f"I search. {search}")
     second = _call(
         (system, user, Turn(role="assistant", text=first.text), observed), (*images, images[0]), "I remember."

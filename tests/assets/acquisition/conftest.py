@@ -15,7 +15,7 @@ from assets.acquisition.outcome import FetchReport
 from assets.acquisition.publications import PUBLICATIONS
 from assets.acquisition.session import FetchSettings
 from assets.corpus.dataset import DATASETS
-from infra.downloads.retry import Patience
+from infra.downloads.retry import RetrySchedule
 from infra.downloads.ytdlp_fetcher import VideoSettings
 from tests.assets.acquisition.hosts import Fetch
 from tests.assets.parsers.outcome import write_film
@@ -52,7 +52,7 @@ def fetched(mirrors: Mirrors, tmp_path: Path) -> Fetch:
     """Fetch a dataset into ``tmp_path/root``; keyword arguments are settings."""
 
     def run(dataset: str, **settings: Any) -> FetchReport:
-        quick = Patience(attempts=2, stall_s=5.0, sleep=lambda seconds: None)
+        quick = RetrySchedule(attempts=2, stall_s=5.0, sleep=lambda seconds: None)
         given = {"patience": quick, "video": QUIET, "mirrors": mirrors, **settings}
         return fetch(PUBLICATIONS[dataset], tmp_path / "root", FetchSettings(**given))
 

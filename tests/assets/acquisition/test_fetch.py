@@ -14,7 +14,7 @@ import pytest
 from assets.acquisition.catalogue import RemoteFile, ZipArchive
 from assets.acquisition.fetch import TermsNotAcceptedError, fetch
 from assets.acquisition.mirrors import DEFAULTS, Mirrors, mirrors_of
-from assets.acquisition.outcome import Status
+from assets.acquisition.outcome import FetchStatus
 from assets.acquisition.publications import PUBLICATIONS
 from assets.acquisition.records import count_questions
 from assets.acquisition.session import FetchSettings
@@ -86,9 +86,9 @@ def test_questions_and_the_documents_they_name_come_and_are_read(
     )
     report = fetched("mmlongbench_doc")
     assert [outcome.status for outcome in report.outcomes] == [
-        Status.FETCHED,
-        Status.FETCHED,
-        Status.QUARANTINED,
+        FetchStatus.FETCHED,
+        FetchStatus.FETCHED,
+        FetchStatus.QUARANTINED,
     ]
     assert (report.failures, report.quarantine, report.questions) == ([], {"gone": 1}, {"samples.json": 2})
     assert tree(tmp_path / "root/raw/mmlongbench_doc").keys() == {"samples.json", "documents/a b.pdf"}
@@ -99,7 +99,7 @@ def test_questions_and_the_documents_they_name_come_and_are_read(
     before = len(server.requests)
     again = fetched("mmlongbench_doc")
     assert len(server.requests) == before  # nothing is asked for: present, and gone for good
-    assert again.count(Status.PRESENT) == 2 and again.count(Status.QUARANTINED) == 1
+    assert again.count(FetchStatus.PRESENT) == 2 and again.count(FetchStatus.QUARANTINED) == 1
     server.put(f"/github-raw/mayubo2333/MMLongBench-Doc/{COMMIT}/data/documents/gone.pdf", b"%PDF-2")
     assert fetched("mmlongbench_doc", retry_quarantined=True).quarantine == {}
 
@@ -135,7 +135,7 @@ def test_a_run_that_ends_while_unpacking_is_continued_without_a_download(
         )
     folder = tmp_path / "root/raw/wikihowqa"
     assert len(tree(folder)) == 2  # one member, and the zip
-    assert fetched("wikihowqa").count(Status.FETCHED) == 3 and len(server.asked(path)) == 1
+    assert fetched("wikihowqa").count(FetchStatus.FETCHED) == 3 and len(server.asked(path)) == 1
     assert len(tree(folder)) == 3
 
 
@@ -160,7 +160,7 @@ def test_of_an_archive_comes_what_is_needed(
     outcome = read(dataset, folder)
     assert len(outcome.questions) == 1 and outcome.evidence == {"present": 1}
     before = len(server.requests)
-    assert fetched(dataset).count(Status.PRESENT) == 3 and len(server.requests) == before
+    assert fetched(dataset).count(FetchStatus.PRESENT) == 3 and len(server.requests) == before
     first = tree(folder)
     (folder / questions).unlink()
     put_videorag(server, **{"datasets/packed/anew.txt": b"other bytes of the zip"})
@@ -197,7 +197,7 @@ def test_a_first_fetch_is_trusted_and_any_other_content_refused_from_then_on(
     assert fetched("lvbench").failures == []
     [failure] = fetched("lvbench", verify=True).failures
     assert failure.reason == "changed" and str(file) in failure.detail
-    assert fetched("lvbench", relock=True).count(Status.ADOPTED) == 1
+    assert fetched("lvbench", relock=True).count(FetchStatus.ADOPTED) == 1
 
 
 def test_published_bytes_are_held_to_their_hash_whatever_mirror_serves_them(
@@ -306,7 +306,9 @@ def test_webqa_needs_a_mirror_and_keeps_the_parts_of_its_pictures(
     for number in range(1, 52):
         server.put(f"/webqa/imgs.7z.{number:03d}", b"7z")
     report = fetched("webqa", parts=("images",), accept_terms=True)
-    assert report.count(Status.FETCHED) == 53 and {failure.reason for failure in report.failures} == {"count"}
+    assert report.count(FetchStatus.FETCHED) == 53 and {failure.reason for failure in report.failures} == {
+        "count"
+    }
 
 
 def test_an_archive_in_parts_becomes_videos_and_leaves_no_parts(

@@ -9,7 +9,7 @@ import pytest
 
 from assets.acquisition.fetch import TermsNotAcceptedError
 from assets.acquisition.mirrors import Mirrors
-from assets.acquisition.outcome import Status
+from assets.acquisition.outcome import FetchStatus
 from tests.assets.acquisition.hosts import VIDEOS, Fetch, put_lvbench, put_videos, tree
 from tests.assets.parsers.outcome import read
 from tests.servers.file_server import FileServer
@@ -51,9 +51,9 @@ def test_a_second_run_asks_for_nothing_and_a_lost_file_is_fetched_again(
     fetched("lvbench", **WANTED)
     before, first = len(ready.requests), tree(tmp_path / "root/raw/lvbench")
     again = fetched("lvbench", **WANTED)
-    assert len(ready.requests) == before and again.count(Status.PRESENT) == 3
+    assert len(ready.requests) == before and again.count(FetchStatus.PRESENT) == 3
     (tmp_path / f"root/raw/lvbench/videos/{VIDEOS[0]}.mp4").unlink()
-    assert fetched("lvbench", **WANTED).count(Status.FETCHED) == 1
+    assert fetched("lvbench", **WANTED).count(FetchStatus.FETCHED) == 1
     assert tree(tmp_path / "root/raw/lvbench") == first
 
 
@@ -95,8 +95,8 @@ def test_a_site_that_is_not_there_is_tried_again_by_the_next_run(
 
 def test_a_limit_leaves_the_rest_for_another_run(ready: FileServer, fetched: Fetch):
     report = fetched("lvbench", **WANTED, max_videos=1)
-    assert report.count(Status.FETCHED) == 2 and "2 more videos" in report.notes[-1]
-    assert fetched("lvbench", **WANTED).count(Status.FETCHED) == 1
+    assert report.count(FetchStatus.FETCHED) == 2 and "2 more videos" in report.notes[-1]
+    assert fetched("lvbench", **WANTED).count(FetchStatus.FETCHED) == 1
 
 
 def test_nothing_is_asked_for_before_the_terms_are_accepted(

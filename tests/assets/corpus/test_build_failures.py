@@ -14,7 +14,7 @@ import pytest
 
 from assets.corpus import build as corpus
 from assets.corpus.build import build_corpus, shards
-from assets.corpus.dataset import Record, Skipped
+from assets.corpus.dataset import Record, SkippedRecord
 from infra.storage import manifest
 from infra.storage.root import Storage
 from tests.assets.toy import CONTEXT, build, text, toy_records
@@ -52,7 +52,7 @@ def test_a_raw_folder_without_data_is_a_clear_error(
 
 
 def test_a_dataset_of_which_nothing_can_be_read_is_not_published(register: Register, storage: Storage):
-    raw = register(lambda: iter([Skipped(reason="bad_json", where="a.json")]))
+    raw = register(lambda: iter([SkippedRecord(reason="bad_json", where="a.json")]))
     with pytest.raises(ValueError, match=r"nothing in .* could be read.*bad_json"):
         build(raw, storage)
     assert corpus.built_datasets(storage) == ()
@@ -171,7 +171,7 @@ def test_a_corpus_beside_shards_of_another_build_is_refused(register: Register, 
 
 
 def test_what_is_said_about_a_skip_is_short(register: Register, storage: Storage):
-    long = Skipped(reason="record_malformed", where="a.json[0]", detail="x" * 10**6)
+    long = SkippedRecord(reason="record_malformed", where="a.json[0]", detail="x" * 10**6)
     build(register(lambda: iter([text("a", "words"), long])), storage)
     [listed] = corpus.read_skipped(storage, "toy")
     assert (listed.reason, len(listed.detail)) == ("record_malformed", 501)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from assets.corpus import dataset
 from assets.corpus.build import build_corpus
-from assets.corpus.completeness import Extent, compare
-from assets.corpus.dataset import DATASETS, Dataset, ParseContext, Tally
+from assets.corpus.completeness import CopyExtent, compare
+from assets.corpus.dataset import DATASETS, Dataset, EditionCounts, ParseContext
 from infra.storage.root import Storage
 
 # datasets.md, section 10, rule 10, and the sizes in the sections of the datasets
@@ -36,31 +36,31 @@ def test_the_published_counts_are_pinned(name: str):
 @pytest.mark.parametrize(
     ("found", "extent"),
     [
-        (40, Extent.PARTIAL),  # the sample
-        (973, Extent.PARTIAL),  # 0.9 x 1,082 = 973.8
-        (974, Extent.DIFFERENT),
-        (1_062, Extent.DIFFERENT),  # of July 2024
-        (1_082, Extent.COMPLETE),
-        (1_091, Extent.DIFFERENT),  # before September 2025
-        (2_164, Extent.DIFFERENT),  # both
+        (40, CopyExtent.PARTIAL),  # the sample
+        (973, CopyExtent.PARTIAL),  # 0.9 x 1,082 = 973.8
+        (974, CopyExtent.DIFFERENT),
+        (1_062, CopyExtent.DIFFERENT),  # of July 2024
+        (1_082, CopyExtent.COMPLETE),
+        (1_091, CopyExtent.DIFFERENT),  # before September 2025
+        (2_164, CopyExtent.DIFFERENT),  # both
     ],
 )
-def test_another_version_of_mmlongbench_is_no_part_of_it(found: int, extent: Extent):
+def test_another_version_of_mmlongbench_is_no_part_of_it(found: int, extent: CopyExtent):
     [copy] = compare({"test": found}, DATASETS["mmlongbench_doc"].expected_counts)
     assert copy.extent is extent
-    assert bool(copy.warning) == (extent is Extent.DIFFERENT)
+    assert bool(copy.warning) == (extent is CopyExtent.DIFFERENT)
 
 
 @given(st.integers(1, 10**6), st.integers(1, 10**6))
 def test_only_the_published_number_is_complete_and_only_less_is_a_part(found: int, expected: int):
     [copy] = compare({"dev": found}, {"dev": expected})
-    assert (copy.extent is Extent.COMPLETE) == (found == expected)
-    assert copy.extent is not Extent.PARTIAL or found < expected
+    assert (copy.extent is CopyExtent.COMPLETE) == (found == expected)
+    assert copy.extent is not CopyExtent.PARTIAL or found < expected
 
 
 def test_an_edition_without_a_published_count_is_unknown():
     [copy] = compare({"test": 7}, {})
-    assert (copy.extent, copy.expected, copy.warning) == (Extent.UNKNOWN, None, "")
+    assert (copy.extent, copy.expected, copy.warning) == (CopyExtent.UNKNOWN, None, "")
 
 
 def questions(folder: Path, number: int) -> None:
@@ -109,7 +109,9 @@ def test_records_that_cannot_be_used_do_not_make_a_whole_copy_a_part(squad_of_te
         row["question"] = ""
     (tmp_path / "squad/dev.json").write_text(json.dumps(rows))
     records = list(squad_of_ten.records(tmp_path / "squad", ParseContext()))
-    assert [record for record in records if isinstance(record, Tally)] == [Tally(edition="dev", questions=10)]
+    assert [record for record in records if isinstance(record, EditionCounts)] == [
+        EditionCounts(edition="dev", questions=10)
+    ]
 
 
 def test_strict_refuses_a_copy_that_is_neither_whole_nor_a_part(squad_of_ten: Dataset, tmp_path: Path):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from assets.corpus.dataset import DATASETS, ParseContext, Parsed, dataset
+from assets.corpus.dataset import DATASETS, ParseContext, ParsedItem, dataset
 from assets.corpus.item import Modality
 from assets.corpus.question import EvidenceStatus, Question
 from assets.grading import grade
@@ -63,7 +63,7 @@ def test_settings_that_mean_nothing_are_refused(bad: dict[str, int]):
 )
 def test_real_records_keep_what_the_corpus_relies_on(name: str, shared_data: Path):
     records = list(DATASETS[name].records(shared_data / name, ParseContext(dpi=18)))
-    parsed = [record for record in records if isinstance(record, Parsed)]
+    parsed = [record for record in records if isinstance(record, ParsedItem)]
     questions = [record for record in records if isinstance(record, Question)]
     ids = {record.item.id for record in parsed}
     assert len(ids) == len(parsed)

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.corpus.shard_reader import DECODERS, Lane, ShardReader, merge_states
+from assets.corpus.shard_reader import DECODERS, ReaderLane, ShardReader, merge_states
 from assets.corpus.shards import ShardWriter
 from infra.storage.manifest import publish
 from infra.storage.root import Storage
@@ -43,9 +43,11 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Storage:
     return build(Storage(tmp_path_factory.mktemp("shards")))
 
 
-def lanes(world: int, workers: int) -> list[Lane]:
+def lanes(world: int, workers: int) -> list[ReaderLane]:
     return [
-        Lane(rank=r, world=world, worker=w, workers=workers) for r in range(world) for w in range(workers)
+        ReaderLane(rank=r, world=world, worker=w, workers=workers)
+        for r in range(world)
+        for w in range(workers)
     ]
 
 
@@ -91,7 +93,7 @@ def test_a_state_of_other_shards_or_of_one_lane_among_others_is_refused(storage:
     reader = ShardReader(storage, "d", seed=1)
     with pytest.raises(ValueError, match="another seed"):
         reader.load_state_dict(ShardReader(storage, "d", seed=2).state_dict())
-    other = ShardReader(storage, "d", seed=1, lane=Lane(rank=1, world=2))
+    other = ShardReader(storage, "d", seed=1, lane=ReaderLane(rank=1, world=2))
     next(iter(other))
     with pytest.raises(ValueError, match="merge_states"):
         reader.load_state_dict(other.state_dict())

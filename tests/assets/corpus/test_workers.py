@@ -15,7 +15,7 @@ import pytest
 from assets.corpus import ocr_prefetch, shard_texts
 from assets.corpus.build import build_corpus
 from assets.corpus.dataset import ParseContext
-from assets.corpus.shard_texts import Texts
+from assets.corpus.shard_texts import TextJob
 from assets.corpus.shards import ShardWriter, directory
 from assets.index.build import build_index, open_index
 from infra.embedders.minilm import MiniLmEmbedder
@@ -24,7 +24,7 @@ from infra.media._images import encode_png
 from infra.media.ocr import RapidOcr
 from infra.storage import manifest
 from infra.storage.root import Storage
-from infra.workers.local import Engine, LocalEngine, engine_of
+from infra.workers.local import LocalEngine, WorkerEngine, engine_of
 from infra.workers.ray import RayEngine, local_ray
 from tests.assets.page_readers import Described, PartlyFailing, page, size_of
 from tests.assets.small_corpus import item, write_corpus
@@ -34,7 +34,7 @@ SHARDS = 3
 
 
 @pytest.fixture(scope="module")
-def two_ray_workers() -> Iterator[Engine]:
+def two_ray_workers() -> Iterator[WorkerEngine]:
     if importlib.util.find_spec("ray") is None:
         pytest.skip("Ray is not installed")
     with local_ray(cpus=2):
@@ -42,7 +42,7 @@ def two_ray_workers() -> Iterator[Engine]:
 
 
 @pytest.fixture(params=["pool", "ray"])
-def engine(request: pytest.FixtureRequest) -> Engine:
+def engine(request: pytest.FixtureRequest) -> WorkerEngine:
     return LocalEngine(workers=2) if request.param == "pool" else request.getfixturevalue("two_ray_workers")
 
 
@@ -61,7 +61,7 @@ def files(root: Path) -> dict[str, bytes]:
 
 
 def test_a_corpus_read_ahead_is_the_one_that_reads_each_picture_itself(
-    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engine: WorkerEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(ocr_prefetch, "SHARD_BYTES", 8_000)  # so that each worker has something to do
     slides(tmp_path / "raw")
@@ -77,7 +77,9 @@ def test_a_corpus_read_ahead_is_the_one_that_reads_each_picture_itself(
     assert files(tmp_path / "ahead") == files(tmp_path / "direct")  # nothing of the way is left, either
 
 
-def test_vectors_do_not_depend_on_the_engine(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_vectors_do_not_depend_on_the_engine(
+    engine: WorkerEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr("assets.index.build.PART_ITEMS", 4)
     items = [item(f"Town{n}", f"Town{n} lies {n * n} km from the river. " * (1 + n % 3)) for n in range(11)]
     stored = []
@@ -94,7 +96,7 @@ def test_vectors_do_not_depend_on_the_engine(engine: Engine, tmp_path: Path, mon
     assert len(stored[0][1]) == 11
 
 
-def pictures(storage: Storage) -> Texts:
+def pictures(storage: Storage) -> TextJob:
     """Nine pictures of which the fourth is refused, in three shards."""
     with manifest.publish(storage, directory("toy"), producer="test", params={}, inputs={}) as publication:
         writer = ShardWriter(publication, "toy", max_bytes=3 * 4 * 512)
@@ -104,10 +106,12 @@ def pictures(storage: Storage) -> Texts:
                 image.putpixel((0, 0), (255, 0, 0))
             writer.add(f"{number}", f"toy:page:{number}", [("png", encode_png(image))], {})
         writer.finish({})
-    return Texts(directory("toy"), "texts")
+    return TextJob(directory("toy"), "texts")
 
 
-def written(storage: Storage, texts: Texts, engine: Engine, make: partial[Described]) -> dict[str, bytes]:
+def written(
+    storage: Storage, texts: TextJob, engine: WorkerEngine, make: partial[Described]
+) -> dict[str, bytes]:
     stages: list[tuple[int, int | None]] = []
     shard_texts.write(
         storage, texts, make, engine, stage="captions", progress=lambda _, *count: stages.append(count)
@@ -118,12 +122,12 @@ def written(storage: Storage, texts: Texts, engine: Engine, make: partial[Descri
     return files(root)
 
 
-def test_captions_are_the_same_tables_even_if_a_worker_is_killed(engine: Engine, tmp_path: Path):
+def test_captions_are_the_same_tables_even_if_a_worker_is_killed(engine: WorkerEngine, tmp_path: Path):
     storage = Storage(tmp_path / "root")
     texts = pictures(storage)
     expected = written(storage, texts, LocalEngine(), partial(Described))
     assert len(expected) == SHARDS
-    others = Texts(texts.source, "others")
+    others = TextJob(texts.source, "others")
     dying = partial(Described, dies_at=2, once=tmp_path / "died")
     assert written(storage, others, engine, dying) == expected
     assert (tmp_path / "died").exists()
@@ -157,7 +161,7 @@ def test_a_killed_run_goes_on_with_the_next_shard(tmp_path: Path):
     (tmp_path / "log").unlink()
     resumed = written(storage, texts, LocalEngine(), partial(Described, tmp_path / "log"))
     assert len((tmp_path / "log").read_text().split()) == 3  # the shard in hand, anew
-    assert resumed == written(storage, Texts(texts.source, "fresh"), LocalEngine(), partial(Described))
+    assert resumed == written(storage, TextJob(texts.source, "fresh"), LocalEngine(), partial(Described))
 
 
 def test_a_killed_index_build_goes_on_with_the_next_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -205,7 +209,7 @@ def refusing() -> partial[int]:
     return partial(refuse)
 
 
-def test_what_the_function_raises_ends_the_run_and_is_told(engine: Engine):
+def test_what_the_function_raises_ends_the_run_and_is_told(engine: WorkerEngine):
     expected = (
         r"^a worker failed: ValueError: no such thing$"
         if isinstance(engine, RayEngine)

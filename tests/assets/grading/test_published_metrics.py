@@ -8,11 +8,11 @@ import pytest
 
 from assets.grading import webqa
 from assets.grading.choice import letter_of
-from assets.grading.evidence import Overlap, answer_overlap, evidence_overlap, joint
+from assets.grading.evidence import EvidenceOverlap, answer_overlap, evidence_overlap, joint
 from assets.grading.metrics import anls, bleu_4, rouge_l
 from assets.grading.normalise import words
 from assets.grading.slides import published_overlap, published_words
-from assets.grading.totals import DocumentTotals, Graded, accuracy_by_ability, document_totals
+from assets.grading.totals import DocumentTotals, GradedAnswer, accuracy_by_ability, document_totals
 
 
 def test_supporting_facts_are_a_set_of_title_and_sentence():
@@ -20,7 +20,7 @@ def test_supporting_facts_are_a_set_of_title_and_sentence():
     gold = [("A", 0), ("B", 1), ("B", 2)]
     found = evidence_overlap([("A", 0), ("B", 1), ("A", 1), ("A", 0)], gold)
     assert (found.exact, found.f1) == (False, pytest.approx(2 / 3))
-    assert evidence_overlap(reversed(gold), gold) == Overlap(True, 1.0, 1.0)
+    assert evidence_overlap(reversed(gold), gold) == EvidenceOverlap(True, 1.0, 1.0)
     assert evidence_overlap([], gold).f1 == 0.0
 
 
@@ -61,7 +61,7 @@ class TestSlides:
     def test_f1_of_two_shared_words_of_three_and_two(self):
         found = published_overlap("new york city", "new york", "?")
         assert (found.exact, found.f1) == (False, pytest.approx(4 / 5))
-        assert published_overlap("", "new york", "?") == Overlap(False, 0.0, 0.0)
+        assert published_overlap("", "new york", "?") == EvidenceOverlap(False, 0.0, 0.0)
 
     def test_pages_are_a_set(self):
         assert evidence_overlap([7, 5], [5, 7]).exact
@@ -71,11 +71,11 @@ class TestDocuments:
     def test_f1_rewards_answering_what_has_an_answer(self):
         # values 1, 0.5, 0 answerable; one abstained rightly, one unanswerable was answered
         graded = [
-            Graded(1.0, is_answerable=True, is_answered=True),
-            Graded(0.5, is_answerable=True, is_answered=True),
-            Graded(0.0, is_answerable=True, is_answered=False),
-            Graded(1.0, is_answerable=False, is_answered=False),
-            Graded(0.0, is_answerable=False, is_answered=True),
+            GradedAnswer(1.0, is_answerable=True, is_answered=True),
+            GradedAnswer(0.5, is_answerable=True, is_answered=True),
+            GradedAnswer(0.0, is_answerable=True, is_answered=False),
+            GradedAnswer(1.0, is_answerable=False, is_answered=False),
+            GradedAnswer(0.0, is_answerable=False, is_answered=True),
         ]
         # accuracy 2.5/5; recall 1.5/3, precision 1.5/3 -> F1 1/2
         assert document_totals(graded) == DocumentTotals(0.5, pytest.approx(0.5))
@@ -84,7 +84,7 @@ class TestDocuments:
         assert more.f1 == pytest.approx(3 / 7)
 
     def test_nothing_answered_earns_nothing_and_nothing_graded_has_no_value(self):
-        assert document_totals([Graded(0.0, is_answerable=True, is_answered=False)]) == (0.0, 0.0)
+        assert document_totals([GradedAnswer(0.0, is_answerable=True, is_answered=False)]) == (0.0, 0.0)
         assert document_totals([]) == (None, None)
 
 

@@ -15,7 +15,7 @@ from assets.corpus.item import Item, Modality
 from assets.corpus.media import ShardMedia
 from assets.corpus.question import Question
 from assets.miniature.build import PLANS, write_miniature
-from assets.miniature.facts import Evidence
+from assets.miniature.facts import PerceivedItem
 from assets.miniature.template_ocr import read_text
 from infra.storage.root import Storage
 
@@ -34,15 +34,15 @@ class Built:
     questions: dict[str, Question]
     media: ShardMedia
 
-    def evidence(self, item_id: str) -> Evidence:
+    def evidence(self, item_id: str) -> PerceivedItem:
         """The item as an agent perceives it: pixels from the shards, times from the start of the video."""
         item = self.items[item_id]
         if item.modality == Modality.TEXT:
-            return Evidence(title=item.title, text=item.text)
+            return PerceivedItem(title=item.title, text=item.text)
         if item.modality == Modality.IMAGE:
-            return Evidence(title=item.title, text=item.text, pictures=(self.media.image(item_id),))
+            return PerceivedItem(title=item.title, text=item.text, pictures=(self.media.image(item_id),))
         times = self.media.times(item_id)
-        return Evidence(
+        return PerceivedItem(
             title=item.title,
             text=item.text,
             pictures=tuple(self.media.frame(item_id, time_s) for time_s in times),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from assets.corpus.dataset import DATASETS, ParseContext, Skipped
+from assets.corpus.dataset import DATASETS, ParseContext, SkippedRecord
 from assets.corpus.question import AnswerKind, Question
 from assets.miniature.lexicon import split_fragments
 from assets.miniature.plans import NOT_ANSWERABLE
@@ -33,7 +33,7 @@ def test_the_parsers_skip_nothing_and_yield_the_planned_gold(built) -> None:
     found = {}
     for name, dataset in DATASETS.items():
         for record in dataset.records(built.raw / name, ParseContext(ocr=read_text, max_frames=1)):
-            assert not isinstance(record, Skipped), record
+            assert not isinstance(record, SkippedRecord), record
             if isinstance(record, Question):
                 found[record.id] = record
     assert found.keys() == plans.keys()

@@ -14,7 +14,7 @@ from assets.miniature import render, template_ocr
 from assets.miniature.lexicon import COLOURS, MARKS
 from assets.miniature.world import Scene
 from assets.miniature.writers.mp4 import mp4_bytes
-from assets.miniature.writers.pdf import PdfPage, pdf_bytes
+from assets.miniature.writers.pdf import PdfPageSpec, pdf_bytes
 from infra.media._pdf import pages
 from infra.media._video import frames
 from memory_graph.budget import allocate, shrink
@@ -144,7 +144,7 @@ def test_pictures_of_equal_facts_differ_in_bytes() -> None:
 
 
 def test_a_dial_on_a_pdf_page_reads_back_at_every_usual_resolution() -> None:
-    page = PdfPage(
+    page = PdfPageSpec(
         lines=("Belodu report.", "Dial of Sudora."), picture=render.dial(7, 3), box=(8.0, 0.0, 48.0, 48.0)
     )
     for dpi in (72, 100, 144, 200):
@@ -157,7 +157,7 @@ def test_a_pdf_needs_pages_and_plain_letters() -> None:
     with pytest.raises(ValueError, match="at least one page"):
         pdf_bytes(())
     with pytest.raises(ValueError, match="ASCII"):
-        pdf_bytes((PdfPage(lines=("é",)),))
+        pdf_bytes((PdfPageSpec(lines=("é",)),))
 
 
 def test_every_scene_reads_back_from_a_coded_film() -> None:

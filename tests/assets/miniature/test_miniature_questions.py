@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 import pytest
 
 from assets.miniature.lexicon import SPLITS, split_of
-from assets.miniature.plans import NOT_ANSWERABLE, Asked
+from assets.miniature.plans import NOT_ANSWERABLE, PlannedQuestion
 from assets.miniature.questions import TEMPLATES, questions
 from assets.miniature.world import NAMES_PER_WORLD, worlds
 
@@ -17,8 +17,8 @@ WORLDS = 250
 PER_DATASET = 6
 
 
-def draw(split: str) -> dict[str, list[Asked]]:
-    found: dict[str, list[Asked]] = {name: [] for name in TEMPLATES}
+def draw(split: str) -> dict[str, list[PlannedQuestion]]:
+    found: dict[str, list[PlannedQuestion]] = {name: [] for name in TEMPLATES}
     for world in worlds(split, WORLDS, seed=SEED):
         for name, asked in questions(world, per_dataset=PER_DATASET).items():
             found[name] += asked
@@ -26,22 +26,22 @@ def draw(split: str) -> dict[str, list[Asked]]:
 
 
 @pytest.fixture(scope="module")
-def train() -> dict[str, list[Asked]]:
+def train() -> dict[str, list[PlannedQuestion]]:
     return draw("train")
 
 
 @pytest.fixture(scope="module")
-def test() -> dict[str, list[Asked]]:
+def test() -> dict[str, list[PlannedQuestion]]:
     return draw("test")
 
 
-def abstract(asked: Asked) -> str:
+def abstract(asked: PlannedQuestion) -> str:
     """The answer, with a name of the question replaced by its place there: a guesser may prefer the first."""
     names_asked = re.findall(r"\b[A-Z][a-z]{5}\b", asked.text)
     return f"name {names_asked.index(asked.answer)}" if asked.answer in names_asked else asked.answer
 
 
-def best_guesses(asked: list[Asked]) -> dict[str, str]:
+def best_guesses(asked: list[PlannedQuestion]) -> dict[str, str]:
     """The most frequent answer of each template."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for question in asked:
@@ -51,7 +51,7 @@ def best_guesses(asked: list[Asked]) -> dict[str, str]:
 
 @pytest.mark.parametrize("dataset", TEMPLATES)
 def test_closed_book_accuracy_on_unseen_worlds_is_chance(
-    dataset: str, train: dict[str, list[Asked]], test: dict[str, list[Asked]]
+    dataset: str, train: dict[str, list[PlannedQuestion]], test: dict[str, list[PlannedQuestion]]
 ) -> None:
     guesses = best_guesses(train[dataset])
     hits = [guesses.get(question.template) == abstract(question) for question in test[dataset]]
@@ -59,7 +59,7 @@ def test_closed_book_accuracy_on_unseen_worlds_is_chance(
     assert sum(hits) / len(hits) == pytest.approx(chance, abs=0.03)
 
 
-def test_yes_and_no_and_first_and_second_are_balanced(train: dict[str, list[Asked]]) -> None:
+def test_yes_and_no_and_first_and_second_are_balanced(train: dict[str, list[PlannedQuestion]]) -> None:
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for asked in train.values():
         for question in asked:
@@ -74,19 +74,21 @@ def test_yes_and_no_and_first_and_second_are_balanced(train: dict[str, list[Aske
         assert max(counter.values()) / counter.total() < 0.56
 
 
-def test_letters_of_choices_are_uniform(train: dict[str, list[Asked]]) -> None:
+def test_letters_of_choices_are_uniform(train: dict[str, list[PlannedQuestion]]) -> None:
     letters = Counter(question.answer for question in train["lvbench"])
     assert letters.keys() == set("ABCD")
     assert all(share / letters.total() == pytest.approx(0.25, abs=0.04) for share in letters.values())
 
 
-def test_a_fifth_of_the_document_questions_is_unanswerable(train: dict[str, list[Asked]]) -> None:
+def test_a_fifth_of_the_document_questions_is_unanswerable(train: dict[str, list[PlannedQuestion]]) -> None:
     for dataset, share in (("mmlongbench_doc", 0.2), ("squad", 0.25)):
         unanswerable = sum(question.answer == NOT_ANSWERABLE for question in train[dataset])
         assert unanswerable / len(train[dataset]) == pytest.approx(share, abs=0.04)
 
 
-def test_many_questions_need_several_hops_and_many_need_pixels(train: dict[str, list[Asked]]) -> None:
+def test_many_questions_need_several_hops_and_many_need_pixels(
+    train: dict[str, list[PlannedQuestion]],
+) -> None:
     asked = [question for found in train.values() for question in found]
     assert sum(len(question.hops) > 1 for question in asked) >= 0.3 * len(asked)
     assert sum(question.needs_pixels for question in asked) >= 0.4 * len(asked)

@@ -9,16 +9,16 @@ from typing import Any, NamedTuple
 import av
 import numpy as np
 
-from assets.corpus.dataset import DATASETS, ParseContext, Parsed, Skipped, Tally
+from assets.corpus.dataset import DATASETS, EditionCounts, ParseContext, ParsedItem, SkippedRecord
 from assets.corpus.item import Item
 from assets.corpus.question import Question
 
 
 class Outcome(NamedTuple):
     items: dict[str, Item]
-    parsed: list[Parsed]
+    parsed: list[ParsedItem]
     questions: list[Question]
-    skipped: list[Skipped]
+    skipped: list[SkippedRecord]
     tallies: dict[str, int]
 
     @property
@@ -47,11 +47,11 @@ def read(dataset: str, raw: Path, **settings: Any) -> Outcome:
     """Everything that ``dataset``'s parser finds in ``raw``; pages are rendered small, for nobody looks at them."""
     context = ParseContext(**{"dpi": 36, "max_frames": 4, **settings})
     records = list(DATASETS[dataset].records(raw, context))
-    parsed = [record for record in records if isinstance(record, Parsed)]
+    parsed = [record for record in records if isinstance(record, ParsedItem)]
     return Outcome(
         items={record.item.id: record.item for record in parsed},
         parsed=parsed,
         questions=[record for record in records if isinstance(record, Question)],
-        skipped=[record for record in records if isinstance(record, Skipped)],
-        tallies={record.edition: record.questions for record in records if isinstance(record, Tally)},
+        skipped=[record for record in records if isinstance(record, SkippedRecord)],
+        tallies={record.edition: record.questions for record in records if isinstance(record, EditionCounts)},
     )

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from assets.parsers.files.fields import RecordMalformed
-from assets.parsers.lvbench import Span, time_span
+from assets.parsers.files.fields import MalformedRecordError
+from assets.parsers.lvbench import TimeSpan, time_span
 from tests.assets.parsers.outcome import Outcome, read, write_film
 
 QUESTION = "What?\n(A) one\n(B) two \n(C) three\n(D) four"
@@ -35,27 +35,27 @@ def bunny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("reference", "span"),
     [
-        ("00:15-00:19", Span(15, 19)),
-        ("63:05-64:00", Span(3785, 3840)),
-        ("1:03:05 - 1:04:00", Span(3785, 3840)),
-        ("00:15\u201300:19", Span(15, 19)),
-        ("1:03:05\u22121:04:00", Span(3785, 3840)),
-        ("121:12 to 121:13", Span(7272, 7273)),
-        ("00:15", Span(15, 15)),
-        ([632, 637], Span(632, 637)),
-        ("00:19-00:15", Span(15, 19)),
-        ("00:01.5-00:02", Span(1.5, 2)),
+        ("00:15-00:19", TimeSpan(15, 19)),
+        ("63:05-64:00", TimeSpan(3785, 3840)),
+        ("1:03:05 - 1:04:00", TimeSpan(3785, 3840)),
+        ("00:15\u201300:19", TimeSpan(15, 19)),
+        ("1:03:05\u22121:04:00", TimeSpan(3785, 3840)),
+        ("121:12 to 121:13", TimeSpan(7272, 7273)),
+        ("00:15", TimeSpan(15, 15)),
+        ([632, 637], TimeSpan(632, 637)),
+        ("00:19-00:15", TimeSpan(15, 19)),
+        ("00:01.5-00:02", TimeSpan(1.5, 2)),
         (None, None),
         ("", None),
     ],
 )
-def test_time_references_in_all_their_spellings(reference: object, span: Span | None):
+def test_time_references_in_all_their_spellings(reference: object, span: TimeSpan | None):
     assert time_span(reference) == span
 
 
 @pytest.mark.parametrize("reference", ["soon", "15-19", "00:15-", [1, 2, 3], {"start": 1}, [-1, 2]])
 def test_what_is_no_time_is_refused(reference: object):
-    with pytest.raises(RecordMalformed):
+    with pytest.raises(MalformedRecordError):
         time_span(reference)
 
 

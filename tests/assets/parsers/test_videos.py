@@ -12,19 +12,27 @@ from hypothesis import strategies as st
 from assets.corpus.dataset import ParseContext
 from assets.corpus.item import Modality
 from assets.parsers.files.raw_folder import RawFolder
-from assets.parsers.types import Parsed, Skipped
-from assets.parsers.videos import ClipItem, Video, clip_id, overlapping, video_files, video_items, video_title
+from assets.parsers.types import ParsedItem, SkippedRecord
+from assets.parsers.videos import (
+    ClipItem,
+    VideoSource,
+    clip_id,
+    overlapping,
+    video_files,
+    video_items,
+    video_title,
+)
 from infra.media._images import decode
 from tests.assets.parsers.outcome import write_film
 
 CLIPS = [ClipItem("a", 0.0, 60.0), ClipItem("b", 60.0, 120.0), ClipItem("c", 120.0, 150.0)]
 
 
-def video(path: Path | None, transcript: str = "") -> Video:
-    return Video("lvbench", "some_film", path, transcript, "free", "videos/some_film.webm")
+def video(path: Path | None, transcript: str = "") -> VideoSource:
+    return VideoSource("lvbench", "some_film", path, transcript, "free", "videos/some_film.webm")
 
 
-def items(source: Video, **settings: float) -> list[Parsed | Skipped]:
+def items(source: VideoSource, **settings: float) -> list[ParsedItem | SkippedRecord]:
     return list(video_items(source, ParseContext(**settings)))  # type: ignore[arg-type]
 
 
@@ -60,7 +68,7 @@ def test_thirty_seconds_become_clips_of_ten_with_frames_at_uniform_times(tmp_pat
     path = tmp_path / "some_film.mp4"
     write_film(path, seconds=30, side=160)
     found = items(video(path, " ".join(str(word) for word in range(30))), clip_s=10.0, max_frames=2)
-    clips = [record for record in found if isinstance(record, Parsed)]
+    clips = [record for record in found if isinstance(record, ParsedItem)]
     assert [clip.item.id for clip in clips] == [f"lvbench:clip:some_film#{start}" for start in (0, 10, 20)]
     first = clips[0]
     assert first.media is not None
@@ -83,7 +91,7 @@ def test_thirty_seconds_become_clips_of_ten_with_frames_at_uniform_times(tmp_pat
 
 def test_without_a_file_a_video_is_its_transcript():
     [record] = items(video(None, "first cut, then weld"))
-    assert isinstance(record, Parsed)
+    assert isinstance(record, ParsedItem)
     assert (record.item.id, record.item.modality, record.media) == (
         "lvbench:video:some_film",
         Modality.TEXT,
@@ -95,8 +103,8 @@ def test_without_a_file_a_video_is_its_transcript():
 def test_a_file_that_cannot_be_read_is_counted_and_its_transcript_stays(tmp_path: Path):
     (tmp_path / "x.mp4").write_bytes(b"no video")
     skip, text = items(video(tmp_path / "x.mp4", "said"))
-    assert isinstance(skip, Skipped) and skip.reason == "video_unreadable"
-    assert isinstance(text, Parsed) and text.item.modality == Modality.TEXT
+    assert isinstance(skip, SkippedRecord) and skip.reason == "video_unreadable"
+    assert isinstance(text, ParsedItem) and text.item.modality == Modality.TEXT
 
 
 def test_files_are_known_by_their_stem_or_by_a_downloader_s_sidecar(tmp_path: Path):
@@ -135,5 +143,5 @@ def test_start_seconds_in_ids_are_whole_where_they_are_whole():
 def test_a_real_film_of_13_seconds_is_one_clip_and_the_same_bytes_twice(shared_data: Path):
     path = shared_data / "video_samples/nasa_13013.mp4"
     [clip] = items(video(path), max_frames=2)
-    assert isinstance(clip, Parsed) and clip.item.duration_s == pytest.approx(13, abs=0.1)
+    assert isinstance(clip, ParsedItem) and clip.item.duration_s == pytest.approx(13, abs=0.1)
     assert items(video(path), max_frames=2) == [clip]

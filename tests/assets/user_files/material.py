@@ -12,7 +12,7 @@ from PIL import Image
 
 from assets.corpus import build as corpus
 from assets.corpus.item import Item
-from assets.miniature.writers.pdf import PdfPage, pdf_bytes
+from assets.miniature.writers.pdf import PdfPageSpec, pdf_bytes
 from assets.parsers.types import ParseContext
 from assets.user_files.ingest import DATASET, IngestReport, IngestSettings, ingest
 from infra.storage.root import Storage
@@ -34,7 +34,7 @@ class SpyOcr:
 
 def write_pdf(path: Path, *pages: str) -> Path:
     """A page for each text; an empty text makes a page without a text layer."""
-    sheets = tuple(PdfPage(lines=(text,) if text else ()) for text in pages)
+    sheets = tuple(PdfPageSpec(lines=(text,) if text else ()) for text in pages)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(pdf_bytes(sheets, width=300.0, height=60.0))
     return path

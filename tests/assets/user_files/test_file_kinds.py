@@ -7,7 +7,7 @@ import io
 import pytest
 from PIL import Image
 
-from assets.user_files.file_kinds import SUFFIXES, Kind, kind_of
+from assets.user_files.file_kinds import SUFFIXES, FileKind, kind_of
 
 
 def picture(picture_format: str) -> bytes:
@@ -19,24 +19,24 @@ def picture(picture_format: str) -> bytes:
 @pytest.mark.parametrize("picture_format", ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP"])
 @pytest.mark.parametrize("suffix", [".txt", ".pdf", ""])
 def test_a_picture_is_one_by_any_name(picture_format: str, suffix: str):
-    assert kind_of(picture(picture_format), suffix) is Kind.PICTURE
+    assert kind_of(picture(picture_format), suffix) is FileKind.PICTURE
 
 
 @pytest.mark.parametrize(
     ("head", "suffix", "kind"),
     [
-        (b"%PDF-1.7\n", ".txt", Kind.PDF),
-        (b"\xef\xbb\xbf\n%PDF-1.7\n", "", Kind.PDF),
-        (b"# %PDF- is how such files begin", ".md", Kind.MARKDOWN),
-        (b"\0\0\0\x18ftypmp42", ".bin", Kind.VIDEO),
+        (b"%PDF-1.7\n", ".txt", FileKind.PDF),
+        (b"\xef\xbb\xbf\n%PDF-1.7\n", "", FileKind.PDF),
+        (b"# %PDF- is how such files begin", ".md", FileKind.MARKDOWN),
+        (b"\0\0\0\x18ftypmp42", ".bin", FileKind.VIDEO),
         (b"\0\0\0\x18ftypheic", ".heic", None),  # the same container around a still picture
-        (b"\x1aE\xdf\xa3rest", ".dat", Kind.VIDEO),
-        (b"BMW builds cars", ".txt", Kind.TEXT),
+        (b"\x1aE\xdf\xa3rest", ".dat", FileKind.VIDEO),
+        (b"BMW builds cars", ".txt", FileKind.TEXT),
         (b"PK\x03\x04", ".docx", None),
         (b"plain", "", None),
     ],
 )
-def test_a_mark_counts_before_the_suffix(head: bytes, suffix: str, kind: Kind | None):
+def test_a_mark_counts_before_the_suffix(head: bytes, suffix: str, kind: FileKind | None):
     assert kind_of(head, suffix) is kind
 
 

@@ -10,7 +10,7 @@ from assets.corpus import build as corpus
 from assets.corpus.item import Modality
 from assets.corpus.media import ShardMedia
 from assets.index.build import build_index, current, open_index
-from assets.user_files.ingest import Status
+from assets.user_files.ingest import IngestStatus
 from assets.user_files.paths import file_key
 from infra.storage import manifest
 from infra.storage.root import Storage
@@ -115,7 +115,7 @@ def test_what_did_not_change_is_not_read_again_and_keeps_its_ids(folder: Path, s
     ocr, embedder = SpyOcr("read again"), CountingEmbedder()
     report = take(storage, folder, ocr=ocr, embedder=embedder)
     assert (ocr.pictures, embedder.documents) == (0, [])
-    assert (report.count(Status.READ), report.count(Status.UNCHANGED)) == (0, 4)
+    assert (report.count(IngestStatus.READ), report.count(IngestStatus.UNCHANGED)) == (0, 4)
     assert (items(storage), current(storage)) == (before, index)
 
 
@@ -125,7 +125,7 @@ def test_exactly_the_items_of_a_changed_file_change(folder: Path, storage: Stora
     write_text(folder / "notes.md", f"# Setup\n\nInstall the valve first.\n\n# Harbour\n\n{PARAGRAPH}\n")
     ocr, embedder = SpyOcr("read again"), CountingEmbedder()
     report = take(storage, folder, ocr=ocr, embedder=embedder)
-    assert happened(report)["notes.md"] == "read" and report.count(Status.UNCHANGED) == 3
+    assert happened(report)["notes.md"] == "read" and report.count(IngestStatus.UNCHANGED) == 3
     assert embedder.documents == ["notes.md: Setup. Install the valve first."]
     assert report.index is not None and (report.index.embedded, report.index.vanished) == (1, 0)
     assert ocr.pictures == 0
@@ -164,7 +164,7 @@ def test_a_file_or_a_folder_can_be_forgotten(folder: Path, storage: Storage, tmp
     other = write_text(tmp_path / "other.txt", "other words")
     take(storage, folder, other)
     assert happened(take(storage, forget=[folder / "photo.png"])) == {"photo.png": "removed: forgotten"}
-    assert take(storage, forget=[folder]).count(Status.REMOVED) == 3
+    assert take(storage, forget=[folder]).count(IngestStatus.REMOVED) == 3
     assert titles(storage) == ["other.txt"]
     assert take(storage, forget=[other]).items == 0
     assert titles(storage) == []

@@ -14,7 +14,7 @@ from assets.corpus import build as corpus
 from assets.corpus.media import ShardMedia
 from assets.index.build import open_index
 from assets.user_files import ledger
-from assets.user_files.ingest import Status
+from assets.user_files.ingest import IngestStatus
 from infra.storage import manifest
 from infra.storage.root import Storage
 from tests.assets.small_corpus import CountingEmbedder
@@ -71,7 +71,7 @@ def test_a_killed_run_leaves_the_old_root_or_the_new_and_the_next_goes_on(
     ocr = SpyOcr()
     report = take(storage, docs, ocr=ocr)
     assert ocr.pictures == NUM_PICTURES - read_before
-    assert (report.count(Status.UNCHANGED), report.items) == (1 + read_before, 1 + NUM_PICTURES)
+    assert (report.count(IngestStatus.UNCHANGED), report.items) == (1 + read_before, 1 + NUM_PICTURES)
     assert not list(Path(storage.root).rglob("*.partial"))
     media = ShardMedia(storage)
     assert all(media.image(item.id) for item in items(storage) if item.media_key)

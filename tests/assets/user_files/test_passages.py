@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.user_files.passages import Passage, passages
+from assets.user_files.passages import TextPassage, passages
 
 
 def plain(text: str, max_words: int = 200) -> list[str]:
     return [passage.text for passage in passages(text, markdown=False, max_words=max_words)]
 
 
-def marked(text: str, max_words: int = 200) -> list[Passage]:
+def marked(text: str, max_words: int = 200) -> list[TextPassage]:
     return passages(text, markdown=True, max_words=max_words)
 
 
@@ -69,17 +69,17 @@ def test_markdown_of_any_shape_keeps_its_letters_in_text_or_heading(text: str):
 def test_every_passage_has_its_nearest_heading():
     text = "before\n\n# Guide\n\nintro\n\n## Setup\n\nrun it\n\nUse\n===\n\nask it\n"
     assert marked(text) == [
-        Passage("", "before"),
-        Passage("Guide", "intro"),
-        Passage("Setup", "run it"),
-        Passage("Use", "ask it"),
+        TextPassage("", "before"),
+        TextPassage("Guide", "intro"),
+        TextPassage("Setup", "run it"),
+        TextPassage("Use", "ask it"),
     ]
 
 
 def test_a_heading_with_nothing_below_it_goes_in_front_of_what_follows():
     assert marked("# Guide\n## Setup\nrun it\n# End") == [
-        Passage("Setup", "Guide\n\nrun it"),
-        Passage("End", "End"),
+        TextPassage("Setup", "Guide\n\nrun it"),
+        TextPassage("End", "End"),
     ]
 
 
@@ -93,26 +93,26 @@ def test_a_heading_with_nothing_below_it_goes_in_front_of_what_follows():
     ],
 )
 def test_headings_are_read_without_their_markup(line: str, heading: str):
-    assert marked(f"{line}\n\ntext") == [Passage(heading, "text")]
+    assert marked(f"{line}\n\ntext") == [TextPassage(heading, "text")]
 
 
 @pytest.mark.parametrize("line", ["#hashtag", "####### seven", "    # indented code"])
 def test_what_only_looks_like_a_heading_is_text(line: str):
-    assert marked(f"{line}\n\ntext") == [Passage("", f"{line}\n\ntext")]
+    assert marked(f"{line}\n\ntext") == [TextPassage("", f"{line}\n\ntext")]
 
 
 def test_a_fenced_block_is_one_paragraph_whatever_it_holds():
     block = "```sh\n# no heading\n\nmake\n```"
-    assert marked(f"# A\n\n{block}\n\n# B\n\nb") == [Passage("A", block), Passage("B", "b")]
+    assert marked(f"# A\n\n{block}\n\n# B\n\nb") == [TextPassage("A", block), TextPassage("B", "b")]
 
 
 def test_a_fence_is_closed_by_one_as_long_only():
     block = "````\n```\n# no heading\n````"
-    assert marked(f"{block}\n# A\na") == [Passage("", block), Passage("A", "a")]
+    assert marked(f"{block}\n# A\na") == [TextPassage("", block), TextPassage("A", "a")]
 
 
 def test_metadata_at_the_top_is_text_and_no_heading():
-    assert marked("---\ntitle: A guide\n---\n\n# A\n\na")[0] == Passage("", "---\ntitle: A guide\n---")
+    assert marked("---\ntitle: A guide\n---\n\n# A\n\na")[0] == TextPassage("", "---\ntitle: A guide\n---")
 
 
 def test_many_headings_without_text_are_passages_of_the_usual_length():

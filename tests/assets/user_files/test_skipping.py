@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from assets.user_files.file_kinds import MAX_BYTES, Kind
-from assets.user_files.ingest import IngestSettings, Status
+from assets.user_files.file_kinds import MAX_BYTES, FileKind
+from assets.user_files.ingest import IngestSettings, IngestStatus
 from infra.media.ocr import OcrError
 from infra.storage.root import Storage
 from tests.assets.user_files.material import (
@@ -96,8 +96,8 @@ def test_content_decides_before_the_name(storage: Storage, tmp_path: Path):
     assert not report.skipped
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-def test_a_file_above_the_limit_of_its_kind_is_refused(storage: Storage, tmp_path: Path, kind: Kind):
+@pytest.mark.parametrize("kind", list(FileKind))
+def test_a_file_above_the_limit_of_its_kind_is_refused(storage: Storage, tmp_path: Path, kind: FileKind):
     docs = tmp_path / "docs"
     write_pdf(docs / "a.pdf", PARAGRAPH)
     write_picture(docs / "a.png")
@@ -106,8 +106,8 @@ def test_a_file_above_the_limit_of_its_kind_is_refused(storage: Storage, tmp_pat
     write_still_film(docs / "b.mp4", seconds=3)
     report = take(storage, docs, max_bytes={**MAX_BYTES, kind: 4})
     assert dict(report.skipped) == {"file_too_large": 1}
-    assert report.count(Status.READ) == 4
-    [refused] = [file for file in report.files if file.status is Status.SKIPPED]
+    assert report.count(IngestStatus.READ) == 4
+    [refused] = [file for file in report.files if file.status is IngestStatus.SKIPPED]
     assert refused.reason.endswith("bytes, limit 4")
 
 
@@ -223,4 +223,4 @@ def test_settings_that_mean_nothing_are_refused():
     with pytest.raises(ValueError, match="must be positive"):
         IngestSettings(passage_words=0)
     with pytest.raises(ValueError, match="says nothing of markdown"):
-        IngestSettings(max_bytes={kind: 1 for kind in Kind if kind is not Kind.MARKDOWN})
+        IngestSettings(max_bytes={kind: 1 for kind in FileKind if kind is not FileKind.MARKDOWN})

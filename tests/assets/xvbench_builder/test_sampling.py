@@ -9,14 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.xvbench_builder.records import Clip
+from assets.xvbench_builder.records import ClipFile
 from assets.xvbench_builder.sampling import MAX_OFFERED, MIN_OFFERED, candidates, sampled
 
 
-def clips_of(counts: dict[str, int]) -> dict[str, list[Clip]]:
+def clips_of(counts: dict[str, int]) -> dict[str, list[ClipFile]]:
     return {
         film: [
-            Clip(film=film, index=n, start_s=60.0 * n, end_s=60.0 * n + 60, path=Path(f"{film}_{n:03d}.mp4"))
+            ClipFile(
+                film=film, index=n, start_s=60.0 * n, end_s=60.0 * n + 60, path=Path(f"{film}_{n:03d}.mp4")
+            )
             for n in range(count)
         ]
         for film, count in counts.items()
@@ -28,7 +30,7 @@ Pools = st.dictionaries(st.sampled_from("abcdefghijkl"), st.integers(1, 12), min
 
 @given(Pools, st.integers(0, 5), st.integers(1, 6))
 def test_clips_are_taken_at_intervals_no_longer_than_allowed_and_some_of_each_film(
-    clips: dict[str, list[Clip]], seed: int, interval: int
+    clips: dict[str, list[ClipFile]], seed: int, interval: int
 ):
     taken = sampled(clips, seed=seed, interval=interval)
     assert set(taken) == set(clips)
@@ -49,7 +51,7 @@ def test_intervals_vary():
 
 
 @given(Pools.filter(lambda pool: sum(map(len, pool.values())) > 1), st.integers(0, 3))
-def test_groups_are_new_and_across_as_many_films_as_can_be(pool: dict[str, list[Clip]], seed: int):
+def test_groups_are_new_and_across_as_many_films_as_can_be(pool: dict[str, list[ClipFile]], seed: int):
     drawn = list(candidates(pool, seed=seed, limit=8))
     assert drawn and [each.number for each in drawn] == list(range(len(drawn)))
     groups = [frozenset(clip.name for clip in each.offered) for each in drawn]

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.downloads import archives
-from infra.downloads.archives import Unpacked, safe_name, unpack
+from infra.downloads.archives import UnpackedFile, safe_name, unpack
 from infra.errors import DownloadError
 
 
@@ -34,7 +34,7 @@ def parts_of(data: bytes, folder: Path, size: int) -> list[Path]:
     return paths
 
 
-def opened(parts: list[Path], folder: Path, **limits: int) -> list[Unpacked]:
+def opened(parts: list[Path], folder: Path, **limits: int) -> list[UnpackedFile]:
     return list(unpack(parts, folder, place=lambda name: name, **{"max_bytes": 1 << 30, **limits}))
 
 
@@ -43,7 +43,7 @@ def test_an_archive_in_parts_is_one_archive(tmp_path: Path, size: int):
     members = {"videos/-a.mp4": bytes(range(256)) * 9, "b.txt": b"", "c/d.txt": b"said"}
     found = opened(parts_of(zipped(members), tmp_path / "in", size), tmp_path / "out")
     assert found == [
-        Unpacked(name, len(data), hashlib.sha256(data).hexdigest()) for name, data in members.items()
+        UnpackedFile(name, len(data), hashlib.sha256(data).hexdigest()) for name, data in members.items()
     ]
     assert {name: (tmp_path / "out" / name).read_bytes() for name in members} == members
     assert not list((tmp_path / "out").rglob("*.part"))

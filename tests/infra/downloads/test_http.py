@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from infra.downloads import partial_file
-from infra.downloads.http import Fetched, Wanted, client, download, matches, read_text
-from infra.downloads.retry import Patience
+from infra.downloads.http import DownloadedFile, DownloadRequest, client, download, matches, read_text
+from infra.downloads.retry import RetrySchedule
 from infra.errors import DownloadError
 from tests.servers.file_server import FileServer, file_server
 
@@ -39,11 +39,11 @@ class Fetch:
 
     def __call__(
         self, path: str = "/file.bin", *, patience: dict[str, Any] | None = None, **known: Any
-    ) -> Fetched:
-        settings = Patience(
+    ) -> DownloadedFile:
+        settings = RetrySchedule(
             **{"stall_s": 5.0, "first_wait_s": 1.0, "sleep": self.pauses.append, **(patience or {})}
         )
-        wanted = Wanted(
+        wanted = DownloadRequest(
             **{"url": self.server.url + path, "target": self.target, "max_bytes": 2_000_000, **known}
         )
         with client(settings) as http:
@@ -286,7 +286,7 @@ def test_a_folder_that_may_not_be_written_and_a_full_disk_are_said_plainly(
 
 
 def test_a_short_text_is_read_and_a_long_one_refused(fetch: Fetch, monkeypatch: pytest.MonkeyPatch):
-    patience = Patience(sleep=fetch.pauses.append)
+    patience = RetrySchedule(sleep=fetch.pauses.append)
     fetch.server.put("/a", "caf\u00e9".encode())
     with client(patience) as http:
         assert read_text(http, f"{fetch.server.url}/a", patience) == "caf\u00e9"

@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 from infra.errors import EndpointError
-from infra.llm.cached_client import KeptChat, metered
-from infra.llm.captioner import Captioned, Captioner, read_caption
-from infra.llm.client import BudgetSpent, ChatClient, ChatReply, ChatRequest, ChatSettings
-from infra.llm.image_parts import picture_part, text_part
-from infra.storage.key_value import VerdictFile
+from infra.llm.cached_client import CachedChatClient, metered
+from infra.llm.captioner import Captioner, CaptionResult, read_caption
+from infra.llm.client import ChatClient, ChatReply, ChatRequest, ChatSettings, RequestBudgetError
+from infra.llm.image_parts import image_part, text_part
+from infra.storage.key_value import KeyValueFile
 from tests.servers.openai_server import Fault, OpenAIServer, Spoken
 
 Result = TypeVar("Result")
@@ -27,16 +27,19 @@ def asked(text: str) -> list[dict[str, Any]]:
 
 
 def with_chat(
-    server: OpenAIServer, path: Path, use: Callable[[KeptChat], Coroutine[Any, Any, Result]], **settings: Any
+    server: OpenAIServer,
+    path: Path,
+    use: Callable[[CachedChatClient], Coroutine[Any, Any, Result]],
+    **settings: Any,
 ) -> Result:
     """What ``use`` gives in one run of a program that keeps its replies at ``path``."""
 
     async def run() -> Result:
         given = {"backoff_s": 0.001, "retries": 1, "model": "test-model", **settings}
         client = ChatClient(ChatSettings(base_url=server.base_url, **given))
-        replies = VerdictFile(path)
+        replies = KeyValueFile(path)
         try:
-            return await use(KeptChat(client, replies))
+            return await use(CachedChatClient(client, replies))
         finally:
             replies.close()
             await client.close()
@@ -45,7 +48,7 @@ def with_chat(
 
 
 def test_a_second_run_reads_what_the_first_was_told(tmp_path: Path):
-    async def use(chat: KeptChat) -> tuple[list[ChatReply], int]:
+    async def use(chat: CachedChatClient) -> tuple[list[ChatReply], int]:
         replies = [await chat.complete(asked(text), DRAW) for text in ("a", "b", "a")]
         return replies, chat.found
 
@@ -65,7 +68,7 @@ def test_a_second_run_reads_what_the_first_was_told(tmp_path: Path):
     ],
 )
 def test_another_request_is_asked(tmp_path: Path, other: dict[str, Any]):
-    async def use(chat: KeptChat) -> list[str]:
+    async def use(chat: CachedChatClient) -> list[str]:
         requests = [
             {"messages": asked("a"), "request": DRAW},
             {"messages": asked("a"), "request": DRAW, **other},
@@ -77,7 +80,7 @@ def test_another_request_is_asked(tmp_path: Path, other: dict[str, Any]):
 
 
 def test_equal_requests_at_once_are_one(tmp_path: Path):
-    async def use(chat: KeptChat) -> list[str]:
+    async def use(chat: CachedChatClient) -> list[str]:
         replies = await asyncio.gather(*(chat.complete(asked("a"), DRAW) for _ in range(5)))
         return [reply.text for reply in replies]
 
@@ -86,7 +89,7 @@ def test_equal_requests_at_once_are_one(tmp_path: Path):
 
 
 def test_failures_are_not_kept(tmp_path: Path):
-    async def use(chat: KeptChat) -> str:
+    async def use(chat: CachedChatClient) -> str:
         with pytest.raises(EndpointError):
             await chat.complete(asked("a"), DRAW)
         return (await chat.complete(asked("a"), DRAW)).text
@@ -98,7 +101,7 @@ def test_failures_are_not_kept(tmp_path: Path):
 def test_what_is_used_is_counted_by_task_and_what_is_kept_over_all_runs(tmp_path: Path):
     said = [Spoken(text="x", tokens=(10, 2)), Spoken(text="y", tokens=(100, 3))]
 
-    async def use(chat: KeptChat) -> list[tuple[int, int, int]]:
+    async def use(chat: CachedChatClient) -> list[tuple[int, int, int]]:
         async def work(*texts: str) -> tuple[int, int, int]:
             with metered() as usage:
                 for text in texts:
@@ -108,7 +111,7 @@ def test_what_is_used_is_counted_by_task_and_what_is_kept_over_all_runs(tmp_path
         first = await work("a")
         return [first, *await asyncio.gather(work("a", "b"), work("a", "a"))]
 
-    async def total(chat: KeptChat) -> int:
+    async def total(chat: CachedChatClient) -> int:
         return chat.total().prompt_tokens
 
     with OpenAIServer(said) as server:
@@ -117,9 +120,9 @@ def test_what_is_used_is_counted_by_task_and_what_is_kept_over_all_runs(tmp_path
 
 
 def test_no_request_is_sent_beyond_the_budget_retries_included(tmp_path: Path):
-    async def use(chat: KeptChat) -> list[str]:
+    async def use(chat: CachedChatClient) -> list[str]:
         said = [(await chat.complete(asked("a"), DRAW)).text]
-        with pytest.raises(BudgetSpent, match="all 3 requests"):
+        with pytest.raises(RequestBudgetError, match="all 3 requests"):
             await chat.complete(asked("b"), DRAW)
         return [*said, (await chat.complete(asked("a"), DRAW)).text]  # what is kept costs nothing
 
@@ -129,9 +132,9 @@ def test_no_request_is_sent_beyond_the_budget_retries_included(tmp_path: Path):
 
 
 def test_captions_are_asked_with_the_pictures_and_kept(tmp_path: Path):
-    pictures = [text_part("0 s"), picture_part(Image.new("RGB", (800, 400), "red"), side=200)]
+    pictures = [text_part("0 s"), image_part(Image.new("RGB", (800, 400), "red"), side=200)]
 
-    async def use(chat: KeptChat) -> Captioned:
+    async def use(chat: CachedChatClient) -> CaptionResult:
         return await Captioner(chat).caption(pictures)
 
     with OpenAIServer(['{"caption": "A red\\nwall."}']) as server:

@@ -15,11 +15,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.errors import EndpointError
-from infra.llm.assembly import Assembly
-from infra.llm.client import ChatClient, ChatReply, ChatRequest, ChatSettings, Prices, Refused, Unavailable
+from infra.llm.assembly import ReplyAssembler
+from infra.llm.client import (
+    ChatClient,
+    ChatReply,
+    ChatRequest,
+    ChatSettings,
+    EndpointUnavailableError,
+    Prices,
+    RequestRefusedError,
+)
 from infra.llm.errors import retry_after_s, stated
-from infra.llm.rate_limit import Pace
-from infra.llm.sse import EventParser
+from infra.llm.rate_limit import RateLimiter
+from infra.llm.sse import SseParser
 from tests.servers.openai_server import Fault, OpenAIServer, Spoken
 
 KEY = "sk-very-secret-0123456789"
@@ -86,7 +94,7 @@ def test_events_are_the_same_wherever_the_stream_is_cut(cuts: list[int], newline
         + f"{newline}retry: 3{newline}{newline}"
         for event in events
     ).encode()
-    parser, heard, place = EventParser(), list[str](), 0
+    parser, heard, place = SseParser(), list[str](), 0
     while sent:
         size = cuts[place % len(cuts)]
         heard += parser.feed(sent[:size])
@@ -108,12 +116,12 @@ def test_a_stream_of_odd_pieces_with_comments_and_carriage_returns_gives_the_sam
 def test_a_stream_may_end_without_done_and_without_a_last_empty_line():
     with OpenAIServer(Spoken(text="Paris", done=False)) as server:
         assert with_client(server, streamed)[1].text == "Paris"
-    parser = EventParser()
+    parser = SseParser()
     assert [*parser.feed(b'\xef\xbb\xbfdata:{"a":1}\ndata: 2'), *parser.end()] == ['{"a":1}\n2']
 
 
 def test_an_error_line_of_llama_cpp_is_an_event_with_an_error():
-    assert list(EventParser().feed(b'error: {"code": 500, "message": "no"}\n\n')) == [
+    assert list(SseParser().feed(b'error: {"code": 500, "message": "no"}\n\n')) == [
         '{"error": {"code": 500, "message": "no"}}'
     ]
 
@@ -153,7 +161,7 @@ def test_reasoning_that_is_cut_short_is_closed_so_that_nothing_in_it_is_an_actio
 
 
 def test_reasoning_after_the_reply_has_begun_is_left_out():
-    assembly = Assembly()
+    assembly = ReplyAssembler()
     for delta in (
         {"reasoning": "a"},
         {"content": "\n"},
@@ -212,7 +220,7 @@ def test_any_minute_holds_at_most_one_request_more_than_the_pace_allows(gaps_s: 
 
     async def turns() -> list[float]:
         nonlocal now_s
-        pace = Pace(per_minute, clock=lambda: now_s, sleep=sleep)
+        pace = RateLimiter(per_minute, clock=lambda: now_s, sleep=sleep)
         starts = []
         for gap_s in gaps_s:
             now_s += gap_s
@@ -233,7 +241,7 @@ def test_a_pause_the_server_asks_for_holds_for_every_request():
         now_s += seconds
 
     async def two_turns() -> list[float]:
-        pace = Pace(None, clock=lambda: now_s, sleep=sleep)
+        pace = RateLimiter(None, clock=lambda: now_s, sleep=sleep)
         await pace.turn()
         before = now_s
         pace.pause(5.0)
@@ -248,7 +256,7 @@ def test_a_pause_the_server_asks_for_holds_for_every_request():
 def test_a_server_that_falls_silent_is_given_up(text: str):
     async def listen(client: ChatClient) -> list[object]:
         heard: list[object] = []
-        with pytest.raises(Unavailable, match="silent"):
+        with pytest.raises(EndpointUnavailableError, match="silent"):
             async for piece in client.stream(ASK, DRAW):
                 heard.append(piece)
         assert client.ledger.snapshot().failures == 1
@@ -262,11 +270,11 @@ def test_a_server_that_falls_silent_is_given_up(text: str):
 
 def test_an_attempt_and_a_call_end_in_their_time():
     async def late(client: ChatClient) -> None:
-        with pytest.raises(Unavailable, match=r"no complete answer within 0\.1 s|silent"):
+        with pytest.raises(EndpointUnavailableError, match=r"no complete answer within 0\.1 s|silent"):
             await client.complete(ASK, DRAW)
 
     async def later(client: ChatClient) -> None:
-        with pytest.raises(Unavailable, match=r"no answer within 0\.3 s|no complete answer"):
+        with pytest.raises(EndpointUnavailableError, match=r"no answer within 0\.3 s|no complete answer"):
             await client.complete(ASK, DRAW)
 
     with OpenAIServer(Fault(then="stall")) as server:
@@ -277,7 +285,7 @@ def test_an_attempt_and_a_call_end_in_their_time():
 
 def test_a_stream_that_drips_for_ever_ends_in_its_time():
     async def listen(client: ChatClient) -> None:
-        with pytest.raises(Unavailable, match="no complete answer within"):
+        with pytest.raises(EndpointUnavailableError, match="no complete answer within"):
             async for _ in client.stream(ASK, DRAW):
                 pass
 
@@ -402,7 +410,7 @@ def test_retry_after_is_read_as_seconds_and_as_a_date():
 def test_when_nothing_helps_the_last_error_comes_through():
     loading = Fault(status=503, body={"error": {"message": "loading model"}})
     words = r"the server failed \(503\); it says: loading model"
-    with OpenAIServer(loading) as server, pytest.raises(Unavailable, match=words):
+    with OpenAIServer(loading) as server, pytest.raises(EndpointUnavailableError, match=words):
         with_client(server, complete, retries=2)
     assert len(server.requests) == 3
 
@@ -411,7 +419,7 @@ def test_nobody_listens_at_the_address():
     with OpenAIServer() as server:
         address = server.base_url
     settings = ChatSettings(base_url=address, model="m", retries=1, backoff_s=0.001)
-    with pytest.raises(Unavailable, match="is the server running"):
+    with pytest.raises(EndpointUnavailableError, match="is the server running"):
         asyncio.run(ChatClient(settings).complete(ASK, DRAW))
 
 
@@ -450,7 +458,7 @@ def test_nobody_listens_at_the_address():
 )
 def test_a_refusal_is_one_line_that_says_what_to_do_and_is_not_repeated(fault: Fault, advice: str):
     with OpenAIServer(fault) as server:
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(RequestRefusedError) as caught:
             with_client(server, complete)
         assert server.base_url in str(caught.value)
     assert advice in str(caught.value)
@@ -460,9 +468,9 @@ def test_a_refusal_is_one_line_that_says_what_to_do_and_is_not_repeated(fault: F
 
 def test_an_unknown_model_is_answered_with_those_that_are_there():
     with OpenAIServer(models=("qwen", "llama")) as server:
-        with pytest.raises(Refused, match="no model 'qwem'; there are: qwen, llama"):
+        with pytest.raises(RequestRefusedError, match="no model 'qwem'; there are: qwen, llama"):
             with_client(server, complete, model="qwem")
-        with pytest.raises(Refused, match="say which model to ask; there are: qwen, llama"):
+        with pytest.raises(RequestRefusedError, match="say which model to ask; there are: qwen, llama"):
             with_client(server, complete)
         assert with_client(server, lambda client: client.models()) == ["qwen", "llama"]
 
@@ -507,9 +515,15 @@ def test_newer_servers_get_the_length_under_its_newer_name():
 
 def test_an_answer_that_is_too_long_is_refused():
     for endless in (Fault(body=b" " * 4096), Spoken(text="x" * 4096)):
-        with OpenAIServer(endless) as server, pytest.raises(Refused, match="longer than 2048 bytes"):
+        with (
+            OpenAIServer(endless) as server,
+            pytest.raises(RequestRefusedError, match="longer than 2048 bytes"),
+        ):
             with_client(server, complete, max_reply_bytes=2048)
-        with OpenAIServer(endless) as server, pytest.raises(Refused, match="longer than 2048 bytes"):
+        with (
+            OpenAIServer(endless) as server,
+            pytest.raises(RequestRefusedError, match="longer than 2048 bytes"),
+        ):
             with_client(server, streamed, max_reply_bytes=2048)
 
 
@@ -517,7 +531,7 @@ def test_no_more_of_a_refusal_is_quoted_than_a_line():
     prompt = "the whole prompt again " * 5000
     for size in (1, 10):
         echo = Fault(status=400, body={"error": {"message": prompt * size}})
-        with OpenAIServer(echo) as server, pytest.raises(Refused) as caught:
+        with OpenAIServer(echo) as server, pytest.raises(RequestRefusedError) as caught:
             with_client(server, complete)
         assert len(str(caught.value)) < 400
 

@@ -9,63 +9,63 @@ import select
 import socket
 from typing import Any
 
-from infra.media.sandbox.worker import Answer
+from infra.media.sandbox.worker import OperationResult
 
 _KEPT: list[bytearray] = []
 
 
-def allocate(arguments: dict[str, Any], payload: bytes | None) -> Answer:
+def allocate(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
     while True:
         _KEPT.append(bytearray(1 << 24))
 
 
-def spin(arguments: dict[str, Any], payload: bytes | None) -> Answer:
+def spin(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
     while True:
         pass
 
 
-def hang(arguments: dict[str, Any], payload: bytes | None) -> Answer:
+def hang(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
     if fifo := arguments.get("fifo"):
         os.close(os.open(fifo, os.O_WRONLY))  # whoever reads it knows that the job has begun
     select.select([], [], [])
-    return Answer({})
+    return OperationResult({})
 
 
-def segfault(arguments: dict[str, Any], payload: bytes | None) -> Answer:
+def segfault(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
     ctypes.string_at(0)
-    return Answer({})
+    return OperationResult({})
 
 
-def leave(arguments: dict[str, Any], payload: bytes | None) -> Answer:
+def leave(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
     os._exit(arguments["code"])
 
 
-def fail(arguments: dict[str, Any], payload: bytes | None) -> Answer:
+def fail(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
     raise ZeroDivisionError("x" * 10_000)
 
 
-def echo(arguments: dict[str, Any], payload: bytes | None) -> Answer:
+def echo(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
     data = payload or b""
-    return Answer({"pid": os.getpid()}, (len(data),), (data,))
+    return OperationResult({"pid": os.getpid()}, (len(data),), (data,))
 
 
-def claim(arguments: dict[str, Any], payload: bytes | None) -> Answer:
+def claim(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
     """A result that says one thing, and parts that are another."""
     sizes = arguments["sizes"]
-    return Answer(arguments["result"], tuple(sizes), (bytes(size) for size in sizes))
+    return OperationResult(arguments["result"], tuple(sizes), (bytes(size) for size in sizes))
 
 
-def lie(arguments: dict[str, Any], payload: bytes | None) -> Answer:
+def lie(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
     """What the payload, which is JSON, wants to be claimed."""
     return claim(json.loads(payload or b""), None)
 
 
-def refuse_to_read(arguments: dict[str, Any], payload: bytes | None) -> Answer:
-    return Answer({"failed": "OCR: no engine"})
+def refuse_to_read(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
+    return OperationResult({"failed": "OCR: no engine"})
 
 
-def look_around(arguments: dict[str, Any], payload: bytes | None) -> Answer:
-    return Answer(
+def look_around(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
+    return OperationResult(
         {
             "environment": sorted(os.environ),
             "descriptors": [os.readlink(f"/proc/self/fd/{name}") for name in _descriptors()],
@@ -78,14 +78,14 @@ def _descriptors() -> list[str]:
     return [name for name in os.listdir("/proc/self/fd") if os.path.lexists(f"/proc/self/fd/{name}")]
 
 
-def write(arguments: dict[str, Any], payload: bytes | None) -> Answer:
+def write(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
     with open(arguments["path"], "wb") as file:
         file.write(b"x")
-    return Answer({})
+    return OperationResult({})
 
 
-def open_many(arguments: dict[str, Any], payload: bytes | None) -> Answer:
-    return Answer({"sockets": len([socket.socket() for _ in range(1_000)])})
+def open_many(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
+    return OperationResult({"sockets": len([socket.socket() for _ in range(1_000)])})
 
 
 OPERATIONS = {

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from infra.errors import MediaError
-from infra.media._video import Clip, clip_ranges, frames, probe
+from infra.media._video import ClipRange, clip_ranges, frames, probe
 from infra.media.clip_files import cut
 from tests.infra.media.test_video import video
 
@@ -68,7 +68,7 @@ def test_a_picture_that_stays_is_in_every_clip_that_it_stays_for(tmp_path: Path)
 
 def test_equal_films_give_equal_bytes_and_nothing_is_left_beside_them(tmp_path: Path):
     (tmp_path / "film").write_bytes(video(5))
-    first, second = (cut(tmp_path / "film", [Clip(0, 5)], targets(tmp_path / name, 1)) for name in "ab")
+    first, second = (cut(tmp_path / "film", [ClipRange(0, 5)], targets(tmp_path / name, 1)) for name in "ab")
     assert first[0].read_bytes() == second[0].read_bytes()
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["film_000.mp4"]
 
@@ -82,7 +82,7 @@ def test_odd_sizes_are_taken(tmp_path: Path):
                 stream.encode(av.VideoFrame.from_ndarray(np.full((17, 33, 3), 90, np.uint8), format="rgb24"))
             )
         container.mux(stream.encode(None))
-    [written] = cut(tmp_path / "odd.mkv", [Clip(0, 3)], targets(tmp_path, 1))
+    [written] = cut(tmp_path / "odd.mkv", [ClipRange(0, 3)], targets(tmp_path, 1))
     assert probe(written)[2:] == (32, 16)
 
 
@@ -95,7 +95,7 @@ def test_a_film_that_was_cut_short_is_not_filled_with_its_last_picture(tmp_path:
 def test_what_is_no_film_is_named(tmp_path: Path):
     (tmp_path / "film.mp4").write_bytes(b"no film")
     with pytest.raises(MediaError, match="video_unreadable"):
-        cut(tmp_path / "film.mp4", [Clip(0, 1)], targets(tmp_path, 1))
+        cut(tmp_path / "film.mp4", [ClipRange(0, 1)], targets(tmp_path, 1))
 
 
 def test_no_clips_give_no_files(tmp_path: Path):

@@ -29,12 +29,12 @@ def reason(act: Callable[[], object]) -> str:
     return caught.value.reason
 
 
-def first_page(data: bytes) -> pdf.Page:
+def first_page(data: bytes) -> pdf.PdfPage:
     with decoding.open_pdf(data) as document:
         return document.page(1, dpi=72)
 
 
-def all_pages(data: bytes) -> list[pdf.Page]:
+def all_pages(data: bytes) -> list[pdf.PdfPage]:
     with decoding.open_pdf(data) as document:
         return [document.page(number) for number in range(1, document.num_pages + 1)]
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from infra.errors import MediaError
 from infra.media import _video as frames
-from infra.media._video import Clip
+from infra.media._video import ClipRange
 
 FPS = 4
 
@@ -118,10 +118,10 @@ def test_uniform_times_refuse_what_has_no_centre(arguments: tuple[float, float, 
 
 
 def test_clips_are_a_minute_and_a_tail_below_two_seconds_is_dropped():
-    assert frames.clip_ranges(125.0) == [Clip(0, 60), Clip(60, 120), Clip(120, 125.0)]
-    assert frames.clip_ranges(121.9) == [Clip(0, 60), Clip(60, 120)]
-    assert frames.clip_ranges(122.0)[-1] == Clip(120, 122.0)
-    assert frames.clip_ranges(1.0) == [Clip(0, 1.0)]
+    assert frames.clip_ranges(125.0) == [ClipRange(0, 60), ClipRange(60, 120), ClipRange(120, 125.0)]
+    assert frames.clip_ranges(121.9) == [ClipRange(0, 60), ClipRange(60, 120)]
+    assert frames.clip_ranges(122.0)[-1] == ClipRange(120, 122.0)
+    assert frames.clip_ranges(1.0) == [ClipRange(0, 1.0)]
     assert frames.clip_ranges(0.0) == []
 
 

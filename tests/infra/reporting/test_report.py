@@ -13,12 +13,12 @@ import pytest
 
 from infra.reporting.charts import Curve, bars, curve_chart
 from infra.reporting.report import (
-    Comparison,
     CounterTable,
     Estimate,
-    Example,
     MethodRow,
+    PairedDifference,
     Report,
+    ReportExample,
     SpendingRow,
     amount,
     interval,
@@ -52,7 +52,7 @@ def report() -> Report:
             ),
         ),
         comparisons=(
-            Comparison(
+            PairedDifference(
                 before="cold start", after="GGPO", difference=estimate(0.125, 0.02, 0.23), p_value=0.01
             ),
         ),
@@ -66,7 +66,7 @@ def report() -> Report:
         ),
         counters=CounterTable(methods=("cold start", "GGPO"), rows=(("searches", (3.25, None)),)),
         examples=(
-            Example(
+            ReportExample(
                 dataset="squad",
                 question="Who leads <Belodu>?",
                 references=(),
@@ -165,7 +165,7 @@ def test_text_of_models_is_shown_and_not_interpreted(report: Report):
     ],
 )
 def test_an_interval_that_holds_zero_shows_no_difference(low: float, high: float, verdict: str):
-    assert Comparison(before="a", after="b", difference=estimate(0.05, low, high)).verdict == verdict
+    assert PairedDifference(before="a", after="b", difference=estimate(0.05, low, high)).verdict == verdict
 
 
 def test_the_same_report_gives_the_same_bytes(report: Report):

@@ -16,13 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.storage.root import Storage
-from infra.vector_stores.in_memory_texts import ResidentTexts
+from infra.vector_stores.in_memory_texts import InMemoryTexts
 from infra.vector_stores.lance import ANN_MIN_ROWS, LanceStore
 from infra.vector_stores.types import (
-    Found,
     HybridSettings,
-    Row,
+    StoreHit,
     TextQuery,
+    VectorRow,
     Vectors,
     VectorStore,
     fuse,
@@ -55,18 +55,20 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[VectorStor
 
 def row(
     id_: str, *degrees: float, terms: str = "", pairs: str = "", scope: str = "a", content: str = ""
-) -> Row:
+) -> VectorRow:
     """A row with one unit vector in the plane per angle."""
     angles = np.radians(degrees or (0.0,))
     vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
-    return Row(id=id_, scope=scope, content_hash=content or id_, vectors=vectors, terms=terms, pairs=pairs)
+    return VectorRow(
+        id=id_, scope=scope, content_hash=content or id_, vectors=vectors, terms=terms, pairs=pairs
+    )
 
 
 def unit(degrees: float) -> Vectors:
     return row("query", degrees).vectors
 
 
-def ids(found: list[Found]) -> list[str]:
+def ids(found: list[StoreHit]) -> list[str]:
     return [hit.id for hit in found]
 
 
@@ -146,7 +148,9 @@ def test_deleting_takes_exactly_the_named_rows(store: VectorStore):
 def test_a_row_is_read_back_as_it_was_written(store: VectorStore):
     given_row = row("a", 0, 90, content="hash")
     payload = {"title": "An 'odd' title", "width": 8, "start_s": None}
-    store.upsert([Row(**{name: getattr(given_row, name) for name in Row.__slots__} | {"payload": payload})])
+    store.upsert(
+        [VectorRow(**{name: getattr(given_row, name) for name in VectorRow.__slots__} | {"payload": payload})]
+    )
     store.publish()
     assert store.payloads(["a", "never there"]) == {"a": payload}
     kept = store.kept(["a"])["a"]
@@ -185,7 +189,7 @@ def test_an_empty_store_finds_nothing(store: VectorStore):
 def test_batches_that_no_store_may_be_given_are_refused(store: VectorStore):
     with pytest.raises(ValueError, match="ids twice in one batch: \\['a'\\]"):
         store.upsert([row("a"), row("a"), row("b")])
-    wide = Row(id="w", scope="a", content_hash="", vectors=np.ones((1, 3), np.float32))
+    wide = VectorRow(id="w", scope="a", content_hash="", vectors=np.ones((1, 3), np.float32))
     with pytest.raises(ValueError, match="another width than 2: \\['w'\\]"):
         store.upsert([wide])
     assert store.count() == 0
@@ -205,15 +209,15 @@ def test_a_row_refuses_what_cannot_be_searched():
     with pytest.raises(ValueError, match="an id and a scope"):
         row("")
     with pytest.raises(ValueError, match="passages, dim"):
-        Row(id="a", scope="a", content_hash="", vectors=np.zeros((0, 2), np.float32))
+        VectorRow(id="a", scope="a", content_hash="", vectors=np.zeros((0, 2), np.float32))
     with pytest.raises(ValueError, match="not finite"):
-        Row(id="a", scope="a", content_hash="", vectors=np.array([[np.nan, 0]], np.float32))
+        VectorRow(id="a", scope="a", content_hash="", vectors=np.array([[np.nan, 0]], np.float32))
 
 
 def test_fusion_adds_scaled_scores():
     # text / 4: a 1, b 0.5; cosines from 0.2 to 0.6: b 1, c 0.5, d 0; halves: b 0.75, a 0.5, c 0.25, d 0
-    by_text = [Found("a", 4.0), Found("b", 2.0)]
-    by_vector = [Found("b", 0.6), Found("c", 0.4), Found("d", 0.2)]
+    by_text = [StoreHit("a", 4.0), StoreHit("b", 2.0)]
+    by_vector = [StoreHit("b", 0.6), StoreHit("c", 0.4), StoreHit("d", 0.2)]
     found = fuse(by_text, by_vector, vector_weight=0.5)
     assert ids(found) == ["b", "a", "c", "d"]
     assert [hit.score for hit in found] == pytest.approx([0.75, 0.5, 0.25, 0.0])
@@ -222,12 +226,12 @@ def test_fusion_adds_scaled_scores():
 scored = st.lists(
     st.tuples(st.sampled_from("abcdefgh"), st.floats(0, 50, allow_subnormal=False)),
     unique_by=lambda pair: pair[0],
-).map(lambda pairs: [Found(*pair) for pair in pairs])
+).map(lambda pairs: [StoreHit(*pair) for pair in pairs])
 
 
 @given(scored, scored, st.floats(0, 1))
 def test_fused_scores_stay_between_0_and_1_and_lose_no_row(
-    by_text: list[Found], by_vector: list[Found], weight: float
+    by_text: list[StoreHit], by_vector: list[StoreHit], weight: float
 ):
     found = fuse(by_text, by_vector, vector_weight=weight)
     assert {hit.id for hit in found} == {hit.id for hit in by_text + by_vector}
@@ -261,9 +265,9 @@ def test_terms_are_weighed_within_the_searched_scopes():
     # "x" is rare in scope a (1 of 2: idf = ln(1 + 1.5 / 1.5) = ln 2) and common elsewhere; both rows of a have length 1
     rows = [("a1", "a", "x"), ("a2", "a", "y"), *((f"b{at}", "b", "x z z z z") for at in range(9))]
     ids_, scopes, terms = zip(*rows, strict=True)
-    texts = ResidentTexts.of(ids_, scopes, terms, ["" for _ in rows])
+    texts = InMemoryTexts.of(ids_, scopes, terms, ["" for _ in rows])
     [found] = texts.search([TextQuery("x")], limit=5, scopes=["a"])
-    assert found == [Found("a1", pytest.approx(math.log(2)))]
+    assert found == [StoreHit("a1", pytest.approx(math.log(2)))]
 
 
 def test_concurrent_writers_of_the_same_rows_write_them_once(tmp_path: Path):
@@ -306,7 +310,7 @@ def test_a_large_collection_is_searched_through_an_index(tmp_path: Path):
     vectors = np.repeat(centres, ANN_MIN_ROWS // 50, axis=0) + 0.3 * noise.standard_normal((ANN_MIN_ROWS, 16))
     vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
     rows = [
-        Row(id=f"r{at:05d}", scope="a", content_hash="", vectors=vectors[at : at + 1])
+        VectorRow(id=f"r{at:05d}", scope="a", content_hash="", vectors=vectors[at : at + 1])
         for at in range(ANN_MIN_ROWS)
     ]
     on_disk = LanceStore(str(tmp_path), dim=16, payload={}, resident_passages=0)

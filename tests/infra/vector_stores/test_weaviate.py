@@ -13,7 +13,7 @@ import pytest
 import weaviate
 
 from infra.errors import VectorStoreError
-from infra.vector_stores.types import Row, TextQuery
+from infra.vector_stores.types import TextQuery, VectorRow
 from infra.vector_stores.weaviate import ATTEMPTS, WeaviateStore, connect, object_uuid
 from tests.infra.vector_stores.weaviate_loopback import Loopback, floats, loopback
 
@@ -38,8 +38,8 @@ def opened(client: weaviate.WeaviateClient, version: str = "v1", *, live: bool =
     return WeaviateStore(client, alias="T", version=version, dim=2, payload=PAYLOAD, live=live)
 
 
-def row(id_: str) -> Row:
-    return Row(
+def row(id_: str) -> VectorRow:
+    return VectorRow(
         id=id_,
         scope="toy",
         content_hash=f"hash of {id_}",

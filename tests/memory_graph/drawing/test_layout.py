@@ -13,24 +13,34 @@ from hypothesis import strategies as st
 from memory_graph.drawing.alignment import spaced
 from memory_graph.drawing.crossings import crossings, ordered_rows
 from memory_graph.drawing.layering import layering
-from memory_graph.drawing.layout import ANSWER, Box, Layout, Point, Size, Spacing, edges, layout, node_ids
+from memory_graph.drawing.layout import (
+    ANSWER,
+    Box,
+    BoxSize,
+    GraphLayout,
+    Point,
+    Spacing,
+    edges,
+    layout,
+    node_ids,
+)
 from memory_graph.graph import ROOT, MemoryGraph
 from tests.memory_graph.graphs import graph, graphs, node
 
 
-def square(of: MemoryGraph, side: float = 100.0) -> dict[str, Size]:
-    return {each: Size(side, side) for each in node_ids(of)}
+def square(of: MemoryGraph, side: float = 100.0) -> dict[str, BoxSize]:
+    return {each: BoxSize(side, side) for each in node_ids(of)}
 
 
 @st.composite
-def drawings(draw: st.DrawFn) -> tuple[MemoryGraph, dict[str, Size], int | None]:
+def drawings(draw: st.DrawFn) -> tuple[MemoryGraph, dict[str, BoxSize], int | None]:
     any_graph = draw(graphs(max_nodes=9))
     side = st.floats(1.0, 400.0)
-    sizes = {each: Size(draw(side), draw(side)) for each in node_ids(any_graph)}
+    sizes = {each: BoxSize(draw(side), draw(side)) for each in node_ids(any_graph)}
     return any_graph, sizes, draw(st.none() | st.integers(1, 4))
 
 
-def boxes_by_id(placed: Layout) -> dict[str, Box]:
+def boxes_by_id(placed: GraphLayout) -> dict[str, Box]:
     return {box.id: box for box in placed.boxes}
 
 
@@ -77,7 +87,9 @@ def test_an_edge_past_a_row_falls_straight_and_makes_its_room():
 
 
 @given(drawings())
-def test_no_two_nodes_come_closer_than_the_columns(drawing: tuple[MemoryGraph, dict[str, Size], int | None]):
+def test_no_two_nodes_come_closer_than_the_columns(
+    drawing: tuple[MemoryGraph, dict[str, BoxSize], int | None],
+):
     any_graph, sizes, row_limit = drawing
     for one, other in itertools.combinations(layout(any_graph, sizes, row_limit=row_limit).boxes, 2):
         beside = max(one.x, other.x) - min(one.x + one.width, other.x + other.width)
@@ -87,7 +99,7 @@ def test_no_two_nodes_come_closer_than_the_columns(drawing: tuple[MemoryGraph, d
 
 @given(drawings())
 def test_parents_stand_above_their_children_and_the_answer_below_all(
-    drawing: tuple[MemoryGraph, dict[str, Size], int | None],
+    drawing: tuple[MemoryGraph, dict[str, BoxSize], int | None],
 ):
     any_graph, sizes, row_limit = drawing
     boxes = boxes_by_id(layout(any_graph, sizes, row_limit=row_limit))
@@ -99,7 +111,7 @@ def test_parents_stand_above_their_children_and_the_answer_below_all(
 
 @given(drawings())
 def test_every_edge_runs_down_from_its_source_to_its_target(
-    drawing: tuple[MemoryGraph, dict[str, Size], int | None],
+    drawing: tuple[MemoryGraph, dict[str, BoxSize], int | None],
 ):
     any_graph, sizes, row_limit = drawing
     placed = layout(any_graph, sizes, row_limit=row_limit)
@@ -116,7 +128,7 @@ def test_every_edge_runs_down_from_its_source_to_its_target(
 
 @given(drawings())
 def test_no_edge_touches_a_node_that_it_does_not_join(
-    drawing: tuple[MemoryGraph, dict[str, Size], int | None],
+    drawing: tuple[MemoryGraph, dict[str, BoxSize], int | None],
 ):
     any_graph, sizes, row_limit = drawing
     placed = layout(any_graph, sizes, row_limit=row_limit)
@@ -131,7 +143,7 @@ def test_no_edge_touches_a_node_that_it_does_not_join(
 
 
 @given(drawings())
-def test_everything_lies_within_the_canvas(drawing: tuple[MemoryGraph, dict[str, Size], int | None]):
+def test_everything_lies_within_the_canvas(drawing: tuple[MemoryGraph, dict[str, BoxSize], int | None]):
     any_graph, sizes, row_limit = drawing
     placed = layout(any_graph, sizes, row_limit=row_limit)
     for box in placed.boxes:
@@ -145,7 +157,7 @@ def test_everything_lies_within_the_canvas(drawing: tuple[MemoryGraph, dict[str,
 
 
 @given(drawings())
-def test_the_same_graph_is_drawn_the_same(drawing: tuple[MemoryGraph, dict[str, Size], int | None]):
+def test_the_same_graph_is_drawn_the_same(drawing: tuple[MemoryGraph, dict[str, BoxSize], int | None]):
     any_graph, sizes, row_limit = drawing
     shuffled = dict(sorted(sizes.items(), reverse=True))
     assert layout(any_graph, sizes, row_limit=row_limit) == layout(any_graph, shuffled, row_limit=row_limit)
@@ -226,10 +238,10 @@ def test_edges_that_find_no_room_run_beside_the_drawing():
 def test_what_cannot_be_drawn_is_refused():
     one = graph(node("n1"))
     with pytest.raises(ValueError, match="'n1' has no size"):
-        layout(one, {ROOT: Size(1, 1)})
+        layout(one, {ROOT: BoxSize(1, 1)})
     for side in (0.0, -1.0, math.nan, math.inf):
         with pytest.raises(ValueError, match="must be positive and finite"):
-            layout(one, {ROOT: Size(1, 1), "n1": Size(1, side)})
+            layout(one, {ROOT: BoxSize(1, 1), "n1": BoxSize(1, side)})
         with pytest.raises(ValueError, match="row must be positive"):
             Spacing(row=side)
     with pytest.raises(ValueError, match="row_limit"):

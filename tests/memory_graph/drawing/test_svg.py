@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from memory_graph.drawing.notes import ItemNote, NodeNote
-from memory_graph.drawing.svg import ANSWER, CSS, Room, draw
+from memory_graph.drawing.svg import ANSWER, CSS, TextLimits, draw
 from memory_graph.drawing.svg_style import TEXT_STYLES
 from memory_graph.graph import ROOT, AnswerNode, MemoryGraph, SearchNode
 from tests.memory_graph.drawings import PIXEL, SVG, answered, nodes_of, noted, of_class, parsed, words
@@ -91,7 +91,7 @@ def test_long_text_is_cut_and_whole_in_the_title():
     long = MemoryGraph(
         question="Why?", nodes=(SearchNode(id="n1", parents=(ROOT,), query="q", summary=summary),)
     )
-    card = nodes_of(parsed(draw(long, room=Room(summary=2))))["n1"]
+    card = nodes_of(parsed(draw(long, room=TextLimits(summary=2))))["n1"]
     lines = of_class(card, "summary")
     assert len(lines) == 2
     assert (lines[-1].text or "").endswith("…")

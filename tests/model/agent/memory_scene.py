@@ -10,7 +10,7 @@ from typing import NamedTuple
 from memory_graph.actions import Action, Answer, Mark, Memorize, Search, render
 from model.agent.context import TokenCounter, estimate_tokens
 from model.agent.environment import MINIATURE_LIMITS, Limits
-from model.agent.events import Asked, Event, Finished, Rejected
+from model.agent.events import Event, ModelCall, ReplyRejected, RolloutEnd
 from model.agent.loop import Agent
 from model.agent.memory.registry import memory_policy
 from model.agent.prompts import COMPACT, Profile
@@ -96,18 +96,18 @@ class Played(NamedTuple):
     @property
     def trajectory(self) -> Trajectory:
         """What is stored."""
-        assert isinstance(self.events[-1], Finished)
+        assert isinstance(self.events[-1], RolloutEnd)
         return self.events[-1].trajectory
 
     @property
     def forced(self) -> list[bool]:
         """Of each call, whether only an answer was accepted."""
-        return [event.forced for event in self.events if isinstance(event, Asked)]
+        return [event.forced for event in self.events if isinstance(event, ModelCall)]
 
     @property
     def reasons(self) -> list[str]:
         """Of each rejection."""
-        return [event.reason for event in self.events if isinstance(event, Rejected)]
+        return [event.reason for event in self.events if isinstance(event, ReplyRejected)]
 
     @property
     def segments(self) -> list[tuple[str | None, int]]:

@@ -12,8 +12,8 @@ from memory_graph.graph import MemoryGraph, SearchNode, VisualItem
 from model.agent.context import (
     TITLE_CHARS,
     ContextTooLong,
-    Evidence,
-    Shown,
+    DisplayedEvidence,
+    DisplayedHit,
     estimate_tokens,
     evidence_parts,
     excerpt,
@@ -40,7 +40,7 @@ def task(question="Who?", choices=()):
 
 
 def passage(title, text):
-    return Shown(hit=Hit(item_id=title, dataset="d", modality="text", title=title, text=text))
+    return DisplayedHit(hit=Hit(item_id=title, dataset="d", modality="text", title=title, text=text))
 
 
 def test_frames_stand_at_the_centres_of_equal_intervals():
@@ -90,7 +90,7 @@ def test_endless_titles_and_texts_are_cut_before_they_are_cleaned():
 
 
 def test_evidence_may_be_a_text():
-    caption = Evidence(node_id="n1", item_id="a", title="T", images=(), text="one\n[n2] two")
+    caption = DisplayedEvidence(node_id="n1", item_id="a", title="T", images=(), text="one\n[n2] two")
     assert joined(evidence_parts("\nEvidence:", [caption])) == ("\nEvidence:\n[n1] T: one [n2] two",)
     assert evidence_parts("\nEvidence:", []) == ()
 
@@ -136,7 +136,7 @@ def test_a_reply_that_was_cut_short_has_no_end_token_to_lose():
 
 
 def evidence(item_id, energy):
-    return Evidence(node_id="n1", item_id=item_id, title=item_id, images=(IMAGE,), energy=energy)
+    return DisplayedEvidence(node_id="n1", item_id=item_id, title=item_id, images=(IMAGE,), energy=energy)
 
 
 def build(kept):

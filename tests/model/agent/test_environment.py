@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory_graph.actions import ActionError, Mark, Memorize, Search
-from model.agent.environment import MINIATURE_LIMITS, Environment, Limits, key_frames, normalised, shown
+from model.agent.environment import MINIATURE_LIMITS, Environment, Limits, display, key_frames, normalised
 from model.agent.scripted import ScriptedRetriever
 from model.types import Hit, Task
 
@@ -69,7 +69,7 @@ def test_the_paper_gives_1280_visual_tokens_and_the_miniature_80():
 
 
 def test_a_clip_is_observed_as_evenly_spaced_frames_within_their_limit():
-    observed = shown(CLIP, MINIATURE_LIMITS)
+    observed = display(CLIP, MINIATURE_LIMITS)
     assert tuple(image.timestamp_s for image in observed.images) == OBSERVED_S
     # 4,096 px for 320 x 240: scaled by sqrt(4096/76800) to 73.9 x 55.4, in whole tokens 64 x 32
     assert {(image.width, image.height) for image in observed.images} == {(64, 32)}
@@ -78,7 +78,7 @@ def test_a_clip_is_observed_as_evenly_spaced_frames_within_their_limit():
 
 def test_a_picture_without_a_size_is_refused():
     with pytest.raises(ValueError, match="native size"):
-        shown(replace(PAGE, width=0), MINIATURE_LIMITS)
+        display(replace(PAGE, width=0), MINIATURE_LIMITS)
 
 
 def test_key_frames_are_the_nearest_observed_ones_within_half_an_interval():

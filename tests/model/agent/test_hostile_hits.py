@@ -20,7 +20,7 @@ from memory_graph.graph import MemoryGraph
 from model.agent.environment import MINIATURE_LIMITS
 from model.agent.memory.registry import MEMORIES
 from model.imitation.tiny.tokenizer import build_tokenizer
-from model.policies.chat_template import TURN_END, TURN_START, VISION_START, Encoder
+from model.policies.chat_template import TURN_END, TURN_START, VISION_START, PromptEncoder
 from model.types import ImageRef
 from tests.model.agent.memory_scene import CLIP, PAGE, RESULTS, TASK, TEXT, play
 
@@ -98,7 +98,7 @@ def test_what_items_say_changes_no_action_no_turn_no_picture_and_no_counter(memo
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("memory", list(MEMORIES))
 def test_no_control_token_comes_out_of_a_text(memory, order):
-    encoder = Encoder(build_tokenizer(["Belodu"]))
+    encoder = PromptEncoder(build_tokenizer(["Belodu"]))
     control = [
         encoder.tokenizer.convert_tokens_to_ids(token) for token in (TURN_START, TURN_END, VISION_START)
     ]

@@ -16,7 +16,15 @@ import pytest
 
 from memory_graph.actions import Answer, Mark, Memorize, Search, render
 from model.agent.environment import MINIATURE_LIMITS, Limits
-from model.agent.events import Answered, Asked, Finished, Observed, Rejected, Remembered, Replied
+from model.agent.events import (
+    AnswerGiven,
+    ModelCall,
+    ModelReply,
+    NodeAdded,
+    ObservationAdded,
+    ReplyRejected,
+    RolloutEnd,
+)
 from model.agent.loop import Agent
 from model.agent.memory.closed_book import ClosedBook
 from model.agent.memory.vanilla import Vanilla
@@ -71,7 +79,7 @@ def rollout(script, *, memory=None, limits=MINIATURE_LIMITS, found=None):
 
 
 def trajectory_of(events) -> Trajectory:
-    assert isinstance(events[-1], Finished)
+    assert isinstance(events[-1], RolloutEnd)
     return events[-1].trajectory
 
 
@@ -149,9 +157,9 @@ def test_the_trajectory_has_one_segment_a_node_and_the_terminal_one():
 def test_events_come_in_order_and_end_with_finished():
     _, _, events = rollout([SEARCH_1, NOTE_1, Answer(("n1",), "x")])
     assert [type(event) for event in events] == [
-        Asked, Replied, Observed, Asked, Replied, Remembered, Asked, Replied, Answered, Finished,
+        ModelCall, ModelReply, ObservationAdded, ModelCall, ModelReply, NodeAdded, ModelCall, ModelReply, AnswerGiven, RolloutEnd,
     ]  # fmt: skip
-    assert [event.call for event in events if isinstance(event, Asked)] == [1, 2, 3]
+    assert [event.call for event in events if isinstance(event, ModelCall)] == [1, 2, 3]
 
 
 def test_an_answer_straight_after_a_search_adds_the_pending_node_first():
@@ -163,12 +171,12 @@ def test_an_answer_straight_after_a_search_adds_the_pending_node_first():
     ]
     assert trajectory.graph.nodes[0].summary == "" and trajectory.graph.answer.parents == ("n1",)
     assert trajectory.counters.dead_ends == 0
-    assert [event.by_answer for event in events if isinstance(event, Remembered)] == [True]
+    assert [event.by_answer for event in events if isinstance(event, NodeAdded)] == [True]
 
 
 def test_a_rejected_reply_is_answered_with_its_error_and_the_calls_stay_in_the_segment():
     policy, _, events = rollout(["no idea", SEARCH_1, NOTE_1, Answer(("n1",), "x")])
-    reason = next(event.reason for event in events if isinstance(event, Rejected))
+    reason = next(event.reason for event in events if isinstance(event, ReplyRejected))
     assert policy.prompts[1] == (SYSTEM, FIRST, said("no idea"), found(reason))
     assert policy.prompts[2][:4] == policy.prompts[1]  # within a cycle each prompt extends the one before
     trajectory = trajectory_of(events)
@@ -178,7 +186,7 @@ def test_a_rejected_reply_is_answered_with_its_error_and_the_calls_stay_in_the_s
 
 def test_two_re_asks_a_step_then_the_answer_is_forced():
     policy, _, events = rollout(["a", "b", "c", Answer(("root",), "?")])
-    assert [event.forced for event in events if isinstance(event, Asked)] == [False, False, False, True]
+    assert [event.forced for event in events if isinstance(event, ModelCall)] == [False, False, False, True]
     assert policy.prompts[3][-1].parts[0].endswith("\nAnswer now.")
     assert trajectory_of(events).outcome is Outcome.FORCED
 

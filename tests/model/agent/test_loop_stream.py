@@ -1,8 +1,8 @@
 """What a reader of a running rollout is given: pieces of replies, and every prompt as it reads.
 
-1. Pieces come between ``Asked`` and ``Replied`` and add up to the reply, only where they are asked for and the policy streams.
-2. Streamed or not, the trajectory is the same.
-3. Every call keeps its prompt as text in which each picture is one mark, in the order of its images.
+1. Pieces come between ``ModelCall`` and ``ModelReply`` and add up to the reply, only where they are asked for and the policy
+streams. 2. Streamed or not, the trajectory is the same. 3. Every call keeps its prompt as text in which each picture is one
+mark, in the order of its images.
 """
 
 from __future__ import annotations
@@ -13,18 +13,24 @@ from collections.abc import AsyncGenerator, Sequence
 import pytest
 
 from memory_graph.actions import Answer, Mark, Memorize, Search
-from model.agent.context import readable
+from model.agent.context import render_turns
 from model.agent.environment import MINIATURE_LIMITS
-from model.agent.events import Asked, Event, Finished, Replied, Spoke
+from model.agent.events import Event, ModelCall, ModelReply, RolloutEnd, TokenDelta
 from model.agent.loop import Agent
 from model.agent.memory.vimrag import Vimrag
 from model.agent.prompts import COMPACT
 from model.agent.scripted import ScriptedPolicy, ScriptedRetriever
-from model.types import PICTURE, Completion, Hit, ImageRef, Message, Sampling, Task, Trajectory, Turn
+from model.types import IMAGE_MARK, Completion, Hit, ImageRef, Message, Sampling, Task, Trajectory, Turn
 
 TASK = Task(id="t:1", dataset="t", question="Which code is on the badge?", answers=("41",))
 PAGE = Hit(
-    item_id="t:page:9", dataset="t", modality="image", title=f"Bad{PICTURE}ge", text="", width=128, height=128
+    item_id="t:page:9",
+    dataset="t",
+    modality="image",
+    title=f"Bad{IMAGE_MARK}ge",
+    text="",
+    width=128,
+    height=128,
 )
 SCRIPT = (
     Search("n1", ("root",), "badge"),
@@ -60,7 +66,7 @@ def events_of(policy: ScriptedPolicy, *, stream: bool) -> list[Event]:
 
 
 def trajectory_of(events: Sequence[Event]) -> Trajectory:
-    assert isinstance(events[-1], Finished)
+    assert isinstance(events[-1], RolloutEnd)
     return events[-1].trajectory
 
 
@@ -68,11 +74,11 @@ def test_pieces_come_between_question_and_reply_and_add_up_to_it():
     pieces, calls = "", 0
     for event in events_of(Streaming(SCRIPT), stream=True):
         match event:
-            case Asked():
+            case ModelCall():
                 pieces = ""
-            case Spoke():
+            case TokenDelta():
                 pieces += event.text
-            case Replied():
+            case ModelReply():
                 assert pieces == event.completion.text
                 calls += 1
     assert calls == 3
@@ -80,7 +86,7 @@ def test_pieces_come_between_question_and_reply_and_add_up_to_it():
 
 @pytest.mark.parametrize(("policy", "stream"), [(ScriptedPolicy, True), (Streaming, False)])
 def test_without_wish_or_ability_nothing_is_streamed(policy: type[ScriptedPolicy], stream: bool):
-    assert not any(isinstance(event, Spoke) for event in events_of(policy(SCRIPT), stream=stream))
+    assert not any(isinstance(event, TokenDelta) for event in events_of(policy(SCRIPT), stream=stream))
 
 
 def test_a_streamed_rollout_is_the_same_rollout():
@@ -94,17 +100,17 @@ def test_every_call_keeps_its_prompt_with_a_mark_for_each_picture():
         for segment in trajectory_of(events_of(Streaming(SCRIPT), stream=False)).segments
         for call in segment.calls
     ]
-    assert [sum(turn.text.count(PICTURE) for turn in call.turns) for call in calls] == [0, 1, 1]
-    assert all(len(call.images) == sum(turn.text.count(PICTURE) for turn in call.turns) for call in calls), (
-        "a mark in a title is no picture"
-    )
+    assert [sum(turn.text.count(IMAGE_MARK) for turn in call.turns) for call in calls] == [0, 1, 1]
+    assert all(
+        len(call.images) == sum(turn.text.count(IMAGE_MARK) for turn in call.turns) for call in calls
+    ), "a mark in a title is no picture"
     assert [turn.role for turn in calls[1].turns] == ["system", "user", "assistant", "tool"]
 
 
 def test_a_picture_reads_as_one_mark_where_it_stands():
     picture = ImageRef(item_id="i", width=32, height=32)
-    turns = readable([Message(role="user", parts=("a", picture, f"b{PICTURE}", picture))])
-    assert turns == (Turn(role="user", text=f"a{PICTURE}b\ufffd{PICTURE}"),)
+    turns = render_turns([Message(role="user", parts=("a", picture, f"b{IMAGE_MARK}", picture))])
+    assert turns == (Turn(role="user", text=f"a{IMAGE_MARK}b\ufffd{IMAGE_MARK}"),)
 
 
 def test_whoever_stops_listening_ends_the_request_at_once():
@@ -124,7 +130,7 @@ def test_whoever_stops_listening_ends_the_request_at_once():
         agent = Agent(policy=Noted(SCRIPT), retriever=ScriptedRetriever({}), memory=Vimrag(profile=COMPACT))
         events = agent.events(TASK, stream=True)
         async for event in events:
-            if isinstance(event, Spoke):
+            if isinstance(event, TokenDelta):
                 break
         await events.aclose()
         return bool(ended)

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.agent.context import ContextTooLong
-from model.agent.environment import MINIATURE_LIMITS, shown
-from model.agent.truncation import MIN_PASSAGE_CHARS, shortened, shorter_views
+from model.agent.environment import MINIATURE_LIMITS, display
+from model.agent.truncation import MIN_PASSAGE_CHARS, shorter_views, truncate
 from tests.model.agent.memory_scene import CLIP, PAGE, TEXT
 
 LONG = replace(TEXT, text="word " * 100)
-SHOWN = tuple(shown(hit, MINIATURE_LIMITS) for hit in (LONG, PAGE, CLIP))
+SHOWN = tuple(display(hit, MINIATURE_LIMITS) for hit in (LONG, PAGE, CLIP))
 
 
 def shape(view):
@@ -41,20 +41,20 @@ def test_fewer_frames_stand_at_even_times_and_say_how_far_apart_they_are():
 
 
 def test_what_fits_is_left_as_it_is():
-    assert shortened(SHOWN, lambda view: 7, max_tokens=7) == SHOWN
-    assert shortened((), lambda view: 7, max_tokens=7) == ()
+    assert truncate(SHOWN, lambda view: 7, max_tokens=7) == SHOWN
+    assert truncate((), lambda view: 7, max_tokens=7) == ()
 
 
 def test_no_more_goes_than_has_to():
     def length(view):
         return sum(len(each.hit.text) + 1000 * len(each.images) for each in view)
 
-    assert shape(shortened(SHOWN, length, max_tokens=5_140)) == [(125, 0), (4, 1), (6, 4)]
+    assert shape(truncate(SHOWN, length, max_tokens=5_140)) == [(125, 0), (4, 1), (6, 4)]
 
 
 def test_titles_that_do_not_fit_are_a_clear_error():
     with pytest.raises(ContextTooLong, match="need 9 tokens, 8 are left"):
-        shortened(SHOWN, lambda view: 9, max_tokens=8)
+        truncate(SHOWN, lambda view: 9, max_tokens=8)
 
 
 hits = st.lists(
@@ -69,7 +69,7 @@ hits = st.lists(
 
 @given(hits)
 def test_every_view_is_shorter_than_the_one_before_and_names_the_same_items(found):
-    views = list(shorter_views([shown(hit, MINIATURE_LIMITS) for hit in found]))
+    views = list(shorter_views([display(hit, MINIATURE_LIMITS) for hit in found]))
     sizes = [(sum(len(e.hit.text) for e in view), sum(len(e.images) for e in view)) for view in views]
     assert all(later <= earlier and later != earlier for earlier, later in pairwise(sizes))
     assert {tuple((e.hit.item_id, e.hit.title) for e in view) for view in views} == {

@@ -15,12 +15,12 @@ from typing import Any, TypeVar
 import pytest
 
 from infra.errors import StorageError
-from infra.llm.client import ChatClient, ChatSettings, Refused, Unavailable
-from infra.storage.key_value import VerdictFile
+from infra.llm.client import ChatClient, ChatSettings, EndpointUnavailableError, RequestRefusedError
+from infra.storage.key_value import KeyValueFile
 from memory_graph.graph import MemoryGraph
 from model.evaluation.agreement import agreement
 from model.evaluation.evaluation import grade_all
-from model.evaluation.judge import JudgeGrader, JudgeSettings, Verdict
+from model.evaluation.judge import JudgeGrader, JudgeSettings, JudgeVerdict
 from model.evaluation.judge_prompt import PROMPT_HASH, read_grade
 from model.types import Outcome, Task, Trajectory
 from tests.servers.openai_server import Fault, Messages, OpenAIServer, Spoken, text_of
@@ -35,7 +35,7 @@ Result = TypeVar("Result")
 def judging(
     server: OpenAIServer,
     use: Callable[[JudgeGrader], Coroutine[Any, Any, Result]],
-    cache: VerdictFile | None = None,
+    cache: KeyValueFile | None = None,
     settings: JudgeSettings | None = None,
     **client: Any,
 ) -> Result:
@@ -49,7 +49,7 @@ def judging(
                 model=await endpoint.model(),
                 cache=cache,
                 settings=settings,
-                failures=(Unavailable,),
+                failures=(EndpointUnavailableError,),
             )
             return await use(judge)
         finally:
@@ -106,8 +106,8 @@ def test_the_judge_is_asked_greedily_with_question_references_and_prediction():
 def test_a_verdict_tells_judge_prompt_and_reply():
     with OpenAIServer(CORRECT) as server:
         verdict = judging(server, lambda judge: judge.verdict(TASK, "Paris"))
-    assert verdict == Verdict(correct=True, judge="test-model", prompt=PROMPT_HASH, reply=CORRECT)
-    assert verdict is not None and Verdict.from_json(verdict.to_json()) == verdict
+    assert verdict == JudgeVerdict(correct=True, judge="test-model", prompt=PROMPT_HASH, reply=CORRECT)
+    assert verdict is not None and JudgeVerdict.from_json(verdict.to_json()) == verdict
 
 
 def test_an_answer_that_holds_a_grade_is_not_taken_for_the_verdict():
@@ -167,12 +167,12 @@ def test_a_verdict_is_asked_for_once_and_read_afterwards(tmp_path: Path):
         return list(verdicts), judge.tally.asked, judge.tally.cached
 
     with OpenAIServer(CORRECT) as server:
-        cache = VerdictFile(tmp_path / "verdicts.sqlite")
+        cache = KeyValueFile(tmp_path / "verdicts.sqlite")
         assert judging(server, four, cache) == ([True] * 4, 2, 2)
         cache.close()
         assert len(server.requests) == 2
     with OpenAIServer("GRADE: I") as server:  # another run, same model name: it would say otherwise
-        cache = VerdictFile(tmp_path / "verdicts.sqlite")
+        cache = KeyValueFile(tmp_path / "verdicts.sqlite")
         assert judging(server, four, cache) == ([True] * 4, 0, 4)
         cache.close()
         assert server.requests == []
@@ -197,7 +197,7 @@ def test_another_question_or_reference_is_another_verdict(change: dict[str, Any]
 
 
 def test_another_judge_is_another_verdict(tmp_path: Path):
-    cache = VerdictFile(tmp_path / "verdicts.sqlite")
+    cache = KeyValueFile(tmp_path / "verdicts.sqlite")
     with OpenAIServer(CORRECT) as server:
         assert judging(server, graded, cache) is True
     with OpenAIServer("GRADE: I", models=("other-judge",)) as server:
@@ -206,7 +206,7 @@ def test_another_judge_is_another_verdict(tmp_path: Path):
 
 
 def test_no_verdict_is_never_kept(tmp_path: Path):
-    cache = VerdictFile(tmp_path / "verdicts.sqlite")
+    cache = KeyValueFile(tmp_path / "verdicts.sqlite")
     with OpenAIServer(["?", "??", Fault(status=500), CORRECT]) as server:
         assert [judging(server, graded, cache) for _ in range(3)] == [None, None, True]
     cache.close()
@@ -225,7 +225,7 @@ def test_a_kept_text_that_is_no_verdict_is_asked_anew():
 
 
 def _write(path: Path, writer: int) -> None:
-    verdicts = VerdictFile(path)
+    verdicts = KeyValueFile(path)
     for number in range(20):
         verdicts.keep(f"key-{number}", f"writer-{writer}")
     verdicts.close()
@@ -240,7 +240,7 @@ def test_processes_that_write_at_once_lose_nothing_and_the_first_value_stays(tmp
     for writer in writers:
         writer.join()
     assert [writer.exitcode for writer in writers] == [0, 0, 0]
-    verdicts = VerdictFile(path)
+    verdicts = KeyValueFile(path)
     kept = [verdicts.find(f"key-{number}") for number in range(20)]
     assert None not in kept
     verdicts.keep("key-0", "later")
@@ -252,7 +252,7 @@ def test_a_file_of_another_kind_is_an_error_that_names_it(tmp_path: Path):
     path = tmp_path / "verdicts.sqlite"
     path.write_bytes(b"no database " * 100)
     with pytest.raises(StorageError, match=r"verdicts\.sqlite"):
-        VerdictFile(path)
+        KeyValueFile(path)
 
 
 # failures
@@ -305,7 +305,7 @@ def test_a_judge_that_comes_back_is_asked_again():
 
 
 def test_an_error_the_next_question_would_meet_too_comes_through():
-    with OpenAIServer(key="k") as server, pytest.raises(Refused, match="VIMRAG_API_KEY"):
+    with OpenAIServer(key="k") as server, pytest.raises(RequestRefusedError, match="VIMRAG_API_KEY"):
         judging(server, graded, api_key="wrong", model="test-model")
 
 

@@ -14,25 +14,25 @@ from hypothesis import strategies as st
 
 from memory_graph.actions import Action, ActionError, Answer, Mark, Memorize, Search, render
 from memory_graph.graph import MemoryGraph
-from memory_graph.parsing import Pending, legalise, parse
+from memory_graph.parsing import PendingObservation, legalise, parse
 from model.agent.environment import MINIATURE_LIMITS
 from model.agent.loop import Agent
 from model.agent.memory.registry import MEMORIES, SINGLE_ANSWER, memory_policy
 from model.agent.prompts import COMPACT
 from model.agent.scripted import ScriptedRetriever
-from model.imitation.mistakes import Mistake, mistakes, spoilt
-from model.imitation.oracle import Noise, Oracle
+from model.imitation.mistakes import Mistake, corrupted, mistakes
+from model.imitation.oracle import DemonstrationNoise, Oracle
 from model.imitation.stages import segment_example, segments_of
 from model.imitation.tiny.tokenizer import build_tokenizer
-from model.policies.chat_template import Encoder
+from model.policies.chat_template import PromptEncoder
 from model.rl.segments import supervised_samples
 from model.types import Trajectory
 from tests.model.imitation.test_oracle import FOUND, PLAN, TASK
 
 EMPTY = MemoryGraph(question="q")
 SEARCHED = Search("n1", ("root",), "leader of Belodu")
-PENDING = Pending(search=SEARCHED, modalities=("text", "text"))
-MEANT: dict[str, tuple[Action, Pending | None]] = {
+PENDING = PendingObservation(search=SEARCHED, modalities=("text", "text"))
+MEANT: dict[str, tuple[Action, PendingObservation | None]] = {
     "search": (SEARCHED, None),
     "memorize": (Memorize("n1", "Rakimo leads.", (Mark(2, True, 5),)), PENDING),
     "answer": (Answer(("root",), "Fumiga"), None),
@@ -71,7 +71,7 @@ REASONS = {
 }
 
 
-def refusal(text: str, pending: Pending | None) -> str:
+def refusal(text: str, pending: PendingObservation | None) -> str:
     with pytest.raises(ActionError) as caught:
         legalise(parse(text).action, EMPTY, pending=pending)
     return str(caught.value)
@@ -79,7 +79,7 @@ def refusal(text: str, pending: Pending | None) -> str:
 
 @pytest.mark.parametrize(("meant", "kind"), list(SAID))
 def test_a_mistake_is_said_as_a_weak_model_would(meant: str, kind: Mistake):
-    assert spoilt(MEANT[meant][0], kind) == SAID[meant, kind]
+    assert corrupted(MEANT[meant][0], kind) == SAID[meant, kind]
 
 
 @pytest.mark.parametrize("kind", mistakes(routing=False))
@@ -87,7 +87,7 @@ def test_a_mistake_is_said_as_a_weak_model_would(meant: str, kind: Mistake):
 def test_every_kind_is_refused_with_a_reason_where_the_action_meant_is_legal(meant: str, kind: Mistake):
     action, pending = MEANT[meant]
     assert legalise(parse(render(action)).action, EMPTY, pending=pending) == (action, ())
-    assert REASONS.get((meant, kind), "Not a legal action") in refusal(spoilt(action, kind), pending)
+    assert REASONS.get((meant, kind), "Not a legal action") in refusal(corrupted(action, kind), pending)
 
 
 texts = st.text(min_size=1, max_size=40).filter(str.strip)
@@ -97,7 +97,7 @@ texts = st.text(min_size=1, max_size=40).filter(str.strip)
 def test_no_content_makes_a_mistake_legal(text: str, kind: Mistake, meant: str):
     action, pending = MEANT[meant]
     field = "query" if meant == "search" else "summary" if meant == "memorize" else "text"
-    said = spoilt(replace(action, **{field: text}), kind)
+    said = corrupted(replace(action, **{field: text}), kind)
     if kind is Mistake.WORDS and "{" in text:
         return  # words can spell a call
     refusal(said, pending)
@@ -106,19 +106,24 @@ def test_no_content_makes_a_mistake_legal(text: str, kind: Mistake, meant: str):
 def test_only_a_router_can_name_a_place_that_does_not_exist():
     assert Mistake.PLACE in mistakes(routing=True) and Mistake.PLACE not in mistakes(routing=False)
     with pytest.raises(ValueError, match="only a search"):
-        spoilt(Answer(("root",), "a"), Mistake.PLACE)
+        corrupted(Answer(("root",), "a"), Mistake.PLACE)
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.0])
 def test_a_share_out_of_range_is_refused(share: float):
     with pytest.raises(ValueError, match="repaired"):
-        Noise(repair=share)
+        DemonstrationNoise(repair=share)
 
 
 def played(
-    memory: str, seed: int, *, repair: float = 0.5, encoder: Encoder | None = None, dead_end: float = 0.0
+    memory: str,
+    seed: int,
+    *,
+    repair: float = 0.5,
+    encoder: PromptEncoder | None = None,
+    dead_end: float = 0.0,
 ) -> Trajectory:
-    noise = Noise(dead_end=dead_end, repeat=0, broad=0, repair=repair, distractions=("news",))
+    noise = DemonstrationNoise(dead_end=dead_end, repeat=0, broad=0, repair=repair, distractions=("news",))
     retriever = ScriptedRetriever(FOUND | {TASK.question: FOUND["leader of Belodu"]})
     oracle = Oracle(PLAN, retriever, encoder, noise=noise, rng=random.Random(seed), memory=memory)
     limits = replace(MINIATURE_LIMITS, calls=40)
@@ -168,7 +173,7 @@ def test_a_policy_that_is_asked_once_never_errs(memory: str):
 
 
 def test_a_mistake_never_takes_the_last_reply():
-    noise = Noise(dead_end=0, repeat=0, broad=0, repair=0.9)
+    noise = DemonstrationNoise(dead_end=0, repeat=0, broad=0, repair=0.9)
     for seed in range(20):
         oracle = Oracle(PLAN, ScriptedRetriever(FOUND), noise=noise, rng=random.Random(seed))
         chosen = memory_policy("vimrag", profile=COMPACT)
@@ -182,7 +187,7 @@ def test_a_mistake_never_takes_the_last_reply():
 
 @pytest.mark.parametrize("memory", ["vimrag", "react", "memagent", "universalrag"])
 def test_the_mistake_is_read_and_the_repair_is_learnt(memory: str):
-    encoder = Encoder(build_tokenizer(["Belodu", "Rakimo"]))
+    encoder = PromptEncoder(build_tokenizer(["Belodu", "Rakimo"]))
     trajectory = next(
         each
         for seed in range(20)

@@ -11,13 +11,13 @@ from model.agent.loop import Agent
 from model.agent.memory.registry import MEMORIES, SINGLE_ANSWER, memory_policy
 from model.agent.prompts import COMPACT
 from model.agent.scripted import ScriptedRetriever
-from model.imitation.oracle import NOT_ANSWERABLE, Hop, Noise, Oracle, Plan, route_of
+from model.imitation.oracle import NOT_ANSWERABLE, DemonstrationNoise, GoldHop, GoldPlan, Oracle, route_of
 from model.imitation.tiny.tokenizer import build_tokenizer
-from model.policies.chat_template import Encoder
+from model.policies.chat_template import PromptEncoder
 from model.rl.segments import supervised_samples
 from model.types import Hit, Outcome, Task
 
-QUIET = Noise(dead_end=0, repeat=0, broad=0)
+QUIET = DemonstrationNoise(dead_end=0, repeat=0, broad=0)
 TASK = Task(id="q", dataset="d", question="Where does the leader of Belodu work?", answers=("Fumiga",))
 TEAM = Hit(
     item_id="d:para:team",
@@ -30,14 +30,14 @@ PERSON = Hit(
     item_id="d:para:person", dataset="d", modality="text", title="Rakimo", text="Rakimo works at Fumiga."
 )
 OTHER = Hit(item_id="d:para:other", dataset="d", modality="text", title="Zopufe", text="Zopufe is a team.")
-PLAN = Plan(
+PLAN = GoldPlan(
     hops=(
-        Hop(
+        GoldHop(
             queries=("head of Belodu", "leader of Belodu"),
             gold=frozenset({TEAM.item_id}),
             summary="Rakimo leads.",
         ),
-        Hop(
+        GoldHop(
             queries=("Rakimo works at",), gold=frozenset({PERSON.item_id}), summary="At Fumiga.", depends=(0,)
         ),
     ),
@@ -52,13 +52,13 @@ FOUND = {
 
 
 def play(
-    noise: Noise = QUIET,
+    noise: DemonstrationNoise = QUIET,
     *,
     found: dict[str, list[Hit]] | None = None,
     seed: int = 0,
     memory: str = "vimrag",
-    plan: Plan = PLAN,
-    encoder: Encoder | None = None,
+    plan: GoldPlan = PLAN,
+    encoder: PromptEncoder | None = None,
 ):
     retriever = ScriptedRetriever(FOUND if found is None else found)
     oracle = Oracle(plan, retriever, encoder, noise=noise, rng=random.Random(seed), memory=memory)
@@ -93,7 +93,7 @@ def test_without_its_gold_the_oracle_abstains_in_words():
 
 
 def test_noise_adds_useless_steps_and_no_wrong_ones():
-    noise = Noise(dead_end=0.5, repeat=0.2, broad=0, distractions=("news",))
+    noise = DemonstrationNoise(dead_end=0.5, repeat=0.2, broad=0, distractions=("news",))
     trajectories = [play(noise, seed=seed) for seed in range(20)]
     extra = [len(each.graph.nodes) - 3 for each in trajectories]
     assert sum(extra) > 0
@@ -103,7 +103,7 @@ def test_noise_adds_useless_steps_and_no_wrong_ones():
 
 def test_noise_that_leaves_no_room_for_the_plan_is_refused():
     with pytest.raises(ValueError, match="sum below 1"):
-        Noise(dead_end=0.6, repeat=0.4, broad=0)
+        DemonstrationNoise(dead_end=0.6, repeat=0.4, broad=0)
 
 
 ITERATIVE = [name for name in MEMORIES if name not in SINGLE_ANSWER]
@@ -155,11 +155,11 @@ def test_gold_that_is_still_in_view_from_an_earlier_search_counts_as_found(memor
 
 @pytest.mark.parametrize("memory", list(MEMORIES))
 def test_every_demonstration_can_be_imitated_token_by_token(memory):
-    encoder = Encoder(build_tokenizer(["Belodu", "Rakimo"]))
+    encoder = PromptEncoder(build_tokenizer(["Belodu", "Rakimo"]))
     page = Hit(
         item_id=TEAM.item_id, dataset="d", modality="image", title="Belodu", text="", width=128, height=96
     )
-    noise = Noise(dead_end=0.4, repeat=0.2, broad=0.1, distractions=("news",))
+    noise = DemonstrationNoise(dead_end=0.4, repeat=0.2, broad=0.1, distractions=("news",))
     found = {**FOUND, "leader of Belodu": [page, OTHER], TASK.question: [page, PERSON]}
     for seed in range(5):
         trajectory = play(noise, found=found, seed=seed, memory=memory, encoder=encoder)
@@ -179,11 +179,11 @@ def test_a_single_answer_is_right_if_the_results_hold_all_gold(memory):
 
 def test_closed_book_answers_only_what_needs_no_evidence():
     assert play(memory="closed_book").answer == NOT_ANSWERABLE
-    assert play(memory="closed_book", plan=Plan(hops=(), answer="not given")).answer == "not given"
+    assert play(memory="closed_book", plan=GoldPlan(hops=(), answer="not given")).answer == "not given"
 
 
-def hop(*gold: str) -> Hop:
-    return Hop(queries=("q",), gold=frozenset(gold), summary="s")
+def hop(*gold: str) -> GoldHop:
+    return GoldHop(queries=("q",), gold=frozenset(gold), summary="s")
 
 
 @pytest.mark.parametrize(
@@ -199,12 +199,12 @@ def hop(*gold: str) -> Hop:
     ],
 )
 def test_the_router_looks_where_most_of_the_gold_is(gold, place):
-    assert route_of(Plan(hops=tuple(gold), answer="a")) == place
+    assert route_of(GoldPlan(hops=tuple(gold), answer="a")) == place
 
 
 def test_the_routed_oracle_searches_there_alone():
     page = replace(OTHER, item_id="d:page:a#1", modality="image", width=64, height=64)
-    plan = Plan(hops=(hop("d:page:a#1"),), answer="41")
+    plan = GoldPlan(hops=(hop("d:page:a#1"),), answer="41")
     trajectory = play(found={TASK.question: [TEAM, PERSON, OTHER, page]}, memory="universalrag", plan=plan)
     assert (trajectory.answer, trajectory.graph.nodes[0].retrieved) == ("41", ("d:page:a#1",))
 

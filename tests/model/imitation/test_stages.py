@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from model.imitation.stages import Stage, mixture, run_stage, segment_example, segments_of
-from model.imitation.supervised import Example, score
+from model.imitation.stages import TrainingStage, mixture, run_stage, segment_example, segments_of
+from model.imitation.supervised import SftExample, score
 from model.imitation.tiny.curriculum import repetition
 from model.imitation.tiny.shape import TinyShape, build_model
 from model.imitation.tiny.tokenizer import build_tokenizer
-from model.policies.chat_template import Encoder
+from model.policies.chat_template import PromptEncoder
 from model.policies.patch_embedding import as_matrix_product
 from model.types import Call, Segment
 
@@ -28,11 +28,11 @@ SMALL = TinyShape(
 
 
 @pytest.fixture(scope="module")
-def encoder() -> Encoder:
-    return Encoder(build_tokenizer("abcdefgh"))
+def encoder() -> PromptEncoder:
+    return PromptEncoder(build_tokenizer("abcdefgh"))
 
 
-def model_of(encoder: Encoder):
+def model_of(encoder: PromptEncoder):
     torch.manual_seed(0)
     return build_model(encoder.tokenizer, SMALL)
 
@@ -41,14 +41,14 @@ def call(prompt: tuple[int, ...], tokens: tuple[int, ...]) -> Call:
     return Call(prompt_ids=prompt, token_ids=tokens, logprobs=(0.0,) * len(tokens), images=())
 
 
-def test_all_that_was_generated_is_learnt_and_nothing_that_was_read(encoder: Encoder):
+def test_all_that_was_generated_is_learnt_and_nothing_that_was_read(encoder: PromptEncoder):
     segment = Segment(node_id="n1", calls=(call((1, 2), (3,)), call((1, 2, 3, 4, 5), (6, 7))))
     example = segment_example(segment, encoder, None)  # type: ignore[arg-type]
     assert example.ids == (1, 2, 3, 4, 5, 6, 7)
     assert example.learn == (False, False, True, False, False, True, True)
 
 
-def test_a_refused_reply_is_read_and_not_learnt(encoder: Encoder):
+def test_a_refused_reply_is_read_and_not_learnt(encoder: PromptEncoder):
     # prompt 1 2, refused 3, error 4 5, repair 6 7: only the repair is learnt
     refused = replace(call((1, 2), (3,)), rejected=True)
     segment = Segment(node_id="n1", calls=(refused, call((1, 2, 3, 4, 5), (6, 7))))
@@ -56,7 +56,7 @@ def test_a_refused_reply_is_read_and_not_learnt(encoder: Encoder):
     assert example.learn == (False, False, False, False, False, True, True)
 
 
-def test_the_loss_counts_the_tokens_of_the_repair_alone(encoder: Encoder):
+def test_the_loss_counts_the_tokens_of_the_repair_alone(encoder: PromptEncoder):
     model = model_of(encoder)
     refused = replace(call((260, 261), (262,)), rejected=True)
     segment = Segment(node_id="n1", calls=(refused, call((260, 261, 262, 263), (264, 265, 266))))
@@ -67,7 +67,7 @@ def test_the_loss_counts_the_tokens_of_the_repair_alone(encoder: Encoder):
     assert found.loss.item() == pytest.approx(expected.item(), abs=1e-5)
 
 
-def test_a_call_that_does_not_extend_the_one_before_is_refused(encoder: Encoder):
+def test_a_call_that_does_not_extend_the_one_before_is_refused(encoder: PromptEncoder):
     segment = Segment(node_id="n1", calls=(call((1, 2), (3,)), call((1, 9, 3, 4), (6,))))
     with pytest.raises(ValueError, match="not a prefix"):
         segment_example(segment, encoder, None)  # type: ignore[arg-type]
@@ -77,10 +77,10 @@ def test_no_trajectory_has_no_segments():
     assert segments_of([]) == []
 
 
-def test_the_loss_is_the_mean_over_learnt_tokens_alone(encoder: Encoder):
+def test_the_loss_is_the_mean_over_learnt_tokens_alone(encoder: PromptEncoder):
     model = model_of(encoder)
     ids = (260, 261, 262, 263, 264)
-    example = Example(ids, (False, False, True, False, True), Encoder.no_pixels())
+    example = SftExample(ids, (False, False, True, False, True), PromptEncoder.no_pixels())
     logits = model(input_ids=torch.tensor([ids])).logits[0].log_softmax(-1)
     expected = -(logits[1, 262] + logits[3, 264]) / 2
     assert score(
@@ -88,19 +88,19 @@ def test_the_loss_is_the_mean_over_learnt_tokens_alone(encoder: Encoder):
     ).loss.item() == pytest.approx(expected.item(), abs=1e-5)
 
 
-def test_padding_does_not_change_the_loss(encoder: Encoder):
+def test_padding_does_not_change_the_loss(encoder: PromptEncoder):
     model = model_of(encoder)
-    short = Example((260, 261, 262), (False, True, True), Encoder.no_pixels())
-    long = Example(tuple(range(256, 266)), (False,) * 9 + (True,), Encoder.no_pixels())
+    short = SftExample((260, 261, 262), (False, True, True), PromptEncoder.no_pixels())
+    long = SftExample(tuple(range(256, 266)), (False,) * 9 + (True,), PromptEncoder.no_pixels())
     ids = {"pad_id": encoder.pad_id, "image_id": encoder.image_id}
     alone = [score(model, [example], **ids).loss.item() for example in (short, long)]
     together = score(model, [short, long], **ids).loss.item()
     assert together == pytest.approx((2 * alone[0] + alone[1]) / 3, abs=1e-5)
 
 
-def test_a_stage_ends_at_its_threshold_and_says_so(encoder: Encoder):
+def test_a_stage_ends_at_its_threshold_and_says_so(encoder: PromptEncoder):
     heard = []
-    stage = Stage(
+    stage = TrainingStage(
         name="copy",
         lesson=repetition([256, 257], length=12, longest_period=6, alphabet=1),  # one letter: soon certain
         threshold=0.9,
@@ -115,11 +115,11 @@ def test_a_stage_ends_at_its_threshold_and_says_so(encoder: Encoder):
     assert heard[-1] == last
 
 
-def test_the_same_seed_gives_the_same_weights(encoder: Encoder):
+def test_the_same_seed_gives_the_same_weights(encoder: PromptEncoder):
     def trained() -> torch.Tensor:
         model = model_of(encoder)
         lesson = mixture([repetition([256, 257, 258], length=16, longest_period=6)], [1.0])
-        stage = Stage(name="s", lesson=lesson, threshold=2.0, max_steps=3, batch_size=2)
+        stage = TrainingStage(name="s", lesson=lesson, threshold=2.0, max_steps=3, batch_size=2)
         run_stage(model, encoder, stage, random.Random(5), report=lambda report: None)
         return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
 
@@ -128,7 +128,7 @@ def test_the_same_seed_gives_the_same_weights(encoder: Encoder):
 
 def test_a_cosine_stage_ends_at_its_final_rate():
     lesson = repetition([256], length=8)
-    stage = Stage(
+    stage = TrainingStage(
         name="s",
         lesson=lesson,
         threshold=1,
@@ -142,7 +142,7 @@ def test_a_cosine_stage_ends_at_its_final_rate():
     assert stage.rate(100) == pytest.approx(1e-5)
 
 
-def test_embedding_patches_by_a_product_changes_no_value_and_no_gradient(encoder: Encoder):
+def test_embedding_patches_by_a_product_changes_no_value_and_no_gradient(encoder: PromptEncoder):
     convolved, multiplied = model_of(encoder), as_matrix_product(model_of(encoder))
     pixels = torch.randn(8, 1536)
     results = []

@@ -19,14 +19,14 @@ from transformers import (
 
 from model.imitation.tiny.shape import TinyShape, build_config
 from model.imitation.tiny.tokenizer import CONTROL_TOKENS, PAD, build_tokenizer
-from model.policies.chat_template import TURN_END, Encoder, collate
-from model.policies.decoding import PREFILL_TOKENS, Batch, Request, generate
-from model.policies.detokenizer import TextPieces
+from model.policies.chat_template import TURN_END, PromptEncoder, collate
+from model.policies.decoding import PREFILL_TOKENS, DecodingBatch, GenerationRequest, generate
+from model.policies.detokenizer import Detokenizer
 from model.policies.families import FAMILIES, family, family_of
-from model.policies.kv_cache import SlotCache, Source, compact
+from model.policies.kv_cache import RowCache, RowSource, compact
 from model.policies.patch_embedding import as_matrix_product
-from model.policies.sampling import Row
-from model.policies.vision_cache import Pictures
+from model.policies.sampling import RowState
+from model.policies.vision_cache import VisionFeatureCache
 from model.types import ImageRef, Message, Sampling
 
 WORDS = ["ba", "ka", "lo", " who", " leads", " is"]
@@ -53,7 +53,7 @@ class Noise:
         return Image.fromarray(rng.integers(0, 256, (40, 56, 3), dtype=np.uint8))
 
 
-def qwen2_5_vl(encoder: Encoder) -> Qwen2_5_VLForConditionalGeneration:
+def qwen2_5_vl(encoder: PromptEncoder) -> Qwen2_5_VLForConditionalGeneration:
     """A random Qwen2.5-VL: 28 px a token, windowed vision attention, grouped heads."""
     tokenizer = encoder.tokenizer
     config = Qwen2_5_VLConfig(
@@ -89,7 +89,7 @@ class Setting:
 
     def __init__(self, model_type: str) -> None:
         patching = family(model_type).patching
-        self.encoder = Encoder(build_tokenizer(WORDS), patching=patching)
+        self.encoder = PromptEncoder(build_tokenizer(WORDS), patching=patching)
         torch.manual_seed(0)
         if model_type == "qwen3_vl":
             config = build_config(self.encoder.tokenizer, SHAPE)  # type: ignore[arg-type]
@@ -98,20 +98,20 @@ class Setting:
         else:
             self.model = as_matrix_product(qwen2_5_vl(self.encoder))  # type: ignore[arg-type]
 
-    def request(self, words: int, pictures: int, sampling: Sampling) -> Request:
+    def request(self, words: int, pictures: int, sampling: Sampling) -> GenerationRequest:
         refs = [ImageRef(item_id=str(n), width=64, height=32 * (n % 3 + 1)) for n in range(pictures)]
         frames = [ImageRef(item_id="7", width=32, height=64, timestamp_s=t) for t in range(pictures // 2)]
         parts = [" who leads ba" * words, *refs, " is", *frames, " lo"]
         prompt = self.encoder.encode([Message(role="user", parts=tuple(parts))])
-        return Request(Row(sampling), prompt, self.encoder.pixels(prompt.images, Noise()))
+        return GenerationRequest(RowState(sampling), prompt, self.encoder.pixels(prompt.images, Noise()))
 
-    def alone(self, request: Request) -> Row:
+    def alone(self, request: GenerationRequest) -> RowState:
         """The same request in a batch of its own."""
-        one = Request(Row(request.row.sampling), request.prompt, request.pixels)
+        one = GenerationRequest(RowState(request.row.sampling), request.prompt, request.pixels)
         generate(self.model, [one], encoder=self.encoder)
         return one.row
 
-    def forward_logprobs(self, request: Request) -> list[float]:
+    def forward_logprobs(self, request: GenerationRequest) -> list[float]:
         """Log-probabilities of the drawn tokens from one plain pass, positions left to the model."""
         ids = [*request.prompt.ids, *request.row.token_ids]
         inputs = collate([ids], [request.pixels], pad_id=self.encoder.pad_id, image_id=self.encoder.image_id)
@@ -135,8 +135,8 @@ def sampling(seed: int, tokens: int, temperature: float = 1.0) -> Sampling:
 def test_rows_that_join_a_running_batch_draw_what_they_draw_alone(setting: Setting):
     # shorter and longer prompts than those that are there, with and without pictures, joining after 0, 3 and 5 steps
     arrivals = {0: [(2, 1, 9), (6, 0, 2), (1, 3, 14)], 3: [(9, 2, 6), (1, 0, 3)], 5: [(3, 4, 8)]}
-    everybody: list[Request] = []
-    batch = Batch(setting.model, setting.encoder)
+    everybody: list[GenerationRequest] = []
+    batch = DecodingBatch(setting.model, setting.encoder)
     with torch.inference_mode():
         for turn in range(20):
             if batch.rows:
@@ -221,7 +221,9 @@ def test_equal_text_with_other_pictures_is_another_prompt():
     )
     assert one.ids == two.ids
     requests = [
-        Request(Row(sampling(0, 4, 0.0)), prompt, setting.encoder.pixels(prompt.images, Noise()))
+        GenerationRequest(
+            RowState(sampling(0, 4, 0.0)), prompt, setting.encoder.pixels(prompt.images, Noise())
+        )
         for prompt in (one, two)
     ]
     generate(setting.model, requests, encoder=setting.encoder)
@@ -232,7 +234,7 @@ def test_equal_text_with_other_pictures_is_another_prompt():
 
 def test_a_picture_is_computed_once_a_batch_and_again_at_another_size(setting: Setting):
     """Rows that join later find what earlier ones have computed, until too many other pictures have come."""
-    pictures = Pictures(setting.model, max_tokens=6)
+    pictures = VisionFeatureCache(setting.model, max_tokens=6)
     small, wide = (ImageRef(item_id="1", width=64, height=32 * n) for n in (1, 2))  # 2 and 4 tokens
     other = ImageRef(item_id="2", width=64, height=32)
     shown: list[tuple[int, tuple[ImageRef, ...]]] = [
@@ -274,8 +276,8 @@ def test_prompts_of_one_pass_are_of_similar_length():
 def test_a_failed_prefill_leaves_the_running_rows_as_they_are():
     setting = Setting("qwen3_vl")
     running = setting.request(4, 1, sampling(3, 10))
-    lost_picture = setting.request(2, 1, sampling(4, 10))._replace(pixels=Encoder.no_pixels())
-    batch = Batch(setting.model, setting.encoder)
+    lost_picture = setting.request(2, 1, sampling(4, 10))._replace(pixels=PromptEncoder.no_pixels())
+    batch = DecodingBatch(setting.model, setting.encoder)
     with torch.inference_mode():
         batch.join([running])
         batch.draw()
@@ -294,7 +296,7 @@ def test_attention_that_ignores_gaps_is_refused():
     setting = Setting("qwen3_vl")
     setting.model.config.get_text_config()._attn_implementation = "flash_attention_2"
     with pytest.raises(ValueError, match="one of the attentions sdpa, eager"):
-        Batch(setting.model, setting.encoder)
+        DecodingBatch(setting.model, setting.encoder)
 
 
 def test_a_model_with_sliding_windows_is_refused():
@@ -302,7 +304,7 @@ def test_a_model_with_sliding_windows_is_refused():
         text_config={"num_hidden_layers": 2, "use_sliding_window": True, "max_window_layers": 1}
     )
     with pytest.raises(ValueError, match="sliding-window"):
-        SlotCache(config.get_text_config())
+        RowCache(config.get_text_config())
 
 
 def test_families_are_known_by_their_config(tmp_path):
@@ -330,7 +332,7 @@ def test_rows_that_stay_are_kept_and_few_of_them_move(drawn: tuple[int, set[int]
 @given(st.data())
 def test_the_slots_hold_what_was_put_there_whoever_comes_and_goes(data: st.DataObject):
     """Against the plainest model: a list of rows, each a list of tokens."""
-    cache = SlotCache(
+    cache = RowCache(
         Qwen2_5_VLConfig(
             text_config={"num_hidden_layers": 2, "hidden_size": 8, "num_attention_heads": 1}
         ).get_text_config()
@@ -347,7 +349,7 @@ def test_the_slots_hold_what_was_put_there_whoever_comes_and_goes(data: st.DataO
             prefilled = DynamicCache()
             for layer in range(2):
                 prefilled.update(values + layer / 2, values + layer / 4, layer)
-            sources = [Source(row, length) for row, length in enumerate(lengths)]
+            sources = [RowSource(row, length) for row, length in enumerate(lengths)]
             cache.insert(prefilled, sources, columns=width + 40)
             expected += [values[row, 0, width - n :, 0].tolist() for row, n in enumerate(lengths)]
         elif expected and action == "step":
@@ -370,7 +372,7 @@ def test_the_slots_hold_what_was_put_there_whoever_comes_and_goes(data: st.DataO
         assert cache.lengths == [len(tokens) for tokens in expected]
 
 
-def byte_level() -> Encoder:
+def byte_level() -> PromptEncoder:
     """A tokenizer of the kind that real checkpoints have: every token is a run of bytes."""
     vocabulary = {letter: place for place, letter in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
     backend = Tokenizer(models.BPE(vocabulary, merges=[]))
@@ -378,10 +380,10 @@ def byte_level() -> Encoder:
     backend.decoder = decoders.ByteLevel()
     backend.add_special_tokens([AddedToken(token, special=True) for token in CONTROL_TOKENS])
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, pad_token=PAD, eos_token=TURN_END)
-    return Encoder(tokenizer)
+    return PromptEncoder(tokenizer)
 
 
-ENCODERS = {"fragments and bytes": Encoder(build_tokenizer(WORDS)), "bytes": byte_level()}
+ENCODERS = {"fragments and bytes": PromptEncoder(build_tokenizer(WORDS)), "bytes": byte_level()}
 
 
 @pytest.mark.parametrize("kind", ENCODERS)
@@ -391,14 +393,14 @@ def test_pieces_of_a_reply_add_up_to_it_whole_and_broken_characters_alike(
 ):
     encoder = ENCODERS[kind]
     spelled = [*ids, *encoder.text_ids(text), *ids[:3]]
-    pieces = TextPieces(encoder)
+    pieces = Detokenizer(encoder)
     told = [piece for token in spelled if (piece := pieces.add(token))]
     assert "".join([*told, pieces.rest()]) == encoder.decode(spelled)
 
 
 def test_no_piece_ends_within_a_character():
     for encoder in ENCODERS.values():
-        pieces = TextPieces(encoder)
+        pieces = Detokenizer(encoder)
         told = [pieces.add(token) for token in encoder.text_ids("ba😀 who")]  # the face is four bytes
         assert next(piece for piece in told if "😀" in piece).startswith("😀")
         assert "\ufffd" not in "".join(told) and told.count("") >= 3

@@ -14,14 +14,14 @@ from infra.errors import EndpointError
 from infra.llm.client import ChatClient, ChatSettings
 from memory_graph.actions import Answer, Mark, Memorize, Search, render
 from model.agent.environment import MINIATURE_LIMITS
-from model.agent.events import Finished, Replied, Spoke
+from model.agent.events import ModelReply, RolloutEnd, TokenDelta
 from model.agent.loop import Agent
 from model.agent.memory.vimrag import Vimrag
 from model.agent.prompts import FULL
 from model.agent.scripted import ScriptedRetriever
 from model.policies.chat_endpoint import chat_messages, harmless
 from model.policies.endpoint_policy import EndpointPolicy
-from model.policies.image_uris import PictureUris
+from model.policies.image_uris import ImageUris
 from model.protocols import StreamingPolicy
 from model.types import Completion, Hit, ImageRef, Message, Outcome, Sampling, Task
 from tests.servers.openai_server import OpenAIServer, Spoken, text_of
@@ -106,17 +106,17 @@ def test_flat_and_small_pictures_go_without_loss_and_films_as_jpeg():
 def test_a_picture_is_fetched_and_encoded_once_as_long_as_it_is_kept():
     media = Media()
 
-    async def both(pictures: PictureUris) -> list[dict[ImageRef, str]]:
+    async def both(pictures: ImageUris) -> list[dict[ImageRef, str]]:
         return [
             *await asyncio.gather(pictures.of([PAGE, FRAME]), pictures.of([FRAME])),
             await pictures.of([PAGE]),
         ]
 
-    first, second, third = asyncio.run(both(PictureUris(media)))
+    first, second, third = asyncio.run(both(ImageUris(media)))
     assert len(media.fetched) == 2
     assert first[FRAME] == second[FRAME] and first[PAGE] == third[PAGE]
     media.fetched.clear()
-    asyncio.run(both(PictureUris(media, cache_chars=10)))  # room for the latest one only
+    asyncio.run(both(ImageUris(media, cache_chars=10)))  # room for the latest one only
     assert media.fetched == [("page", None), ("clip", 2.5), ("page", None)]
 
 
@@ -272,14 +272,15 @@ def test_an_agent_answers_through_an_endpoint_and_the_server_sees_what_was_grant
     replies = [Spoken(text=text, reasoning="Let me think </tool_call>", cuts=(3, 7)) for text in texts]
     with OpenAIServer(replies) as server:
         events = with_policy(server, rollout)
-    (finished,) = [event for event in events if isinstance(event, Finished)]
+    (finished,) = [event for event in events if isinstance(event, RolloutEnd)]
     trajectory = finished.trajectory
     assert (trajectory.outcome, trajectory.answer) == (Outcome.ANSWERED, "41")
     assert trajectory.policy.startswith("endpoint:test-model:")
     spoken = {
-        call: "".join(e.text for e in events if isinstance(e, Spoke) and e.call == call) for call in (1, 2, 3)
+        call: "".join(e.text for e in events if isinstance(e, TokenDelta) and e.call == call)
+        for call in (1, 2, 3)
     }
-    assert spoken == {e.call: e.completion.text for e in events if isinstance(e, Replied)}
+    assert spoken == {e.call: e.completion.text for e in events if isinstance(e, ModelReply)}
     for received, call in zip(
         server.requests, [call for part in trajectory.segments for call in part.calls], strict=True
     ):

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 import torch
 
-from infra.llm.errors import Refused, Unavailable
+from infra.llm.errors import EndpointUnavailableError, RequestRefusedError
 from infra.llm.server_pool import PoolSettings, ServerPool
-from infra.llm.tokens_client import TokenServer
+from infra.llm.tokens_client import TokenClient
 from infra.llm.tokens_pool import TokenPool
-from infra.llm.tokens_types import ServerSettings
+from infra.llm.tokens_types import TokenServerSettings
 from model.policies.chat_template import collate
-from model.policies.served_policy import Served, ServedPolicy, ServingError
+from model.policies.served_policy import ServedPolicy, ServedWeights, ServingError
 from model.types import Completion, ImageRef, Message, Sampling, Task
 from tests.model.scene import CAT, DOG, Pictures, encoder, policy, tokenizer
 from tests.servers.vllm_server import BASE, Fault, VllmServer
@@ -53,12 +53,12 @@ def server(running: VllmServer) -> Iterator[VllmServer]:
 
 def pool_of(*urls: str, settings: PoolSettings = AT_ONCE, timeout_s: float = 10.0) -> ServerPool:
     return ServerPool(
-        [TokenServer(ServerSettings(base_url=url, timeout_s=timeout_s)) for url in urls], settings
+        [TokenClient(TokenServerSettings(base_url=url, timeout_s=timeout_s)) for url in urls], settings
     )
 
 
 def served(pool: ServerPool) -> ServedPolicy:
-    start = Served(model=BASE, version=0, weights="w0")
+    start = ServedWeights(model=BASE, version=0, weights="w0")
     return ServedPolicy(TokenPool(pool), encoder(), Pictures(), served=start)
 
 
@@ -161,13 +161,17 @@ def no_number(answer: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        (drop("token_ids"), Refused, "the answer has no token ids; recent versions of vLLM"),
-        (drop("logprobs"), Refused, r"0 log-probabilities for \d tokens"),
-        (cut_logprobs, Refused, r"log-probabilities for \d tokens; nothing can be trained on them"),
-        (other_ids, Refused, r"the log-probability of token_id:\d+ stands beside token \d+"),
-        (no_number, Refused, "nan is no log-probability"),
-        (lambda answer: {"choices": []}, Refused, "an answer without choices"),
-        (lambda answer: {"text": "hello"}, Refused, "an answer without choices"),
+        (drop("token_ids"), RequestRefusedError, "the answer has no token ids; recent versions of vLLM"),
+        (drop("logprobs"), RequestRefusedError, r"0 log-probabilities for \d tokens"),
+        (
+            cut_logprobs,
+            RequestRefusedError,
+            r"log-probabilities for \d tokens; nothing can be trained on them",
+        ),
+        (other_ids, RequestRefusedError, r"the log-probability of token_id:\d+ stands beside token \d+"),
+        (no_number, RequestRefusedError, "nan is no log-probability"),
+        (lambda answer: {"choices": []}, RequestRefusedError, "an answer without choices"),
+        (lambda answer: {"text": "hello"}, RequestRefusedError, "an answer without choices"),
         (cut_reply, ServingError, "ends before its end token and before its longest length"),
         (foreign_token, ServingError, r"drew token 1000000, the policy knows \d+ tokens"),
     ],
@@ -195,7 +199,9 @@ def test_a_server_that_cuts_pictures_otherwise_is_refused(checkpoint: Path):
 
 def test_a_chat_server_without_token_calls_is_refused_with_what_is_wanted(server: VllmServer):
     server.fails = lambda path, body: Fault(404, {"detail": "Not Found"})
-    with pytest.raises(Refused, match=r"there is no /inference/v1/generate \(404\); recent versions of vLLM"):
+    with pytest.raises(
+        RequestRefusedError, match=r"there is no /inference/v1/generate \(404\); recent versions of vLLM"
+    ):
         ask(pool_of(server.base_url), PLAIN)
 
 
@@ -222,7 +228,7 @@ def test_a_server_that_fails_is_left_out_and_its_requests_are_sent_to_another(ch
 def test_a_server_that_died_is_asked_again_when_it_is_back_and_prepared_first(checkpoint: Path):
     prepared: list[str] = []
 
-    async def prepare(server: TokenServer) -> None:
+    async def prepare(server: TokenClient) -> None:
         prepared.append(server.where)
 
     with VllmServer(checkpoint) as server:
@@ -250,7 +256,8 @@ def test_silence_of_every_server_ends_in_time_with_the_last_words(server: VllmSe
     server.fails = lambda path, body: Fault(0)
     pool = pool_of(server.base_url, settings=replace(AT_ONCE, total_timeout_s=0.2), timeout_s=0.05)
     with pytest.raises(
-        Unavailable, match=r"no rollout server answered within 0.2 s; .*no complete answer within"
+        EndpointUnavailableError,
+        match=r"no rollout server answered within 0.2 s; .*no complete answer within",
     ):
         ask(pool, PLAIN)
 
@@ -269,4 +276,4 @@ def test_requests_of_one_question_go_to_one_server_until_another_has_clearly_les
 @pytest.mark.parametrize("url", ["ftp://host/v1", "http://user:key@host/v1", "nothing"])
 def test_an_address_that_is_none_is_refused_when_the_settings_are_made(url: str):
     with pytest.raises(ValueError, match="endpoint"):
-        ServerSettings(base_url=url)
+        TokenServerSettings(base_url=url)

@@ -21,14 +21,14 @@ from model.agent.scripted import ScriptedRetriever
 from model.imitation.tiny.shape import TinyShape, build_model
 from model.imitation.tiny.tokenizer import build_tokenizer
 from model.policies import transformers_policy
-from model.policies.chat_template import QWEN2_5_VL, Encoder, collate
-from model.policies.decoding import Request, generate
+from model.policies.chat_template import QWEN2_5_VL, PromptEncoder, collate
+from model.policies.decoding import GenerationRequest, generate
 from model.policies.fingerprint import of_policy, of_weights
-from model.policies.sampling import Row
+from model.policies.sampling import RowState
 from model.policies.transformers_policy import TransformersPolicy
 from model.protocols import StreamingPolicy
-from model.rl.rollouts import Collection, collect
-from model.rl.segments import SampleKey, TrainingSample, locate
+from model.rl.rollouts import RolloutPlan, run_rollouts
+from model.rl.segments import SampleKey, TrainingSample, segment_tokens
 from model.training.batches import InputBuilder
 from model.types import Call, Hit, ImageRef, Message, Sampling, Segment, Task
 
@@ -64,7 +64,7 @@ class Swatches:
 
 @pytest.fixture(scope="module")
 def encoder():
-    return Encoder(build_tokenizer(["ba", "ka", "lo", " who", " leads", " is"]))
+    return PromptEncoder(build_tokenizer(["ba", "ka", "lo", " who", " leads", " is"]))
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +145,7 @@ def test_the_generator_and_the_trainer_see_prompts_of_the_same_length(model, enc
         call = Call(
             prompt_ids=done.prompt_ids, token_ids=done.token_ids, logprobs=done.logprobs, images=done.images
         )
-        found = locate(Segment(node_id=None, calls=(call,)))
+        found = segment_tokens(Segment(node_id=None, calls=(call,)))
         sample = TrainingSample(key=SampleKey("q", number, 0), old_logprobs=done.logprobs, **found._asdict())
         inputs = InputBuilder(encoder=encoder, media=Swatches()).build((sample,), {sample.key: 1.0}).inputs
         places = int((inputs["input_ids"] == encoder.image_id).sum())
@@ -204,7 +204,8 @@ class FixedLogits(torch.nn.Module):
 def draws(model, encoder, probabilities, sampling, number):
     prompt = encoder.encode(conversation(1, 0))
     requests = [
-        Request(Row(replace(sampling, seed=seed)), prompt, encoder.no_pixels()) for seed in range(number)
+        GenerationRequest(RowState(replace(sampling, seed=seed)), prompt, encoder.no_pixels())
+        for seed in range(number)
     ]
     return generate(FixedLogits(model, probabilities), requests, encoder=encoder)  # type: ignore[arg-type]
 
@@ -265,7 +266,7 @@ def ask(policy, words, tokens, pictures=0, **options):
     return asyncio.create_task(policy.complete(conversation(words, pictures), sampling=sampling, task=TASK))
 
 
-class Endless(Encoder):
+class Endless(PromptEncoder):
     """No token ends a reply, so that lengths are known."""
 
     @property
@@ -461,7 +462,7 @@ def test_a_stream_raises_the_error_of_its_request(model, encoder):
 
 def test_an_encoder_of_another_family_is_refused(model, encoder):
     with pytest.raises(ValueError, match="cuts patches of 14 px, not as qwen3_vl"):
-        TransformersPolicy(model, Encoder(encoder.tokenizer, patching=QWEN2_5_VL), Swatches())
+        TransformersPolicy(model, PromptEncoder(encoder.tokenizer, patching=QWEN2_5_VL), Swatches())
 
 
 def test_the_mode_of_the_model_is_restored_before_the_last_reply(model, encoder):
@@ -600,7 +601,9 @@ def test_many_rollouts_share_batches_and_do_not_depend_on_each_other(model, enco
             limits=replace(MINIATURE_LIMITS, calls=4),
             sampling=Sampling(temperature=1.0, max_tokens=6),
         )
-        return asyncio.run(collect(agent, tasks, Collection(group_size=2, concurrency=concurrency, seed=5)))
+        return asyncio.run(
+            run_rollouts(agent, tasks, RolloutPlan(group_size=2, concurrency=concurrency, seed=5))
+        )
 
     def drawn(groups):
         return [[c.token_ids for s in t.segments for c in s.calls] for group in groups for t in group]

@@ -11,15 +11,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from infra.llm.client import ChatClient, ChatSettings, Refused, Spent
+from infra.llm.client import ChatClient, ChatSettings, RequestRefusedError, UsageTotals
 from model.agent.environment import Limits
-from model.agent.events import Finished, Replied, Spoke
+from model.agent.events import ModelReply, RolloutEnd, TokenDelta
 from model.agent.loop import Agent
 from model.agent.memory.vimrag import Vimrag
 from model.evaluation.evaluation import summarise
 from model.policies.chat_endpoint import harmless
 from model.policies.endpoint_policy import EndpointPolicy
-from model.rl.rollouts import Collection, collect
+from model.rl.rollouts import RolloutPlan, run_rollouts
 from model.types import Hit, Message, Outcome, Sampling, Task, Trajectory
 from tests.model.scene import Pictures
 from tests.servers.smollm2_server import NAME, SmolLM2Server, load, weights
@@ -73,10 +73,10 @@ def agent_of(client: ChatClient) -> Agent:
 
 
 def test_every_question_ends_within_its_limits_with_an_answer_or_an_abstention(server: SmolLM2Server):
-    async def rollouts() -> tuple[list[Trajectory], Spent]:
+    async def rollouts() -> tuple[list[Trajectory], UsageTotals]:
         client = client_of(server)
         try:
-            groups = await collect(agent_of(client), TASKS, Collection(seed=3))
+            groups = await run_rollouts(agent_of(client), TASKS, RolloutPlan(seed=3))
             return [trajectory for group in groups for trajectory in group], client.ledger.snapshot()
         finally:
             await client.close()
@@ -119,10 +119,10 @@ def test_what_is_streamed_is_what_is_replied(server: SmolLM2Server):
             await client.close()
 
     heard = asyncio.run(events())
-    (replied,) = [event for event in heard if isinstance(event, Replied)]
-    spoken = [event.text for event in heard if isinstance(event, Spoke)]
+    (replied,) = [event for event in heard if isinstance(event, ModelReply)]
+    spoken = [event.text for event in heard if isinstance(event, TokenDelta)]
     assert "".join(spoken) == replied.completion.text
-    assert isinstance(heard[-1], Finished)
+    assert isinstance(heard[-1], RolloutEnd)
 
 
 def test_a_prompt_beyond_its_window_is_refused_with_advice(server: SmolLM2Server):
@@ -135,7 +135,7 @@ def test_a_prompt_beyond_its_window_is_refused_with_advice(server: SmolLM2Server
         finally:
             await client.close()
 
-    with pytest.raises(Refused, match="the prompt is too long for it: lower the context"):
+    with pytest.raises(RequestRefusedError, match="the prompt is too long for it: lower the context"):
         asyncio.run(ask())
 
 

@@ -1,4 +1,4 @@
-"""The objective of GGPO and its gradient once more, in NumPy and with loops: what the tensors of ``loss.py`` must equal.
+"""The objective of GGPO and its gradient once more, in NumPy and with loops: what the tensors of ``model/rl/loss.py`` must equal.
 
 The gradient is the analytic derivative by each token's log-probability, worked out on paper, not by differentiation.
 """

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from model.rl.advantage import advantages
 from model.rl.algorithm import Algorithm, Denominator, Ratio
-from model.rl.loss import Given, divergences, likelihood_loss, policy_loss, segment_ratios
+from model.rl.loss import LossInputs, divergences, likelihood_loss, policy_loss, segment_ratios
 from model.rl.segments import SampleKey, TrainingSample, segment_weights
 from tests.model.rl.loss_reference import KeptSegment, objective
 
@@ -45,7 +45,7 @@ def kept(rows: list) -> list[KeptSegment]:
 
 def loss_and_gradient(segments: list[KeptSegment], algorithm: Algorithm) -> tuple[float, list[float]]:
     new_T = torch.tensor([v for s in segments for v in s.new], dtype=torch.float64, requires_grad=True)
-    given = Given(
+    given = LossInputs(
         torch.tensor([v for s in segments for v in s.old], dtype=torch.float64),
         torch.tensor([i for i, s in enumerate(segments) for _ in s.new]),
         torch.tensor([s.advantage for s in segments], dtype=torch.float64),
@@ -91,7 +91,7 @@ def test_a_negative_advantage_is_never_held_from_above():
 
 def test_the_clip_counts_segments_for_sequences_and_tokens_for_tokens():
     log_ratios_T = torch.tensor([0.5, 0.5, 0.0])
-    given = Given(torch.zeros(3), torch.tensor([0, 0, 1]), torch.ones(2), torch.ones(2))
+    given = LossInputs(torch.zeros(3), torch.tensor([0, 0, 1]), torch.ones(2), torch.ones(2))
     assert float(policy_loss(log_ratios_T, given, algorithm=wide()).clipped) == 1
     assert float(policy_loss(log_ratios_T, given, algorithm=wide(Ratio.TOKEN)).clipped) == 2
 
@@ -185,7 +185,7 @@ def bandit_gradient(rollouts: list, p: float, algorithm: Algorithm) -> float:
     ]
     weights = segment_weights(samples, denominator=algorithm.denominator)
     new_T = torch.stack([torch.nn.functional.logsigmoid(logit if stop else -logit) for _, stop, _ in steps])
-    given = Given(
+    given = LossInputs(
         new_T.detach(),
         torch.arange(len(steps)),
         torch.tensor([worth for _, _, worth in steps], dtype=torch.float64),
@@ -199,7 +199,7 @@ def bandit_gradient(rollouts: list, p: float, algorithm: Algorithm) -> float:
 def test_an_empty_micro_batch_gives_zero_and_can_be_differentiated():
     nothing_T = torch.zeros(0, requires_grad=True)
     empty = torch.zeros(0)
-    given = Given(empty, torch.zeros(0, dtype=torch.long), empty, empty)
+    given = LossInputs(empty, torch.zeros(0, dtype=torch.long), empty, empty)
     found = policy_loss(nothing_T, given, algorithm=wide())
     found.value.backward()
     assert float(found.value.detach()) == 0.0
@@ -210,7 +210,7 @@ def test_divergence_is_zero_for_equal_policies_and_enters_with_its_coefficient()
     # d = reference - policy = ln 2: 2 - ln 2 - 1; advantage 0 leaves only the divergence
     algorithm = Algorithm(kl_coefficient=0.5)
     reference_T = torch.tensor([-1.0 + math.log(2)])
-    given = Given(torch.tensor([-1.0]), torch.tensor([0]), torch.zeros(1), torch.ones(1), reference_T)
+    given = LossInputs(torch.tensor([-1.0]), torch.tensor([0]), torch.zeros(1), torch.ones(1), reference_T)
     found = policy_loss(torch.tensor([-1.0]), given, algorithm=algorithm)
     assert float(found.value) == pytest.approx(0.5 * (1 - math.log(2)))
 
@@ -218,12 +218,14 @@ def test_divergence_is_zero_for_equal_policies_and_enters_with_its_coefficient()
 def test_a_divergence_without_reference_is_refused():
     one = torch.ones(1)
     with pytest.raises(ValueError, match="reference"):
-        policy_loss(one, Given(one, torch.tensor([0]), one, one), algorithm=Algorithm(kl_coefficient=0.1))
+        policy_loss(
+            one, LossInputs(one, torch.tensor([0]), one, one), algorithm=Algorithm(kl_coefficient=0.1)
+        )
 
 
 def test_a_hopeless_log_ratio_stays_finite():
     far_T = torch.tensor([-500.0, 0.0], requires_grad=True)
-    given = Given(torch.zeros(2), torch.tensor([0, 1]), torch.ones(2), torch.ones(2))
+    given = LossInputs(torch.zeros(2), torch.tensor([0, 1]), torch.ones(2), torch.ones(2))
     found = policy_loss(far_T, given, algorithm=wide(Ratio.TOKEN))
     found.value.backward()
     assert far_T.grad is not None and bool(torch.isfinite(far_T.grad).all())

@@ -11,7 +11,7 @@ from model.agent.loop import Agent, derived_seed
 from model.agent.memory.closed_book import ClosedBook
 from model.agent.prompts import COMPACT
 from model.agent.scripted import ScriptedRetriever
-from model.rl.rollouts import Collection, collect, ordered_by_group
+from model.rl.rollouts import RolloutPlan, ordered_by_group, run_rollouts
 from model.types import Completion, Outcome, Task
 
 
@@ -40,21 +40,21 @@ def tasks(*names):
 
 def run(policy, questions, plan=None, **options):
     agent = Agent(policy=policy, retriever=ScriptedRetriever({}), memory=ClosedBook(profile=COMPACT))
-    return asyncio.run(collect(agent, questions, plan, **options))
+    return asyncio.run(run_rollouts(agent, questions, plan, **options))
 
 
 def test_results_stand_in_the_order_of_the_questions_whoever_ends_first():
-    groups = run(Slow({"a": 0.03, "b": 0.0}), tasks("a", "b"), Collection(group_size=2))
+    groups = run(Slow({"a": 0.03, "b": 0.0}), tasks("a", "b"), RolloutPlan(group_size=2))
     assert [[t.task.id for t in group] for group in groups] == [["a", "a"], ["b", "b"]]
 
 
 def test_every_rollout_has_its_own_reproducible_stream():
-    first = run(Slow(), tasks("a", "b"), Collection(group_size=3, seed=1))
+    first = run(Slow(), tasks("a", "b"), RolloutPlan(group_size=3, seed=1))
     answers = [t.answer for t in ordered_by_group(first)]
     assert len(set(answers)) == 6
-    again = run(Slow({"a": 0.01}), tasks("b", "a"), Collection(group_size=3, seed=1, concurrency=1))
+    again = run(Slow({"a": 0.01}), tasks("b", "a"), RolloutPlan(group_size=3, seed=1, concurrency=1))
     assert sorted(answers) == sorted(t.answer for t in ordered_by_group(again))
-    other = run(Slow(), tasks("a", "b"), Collection(group_size=3, seed=2))
+    other = run(Slow(), tasks("a", "b"), RolloutPlan(group_size=3, seed=2))
     assert not set(answers) & {t.answer for t in ordered_by_group(other)}
 
 
@@ -65,7 +65,7 @@ def test_seeds_do_not_depend_on_the_process():
 
 def test_no_more_rollouts_run_at_once_than_allowed():
     policy = Slow(dict.fromkeys("abcdef", 0.01))
-    run(policy, tasks(*"abcdef"), Collection(concurrency=2))
+    run(policy, tasks(*"abcdef"), RolloutPlan(concurrency=2))
     assert policy.most_at_once == 2
 
 
@@ -78,14 +78,14 @@ def test_a_failed_rollout_is_data_and_the_others_go_on():
 
 
 def test_a_rollout_that_hangs_fails_in_time():
-    groups = run(Slow({"a": 60}), tasks("a", "b"), Collection(timeout_s=0.05))
+    groups = run(Slow({"a": 60}), tasks("a", "b"), RolloutPlan(timeout_s=0.05))
     assert [group[0].outcome for group in groups] == [Outcome.FAILED, Outcome.FORCED]
     assert groups[0][0].error == "TimeoutError: no result within 0.05 s"
 
 
 def test_progress_counts_up_to_the_total():
     seen = []
-    run(Slow(broken=("a",)), tasks("a", "b"), Collection(group_size=2), on_progress=seen.append)
+    run(Slow(broken=("a",)), tasks("a", "b"), RolloutPlan(group_size=2), on_progress=seen.append)
     assert [progress.done for progress in seen] == [1, 2, 3, 4]
     assert (seen[-1].failed, seen[-1].total) == (2, 4)
 
@@ -102,4 +102,4 @@ def test_nothing_to_do_is_done():
 @pytest.mark.parametrize("wrong", [{"group_size": 0}, {"concurrency": 0}, {"timeout_s": 0.0}])
 def test_plans_out_of_range_are_refused(wrong):
     with pytest.raises(ValueError):
-        Collection(**wrong)
+        RolloutPlan(**wrong)

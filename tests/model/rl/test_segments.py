@@ -15,7 +15,7 @@ from model.rl.segments import (
     PRUNED_AT_RANDOM,
     SampleKey,
     TrainingSample,
-    locate,
+    segment_tokens,
     segment_weights,
     supervised_samples,
     training_samples,
@@ -32,20 +32,20 @@ def call(prompt: list[int], tokens: list[int], images: tuple[ImageRef, ...] = ()
 
 def test_loss_tokens_of_every_call_are_found_by_position():
     # prompt 1 2, generated 3 4; then observation 5, generated 6: positions 2 3 and 5
-    found = locate(Segment(node_id="n1", calls=(call([1, 2], [3, 4]), call([1, 2, 3, 4, 5], [6]))))
+    found = segment_tokens(Segment(node_id="n1", calls=(call([1, 2], [3, 4]), call([1, 2, 3, 4, 5], [6]))))
     assert found.token_ids == (1, 2, 3, 4, 5, 6)
     assert found.loss_positions == (2, 3, 5)
 
 
 def test_a_call_that_does_not_extend_the_one_before_is_refused():
     with pytest.raises(ValueError, match="does not extend"):
-        locate(Segment(node_id="n1", calls=(call([1, 2], [3, 4]), call([1, 2, 3, 9, 5], [6]))))
+        segment_tokens(Segment(node_id="n1", calls=(call([1, 2], [3, 4]), call([1, 2, 3, 9, 5], [6]))))
 
 
 def test_images_must_extend_as_well():
     shown = call([1, 2], [3], images=(CAT,))
     with pytest.raises(ValueError, match="does not extend"):
-        locate(Segment(node_id="n1", calls=(shown, call([1, 2, 3, 4], [5]))))
+        segment_tokens(Segment(node_id="n1", calls=(shown, call([1, 2, 3, 4], [5]))))
 
 
 def test_a_remote_endpoints_rollout_cannot_be_trained_on_and_the_message_says_where():
@@ -72,7 +72,7 @@ def test_a_log_probability_that_is_not_a_number_is_refused():
 @settings(deadline=None, max_examples=50)
 def test_every_generated_token_is_a_loss_token_and_no_other(lengths: list[int], prompt: int, seed: int):
     made = segment(random.Random(seed), node_id="n1", lengths=lengths, prompt=prompt)
-    found = locate(made)
+    found = segment_tokens(made)
     generated = [token for each in made.calls for token in each.token_ids]
     assert [found.token_ids[at] for at in found.loss_positions] == generated
     # the rest is the first prompt and three observed tokens before each later call

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from model.rl.advantage import advantages
 from model.rl.algorithm import Algorithm, Baseline, Denominator, Pruning, Ratio, Schedule
-from model.rl.loss import Given, policy_loss
+from model.rl.loss import LossInputs, policy_loss
 from model.rl.segments import SampleKey, TrainingSample, segment_weights, training_samples
 from model.training.engine import EngineConfig
 from model.training.logprobs import TokenLogprobs
@@ -104,7 +104,7 @@ def ours(rollouts: list[reference.Scored], algorithm: Algorithm) -> reference.Wh
             scores.log_softmax(dim=-1)[torch.arange(len(part.tokens_T)), torch.tensor(part.tokens_T)]
             for _, part, scores in kept
         ]
-        given = Given(
+        given = LossInputs(
             torch.tensor([value for _, part, _ in kept for value in part.old_T], dtype=torch.float64),
             torch.tensor([at for at, (_, part, _) in enumerate(kept) for _ in part.tokens_T]),
             torch.tensor([sample.advantage for sample, _, _ in kept], dtype=torch.float64),

@@ -12,7 +12,17 @@ import torch
 from transformers import AutoTokenizer, Qwen3VLForConditionalGeneration
 
 from model.rl.algorithm import Algorithm, Schedule
-from model.training.checkpoint import Progress, Retention, adopt, best, latest, prune, read, restore, save
+from model.training.checkpoint import (
+    Retention,
+    TrainingProgress,
+    adopt,
+    best,
+    latest,
+    prune,
+    read,
+    restore,
+    save,
+)
 from model.training.engine import EngineConfig
 from model.training.trainer import Trainer
 from model.types import Trajectory
@@ -30,7 +40,7 @@ def rollouts() -> list[Trajectory]:
 
 
 def saved(root: Path, made: Trainer, **fields: object) -> Path:
-    progress = Progress(update=made.updates, steps=made.engine.steps, **fields)  # type: ignore[arg-type]
+    progress = TrainingProgress(update=made.updates, steps=made.engine.steps, **fields)  # type: ignore[arg-type]
     return save(root, engine=made.engine, tokenizer=tokenizer(), progress=progress, params={"recipe": "test"})
 
 
@@ -92,7 +102,7 @@ def test_the_manifest_names_every_file_with_its_hash(tmp_path: Path):
     }
     assert names == on_disk >= {"model.safetensors", "config.json", "tokenizer.json", "state/rank-00000.pt"}
     assert manifest["params"] == {"recipe": "test"} and manifest["counts"] == {"updates": 0, "steps": 0}
-    assert read(path) == Progress(update=0, steps=0, score=0.5, data_order={"next": 7})
+    assert read(path) == TrainingProgress(update=0, steps=0, score=0.5, data_order={"next": 7})
 
 
 def test_a_damaged_checkpoint_is_refused(tmp_path: Path):
@@ -158,7 +168,7 @@ def test_a_published_model_is_taken_without_pickles_or_code(tmp_path: Path):
     (folder / "pytorch_model.bin").write_bytes(b"a pickle")
     (folder / "modeling.py").write_text("import os")
     path = adopt(folder, tmp_path / "checkpoints" / "000000")
-    assert read(path) == Progress(update=0, steps=0)
+    assert read(path) == TrainingProgress(update=0, steps=0)
     assert {file.suffix for file in path.iterdir()} <= {".json", ".safetensors", ".jinja", ".txt"}
     again = Qwen3VLForConditionalGeneration.from_pretrained(path)
     expected = policy().state_dict()

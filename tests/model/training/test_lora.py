@@ -10,7 +10,7 @@ import torch
 from transformers import Qwen3VLForConditionalGeneration
 
 from model.rl.algorithm import Schedule
-from model.training.checkpoint import Progress, read, restore, save
+from model.training.checkpoint import TrainingProgress, read, restore, save
 from model.training.engine import EngineConfig
 from model.training.lora import Lora, adapters, attach, merged
 from model.types import Trajectory
@@ -72,7 +72,9 @@ def test_training_moves_adapters_only_and_merged_weights_say_the_same(
     made.update(rollouts)
     after = made.engine.raw_weights()
     assert all(torch.equal(after[name], tensor) for name, tensor in base.items())
-    path = save(tmp_path, engine=made.engine, tokenizer=tokenizer(), progress=Progress(update=1, steps=1))
+    path = save(
+        tmp_path, engine=made.engine, tokenizer=tokenizer(), progress=TrainingProgress(update=1, steps=1)
+    )
     plain = Qwen3VLForConditionalGeneration.from_pretrained(path)
     assert not torch.allclose(logits(plain), logits(policy()), atol=1e-3), "the update is in the file"
     torch.testing.assert_close(logits(plain), logits(made.engine.model), atol=1e-4, rtol=1e-4)
@@ -85,7 +87,9 @@ def test_a_resumed_run_with_adapters_equals_the_uninterrupted_one_bit_for_bit(
     setup = replace(SETUP, engine=EngineConfig(zero_stage=stage, lora=LORA))
     straight = trainer(setup)
     straight.update(rollouts)
-    path = save(tmp_path, engine=straight.engine, tokenizer=tokenizer(), progress=Progress(update=1, steps=1))
+    path = save(
+        tmp_path, engine=straight.engine, tokenizer=tokenizer(), progress=TrainingProgress(update=1, steps=1)
+    )
     torch.manual_seed(123)  # fresh adapters start from other numbers
     again = trainer(setup)  # on the weights that the adapters were attached to
     again.updates = restore(path, engine=again.engine).update

@@ -14,7 +14,7 @@ from model.training.batches import plan
 from model.training.engine import EngineConfig
 from model.training.lora import Lora
 from model.training.trainer import Trainer
-from model.training.vision_features import hang
+from model.training.vision_features import build_vision_features
 from model.types import Trajectory
 from tests.model.scene import CAT, DOG, WIDE, Pictures, Setup, group, policy, sampled, trainer
 
@@ -132,13 +132,13 @@ def test_no_gallery_where_it_cannot_be_or_saves_nothing(
 ):
     made = trainer(Setup(schedule=schedule, engine=layout))
     rounds = plan(samples(rollouts), world_size=1, schedule=schedule)
-    assert hang(rounds, engine=made.engine, inputs=made.inputs) is None
+    assert build_vision_features(rounds, engine=made.engine, inputs=made.inputs) is None
 
 
 def test_a_gallery_gives_each_place_the_features_of_its_picture(rollouts: list[Trajectory]):
     made = trainer(Setup(schedule=SMALL))
     rounds = plan(samples(rollouts), world_size=1, schedule=SMALL)
-    gallery = hang(rounds, engine=made.engine, inputs=made.inputs)
+    gallery = build_vision_features(rounds, engine=made.engine, inputs=made.inputs)
     assert gallery is not None and gallery.features.shape[1] == visual_tokens(CAT) + visual_tokens(DOG)
     pixels = made.inputs.encoder.pixels((DOG, CAT), Pictures())
     with torch.no_grad():

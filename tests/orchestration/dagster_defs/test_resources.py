@@ -6,7 +6,12 @@ import dagster as dg
 import pytest
 
 from infra.storage.root import Storage
-from orchestration.dagster_defs.resources import RawFolder, RawFolderResource, RecipeResource, StorageResource
+from orchestration.dagster_defs.resources import (
+    RawDatasets,
+    RawFolderResource,
+    RecipeResource,
+    StorageResource,
+)
 
 
 @pytest.fixture
@@ -32,21 +37,21 @@ def test_raw_data_lies_below_the_root_unless_somebody_says_otherwise(context, tm
 
 def test_a_remote_root_needs_a_raw_folder_of_this_machine():
     with pytest.raises(ValueError, match="VIMRAG_RAW"):
-        RawFolder(None).of(Storage("s3://bucket/root"))
+        RawDatasets(None).of(Storage("s3://bucket/root"))
 
 
 def test_the_miniature_never_touches_somebodys_raw_data(tmp_path: Path):
     with pytest.raises(ValueError, match="unset it"):
-        RawFolder(tmp_path / "mine").for_miniature(Storage(tmp_path / "root"))
+        RawDatasets(tmp_path / "mine").for_miniature(Storage(tmp_path / "root"))
 
 
 def test_the_miniature_never_replaces_a_corpus_of_other_data(tmp_path: Path):
     storage = Storage(tmp_path)
     storage.write_bytes("corpus/hotpotqa/manifest.json", b"{}")
     with pytest.raises(ValueError, match="corpus of other data"):
-        RawFolder(None).for_miniature(storage)
+        RawDatasets(None).for_miniature(storage)
     storage.write_bytes("raw/miniature/plans.jsonl", b"")
-    assert RawFolder(None).for_miniature(storage) == tmp_path / "raw"
+    assert RawDatasets(None).for_miniature(storage) == tmp_path / "raw"
 
 
 def test_a_recipe_is_chosen_by_name(context, monkeypatch: pytest.MonkeyPatch):

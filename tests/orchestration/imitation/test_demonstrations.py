@@ -7,10 +7,10 @@ import pytest
 
 from model.agent.scripted import ScriptedRetriever
 from model.imitation.tiny.tokenizer import build_tokenizer
-from model.policies.chat_template import Encoder
+from model.policies.chat_template import PromptEncoder
 from model.types import Hit, Outcome, Task
 from orchestration.imitation.demonstrations import demonstrate
-from orchestration.joins.agents import World
+from orchestration.joins.agents import RunContext
 from orchestration.recipes.registry import ColdStart, quickstart
 
 QUESTION = "Who leads Belodu?"
@@ -49,8 +49,8 @@ class NoPictures:
 
 
 def demonstrated(recipe: ColdStart, found: dict[str, list[Hit]], plans=PLANS):
-    world = World(recipe=quickstart(), retriever=ScriptedRetriever(found), media=NoPictures())
-    encoder, told = Encoder(build_tokenizer(["Belodu"])), []
+    world = RunContext(recipe=quickstart(), retriever=ScriptedRetriever(found), media=NoPictures())
+    encoder, told = PromptEncoder(build_tokenizer(["Belodu"])), []
     shown = demonstrate(
         world, encoder, [TASK], plans, recipe, lambda what, done, total: told.append((done, total))
     )

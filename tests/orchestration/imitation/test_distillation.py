@@ -16,15 +16,15 @@ from infra.errors import EndpointError
 from infra.storage.root import Storage
 from model.imitation.stages import imitation, segments_of
 from model.imitation.tiny.tokenizer import build_tokenizer
-from model.policies.chat_template import Encoder
+from model.policies.chat_template import PromptEncoder
 from model.rl import trajectory_store
 from model.types import Task
 from orchestration.imitation import distillation
-from orchestration.imitation.distillation import Lesson, Taught, teach
+from orchestration.imitation.distillation import DistillationJob, DistillationResult, distil
 from orchestration.joins import grading
 from orchestration.joins.adapters import read_plans, tasks_of_split
-from orchestration.joins.agents import World
-from orchestration.recipes.cold_start_options import Imitation, RejectionSampling, Teacher
+from orchestration.joins.agents import RunContext
+from orchestration.recipes.cold_start_options import ImitationOptions, RejectionSampling, TeacherOptions
 from orchestration.recipes.registry import Recipe
 from tests.orchestration.run_scene import recipe, root, shipped
 from tests.orchestration.scripted_teacher import ScriptedTeacher, script
@@ -38,8 +38,8 @@ class Scene:
 
     def __init__(self, root: Path, recipe: Recipe) -> None:
         storage = Storage(root)
-        self.world = World.open(storage, recipe)
-        self.encoder = Encoder(build_tokenizer(lexicon.all_fragments()))
+        self.world = RunContext.open(storage, recipe)
+        self.encoder = PromptEncoder(build_tokenizer(lexicon.all_fragments()))
         self.tasks = tasks_of_split(storage, "train")
         plans = read_plans(storage)
         self.said = script(self.world, self.encoder, self.tasks, plans)
@@ -58,11 +58,11 @@ def no_judge(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def taught(
     scene: Scene, server: OpenAIServer, folder: Path, tasks: tuple[Task, ...] | None = None, **options: Any
-) -> Taught:
-    teacher = Teacher(endpoint=server.base_url, **{"concurrency": 4, "balance": None, **options})
+) -> DistillationResult:
+    teacher = TeacherOptions(endpoint=server.base_url, **{"concurrency": 4, "balance": None, **options})
     chosen = scene.tasks if tasks is None else tasks
-    lesson = Lesson(world=scene.world, encoder=scene.encoder, tasks=chosen, folder=folder)
-    return teach(teacher, lesson, lambda stage, done, total: None)
+    lesson = DistillationJob(world=scene.world, encoder=scene.encoder, tasks=chosen, folder=folder)
+    return distil(teacher, lesson, lambda stage, done, total: None)
 
 
 def test_right_rollouts_come_back_in_the_students_tokens(scene: Scene, tmp_path: Path):
@@ -215,25 +215,25 @@ def test_the_key_goes_to_the_teacher_from_the_environment(
 
 
 def test_a_teacher_that_is_not_there_is_noticed_before_a_question_is_asked(scene: Scene, tmp_path: Path):
-    teacher = Teacher(endpoint="http://127.0.0.1:9/v1", model="m")
-    lesson = Lesson(world=scene.world, encoder=scene.encoder, tasks=scene.tasks, folder=tmp_path)
+    teacher = TeacherOptions(endpoint="http://127.0.0.1:9/v1", model="m")
+    lesson = DistillationJob(world=scene.world, encoder=scene.encoder, tasks=scene.tasks, folder=tmp_path)
     with pytest.raises(EndpointError):
-        teach(teacher, lesson, lambda stage, done, total: None)
+        distil(teacher, lesson, lambda stage, done, total: None)
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
     "nonsense",
     [
-        lambda: Teacher(endpoint=""),
-        lambda: Teacher(endpoint="http://h/v1", memories=()),
-        lambda: Teacher(endpoint="http://h/v1", max_requests=0),
-        lambda: Teacher(endpoint="http://h/v1", samples=2, temperature=0.0),
-        lambda: Teacher(endpoint="http://h/v1", most_failed=1.5),
+        lambda: TeacherOptions(endpoint=""),
+        lambda: TeacherOptions(endpoint="http://h/v1", memories=()),
+        lambda: TeacherOptions(endpoint="http://h/v1", max_requests=0),
+        lambda: TeacherOptions(endpoint="http://h/v1", samples=2, temperature=0.0),
+        lambda: TeacherOptions(endpoint="http://h/v1", most_failed=1.5),
         lambda: RejectionSampling(rounds=0),
         lambda: RejectionSampling(temperature=0.0),
         lambda: RejectionSampling(demonstrations=1.0),
-        lambda: Imitation(learning_rate=0.0),
+        lambda: ImitationOptions(learning_rate=0.0),
     ],
 )
 def test_nonsense_is_refused_when_it_is_written_down(nonsense):
@@ -246,7 +246,7 @@ def test_a_recipe_with_a_teacher_survives_the_command_line(recipe: Recipe):
 
     start = replace(
         recipe.cold_start,
-        teacher=Teacher(endpoint="http://127.0.0.1:8000/v1"),
+        teacher=TeacherOptions(endpoint="http://127.0.0.1:8000/v1"),
         rejection=RejectionSampling(only_kept_segments=True),
     )
     config = RunConfig(root="r", name="n", recipe=replace(recipe, cold_start=start))

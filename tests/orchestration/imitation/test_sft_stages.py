@@ -15,14 +15,14 @@ import pytest
 from assets.miniature import lexicon
 from infra.storage.root import Storage
 from model.imitation.tiny.tokenizer import build_tokenizer
-from model.policies.chat_template import Encoder
+from model.policies.chat_template import PromptEncoder
 from model.policies.fingerprint import of_weights
 from model.training import checkpoint
 from orchestration.joins import grading
 from orchestration.joins.adapters import read_plans, tasks_of_split
-from orchestration.joins.agents import World, load
+from orchestration.joins.agents import RunContext, load
 from orchestration.launch.run_config import RunConfig
-from orchestration.recipes.cold_start_options import Imitation, RejectionSampling, Teacher
+from orchestration.recipes.cold_start_options import ImitationOptions, RejectionSampling, TeacherOptions
 from orchestration.recipes.registry import ColdStart, Recipe
 from orchestration.runs import cold_start
 from tests.orchestration.run_scene import Heard, config_of, recipe, root, shipped
@@ -31,7 +31,7 @@ from tests.orchestration.scripted_teacher import ScriptedTeacher, script
 __all__ = ["recipe", "root", "shipped"]  # fixtures
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-BRIEF = Imitation(steps=2, batch_size=2)
+BRIEF = ImitationOptions(steps=2, batch_size=2)
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +42,7 @@ def no_judge(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def said(root: Path, recipe: Recipe) -> dict[str, str]:
     storage = Storage(root)
-    world, encoder = World.open(storage, recipe), Encoder(build_tokenizer(lexicon.all_fragments()))
+    world, encoder = RunContext.open(storage, recipe), PromptEncoder(build_tokenizer(lexicon.all_fragments()))
     return script(world, encoder, tasks_of_split(storage, "train"), read_plans(storage))
 
 
@@ -62,7 +62,7 @@ def test_a_model_from_elsewhere_is_taught_under_the_engine(
     root: Path, recipe: Recipe, shipped: Path, said: dict[str, str]
 ):
     with ScriptedTeacher(said) as server:
-        teacher = Teacher(endpoint=server.base_url, imitation=BRIEF)
+        teacher = TeacherOptions(endpoint=server.base_url, imitation=BRIEF)
         plan = replace(from_elsewhere(root, shipped), teacher=teacher)
         config, heard, again = planned(root, recipe, "taught", plan), Heard(), Heard()
         cold_start.run(config, heard)
@@ -82,7 +82,9 @@ def test_adapters_that_were_taught_come_back_merged(
     root: Path, recipe: Recipe, shipped: Path, said: dict[str, str]
 ):
     with ScriptedTeacher(said) as server:
-        teacher = Teacher(endpoint=server.base_url, imitation=replace(BRIEF, lora_rank=2, learning_rate=1e-2))
+        teacher = TeacherOptions(
+            endpoint=server.base_url, imitation=replace(BRIEF, lora_rank=2, learning_rate=1e-2)
+        )
         config = planned(root, recipe, "adapted", replace(from_elsewhere(root, shipped), teacher=teacher))
         cold_start.run(config, Heard())
     found = load(root / config.cold_start_checkpoints / "000001").model.state_dict()
@@ -96,7 +98,7 @@ def test_a_student_from_nothing_has_the_teachers_rollouts_in_place_of_the_oracle
     root: Path, recipe: Recipe, said: dict[str, str]
 ):
     with ScriptedTeacher(said) as server:
-        teacher = Teacher(endpoint=server.base_url)
+        teacher = TeacherOptions(endpoint=server.base_url)
         plan = ColdStart(shipped=None, stage_steps=1, steps=1, teacher=teacher)
         config, heard = planned(root, recipe, "pupil", plan), Heard()
         cold_start.run(config, heard)
@@ -143,7 +145,7 @@ def test_a_run_that_is_killed_while_it_asks_goes_on_without_asking_again(
             running[0].wait()
 
     with ScriptedTeacher(said, before=kill) as server:
-        teacher = Teacher(endpoint=server.base_url, concurrency=1, imitation=BRIEF)
+        teacher = TeacherOptions(endpoint=server.base_url, concurrency=1, imitation=BRIEF)
         config = planned(root, recipe, "killed", replace(from_elsewhere(root, shipped), teacher=teacher))
         command = [sys.executable, "-m", "orchestration.runs.cold_start", "--config-json", config.to_json()]
         environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}

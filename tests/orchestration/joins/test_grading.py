@@ -12,8 +12,8 @@ from tests.servers.openai_server import OpenAIServer
 TASK = Task(id="squad:q:1", dataset="squad", question="Which code is on the badge?", answers=("41",))
 
 
-def graded(folder: Path, answers: list[str]) -> tuple[list[bool | None], grading.Bench]:
-    async def grade() -> tuple[list[bool | None], grading.Bench]:
+def graded(folder: Path, answers: list[str]) -> tuple[list[bool | None], grading.GradingSession]:
+    async def grade() -> tuple[list[bool | None], grading.GradingSession]:
         async with grading.grading(folder) as bench:
             return [await bench.grader.grade(TASK, answer) for answer in answers], bench
 

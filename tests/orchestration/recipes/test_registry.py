@@ -8,7 +8,7 @@ import pytest
 from orchestration.launch.run_config import RunConfig
 from orchestration.recipes.registry import (
     RECIPES,
-    Evaluation,
+    EvaluationOptions,
     Ggpo,
     MiniatureWorlds,
     Recipe,
@@ -52,7 +52,7 @@ def test_an_unknown_recipe_is_refused_with_those_there_are():
         lambda: RewardTerms(judge=1.2, format=-0.2),
         lambda: RewardTerms(judge=math.nan),
         lambda: MiniatureWorlds(test=0),
-        lambda: Evaluation(methods=()),
+        lambda: EvaluationOptions(methods=()),
         lambda: RunConfig(root="r", name="../elsewhere", recipe=quickstart()),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from assets.parsers.files import fields
-from assets.parsers.files.fields import RecordMalformed
+from assets.parsers.files.fields import MalformedRecordError
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_pages_come_as_ints_lists_digits_and_strings_of_them(value: object, page
 
 @pytest.mark.parametrize("value", ["five", "[1, 'x']", {"a": 1}, "[1.5]", [True], "__import__('os')"])
 def test_what_is_no_page_is_refused(value: object):
-    with pytest.raises(RecordMalformed):
+    with pytest.raises(MalformedRecordError):
         fields.page_numbers(value)
 
 
@@ -40,13 +40,13 @@ def test_a_literal_is_never_executed():
 def test_numbers_are_texts_too_but_booleans_and_lists_are_not():
     assert fields.text({"qid": 133}, "qid") == "133"
     for bad in (True, [1], {}, "  ", None):
-        with pytest.raises(RecordMalformed):
+        with pytest.raises(MalformedRecordError):
             fields.text({"qid": bad}, "qid")
 
 
 def test_the_first_field_there_is_counts():
     assert fields.text({"query": "b"}, "question", "query") == "b"
-    with pytest.raises(RecordMalformed, match="no question or query"):
+    with pytest.raises(MalformedRecordError, match="no question or query"):
         fields.text({}, "question", "query")
 
 
@@ -58,7 +58,7 @@ def test_an_id_is_the_same_however_a_table_wrote_it(value: object):
 def test_what_is_no_number_says_nothing():
     assert fields.optional_text({"answer": float("nan")}, "answer") == ""
     assert fields.strings(["a", float("inf"), 1.5], "A") == ("a", "1.5")
-    with pytest.raises(RecordMalformed, match="answer is empty"):
+    with pytest.raises(MalformedRecordError, match="answer is empty"):
         fields.text({"answer": float("nan")}, "answer")
 
 

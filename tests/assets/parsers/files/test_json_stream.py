@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.parsers.files import json_reader
-from assets.parsers.files.json_stream import Element, elements
-from assets.parsers.types import Skipped
+from assets.parsers.files.json_stream import JsonElement, elements
+from assets.parsers.types import SkippedRecord
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 VALUES = st.recursive(
@@ -40,7 +40,7 @@ def is_record(value: Mapping[str, object]) -> bool:
 def values(path: Path, *, chunk_chars: int = 1 << 20) -> list[object]:
     """The values found, and the reasons of what was not."""
     return [
-        element.value if isinstance(element, Element) else element.reason
+        element.value if isinstance(element, JsonElement) else element.reason
         for element in elements(path, where=path.name, is_record=is_record, chunk_chars=chunk_chars)
     ]
 
@@ -67,7 +67,7 @@ def test_an_array_streams_as_json_loads_reads_it(
 def test_an_object_streams_its_members_with_their_names(scratch: Path, data: dict[str, object], chunk: int):
     scratch.write_text(json.dumps(data), encoding="utf-8")
     found = list(elements(scratch, where="f", chunk_chars=chunk))
-    assert {element.key: element.value for element in found if isinstance(element, Element)} == data
+    assert {element.key: element.value for element in found if isinstance(element, JsonElement)} == data
 
 
 @settings(max_examples=40, deadline=None)
@@ -94,11 +94,11 @@ def test_arrays_in_members_give_their_elements_and_plain_members_nothing(tmp_pat
 def test_a_plain_member_among_records_is_a_record_that_is_none(tmp_path: Path):
     path = write(tmp_path, '{"a": 5, "b": {"x": 1}, "c": null, "d": {"x": 2}}')
     found = list(elements(path, where="dev.json"))
-    assert [element.where for element in found if isinstance(element, Skipped)] == [
+    assert [element.where for element in found if isinstance(element, SkippedRecord)] == [
         "dev.json[a]",
         "dev.json[c]",
     ]
-    assert [element.key for element in found if isinstance(element, Element)] == ["b", "d"]
+    assert [element.key for element in found if isinstance(element, JsonElement)] == ["b", "d"]
 
 
 def test_a_broken_element_is_stepped_over_and_the_rest_is_read(tmp_path: Path):
@@ -202,9 +202,9 @@ def test_elements_say_where_they_stand(tmp_path: Path):
 def test_json_lines_count_from_one_and_skip_what_is_broken(tmp_path: Path):
     path = write(tmp_path, '{"a": 1}\n\n{"b": \n[3]\n', "data.jsonl")
     first, broken, last = elements(path, where="data.jsonl")
-    assert first == Element("data.jsonl:1", "", {"a": 1})
-    assert isinstance(broken, Skipped) and (broken.reason, broken.where) == (
+    assert first == JsonElement("data.jsonl:1", "", {"a": 1})
+    assert isinstance(broken, SkippedRecord) and (broken.reason, broken.where) == (
         "record_malformed",
         "data.jsonl:3",
     )
-    assert last == Element("data.jsonl:4", "", [3])
+    assert last == JsonElement("data.jsonl:4", "", [3])

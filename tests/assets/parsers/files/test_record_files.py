@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from assets.parsers.files.json_stream import Element
+from assets.parsers.files.json_stream import JsonElement
 from assets.parsers.files.raw_folder import RawFolder
 from assets.parsers.files.record_files import find_records, read_records
 from tests.assets.parsers.outcome import Outcome, read, write_film
@@ -225,14 +225,14 @@ def test_files_are_known_by_their_records_and_every_other_has_its_reason(tmp_pat
     assert "uid, query" in found.skipped[1].detail
     for torn in found.files[1:]:
         [told] = read_records(torn, MARKS)
-        assert not isinstance(told, Element) and told.reason == "file_malformed"
+        assert not isinstance(told, JsonElement) and told.reason == "file_malformed"
 
 
 def test_numbers_that_are_none_are_null_in_a_table_too(tmp_path: Path):
     parquet(tmp_path / "a.parquet", [{"id": 1, "question": "?", "score": float("nan")}])
     [file] = find_records(RawFolder(tmp_path), MARKS).files
     [row] = read_records(file, MARKS)
-    assert isinstance(row, Element) and row.value == {"id": 1, "question": "?", "score": None}
+    assert isinstance(row, JsonElement) and row.value == {"id": 1, "question": "?", "score": None}
 
 
 @pytest.mark.parametrize("encode", [json.dumps, str])

@@ -18,7 +18,7 @@ import pytest
 from infra.errors import MediaError
 from infra.limits import MAX_STRIKES
 from infra.media.sandbox import process
-from infra.media.sandbox.process import Answered, Job, JobLimits, Sandbox, SandboxError
+from infra.media.sandbox.process import Job, JobLimits, JobResult, Sandbox, SandboxError
 
 OPERATIONS = "tests.infra.media.hostile_operations"
 MEGABYTE = 1 << 20
@@ -31,7 +31,7 @@ def box() -> Iterator[Sandbox]:
     box.close()
 
 
-def copied(answer: Answered) -> tuple[dict[str, Any], list[bytes]]:
+def copied(answer: JobResult) -> tuple[dict[str, Any], list[bytes]]:
     return dict(answer.result), [bytes(part) for part in answer.parts]
 
 
@@ -172,7 +172,7 @@ def test_the_process_sees_no_secret_and_none_of_our_files(
 
 
 def test_an_interrupt_never_hands_the_answer_to_the_next_job(box: Sandbox):
-    def interrupted(answer: Answered) -> None:
+    def interrupted(answer: JobResult) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory_graph.actions import Answer, Search
-from model.agent.environment import MINIATURE_LIMITS, Limits, shown
+from model.agent.environment import MINIATURE_LIMITS, Limits, display
 from model.agent.memory.videorag import clips_first
 from model.types import Outcome
 from tests.model.agent.memory_scene import (
@@ -61,7 +61,7 @@ def test_a_second_search_abstains():
 
 def looked_at(*hits, limits=None):
     chosen = limits or Limits()
-    return clips_first([shown(hit, chosen) for hit in hits], chosen)
+    return clips_first([display(hit, chosen) for hit in hits], chosen)
 
 
 def clip(name, duration_s):

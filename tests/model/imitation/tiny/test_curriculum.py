@@ -5,9 +5,17 @@ import random
 import pytest
 from PIL import Image
 
-from model.imitation.tiny.curriculum import Relation, Sight, look_up, perception, read_out, rename, repetition
+from model.imitation.tiny.curriculum import (
+    ImageExample,
+    Relation,
+    look_up,
+    perception,
+    read_out,
+    rename,
+    repetition,
+)
 from model.imitation.tiny.tokenizer import build_tokenizer
-from model.policies.chat_template import Encoder
+from model.policies.chat_template import PromptEncoder
 
 SYLLABLES = ("ba", "de", "fi", "go", "lu")
 WORDS = ("The", " leader", " of", " is", " Who", " the", "?", ".", " ", "red", " What", " colour", "Badge")
@@ -18,12 +26,12 @@ def name(rng: random.Random) -> str:
 
 
 @pytest.fixture(scope="module")
-def encoder() -> Encoder:
+def encoder() -> PromptEncoder:
     capitals = [syllable.capitalize() for syllable in SYLLABLES]
-    return Encoder(build_tokenizer([*SYLLABLES, *capitals, *(f" {c}" for c in capitals), *WORDS]))
+    return PromptEncoder(build_tokenizer([*SYLLABLES, *capitals, *(f" {c}" for c in capitals), *WORDS]))
 
 
-def learnt(example, encoder: Encoder) -> list[str]:
+def learnt(example, encoder: PromptEncoder) -> list[str]:
     """The learnt runs as text."""
     runs, current = [], []
     for token, flag in zip([*example.ids, 0], [*example.learn, False], strict=True):
@@ -47,7 +55,7 @@ def test_an_ambiguous_repetition_uses_only_its_alphabet():
     assert len(set(example.ids)) <= 4
 
 
-def test_every_looked_up_answer_stands_in_the_facts(encoder: Encoder):
+def test_every_looked_up_answer_stands_in_the_facts(encoder: PromptEncoder):
     relation = Relation(statement="The leader of {0} is {1}.", question="Who is the leader of {0}?")
     example = look_up(encoder, [relation], name, facts=3)(random.Random(2))
     shown = encoder.tokenizer.decode(example.ids).split("Question:")[0]
@@ -56,9 +64,9 @@ def test_every_looked_up_answer_stands_in_the_facts(encoder: Encoder):
     assert all(f"is {answer}." in shown for answer in answers)
 
 
-def test_pictures_of_a_lesson_have_their_placeholders(encoder: Encoder):
+def test_pictures_of_a_lesson_have_their_placeholders(encoder: PromptEncoder):
     picture = Image.new("RGB", (64, 32), "red")
-    sight = Sight(
+    sight = ImageExample(
         title="Badge",
         pictures=((picture, None), (picture, 7.5)),
         facts=((" What colour?", "red"),),
@@ -72,7 +80,7 @@ def test_pictures_of_a_lesson_have_their_placeholders(encoder: Encoder):
     assert learnt(told, encoder) == ["red"]
 
 
-def test_renaming_swaps_syllables_alike_in_all_forms(encoder: Encoder):
+def test_renaming_swaps_syllables_alike_in_all_forms(encoder: PromptEncoder):
     forms = [[encoder.text_ids(form(s))[0] for s in SYLLABLES] for form in (str, str.capitalize)]
     relation = Relation(statement="The leader of {0} is {1}.", question="Who is the leader of {0}?")
     example = look_up(encoder, [relation], name, facts=2)(random.Random(3))

@@ -6,31 +6,31 @@ import pytest
 
 from assets.miniature import primer
 from assets.miniature.lexicon import split_fragments
-from model.imitation.tiny.passages import Entry, passages
-from model.policies.chat_template import Encoder
+from model.imitation.tiny.passages import PassageEntry, passages
+from model.policies.chat_template import PromptEncoder
 from orchestration.imitation import pretraining_stages
 
 LEFT_OPEN = "Not answerable"
 
 
 @pytest.fixture(scope="module")
-def encoder() -> Encoder:
-    return Encoder(pretraining_stages.tokenizer())
+def encoder() -> PromptEncoder:
+    return PromptEncoder(pretraining_stages.tokenizer())
 
 
-def exchanges(encoder: Encoder, entry, *, entries: int, seed: int) -> tuple[str, dict[str, str]]:
+def exchanges(encoder: PromptEncoder, entry, *, entries: int, seed: int) -> tuple[str, dict[str, str]]:
     """What is shown, and the taught answer of each question."""
     example = passages(encoder, entry, entries=entries)(random.Random(seed))
     shown, *asked = encoder.tokenizer.decode(example.ids).split("Question: ")
     return shown, {turn.split("<|im_end|>")[0]: turn.split('"answer":"')[1].split('"')[0] for turn in asked}
 
 
-def test_a_relation_tells_two_facts_of_one_name_apart(encoder: Encoder):
+def test_a_relation_tells_two_facts_of_one_name_apart(encoder: PromptEncoder):
     stated = (
         ("The leader of Badego is Lutima.", "Who is the leader of Badego?", "Lutima"),
         ("The founder of Badego is Sizote.", "Who is the founder of Badego?", "Sizote"),
     )
-    entry = Entry(title="Badego", stated=stated, open=("Where does Badego meet?",))
+    entry = PassageEntry(title="Badego", stated=stated, open=("Where does Badego meet?",))
     shown, answers = exchanges(encoder, lambda rng: entry, entries=1, seed=0)
     assert answers == {
         "Who is the leader of Badego?": "Lutima",
@@ -41,7 +41,7 @@ def test_a_relation_tells_two_facts_of_one_name_apart(encoder: Encoder):
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_every_answer_is_shown_or_left_open(encoder: Encoder, seed: int):
+def test_every_answer_is_shown_or_left_open(encoder: PromptEncoder, seed: int):
     shown, answers = exchanges(encoder, pretraining_stages.draw_entry, entries=3, seed=seed)
     for answer in answers.values():
         assert answer == LEFT_OPEN or all(word in shown for word in answer.split(", "))
@@ -67,7 +67,7 @@ def test_a_film_is_asked_about_by_its_own_clock():
         assert choice in shown[2 * scene : 2 * scene + 2]
 
 
-def test_renaming_changes_what_texts_tell_and_nothing_that_pictures_show(encoder: Encoder):
+def test_renaming_changes_what_texts_tell_and_nothing_that_pictures_show(encoder: PromptEncoder):
     for forms in pretraining_stages.value_forms(encoder):
         assert all(len(set(form)) == len(form) for form in forms)
     kinds = [token for forms in pretraining_stages.value_forms(encoder) for form in forms for token in form]
