@@ -22,7 +22,7 @@ GRACE_S = (
 
 
 class Script(StrEnum):
-    """Modules of ``orchestration.launch``."""
+    """Modules of ``orchestration.runs``."""
 
     COLD_START = "cold_start"
     TRAIN_GGPO = "train_ggpo"
@@ -59,7 +59,7 @@ def command(
 
     With a ``hostfile`` the runner of DeepSpeed starts a launcher on each of its hosts over ssh.
     """
-    module = [f"orchestration.launch.{script}", "--config-json", config.to_json()]
+    module = [f"orchestration.runs.{script}", "--config-json", config.to_json()]
     if ranks is None:
         return supervised([sys.executable, "-m", *module])
     if hostfile is not None:

@@ -80,7 +80,7 @@ import itertools
 import sys
 from pathlib import Path
 from tests.assets.toy import picture, text
-from assets import dataset
+from assets.corpus import dataset
 from assets.corpus.build import build_corpus
 from assets.corpus.dataset import Dataset, ParseContext
 from infra.storage.root import Storage

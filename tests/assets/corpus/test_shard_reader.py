@@ -101,10 +101,10 @@ def test_a_state_of_other_shards_or_of_one_lane_among_others_is_refused(storage:
 
 CHILD = """
 import json, sys
-from assets.corpus.shard_reader import Lane, ShardReader
+from assets.corpus.shard_reader import ReaderLane, ShardReader
 from infra.storage.root import Storage
 root, rank, state, log = sys.argv[1:]
-reader = ShardReader(Storage(root), "d", seed=3, lane=Lane(rank=int(rank), world=2))
+reader = ShardReader(Storage(root), "d", seed=3, lane=ReaderLane(rank=int(rank), world=2))
 with open(log, "a") as out:
     for sample in reader:
         print(json.dumps(sample.state | {"position": sample.position}), file=out, flush=True)

@@ -299,9 +299,9 @@ KILLED = """
 import sys
 from pathlib import Path
 from infra.downloads.http import Wanted, client, download
-from infra.downloads.retry import Patience
-with client(Patience()) as http:
-    download(http, Wanted(url=sys.argv[1], target=Path(sys.argv[2]), max_bytes=10**9), Patience(),
+from infra.downloads.retry import RetrySchedule
+with client(RetrySchedule()) as http:
+    download(http, Wanted(url=sys.argv[1], target=Path(sys.argv[2]), max_bytes=10**9), RetrySchedule(),
              progress=lambda done, total: print(done, flush=True))
 """
 

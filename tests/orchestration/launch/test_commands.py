@@ -75,7 +75,7 @@ def test_every_launch_is_supervised_and_gets_its_configuration():
         assert line[1:3] == ["-m", "infra.workers.supervisor"]
         assert line[line.index("--") + 2 :] == [
             "-m",
-            f"orchestration.launch.{script}",
+            f"orchestration.runs.{script}",
             "--config-json",
             CONFIG.to_json(),
         ]
