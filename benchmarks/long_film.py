@@ -24,7 +24,9 @@ import av
 import numpy as np
 from av.container import InputContainer
 
-from infra.media._video import HALF_TICK_S, clips, frames, uniform_times
+from infra.media import clip_ranges, media_decoder, uniform_times
+
+HALF_TICK_S = 5e-4  # as infra/media/_video.py: containers round times to milliseconds
 
 FPS = 10
 WIDTH, HEIGHT = 320, 180
@@ -77,7 +79,7 @@ def write(path: Path, minutes: int) -> None:
 def measured(film: Path, cut: Cut) -> Measured:
     """All clips of the film."""
     started, digest = time.perf_counter(), hashlib.sha256()
-    for clip in clips(film):
+    for clip in clip_ranges(media_decoder().probe(film).duration_s):
         times = uniform_times(clip.end_s - clip.start_s, 1.0, MAX_FRAMES)
         for picture in cut(film, [clip.start_s + time_s for time_s in times]):
             digest.update(picture)
@@ -85,7 +87,7 @@ def measured(film: Path, cut: Cut) -> Measured:
 
 
 def by_seeking(film: Path, times_s: Sequence[float]) -> list[bytes]:
-    return [frame.image.tobytes() for frame in frames(film, times_s)]
+    return [frame.image.tobytes() for frame in media_decoder().frames(film, times_s)]
 
 
 def from_the_start(film: Path, times_s: Sequence[float]) -> list[bytes]:

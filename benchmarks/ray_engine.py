@@ -23,8 +23,7 @@ from assets.corpus.merge import silent
 from assets.corpus.ocr_prefetch import PageReader
 from assets.corpus.shard_texts import TextJob
 from assets.corpus.shards import ShardWriter, directory
-from infra.media._images import encode_png
-from infra.media.ocr import RapidOcr
+from infra.media import SandboxedOcr, encode_png
 from infra.storage import manifest
 from infra.storage.root import Storage
 from infra.workers.local import LocalEngine, WorkerEngine
@@ -62,7 +61,7 @@ def read(storage: Storage, source: str, target: str, engine: WorkerEngine) -> tu
     """Seconds, and the hash of all tables."""
     texts = TextJob(source, target)
     began = time.perf_counter()
-    make = partial(PageReader, RapidOcr(num_threads=1).text)
+    make = partial(PageReader, SandboxedOcr(num_threads=1).text)
     shard_texts.write(storage, texts, make, engine, stage="OCR", progress=silent)
     seconds = time.perf_counter() - began
     tables = [storage.read_bytes(f"{target}/{name}") for name in storage.list(target)]

@@ -22,7 +22,8 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from assets.parsers.images import encode
-from infra.media import decoding
+from infra.media import MediaDecoder, media_decoder
+from infra.media.sandbox.process import InProcess
 
 PEER = "the same in this process"
 SHEET = (1240, 1754)  # A4 at 150 dpi
@@ -50,11 +51,11 @@ def document(num_pages: int) -> bytes:
     return target.getvalue()
 
 
-def render(documents: Sequence[Path], num_pages: int, *, store: bool) -> int:
+def render(decoder: MediaDecoder, documents: Sequence[Path], num_pages: int, *, store: bool) -> int:
     """Pages done, at most ``num_pages`` of each document."""
     done = 0
     for path in documents:
-        with decoding.open_pdf(path) as opened:
+        with decoder.open_pdf(path) as opened:
             for number in range(1, min(opened.num_pages, num_pages) + 1):
                 page = opened.page(number)
                 if store:
@@ -63,28 +64,24 @@ def render(documents: Sequence[Path], num_pages: int, *, store: bool) -> int:
     return done
 
 
-def decode(pictures: Sequence[bytes]) -> int:
-    for data in pictures:
-        encode(decoding.decode(data))
-    return len(pictures)
+def decode(decoder: MediaDecoder, images: Sequence[bytes]) -> int:
+    for data in images:
+        encode(decoder.image(data))
+    return len(images)
 
 
-def rates(work: Callable[[], int], repeats: int) -> tuple[float, float]:
+def rates(work: Callable[[MediaDecoder], int], repeats: int) -> tuple[float, float]:
     """Units a second, sandboxed and in this process; the first turn of each starts what must be started."""
+    decoders = (media_decoder(), MediaDecoder(InProcess()))
     times: tuple[list[float], list[float]] = ([], [])
     done = 0
     for _ in range(repeats + 1):
-        done, seconds = timed(work)
-        times[0].append(seconds)
-        with decoding.in_process():
-            times[1].append(timed(work)[1])
+        for decoder, taken in zip(decoders, times, strict=True):
+            start = time.perf_counter()
+            done = work(decoder)
+            taken.append(time.perf_counter() - start)
     ours, theirs = (statistics.median(taken[1:]) for taken in times)
     return done / ours, done / theirs
-
-
-def timed(work: Callable[[], int]) -> tuple[int, float]:
-    start = time.perf_counter()
-    return work(), time.perf_counter() - start
 
 
 def measure(documents: Sequence[Path], arguments: argparse.Namespace) -> dict[str, object]:
@@ -92,9 +89,9 @@ def measure(documents: Sequence[Path], arguments: argparse.Namespace) -> dict[st
     for target in pictures:
         photograph(1600, 1200).save(target, "JPEG", quality=88)
     shots, pages = [target.getvalue() for target in pictures], arguments.pages
-    stored = rates(lambda: render(documents, pages, store=True), arguments.repeats)
-    rendered = rates(lambda: render(documents, pages, store=False), arguments.repeats)
-    decoded = rates(lambda: decode(shots), arguments.repeats)
+    stored = rates(lambda decoder: render(decoder, documents, pages, store=True), arguments.repeats)
+    rendered = rates(lambda decoder: render(decoder, documents, pages, store=False), arguments.repeats)
+    decoded = rates(lambda decoder: decode(decoder, shots), arguments.repeats)
     return {
         "name": "sandbox_cost",
         "sizes": {

@@ -75,7 +75,7 @@ def build(  # noqa: PLR0913 - one parameter an option
     used = engine_or_none(engine, workers)
     from assets.corpus.build import build_corpus
     from assets.corpus.dataset import ParseContext
-    from infra.media.decoding import SandboxedOcr
+    from infra.media import SandboxedOcr
     from infra.storage.root import Storage
 
     threads = 1 if used is not None and used.workers > 1 else 0

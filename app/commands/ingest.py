@@ -57,7 +57,7 @@ def ingest(
     from assets.parsers.types import ParseContext
     from assets.user_files.ingest import IngestSettings
     from assets.user_files.ingest import ingest as ingest_files
-    from infra.media.decoding import SandboxedOcr
+    from infra.media import SandboxedOcr
     from infra.storage.root import Storage
 
     settings = IngestSettings(reading=ParseContext(dpi=dpi, ocr=None if no_ocr else SandboxedOcr().text))

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from assets.corpus.media import ShardMedia
-from infra.media._images import encode_jpeg, encode_png
+from infra.media import encode_jpeg, encode_png
 from model.policies.image_uris import goes_as_png
 
 KEPT_BYTES = 64 * 1024 * 1024

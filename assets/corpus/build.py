@@ -32,7 +32,7 @@ from assets.corpus.ocr_prefetch import OcrPrefetch
 from assets.corpus.question import Question
 from assets.parsers.files.raw_folder import RawFolder
 from infra.limits import MAX_SHARD_BYTES
-from infra.media.decoding import SandboxedOcr
+from infra.media import SandboxedOcr
 from infra.storage import manifest
 from infra.storage.lock import only_writer
 from infra.storage.manifest import publish

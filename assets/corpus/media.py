@@ -16,8 +16,8 @@ from PIL import Image
 
 from assets.corpus import shards
 from assets.corpus.shards import MediaLocation
-from infra.limits import MAX_IMAGE_PIXELS, MEDIA_CACHE_BYTES
-from infra.media import _images as images
+from infra.limits import MEDIA_CACHE_BYTES
+from infra.media import media_decoder
 from infra.storage.root import Storage
 
 MAX_OPEN_SHARDS = 256  # file descriptors kept, of the usual 1,024; further shards are opened for each read
@@ -79,7 +79,7 @@ class ShardMedia:
         dataset = item_id.partition(":")[0]
         path = f"{shards.directory(dataset)}/{location.shard}"
         data = self._read(path, location.offsets[index], location.sizes[index])
-        image = images.decode(data, max_pixels=MAX_IMAGE_PIXELS)
+        image = media_decoder().image(data)
         self._keep(key, image)
         return image
 

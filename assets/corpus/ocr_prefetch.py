@@ -24,8 +24,7 @@ from assets.corpus.merge import PROGRESS_EVERY, ProgressListener
 from assets.corpus.shard_texts import ImageText, TextJob
 from assets.corpus.shards import ShardWriter
 from infra.errors import MediaError
-from infra.media._images import decode, encode_png
-from infra.media.ocr import OcrError
+from infra.media import OcrError, encode_png, media_decoder
 from infra.storage import manifest
 from infra.storage.root import Storage
 from infra.workers.local import WorkerEngine
@@ -105,7 +104,7 @@ class PageReader:
 
     def __call__(self, data: bytes) -> str:
         """See ``shard_texts.PictureReader``."""
-        return self._ocr(decode(data))
+        return self._ocr(media_decoder().image(data))
 
 
 class _LookedUp:

@@ -21,7 +21,7 @@ from assets.corpus import shards
 from assets.corpus.shard_order import ReadCursor, advanced, permutation
 from assets.corpus.tables import rows
 from infra.limits import MAX_MEMBER_BYTES, MAX_SAMPLE_BYTES
-from infra.media.decoding import decode
+from infra.media import media_decoder
 from infra.storage import manifest
 from infra.storage.root import Storage
 
@@ -288,8 +288,8 @@ def _product(sides: Sequence[int]) -> int:
 DECODERS: dict[str, Callable[[bytes], Any]] = {
     "json": json.loads,
     "txt": lambda data: data.decode(),
-    **dict.fromkeys(("jpg", "jpeg", "png", "webp"), decode),
+    **dict.fromkeys(("jpg", "jpeg", "png", "webp"), lambda data: media_decoder().image(data)),
     "npy": _array,
-    "mp4": bytes,  # frames are decoded by infra.media.decoding.frames
+    "mp4": bytes,  # frames are decoded by ``MediaDecoder.frames``
 }
 """All kinds of members that are read, and how. None of them runs what it reads."""

@@ -1,6 +1,6 @@
 """Pictures of items: how they are stored and what is read in them when they carry no text.
 
-Holds the choice of format and the OCR rule only; decoding is ``infra.media.decoding``, encoding ``infra.media._images``.
+Holds the choice of format and the OCR rule only; decoding and encoding are ``infra.media``.
 """
 
 from __future__ import annotations
@@ -14,9 +14,7 @@ from assets.corpus.item import Item, Modality
 from assets.parsers.identity import bytes_hash
 from assets.parsers.types import MediaBlob, ParseContext, ParsedItem
 from infra.errors import MediaError
-from infra.media._images import encode_jpeg, encode_png
-from infra.media.decoding import decode
-from infra.media.ocr import OcrError
+from infra.media import OcrError, encode_jpeg, encode_png, media_decoder
 
 LOSSLESS_SIDE = 128  # pixels; up to here PNG costs little, above it photographs and pages go as JPEG
 JPEG_QUALITY = 90
@@ -60,13 +58,13 @@ def read_picture(path: Path, context: ParseContext) -> Image.Image:
     """The RGB picture in a file.
 
     Raises:
-        MediaError: ``image_missing``, or as ``infra.media._images.decode``.
+        MediaError: ``image_missing``, or as ``MediaDecoder.image``.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise MediaError("image_missing", f"{path.name}: {error.strerror}") from error
-    return decode(data, max_pixels=context.max_pixels)
+    return media_decoder().image(data, max_pixels=context.max_pixels)
 
 
 def image_item(item: Item, image: Image.Image) -> ParsedItem:

@@ -38,8 +38,7 @@ from assets.parsers.question_registry import QuestionRegistry
 from assets.parsers.reworded import EXAMPLE, document_question, worded
 from assets.parsers.types import ParseContext, ParsedItem, Record, SkippedRecord
 from infra.errors import MediaError
-from infra.media._pdf import PdfPage
-from infra.media.decoding import open_pdf
+from infra.media import PdfPage, media_decoder
 
 DATASET = "mmlongbench_doc"
 EDITION = "test"
@@ -122,7 +121,7 @@ def _document(file: RawFile, seen: MmlongbenchState, context: ParseContext) -> I
     readable: set[int] = set()
     num_pages = 0
     try:
-        with open_pdf(file.path) as pdf:
+        with media_decoder().open_pdf(file.path) as pdf:
             num_pages = pdf.num_pages
             title = ""
             for number in range(1, min(num_pages, context.max_pages or num_pages) + 1):

@@ -40,7 +40,7 @@ from assets.parsers.reworded import EXAMPLE, deck_question, worded
 from assets.parsers.splits import split_of
 from assets.parsers.types import ParseContext, ParsedItem, Record, SkippedRecord
 from infra.errors import MediaError
-from infra.media.decoding import decode, open_pdf
+from infra.media import media_decoder
 
 DATASET = "slidevqa"
 LICENCE = "NTT software evaluation licence: internal evaluation only, no redistribution"
@@ -173,7 +173,7 @@ def _columns(
             yield stored
             continue
         try:
-            picture = decode(stored.data, max_pixels=context.max_pixels)
+            picture = media_decoder().image(stored.data, max_pixels=context.max_pixels)
             item = _item(Slide(stored.deck, stored.page), picture, file.name, seen, context)
         except MediaError as error:
             yield SkippedRecord(reason=error.reason, where=stored.where, detail=error.detail)
@@ -186,7 +186,7 @@ def _document(
 ) -> Iterator[ParsedItem | SkippedRecord]:
     """The slides of a deck that is at hand as ``<deck_name>.pdf``, as far as they are at hand nowhere else."""
     try:
-        with open_pdf(file.path) as pdf:
+        with media_decoder().open_pdf(file.path) as pdf:
             for number in range(1, min(pdf.num_pages, context.max_pages or pdf.num_pages) + 1):
                 if slide_id(file.path.stem, number) in seen.items:
                     continue

@@ -20,8 +20,7 @@ from assets.parsers.images import encode
 from assets.parsers.types import MediaBlob, ParseContext, ParsedItem, SkippedRecord
 from infra.errors import MediaError
 from infra.limits import MIN_TAIL_SECONDS
-from infra.media._video import ClipRange, clip_ranges, uniform_times
-from infra.media.decoding import frames, probe
+from infra.media import ClipRange, clip_ranges, media_decoder, uniform_times
 
 VIDEO_SUFFIXES = (".mp4", ".webm", ".mkv", ".mov", ".m4v", ".avi")
 _IN_BRACKETS = re.compile(r".*\[([\w-]{11})\]")  # "<title> [<id>].mp4", as yt-dlp names files
@@ -91,7 +90,7 @@ def video_items(video: VideoSource, context: ParseContext) -> Iterator[ParsedIte
         yield from _transcript_item(video)
         return
     try:
-        duration_s = probe(video.path).duration_s
+        duration_s = media_decoder().probe(video.path).duration_s
         ranges = clip_ranges(duration_s, length_s=context.clip_s, min_tail_s=context.min_tail_s)
     except MediaError as error:
         yield SkippedRecord(reason=error.reason, where=video.source, detail=error.detail)
@@ -136,7 +135,8 @@ def _clip_item(
 ) -> ParsedItem:
     length_s = clip.end_s - clip.start_s
     times = uniform_times(length_s, context.fps, context.max_frames)
-    pictures = [frame.image for frame in frames(path, [clip.start_s + time_s for time_s in times])]
+    frames = media_decoder().frames(path, [clip.start_s + time_s for time_s in times])
+    pictures = [frame.image for frame in frames]
     encoded = [encode(picture) for picture in pictures]
     identifier = clip_id(video.dataset, video.id, clip.start_s)
     return ParsedItem(

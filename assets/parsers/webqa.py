@@ -41,7 +41,7 @@ from assets.parsers.reworded import UNIVERSALRAG, picture_question, worded
 from assets.parsers.splits import split_of
 from assets.parsers.types import ParseContext, ParsedItem, Record, SkippedRecord
 from infra.errors import MediaError
-from infra.media.decoding import decode, decode_truncated
+from infra.media import media_decoder
 
 DATASET = "webqa"
 LICENCE = "CC0 1.0 (annotations); pictures and texts under the licences of their pages"
@@ -177,11 +177,11 @@ def _image(
 def _picture(data: bytes, context: ParseContext) -> tuple[Image.Image, str]:
     """The picture, and what is lost of it: the release has truncated ones, to be shown as far as they go."""
     try:
-        return decode(data, max_pixels=context.max_pixels), ""
+        return media_decoder().image(data, max_pixels=context.max_pixels), ""
     except MediaError as error:
         if error.reason != "image_truncated":
             raise
-        return decode_truncated(data, max_pixels=context.max_pixels), error.detail
+        return media_decoder().image(data, max_pixels=context.max_pixels, truncated=True), error.detail
 
 
 def _snippet(fact: Mapping[str, object], where: str, source: str, seen: WebqaState) -> Iterator[Record]:

@@ -2,8 +2,7 @@
 
 Items come without a place: their ids are ``page:#3``, ``image:``, ``clip:#60`` and ``text:#2``, their titles what
 follows the file's name. Which file they belong to is added by ``publishing.py``, so that a copy, or a file that was
-moved, need not be read again. Decoding is left to
-``infra.media.decoding``, which does it in another process.
+moved, need not be read again. Decoding is left to ``infra.media``, which does it in another process.
 """
 
 from __future__ import annotations
@@ -27,10 +26,7 @@ from assets.user_files.passages import passages
 from assets.user_files.settings import DATASET, IngestSettings
 from assets.user_files.transcripts import cues, spoken_between
 from infra.errors import ExternalError, MediaError
-from infra.media._pdf import PdfPage
-from infra.media._video import clip_ranges
-from infra.media.decoding import open_pdf, probe
-from infra.media.ocr import OcrError
+from infra.media import OcrError, PdfPage, clip_ranges, media_decoder
 
 MIN_LAYER_CHARACTERS = 16  # letters and digits of a page's own text; a scan with a stamped number has fewer
 
@@ -106,7 +102,7 @@ def _records(source: SourceFile, settings: IngestSettings) -> Iterable[Found]:
 
 def _pages(path: Path, settings: IngestSettings) -> Iterator[Found]:
     context = settings.reading
-    with open_pdf(path, page_limit=settings.page_limit) as pdf:
+    with media_decoder().open_pdf(path, page_limit=settings.page_limit) as pdf:
         for number in range(1, min(pdf.num_pages, context.max_pages or pdf.num_pages) + 1):
             try:
                 page = pdf.page(number, dpi=context.dpi)
@@ -167,7 +163,7 @@ def _texts(source: SourceFile, settings: IngestSettings) -> Iterator[Found]:
 def _clips(source: SourceFile, settings: IngestSettings) -> Iterator[Found]:
     """The clips, each with the words that begin in it; words without times are shared out evenly."""
     context = settings.reading
-    duration_s = probe(source.path).duration_s
+    duration_s = media_decoder().probe(source.path).duration_s
     ranges = clip_ranges(duration_s, length_s=context.clip_s, min_tail_s=context.min_tail_s)
     said = ""
     if source.transcript is not None:

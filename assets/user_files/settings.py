@@ -9,7 +9,7 @@ from typing import Any
 from assets.parsers.types import ParseContext
 from assets.user_files.file_kinds import MAX_BYTES, FileKind
 from infra.limits import MAX_PDF_PAGES
-from infra.media.decoding import SandboxedOcr
+from infra.media import SandboxedOcr
 
 DATASET = "documents"
 READER_VERSION = 1  # raised when the same file and settings would give other items

@@ -16,8 +16,7 @@ from assets.parsers.types import SkippedRecord
 from assets.xvbench_builder.records import ClipFile, SourceVideo
 from infra.errors import MediaError
 from infra.limits import CLIP_SECONDS, MIN_TAIL_SECONDS
-from infra.media import _video as frames
-from infra.media.clip_files import cut
+from infra.media import clip_ranges, cut_clips, media_decoder
 from infra.progress import ProgressListener
 from infra.storage.manifest import sha256_of
 from infra.storage.root import Storage
@@ -65,7 +64,8 @@ def _clips(film: SourceVideo, folders: ClipFolders) -> tuple[ClipFile, ...]:
     known = _recorded(record, film, source, folders.chunks)
     if known is not None:
         return known
-    ranges = [each for each in frames.clips(film.path) if each.end_s - each.start_s >= MIN_TAIL_SECONDS]
+    duration_s = media_decoder().probe(film.path).duration_s
+    ranges = [clip for clip in clip_ranges(duration_s) if clip.end_s - clip.start_s >= MIN_TAIL_SECONDS]
     clips = tuple(
         ClipFile(
             film=film.id,
@@ -76,7 +76,7 @@ def _clips(film: SourceVideo, folders: ClipFolders) -> tuple[ClipFile, ...]:
         )
         for index, (start_s, end_s) in enumerate(ranges)
     )
-    cut(film.path, ranges, [clip.path for clip in clips])
+    cut_clips(film.path, ranges, [clip.path for clip in clips])
     value = {**source, "clips": [[clip.start_s, clip.end_s] for clip in clips]}
     Storage(folders.records).write_bytes(record.name, json.dumps(value).encode())
     return clips

@@ -22,7 +22,7 @@ from infra.downloads.partial_file import FULL, READ_ONLY, disk
 from infra.downloads.ytdlp_failures import VideoReason, causes, detail_of, reason_of
 from infra.errors import DownloadError, MediaError
 from infra.limits import MAX_VIDEO_SECONDS
-from infra.media._video import frames, probe
+from infra.media import MediaDecoder, media_decoder
 from infra.storage.manifest import sha256_of
 
 # Pictures are all that the corpus takes from a video, and without sound nothing must be joined by ffmpeg.
@@ -72,8 +72,11 @@ class VideoFetcher:
     ``archive`` is yt-dlp's own list of what was downloaded. Use it in a ``with`` block.
     """
 
-    def __init__(self, folder: Path, archive: Path, settings: VideoSettings) -> None:
+    def __init__(
+        self, folder: Path, archive: Path, settings: VideoSettings, *, decoder: MediaDecoder | None = None
+    ) -> None:
         self._folder, self._settings = folder, settings
+        self._decoder = decoder or media_decoder()
         self._incoming = folder / ".incoming"
         self._limits = _Limits(settings)
         self._options = _options(self._incoming, archive, settings, self._limits)
@@ -109,7 +112,7 @@ class VideoFetcher:
             raise DownloadError(VideoReason.TOO_LARGE, f"{video_id}: {error}") from error
         except YoutubeDLError as error:
             raise _failure(video_id, error, self._folder) from error
-        duration_s = _readable_to_its_end(came)
+        duration_s = _readable_to_its_end(self._decoder, came)
         target = self._folder / f"{video_id}{came.suffix}"
         with disk(target):
             came.replace(target)
@@ -220,11 +223,11 @@ def _failure(video_id: str, error: YoutubeDLError, folder: Path) -> DownloadErro
     return DownloadError(reason_of(error), f"{video_id}: {detail_of(error)}")
 
 
-def _readable_to_its_end(path: Path) -> float:
+def _readable_to_its_end(decoder: MediaDecoder, path: Path) -> float:
     """The duration in seconds; a file that cannot be decoded to its end is removed."""
     try:
-        info = probe(path)
-        frames(path, [max(0.0, info.duration_s - LAST_FRAME_S)])
+        info = decoder.probe(path)
+        decoder.frames(path, [max(0.0, info.duration_s - LAST_FRAME_S)])
     except MediaError as error:
         path.unlink(missing_ok=True)
         damaged = error.reason not in ("video_without_picture", "video_too_large", "video_too_long")

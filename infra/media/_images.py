@@ -1,7 +1,4 @@
-"""Pictures from bytes and back, with limits on hostile files.
-
-Holds decoding and encoding only; which picture belongs to which item is the business of ``assets``.
-"""
+"""Raw decoding of images, with limits on their size. Runs in the decoding process only."""
 
 from __future__ import annotations
 
@@ -18,11 +15,10 @@ FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 
 
 def decode(data: bytes, *, max_pixels: int = MAX_IMAGE_PIXELS) -> Image.Image:
-    """The first frame of a picture as upright RGB, transparency over white.
+    """The first frame of an image as upright RGB, transparency over white.
 
     Raises:
-        MediaError: ``image_unreadable`` (not a known picture), ``image_too_large`` (more than
-            ``max_pixels``),
+        MediaError: ``image_unreadable`` (not a known image format), ``image_too_large`` (more than ``max_pixels``),
             ``image_truncated`` (the header is fine, the pixels are not).
     """
     try:
@@ -57,20 +53,3 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     opaque = Image.new("RGB", rgba.size, "white")
     opaque.paste(rgba, mask=rgba.getchannel("A"))
     return opaque
-
-
-def encode_png(image: Image.Image, *, compress_level: int = 6) -> bytes:
-    """Lossless bytes, equal for equal pixels and level (no time stamps, no metadata); 1 is fastest, 9 smallest."""
-    return _encode(image, "PNG", compress_level=compress_level)
-
-
-def encode_jpeg(image: Image.Image, *, quality: int = 90) -> bytes:
-    """Lossy bytes for photographs and video frames; equal for equal pixels and quality."""
-    return _encode(image, "JPEG", quality=quality)
-
-
-def _encode(image: Image.Image, picture_format: str, **parameters: int) -> bytes:
-    target = io.BytesIO()
-    rgb = image if image.mode == "RGB" else image.convert("RGB")  # which would copy it
-    rgb.save(target, picture_format, **parameters)
-    return target.getvalue()

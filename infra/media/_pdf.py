@@ -1,7 +1,6 @@
-"""PDF pages as pictures and text, through PDFium.
+"""Raw decoding of PDF pages to images and text, through PDFium. Runs in the decoding process only.
 
-Holds rendering and the text layer; pages without text are sent to ``ocr.py`` by the caller. PDFium is not
-thread-safe: every call into it holds one lock of the process.
+PDFium is not thread-safe: every call into it holds one lock of the process.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
-from typing import NamedTuple, cast
+from typing import cast
 
 import pypdfium2
 import pypdfium2.raw as pdfium
@@ -19,22 +18,13 @@ from PIL import Image
 
 from infra.errors import MediaError
 from infra.limits import MAX_PAGE_PIXELS, MAX_PDF_PAGES, PAGE_DPI
+from infra.media.types import PdfPage
 
 POINTS_PER_INCH = 72.0  # the PDF unit
 TRAILER_WINDOW = 65_536  # bytes at the end that must point to the cross-reference table; junk may follow it
 _LOCK = RLock()
 _LINE_END_HYPHEN = re.compile("[\x02\ufffe]\\s*")  # PDFium's marker of a word broken at the line's end
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ufffe\uffff]")
-
-
-class PdfPage(NamedTuple):
-    """One page. ``number`` counts from 1; width and height are those of ``image``, in pixels."""
-
-    number: int
-    image: Image.Image
-    text: str
-    width: int
-    height: int
 
 
 class Pdf:
@@ -71,8 +61,7 @@ def open_pdf(source: Path | bytes, *, page_limit: int = MAX_PDF_PAGES) -> Iterat
     """Open a document.
 
     Raises:
-        MediaError: ``pdf_missing``, ``pdf_empty``, ``pdf_unreadable`` (not a PDF), ``pdf_truncated`` (its end
-            is gone),
+        MediaError: ``pdf_missing``, ``pdf_empty``, ``pdf_unreadable`` (not a PDF), ``pdf_truncated`` (its end is gone),
             ``pdf_encrypted`` (needs a password), ``pdf_too_long`` (more than ``page_limit``).
     """
     _check_ends(source)
@@ -90,17 +79,6 @@ def open_pdf(source: Path | bytes, *, page_limit: int = MAX_PDF_PAGES) -> Iterat
     finally:
         with _LOCK:
             document.close()
-
-
-def pages(source: Path | bytes, *, dpi: int = PAGE_DPI, max_pages: int | None = None) -> Iterator[PdfPage]:
-    """The first ``max_pages`` pages (None: all) in order, one in memory at a time.
-
-    Raises ``MediaError`` as ``open_pdf`` and ``Pdf.page`` do; who wants the pages after a broken one uses
-    those two.
-    """
-    with open_pdf(source) as pdf:
-        for number in range(1, min(pdf.num_pages, max_pages or pdf.num_pages) + 1):
-            yield pdf.page(number, dpi=dpi)
 
 
 def _check_ends(source: Path | bytes) -> None:

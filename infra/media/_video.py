@@ -1,17 +1,14 @@
-"""Frames of video clips, through PyAV.
+"""Raw decoding of videos to frames, through PyAV. Runs in the decoding process only.
 
-Holds probing, the choice of times and decoding; what a clip becomes in the corpus is decided by the dataset
-parsers. All times are seconds from the first picture of the file.
+All times are seconds from the first frame of the file.
 """
 
 from __future__ import annotations
 
 import io
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 import av
 from av.container import InputContainer
@@ -20,7 +17,8 @@ from av.video.stream import VideoStream
 from PIL import Image
 
 from infra.errors import MediaError
-from infra.limits import CLIP_SECONDS, MAX_VIDEO_PIXELS, MAX_VIDEO_SECONDS, MIN_TAIL_SECONDS
+from infra.limits import MAX_VIDEO_PIXELS, MAX_VIDEO_SECONDS
+from infra.media.types import Frame, VideoInfo
 
 # never playlists or concat scripts: they open other files
 FORMATS = ("mov", "mp4", "matroska", "webm", "avi", "mpegts")
@@ -28,31 +26,8 @@ SEEK_GAP_S = 5.0  # decode through gaps up to this (about one keyframe interval)
 SEEK_MARGIN_S = 1.0  # seek this much earlier: indexes hold decoding times, which run ahead of those on screen
 # their index names key frames; a seek elsewhere is a guess
 SEEKABLE = frozenset({"mov", "mp4", "matroska", "webm"})
-TRUNCATION_GAP_S = 5.0  # a file whose pictures end this long before a time asked for was cut short
+TRUNCATION_GAP_S = 5.0  # a file whose frames end this long before a time asked for was cut short
 HALF_TICK_S = 5e-4  # containers round times to milliseconds: a frame at 0.0335 answers for 0.0333
-
-
-class VideoInfo(NamedTuple):
-    """What a file holds. ``fps`` is the mean rate, in frames a second."""
-
-    duration_s: float
-    fps: float
-    width: int
-    height: int
-
-
-class Frame(NamedTuple):
-    """A decoded picture; ``time_s`` is the time asked for."""
-
-    time_s: float
-    image: Image.Image
-
-
-class ClipRange(NamedTuple):
-    """A half-open interval of a video, in seconds."""
-
-    start_s: float
-    end_s: float
 
 
 def probe(source: Path | bytes) -> VideoInfo:
@@ -66,8 +41,8 @@ def probe(source: Path | bytes) -> VideoInfo:
         duration_s = _duration(container, stream)
         fps = float(stream.average_rate or stream.guessed_rate or 0) or 25.0
         info = VideoInfo(duration_s, fps, stream.width, stream.height)
-    if not info.width * info.height:  # also what FFmpeg says of sizes that no picture can have
-        raise MediaError("video_unreadable", "pictures without a size")
+    if not info.width * info.height:  # also what FFmpeg says of sizes that no frame can have
+        raise MediaError("video_unreadable", "frames without a size")
     if info.width * info.height > MAX_VIDEO_PIXELS:
         raise MediaError("video_too_large", f"{info.width} x {info.height} pixels")
     if info.duration_s > MAX_VIDEO_SECONDS:
@@ -75,38 +50,8 @@ def probe(source: Path | bytes) -> VideoInfo:
     return info
 
 
-def uniform_times(duration_s: float, fps: float, max_frames: int) -> tuple[float, ...]:
-    """Centres of n equal intervals; n = duration times ``fps`` (1/s), at least 1, at most ``max_frames``."""
-    if duration_s <= 0 or fps <= 0 or max_frames < 1:
-        raise ValueError(
-            f"duration, rate and frame count must be positive: {duration_s}, {fps}, {max_frames}"
-        )
-    count = min(max_frames, max(1, math.floor(duration_s * fps + 1e-6)))
-    return tuple(duration_s * (index + 0.5) / count for index in range(count))
-
-
-def clip_ranges(
-    duration_s: float, *, length_s: float = CLIP_SECONDS, min_tail_s: float = MIN_TAIL_SECONDS
-) -> list[ClipRange]:
-    """Consecutive clips of ``length_s``; a last one below ``min_tail_s`` is dropped unless it is alone."""
-    if length_s <= 0 or duration_s < 0:
-        raise ValueError(f"clips need a positive length and no negative duration: {length_s}, {duration_s}")
-    starts = [index * length_s for index in range(math.ceil(duration_s / length_s))]
-    clips = [ClipRange(start, min(start + length_s, duration_s)) for start in starts]
-    if len(clips) > 1 and clips[-1].end_s - clips[-1].start_s < min_tail_s:
-        clips.pop()
-    return clips
-
-
-def clips(
-    source: Path | bytes, *, length_s: float = CLIP_SECONDS, min_tail_s: float = MIN_TAIL_SECONDS
-) -> list[ClipRange]:
-    """``clip_ranges`` of a file's duration; raises ``MediaError`` as ``probe`` does."""
-    return clip_ranges(probe(source).duration_s, length_s=length_s, min_tail_s=min_tail_s)
-
-
 def frames(source: Path | bytes, times_s: Sequence[float]) -> list[Frame]:
-    """The pictures on screen at the given times (each the latest frame not after it), in the order asked for.
+    """The images on screen at the given times (each the latest frame not after it), in the order asked for.
 
     Raises:
         ValueError: if a time is negative.
@@ -114,26 +59,26 @@ def frames(source: Path | bytes, times_s: Sequence[float]) -> list[Frame]:
     """
     if any(time_s < 0 for time_s in times_s):
         raise ValueError(f"negative times: {[time_s for time_s in times_s if time_s < 0]}")
-    wanted = sorted(set(times_s))
+    ascending = sorted(set(times_s))
     try:
-        pictures = _pictures(source, wanted, may_seek=True)
+        images = _images(source, ascending, may_seek=True)
     except _SeekFailed:
-        pictures = _pictures(source, wanted, may_seek=False)
-    return [Frame(time_s, pictures[time_s]) for time_s in times_s]
+        images = _images(source, ascending, may_seek=False)
+    return [Frame(time_s, images[time_s]) for time_s in times_s]
 
 
-def _pictures(source: Path | bytes, wanted: Sequence[float], *, may_seek: bool) -> dict[float, Image.Image]:
+def _images(source: Path | bytes, ascending: Sequence[float], *, may_seek: bool) -> dict[float, Image.Image]:
     with opened(source) as (container, stream):
         may_seek = may_seek and not SEEKABLE.isdisjoint(container.format.name.split(","))
-        walk = _Walk(container, stream, may_seek=may_seek)
-        return {time_s: walk.at(time_s) for time_s in wanted}
+        decoder = _ForwardDecoder(container, stream, may_seek=may_seek)
+        return {time_s: decoder.image_at(time_s) for time_s in ascending}
 
 
 class _SeekFailed(Exception):
     """No key frame was found at or before the time sought."""
 
 
-class _Walk:
+class _ForwardDecoder:
     """Forward-only decoding: holds the frame on screen and the one after it."""
 
     def __init__(self, container: InputContainer, stream: VideoStream, *, may_seek: bool) -> None:
@@ -144,8 +89,8 @@ class _Walk:
         self._shown: av.VideoFrame | None = None
         self._next: av.VideoFrame | None = None
 
-    def at(self, time_s: float) -> Image.Image:
-        """The picture on screen at ``time_s``, not before the last time asked for."""
+    def image_at(self, time_s: float) -> Image.Image:
+        """The image on screen at ``time_s``, not before the last time asked for."""
         reached_s = self._time(self._shown) if self._shown is not None else 0.0
         if self._may_seek and time_s - reached_s > SEEK_GAP_S:
             self._seek(time_s)
@@ -154,7 +99,7 @@ class _Walk:
         ended = self._next is None
         if self._shown is None or (ended and time_s - self._end(self._shown) > TRUNCATION_GAP_S):
             raise MediaError("video_truncated", f"no frame at {time_s:.2f} s")
-        if self._shown.width * self._shown.height > MAX_VIDEO_PIXELS:  # which may change within a film
+        if self._shown.width * self._shown.height > MAX_VIDEO_PIXELS:  # which may change within a video
             raise MediaError("video_too_large", f"{self._shown.width} x {self._shown.height} pixels")
         return self._shown.to_image()
 
@@ -181,7 +126,7 @@ class _Walk:
         """The first one that is found after seeking to ``time_s``; None if there is nothing to decode.
 
         Raises:
-            _SeekFailed: if the file cannot be sought in, or no picture there is a key frame.
+            _SeekFailed: if the file cannot be sought in, or no frame there is a key frame.
         """
         try:
             offset = round(time_s / self._tick_s) + self._first_pts
@@ -189,11 +134,11 @@ class _Walk:
         except (FFmpegError, ValueError) as error:
             raise _SeekFailed from error
         self._decoder = self._decode()
-        any_frame = None
-        for any_frame in self._decoder:
-            if any_frame.key_frame:
-                return any_frame
-        if any_frame is not None:
+        frame = None
+        for frame in self._decoder:
+            if frame.key_frame:
+                return frame
+        if frame is not None:
             raise _SeekFailed
         return None
 

@@ -11,8 +11,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from infra.errors import MediaError
-from infra.media._images import decode
-from infra.media.ocr import OcrError
+from infra.media import OcrError, media_decoder
 
 
 def page(text: str) -> Image.Image:
@@ -48,7 +47,7 @@ class Described:
         self._count += 1
         if self._count == self._dies_at:
             self._die()
-        image = decode(data)
+        image = media_decoder().image(data)
         if image.getpixel((0, 0)) == (255, 0, 0):
             raise MediaError("caption_refused", "a red corner")
         digest = hashlib.sha256(image.tobytes()).hexdigest()

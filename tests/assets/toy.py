@@ -13,7 +13,7 @@ from assets.corpus.dataset import MediaBlob, ParseContext, ParsedItem, Record, S
 from assets.corpus.item import Item, Modality
 from assets.corpus.merge import DatasetReport
 from assets.corpus.question import EvidenceStatus, Question
-from infra.media._images import encode_png
+from infra.media import encode_png
 from infra.storage.root import Storage
 
 CONTEXT = ParseContext()

@@ -1,10 +1,12 @@
-"""What the decoding process can be asked for. Runs there only; the other side of each is in ``infra/media/decoding.py``.
+"""What the decoding process can be asked for; the asking side of each operation is in ``infra/media/decoding.py``.
 
-Pictures are answered as Pillow keeps RGB: four bytes for each pixel, the last without meaning, row by row.
+The only importer of the raw decoders. Images are answered as Pillow keeps RGB: four bytes for each pixel, the last without
+meaning, row by row.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -12,26 +14,25 @@ from typing import Any
 import pyarrow as pa
 from PIL import Image
 
-from infra.media import _images as images
-from infra.media import _pdf as pdf
-from infra.media import _video as frames
-from infra.media.ocr import OcrError, RapidOcr
+from infra.media import _clip_files, _images, _pdf, _video
+from infra.media._ocr import RapidOcr
 from infra.media.sandbox.worker import Operation, OperationResult
+from infra.media.types import ClipRange, OcrError
 
 
-class _Documents:
-    """The document in hand, open: its pages are asked for one by one."""
+class _OpenDocument:
+    """The document that is open; its pages are asked for one by one."""
 
     def __init__(self) -> None:
         self._token = ""
         self._open = ExitStack()
-        self._pdf: pdf.Pdf | None = None
+        self._pdf: _pdf.Pdf | None = None
 
-    def get(self, arguments: dict[str, Any], payload: bytes | None) -> pdf.Pdf:
+    def get(self, arguments: dict[str, Any], payload: bytes | None) -> _pdf.Pdf:
         if self._pdf is None or self._token != arguments["token"]:
             self.close()
             source, page_limit = _source(arguments, payload), arguments["page_limit"]
-            self._pdf = self._open.enter_context(pdf.open_pdf(source, page_limit=page_limit))
+            self._pdf = self._open.enter_context(_pdf.open_pdf(source, page_limit=page_limit))
             self._token = arguments["token"]
         return self._pdf
 
@@ -40,8 +41,28 @@ class _Documents:
         self._open.close()
 
 
-_DOCUMENTS = _Documents()
-_READERS: dict[int, RapidOcr] = {}  # by the number of their threads
+class _OpenCut:
+    """The video that is being cut; its clips are asked for one by one, in order."""
+
+    def __init__(self) -> None:
+        self._token = ""
+        self._clips: Iterator[bytes] = iter(())
+        self._next = 0
+
+    def clip(self, arguments: dict[str, Any]) -> bytes:
+        if self._token != arguments["token"]:
+            ranges = [ClipRange(*limits) for limits in arguments["clips"]]
+            self._clips = _clip_files.encoded_clips(Path(arguments["path"]), ranges)
+            self._token, self._next = arguments["token"], 0
+        if arguments["index"] != self._next:
+            raise ValueError(f"clip {arguments['index']} was asked for, clip {self._next} is next")
+        self._next += 1
+        return next(self._clips, b"")
+
+
+_DOCUMENT = _OpenDocument()
+_CUT = _OpenCut()
+_OCR_ENGINES: dict[int, RapidOcr] = {}  # by the number of their threads
 
 
 def _source(arguments: dict[str, Any], payload: bytes | None) -> Path | bytes:
@@ -49,58 +70,58 @@ def _source(arguments: dict[str, Any], payload: bytes | None) -> Path | bytes:
 
 
 def _decode(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
-    decode = images.decode_truncated if arguments["truncated"] else images.decode
-    return _picture(decode(payload or b"", max_pixels=arguments["max_pixels"]))
+    decode = _images.decode_truncated if arguments["truncated"] else _images.decode
+    return _pixels([decode(payload or b"", max_pixels=arguments["max_pixels"])])
 
 
 def _open_pdf(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
-    return OperationResult({"num_pages": _DOCUMENTS.get(arguments, payload).num_pages})
+    return OperationResult({"num_pages": _DOCUMENT.get(arguments, payload).num_pages})
 
 
 def _page(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
-    document = _DOCUMENTS.get(arguments, payload)
+    document = _DOCUMENT.get(arguments, payload)
     page = document.page(arguments["number"], dpi=arguments["dpi"], max_pixels=arguments["max_pixels"])
     text = page.text.encode("utf-8", "replace")
-    picture = _picture(page.image)
-    return OperationResult(picture.result, (len(text), *picture.sizes), (text, *picture.parts))
+    image = _pixels([page.image])
+    return OperationResult(image.result, (len(text), *image.sizes), (text, *image.parts))
 
 
 def _close_pdf(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
-    _DOCUMENTS.close()
+    _DOCUMENT.close()
     return OperationResult({})
 
 
 def _probe(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
-    return OperationResult(frames.probe(_source(arguments, payload))._asdict())
+    return OperationResult(_video.probe(_source(arguments, payload))._asdict())
 
 
 def _frames(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
-    found = frames.frames(_source(arguments, payload), arguments["times"])
-    return _pictures([frame.image for frame in found])
+    return _pixels([frame.image for frame in _video.frames(_source(arguments, payload), arguments["times"])])
+
+
+def _clip(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
+    data = _CUT.clip(arguments)
+    return OperationResult({}, (len(data),), (data,))
 
 
 def _read(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
-    reader = _READERS.setdefault(arguments["num_threads"], RapidOcr(num_threads=arguments["num_threads"]))
+    num_threads = arguments["num_threads"]
+    engine = _OCR_ENGINES.setdefault(num_threads, RapidOcr(num_threads=num_threads))
     size = (arguments["width"], arguments["height"])
     try:
-        text = reader.text(Image.frombytes("RGB", size, payload or b"")).encode("utf-8", "replace")
+        text = engine.text(Image.frombytes("RGB", size, payload or b"")).encode("utf-8", "replace")
     except OcrError as error:
         return OperationResult({"failed": str(error)})
     return OperationResult({}, (len(text),), (text,))
 
 
-def _picture(image: Image.Image) -> OperationResult:
-    return _pictures([image])
-
-
-def _pictures(images: list[Image.Image]) -> OperationResult:
+def _pixels(images: list[Image.Image]) -> OperationResult:
     sizes = tuple(4 * image.width * image.height for image in images)
-    shown = [list(image.size) for image in images]
-    return OperationResult({"pictures": shown}, sizes, map(_pixels, images))
+    return OperationResult({"images": [list(image.size) for image in images]}, sizes, map(_rgbx, images))
 
 
-def _pixels(image: Image.Image) -> Any:
-    """The bytes of a picture, not copied where they lie in one piece."""
+def _rgbx(image: Image.Image) -> Any:
+    """The bytes of an image, not copied where they lie in one piece."""
     try:
         return memoryview(pa.array(image).buffers()[-1])
     except ValueError:  # above 16 MB Pillow takes memory in pieces
@@ -114,5 +135,6 @@ OPERATIONS: dict[str, Operation] = {
     "close_pdf": _close_pdf,
     "probe": _probe,
     "frames": _frames,
+    "clip": _clip,
     "read": _read,
 }

@@ -8,6 +8,7 @@ is taken over by its file still reads what its user can read. Linux only.
 from __future__ import annotations
 
 import fcntl
+import importlib
 import itertools
 import mmap
 import os
@@ -24,12 +25,19 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from threading import Lock
-from typing import IO, Any, NamedTuple, TypeVar
+from typing import IO, Any, NamedTuple, Protocol, TypeVar
 
 from infra.errors import ExternalError, MediaError
 from infra.limits import JOB_SECONDS, MAX_STRIKES, MAX_WORKER_BYTES, WALL_FACTOR
-from infra.media.sandbox.wire import PIPE_BYTES, WireError, WireMessage, WireTimeout, receive, send
-from infra.media.sandbox.worker import EXIT_MEMORY
+from infra.media.sandbox.wire import (
+    EXIT_MEMORY,
+    PIPE_BYTES,
+    WireError,
+    WireMessage,
+    WireTimeout,
+    receive,
+    send,
+)
 
 OPERATIONS = "infra.media.sandbox.operations"
 ROOT = Path(__file__).resolve().parents[3]
@@ -100,6 +108,39 @@ class _Worker(NamedTuple):
     complaints: IO[bytes]
 
 
+class JobRunner(Protocol):
+    """Runs jobs, one at a time."""
+
+    @property
+    def pid(self) -> int | None:
+        """The id of the process that runs them, if there is one now."""
+        ...
+
+    def call(self, job: Job, read: Callable[[JobResult], T]) -> T:
+        """What ``read`` makes of the answer to a job; the parts of the answer are gone when it returns."""
+        ...
+
+
+class InProcess:
+    """Runs the operations in this process, without limits: for tests, and for media one trusts."""
+
+    def __init__(self, operations: str = OPERATIONS) -> None:
+        """``operations``: the module of what can be asked for."""
+        self._operations, self._lock = operations, Lock()
+
+    @property
+    def pid(self) -> int:
+        """This process."""
+        return os.getpid()
+
+    def call(self, job: Job, read: Callable[[JobResult], T]) -> T:
+        """As ``Sandbox.call``; an operation that fails raises what it raises."""
+        with self._lock:
+            operation = importlib.import_module(self._operations).OPERATIONS[job.operation]
+            answer = operation(dict(job.arguments), job.payload)
+            return read(JobResult(answer.result, list(answer.parts)))
+
+
 class Sandbox:
     """One decoding process, started at the first job and after each loss. Thread-safe, one job at a time."""
 
@@ -120,7 +161,7 @@ class Sandbox:
         return self._worker.process.pid if self._worker and self._pid == os.getpid() else None
 
     def call(self, job: Job, read: Callable[[JobResult], T]) -> T:
-        """What ``read`` makes of the answer to a job; the parts of the answer are gone when it returns.
+        """As ``JobRunner.call``.
 
         Raises:
             MediaError: what the operation or ``read`` raised; ``decoder_failed`` (any other exception),

@@ -18,6 +18,7 @@ MAX_HEADER_BYTES = 1 << 20
 PIPE_BYTES = (
     1 << 20
 )  # Linux grants this much to anyone: a page then takes some six turns of the two processes
+EXIT_MEMORY = 77  # of a decoding process: not even the answer that there is no memory found room
 
 
 class WireError(Exception):

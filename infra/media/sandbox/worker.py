@@ -21,11 +21,10 @@ from typing import Any, NamedTuple
 
 from infra.errors import MediaError
 from infra.limits import MAX_WORKER_FILES
-from infra.media.sandbox.wire import WireError, receive, send
+from infra.media.sandbox.wire import EXIT_MEMORY, WireError, receive, send
 
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38  # <sys/prctl.h>
 MAX_JOB_BYTES = 1 << 40  # of a request: it comes from the side that is trusted
-EXIT_MEMORY = 77  # not even the answer that there is no memory found room
 DETAIL_CHARS = 500
 
 

@@ -78,7 +78,7 @@ def test_a_decoder_that_is_killed_again_and_again_costs_pages_and_never_the_buil
     kills: list[int] = []
 
     def kill(image: object) -> str:
-        if (pid := decoding.sandbox().pid) is not None and len(kills) < 3:
+        if (pid := decoding.sandbox("media").pid) is not None and len(kills) < 3:
             os.kill(pid, signal.SIGKILL)
             kills.append(pid)
         return ""
@@ -92,14 +92,16 @@ def test_a_decoder_that_is_killed_again_and_again_costs_pages_and_never_the_buil
     assert "f-good.pdf#1" in pages_of(storage)
 
 
-def test_shards_are_the_same_bytes_whichever_process_decodes(raw: Path, tmp_path: Path, impatient: None):
+def test_shards_are_the_same_bytes_whichever_process_decodes(
+    raw: Path, tmp_path: Path, impatient: None, monkeypatch: pytest.MonkeyPatch
+):
     (raw / "mmlongbench_doc" / "documents" / "d-spins.pdf").unlink()
     (raw / "lvbench").mkdir()
     (raw / "lvbench" / "vid1.mp4").write_bytes(hostile.film(6))
     names = ("mmlongbench_doc", "lvbench")
     build_corpus(raw, Storage(tmp_path / "apart"), datasets=names, settings=CONTEXT)
-    with decoding.in_process():
-        build_corpus(raw, Storage(tmp_path / "within"), datasets=names, settings=CONTEXT)
+    monkeypatch.setenv(decoding.VARIABLE, decoding.IN_PROCESS)
+    build_corpus(raw, Storage(tmp_path / "within"), datasets=names, settings=CONTEXT)
     apart, within = (
         {path.relative_to(root): manifest.sha256_of(path) for path in root.rglob("*") if path.is_file()}
         for root in (tmp_path / "apart", tmp_path / "within")

@@ -12,7 +12,7 @@ from PIL import Image
 
 from assets.corpus.media import ShardMedia
 from assets.corpus.shards import ShardWriter
-from infra.media._images import encode_png
+from infra.media import encode_png
 from infra.storage.manifest import publish
 from infra.storage.root import Storage
 

@@ -20,8 +20,7 @@ from assets.corpus.shards import ShardWriter, directory
 from assets.index.build import build_index, open_index
 from infra.embedders.minilm import MiniLmEmbedder
 from infra.errors import EngineError
-from infra.media._images import encode_png
-from infra.media.ocr import RapidOcr
+from infra.media import SandboxedOcr, encode_png
 from infra.storage import manifest
 from infra.storage.root import Storage
 from infra.workers.local import LocalEngine, WorkerEngine, engine_of
@@ -66,7 +65,7 @@ def test_a_corpus_read_ahead_is_the_one_that_reads_each_picture_itself(
     monkeypatch.setattr(ocr_prefetch, "SHARD_BYTES", 8_000)  # so that each worker has something to do
     slides(tmp_path / "raw")
     real = (
-        RapidOcr(num_threads=1).text if isinstance(engine, RayEngine) else size_of
+        SandboxedOcr(num_threads=1).text if isinstance(engine, RayEngine) else size_of
     )  # loading it once is enough
     context = ParseContext(ocr=PartlyFailing(real).text)
     direct, ahead = (Storage(tmp_path / name) for name in ("direct", "ahead"))

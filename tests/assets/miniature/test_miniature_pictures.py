@@ -15,8 +15,7 @@ from assets.miniature.lexicon import COLOURS, MARKS
 from assets.miniature.world import Scene
 from assets.miniature.writers.mp4 import mp4_bytes
 from assets.miniature.writers.pdf import PdfPageSpec, pdf_bytes
-from infra.media._pdf import pages
-from infra.media._video import frames
+from infra.media import media_decoder
 from memory_graph.budget import allocate, shrink
 from memory_graph.energy import energies
 from memory_graph.graph import MemoryGraph, SearchNode, VisualItem
@@ -148,7 +147,8 @@ def test_a_dial_on_a_pdf_page_reads_back_at_every_usual_resolution() -> None:
         lines=("Belodu report.", "Dial of Sudora."), picture=render.dial(7, 3), box=(8.0, 0.0, 48.0, 48.0)
     )
     for dpi in (72, 100, 144, 200):
-        (shown,) = pages(pdf_bytes((page,)), dpi=dpi)
+        with media_decoder().open_pdf(pdf_bytes((page,))) as document:
+            shown = document.page(1, dpi=dpi)
         assert template_ocr.read_dial(template_ocr.figure_of_page(shown.image)) == 7
         assert shown.text.split() == ["Belodu", "report.", "Dial", "of", "Sudora."]
 
@@ -163,7 +163,7 @@ def test_a_pdf_needs_pages_and_plain_letters() -> None:
 def test_every_scene_reads_back_from_a_coded_film() -> None:
     scenes = [Scene(colour=colour, mark=mark) for colour in COLOURS for mark in MARKS]
     times = [15 * number + 7.5 for number in range(len(scenes))]
-    shown = frames(mp4_bytes(scenes, serial=12345), times)
+    shown = media_decoder().frames(mp4_bytes(scenes, serial=12345), times)
     assert [template_ocr.read_frame(frame.image) for frame in shown] == scenes
 
 

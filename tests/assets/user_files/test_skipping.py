@@ -13,7 +13,7 @@ from PIL import Image
 
 from assets.user_files.file_kinds import MAX_BYTES, FileKind
 from assets.user_files.ingest import IngestSettings, IngestStatus
-from infra.media.ocr import OcrError
+from infra.media import OcrError
 from infra.storage.root import Storage
 from tests.assets.user_files.material import (
     PARAGRAPH,

@@ -13,8 +13,9 @@ from yt_dlp.utils import ExtractorError
 from infra.downloads.ytdlp_failures import VideoReason, detail_of, reason_of
 from infra.downloads.ytdlp_fetcher import VideoFetcher, VideoSettings
 from infra.errors import DownloadError
-from infra.media._video import probe
+from infra.media import MediaDecoder, media_decoder
 from tests.assets.parsers.outcome import write_film
+from tests.infra.media.breaking import WAYS, breaking, obedient_decoder
 from tests.servers.file_server import FileServer, file_server
 
 ID = "-aB_cdEFghi"  # begins like an option
@@ -39,7 +40,7 @@ def put(server: FileServer, body: bytes, **faults: Any) -> None:
     server.put(PATH, body, headers=headers, **faults)
 
 
-def fetch(server: FileServer, folder: Path, **settings: Any):
+def fetch(server: FileServer, folder: Path, *, decoder: MediaDecoder | None = None, **settings: Any):
     quick = {
         "sleep_s": 0.0,
         "max_sleep_s": 0.0,
@@ -48,9 +49,8 @@ def fetch(server: FileServer, folder: Path, **settings: Any):
         "stall_s": 5.0,
         "any_site": True,
     }
-    with VideoFetcher(
-        folder / "videos", folder / "archive.txt", VideoSettings(**{**quick, **settings})
-    ) as fetcher:
+    chosen = VideoSettings(**{**quick, **settings})
+    with VideoFetcher(folder / "videos", folder / "archive.txt", chosen, decoder=decoder) as fetcher:
         return fetcher.fetch(ID, server.url + PATH)
 
 
@@ -68,7 +68,7 @@ def test_a_video_comes_whole_under_its_id_and_is_listed(
     came = fetch(server, tmp_path)
     assert came.path == tmp_path / "videos" / f"{ID}.mp4"
     assert came.path.read_bytes() == film and came.size == len(film) and came.duration_s == pytest.approx(20)
-    assert probe(came.path).width == 64
+    assert media_decoder().probe(came.path).width == 64
     assert (tmp_path / "archive.txt").read_text() == f"generic {ID}\n"
     assert [path.name for path in (tmp_path / "videos").iterdir()] == [f"{ID}.mp4"]
     assert capfd.readouterr() == ("", "")
@@ -115,6 +115,20 @@ def test_half_a_file_that_calls_itself_whole_is_found_out_and_removed(
     put(server, film[: len(film) // 2])
     assert failure(server, tmp_path).reason == "truncated"
     assert list(tmp_path.rglob("*.mp4")) == []
+
+
+@pytest.mark.parametrize(("deed", "reason"), WAYS)
+def test_a_video_that_breaks_its_decoder_is_removed_and_the_next_one_comes(
+    server: FileServer, film: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deed: str, reason: str
+):
+    with obedient_decoder(monkeypatch, deed) as decoder:
+        put(server, breaking(film, deed))
+        with pytest.raises(DownloadError, match=reason) as caught:
+            fetch(server, tmp_path, decoder=decoder)
+        assert caught.value.reason == "truncated"
+        assert list(tmp_path.rglob("*.mp4")) == []
+        put(server, film)
+        assert fetch(server, tmp_path / "next", decoder=decoder).duration_s == pytest.approx(20)
 
 
 def test_a_page_without_a_video_is_unsupported(server: FileServer, tmp_path: Path):

@@ -7,6 +7,8 @@ import json
 import os
 import select
 import socket
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from infra.media.sandbox.worker import OperationResult
@@ -60,6 +62,18 @@ def lie(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
     return claim(json.loads(payload or b""), None)
 
 
+def obey(name: str, arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
+    """What the end of a file, "obey:<operation>", tells; of a file that tells nothing the real operation ``name``."""
+    if payload is not None:
+        return lie(arguments, payload)
+    _, told, deed = Path(arguments["path"]).read_bytes().rpartition(b"obey:")
+    if told:
+        return OPERATIONS[deed.decode()]({}, None)
+    from infra.media.sandbox import operations
+
+    return operations.OPERATIONS[name](arguments, payload)
+
+
 def refuse_to_read(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
     return OperationResult({"failed": "OCR: no engine"})
 
@@ -100,6 +114,7 @@ OPERATIONS = {
     "look_around": look_around,
     "write": write,
     "open_many": open_many,
-    **dict.fromkeys(("decode", "open_pdf", "page", "probe", "frames"), lie),
+    **dict.fromkeys(("decode", "open_pdf", "page"), lie),
+    **{name: partial(obey, name) for name in ("probe", "frames", "clip")},
     "read": refuse_to_read,
 }

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from infra.errors import MediaError
-from infra.media._video import ClipRange, clip_ranges, frames, probe
-from infra.media.clip_files import cut
+from infra.media import ClipRange, clip_ranges, cut_clips, decoding, media_decoder
+from tests.infra.media.breaking import WAYS, breaking, obedient_decoder
 from tests.infra.media.test_video import video
 
 
 def shade(path: Path, time_s: float) -> int:
-    return int(np.asarray(frames(path, [time_s])[0].image).mean())
+    return int(np.asarray(media_decoder().frames(path, [time_s])[0].image).mean())
 
 
 def targets(folder: Path, count: int) -> list[Path]:
@@ -42,9 +42,9 @@ def slides(path: Path, *, at_s: list[float], end_s: float) -> None:
 def test_each_file_shows_its_part_of_the_film(tmp_path: Path, container: str, codec: str):
     film = tmp_path / "film"
     film.write_bytes(video(20, container=container, codec=codec))
-    clips = clip_ranges(probe(film).duration_s, length_s=6)
-    written = cut(film, clips, targets(tmp_path / "out", len(clips)))
-    assert [round(probe(path).duration_s, 3) for path in written] == [6, 6, 6, 2]
+    clips = clip_ranges(media_decoder().probe(film).duration_s, length_s=6)
+    written = cut_clips(film, clips, targets(tmp_path / "out", len(clips)))
+    assert [round(media_decoder().probe(path).duration_s, 3) for path in written] == [6, 6, 6, 2]
     for path, clip in zip(written, clips, strict=True):
         for offset_s in (0.0, 1.3, clip.end_s - clip.start_s - 0.1):
             assert shade(path, offset_s) == pytest.approx(shade(film, clip.start_s + offset_s), abs=2)
@@ -53,7 +53,7 @@ def test_each_file_shows_its_part_of_the_film(tmp_path: Path, container: str, co
 def test_a_picture_that_stays_is_in_every_clip_that_it_stays_for(tmp_path: Path):
     slides(tmp_path / "talk.mp4", at_s=[0, 5, 25], end_s=32)
     clips = clip_ranges(32, length_s=10)
-    written = cut(tmp_path / "talk.mp4", clips, targets(tmp_path, 4))
+    written = cut_clips(tmp_path / "talk.mp4", clips, targets(tmp_path, 4))
     # clip 1 (10-20 s) has no picture of its own: that of 5 s is still there; clip 2 begins with it
     shades = [
         shade(written[0], 1),
@@ -63,12 +63,14 @@ def test_a_picture_that_stays_is_in_every_clip_that_it_stays_for(tmp_path: Path)
         shade(written[2], 6),
     ]
     assert shades == pytest.approx([20, 40, 40, 40, 60], abs=3)
-    assert [round(probe(path).duration_s, 3) for path in written] == [10, 10, 10, 2]
+    assert [round(media_decoder().probe(path).duration_s, 3) for path in written] == [10, 10, 10, 2]
 
 
 def test_equal_films_give_equal_bytes_and_nothing_is_left_beside_them(tmp_path: Path):
     (tmp_path / "film").write_bytes(video(5))
-    first, second = (cut(tmp_path / "film", [ClipRange(0, 5)], targets(tmp_path / name, 1)) for name in "ab")
+    first, second = (
+        cut_clips(tmp_path / "film", [ClipRange(0, 5)], targets(tmp_path / name, 1)) for name in "ab"
+    )
     assert first[0].read_bytes() == second[0].read_bytes()
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["film_000.mp4"]
 
@@ -82,22 +84,45 @@ def test_odd_sizes_are_taken(tmp_path: Path):
                 stream.encode(av.VideoFrame.from_ndarray(np.full((17, 33, 3), 90, np.uint8), format="rgb24"))
             )
         container.mux(stream.encode(None))
-    [written] = cut(tmp_path / "odd.mkv", [ClipRange(0, 3)], targets(tmp_path, 1))
-    assert probe(written)[2:] == (32, 16)
+    [written] = cut_clips(tmp_path / "odd.mkv", [ClipRange(0, 3)], targets(tmp_path, 1))
+    assert media_decoder().probe(written)[2:] == (32, 16)
 
 
 def test_a_film_that_was_cut_short_is_not_filled_with_its_last_picture(tmp_path: Path):
     (tmp_path / "film").write_bytes(video(20))
     with pytest.raises(MediaError, match="video_truncated"):
-        cut(tmp_path / "film", clip_ranges(60, length_s=20), targets(tmp_path, 3))
+        cut_clips(tmp_path / "film", clip_ranges(60, length_s=20), targets(tmp_path, 3))
 
 
 def test_what_is_no_film_is_named(tmp_path: Path):
     (tmp_path / "film.mp4").write_bytes(b"no film")
     with pytest.raises(MediaError, match="video_unreadable"):
-        cut(tmp_path / "film.mp4", [ClipRange(0, 1)], targets(tmp_path, 1))
+        cut_clips(tmp_path / "film.mp4", [ClipRange(0, 1)], targets(tmp_path, 1))
 
 
 def test_no_clips_give_no_files(tmp_path: Path):
     (tmp_path / "film").write_bytes(video(1))
-    assert cut(tmp_path / "film", [], []) == []
+    assert cut_clips(tmp_path / "film", [], []) == []
+
+
+@pytest.mark.parametrize(("deed", "reason"), WAYS)
+def test_a_video_that_breaks_its_decoder_is_not_cut_and_the_next_one_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deed: str, reason: str
+):
+    good = video(4)
+    (tmp_path / "bad").write_bytes(breaking(good, deed))
+    (tmp_path / "good").write_bytes(good)
+    with obedient_decoder(monkeypatch, deed) as decoder:
+        with pytest.raises(MediaError, match=reason):
+            decoder.cut(tmp_path / "bad", [ClipRange(0, 4)], targets(tmp_path / "out", 1))
+        assert not (tmp_path / "out").exists()
+        assert len(decoder.cut(tmp_path / "good", [ClipRange(0, 4)], targets(tmp_path / "out", 1))) == 1
+
+
+def test_clips_are_the_same_bytes_whichever_process_cuts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "film").write_bytes(video(12))
+    clips = clip_ranges(12, length_s=5)
+    apart = cut_clips(tmp_path / "film", clips, targets(tmp_path / "apart", 3))
+    monkeypatch.setenv(decoding.VARIABLE, decoding.IN_PROCESS)
+    within = cut_clips(tmp_path / "film", clips, targets(tmp_path / "within", 3))
+    assert [path.read_bytes() for path in apart] == [path.read_bytes() for path in within]

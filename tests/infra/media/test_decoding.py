@@ -11,12 +11,21 @@ import pytest
 from PIL import Image
 
 from infra.errors import MediaError
+from infra.media import (
+    MediaDecoder,
+    OcrError,
+    PdfPage,
+    SandboxedOcr,
+    decoding,
+    encode_jpeg,
+    encode_png,
+    media_decoder,
+)
 from infra.media import _images as images
 from infra.media import _pdf as pdf
-from infra.media import _video as frames
-from infra.media import decoding
-from infra.media.ocr import OcrError, RapidOcr
-from infra.media.sandbox.process import JobLimits, Sandbox
+from infra.media import _video as videos
+from infra.media._ocr import RapidOcr
+from infra.media.sandbox.process import InProcess, JobLimits, Sandbox
 from tests.infra.media import hostile_files as hostile
 
 NOISE = Image.effect_noise((300, 200), 80).convert("RGB")
@@ -25,17 +34,17 @@ NOISE = Image.effect_noise((300, 200), 80).convert("RGB")
 def reason(act: Callable[[], object]) -> str:
     with pytest.raises(MediaError) as caught:
         act()
-    assert decoding.decode(images.encode_png(NOISE)).tobytes() == NOISE.tobytes()  # others are still decoded
+    assert media_decoder().image(encode_png(NOISE)).tobytes() == NOISE.tobytes()  # others are still decoded
     return caught.value.reason
 
 
-def first_page(data: bytes) -> pdf.PdfPage:
-    with decoding.open_pdf(data) as document:
+def first_page(data: bytes, decoder: MediaDecoder | None = None) -> PdfPage:
+    with (decoder or media_decoder()).open_pdf(data) as document:
         return document.page(1, dpi=72)
 
 
-def all_pages(data: bytes) -> list[pdf.PdfPage]:
-    with decoding.open_pdf(data) as document:
+def all_pages(data: bytes) -> list[PdfPage]:
+    with media_decoder().open_pdf(data) as document:
         return [document.page(number) for number in range(1, document.num_pages + 1)]
 
 
@@ -46,19 +55,19 @@ def test_pictures_are_the_same_to_the_last_byte(picture_format: str, mode: str):
         return
     target = io.BytesIO()
     NOISE.convert(mode).save(target, picture_format)
-    found, expected = decoding.decode(target.getvalue()), images.decode(target.getvalue())
+    found, expected = media_decoder().image(target.getvalue()), images.decode(target.getvalue())
     assert (found.mode, found.size, found.tobytes()) == (expected.mode, expected.size, expected.tobytes())
-    assert images.encode_jpeg(found) == images.encode_jpeg(expected)
+    assert encode_jpeg(found) == encode_jpeg(expected)
 
 
 def test_large_pictures_too_which_pillow_keeps_in_pieces():
-    data = images.encode_jpeg(Image.effect_noise((3000, 2500), 50).convert("RGB"))
-    assert decoding.decode(data).tobytes() == images.decode(data).tobytes()
+    data = encode_jpeg(Image.effect_noise((3000, 2500), 50).convert("RGB"))
+    assert media_decoder().image(data).tobytes() == images.decode(data).tobytes()
 
 
 def test_pages_and_their_texts_are_the_same(shared_data: Path):
     path = sorted((shared_data / "mmlongbench_doc" / "documents").glob("*.pdf"))[0]
-    with decoding.open_pdf(path) as ours, pdf.open_pdf(path) as theirs:
+    with media_decoder().open_pdf(path) as ours, pdf.open_pdf(path) as theirs:
         assert ours.num_pages == theirs.num_pages
         for number in (1, 2, ours.num_pages):
             found, expected = ours.page(number, dpi=72), theirs.page(number, dpi=72)
@@ -79,78 +88,80 @@ def test_films_are_the_same_from_bytes_and_from_a_file(tmp_path: Path):
     data = hostile.film()
     (tmp_path / "film.mp4").write_bytes(data)
     for source in (data, tmp_path / "film.mp4"):
-        assert decoding.probe(source) == frames.probe(source)
-        found, expected = (module.frames(source, [3.0, 0.2, 0.2]) for module in (decoding, frames))
-        assert [frame.time_s for frame in found] == [3.0, 0.2, 0.2]
-        assert [one.image.tobytes() for one in found] == [one.image.tobytes() for one in expected]
+        assert media_decoder().probe(source) == videos.probe(source)
+        ours, theirs = (module.frames(source, [3.0, 0.2, 0.2]) for module in (media_decoder(), videos))
+        assert [frame.time_s for frame in ours] == [3.0, 0.2, 0.2]
+        assert [frame.image.tobytes() for frame in ours] == [frame.image.tobytes() for frame in theirs]
 
 
 def test_two_documents_at_once_do_not_mix_and_a_lost_process_opens_them_again():
     one, other = hostile.pdf_of_pages(3), hostile.pdf_with_box("0 0 200 100")
-    with decoding.open_pdf(one) as first, decoding.open_pdf(other) as second:
+    with media_decoder().open_pdf(one) as first, media_decoder().open_pdf(other) as second:
         assert first.page(3, dpi=72).image.size == (72, 72)
         assert second.page(1, dpi=72).image.size == (200, 100)
-        decoding.sandbox().close()
+        decoding.sandbox("media").close()
         assert first.page(2, dpi=72).image.size == (72, 72)
 
 
 def test_wrong_arguments_are_the_callers_fault_on_both_paths(tmp_path: Path):
-    with decoding.open_pdf(hostile.pdf_of_pages(1)) as document, pytest.raises(ValueError, match="page 2 of"):
+    with (
+        media_decoder().open_pdf(hostile.pdf_of_pages(1)) as document,
+        pytest.raises(ValueError, match="page 2 of"),
+    ):
         document.page(2)
     with pytest.raises(ValueError, match="negative"):
-        decoding.frames(b"", [-1.0])
-    assert reason(lambda: decoding.probe(tmp_path / "no.mp4")) == "video_missing"
+        media_decoder().frames(b"", [-1.0])
+    assert reason(lambda: media_decoder().probe(tmp_path / "no.mp4")) == "video_missing"
 
 
-def test_a_block_can_decode_in_this_process(monkeypatch: pytest.MonkeyPatch):
-    decoding.sandbox().close()
-    with decoding.in_process():
-        assert decoding.decode(images.encode_png(NOISE)).size == NOISE.size
-        assert first_page(hostile.pdf_of_pages(1)).image.size == (72, 72)
-        assert decoding.probe(hostile.film()).width == 64
+def test_a_decoder_can_be_told_to_work_in_this_process(monkeypatch: pytest.MonkeyPatch):
+    decoding.sandbox("media").close()
     monkeypatch.setenv(decoding.VARIABLE, decoding.IN_PROCESS)
-    assert decoding.decode(images.encode_png(NOISE)).size == NOISE.size
-    assert decoding.sandbox().pid is None
+    for decoder in (MediaDecoder(InProcess()), media_decoder()):
+        assert decoder.image(encode_png(NOISE)).tobytes() == NOISE.tobytes()
+        assert first_page(hostile.pdf_of_pages(1), decoder).image.size == (72, 72)
+        assert decoder.probe(hostile.film()).width == 64
+        with pytest.raises(MediaError, match="image_unreadable"):
+            decoder.image(b"none")
+    assert decoding.sandbox("media").pid is None
 
 
 def test_the_reader_of_pictures_reads_the_same_in_a_process_of_its_own():
     sign = first_page(hostile.pdf_with_text("Harbour 1901")).image
-    ours, theirs = decoding.SandboxedOcr(num_threads=1), RapidOcr(num_threads=1)
+    ours, theirs = SandboxedOcr(num_threads=1), RapidOcr(num_threads=1)
     assert ours.text(sign) == theirs.text(sign) == "Harbour 1901"
     assert ours.text(Image.new("RGB", (4, 400))) == ""
 
 
 @pytest.fixture
-def taken_over(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def taken_over() -> Iterator[MediaDecoder]:
     """A decoder that obeys its files: it claims what they tell it to."""
-    box = Sandbox("tests.infra.media.hostile_operations")
-    monkeypatch.setattr(decoding, "sandbox", lambda kind="media": box)
-    yield
-    box.close()
+    sandbox = Sandbox("tests.infra.media.hostile_operations")
+    yield MediaDecoder(sandbox)
+    sandbox.close()
 
 
 @pytest.mark.parametrize(
     "lie",
     [
         {"result": {}, "sizes": [12]},
-        {"result": {"pictures": [[1, 3]]}, "sizes": []},
-        {"result": {"pictures": [[1, 4]]}, "sizes": [12]},
-        {"result": {"pictures": [[-1, -3]]}, "sizes": [12]},
-        {"result": {"pictures": [[1.0, 3]]}, "sizes": [12]},
-        {"result": {"pictures": [[1, 3], [0, 0]]}, "sizes": [12, 0]},
-        {"result": {"pictures": "[1, 3]", "num_pages": "1", "fps": 1}, "sizes": [12]},
+        {"result": {"images": [[1, 3]]}, "sizes": []},
+        {"result": {"images": [[1, 4]]}, "sizes": [12]},
+        {"result": {"images": [[-1, -3]]}, "sizes": [12]},
+        {"result": {"images": [[1.0, 3]]}, "sizes": [12]},
+        {"result": {"images": [[1, 3], [0, 0]]}, "sizes": [12, 0]},
+        {"result": {"images": "[1, 3]", "num_pages": "1", "fps": 1}, "sizes": [12]},
         {"result": {"num_pages": 2_001, "duration_s": 1, "fps": 1, "width": 1}, "sizes": []},
         {"result": {"num_pages": True, "duration_s": "x", "fps": 1, "width": 1, "height": 1}, "sizes": []},
     ],
 )
-def test_no_claim_of_a_decoder_is_believed(taken_over: None, lie: dict[str, object]):
+def test_no_claim_of_a_decoder_is_believed(taken_over: MediaDecoder, lie: dict[str, object]):
     source = json.dumps(lie).encode()
     acts: list[Callable[[], object]] = [
-        lambda: decoding.decode(source, max_pixels=100),
-        lambda: decoding.decode_truncated(source, max_pixels=100),
-        lambda: first_page(source),
-        lambda: decoding.probe(source),
-        lambda: decoding.frames(source, [0.0]),
+        lambda: taken_over.image(source, max_pixels=100),
+        lambda: first_page(source, taken_over),
+        lambda: taken_over.probe(source),
+        lambda: taken_over.frames(source, [0.0]),
     ]
     for act in acts:
         with pytest.raises(MediaError) as caught:
@@ -158,24 +169,24 @@ def test_no_claim_of_a_decoder_is_believed(taken_over: None, lie: dict[str, obje
         assert caught.value.reason in ("decoder_failed", "decoder_crashed")
 
 
-def test_an_engine_that_does_not_load_is_no_fault_of_the_picture(taken_over: None):
+def test_an_engine_that_does_not_load_is_no_fault_of_the_image(taken_over: MediaDecoder):
     with pytest.raises(OcrError, match="no engine"):
-        decoding.SandboxedOcr().text(NOISE)
+        SandboxedOcr().text(NOISE, runner=taken_over.runner)
 
 
 def test_a_bomb_of_a_gigapixel_is_refused_by_its_header():
     bomb = hostile.png_bomb(40_000, 25_000)
     assert len(bomb) < 200_000
-    assert reason(lambda: decoding.decode(bomb)) == "image_too_large"
+    assert reason(lambda: media_decoder().image(bomb)) == "image_too_large"
 
 
 def test_a_bomb_just_below_the_limit_is_decoded_within_the_memory_granted():
-    picture = decoding.decode(hostile.png_bomb(9_000, 7_000), max_pixels=64_000_000)
+    picture = media_decoder().image(hostile.png_bomb(9_000, 7_000), max_pixels=64_000_000)
     assert picture.size == (9_000, 7_000)
 
 
 def test_of_an_animation_the_first_frame_is_taken():
-    assert decoding.decode(hostile.gif(1_000)).getpixel((3, 3)) == (255, 255, 255)
+    assert media_decoder().image(hostile.gif(1_000)).getpixel((3, 3)) == (255, 255, 255)
 
 
 def test_a_hundred_thousand_pages_are_too_many():
@@ -205,7 +216,7 @@ def test_documents_that_lie_or_go_in_circles_end_in_small_pages_or_a_word(data: 
         assert error.reason
     else:
         assert all(page.width * page.height <= 4_000_000 for page in pages)
-    assert decoding.decode(images.encode_png(NOISE)).tobytes() == NOISE.tobytes()
+    assert media_decoder().image(encode_png(NOISE)).tobytes() == NOISE.tobytes()
 
 
 def test_a_document_that_makes_the_real_decoder_spin_is_ended(monkeypatch: pytest.MonkeyPatch):
@@ -224,7 +235,7 @@ def test_a_document_that_makes_the_real_decoder_spin_is_ended(monkeypatch: pytes
     ids=["cut in the pictures", "cut in the index", "offsets", "entries"],
 )
 def test_films_with_a_broken_index_are_refused(data: bytes, reasons: set[str]):
-    assert reason(lambda: decoding.frames(data, [0.0, 6.0])) in reasons
+    assert reason(lambda: media_decoder().frames(data, [0.0, 6.0])) in reasons
 
 
 @pytest.mark.parametrize(
@@ -235,6 +246,6 @@ def test_a_film_that_claims_absurd_dimensions_is_refused_before_it_is_decoded(
 ):
     film = hostile.film_that_claims(side, side)
     if expected is None:  # what is changed is really the size
-        assert decoding.probe(film).width == side
+        assert media_decoder().probe(film).width == side
     else:
-        assert reason(lambda: decoding.probe(film)) == expected
+        assert reason(lambda: media_decoder().probe(film)) == expected

@@ -13,6 +13,7 @@ from PIL import Image
 
 from infra.errors import MediaError
 from infra.media import _images as images
+from infra.media import encode_jpeg, encode_png
 
 
 def encoded(image: Image.Image, picture_format: str, **parameters: object) -> bytes:
@@ -25,14 +26,14 @@ def encoded(image: Image.Image, picture_format: str, **parameters: object) -> by
 def test_a_png_keeps_every_pixel(width: int, height: int, colour: bytes):
     image = Image.new("RGB", (width, height), tuple(colour))
     image.putpixel((width - 1, height - 1), (1, 2, 3))
-    decoded = images.decode(images.encode_png(image))
+    decoded = images.decode(encode_png(image))
     assert (decoded.mode, decoded.size, decoded.tobytes()) == ("RGB", (width, height), image.tobytes())
 
 
 def test_equal_pixels_give_equal_bytes():
     first, second = (Image.linear_gradient("L").convert("RGB") for _ in range(2))
-    assert images.encode_png(first) == images.encode_png(second)
-    assert images.encode_jpeg(first) == images.encode_jpeg(second)
+    assert encode_png(first) == encode_png(second)
+    assert encode_jpeg(first) == encode_jpeg(second)
 
 
 def test_transparency_is_shown_over_white():
@@ -81,7 +82,7 @@ def test_a_bomb_is_refused_by_its_header_before_a_pixel_is_decoded():
 
 
 def test_the_limit_is_in_pixels_and_inclusive():
-    data = images.encode_png(Image.new("RGB", (10, 10)))
+    data = encode_png(Image.new("RGB", (10, 10)))
     assert images.decode(data, max_pixels=100).size == (10, 10)
     with pytest.raises(MediaError, match="10 x 10 pixels, limit 99"):
         images.decode(data, max_pixels=99)

@@ -8,12 +8,12 @@ import socket
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from infra.media.ocr import RapidOcr
+from infra.media import SandboxedOcr
 
 
 @pytest.fixture(scope="module")
-def engine() -> RapidOcr:
-    return RapidOcr(num_threads=1)
+def engine() -> SandboxedOcr:
+    return SandboxedOcr(num_threads=1)
 
 
 def page(*lines: str) -> Image.Image:
@@ -25,7 +25,7 @@ def page(*lines: str) -> Image.Image:
 
 
 def test_lines_are_read_from_top_to_bottom_without_a_network(
-    engine: RapidOcr, monkeypatch: pytest.MonkeyPatch
+    engine: SandboxedOcr, monkeypatch: pytest.MonkeyPatch
 ):
     def refuse(*_: object) -> None:
         raise AssertionError("OCR must not open a connection")
@@ -37,12 +37,14 @@ def test_lines_are_read_from_top_to_bottom_without_a_network(
     ]
 
 
-def test_a_blank_page_and_a_tiny_picture_have_no_text(engine: RapidOcr):
+def test_a_blank_page_and_a_tiny_picture_have_no_text(engine: SandboxedOcr):
     assert engine.text(Image.new("RGB", (300, 300), "white")) == ""
     assert engine.text(Image.new("RGB", (3, 200), "white")) == ""
 
 
-def test_a_loaded_engine_pickles_as_its_settings_and_reads_grey_pictures_on_the_other_side(engine: RapidOcr):
+def test_a_loaded_engine_pickles_as_its_settings_and_reads_grey_pictures_on_the_other_side(
+    engine: SandboxedOcr,
+):
     engine.text(Image.new("RGB", (64, 64), "white"))
     pickled = pickle.dumps(engine)
     assert len(pickled) < 200

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from infra.errors import MediaError
+from infra.media import ClipRange, Frame, clip_ranges, uniform_times
 from infra.media import _video as frames
-from infra.media._video import ClipRange
 
 FPS = 4
 
@@ -43,7 +43,7 @@ def twenty_seconds(request: pytest.FixtureRequest) -> bytes:
     return video(20, container=container, codec=codec)
 
 
-def shown(frame: frames.Frame) -> int:
+def shown(frame: Frame) -> int:
     """Index of the frame, read from its brightness."""
     return round(frame.image.getpixel((32, 24))[0] / 3)  # type: ignore[index]
 
@@ -97,14 +97,14 @@ def test_a_stream_without_a_duration_is_measured_by_its_packets():
 
 def test_uniform_times_are_the_centres_of_equal_intervals():
     # 10 s in 4 intervals of 2.5 s
-    assert frames.uniform_times(10.0, 1.0, 4) == (1.25, 3.75, 6.25, 8.75)
-    assert frames.uniform_times(3.0, 1.0, 32) == (0.5, 1.5, 2.5)
-    assert frames.uniform_times(0.4, 1.0, 32) == (0.2,)
+    assert uniform_times(10.0, 1.0, 4) == (1.25, 3.75, 6.25, 8.75)
+    assert uniform_times(3.0, 1.0, 32) == (0.5, 1.5, 2.5)
+    assert uniform_times(0.4, 1.0, 32) == (0.2,)
 
 
 @given(st.floats(0.05, 5_000), st.floats(0.1, 30), st.integers(1, 64))
 def test_uniform_times_are_inside_evenly_spaced_and_few_enough(duration_s: float, fps: float, most: int):
-    times = frames.uniform_times(duration_s, fps, most)
+    times = uniform_times(duration_s, fps, most)
     assert 1 <= len(times) <= most
     assert all(0 < time_s < duration_s for time_s in times)
     gaps = [later - earlier for earlier, later in pairwise(times)]
@@ -114,19 +114,19 @@ def test_uniform_times_are_inside_evenly_spaced_and_few_enough(duration_s: float
 @pytest.mark.parametrize("arguments", [(0, 1, 4), (5, 0, 4), (5, 1, 0)])
 def test_uniform_times_refuse_what_has_no_centre(arguments: tuple[float, float, int]):
     with pytest.raises(ValueError, match="positive"):
-        frames.uniform_times(*arguments)
+        uniform_times(*arguments)
 
 
 def test_clips_are_a_minute_and_a_tail_below_two_seconds_is_dropped():
-    assert frames.clip_ranges(125.0) == [ClipRange(0, 60), ClipRange(60, 120), ClipRange(120, 125.0)]
-    assert frames.clip_ranges(121.9) == [ClipRange(0, 60), ClipRange(60, 120)]
-    assert frames.clip_ranges(122.0)[-1] == ClipRange(120, 122.0)
-    assert frames.clip_ranges(1.0) == [ClipRange(0, 1.0)]
-    assert frames.clip_ranges(0.0) == []
+    assert clip_ranges(125.0) == [ClipRange(0, 60), ClipRange(60, 120), ClipRange(120, 125.0)]
+    assert clip_ranges(121.9) == [ClipRange(0, 60), ClipRange(60, 120)]
+    assert clip_ranges(122.0)[-1] == ClipRange(120, 122.0)
+    assert clip_ranges(1.0) == [ClipRange(0, 1.0)]
+    assert clip_ranges(0.0) == []
 
 
 def test_a_file_is_cut_by_its_own_duration(twenty_seconds: bytes):
-    found = frames.clips(twenty_seconds, length_s=8.0)
+    found = clip_ranges(frames.probe(twenty_seconds).duration_s, length_s=8.0)
     assert [clip.start_s for clip in found] == [0, 8, 16]
     assert found[-1].end_s == pytest.approx(20, abs=0.01)
 

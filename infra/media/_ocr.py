@@ -1,0 +1,39 @@
+"""Text in images, by RapidOCR. Runs in the decoding process only. The models travel inside the package: nothing is downloaded."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from infra.errors import boundary
+from infra.media.types import OcrError
+
+ENLARGED_SIDE = 256  # pixels the shorter side is enlarged to for detection; the engine's 736 read no more, four times slower
+
+
+class RapidOcr:
+    """PP-OCR on onnxruntime, loaded at first use; one image at a time."""
+
+    def __init__(self, *, num_threads: int = 0) -> None:
+        """``num_threads`` of the engine; 0 leaves the choice to onnxruntime."""
+        self._num_threads = num_threads
+        self._engine: Any = None
+
+    def text(self, image: Image.Image) -> str:
+        """The lines of an RGB image in reading order, joined by newlines. Raises ``OcrError``."""
+        pixels = np.asarray(image)[:, :, ::-1]  # the engine expects BGR
+        with boundary(OcrError, "OCR"):
+            self._engine = self._engine or self._load()
+            return "\n".join(self._engine(np.ascontiguousarray(pixels)).txts or ())
+
+    def _load(self) -> Any:
+        from rapidocr import RapidOCR  # imports onnxruntime and OpenCV: seconds that most builds never need
+
+        logging.getLogger("RapidOCR").setLevel(logging.ERROR)
+        parameters: dict[str, Any] = {"Global.log_level": "error", "Det.limit_side_len": ENLARGED_SIDE}
+        if self._num_threads:
+            parameters["EngineConfig.onnxruntime.intra_op_num_threads"] = self._num_threads
+        return RapidOCR(params=parameters)
