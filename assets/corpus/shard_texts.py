@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from assets.corpus.build import shards, tables
+from assets.corpus import shards, tables
 from assets.corpus.merge import ProgressListener
 from infra.errors import ExternalError, MediaError
 from infra.storage import manifest
