@@ -20,13 +20,15 @@ from PIL import Image
 from transformers import PreTrainedTokenizerFast
 
 from memory_graph.graph import AnswerNode, MemoryGraph, SearchNode
+from model.config.algorithm import Algorithm, Pruning
+from model.config.engine import EngineConfig
+from model.config.schedule import Schedule
 from model.imitation.tiny.shape import TinyShape, build_model
 from model.imitation.tiny.tokenizer import CONTROL_TOKENS, build_tokenizer
 from model.policies.chat_template import IMAGE_PAD, VISION_END, VISION_START, PromptEncoder, visual_tokens
-from model.rl.algorithm import Algorithm, Pruning, Schedule
 from model.rl.segments import training_samples
 from model.training.batches import InputBuilder, plan
-from model.training.engine import DeepSpeedEngine, EngineConfig
+from model.training.engine import DeepSpeedEngine
 from model.training.logprobs import TokenLogprobs
 from model.training.trainer import Trainer
 from model.types import Call, ImageRef, Outcome, Segment, Task, Trajectory

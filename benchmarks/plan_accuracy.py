@@ -24,15 +24,17 @@ from typing import Any, NamedTuple
 import torch
 from update_time import NoPictures, rollout
 
+from model.config.algorithm import ALGORITHMS
+from model.config.engine import EngineConfig, Hardware
+from model.config.schedule import Schedule
 from model.imitation.tiny.shape import TinyShape, build_model
 from model.imitation.tiny.tokenizer import CONTROL_TOKENS, build_tokenizer
 from model.policies.chat_template import PromptEncoder
 from model.policies.transformers_policy import TransformersPolicy
-from model.rl.algorithm import ALGORITHMS, Schedule
 from model.training.batches import InputBuilder
-from model.training.engine import DeepSpeedEngine, EngineConfig
+from model.training.engine import DeepSpeedEngine
 from model.training.model_shape import ModelShape, VisionShape
-from model.training.planning import DeviceLayout, Hardware, UpdateLoad, plan
+from model.training.planning import UpdateLoad, plan
 from model.training.trainer import Trainer
 from model.types import Message, Sampling, Task
 
@@ -112,7 +114,7 @@ def measure(shape: TinyShape, sizes: dict[str, int]) -> Timed:
         for number in range(sizes["batch"] // (NODES + 1))
     ]
     inputs = InputBuilder(encoder=encoder, media=NoPictures())
-    trainer = Trainer(engine, inputs, algorithm=ALGORITHMS["gspo"](), parity=None)
+    trainer = Trainer(engine, inputs, algorithm=ALGORITHMS["gspo"], parity=None)
     trainer.update(trained)
     update_s = [timed(lambda: trainer.update(trained)) for _ in range(sizes["repeats"])]
     return Timed(Seconds(statistics.median(rollouts_s), statistics.median(update_s)), prompt, generated)
@@ -142,8 +144,8 @@ def predict(shape: TinyShape, found: Timed, batch: int, hardware: Hardware) -> S
         logit_tokens=1024,
         concurrent=batch,
     )
-    layout = DeviceLayout(zero_stage=0, gradient_checkpointing=False, weight_bytes=4)
-    return Seconds(*(phase.seconds for phase in plan(numbers, layout, load, hardware).phases))
+    engine = EngineConfig(zero_stage=0)
+    return Seconds(*(phase.seconds for phase in plan(numbers, engine, load, hardware).phases))
 
 
 def growth(of: dict[str, Seconds]) -> dict[str, float]:

@@ -26,9 +26,9 @@ from typing import Any
 import torch
 from grouped_rollouts import CLIP, Pages, Words, groups, model, ours, sampled, timed
 
+from model.config.algorithm import Algorithm, Pruning
 from model.imitation.tiny.tokenizer import build_tokenizer
 from model.policies.chat_template import PromptEncoder
-from model.rl.algorithm import Algorithm, Pruning
 from model.rl.segments import TrainingSample, training_samples
 
 HINT = "this benchmark needs TRL, which nothing else here does: pip install 'vimrag[trl]'"

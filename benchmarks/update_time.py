@@ -23,13 +23,15 @@ import torch
 from PIL import Image
 
 from memory_graph.graph import AnswerNode, MemoryGraph, SearchNode
+from model.config.algorithm import ALGORITHMS
+from model.config.engine import EngineConfig
+from model.config.schedule import Schedule
 from model.imitation.tiny.shape import TinyShape, build_model
 from model.imitation.tiny.tokenizer import CONTROL_TOKENS, build_tokenizer
 from model.policies.chat_template import PromptEncoder
-from model.rl.algorithm import ALGORITHMS, Schedule
 from model.rl.segments import training_samples
 from model.training.batches import InputBuilder
-from model.training.engine import DeepSpeedEngine, EngineConfig
+from model.training.engine import DeepSpeedEngine
 from model.training.trainer import Trainer
 from model.types import Call, Outcome, Segment, Task, Trajectory
 
@@ -93,7 +95,7 @@ def trainer(name: str) -> Trainer:
         build_model(tokenizer, SHAPE), config=EngineConfig(zero_stage=0), schedule=schedule
     )
     inputs = InputBuilder(encoder=PromptEncoder(tokenizer), media=NoPictures())
-    return Trainer(engine, inputs, algorithm=ALGORITHMS[name](), parity=None)
+    return Trainer(engine, inputs, algorithm=ALGORITHMS[name], parity=None)
 
 
 def main() -> None:
@@ -118,7 +120,7 @@ def main() -> None:
         for question in range(arguments.questions)
         for member in range(arguments.group)
     ]
-    samples = training_samples(trajectories, algorithm=ALGORITHMS["ggpo"]()).samples
+    samples = training_samples(trajectories, algorithm=ALGORITHMS["ggpo"]).samples
     tokens = sum(len(sample.token_ids) for sample in samples)
     share = sum(len(sample.token_ids) for sample in samples if sample.pruned) / tokens
     trainers = {name: trainer(name) for name in NAMES}

@@ -18,8 +18,8 @@ import json
 import torch
 from grouped_rollouts import Sharing, Words, groups, ours, sampled, timed
 
+from model.config.algorithm import Algorithm, Pruning
 from model.imitation.tiny.tokenizer import build_tokenizer
-from model.rl.algorithm import Algorithm, Pruning
 from model.rl.segments import training_samples
 
 VARIANTS: tuple[Sharing, ...] = ("none", "batch", "step")

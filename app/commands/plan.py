@@ -81,16 +81,16 @@ def plan(  # noqa: PLR0913 - one parameter an option
 
 def plan_of(recipe: Recipe, shape: dict[str, float]) -> ResourcePlan:
     """The plan of a recipe for devices, with segments of that shape."""
-    from model.training.lora import Lora
+    from model.config.engine import Hardware, Lora
     from model.training.model_shape import SHAPES
-    from model.training.planning import DeviceLayout, Hardware, plan
+    from model.training.planning import plan
 
     ggpo, machine = recipe.ggpo, recipe.machine
     assert machine is not None, "only recipes with devices are planned"
-    layout = DeviceLayout(
+    engine = EngineConfig(
         zero_stage=ggpo.zero_stage,
-        lora_rank=ggpo.lora_rank,
-        lora_targets=Lora().targets,
+        bf16=ggpo.bf16,
+        lora=Lora(rank=ggpo.lora_rank) if ggpo.lora_rank else None,
         train_vision=ggpo.train_vision,
         offload_optimizer=ggpo.offload_optimizer,
         gradient_checkpointing=ggpo.gradient_checkpointing,
@@ -102,7 +102,7 @@ def plan_of(recipe: Recipe, shape: dict[str, float]) -> ResourcePlan:
         teraflops=machine.teraflops,
         gigabytes_per_s=machine.gigabytes_per_s,
     )
-    return plan(SHAPES[recipe.model], layout, _load(recipe, shape), hardware)
+    return plan(SHAPES[recipe.model], engine, _load(recipe, shape), hardware)
 
 
 def _load(recipe: Recipe, shape: dict[str, float]) -> UpdateLoad:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 from model.agent.loop import Agent
+from model.config.reward import RewardWeights
 from model.evaluation.statistics import (
     Interval,
     bootstrap_macro_mean,
@@ -21,7 +22,7 @@ from model.evaluation.statistics import (
     wilson,
 )
 from model.protocols import Grader
-from model.rl.reward import RewardWeights, reward
+from model.rl.reward import reward
 from model.rl.rollouts import RolloutPlan, RolloutProgress, ordered_by_group, run_rollouts
 from model.types import Counters, Outcome, Task, Trajectory
 

@@ -15,7 +15,7 @@ from statistics import median_low
 from typing import NamedTuple, TypeAlias
 
 from model.agent.memory.registry import SINGLE_ANSWER
-from model.rl.algorithm import Algorithm
+from model.config.algorithm import Algorithm
 from model.rl.segments import segment_reasons
 from model.types import Outcome, Trajectory
 

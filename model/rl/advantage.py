@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from model.rl.algorithm import Algorithm, Baseline
+from model.config.algorithm import Algorithm, Baseline
 from model.types import Trajectory
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from model.rl.algorithm import Algorithm, Ratio
+from model.config.algorithm import Algorithm, Ratio
 
 MAX_LOG_RATIO = 10.0  # nats; keeps exp() finite when sampler and trainer disagree badly
 

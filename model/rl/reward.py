@@ -8,30 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence, Set
-from dataclasses import dataclass
 
+from model.config.reward import RewardWeights
 from model.types import Outcome, Trajectory
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RewardWeights:
-    """Weights of the terms; the default is the binary reward."""
-
-    judge: float = 1.0
-    """Of the verdict, ``Trajectory.correct``: a judge's where there is one, else the metric's."""
-    exact: float = 0.0
-    """Of the verdict of the dataset's own metric, ``Trajectory.metric``."""
-    format: float = 0.0
-    retrieval: float = 0.0
-
-    def __post_init__(self) -> None:
-        weights = (self.judge, self.exact, self.format, self.retrieval)
-        if min(weights) < 0 or not math.isclose(sum(weights), 1.0):
-            raise ValueError(f"weights must not be negative and must sum to 1, got {weights}")
-
-
-# of the predecessor, VRAG-RL (arXiv 2505.22019)
-VRAG_RL_WEIGHTS = RewardWeights(judge=0.7, format=0.1, retrieval=0.2)
 
 
 def reward(trajectory: Trajectory, weights: RewardWeights) -> float | None:

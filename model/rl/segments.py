@@ -16,8 +16,8 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from memory_graph.credit import PRUNED_DEAD_END, prune_reasons, random_mask
+from model.config.algorithm import Algorithm, Denominator, Pruning
 from model.rl.advantage import advantages
-from model.rl.algorithm import Algorithm, Denominator, Pruning
 from model.types import ImageRef, Segment, Trajectory
 
 PRUNED_AT_RANDOM = "pruned: drawn by chance"

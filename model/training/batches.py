@@ -14,9 +14,9 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from model.config.schedule import Schedule
 from model.policies.chat_template import MERGE, PixelBatch, PromptEncoder, collate
 from model.protocols import MediaSource
-from model.rl.algorithm import Schedule
 from model.rl.loss import LossInputs
 from model.rl.segments import SampleKey, TrainingSample
 from model.training.logprobs import Targets

@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from model.config.schedule import Retention
 from model.training.engine import DeepSpeedEngine
 
 SCHEMA_VERSION = 1
@@ -39,20 +40,6 @@ class TrainingProgress:
     """Held-out score at this point, higher is better; None when it was not measured."""
     data_order: Mapping[str, Any] = field(default_factory=dict)
     """Whatever the caller needs to go on with the next question; JSON values."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retention:
-    """Which checkpoints stay: the last ones, the best one, and every n-th update."""
-
-    keep_last: int = 1
-    keep_best: bool = True
-    every: int = 0
-    """Updates between checkpoints kept for good; 0 keeps none for that."""
-
-    def __post_init__(self) -> None:
-        if self.keep_last < 1 or self.every < 0:
-            raise ValueError(f"keep_last must be at least 1 and every not negative: {self}")
 
 
 def save(  # noqa: PLR0913 - all that a checkpoint holds

@@ -12,7 +12,6 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -20,43 +19,12 @@ from torch import Tensor
 from torch import distributed as dist
 from transformers import Qwen3VLForConditionalGeneration
 
-from model.rl.algorithm import Schedule
+from model.config.engine import EngineConfig
+from model.config.schedule import Schedule
 from model.training.logprobs import Targets, TokenLogprobs
-from model.training.lora import Lora, attach, merged
+from model.training.lora import attach, merged
 
 STATE_VERSION = 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineConfig:
-    """How the model is laid out over the ranks."""
-
-    zero_stage: int = 2
-    """0 replicates everything, 2 shards optimiser and gradients, 3 shards the weights too."""
-    bf16: bool = False
-    """Weights and activations in bfloat16 with fp32 master weights; False keeps all in fp32."""
-    offload_optimizer: bool = False
-    """Keep optimiser and master weights in host memory (ZeRO-2 and 3 on GPUs)."""
-    gradient_checkpointing: bool = False
-    """Recompute activations of the transformer layers in the backward pass."""
-    lora: Lora | None = None
-    """Train adapters of this shape and nothing else; None trains the weights themselves."""
-    train_vision: bool = True
-    """Train the vision tower too; with adapters it never is."""
-    temperature: float = 1.0
-    """Of the rollouts: the ratio is between distributions at this temperature."""
-    persist_below: int = 100_000
-    """ZeRO-3: parameters with fewer values than this stay on every rank."""
-
-    def __post_init__(self) -> None:
-        if self.zero_stage not in (0, 1, 2, 3):
-            raise ValueError(f"zero_stage must be 0, 1, 2 or 3, got {self.zero_stage}")
-        if self.zero_stage == 0 and (self.bf16 or self.offload_optimizer):
-            raise ValueError("bf16 and optimiser offload need master weights, which ZeRO stage 1 to 3 keep")
-        if self.lora is not None and self.zero_stage == 3:
-            raise ValueError(
-                "adapters are small enough for every rank: choose ZeRO stage 0, 1 or 2 with them"
-            )
 
 
 class StepInfo(NamedTuple):

@@ -8,42 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from model.config.engine import Lora
+
 ADAPTER = "default"
 _BASE = re.compile(r"^(?P<layer>.+)\.base_layer\.(?P<kind>weight|bias)$")
 _LOW = re.compile(rf"^(?P<layer>.+)\.lora_(?P<side>[AB])\.{ADAPTER}\.weight$")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lora:
-    """Shape of the adapters; the update of a matrix W [out, in] is ``alpha / rank * B A``."""
-
-    rank: int = 16
-    alpha: int = 32
-    dropout: float = 0.0
-    targets: tuple[str, ...] = (
-        "q_proj",
-        "k_proj",
-        "v_proj",
-        "o_proj",
-        "gate_proj",
-        "up_proj",
-        "down_proj",
-    )
-    """Names of linear layers; those of the language model only, the vision tower calls its own otherwise."""
-
-    def __post_init__(self) -> None:
-        if self.rank < 1 or self.alpha <= 0 or not 0 <= self.dropout < 1 or not self.targets:
-            raise ValueError(f"adapters out of range: {self}")
-
-    @property
-    def scale(self) -> float:
-        """What ``B A`` is multiplied by."""
-        return self.alpha / self.rank
 
 
 def attach(model: PreTrainedModel, lora: Lora) -> None:

@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from model.config.engine import EngineConfig, Hardware
 from model.training.model_shape import ModelShape
 
 GIB = 2**30
@@ -23,31 +24,6 @@ FIXED_BYTES = 1.5 * GIB  # context of the device and kernels: an assumption
 BUCKET_VALUES = 500_000_000  # gradients that ZeRO 1 and 2 gather before they are reduced: DeepSpeed's default
 OPTIMISER_BYTES = 12  # a parameter: fp32 master weight and two fp32 moments
 LOGIT_COPIES = 3  # logits, their log-softmax and its gradient exist together, in fp32
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hardware:
-    """Equal devices. Peaks are the makers' figures for dense bf16 and memory bandwidth."""
-
-    name: str
-    devices: int
-    memory_gib: float
-    teraflops: float
-    gigabytes_per_s: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceLayout:
-    """How weights and optimiser lie on the devices, and what is trained."""
-
-    zero_stage: int
-    lora_rank: int = 0
-    """0 trains the weights themselves."""
-    lora_targets: tuple[str, ...] = ()
-    train_vision: bool = True
-    offload_optimizer: bool = False
-    gradient_checkpointing: bool = True
-    weight_bytes: int = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,11 +63,16 @@ class PhasePlan(NamedTuple):
         return sum(size for _, size in self.parts)
 
 
-def trained_parameters(shape: ModelShape, layout: DeviceLayout) -> int:
+def weight_bytes(engine: EngineConfig) -> int:
+    """Of one weight, gradient or activation on the device."""
+    return 2 if engine.bf16 else 4
+
+
+def trained_parameters(shape: ModelShape, engine: EngineConfig) -> int:
     """Parameters that take gradient."""
-    if layout.lora_rank:
-        return shape.lora_parameters(layout.lora_rank, layout.lora_targets)
-    return shape.parameters - (0 if layout.train_vision else shape.vision_parameters)
+    if engine.lora is not None:
+        return shape.lora_parameters(engine.lora.rank, engine.lora.targets)
+    return shape.parameters - (0 if engine.train_vision else shape.vision_parameters)
 
 
 def activation_bytes(shape: ModelShape, tokens: int, *, checkpointing: bool, bytes_each: int) -> float:
@@ -110,29 +91,29 @@ def activation_bytes(shape: ModelShape, tokens: int, *, checkpointing: bool, byt
     return float(shape.layers * tokens * shape.width * bytes_each + layer + last_norm)
 
 
-def training(shape: ModelShape, layout: DeviceLayout, load: UpdateLoad, hardware: Hardware) -> PhasePlan:
+def training(shape: ModelShape, engine: EngineConfig, load: UpdateLoad, hardware: Hardware) -> PhasePlan:
     """The optimiser steps of one update."""
     devices = hardware.devices
-    trained = trained_parameters(shape, layout)
-    shared_weights = devices if layout.zero_stage == 3 else 1
-    shared_gradients = devices if layout.zero_stage >= 2 else 1
-    shared_optimiser = devices if layout.zero_stage >= 1 else 1
+    trained = trained_parameters(shape, engine)
+    shared_weights = devices if engine.zero_stage == 3 else 1
+    shared_gradients = devices if engine.zero_stage >= 2 else 1
+    shared_optimiser = devices if engine.zero_stage >= 1 else 1
     tokens = max(load.longest, load.token_budget)
-    on_host = 0 if layout.offload_optimizer else 1
+    on_host = 0 if engine.offload_optimizer else 1
     parts = {
-        "weights": shape.parameters * layout.weight_bytes / shared_weights,
-        "gradients": trained * layout.weight_bytes / shared_gradients,
+        "weights": shape.parameters * weight_bytes(engine) / shared_weights,
+        "gradients": trained * weight_bytes(engine) / shared_gradients,
         "optimiser": on_host * trained * OPTIMISER_BYTES / shared_optimiser,
         "activations": activation_bytes(
-            shape, tokens, checkpointing=layout.gradient_checkpointing, bytes_each=layout.weight_bytes
+            shape, tokens, checkpointing=engine.gradient_checkpointing, bytes_each=weight_bytes(engine)
         ),
         "logits": float(min(load.logit_tokens, tokens) * shape.vocabulary * 4 * LOGIT_COPIES),
-        "bucket": float(BUCKET_VALUES * layout.weight_bytes) if layout.zero_stage in (1, 2) else 0.0,
+        "bucket": float(BUCKET_VALUES * weight_bytes(engine)) if engine.zero_stage in (1, 2) else 0.0,
         "device": FIXED_BYTES,
     }
     all_tokens = load.rollouts * load.segments * (load.prompt + load.generated) * (1 - load.pruned)
     passes = (
-        4 if layout.gradient_checkpointing else 3
+        4 if engine.gradient_checkpointing else 3
     )  # forward, backward twice as much, and once more to recompute
     flops = passes * all_tokens * shape.forward_flops((load.prompt + load.generated) // 2)
     return PhasePlan(
@@ -140,14 +121,14 @@ def training(shape: ModelShape, layout: DeviceLayout, load: UpdateLoad, hardware
     )
 
 
-def generation(shape: ModelShape, layout: DeviceLayout, load: UpdateLoad, hardware: Hardware) -> PhasePlan:
+def generation(shape: ModelShape, engine: EngineConfig, load: UpdateLoad, hardware: Hardware) -> PhasePlan:
     """The rollouts of one update: the whole model on every device, the optimiser where training left it."""
-    length, weight_bytes = load.prompt + load.generated, layout.weight_bytes
-    on_host = 0 if layout.offload_optimizer else 1
-    shared_optimiser = hardware.devices if layout.zero_stage >= 1 else 1
+    length, bytes_each = load.prompt + load.generated, weight_bytes(engine)
+    on_host = 0 if engine.offload_optimizer else 1
+    shared_optimiser = hardware.devices if engine.zero_stage >= 1 else 1
     parts = {
-        "weights": float(shape.parameters * weight_bytes),
-        "optimiser": on_host * trained_parameters(shape, layout) * OPTIMISER_BYTES / shared_optimiser,
+        "weights": float(shape.parameters * bytes_each),
+        "optimiser": on_host * trained_parameters(shape, engine) * OPTIMISER_BYTES / shared_optimiser,
         "cache": float(load.concurrent * length * shape.cache_bytes()),
         "device": FIXED_BYTES,
     }
@@ -159,7 +140,7 @@ def generation(shape: ModelShape, layout: DeviceLayout, load: UpdateLoad, hardwa
         / (hardware.teraflops * 1e12 * TRAINING_SHARE)
     )
     # every step of a batch reads all weights and the cache of every row once
-    read = shape.parameters * weight_bytes + load.concurrent * length * shape.cache_bytes()
+    read = shape.parameters * bytes_each + load.concurrent * length * shape.cache_bytes()
     steps = math.ceil(calls / load.concurrent) * load.generated
     decoding_s = steps * read / (hardware.gigabytes_per_s * 1e9 * GENERATION_SHARE)
     return PhasePlan("rollouts", _ordered(parts), prompts_s + decoding_s)
@@ -183,16 +164,16 @@ class ResourcePlan(NamedTuple):
         return sum(phase.seconds for phase in self.phases)
 
 
-def plan(shape: ModelShape, layout: DeviceLayout, load: UpdateLoad, hardware: Hardware) -> ResourcePlan:
+def plan(shape: ModelShape, engine: EngineConfig, load: UpdateLoad, hardware: Hardware) -> ResourcePlan:
     """Both phases of an update on ``hardware``; a tenth of a device's memory is kept free for fragments."""
-    phases = (generation(shape, layout, load, hardware), training(shape, layout, load, hardware))
+    phases = (generation(shape, engine, load, hardware), training(shape, engine, load, hardware))
     peak = max(phase.total_bytes for phase in phases)
-    return ResourcePlan(phases, host_bytes(shape, layout), peak <= 0.9 * hardware.memory_gib * GIB)
+    return ResourcePlan(phases, host_bytes(shape, engine), peak <= 0.9 * hardware.memory_gib * GIB)
 
 
-def host_bytes(shape: ModelShape, layout: DeviceLayout) -> float:
+def host_bytes(shape: ModelShape, engine: EngineConfig) -> float:
     """Main memory that offloading takes, over all devices of a node."""
-    return float(trained_parameters(shape, layout) * OPTIMISER_BYTES) if layout.offload_optimizer else 0.0
+    return float(trained_parameters(shape, engine) * OPTIMISER_BYTES) if engine.offload_optimizer else 0.0
 
 
 def _ordered(parts: dict[str, float]) -> tuple[tuple[str, float], ...]:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from model.rl.algorithm import Algorithm
+from model.config.algorithm import Algorithm
 from model.rl.loss import Loss, likelihood_loss, policy_loss
 from model.rl.rollout_metrics import pruned_shares, rollout_metrics
 from model.rl.segments import SampleKey, SampleSet, TrainingSample, segment_weights, training_samples

@@ -10,14 +10,15 @@ from typing import NamedTuple
 
 import torch
 
+from model.config.algorithm import Algorithm
+from model.config.engine import EngineConfig, Lora
+from model.config.schedule import Schedule
 from model.imitation.stages import StageReport, imitation, mixture, run_stage, segments_of
 from model.policies.chat_template import PromptEncoder
 from model.protocols import MediaSource
-from model.rl.algorithm import Algorithm, Schedule
 from model.rl.segments import TrainingSample, supervised_samples
 from model.training.batches import InputBuilder
-from model.training.engine import DeepSpeedEngine, EngineConfig
-from model.training.lora import Lora
+from model.training.engine import DeepSpeedEngine
 from model.training.trainer import Trainer
 from model.types import Trajectory
 from orchestration.imitation import pretraining_stages
@@ -122,11 +123,14 @@ def _layout(plan: ImitationOptions, ggpo: Ggpo) -> EngineConfig:
 
 
 def _schedule(plan: ImitationOptions, ggpo: Ggpo) -> Schedule:
+    warmup = min(WARMUP_STEPS, plan.steps)
     return replace(
         schedule_of(ggpo),
         learning_rate=plan.learning_rate,
-        warmup_steps=min(WARMUP_STEPS, plan.steps),
-        decay_steps=plan.steps,
+        warmup_steps=warmup,
+        decay=True,
+        updates=plan.steps + warmup,
+        mini_batches=1,
     )
 
 

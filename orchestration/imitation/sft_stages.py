@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.storage.root import Storage
+from model.config.schedule import Retention
 from model.imitation.rejection import Selection, only_kept, select, tally
 from model.policies.chat_template import PromptEncoder
 from model.policies.transformers_policy import TransformersPolicy
@@ -211,6 +212,6 @@ class SftStages:
             params={"recipe": asdict(self._recipe)},
             weights=learnt.weights,
         )
-        checkpoint.prune(self._target.path, checkpoint.Retention(keep_last=1, keep_best=False))
+        checkpoint.prune(self._target.path, Retention(keep_last=1, keep_best=False))
         self._target.push()
         return path

@@ -86,7 +86,7 @@ class Ggpo:
     """Reinforcement learning by rollouts under DeepSpeed."""
 
     algorithm: str = "ggpo"
-    """Key of ``model.rl.algorithm.ALGORITHMS``."""
+    """Key of ``model.config.algorithm.ALGORITHMS``."""
     reward: RewardTerms = field(default_factory=RewardTerms)
     """What a rollout is worth. Right or wrong in pruning and drawing is the verdict, whatever the weights."""
     kl_coefficient: float = 0.0
@@ -95,7 +95,7 @@ class Ggpo:
     normalise_std: bool | None = None
     """Whether the centred rewards of a question are divided by their deviation; None is the algorithm's own."""
     denominator: str | None = None
-    """What the sum over the segments of a question is divided by, a value of ``model.rl.algorithm.Denominator``; None is the
+    """What the sum over the segments of a question is divided by, a value of ``model.config.algorithm.Denominator``; None is the
     algorithm's own."""
     clip_low: float | None = None
     """Lower clip distance of the ratio; None is the algorithm's own. GGPO's 3e-4 suits segments of a thousand tokens."""
@@ -159,7 +159,7 @@ class Ggpo:
     logit_tokens: int = 1024
     """Loss tokens whose logits exist at once."""
     kept_visual_tokens: int = 131_072
-    """Visual tokens whose features a rank keeps during an optimiser step, at most; 0 keeps none (``model.rl.algorithm``)."""
+    """Visual tokens whose features a rank keeps during an optimiser step, at most; 0 keeps none (``model.config.algorithm``)."""
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -16,9 +16,9 @@ from torch import distributed as dist
 
 from infra.errors import EndpointError
 from model.agent.loop import Agent, derived_seed
+from model.config.reward import RewardWeights
 from model.evaluation.evaluation import grade_all
 from model.rl.curriculum import Curriculum
-from model.rl.reward import RewardWeights
 from model.rl.rollouts import RolloutPlan, RolloutProgress, ordered_by_group, run_rollouts
 from model.types import Outcome, Task, Trajectory
 from orchestration.joins.adapters import MetricGrader

@@ -17,8 +17,9 @@ from safetensors.torch import save_file
 
 from infra.llm.errors import EndpointUnavailableError, RequestRefusedError, unknown_model
 from infra.llm.tokens_client import TokenClient
+from model.config.engine import Lora
 from model.training.engine import DeepSpeedEngine
-from model.training.lora import Lora, adapters
+from model.training.lora import adapters
 
 LOAD_ADAPTER, UNLOAD_ADAPTER = "/v1/load_lora_adapter", "/v1/unload_lora_adapter"
 KEPT_VERSIONS = 2  # a server that comes back needs the present one; the one before may still be read

@@ -24,16 +24,17 @@ from infra.progress import duration
 from infra.storage.manifest import MANIFEST
 from infra.storage.root import Storage
 from infra.trackers import tracker
+from model.config.algorithm import ALGORITHMS, Algorithm, Denominator
+from model.config.engine import EngineConfig, Lora
+from model.config.schedule import Retention, Schedule
 from model.policies.transformers_policy import TransformersPolicy
 from model.protocols import MediaSource
 from model.rl import trajectory_store
 from model.rl.advantage import with_advantages
-from model.rl.algorithm import ALGORITHMS, Algorithm, Denominator, Schedule
 from model.training import checkpoint
 from model.training.batches import InputBuilder
-from model.training.engine import DeepSpeedEngine, EngineConfig
+from model.training.engine import DeepSpeedEngine
 from model.training.logprobs import TokenLogprobs
-from model.training.lora import Lora
 from model.training.metrics import MetricsWriter, UpdateMetrics, read_metrics
 from model.training.parity import ParityConfig, bf16_parity
 from model.training.trainer import Trainer
@@ -242,9 +243,7 @@ class TrainingRun:
             tokenizer=self._weights.tokenizer,
             progress=reached,
             params={"recipe": asdict(self._recipe), "started_from": str(self._weights.path.name)},
-            retention=checkpoint.Retention(
-                keep_last=self._recipe.ggpo.keep_last, every=self._recipe.ggpo.keep_every
-            ),
+            retention=Retention(keep_last=self._recipe.ggpo.keep_last, every=self._recipe.ggpo.keep_every),
             inputs=self._inputs,
         )
 
@@ -340,7 +339,7 @@ def algorithm_of(ggpo: Ggpo) -> Algorithm:
         "denominator": _denominator(ggpo.denominator),
     }
     return replace(
-        ALGORITHMS[ggpo.algorithm](),
+        ALGORITHMS[ggpo.algorithm],
         group_size=ggpo.group_size,
         kl_coefficient=ggpo.kl_coefficient,
         **{name: value for name, value in chosen_here.items() if value is not None},
@@ -368,11 +367,11 @@ def changed_rates(params: Mapping[str, Any], ggpo: Ggpo) -> dict[str, Any]:
 
 def schedule_of(ggpo: Ggpo) -> Schedule:
     """Learning rate and mini-batches of the recipe."""
-    steps = ggpo.updates * ggpo.mini_batches
     return Schedule(
         learning_rate=ggpo.learning_rate,
         warmup_steps=ggpo.warmup_steps,
-        decay_steps=max(1, steps - ggpo.warmup_steps) if ggpo.decay else 0,
+        decay=ggpo.decay,
+        updates=ggpo.updates,
         adam_epsilon=ggpo.adam_epsilon,
         mini_batches=ggpo.mini_batches,
         token_budget=ggpo.token_budget,

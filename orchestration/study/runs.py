@@ -26,10 +26,10 @@ from infra.progress import ProgressLogger
 from infra.storage import manifest
 from infra.storage.root import Storage
 from model.agent.loop import Agent
+from model.config.algorithm import ALGORITHMS
 from model.evaluation.evaluation import evaluate
 from model.policies.transformers_policy import TransformersPolicy
 from model.rl import trajectory_store
-from model.rl.algorithm import ALGORITHMS
 from model.rl.rollouts import RolloutPlan
 from model.training import checkpoint
 from model.types import Task, Trajectory
@@ -66,7 +66,7 @@ class Study:
 
     root: Path
     arms: tuple[str, ...] = ARMS
-    """Keys of ``model.rl.algorithm.ALGORITHMS``."""
+    """Keys of ``model.config.algorithm.ALGORITHMS``."""
     seeds: int = 5
     parallel: int = 2
     """Runs trained side by side; they share the recipe's threads."""

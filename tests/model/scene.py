@@ -17,6 +17,9 @@ from PIL import Image
 from transformers import PreTrainedTokenizerFast, Qwen3VLForConditionalGeneration
 
 from memory_graph.graph import AnswerNode, MemoryGraph, SearchNode
+from model.config.algorithm import Algorithm
+from model.config.engine import EngineConfig
+from model.config.schedule import Schedule
 from model.imitation.tiny.shape import TinyShape, build_model
 from model.imitation.tiny.tokenizer import CONTROL_TOKENS, build_tokenizer
 from model.policies.chat_template import (
@@ -27,9 +30,8 @@ from model.policies.chat_template import (
     collate,
     visual_tokens,
 )
-from model.rl.algorithm import Algorithm, Schedule
 from model.training.batches import InputBuilder
-from model.training.engine import DeepSpeedEngine, EngineConfig
+from model.training.engine import DeepSpeedEngine
 from model.training.parity import ParityConfig
 from model.training.trainer import Trainer
 from model.types import Call, ImageRef, Outcome, Segment, Task, Trajectory

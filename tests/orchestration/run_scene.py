@@ -14,11 +14,12 @@ from assets.corpus.build import build_corpus
 from assets.index.build import build_index
 from assets.miniature import lexicon
 from infra.storage.root import Storage
+from model.config.engine import EngineConfig
+from model.config.schedule import Schedule
 from model.imitation.tiny.shape import TinyShape, build_model
 from model.imitation.tiny.tokenizer import build_tokenizer
-from model.rl.algorithm import Schedule
 from model.training import checkpoint
-from model.training.engine import DeepSpeedEngine, EngineConfig
+from model.training.engine import DeepSpeedEngine
 from orchestration.dagster_defs.miniature_assets import ensure_miniature
 from orchestration.launch.run_config import RunConfig
 from orchestration.recipes.registry import Recipe

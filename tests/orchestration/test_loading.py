@@ -8,12 +8,13 @@ import torch
 from PIL import Image
 from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
+from model.config.engine import EngineConfig
+from model.config.schedule import Schedule
 from model.imitation.tiny.tokenizer import build_tokenizer
 from model.policies.chat_template import QWEN2_5_VL
 from model.policies.transformers_policy import TransformersPolicy
-from model.rl.algorithm import Schedule
 from model.training import checkpoint
-from model.training.engine import DeepSpeedEngine, EngineConfig
+from model.training.engine import DeepSpeedEngine
 from model.types import ImageRef, Message, Sampling, Task
 from orchestration.joins.agents import load
 

@@ -12,7 +12,7 @@ from model.agent.loop import Agent
 from model.agent.memory.registry import memory_policy
 from model.agent.prompts import COMPACT
 from model.agent.scripted import ScriptedPolicy, ScriptedRetriever
-from model.rl.algorithm import ALGORITHMS, Denominator
+from model.config.algorithm import ALGORITHMS, Denominator
 from model.types import Hit, Task, Trajectory
 from orchestration.joins import grading
 from orchestration.recipes.registry import Ggpo, quickstart
@@ -125,7 +125,7 @@ def test_a_judge_without_a_grade_leaves_the_rollout_unscored(tmp_path: Path, mon
 
 @pytest.mark.parametrize("name", sorted(ALGORITHMS))
 def test_the_clip_is_the_algorithms_own_unless_the_recipe_names_another(name: str):
-    own, wide = ALGORITHMS[name](), algorithm_of(Ggpo(algorithm=name, clip_low=0.1, clip_high=0.2))
+    own, wide = ALGORITHMS[name], algorithm_of(Ggpo(algorithm=name, clip_low=0.1, clip_high=0.2))
     assert algorithm_of(Ggpo(algorithm=name)) == own
     assert wide == replace(own, clip_low=0.1, clip_high=0.2)
     assert algorithm_of(Ggpo(algorithm=name, clip_high=0.5)) == replace(own, clip_high=0.5)

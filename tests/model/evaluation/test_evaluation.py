@@ -14,6 +14,7 @@ from model.agent.loop import Agent
 from model.agent.memory.closed_book import ClosedBook
 from model.agent.prompts import COMPACT
 from model.agent.scripted import ScriptedPolicy, ScriptedRetriever
+from model.config.reward import RewardWeights
 from model.evaluation.evaluation import (
     compare,
     compare_seeds,
@@ -24,7 +25,6 @@ from model.evaluation.evaluation import (
     summarise,
     table,
 )
-from model.rl.reward import RewardWeights
 from model.types import Counters, Outcome, Task, Trajectory
 
 

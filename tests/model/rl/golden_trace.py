@@ -15,8 +15,9 @@ from typing import Any
 
 import torch
 
-from model.rl.algorithm import Algorithm, Ratio, Schedule, ggpo, grpo, gspo
-from model.training.engine import EngineConfig
+from model.config.algorithm import ALGORITHMS, Algorithm, Ratio
+from model.config.engine import EngineConfig
+from model.config.schedule import Schedule
 from tests.model.scene import Pictures, Setup, group, policy, sampled, trainer
 
 FILE = Path(__file__).with_suffix(".json")
@@ -25,18 +26,18 @@ UPDATES = 5
 # the clip wide enough for several updates on the same rollouts; Adam's epsilon large enough that noise stays noise
 CLIP = {"clip_low": 0.2, "clip_high": 0.2}
 SCHEDULE = Schedule(learning_rate=2e-4, adam_epsilon=1e-4, token_budget=120, logit_tokens=16)
-ALGORITHMS: dict[str, Algorithm] = {
-    "ggpo": replace(ggpo(), **CLIP),
-    "gspo": replace(gspo(), **CLIP),
-    "grpo": grpo(),
-    "gspo_token": replace(gspo(), ratio=Ratio.GSPO_TOKEN, **CLIP),
+TRACED: dict[str, Algorithm] = {
+    "ggpo": replace(ALGORITHMS["ggpo"], **CLIP),
+    "gspo": replace(ALGORITHMS["gspo"], **CLIP),
+    "grpo": ALGORITHMS["grpo"],
+    "gspo_token": replace(ALGORITHMS["gspo"], ratio=Ratio.GSPO_TOKEN, **CLIP),
 }
 
 
 def trace(name: str) -> list[dict[str, Any]]:
     """Figures of ``UPDATES`` updates, two questions of four rollouts each."""
     rollouts = sampled(group("q1", 0) + group("q2", 1, pictures=False), policy(), Pictures(), jitter=0.4)
-    setup = Setup(algorithm=ALGORITHMS[name], schedule=SCHEDULE, engine=EngineConfig(zero_stage=0))
+    setup = Setup(algorithm=TRACED[name], schedule=SCHEDULE, engine=EngineConfig(zero_stage=0))
     made = trainer(setup)
     records = [made.update(rollouts).record() for _ in range(UPDATES)]
     return [{figure: record[figure] for figure in FIGURES} for record in records]
@@ -44,4 +45,4 @@ def trace(name: str) -> list[dict[str, Any]]:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    FILE.write_text(json.dumps({name: trace(name) for name in ALGORITHMS}, indent=1) + "\n")
+    FILE.write_text(json.dumps({name: trace(name) for name in TRACED}, indent=1) + "\n")

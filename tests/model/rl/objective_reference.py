@@ -37,7 +37,7 @@ class Scored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """The objective's options by the names of the paper's terms; values as in ``model.rl.algorithm``."""
+    """The objective's options by the names of the paper's terms; values as in ``model.config.algorithm``."""
 
     ratio: str
     low: float

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory_graph.graph import MemoryGraph
+from model.config.algorithm import ALGORITHMS, Algorithm, Baseline, Pruning
+from model.config.schedule import Schedule
 from model.rl.advantage import advantages, with_advantages
-from model.rl.algorithm import ALGORITHMS, Algorithm, Baseline, Pruning, Schedule
 from model.types import Outcome, Task, Trajectory
 
 GROUPED_REWARDS = st.lists(
@@ -82,8 +83,10 @@ def test_a_reward_that_is_not_finite_is_refused():
 
 
 def test_every_named_algorithm_is_valid_and_ggpo_differs_from_gspo_in_pruning_only():
-    assert {name: make().pruning for name, make in ALGORITHMS.items()}["ggpo"] is Pruning.GGPO
-    assert Algorithm(pruning=Pruning.NONE) == ALGORITHMS["gspo"]()
+    assert ALGORITHMS["ggpo"].pruning is Pruning.GGPO
+    assert Algorithm(pruning=Pruning.NONE) == ALGORITHMS["gspo"]
+    assert [algorithm.name for algorithm in ALGORITHMS.values()] == list(ALGORITHMS)
+    assert Algorithm(pruning=Pruning.NONE, baseline=Baseline.BATCH).name == "custom"
 
 
 @pytest.mark.parametrize(
@@ -96,5 +99,5 @@ def test_an_algorithm_out_of_range_is_refused(bad: dict):
 
 def test_the_learning_rate_rises_and_falls_linearly():
     # 2 steps up, 4 down: 1/2, 1, then 1, 3/4, 1/2, 1/4, 0
-    schedule = Schedule(learning_rate=1.0, warmup_steps=2, decay_steps=4)
+    schedule = Schedule(learning_rate=1.0, warmup_steps=2, decay=True, updates=6)
     assert [schedule.rate(step) for step in range(8)] == [0.5, 1.0, 1.0, 0.75, 0.5, 0.25, 0.0, 0.0]

@@ -10,8 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model.config.algorithm import Algorithm, Denominator, Ratio
 from model.rl.advantage import advantages
-from model.rl.algorithm import Algorithm, Denominator, Ratio
 from model.rl.loss import LossInputs, divergences, likelihood_loss, policy_loss, segment_ratios
 from model.rl.segments import SampleKey, TrainingSample, segment_weights
 from tests.model.rl.loss_reference import KeptSegment, objective

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory_graph.graph import MemoryGraph, SearchNode
-from model.rl.algorithm import Algorithm
-from model.rl.reward import VRAG_RL_WEIGHTS, RewardWeights, format_term, ndcg, retrieved_items, reward
+from model.config.algorithm import Algorithm
+from model.config.reward import VRAG_RL_WEIGHTS, RewardWeights
+from model.rl.reward import format_term, ndcg, retrieved_items, reward
 from model.rl.segments import training_samples
 from model.types import Counters, Outcome, Task, Trajectory
 from tests.model.scene import group

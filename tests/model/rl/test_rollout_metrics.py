@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from memory_graph.credit import PRUNED_DEAD_END, PRUNED_GOLD
 from memory_graph.graph import MemoryGraph
-from model.rl.algorithm import Algorithm, Pruning
+from model.config.algorithm import Algorithm, Pruning
 from model.rl.rollout_metrics import pruned_shares, rollout_metrics
 from model.rl.segments import PRUNED_AT_RANDOM, SampleKey, TrainingSample, training_samples
 from model.types import Counters, Outcome, Task, Trajectory

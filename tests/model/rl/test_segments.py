@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memory_graph.credit import PRUNED_DEAD_END, PRUNED_GOLD
-from model.rl.algorithm import Algorithm, Denominator, Pruning
+from model.config.algorithm import Algorithm, Denominator, Pruning
 from model.rl.segments import (
     PRUNED_AT_RANDOM,
     SampleKey,

@@ -10,11 +10,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model.config.algorithm import Algorithm, Baseline, Denominator, Pruning, Ratio
+from model.config.engine import EngineConfig
+from model.config.schedule import Schedule
 from model.rl.advantage import advantages
-from model.rl.algorithm import Algorithm, Baseline, Denominator, Pruning, Ratio, Schedule
 from model.rl.loss import LossInputs, policy_loss
 from model.rl.segments import SampleKey, TrainingSample, segment_weights, training_samples
-from model.training.engine import EngineConfig
 from model.training.logprobs import TokenLogprobs
 from model.training.trainer import Trainer, trainable
 from model.types import Trajectory

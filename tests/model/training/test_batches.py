@@ -9,7 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.rl.algorithm import Algorithm, Schedule
+from model.config.algorithm import Algorithm
+from model.config.schedule import Schedule
 from model.rl.segments import SampleKey, TrainingSample, training_samples
 from model.training.batches import InputBuilder, pack, padded_tokens, plan
 from tests.model.scene import CAT, Pictures, encoder, group, image_ids

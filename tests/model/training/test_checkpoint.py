@@ -11,26 +11,19 @@ import pytest
 import torch
 from transformers import AutoTokenizer, Qwen3VLForConditionalGeneration
 
-from model.rl.algorithm import Algorithm, Schedule
-from model.training.checkpoint import (
-    Retention,
-    TrainingProgress,
-    adopt,
-    best,
-    latest,
-    prune,
-    read,
-    restore,
-    save,
-)
-from model.training.engine import EngineConfig
+from model.config.algorithm import Algorithm
+from model.config.engine import EngineConfig
+from model.config.schedule import Retention, Schedule
+from model.training.checkpoint import TrainingProgress, adopt, best, latest, prune, read, restore, save
 from model.training.trainer import Trainer
 from model.types import Trajectory
 from tests.model.scene import Pictures, Setup, group, policy, sampled, tokenizer, trainer
 
 SETUP = Setup(
     algorithm=Algorithm(clip_low=0.2, clip_high=0.2),
-    schedule=Schedule(learning_rate=1e-3, token_budget=120, mini_batches=2, warmup_steps=3, decay_steps=9),
+    schedule=Schedule(
+        learning_rate=1e-3, token_budget=120, mini_batches=2, warmup_steps=3, decay=True, updates=6
+    ),
 )
 
 

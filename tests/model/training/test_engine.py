@@ -15,8 +15,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from model.rl.algorithm import Schedule
-from model.training.engine import EngineConfig, deepspeed_config
+from model.config.engine import EngineConfig
+from model.config.schedule import Schedule
+from model.training.engine import deepspeed_config
 from tests.model.scene import Pictures, Setup, group, policy, sampled, trainer
 from tests.model.training import two_ranks
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 from transformers import Qwen3VLForConditionalGeneration
 
-from model.rl.algorithm import Schedule
+from model.config.engine import EngineConfig, Lora
+from model.config.schedule import Schedule
 from model.training.checkpoint import TrainingProgress, read, restore, save
-from model.training.engine import EngineConfig
-from model.training.lora import Lora, adapters, attach, merged
+from model.training.lora import adapters, attach, merged
 from model.types import Trajectory
 from tests.model.scene import Pictures, Setup, group, policy, sampled, tokenizer, trainer
 

@@ -9,22 +9,14 @@ import pytest
 import torch
 from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
+from model.config.engine import EngineConfig, Hardware, Lora
+from model.config.schedule import Schedule
 from model.imitation.tiny.shape import TinyShape, build_config, build_model
-from model.rl.algorithm import Schedule
-from model.training.engine import DeepSpeedEngine, EngineConfig
+from model.training.engine import DeepSpeedEngine
 from model.training.logprobs import Targets, TokenLogprobs
-from model.training.lora import Lora, attach
+from model.training.lora import attach
 from model.training.model_shape import QWEN3_VL_4B, QWEN3_VL_8B, ModelShape, VisionShape
-from model.training.planning import (
-    BUCKET_VALUES,
-    GIB,
-    DeviceLayout,
-    Hardware,
-    UpdateLoad,
-    activation_bytes,
-    plan,
-    trained_parameters,
-)
+from model.training.planning import BUCKET_VALUES, GIB, UpdateLoad, activation_bytes, plan, trained_parameters
 from tests.model.policies.live_memory import LiveBytes, held_bytes
 from tests.model.scene import tokenizer
 
@@ -32,7 +24,7 @@ LOAD = UpdateLoad(
     rollouts=64, segments=6, prompt=4000, generated=400, longest=8192, token_budget=8192, logit_tokens=512, concurrent=16
 )  # fmt: skip
 DEVICE = Hardware(name="d", devices=1, memory_gib=80, teraflops=100, gigabytes_per_s=1000)
-WHOLE = DeviceLayout(zero_stage=2)
+WHOLE = EngineConfig(zero_stage=2, bf16=True, gradient_checkpointing=True)
 
 
 def built(shape: ModelShape) -> Qwen3VLForConditionalGeneration:
@@ -154,7 +146,7 @@ def test_weights_gradients_and_optimiser_are_those_that_deepspeed_allocates(stag
     engine.step()  # makes the moments
     gradient()
     found = held_bytes() - before
-    parts = dict(plan(QWEN3_VL_8B, DeviceLayout(zero_stage=stage), LOAD, DEVICE).phases[1].parts)
+    parts = dict(plan(QWEN3_VL_8B, replace(WHOLE, zero_stage=stage), LOAD, DEVICE).phases[1].parts)
     planned = sum(parts[name] for name in ("weights", "gradients", "optimiser")) / QWEN3_VL_8B.parameters
     assert planned == 16
     assert planned * total == pytest.approx(found, rel=0.03)
@@ -166,24 +158,26 @@ def test_a_gradient_bucket_is_as_large_as_deepspeed_makes_it_however_small_the_m
     inputs, targets = text_of(16)
     with LiveBytes() as live:
         engine.backward(-engine.logprobs(inputs, targets, 1)[0].mean(), last=True)
-    part = dict(plan(QWEN3_VL_8B, DeviceLayout(zero_stage=1), LOAD, DEVICE).phases[1].parts)["bucket"]
+    part = dict(plan(QWEN3_VL_8B, replace(WHOLE, zero_stage=1), LOAD, DEVICE).phases[1].parts)["bucket"]
     assert part == 2 * BUCKET_VALUES
     assert part == pytest.approx(live.peak, rel=0.02)
 
 
 def test_zero_shares_out_what_its_stage_says():
-    # 4 devices, weights W, gradients 2 bytes and optimiser 12 bytes a parameter
-    weights = QWEN3_VL_8B.parameters * 2
+    # 4 devices; weights and gradients of 2 bytes a parameter (4 without ZeRO, which keeps no masters), 12 of the optimiser
     four = replace(DEVICE, devices=4)
     for stage, shared in ((0, (1, 1, 1)), (1, (1, 1, 4)), (2, (1, 4, 4)), (3, (4, 4, 4))):
-        parts = dict(plan(QWEN3_VL_8B, DeviceLayout(zero_stage=stage), LOAD, four).phases[1].parts)
+        parts = dict(
+            plan(QWEN3_VL_8B, EngineConfig(zero_stage=stage, bf16=stage > 0), LOAD, four).phases[1].parts
+        )
+        weights = QWEN3_VL_8B.parameters * (2 if stage else 4)
         assert parts["weights"] == weights / shared[0]
         assert parts["gradients"] == weights / shared[1]
-        assert parts["optimiser"] == 6 * weights / shared[2]
+        assert parts["optimiser"] == 12 * QWEN3_VL_8B.parameters / shared[2]
 
 
 def test_adapters_train_a_hundredth_and_need_no_large_optimiser():
-    low = DeviceLayout(zero_stage=1, lora_rank=16, lora_targets=Lora().targets)
+    low = replace(WHOLE, zero_stage=1, lora=Lora(rank=16))
     assert trained_parameters(QWEN3_VL_8B, low) < QWEN3_VL_8B.parameters / 100
     assert dict(plan(QWEN3_VL_8B, low, LOAD, DEVICE).phases[1].parts)["optimiser"] < GIB
 
@@ -201,7 +195,7 @@ def test_an_optimiser_on_the_host_leaves_the_device():
 
 def test_what_does_not_fit_is_said():
     assert not plan(QWEN3_VL_8B, WHOLE, LOAD, replace(DEVICE, memory_gib=24)).fits
-    assert plan(QWEN3_VL_8B, DeviceLayout(zero_stage=2), LOAD, replace(DEVICE, devices=8)).fits
+    assert plan(QWEN3_VL_8B, WHOLE, LOAD, replace(DEVICE, devices=8)).fits
 
 
 def test_pruning_saves_its_share_of_the_training_time_only():

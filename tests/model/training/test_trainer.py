@@ -11,11 +11,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model.config.algorithm import ALGORITHMS, Algorithm, Denominator, Pruning, Ratio
+from model.config.engine import EngineConfig
+from model.config.schedule import Schedule
 from model.policies.chat_template import collate
-from model.rl.algorithm import Algorithm, Denominator, Pruning, Ratio, Schedule, gspo
 from model.rl.segments import TrainingSample, segment_weights, supervised_samples, training_samples
 from model.training.batches import InputBuilder
-from model.training.engine import EngineConfig
 from model.training.logprobs import TokenLogprobs
 from model.training.metrics import MetricsWriter, read_metrics
 from model.training.trainer import Trainer, mini_batches, trainable
@@ -313,11 +314,11 @@ def test_mini_batches_hold_whole_questions_and_take_one_step_each(rollouts: list
 
 def test_an_update_makes_right_answers_likelier_and_wrong_ones_less_likely():
     on_policy = sampled(group("q1", 0), policy(), Pictures())
-    made = trainer(Setup(algorithm=gspo(), schedule=replace(UNCLIPPED, learning_rate=3e-4)))
+    made = trainer(Setup(algorithm=ALGORITHMS["gspo"], schedule=replace(UNCLIPPED, learning_rate=3e-4)))
     for _ in range(3):
         made.update(on_policy)
     # the same rollouts again: ratios now tell which way they went
-    samples = [s for s in training_samples(on_policy, algorithm=gspo()).samples]
+    samples = [s for s in training_samples(on_policy, algorithm=ALGORITHMS["gspo"]).samples]
     with torch.no_grad():
         shifts = [
             float((plain_logprobs(made.engine.model, s) - torch.tensor(s.old_logprobs)).mean())

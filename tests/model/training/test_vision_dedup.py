@@ -8,13 +8,12 @@ import pytest
 import torch
 from transformers import Qwen3VLForConditionalGeneration
 
+from model.config.engine import EngineConfig, Lora
+from model.config.schedule import Schedule
 from model.imitation.tiny.shape import build_config
-from model.rl.algorithm import Schedule
 from model.rl.segments import TrainingSample, training_samples
 from model.training.batches import InputBuilder
-from model.training.engine import EngineConfig
 from model.training.logprobs import TokenLogprobs
-from model.training.lora import Lora
 from model.training.vision_dedup import GRID, INDEX, distinct, shared_inputs
 from model.types import ImageRef, Trajectory
 from tests.model.scene import (

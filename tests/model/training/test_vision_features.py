@@ -7,12 +7,11 @@ from dataclasses import replace
 import pytest
 import torch
 
+from model.config.engine import EngineConfig, Lora
+from model.config.schedule import Schedule
 from model.policies.chat_template import visual_tokens
-from model.rl.algorithm import Schedule
 from model.rl.segments import TrainingSample, supervised_samples, training_samples
 from model.training.batches import plan
-from model.training.engine import EngineConfig
-from model.training.lora import Lora
 from model.training.trainer import Trainer
 from model.training.vision_features import build_vision_features
 from model.types import Trajectory

@@ -18,9 +18,10 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from model.rl.algorithm import Algorithm, Schedule
+from model.config.algorithm import Algorithm
+from model.config.engine import EngineConfig
+from model.config.schedule import Schedule
 from model.rl.segments import supervised_samples
-from model.training.engine import EngineConfig
 from model.training.parity import ParityConfig
 from model.types import Trajectory
 from tests.model.scene import CAT, DOG, Pictures, Setup, group, policy, rollout, sampled, segment, trainer
