@@ -38,7 +38,7 @@ from model.rl.rollouts import RolloutPlan, ordered_by_group, run_rollouts
 from model.types import Completion, Message, Sampling, Task, Trajectory
 from orchestration.joins.adapters import tasks_of_split
 from orchestration.joins.agents import GREEDY, RunContext, load
-from orchestration.recipes.registry import quickstart
+from orchestration.recipes.miniature import quickstart
 
 PEER = "model.generate of transformers, one question at a time"
 SHIPPED = Path(__file__).resolve().parents[1] / "checkpoints" / "miniature"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -11,10 +11,11 @@ from rich.table import Table
 from app.commands.options import Json
 from app.commands.output import UsageError, as_json, note, table_console
 from app.commands.plan_table import tables, trains
-
-if TYPE_CHECKING:
-    from model.training.planning import ResourcePlan, UpdateLoad
-    from orchestration.recipes.registry import Recipe
+from model.training.model_shape import SHAPES
+from model.training.planning import ResourcePlan, UpdateLoad
+from model.training.planning import plan as resource_plan
+from orchestration.recipes.options import Recipe
+from orchestration.recipes.registry import RECIPES
 
 SEGMENTS, PROMPT, GENERATED, LONGEST = 6.0, 4000, 400, 12_288
 NOT_ON_GPU = "is made for any two CPU cores: docs/log.md has its measured times"
@@ -52,8 +53,6 @@ def plan(  # noqa: PLR0913 - one parameter an option
     Arithmetic: weights, gradients, optimiser and activations agree with tiny models that were measured, times are estimates
     (docs/hardware.md says how far). Exit code 1 when the recipe does not fit its devices.
     """
-    from orchestration.recipes.registry import RECIPES
-
     if table and json:
         raise UsageError("--table prints Markdown and --json prints JSON: choose one")
     shape = {
@@ -64,60 +63,37 @@ def plan(  # noqa: PLR0913 - one parameter an option
         "pruned": pruned,
     }
     names = [_known(recipe, list(RECIPES))] if recipe else list(RECIPES)
-    made = [RECIPES[name]() for name in names]
-    planned = [each for each in made if each.machine is not None]
-    if recipe and not planned:
+    recipes = [each for name in names if (each := RECIPES[name]()).machine is not None]
+    if recipe and not recipes:
         raise UsageError(f"{recipe} {NOT_ON_GPU}")
-    plans = [(each, plan_of(each, shape)) for each in planned]
+    plans = [(each, plan_of(each, shape)) for each in recipes]
     if table:
-        print(tables(planned, lambda each: plan_of(each, shape)), end="")
+        print(tables(recipes, lambda each: plan_of(each, shape)), end="")
     elif json:
-        print(as_json({"plans": [_record(each, found) for each, found in plans], **shape}))
+        print(as_json({"plans": [_record(*each) for each in plans], **shape}))
     else:
         _show(plans)
-    if not all(found.fits for _, found in plans):
+    if not all(needed.fits for _, needed in plans):
         raise typer.Exit(1)
 
 
 def plan_of(recipe: Recipe, shape: dict[str, float]) -> ResourcePlan:
     """The plan of a recipe for devices, with segments of that shape."""
-    from model.config.engine import Hardware, Lora
-    from model.training.model_shape import SHAPES
-    from model.training.planning import plan
-
-    ggpo, machine = recipe.ggpo, recipe.machine
-    assert machine is not None, "only recipes with devices are planned"
-    engine = EngineConfig(
-        zero_stage=ggpo.zero_stage,
-        bf16=ggpo.bf16,
-        lora=Lora(rank=ggpo.lora_rank) if ggpo.lora_rank else None,
-        train_vision=ggpo.train_vision,
-        offload_optimizer=ggpo.offload_optimizer,
-        gradient_checkpointing=ggpo.gradient_checkpointing,
-    )
-    hardware = Hardware(
-        name=machine.name,
-        devices=machine.devices,
-        memory_gib=machine.memory_gib,
-        teraflops=machine.teraflops,
-        gigabytes_per_s=machine.gigabytes_per_s,
-    )
-    return plan(SHAPES[recipe.model], engine, _load(recipe, shape), hardware)
+    assert recipe.machine is not None, "only recipes with devices are planned"
+    return resource_plan(SHAPES[recipe.model], recipe.ggpo.engine, _load(recipe, shape), recipe.machine)
 
 
 def _load(recipe: Recipe, shape: dict[str, float]) -> UpdateLoad:
-    from model.training.planning import UpdateLoad
-
     ggpo = recipe.ggpo
     return UpdateLoad(
-        rollouts=ggpo.questions * ggpo.group_size,
+        rollouts=ggpo.questions * ggpo.algorithm.group_size,
         redrawn=ggpo.resamples,
         segments=shape["segments"],
         prompt=int(shape["prompt"]),
         generated=int(shape["generated"]),
         longest=int(shape["longest"]),
-        token_budget=ggpo.token_budget,
-        logit_tokens=ggpo.logit_tokens,
+        token_budget=ggpo.schedule.token_budget,
+        logit_tokens=ggpo.schedule.logit_tokens,
         concurrent=recipe.evaluation.concurrency,
         pruned=shape["pruned"],
     )
@@ -131,17 +107,17 @@ def _known(name: str, names: list[str]) -> str:
     return name
 
 
-def _record(recipe: Recipe, found: ResourcePlan) -> dict[str, object]:
+def _record(recipe: Recipe, needed: ResourcePlan) -> dict[str, object]:
     assert recipe.machine is not None
     return {
         "recipe": recipe.name,
         "model": recipe.model,
         "machine": recipe.machine.name,
         "memory_gib": recipe.machine.memory_gib,
-        "fits": found.fits,
-        "peak_bytes": found.peak_bytes,
-        "host_bytes": found.host_bytes,
-        "seconds_per_update": found.seconds,
+        "fits": needed.fits,
+        "peak_bytes": needed.peak_bytes,
+        "host_bytes": needed.host_bytes,
+        "seconds_per_update": needed.seconds,
         "phases": [
             {
                 "phase": phase.name,
@@ -149,24 +125,24 @@ def _record(recipe: Recipe, found: ResourcePlan) -> dict[str, object]:
                 "parts": dict(phase.parts),
                 "seconds": phase.seconds,
             }
-            for phase in found.phases
+            for phase in needed.phases
         ],
     }
 
 
 def _show(plans: list[tuple[Recipe, ResourcePlan]]) -> None:
     table = Table("recipe", "devices", "trains", "phase", "GiB a device", "of which", "s an update")
-    for recipe, found in plans:
+    for recipe, needed in plans:
         assert recipe.machine is not None
-        for number, phase in enumerate(found.phases):
+        for number, phase in enumerate(needed.phases):
             head = (recipe.name, recipe.machine.name, trains(recipe)) if not number else ("", "", "")
             parts = ", ".join(f"{name} {size / 2**30:.1f}" for name, size in phase.parts)
             table.add_row(
                 *head, phase.name, f"{phase.total_bytes / 2**30:.1f}", parts, f"{phase.seconds:,.0f}"
             )
-        if not found.fits:
+        if not needed.fits:
             note(
-                f"{recipe.name} does not fit: it needs {found.peak_bytes / 2**30:.1f} GiB and a tenth to spare"
+                f"{recipe.name} does not fit: it needs {needed.peak_bytes / 2**30:.1f} GiB and a tenth to spare"
             )
     table_console().print(table)
     note("estimates; none of these recipes was run here")

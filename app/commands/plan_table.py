@@ -6,40 +6,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
 
-if TYPE_CHECKING:
-    from model.training.planning import ResourcePlan
-    from orchestration.recipes.registry import Machine, Recipe
+from model.config.engine import EngineConfig, Hardware, Lora
+from model.training.model_shape import SHAPES
+from model.training.planning import USABLE_SHARE, PhasePlan, ResourcePlan
+from orchestration.recipes.gpu import H100, RTX_4090, qwen3_vl_4b_24gb
+from orchestration.recipes.options import Recipe
 
-Planner = Callable[["Recipe"], "ResourcePlan"]
+Planner = Callable[[Recipe], ResourcePlan]
 COUNTS = (1, 2, 4, 8, 16, 32, 64)
-KEPT_FREE = 0.9  # share of a device's memory that may be filled, as model.training.planning.plan has it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingMode:
-    """A way to train: what of a recipe's ``ggpo`` it sets, and whether servers roll out."""
-
-    name: str
-    options: Mapping[str, Any]
-    served: bool = False
-
-
-WHOLE = {"lora_rank": 0, "train_vision": True}
-MODES = (
-    TrainingMode(name="LoRA 32, ZeRO-1", options={"lora_rank": 32, "train_vision": False, "zero_stage": 1}),
-    TrainingMode(name="all weights, ZeRO-1", options={**WHOLE, "zero_stage": 1}),
-    TrainingMode(name="all weights, ZeRO-2", options={**WHOLE, "zero_stage": 2}),
-    TrainingMode(
-        name="all weights, ZeRO-2, optimiser in main memory",
-        options={**WHOLE, "zero_stage": 2, "offload_optimizer": True},
-    ),
-    TrainingMode(
-        name="all weights, ZeRO-3, rollouts by servers", options={**WHOLE, "zero_stage": 3}, served=True
-    ),
-)
+ZERO_1 = EngineConfig(zero_stage=1, bf16=True, gradient_checkpointing=True)
+MODES: Mapping[str, EngineConfig] = {
+    "LoRA 32, ZeRO-1": replace(ZERO_1, lora=Lora(rank=32, alpha=64), train_vision=False),
+    "all weights, ZeRO-1": ZERO_1,
+    "all weights, ZeRO-2": replace(ZERO_1, zero_stage=2),
+    "all weights, ZeRO-2, optimiser in main memory": replace(ZERO_1, zero_stage=2, offload_optimizer=True),
+    "all weights, ZeRO-3, rollouts by servers": replace(ZERO_1, zero_stage=3),
+}
 
 
 def tables(planned: Sequence[Recipe], plan: Planner) -> str:
@@ -50,9 +36,15 @@ def tables(planned: Sequence[Recipe], plan: Planner) -> str:
 def recipe_table(planned: Sequence[Recipe], plan: Planner) -> str:
     """One row a recipe and phase."""
     rows = [
-        [each.name, each.machine.name if each.machine else "", trains(each), phase.name, *_phase(phase)]
-        for each in planned
-        for phase in plan(each).phases
+        [
+            recipe.name,
+            recipe.machine.name if recipe.machine else "",
+            trains(recipe),
+            phase.name,
+            *_phase(phase),
+        ]
+        for recipe in planned
+        for phase in plan(recipe).phases
     ]
     heads = ["recipe", "devices", "trains", "phase", "GiB a device", "of which", "s an update"]
     return _markdown(heads, rows)
@@ -60,16 +52,14 @@ def recipe_table(planned: Sequence[Recipe], plan: Planner) -> str:
 
 def mode_table(plan: Planner) -> str:
     """One row a model and mode: memory on one and on eight devices, and the fewest devices that hold it."""
-    from model.training.model_shape import SHAPES
-    from orchestration.recipes.registry import H100, RTX_4090, qwen3_vl_4b_24gb
-
     base, rows = qwen3_vl_4b_24gb(), []
     for model in SHAPES:
-        for mode in MODES:
-            recipe = replace(base, model=model, ggpo=replace(base.ggpo, **mode.options))
-            peaks = [f"{_peak(recipe, mode, _many(H100, count), plan) / 2**30:.1f}" for count in (1, 8)]
-            fewest = [_fewest(recipe, mode, machine, plan) for machine in (RTX_4090, H100)]
-            rows.append([model, mode.name, *peaks, *fewest])
+        for mode, engine in MODES.items():
+            recipe = replace(base, model=model, ggpo=replace(base.ggpo, engine=engine))
+            peaks = [f"{_peak(recipe, H100, count, plan) / 2**30:.1f}" for count in (1, 8)]
+            rows.append(
+                [model, mode, *peaks, *(_fewest(recipe, device, plan) for device in (RTX_4090, H100))]
+            )
     return _markdown(
         ["model", "trains", "GiB on one device", "GiB on each of eight", "devices of 24 GB", "of 80 GB"], rows
     )
@@ -77,27 +67,23 @@ def mode_table(plan: Planner) -> str:
 
 def trains(recipe: Recipe) -> str:
     """What of the model a recipe trains, in a few words."""
-    ggpo = recipe.ggpo
-    return f"LoRA {ggpo.lora_rank}" if ggpo.lora_rank else f"all, ZeRO-{ggpo.zero_stage}"
+    engine = recipe.ggpo.engine
+    return f"LoRA {engine.lora.rank}" if engine.lora else f"all, ZeRO-{engine.zero_stage}"
 
 
-def _peak(recipe: Recipe, mode: TrainingMode, machine: Machine, plan: Planner) -> float:
-    """Bytes of one device at the fullest; with servers only training happens on it."""
-    found = plan(replace(recipe, machine=machine))
-    return found.phases[-1].total_bytes if mode.served else found.peak_bytes
+def _peak(recipe: Recipe, device: Hardware, count: int, plan: Planner) -> float:
+    """Bytes of one of ``count`` devices at the fullest; with ZeRO-3 servers roll out, so that only training happens on them."""
+    planned = plan(replace(recipe, machine=replace(device, devices=count)))
+    return planned.phases[-1].total_bytes if recipe.ggpo.engine.zero_stage == 3 else planned.peak_bytes
 
 
-def _fewest(recipe: Recipe, mode: TrainingMode, machine: Machine, plan: Planner) -> str:
-    room = KEPT_FREE * machine.memory_gib * 2**30
-    enough = (n for n in COUNTS if _peak(recipe, mode, _many(machine, n), plan) <= room)
+def _fewest(recipe: Recipe, device: Hardware, plan: Planner) -> str:
+    room = USABLE_SHARE * device.memory_gib * 2**30
+    enough = (count for count in COUNTS if _peak(recipe, device, count, plan) <= room)
     return str(next(enough, f"none up to {COUNTS[-1]}"))
 
 
-def _many(machine: Machine, count: int) -> Machine:
-    return replace(machine, devices=count)
-
-
-def _phase(phase: Any) -> list[str]:
+def _phase(phase: PhasePlan) -> list[str]:
     parts = ", ".join(f"{name} {size / 2**30:.1f}" for name, size in phase.parts)
     return [f"{phase.total_bytes / 2**30:.1f}", parts, f"{phase.seconds:,.0f}"]
 

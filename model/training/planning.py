@@ -23,6 +23,7 @@ GENERATION_SHARE = 0.5  # of a device's memory bandwidth that batched decoding r
 FIXED_BYTES = 1.5 * GIB  # context of the device and kernels: an assumption
 BUCKET_VALUES = 500_000_000  # gradients that ZeRO 1 and 2 gather before they are reduced: DeepSpeed's default
 OPTIMISER_BYTES = 12  # a parameter: fp32 master weight and two fp32 moments
+USABLE_SHARE = 0.9  # of a device's memory; the rest is kept free for fragments
 LOGIT_COPIES = 3  # logits, their log-softmax and its gradient exist together, in fp32
 
 
@@ -168,7 +169,7 @@ def plan(shape: ModelShape, engine: EngineConfig, load: UpdateLoad, hardware: Ha
     """Both phases of an update on ``hardware``; a tenth of a device's memory is kept free for fragments."""
     phases = (generation(shape, engine, load, hardware), training(shape, engine, load, hardware))
     peak = max(phase.total_bytes for phase in phases)
-    return ResourcePlan(phases, host_bytes(shape, engine), peak <= 0.9 * hardware.memory_gib * GIB)
+    return ResourcePlan(phases, host_bytes(shape, engine), peak <= USABLE_SHARE * hardware.memory_gib * GIB)
 
 
 def host_bytes(shape: ModelShape, engine: EngineConfig) -> float:

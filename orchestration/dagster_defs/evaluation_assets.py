@@ -4,7 +4,7 @@ import dagster as dg
 
 from infra.storage.root import Storage
 from orchestration.launch.commands import Script, launch
-from orchestration.recipes.registry import Recipe
+from orchestration.recipes.options import Recipe
 
 
 @dg.asset(

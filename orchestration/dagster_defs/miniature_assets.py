@@ -14,7 +14,7 @@ from assets.corpus.dataset import DATASETS
 from assets.miniature.build import write_miniature
 from infra.storage.root import Storage
 from orchestration.dagster_defs.resources import RawDatasets
-from orchestration.recipes.registry import MiniatureWorlds, Recipe
+from orchestration.recipes.options import MiniatureWorlds, Recipe
 
 WORLDS_FILE = ("miniature", "worlds.json")  # below the raw folder: what it was written from
 NINE_FOLDERS = dg.AssetCheckSpec(

@@ -11,7 +11,8 @@ from pathlib import Path
 import dagster as dg
 
 from infra.storage.root import Storage
-from orchestration.recipes.registry import Recipe, recipe
+from orchestration.recipes.options import Recipe
+from orchestration.recipes.registry import recipe
 
 ROOT_VARIABLE = "VIMRAG_ROOT"
 RAW_VARIABLE = "VIMRAG_RAW"

@@ -23,9 +23,8 @@ from model.training.trainer import Trainer
 from model.types import Trajectory
 from orchestration.imitation import pretraining_stages
 from orchestration.joins.agents import LoadedCheckpoint
-from orchestration.recipes.cold_start_options import ImitationOptions
-from orchestration.recipes.registry import Ggpo
-from orchestration.runs.train_ggpo import layout_of, schedule_of
+from orchestration.recipes.cold_start import ImitationOptions
+from orchestration.recipes.options import Ggpo
 
 EVERY = 25  # steps between two reports
 WARMUP_STEPS = 10
@@ -102,7 +101,7 @@ def learn_under_engine(  # noqa: PLR0913 - as ``learn_plainly``, and the layout
 ) -> SftResult:
     """The mean negative log-likelihood of a batch a step, under the recipe's layout on one rank; adapters come back merged."""
     own, others = supervised_samples(material.rollouts), supervised_samples(material.others)
-    engine = DeepSpeedEngine(weights.model, config=_layout(plan, ggpo), schedule=_schedule(plan, ggpo))
+    engine = DeepSpeedEngine(weights.model, config=_engine(plan, ggpo), schedule=_schedule(plan, ggpo))
     inputs = InputBuilder(encoder=encoder, media=material.media)
     trainer = Trainer(engine, inputs, algorithm=Algorithm(), parity=None)
     rng, loss = random.Random(name), 0.0
@@ -115,17 +114,18 @@ def learn_under_engine(  # noqa: PLR0913 - as ``learn_plainly``, and the layout
     return SftResult(plan.steps, loss, len(own) + len(others), engine.weights())
 
 
-def _layout(plan: ImitationOptions, ggpo: Ggpo) -> EngineConfig:
+def _engine(plan: ImitationOptions, ggpo: Ggpo) -> EngineConfig:
     """The recipe's, at the temperature of likelihoods, with the plan's own adapters if it names a rank."""
-    rank = ggpo.lora_rank if plan.lora_rank is None else plan.lora_rank
-    lora = Lora(rank=rank, alpha=2 * rank) if rank else None
-    return replace(layout_of(ggpo), temperature=1.0, lora=lora)
+    lora = ggpo.engine.lora
+    if plan.lora_rank is not None:
+        lora = Lora(rank=plan.lora_rank, alpha=2 * plan.lora_rank) if plan.lora_rank else None
+    return replace(ggpo.engine, temperature=1.0, lora=lora)
 
 
 def _schedule(plan: ImitationOptions, ggpo: Ggpo) -> Schedule:
     warmup = min(WARMUP_STEPS, plan.steps)
     return replace(
-        schedule_of(ggpo),
+        ggpo.schedule,
         learning_rate=plan.learning_rate,
         warmup_steps=warmup,
         decay=True,

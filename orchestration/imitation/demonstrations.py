@@ -18,7 +18,7 @@ from model.policies.chat_template import PromptEncoder
 from model.types import Task, Trajectory
 from orchestration.joins.adapters import MetricGrader
 from orchestration.joins.agents import RunContext
-from orchestration.recipes.registry import ColdStart
+from orchestration.recipes.cold_start import ColdStart
 
 CONCURRENCY = 64
 

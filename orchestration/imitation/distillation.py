@@ -28,7 +28,7 @@ from model.rl.rollouts import RolloutPlan, RolloutProgress, ordered_by_group, ru
 from model.types import Outcome, Sampling, Task, Trajectory
 from orchestration.joins.agents import RunContext
 from orchestration.joins.grading import grading
-from orchestration.recipes.cold_start_options import TeacherOptions
+from orchestration.recipes.cold_start import TeacherOptions
 
 API_KEY = "VIMRAG_TEACHER_API_KEY"
 REPLIES, ROLLOUTS = "replies.sqlite", "teacher.parquet"

@@ -21,7 +21,7 @@ from model.types import Task, Trajectory
 from orchestration.imitation.distillation import collected, write_whole
 from orchestration.joins.agents import RunContext
 from orchestration.joins.grading import grading
-from orchestration.recipes.cold_start_options import RejectionSampling
+from orchestration.recipes.cold_start import RejectionSampling
 
 QUESTIONS_PER_PART = 64
 

@@ -34,8 +34,7 @@ from orchestration.joins.agents import LoadedCheckpoint, RunContext, load
 from orchestration.launch.reporter import Reporter, progress
 from orchestration.launch.run_config import RunConfig
 from orchestration.launch.synced_directory import SyncedDirectory
-from orchestration.recipes.cold_start_options import ImitationOptions, RejectionSampling, TeacherOptions
-from orchestration.recipes.registry import ColdStart
+from orchestration.recipes.cold_start import ColdStart, ImitationOptions, RejectionSampling, TeacherOptions
 
 TEACHER = "teacher"
 STAGES = "stages"  # in a checkpoint's progress
@@ -94,7 +93,7 @@ class SftStages:
         return path
 
     def _stage(self, name: str, path: Path) -> Path:
-        weights = load(path, bf16=self._recipe.ggpo.bf16)
+        weights = load(path, bf16=self._recipe.ggpo.engine.bf16)
         encoder = weights.encoder()
         if name == TEACHER:
             assert self._plan.teacher is not None, "the stage is wanted"

@@ -9,7 +9,7 @@ from model.policies.transformers_policy import TransformersPolicy
 from model.rl.rollouts import RolloutPlan
 from orchestration.joins.adapters import MetricGrader, tasks_of_split
 from orchestration.joins.agents import GREEDY, RunContext
-from orchestration.recipes.registry import Recipe
+from orchestration.recipes.options import Recipe
 
 
 def validated(

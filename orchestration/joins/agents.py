@@ -25,7 +25,7 @@ from model.protocols import MediaSource, Policy, Retriever
 from model.training import checkpoint
 from model.types import Sampling
 from orchestration.joins.adapters import IndexRetriever
-from orchestration.recipes.registry import Recipe
+from orchestration.recipes.options import Recipe
 
 GREEDY = 0.0  # temperature
 

@@ -14,7 +14,7 @@ import dagster as dg
 
 from infra.storage.root import Storage
 from orchestration.launch.run_config import RunConfig
-from orchestration.recipes.registry import Recipe
+from orchestration.recipes.options import Recipe
 
 GRACE_S = (
     12.0  # to save and leave after a request to stop; below the 20 s that Dagster waits for its subprocess

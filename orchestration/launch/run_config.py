@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import TypeAdapter, ValidationError
 
-from orchestration.recipes.registry import Recipe
+from orchestration.recipes.options import Recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 They were sampled with the weights before that update, so they cannot be drawn again after it: a checkpoint says that there are
 some, and the file of rollouts of the next update holds them. Holds the thread and the keeping; when to go ahead is decided
-in ``runs/train_ggpo.py``.
+in ``training/ggpo_run.py``.
 """
 
 import threading

@@ -1,13 +1,12 @@
 """The rollouts of a training run: which questions are drawn, who rolls them out, which groups are replaced.
 
 Holds the first half of an update only, up to graded trajectories; learning from them is ``model.training.trainer``, the loop
-``runs/train_ggpo.py``. Every rank rolls out its share of the questions; all ranks get all rollouts in one order.
+``training/ggpo_run.py``. Every rank rolls out its share of the questions; all ranks get all rollouts in one order.
 """
 
 import asyncio
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple
@@ -16,7 +15,6 @@ from torch import distributed as dist
 
 from infra.errors import EndpointError
 from model.agent.loop import Agent, derived_seed
-from model.config.reward import RewardWeights
 from model.evaluation.evaluation import grade_all
 from model.rl.curriculum import Curriculum
 from model.rl.rollouts import RolloutPlan, RolloutProgress, ordered_by_group, run_rollouts
@@ -24,7 +22,7 @@ from model.types import Outcome, Task, Trajectory
 from orchestration.joins.adapters import MetricGrader
 from orchestration.joins.grading import grading
 from orchestration.launch.reporter import Reporter, progress
-from orchestration.recipes.registry import Recipe
+from orchestration.recipes.options import Recipe
 from orchestration.rollouts.local_source import RolloutSource
 
 
@@ -62,11 +60,11 @@ class RolloutPhase:
         self, recipe: Recipe, tasks: Sequence[Task], crew: RankGroup, reporter: Reporter, *, verdicts: Path
     ) -> None:
         self._recipe, self._crew, self._reporter = recipe, crew, reporter
-        self._weights, self._verdicts = RewardWeights(**asdict(recipe.ggpo.reward)), verdicts
+        self._weights, self._verdicts = recipe.ggpo.reward, verdicts
         self._served = recipe.ggpo.served
         self._tasks = {task.id: task for task in tasks}
         ggpo = recipe.ggpo
-        self.curriculum = Curriculum(self._tasks, seed=ggpo.seed, by_success=ggpo.by_success)
+        self.curriculum = Curriculum(self._tasks, seed=ggpo.schedule.seed, by_success=ggpo.by_success)
         self._grading_s = 0.0  # so far
 
     def gather(self, agent: Agent, source: RolloutSource, number: int) -> RolloutBatch:
@@ -107,9 +105,9 @@ class RolloutPhase:
     ) -> dict[str, list[Trajectory]]:
         ggpo = self._recipe.ggpo
         plan = RolloutPlan(
-            group_size=ggpo.group_size,
+            group_size=ggpo.algorithm.group_size,
             concurrency=self._recipe.evaluation.concurrency,
-            seed=derived_seed(ggpo.seed, number, turn),
+            seed=derived_seed(ggpo.schedule.seed, number, turn),
             timeout_s=None if self._served is None else self._served.rollout_timeout_s,
         )
         again = f", again {turn}" if turn else ""
@@ -122,7 +120,9 @@ class RolloutPhase:
 
     def validate(self, agent: Agent, source: RolloutSource, tasks: Sequence[Task]) -> float:
         """Share of ``tasks`` that ``agent`` answers rightly; NaN if none has a verdict."""
-        plan = RolloutPlan(concurrency=self._recipe.evaluation.concurrency, seed=self._recipe.ggpo.seed)
+        plan = RolloutPlan(
+            concurrency=self._recipe.evaluation.concurrency, seed=self._recipe.ggpo.schedule.seed
+        )
         answered = self._rollouts(agent, source, tasks, plan, "validation")
         verdicts = [each.correct for each in answered if each.correct is not None]
         score = sum(verdicts) / len(verdicts) if verdicts else math.nan

@@ -27,7 +27,7 @@ from model.training.parity import ParityError
 from model.training.trainer import Trainer
 from model.types import Call, Sampling, Segment, Task, Trajectory
 from orchestration.launch.run_config import RunConfig
-from orchestration.recipes.rollout_options import ServedRollouts
+from orchestration.recipes.options import ServedRollouts
 from orchestration.rollouts.weight_sync import (
     AdapterSync,
     FolderSync,

@@ -36,7 +36,7 @@ from orchestration.launch.process import run_script
 from orchestration.launch.reporter import Reporter, progress
 from orchestration.launch.run_config import RunConfig
 from orchestration.launch.synced_directory import SyncedDirectory
-from orchestration.recipes.registry import ColdStart
+from orchestration.recipes.cold_start import ColdStart
 
 SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints"
 

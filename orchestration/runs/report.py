@@ -119,11 +119,11 @@ def build(document: Mapping[str, Any], *, ggpo: Records, cold_start: Records, co
             ("worlds", f"{recipe.worlds.train} train, {recipe.worlds.val} val, {recipe.worlds.test} test"),
             (
                 "updates",
-                f"{recipe.ggpo.updates} of {recipe.ggpo.questions} x {recipe.ggpo.group_size} rollouts",
+                f"{recipe.ggpo.schedule.updates} of {recipe.ggpo.questions} x {recipe.ggpo.algorithm.group_size} rollouts",
             ),
             (
                 "algorithm",
-                f"{recipe.ggpo.algorithm}, ZeRO-{recipe.ggpo.zero_stage}, {recipe.ggpo.ranks} rank(s)",
+                f"{recipe.ggpo.algorithm.name}, ZeRO-{recipe.ggpo.engine.zero_stage}, {recipe.ggpo.ranks} rank(s)",
             ),
             (
                 "graded by",

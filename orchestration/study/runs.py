@@ -27,6 +27,9 @@ from infra.storage import manifest
 from infra.storage.root import Storage
 from model.agent.loop import Agent
 from model.config.algorithm import ALGORITHMS
+from model.config.engine import EngineConfig
+from model.config.reward import RewardWeights
+from model.config.schedule import Schedule
 from model.evaluation.evaluation import evaluate
 from model.policies.transformers_policy import TransformersPolicy
 from model.rl import trajectory_store
@@ -38,8 +41,8 @@ from orchestration.joins.adapters import MetricGrader, tasks_of_split
 from orchestration.joins.agents import GREEDY, RunContext, load
 from orchestration.launch.commands import Script, command, environment, supervised
 from orchestration.launch.run_config import RunConfig
-from orchestration.recipes.registry import Ggpo, MiniatureWorlds, Recipe, quickstart
-from orchestration.recipes.reward_options import RewardTerms
+from orchestration.recipes.miniature import quickstart
+from orchestration.recipes.options import Ggpo, MiniatureWorlds, Recipe
 from orchestration.runs.cold_start import SHIPPED, unpack
 from orchestration.study import pilot3
 
@@ -88,7 +91,7 @@ class Study:
     """Rollouts of each unseen question at the training temperature, beside the greedy one; 0 draws none."""
     checkpoint: str = "miniature"
     """The cold start: folder below ``checkpoints/`` of the repository."""
-    reward: RewardTerms = RewardTerms(judge=0.0, exact=1.0)  # noqa: RUF009 - frozen
+    reward: RewardWeights = RewardWeights(judge=0.0, exact=1.0)  # noqa: RUF009 - frozen
     """What a rollout is worth. No judge is asked: the datasets' own metrics decide right and wrong throughout a study."""
     worlds: MiniatureWorlds = MiniatureWorlds(train=48, val=4, test=8, questions=8)  # noqa: RUF009 - frozen
 
@@ -108,20 +111,21 @@ class Study:
         """The recipe of one run; all runs of a seed draw the same questions."""
         base = quickstart()
         ggpo = Ggpo(
-            algorithm=arm,
+            algorithm=replace(ALGORITHMS[arm], group_size=self.group_size),
             reward=self.reward,
-            updates=self.updates,
+            schedule=Schedule(
+                updates=self.updates,
+                mini_batches=self.mini_batches,
+                learning_rate=self.learning_rate,
+                warmup_steps=self.warmup_steps,
+                decay=True,
+                seed=seed,
+            ),
+            engine=EngineConfig(temperature=self.temperature),
             questions=self.questions,
-            group_size=self.group_size,
-            mini_batches=self.mini_batches,
-            learning_rate=self.learning_rate,
-            warmup_steps=self.warmup_steps,
-            decay=True,
-            temperature=self.temperature,
             reproducible=False,  # what is compared are seeds; decoding in step would only cost time
             checkpoint_every=max(1, self.updates // 3),
             validation=16,
-            seed=seed,
         )
         threads = max(1, base.threads // self.parallel)
         return replace(base, name=f"study-{arm}-{seed}", worlds=self.worlds, ggpo=ggpo, threads=threads)
@@ -191,7 +195,7 @@ def _claim(storage: Storage, study: Study) -> None:
 def is_trained(storage: Storage, run: StudyRun) -> bool:
     """Whether the run's last update has its checkpoint."""
     reached = checkpoint.latest(_folder(storage, run.config.ggpo_checkpoints))
-    return reached is not None and checkpoint.read(reached).update >= run.config.recipe.ggpo.updates
+    return reached is not None and checkpoint.read(reached).update >= run.config.recipe.ggpo.schedule.updates
 
 
 def make_all(storage: Storage, study: Study, say: Say) -> None:
@@ -252,7 +256,7 @@ def answer(study: Study, run: StudyRun) -> None:
 def validated(storage: Storage, run: StudyRun) -> frozenset[tuple[str, str]]:
     """The validation questions of a run, by dataset and id."""
     ggpo = run.config.recipe.ggpo
-    tasks = tasks_of_split(storage, "val", per_dataset=ggpo.validation, seed=ggpo.seed)
+    tasks = tasks_of_split(storage, "val", per_dataset=ggpo.validation, seed=ggpo.schedule.seed)
     return frozenset((each.dataset, each.id) for each in tasks)
 
 

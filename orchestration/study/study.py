@@ -24,7 +24,6 @@ from model.evaluation.statistics import Interval, bootstrap_macro_mean, bootstra
 from model.training.metrics import read_metrics
 from model.types import Trajectory
 from orchestration.launch.reporter import finite
-from orchestration.runs.train_ggpo import METRICS
 from orchestration.study import pilot3
 from orchestration.study.runs import (
     ARMS,
@@ -43,6 +42,7 @@ from orchestration.study.runs import (
     training_rollouts,
     validated,
 )
+from orchestration.training.ggpo_run import METRICS
 
 SCHEMA_VERSION = 2
 Runs = Sequence[list[Trajectory]]  # a run each; the cold start is one

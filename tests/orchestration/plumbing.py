@@ -7,9 +7,11 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from model.config.algorithm import Algorithm
 from orchestration.definitions import build_defs
 from orchestration.launch.run_config import RunConfig
-from orchestration.recipes.registry import MiniatureWorlds, Recipe, quickstart
+from orchestration.recipes.miniature import quickstart
+from orchestration.recipes.options import MiniatureWorlds, Recipe
 
 UPDATES_VARIABLE = "PLUMBING_UPDATES"
 
@@ -22,7 +24,14 @@ def recipe(updates: int) -> Recipe:
         name="plumbing",
         worlds=MiniatureWorlds(train=1, val=1, test=1, questions=2),
         cold_start=replace(base.cold_start, shipped="random"),
-        ggpo=replace(base.ggpo, updates=updates, questions=2, group_size=2, checkpoint_every=1, validation=1),
+        ggpo=replace(
+            base.ggpo,
+            algorithm=Algorithm(group_size=2),
+            schedule=replace(base.ggpo.schedule, updates=updates),
+            questions=2,
+            checkpoint_every=1,
+            validation=1,
+        ),
         max_tokens=16,
     )
 

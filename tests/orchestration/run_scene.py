@@ -22,7 +22,7 @@ from model.training import checkpoint
 from model.training.engine import DeepSpeedEngine
 from orchestration.dagster_defs.miniature_assets import ensure_miniature
 from orchestration.launch.run_config import RunConfig
-from orchestration.recipes.registry import Recipe
+from orchestration.recipes.options import Recipe
 from orchestration.runs import cold_start
 from tests.orchestration import plumbing
 
@@ -92,6 +92,11 @@ def root(tmp_path_factory: pytest.TempPathFactory, recipe: Recipe, shipped: Path
     """Raw miniature, two corpora, index and cold start."""
     folder = tmp_path_factory.mktemp("root")
     return build_root(folder, config_of(folder, recipe), shipped)
+
+
+def scheduled(recipe: Recipe, **changes: Any) -> Recipe:
+    """The recipe with ``changes`` of its schedule."""
+    return replace(recipe, ggpo=replace(recipe.ggpo, schedule=replace(recipe.ggpo.schedule, **changes)))
 
 
 def config_of(root: Path, recipe: Recipe) -> RunConfig:

@@ -18,7 +18,8 @@ from orchestration.dagster_defs.corpus_assets import corpus
 from orchestration.dagster_defs.miniature_assets import ensure_miniature
 from orchestration.dagster_defs.resources import RawDatasets
 from orchestration.definitions import build_defs
-from orchestration.recipes.registry import MiniatureWorlds, Recipe, quickstart
+from orchestration.recipes.miniature import quickstart
+from orchestration.recipes.options import MiniatureWorlds, Recipe
 
 WORLDS = MiniatureWorlds(train=1, val=1, test=1, questions=2)
 TEXT_DATASETS = [

@@ -12,7 +12,7 @@ from assets.corpus.dataset import DATASETS
 from orchestration.definitions import build_defs, defs
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAVY = {"torch", "transformers", "deepspeed", "model", "lightning"}
+HEAVY = {"torch", "transformers", "deepspeed", "lightning"}
 
 
 @pytest.fixture(scope="module")

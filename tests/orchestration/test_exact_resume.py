@@ -23,11 +23,13 @@ import torch
 from assets.corpus.build import build_corpus
 from assets.index.build import build_index
 from infra.storage.root import Storage
+from model.config.algorithm import Algorithm
 from model.training.metrics import read_metrics
 from orchestration.dagster_defs.miniature_assets import ensure_miniature
 from orchestration.launch.commands import environment
 from orchestration.launch.run_config import RunConfig
-from orchestration.recipes.registry import MiniatureWorlds, Recipe, quickstart
+from orchestration.recipes.miniature import quickstart
+from orchestration.recipes.options import MiniatureWorlds, Recipe
 from orchestration.runs import cold_start
 from tests.orchestration.run_scene import DATASETS
 
@@ -98,10 +100,9 @@ def recipe(name: str) -> Recipe:
     base = quickstart()
     ggpo = replace(
         base.ggpo,
-        updates=UPDATES,
+        algorithm=Algorithm(group_size=4),
+        schedule=replace(base.ggpo.schedule, updates=UPDATES, mini_batches=2),
         questions=4,
-        group_size=4,
-        mini_batches=2,
         checkpoint_every=2,
         validation=1,
     )

@@ -13,6 +13,7 @@ import pytest
 from infra.errors import EndpointError
 from infra.llm.errors import RequestRefusedError
 from infra.storage.root import Storage
+from model.config.engine import EngineConfig, Lora
 from model.rl import trajectory_store
 from model.rl.rollouts import RolloutPlan, ordered_by_group, run_rollouts
 from model.training.batches import InputBuilder
@@ -22,13 +23,11 @@ from model.training.trainer import Trainer
 from model.types import Outcome, Trajectory
 from orchestration.joins.adapters import tasks_of_split
 from orchestration.joins.agents import LoadedCheckpoint, RunContext, load
-from orchestration.recipes.registry import Recipe
-from orchestration.recipes.rollout_options import ServedRollouts
+from orchestration.recipes.options import Recipe, ServedRollouts
 from orchestration.rollouts.served_source import ServedSource, open_served
 from orchestration.rollouts.weight_sync import vllm_transfer
-from orchestration.runs import train_ggpo
-from orchestration.runs.train_ggpo import algorithm_of, layout_of, schedule_of
-from tests.orchestration.run_scene import Heard, config_of, recipe, root, shipped
+from orchestration.training import ggpo_run
+from tests.orchestration.run_scene import Heard, config_of, recipe, root, scheduled, shipped
 from tests.servers.vllm_server import BASE, Fault, VllmServer
 
 __all__ = ["recipe", "root", "shipped"]  # fixtures
@@ -40,10 +39,13 @@ def server(shipped: Path) -> Iterator[VllmServer]:
         yield running
 
 
-def served_recipe(recipe: Recipe, *servers: VllmServer, sync: str, **changes: object) -> Recipe:
+def served_recipe(
+    recipe: Recipe, *servers: VllmServer, sync: str, temperature: float = 1.0, overlap: bool = False
+) -> Recipe:
     options = ServedRollouts(servers=tuple(each.base_url for each in servers), model=BASE, sync=sync)
-    lora = 2 if sync == "adapter" else 0
-    ggpo = replace(recipe.ggpo, served=options, lora_rank=lora, zero_stage=0, **changes)  # type: ignore[arg-type]
+    lora = Lora(rank=2, alpha=4) if sync == "adapter" else None
+    engine = EngineConfig(zero_stage=0, lora=lora, temperature=temperature)
+    ggpo = replace(recipe.ggpo, served=options, engine=engine, overlap=overlap)
     return replace(recipe, ggpo=ggpo, max_tokens=8)
 
 
@@ -54,13 +56,11 @@ class Setup:
         assert recipe.ggpo.served is not None
         self.world = RunContext.open(Storage(root), recipe)
         self.encoder = weights.encoder()
-        self.engine = DeepSpeedEngine(
-            weights.model, config=layout_of(recipe.ggpo), schedule=schedule_of(recipe.ggpo)
-        )
+        self.engine = DeepSpeedEngine(weights.model, config=recipe.ggpo.engine, schedule=recipe.ggpo.schedule)
         self.trainer = Trainer(
             self.engine,
             InputBuilder(encoder=self.encoder, media=self.world.media),
-            algorithm=algorithm_of(recipe.ggpo),
+            algorithm=recipe.ggpo.algorithm,
             parity=ParityConfig(),
         )
         self.source: ServedSource = open_served(
@@ -91,7 +91,7 @@ def test_an_update_from_served_rollouts_passes_the_gate_and_the_server_has_its_w
 ):
     if sync == "adapter":
         pytest.importorskip("peft", reason="adapters need peft")
-    plan = served_recipe(recipe, server, sync=sync, learning_rate=0.05)
+    plan = scheduled(served_recipe(recipe, server, sync=sync), learning_rate=0.05)
     setup = Setup(root, plan, load(shipped / "random/000000"))
     setup.source.refresh(0)
     first = setup.rollouts()
@@ -211,10 +211,10 @@ def test_a_run_from_two_servers_records_versions_and_staleness(
 ):
     with ExitStack() as stack:
         servers = [stack.enter_context(VllmServer(shipped / "random/000000")) for _ in range(2)]
-        plan = served_recipe(recipe, *servers, sync="folder", updates=2, overlap=overlap)
+        plan = scheduled(served_recipe(recipe, *servers, sync="folder", overlap=overlap), updates=2)
         plan = started(root, plan, f"served-{overlap}")
         heard = Heard()
-        train_ggpo.train(config_of(root, plan), heard)
+        ggpo_run.train(config_of(root, plan), heard)
     assert [record["staleness"] for record in records(root, plan)] == staleness
     assert all(record["groups_dropped"] == 0 for record in records(root, plan))
     folder = root / config_of(root, plan).rollouts
@@ -241,7 +241,7 @@ def test_a_group_with_a_rollout_that_failed_is_dropped_whole_and_counted(
         return answer
 
     server.changes = spoil
-    train_ggpo.train(config_of(root, plan), Heard())
+    ggpo_run.train(config_of(root, plan), Heard())
     (record,) = records(root, plan)
     assert (record["rollouts_spent"], record["rollouts_failed"], record["groups_dropped"]) == (4, 1, 1)
     assert record["num_rollouts"] == 2
@@ -255,7 +255,7 @@ def test_a_run_whose_servers_give_nothing_ends_with_what_is_wrong(
     with pytest.raises(
         EndpointError, match=r"none of 2 groups of rollouts came back whole; Refused: .*log-prob"
     ):
-        train_ggpo.train(config_of(root, plan), Heard())
+        ggpo_run.train(config_of(root, plan), Heard())
 
 
 def test_a_temperature_other_than_one_needs_log_probabilities_of_that_temperature(

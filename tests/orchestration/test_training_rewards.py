@@ -1,6 +1,6 @@
 """What the recipe says a rollout is worth reaches training: a scripted agent, the real phase, a loopback judge."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,12 @@ from model.agent.loop import Agent
 from model.agent.memory.registry import memory_policy
 from model.agent.prompts import COMPACT
 from model.agent.scripted import ScriptedPolicy, ScriptedRetriever
-from model.config.algorithm import ALGORITHMS, Denominator
+from model.config.algorithm import Algorithm
+from model.config.reward import RewardWeights
 from model.types import Hit, Task, Trajectory
 from orchestration.joins import grading
-from orchestration.recipes.registry import Ggpo, quickstart
-from orchestration.recipes.reward_options import RewardTerms
+from orchestration.recipes.miniature import quickstart
 from orchestration.rollouts.rollout_phase import RankGroup, RolloutPhase, teaches
-from orchestration.runs.train_ggpo import algorithm_of, changed_rates, schedule_of
 from tests.orchestration.run_scene import Heard
 from tests.servers.openai_server import OpenAIServer
 
@@ -56,12 +55,12 @@ class Scripted:
         return {}
 
 
-def rolled(folder: Path, terms: RewardTerms | None, script: list[Any]) -> tuple[list[Trajectory], Any]:
+def rolled(folder: Path, terms: RewardWeights | None, script: list[Any]) -> tuple[list[Trajectory], Any]:
     base = quickstart()
     chosen = {} if terms is None else {"reward": terms}
     recipe = replace(
         base,
-        ggpo=replace(base.ggpo, group_size=2, questions=1, **chosen),
+        ggpo=replace(base.ggpo, algorithm=Algorithm(group_size=2), questions=1, **chosen),
         evaluation=replace(base.evaluation, concurrency=1),  # so that the script is said in order
     )
     policy = ScriptedPolicy(script)
@@ -77,7 +76,7 @@ def no_judge(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_retrieval_weight_pays_for_what_the_searches_returned(tmp_path: Path):
-    terms = RewardTerms(judge=0.8, retrieval=0.2)
+    terms = RewardWeights(judge=0.8, retrieval=0.2)
     group, curriculum = rolled(tmp_path, terms, [*said("well put", "42"), *said("badly put", "42")])
     # both wrong; gold at the second place of the first rollout: 0.2 / log2(3)
     assert [each.reward for each in group] == pytest.approx([0.2 * 0.63093, 0.0], abs=1e-5)
@@ -97,7 +96,7 @@ def test_the_judge_and_the_metric_are_two_terms(tmp_path: Path, monkeypatch: pyt
     with OpenAIServer(replies=replies) as server:
         monkeypatch.setenv(grading.ENDPOINT, server.base_url)
         script = [*said("well put", "it is forty-one"), *said("well put", "42")]
-        group, curriculum = rolled(tmp_path, RewardTerms(judge=0.75, exact=0.25), script)
+        group, curriculum = rolled(tmp_path, RewardWeights(judge=0.75, exact=0.25), script)
         assert [(each.correct, each.metric, each.reward) for each in group] == [
             (True, False, 0.75),
             (False, False, 0.0),
@@ -109,7 +108,7 @@ def test_the_judge_and_the_metric_are_two_terms(tmp_path: Path, monkeypatch: pyt
 def test_without_a_weight_the_judge_is_never_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv(grading.ENDPOINT, "http://127.0.0.1:9/v1")  # nothing listens there
     script = [*said("well put", "41"), *said("well put", "42")]
-    group, _ = rolled(tmp_path, RewardTerms(judge=0.0, exact=0.9, format=0.1), script)
+    group, _ = rolled(tmp_path, RewardWeights(judge=0.0, exact=0.9, format=0.1), script)
     assert [(each.correct, each.metric) for each in group] == [(True, True), (False, False)]
     assert [each.reward for each in group] == pytest.approx([1.0, 0.1])
 
@@ -118,52 +117,6 @@ def test_a_judge_without_a_grade_leaves_the_rollout_unscored(tmp_path: Path, mon
     with OpenAIServer(replies=["Hard to say."] * 4) as server:
         monkeypatch.setenv(grading.ENDPOINT, server.base_url)
         script = [*said("well put", "41"), *said("well put", "42")]
-        group, curriculum = rolled(tmp_path, RewardTerms(judge=0.5, exact=0.5), script)
+        group, curriculum = rolled(tmp_path, RewardWeights(judge=0.5, exact=0.5), script)
         assert [each.reward for each in group] == [None, None]
         assert curriculum.state()["counts"] == {TASK.id: [0, 0]}
-
-
-@pytest.mark.parametrize("name", sorted(ALGORITHMS))
-def test_the_clip_is_the_algorithms_own_unless_the_recipe_names_another(name: str):
-    own, wide = ALGORITHMS[name], algorithm_of(Ggpo(algorithm=name, clip_low=0.1, clip_high=0.2))
-    assert algorithm_of(Ggpo(algorithm=name)) == own
-    assert wide == replace(own, clip_low=0.1, clip_high=0.2)
-    assert algorithm_of(Ggpo(algorithm=name, clip_high=0.5)) == replace(own, clip_high=0.5)
-
-
-def test_kept_visual_tokens_reach_the_schedule():
-    assert schedule_of(Ggpo(kept_visual_tokens=0)).kept_visual_tokens == 0
-    assert schedule_of(Ggpo()).kept_visual_tokens == 131_072
-
-
-def test_warm_up_and_adams_epsilon_are_the_recipes():
-    schedule = schedule_of(Ggpo(learning_rate=1e-3, warmup_steps=4, adam_epsilon=1e-4))
-    assert [schedule.rate(step) for step in (0, 3, 9)] == [2.5e-4, 1e-3, 1e-3]
-    assert schedule.adam_epsilon == 1e-4
-
-
-def test_a_decaying_rate_reaches_nearly_nothing_at_the_last_step():
-    plan = Ggpo(learning_rate=1e-3, updates=5, mini_batches=2, warmup_steps=2, decay=True)
-    rates = [schedule_of(plan).rate(step) for step in range(10)]
-    assert rates[:3] == [5e-4, 1e-3, 1e-3] and rates == sorted(rates[:2]) + sorted(rates[2:], reverse=True)
-    assert rates[-1] == pytest.approx(1e-3 / 8)
-    assert schedule_of(replace(plan, decay=False)).rate(9) == 1e-3
-
-
-def test_a_run_that_goes_on_at_other_rates_is_noticed():
-    ended = Ggpo(updates=4, decay=True)
-    params = {"recipe": {"ggpo": asdict(ended)}}
-    assert changed_rates(params, ended) == {}
-    assert changed_rates(params, replace(ended, updates=8)) == {"updates": 4}
-    assert changed_rates(params, replace(ended, decay=False, updates=8)) == {"decay": True}
-    assert changed_rates({}, ended) == {}
-
-
-def test_divergence_deviation_and_denominator_are_the_recipes():
-    plan = Ggpo(kl_coefficient=0.1, normalise_std=False, denominator="rollouts")
-    made = algorithm_of(plan)
-    assert (made.kl_coefficient, made.normalise_std, made.denominator) == (0.1, False, Denominator.ROLLOUTS)
-    with pytest.raises(ValueError, match="unknown denominator 'nothing'; known: all, kept, rollouts"):
-        algorithm_of(Ggpo(denominator="nothing"))
-    with pytest.raises(ValueError, match="kl_coefficient"):
-        Ggpo(kl_coefficient=-1.0)

@@ -17,6 +17,7 @@ import pytest
 from infra.storage import manifest
 from infra.storage.root import Storage
 from memory_graph.graph import MemoryGraph
+from model.config.schedule import Retention
 from model.policies.fingerprint import of_weights
 from model.rl import trajectory_store
 from model.training import checkpoint
@@ -26,10 +27,11 @@ from orchestration.definitions import build_defs
 from orchestration.joins.adapters import tasks_of_split
 from orchestration.joins.agents import load
 from orchestration.launch.run_config import RunConfig
-from orchestration.recipes.registry import Recipe
+from orchestration.recipes.options import Recipe
 from orchestration.rollouts import prefetch, rollout_phase
-from orchestration.runs import cold_start, evaluate, report, train_ggpo
-from tests.orchestration.run_scene import DATASETS, SHAPE, Heard, config_of, recipe, root, shipped
+from orchestration.runs import cold_start, evaluate, report
+from orchestration.training import ggpo_run, inputs
+from tests.orchestration.run_scene import DATASETS, SHAPE, Heard, config_of, recipe, root, scheduled, shipped
 
 __all__ = ["recipe", "root", "shipped"]  # fixtures
 
@@ -37,7 +39,7 @@ __all__ = ["recipe", "root", "shipped"]  # fixtures
 @pytest.fixture(scope="module")
 def trained(root: Path, recipe: Recipe) -> Heard:
     heard = Heard()
-    train_ggpo.train(config_of(root, recipe), heard)
+    ggpo_run.train(config_of(root, recipe), heard)
     return heard
 
 
@@ -116,7 +118,7 @@ def test_questions_that_teach_nothing_are_replaced_as_often_as_the_recipe_says(r
     shutil.copytree(
         root / config_of(root, recipe).cold_start_checkpoints, root / config.cold_start_checkpoints
     )
-    train_ggpo.train(config, Heard())
+    ggpo_run.train(config, Heard())
     (record,) = map(json.loads, (root / config.metrics / "ggpo.jsonl").read_text().splitlines())
     assert (record["rollouts_spent"], record["num_rollouts"]) == (8, 4)
     reached = checkpoint.read(root / config.ggpo_checkpoints / "000001")
@@ -136,9 +138,9 @@ def test_a_group_teaches_when_its_rewards_differ():
 
 
 def test_an_ended_run_goes_on_from_its_checkpoint(root: Path, recipe: Recipe, trained: Heard):
-    longer = replace(recipe, ggpo=replace(recipe.ggpo, updates=2))
+    longer = scheduled(recipe, updates=2)
     heard = Heard()
-    train_ggpo.train(config_of(root, longer), heard)
+    ggpo_run.train(config_of(root, longer), heard)
     assert "resuming after update 1" in heard.lines
     assert heard.metadata["updates"] == 2
     lines = (root / config_of(root, recipe).metrics / "ggpo.jsonl").read_text().splitlines()
@@ -149,20 +151,21 @@ def test_the_manifest_says_from_what_the_checkpoint_was_made(root: Path, recipe:
     folder = root / config_of(root, recipe).ggpo_checkpoints
     named = checkpoint.inputs_of(max(folder.glob("[0-9]*")))
     assert set(named) - {"commit"} == {"corpus", "index", "cold_start", "code"}
-    before = train_ggpo.manifests_sha256(Storage(root), "corpus")
+    before = inputs.manifests_sha256(Storage(root), "corpus")
     assert named["corpus"] == before
     changed = root / "elsewhere" / "squad"
     shutil.copytree(root / "corpus" / "squad", changed)
-    assert train_ggpo.manifests_sha256(Storage(root), "elsewhere") != before
+    assert inputs.manifests_sha256(Storage(root), "elsewhere") != before
 
 
 def test_the_best_the_last_and_every_nth_checkpoint_stay(root: Path, recipe: Recipe):
     # the random model is never right: of equal scores the last checkpoint is the best
-    kept = replace(recipe, name="kept", ggpo=replace(recipe.ggpo, updates=5, keep_every=2))
+    kept = scheduled(recipe, updates=5)
+    kept = replace(kept, name="kept", ggpo=replace(kept.ggpo, retention=Retention(every=2)))
     config = config_of(root, kept)
     cold = config_of(root, recipe).cold_start_checkpoints
     shutil.copytree(root / cold, root / config.cold_start_checkpoints)
-    train_ggpo.train(config, Heard())
+    ggpo_run.train(config, Heard())
     names = sorted(path.name for path in (root / config.ggpo_checkpoints).iterdir())
     assert names == ["000002", "000004", "000005"]
     with pytest.raises(ValueError, match="keep_every must be a multiple of checkpoint_every, 6, got 4"):
@@ -182,7 +185,7 @@ def test_an_overlapping_run_that_was_ended_goes_on_with_the_rollouts_it_had_made
     root: Path, recipe: Recipe
 ):
     def prepared(name: str) -> RunConfig:
-        ggpo = replace(recipe.ggpo, updates=3, overlap=True)
+        ggpo = replace(scheduled(recipe, updates=3).ggpo, overlap=True)
         config = config_of(root, replace(recipe, name=name, ggpo=ggpo))
         cold = config_of(root, recipe).cold_start_checkpoints
         shutil.copytree(root / cold, root / config.cold_start_checkpoints)
@@ -195,13 +198,13 @@ def test_an_overlapping_run_that_was_ended_goes_on_with_the_rollouts_it_had_made
         ]
 
     straight, ended = prepared("straight"), prepared("ended")
-    train_ggpo.train(straight, Heard())
+    ggpo_run.train(straight, Heard())
     with pytest.raises(KeyboardInterrupt):
-        train_ggpo.train(ended, Killed())
+        ggpo_run.train(ended, Killed())
     made_ahead = root / ended.rollouts / "update-00003.parquet"
     written = made_ahead.stat().st_mtime_ns
     heard = Heard()
-    train_ggpo.train(ended, heard)
+    ggpo_run.train(ended, heard)
     assert "resuming after update 2" in heard.lines
     assert made_ahead.stat().st_mtime_ns == written  # not drawn again
     assert [line[:2] for line in told(straight)] == [(0, 0), (1, 1), (2, 1)]
@@ -298,7 +301,7 @@ def test_dagster_records_what_the_subprocess_reported(root: Path, recipe: Recipe
 
 def test_a_step_that_comes_too_early_says_which_job_is_missing(tmp_path: Path, recipe: Recipe):
     with pytest.raises(ValueError, match="run the job cold_start first"):
-        train_ggpo.train(config_of(tmp_path, recipe), Heard())
+        ggpo_run.train(config_of(tmp_path, recipe), Heard())
     with pytest.raises(ValueError, match="run the job evaluate first"):
         report.run(config_of(tmp_path, recipe), Heard())
 
@@ -306,19 +309,21 @@ def test_a_step_that_comes_too_early_says_which_job_is_missing(tmp_path: Path, r
 def test_a_run_that_goes_on_is_still_held_to_the_cold_start_it_began_with(
     root: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ):
-    held = replace(recipe, ggpo=replace(recipe.ggpo, kl_coefficient=0.1))
+    held = replace(
+        recipe, ggpo=replace(recipe.ggpo, algorithm=replace(recipe.ggpo.algorithm, kl_coefficient=0.1))
+    )
     config = RunConfig(root=str(root), name="held", recipe=held)
     shutil.copytree(
         root / config_of(root, recipe).cold_start_checkpoints, root / config.cold_start_checkpoints
     )
-    train_ggpo.train(config, Heard())
+    ggpo_run.train(config, Heard())
     (record,) = read_metrics(root / config.metrics / "ggpo.jsonl")
     assert record["divergence"] == pytest.approx(0.0, abs=1e-6)  # from itself
 
     loaded = []
     monkeypatch.setattr(
-        train_ggpo, "load", lambda path, **more: loaded.append(path.parent.name) or load(path, **more)
+        ggpo_run, "load", lambda path, **more: loaded.append(path.parent.name) or load(path, **more)
     )
-    longer = replace(held, ggpo=replace(held.ggpo, updates=2))
-    train_ggpo.train(replace(config, recipe=longer), Heard())
+    longer = scheduled(held, updates=2)
+    ggpo_run.train(replace(config, recipe=longer), Heard())
     assert loaded == ["held-ggpo", "held-cold-start"]

@@ -11,7 +11,8 @@ from model.policies.chat_template import PromptEncoder
 from model.types import Hit, Outcome, Task
 from orchestration.imitation.demonstrations import demonstrate
 from orchestration.joins.agents import RunContext
-from orchestration.recipes.registry import ColdStart, quickstart
+from orchestration.recipes.cold_start import ColdStart
+from orchestration.recipes.miniature import quickstart
 
 QUESTION = "Who leads Belodu?"
 TASK = Task(id="hotpotqa:1", dataset="hotpotqa", question=QUESTION, answers=("Rakimo",))

@@ -24,8 +24,8 @@ from orchestration.imitation.distillation import DistillationJob, DistillationRe
 from orchestration.joins import grading
 from orchestration.joins.adapters import read_plans, tasks_of_split
 from orchestration.joins.agents import RunContext
-from orchestration.recipes.cold_start_options import ImitationOptions, RejectionSampling, TeacherOptions
-from orchestration.recipes.registry import Recipe
+from orchestration.recipes.cold_start import ImitationOptions, RejectionSampling, TeacherOptions
+from orchestration.recipes.options import Recipe
 from tests.orchestration.run_scene import recipe, root, shipped
 from tests.orchestration.scripted_teacher import ScriptedTeacher, script
 from tests.servers.openai_server import Fault, OpenAIServer, Spoken

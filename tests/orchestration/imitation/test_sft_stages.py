@@ -22,8 +22,8 @@ from orchestration.joins import grading
 from orchestration.joins.adapters import read_plans, tasks_of_split
 from orchestration.joins.agents import RunContext, load
 from orchestration.launch.run_config import RunConfig
-from orchestration.recipes.cold_start_options import ImitationOptions, RejectionSampling, TeacherOptions
-from orchestration.recipes.registry import ColdStart, Recipe
+from orchestration.recipes.cold_start import ColdStart, ImitationOptions, RejectionSampling, TeacherOptions
+from orchestration.recipes.options import Recipe
 from orchestration.runs import cold_start
 from tests.orchestration.run_scene import Heard, config_of, recipe, root, shipped
 from tests.orchestration.scripted_teacher import ScriptedTeacher, script

@@ -15,7 +15,7 @@ from orchestration.launch.commands import GRACE_S, Script, command, environment
 from orchestration.launch.process import run_script
 from orchestration.launch.reporter import ConsoleReporter, Reporter, SilentReporter, finite, open_reporter
 from orchestration.launch.run_config import RunConfig
-from orchestration.recipes.registry import quickstart
+from orchestration.recipes.miniature import quickstart
 
 ROOT = Path(__file__).resolve().parents[3]
 CONFIG = RunConfig(root="runs/x", name="x", recipe=quickstart())

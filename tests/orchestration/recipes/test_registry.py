@@ -5,17 +5,14 @@ from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
+from model.config.algorithm import Algorithm
+from model.config.engine import EngineConfig, Hardware, Lora
+from model.config.reward import RewardWeights
+from model.config.schedule import Retention, Schedule
 from orchestration.launch.run_config import RunConfig
-from orchestration.recipes.registry import (
-    RECIPES,
-    EvaluationOptions,
-    Ggpo,
-    MiniatureWorlds,
-    Recipe,
-    quickstart,
-    recipe,
-)
-from orchestration.recipes.reward_options import RewardTerms
+from orchestration.recipes.miniature import quickstart
+from orchestration.recipes.options import EvaluationOptions, Ggpo, MiniatureWorlds, Recipe
+from orchestration.recipes.registry import RECIPES, recipe
 
 
 @pytest.mark.parametrize("name", sorted(RECIPES))
@@ -41,16 +38,24 @@ def test_an_unknown_recipe_is_refused_with_those_there_are():
 @pytest.mark.parametrize(
     "nonsense",
     [
-        lambda: Ggpo(warmup_steps=-1),
-        lambda: Ggpo(adam_epsilon=0.0),
-        lambda: Ggpo(group_size=1),  # no baseline
-        lambda: Ggpo(updates=0),
-        lambda: Ggpo(clip_low=1.0),
-        lambda: Ggpo(clip_high=0.0),
-        lambda: Ggpo(kept_visual_tokens=-1),
-        lambda: RewardTerms(judge=0.9),
-        lambda: RewardTerms(judge=1.2, format=-0.2),
-        lambda: RewardTerms(judge=math.nan),
+        lambda: Schedule(warmup_steps=-1),
+        lambda: Schedule(adam_epsilon=0.0),
+        lambda: Schedule(learning_rate=math.nan),
+        lambda: Schedule(updates=0),
+        lambda: Schedule(kept_visual_tokens=-1),
+        lambda: Schedule(betas=(0.9, 1.0)),
+        lambda: Schedule(max_gradient_norm=-1.0),
+        lambda: Algorithm(group_size=1),  # no baseline
+        lambda: Algorithm(clip_low=1.0),
+        lambda: Algorithm(clip_high=0.0),
+        lambda: EngineConfig(temperature=0.0),
+        lambda: EngineConfig(zero_stage=3, lora=Lora()),
+        lambda: Hardware(name="none", devices=0, memory_gib=1, teraflops=1, gigabytes_per_s=1),
+        lambda: Ggpo(questions=0),
+        lambda: Ggpo(checkpoint_every=4, retention=Retention(every=6)),
+        lambda: RewardWeights(judge=0.9),
+        lambda: RewardWeights(judge=1.2, format=-0.2),
+        lambda: RewardWeights(judge=math.nan),
         lambda: MiniatureWorlds(test=0),
         lambda: EvaluationOptions(methods=()),
         lambda: RunConfig(root="r", name="../elsewhere", recipe=quickstart()),
@@ -62,9 +67,9 @@ def test_nonsense_is_refused_when_it_is_written_down(nonsense):
 
 
 def test_a_damaged_configuration_is_one_line_that_names_the_place():
-    with pytest.raises(ValueError, match=r"recipe\.ggpo\.updates") as caught:
+    with pytest.raises(ValueError, match=r"recipe\.ggpo\.schedule\.updates") as caught:
         text = RunConfig(root="r", name="n", recipe=Recipe(name="n")).to_json()
-        RunConfig.from_json(text.replace(f'"updates":{Ggpo().updates}', '"updates":"many"'))
+        RunConfig.from_json(text.replace(f'"updates":{Schedule().updates}', '"updates":"many"'))
     assert "\n" not in str(caught.value)
 
 

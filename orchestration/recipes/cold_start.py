@@ -1,6 +1,6 @@
-"""Options of a recipe's cold start beyond the oracle: a teacher behind an endpoint, and rejection sampling.
+"""Options of a cold start: demonstrations of the oracle, of a teacher behind an endpoint, and rejection sampling.
 
-Holds frozen data only; the work is done in ``launch/teaching.py``, ``launch/rejecting.py`` and ``launch/refining.py``.
+Holds frozen data only; the work is done in ``orchestration/imitation``.
 """
 
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ class ImitationOptions:
     learning_rate: float = 3e-4
     """The highest; it falls to nothing, or to a tenth with the tiny model."""
     lora_rank: int | None = None
-    """With a model from elsewhere: train adapters of this rank and merge them; 0 all weights; None as in ``Ggpo``."""
+    """With a model from elsewhere: train adapters of this rank and merge them; 0 all weights; None as in ``Ggpo.engine``."""
 
     def __post_init__(self) -> None:
         if min(self.steps, self.batch_size) < 1 or self.learning_rate <= 0 or (self.lora_rank or 0) < 0:
@@ -101,3 +101,52 @@ class RejectionSampling:
             raise ValueError(f"rejection sampling needs memory policies and counts of at least 1, got {self}")
         if not 0 <= self.demonstrations < 1 or self.temperature <= 0:
             raise ValueError(f"rejection sampling out of range: {self}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColdStart:
+    """Supervised learning on demonstrations, from nothing or from a checkpoint that ships."""
+
+    shipped: str | None = "miniature"
+    """Folder below ``checkpoints/`` of the repository to start from; None trains from random weights."""
+    base: str | None = None
+    """Folder below the root with a model as its makers publish it, to start from instead; nothing is downloaded."""
+    passes: int = 2
+    """Demonstrations of one training question under one memory policy, each with noise of its own."""
+    memories: tuple[str, ...] = (
+        "vimrag",
+        "react",
+        "mem1",
+        "memagent",
+        "vanilla",
+        "videorag",
+        "universalrag",
+    )
+    """Memory policies that are demonstrated, in this order."""
+    stage_steps: int = 2000
+    """Optimiser steps of each stage before the demonstrations, at most; its threshold or own limit may end it earlier."""
+    clean_steps: int = 2000
+    """Optimiser steps on demonstrations with ``clean_noise``, in which reading is learnt."""
+    clean_noise: float = 0.15
+    """The noise of those."""
+    steps: int = 200
+    """Optimiser steps on demonstrations with ``noise``, which decide how the policy acts before it is rewarded."""
+    noise: float = 0.8
+    """Share of planned searches that become a dead end, a repeat or an over-broad query; about 0.8 in real trajectories
+    (arXiv 2602.12735, third pilot study)."""
+    repair: float = 0.0
+    """Share of replies that are said wrongly first, refused, and said rightly after the error; only the right one is learnt."""
+    teacher: TeacherOptions | None = None
+    """Demonstrations from a served model; None leaves them to the oracle where one knows the plans."""
+    rejection: RejectionSampling | None = None
+    """Rounds of learning from right rollouts of its own, after the demonstrations."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        shares_fit = all(0 <= share < 1 for share in (self.noise, self.clean_noise, self.repair))
+        if (
+            min(self.passes, self.stage_steps, self.clean_steps, self.steps) < 1
+            or not shares_fit
+            or not self.memories
+        ):
+            raise ValueError(f"cold start out of range: {self}")

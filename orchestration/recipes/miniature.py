@@ -1,0 +1,78 @@
+"""Recipes for the miniature: invented worlds and a tiny model, on two CPU cores."""
+
+from dataclasses import replace
+
+from model.config.reward import RewardWeights
+from model.config.schedule import Schedule
+from orchestration.recipes.cold_start import RejectionSampling
+from orchestration.recipes.options import Ggpo, Recipe
+
+
+def quickstart() -> Recipe:
+    """Minutes on two cores, from the cold start that ships."""
+    return Recipe(
+        name="quickstart", ggpo=Ggpo(schedule=Schedule(learning_rate=3e-4, warmup_steps=2, decay=True))
+    )
+
+
+def miniature() -> Recipe:
+    """The training study: the cold start learnt from random weights, more worlds and updates. About three hours on two cores."""
+    base = quickstart()
+    return replace(
+        base,
+        name="miniature",
+        worlds=replace(base.worlds, train=32, test=8),
+        cold_start=replace(base.cold_start, shipped=None),
+        ggpo=replace(base.ggpo, schedule=replace(base.ggpo.schedule, updates=100)),
+        evaluation=replace(base.evaluation, questions=48),
+    )
+
+
+def rejection() -> Recipe:
+    """The quickstart with a round of rejection sampling before GGPO. Not run as a whole: its parts were, see docs/training.md."""
+    base = quickstart()
+    return replace(base, name="rejection", cold_start=replace(base.cold_start, rejection=RejectionSampling()))
+
+
+def gain() -> Recipe:
+    """What gained most in docs/log.md: more worlds, larger updates, gold and form in the reward. A quarter of an hour."""
+    base = quickstart()
+    return replace(
+        base,
+        name="gain",
+        worlds=replace(base.worlds, train=48, val=4, test=8, questions=8),
+        ggpo=replace(
+            base.ggpo,
+            reward=RewardWeights(judge=0.6, format=0.1, retrieval=0.3),
+            schedule=replace(base.ggpo.schedule, updates=14),
+            questions=24,
+            checkpoint_every=7,
+            validation=8,
+            reproducible=False,
+        ),
+        evaluation=replace(base.evaluation, methods=("cold_start", "ggpo"), questions=32),
+        threads=1,
+    )
+
+
+def policies() -> Recipe:
+    """The first pilot study: every memory policy with the cold start's weights on the same unseen questions; no training."""
+    base = quickstart()
+    every = (
+        "closed_book",
+        "vanilla",
+        "videorag",
+        "universalrag",
+        "react",
+        "mem1",
+        "memagent",
+        "vimrag_text",
+        "vimrag_equal",
+        "cold_start",
+    )
+    return replace(
+        base,
+        name="policies",
+        worlds=replace(base.worlds, train=1, val=1, test=8),
+        evaluation=replace(base.evaluation, methods=every, questions=32),
+    )

@@ -1,0 +1,1 @@
+"""Training with GGPO: the run, and what it is made from."""
