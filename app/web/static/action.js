@@ -1,3 +1,4 @@
+// @ts-check
 /** What a model wrote, for a reader: its reasoning, and its action as highlighted JSON. */
 
 import { element } from "./dom.js";
@@ -5,15 +6,22 @@ import { element } from "./dom.js";
 const CALL = /<tool_call>\s*([\s\S]*?)\s*(?:<\/tool_call>|$)/;
 const TOKENS = /("(?:[^"\\]|\\.)*")(\s*:)?|-?\b\d+(?:\.\d+)?(?:[eE][+-]?\d+)?\b|\b(?:true|false|null)\b/g;
 
-/** `reply` in two parts; `action` is null while none has begun. */
-export function divided(reply) {
+/**
+ * A reply in two parts; `action` is null while none has begun.
+ * @param {string} reply
+ * @returns {{reasoning: string, action: string | null}}
+ */
+export function splitReply(reply) {
   const call = CALL.exec(reply);
   if (call === null) return { reasoning: reply.trim(), action: null };
   const after = reply.slice(call.index + call[0].length).trim();
   return { reasoning: [reply.slice(0, call.index).trim(), after].filter(Boolean).join("\n"), action: call[1] };
 }
 
-/** The exact text of a reply, with its JSON action in colours. */
+/**
+ * The exact text of a reply, with its JSON action in colours.
+ * @param {string} reply
+ */
 export function highlighted(reply) {
   const call = CALL.exec(reply);
   if (call === null) return element("pre", { class: "generated" }, reply);
@@ -27,7 +35,10 @@ export function highlighted(reply) {
   );
 }
 
-/** An action with a line for each of its parts, as far as it is JSON. */
+/**
+ * An action with a line for each of its parts, as far as it is JSON.
+ * @param {string} action
+ */
 export function actionBlock(action) {
   let text = action;
   try {
@@ -38,7 +49,9 @@ export function actionBlock(action) {
   return element("pre", { class: "generated json" }, ...coloured(text));
 }
 
+/** @param {string} json */
 function coloured(json) {
+  /** @type {(string | HTMLElement)[]} */
   const parts = [];
   let end = 0;
   for (const match of json.matchAll(TOKENS)) {

@@ -1,5 +1,7 @@
+// @ts-check
 /** What a reader can do about an error. */
 
+/** @type {Record<string, string>} */
 const BY_CODE = {
   unreachable: "Is vimrag serve still running? Start it again and ask once more.",
   cut_off: "Look at the terminal in which vimrag serve runs, then ask again.",
@@ -9,6 +11,7 @@ const BY_CODE = {
   timeout: "Ask for less at once, or start vimrag serve with more --question-seconds.",
   no_model: "Start vimrag serve with --model, or with --endpoint.",
 };
+/** @type {Record<number, string>} */
 const BY_STATUS = {
   400: "Change the question or its settings and ask again.",
   401: "Give the token that vimrag serve printed when it started.",
@@ -18,7 +21,11 @@ const BY_STATUS = {
   429: "Other questions are running. Ask again in a moment.",
 };
 
-/** A sentence for a `ServerError`. */
-export function adviceFor({ status, code }) {
+/**
+ * A sentence for an error, above all for a `ServerError`.
+ * @param {unknown} error
+ */
+export function adviceFor(error) {
+  const { status = 0, code = "" } = /** @type {{status?: number, code?: string}} */ (error);
   return BY_CODE[code] ?? BY_STATUS[status] ?? "The terminal in which vimrag serve runs says more.";
 }

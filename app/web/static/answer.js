@@ -1,8 +1,12 @@
+// @ts-check
 /** The answer card: what was answered, what it rests on, and what it cost. */
 
 import { button, element, fill, icon, signOf } from "./dom.js";
 import { clock, count, counted, duration } from "./format.js";
 
+/** @import { Citation, Finished } from "../wire.js" */
+
+/** @type {Record<string, string>} */
 const OUTCOMES = {
   answered: "answered",
   forced: "answered because the calls ran out",
@@ -10,7 +14,12 @@ const OUTCOMES = {
   failed: "failed",
 };
 
-/** Fill `card` with a finished rollout; `open` is called with the citation that the reader picks. */
+/**
+ * Fill `card` with a finished rollout; `open` is called with the citation that the reader picks.
+ * @param {HTMLElement} card
+ * @param {Finished} finished
+ * @param {(citation: Citation) => void} open
+ */
 export function showAnswer(card, finished, open) {
   const { answer, outcome, citations } = finished;
   const sources = citations.map((citation) => element("li", {}, citationButton(citation, open)));
@@ -27,7 +36,13 @@ export function showAnswer(card, finished, open) {
   );
 }
 
-/** An error in the place of the answer: what the server said, and what helps. */
+/**
+ * An error in the place of the answer: the server's message, and what helps.
+ * @param {HTMLElement} card
+ * @param {string} title
+ * @param {string} message
+ * @param {string} advice
+ */
 export function showFailure(card, title, message, advice) {
   card.hidden = false;
   card.className = "answer answer-error";
@@ -39,7 +54,10 @@ export function showFailure(card, title, message, advice) {
   );
 }
 
-/** `page 4`, `1:05, 1:12`: where in its item a citation points. */
+/**
+ * `page 4`, `1:05, 1:12`: where in its item a citation points.
+ * @param {Pick<Citation, "page" | "start_s" | "times_s">} citation
+ */
 export function placeOf({ page, start_s, times_s }) {
   if (page !== null && page !== undefined) return `page ${page}`;
   const times = times_s ?? [];
@@ -47,6 +65,10 @@ export function placeOf({ page, start_s, times_s }) {
   return start_s !== null && start_s !== undefined ? clock(start_s) : "";
 }
 
+/**
+ * @param {Citation} citation
+ * @param {(citation: Citation) => void} open
+ */
 function citationButton(citation, open) {
   const name = citation.title || citation.item_id;
   const place = placeOf(citation);
@@ -62,6 +84,7 @@ function citationButton(citation, open) {
   );
 }
 
+/** @param {Finished} finished */
 function countersLine({ counters, seconds, cost }) {
   const tokens = (counters.prompt_tokens ?? 0) + (counters.completion_tokens ?? 0);
   const facts = [

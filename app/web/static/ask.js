@@ -1,3 +1,4 @@
+// @ts-check
 /** The Ask view: question in, log, graph and answer out; earlier questions of this session. */
 
 import { adviceFor } from "./advice.js";
@@ -8,23 +9,33 @@ import { duration } from "./format.js";
 import { GraphView } from "./graph_view.js";
 import { Log } from "./log.js";
 import { Run } from "./run.js";
+import { messageOf } from "./server.js";
+
+/** @import { AskEvent, Citation } from "../wire.js" */
+/** @import { Details, Subject } from "./details.js" */
 
 const IDLE = "Ask a question. What the agent searches and remembers grows here as a graph.";
 const KEPT_RUNS = 30;
 
 export class AskView {
-  /** `settings` reads the form, see `settings.js`. */
+  /**
+   * @param {Details} details
+   * @param {import("./settings.js").Settings} settings reads the form
+   */
   constructor(details, settings) {
     this.details = details;
     this.settings = settings;
     this.card = byId("answer");
-    this.input = byId("question");
+    this.input = byId("question", HTMLTextAreaElement);
+    this.form = byId("question-form", HTMLFormElement);
+    /** @type {Run[]} */
     this.runs = [];
+    /** @type {Run | null} */
     this.shown = null;
     this.graph = new GraphView(byId("ask-graph"), IDLE, (node, item) => this.details.openNode(this.subject, node, item));
     this.log = new Log(byId("log"), byId("to-latest"), (shown, node) => this.details.openItem(this.subject, shown, node));
     this.subject = this.#subject("");
-    byId("question-form").addEventListener("submit", (event) => this.#submit(event));
+    this.form.addEventListener("submit", (event) => this.#submit(event));
     this.input.addEventListener("keydown", (event) => this.#key(event));
     setInterval(() => this.#tick(), 200);
   }
@@ -39,6 +50,7 @@ export class AskView {
     else this.running?.stop();
   }
 
+  /** @param {SubmitEvent} event */
   #submit(event) {
     event.preventDefault();
     if (this.running !== null) {
@@ -49,10 +61,11 @@ export class AskView {
     if (question) this.#run(new Run({ question, ...this.settings.values() }));
   }
 
+  /** @param {KeyboardEvent} event */
   #key(event) {
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
       event.preventDefault();
-      if (this.running === null && !this.settings.isBlocked) byId("question-form").requestSubmit();
+      if (this.running === null && !this.settings.isBlocked) this.form.requestSubmit();
     }
     if (event.key === "Escape" && this.running !== null) {
       event.stopPropagation();
@@ -60,19 +73,22 @@ export class AskView {
     }
   }
 
+  /** @param {Run} run */
   async #run(run) {
     this.runs = [run, ...this.runs].slice(0, KEPT_RUNS);
     this.#show(run);
     this.#buttons();
     for await (const event of run.follow()) {
-      if (this.shown === run) this.#hear(event, run);
+      if (this.shown === run) this.#add(event, run);
     }
-    run.seconds = (performance.now() - run.startedAt) / 1000;
     if (this.shown === run) this.#end(run);
     this.#buttons();
   }
 
-  /** Everything of one run, from its beginning. */
+  /**
+   * Show everything of one run, from its beginning.
+   * @param {Run} run
+   */
   #show(run) {
     this.details.close();
     this.shown = run;
@@ -81,32 +97,39 @@ export class AskView {
     byId("log-section").hidden = false;
     this.log.clear();
     this.graph.clear("Thinking…");
-    for (const event of run.events) this.#hear(event, run);
+    for (const event of run.events) this.#add(event, run);
     if (!run.isRunning) this.#end(run);
     this.#history();
     this.#tick();
   }
 
-  #hear({ event, data }, run) {
-    this.log.hear({ event, data });
+  /**
+   * Show what one event tells.
+   * @param {AskEvent} entry
+   * @param {Run} run
+   */
+  #add(entry, run) {
+    this.log.add(entry);
+    const { event, data } = entry;
     if (event === "remembered" || event === "finished") {
       this.subject.nodes = data.nodes;
       if (event === "finished") this.subject.answer = data.answer;
       if (data.svg) this.graph.show(data.svg, { grows: run.isRunning });
     }
-    if (event === "observed") this.subject.found.set(data.node_id, data.shown);
+    if (event === "observed") this.subject.results.set(data.node_id, data.shown);
     if (event === "answered") Object.assign(this.subject, { answer: data.text, parents: data.parents });
     if (event === "finished") showAnswer(this.card, data, (citation) => this.#cite(citation));
     this.details.refresh(this.subject);
   }
 
+  /** @param {Run} run */
   #end(run) {
     const shownGraph = this.graph.svg !== null;
     if (run.state === "stopped") {
       this.log.end("stopped", "Stopped");
       if (!shownGraph) this.graph.clear("Stopped before anything was remembered.");
     }
-    if (run.state === "failed") {
+    if (run.state === "failed" && run.error !== null) {
       this.log.end("rejected", "Failed");
       showFailure(this.card, "No answer", run.error.message, adviceFor(run.error));
       if (!shownGraph) this.graph.clear("Nothing was remembered.");
@@ -114,18 +137,23 @@ export class AskView {
     if (run.state === "finished" && !shownGraph) this.graph.clear("This answer needed no memory.");
   }
 
+  /** @param {Citation} citation */
   async #cite(citation) {
     try {
       await openCitation(this.details, this.subject, citation);
     } catch (error) {
-      const line = element("p", { class: "error-line", role: "alert" }, `${error.message} ${adviceFor(error)}`);
+      const line = element("p", { class: "error-line", role: "alert" }, `${messageOf(error)} ${adviceFor(error)}`);
       this.card.querySelector(".error-line")?.remove();
       this.card.append(line);
     }
   }
 
+  /**
+   * @param {string} question
+   * @returns {Subject}
+   */
   #subject(question) {
-    return { question, nodes: [], answer: "", parents: null, found: new Map(), view: this.graph };
+    return { question, nodes: [], answer: "", parents: null, results: new Map(), view: this.graph };
   }
 
   #buttons() {
@@ -163,7 +191,9 @@ export class AskView {
   }
 }
 
+/** @param {Run} run */
 function endOf(run) {
   if (run.state !== "finished") return run.state;
-  return run.events.findLast((each) => each.event === "finished").data.answer || "no answer";
+  const finished = run.events.findLast(({ event }) => event === "finished");
+  return (finished?.event === "finished" && finished.data.answer) || "no answer";
 }

@@ -1,3 +1,4 @@
+// @ts-check
 /** The panel beside the graph: one node, or one item, with all that is known of it. A modal dialog on a phone. */
 
 import { button, element, fill, icon } from "./dom.js";
@@ -5,25 +6,35 @@ import { clock, count, decimal, shownSize } from "./format.js";
 import { itemCard } from "./item_card.js";
 import { getJson } from "./server.js";
 
+/** @import { Citation, ItemDetail, NodeItem, SearchNode, ShownHit } from "../wire.js" */
+/** @import { Child } from "./dom.js" */
+/** @import { Facts } from "./item_card.js" */
+
 const ANSWER = "@answer";
 const ROOT = "root";
 const PHONE = matchMedia("(max-width: 760px)");
 
 /**
- * What a panel speaks of: one rollout and its drawing; `found` holds the results of its searches, as far as they are known.
+ * What a panel is about: one rollout and its drawing; `results` holds what its searches showed, by node, as far as it is known.
  * @typedef {object} Subject
  * @property {string} question
- * @property {object[]} nodes
+ * @property {SearchNode[]} nodes
  * @property {string} answer
  * @property {string[] | null} parents of the answer
- * @property {Map<string, object[]>} found
+ * @property {Map<string, ShownHit[]>} results
  * @property {import("./graph_view.js").GraphView} view
+ *
+ * @typedef {{subject: Subject, id: string, item: string | null}} Place
  */
 
 export class Details {
+  /** @param {HTMLDialogElement} dialog */
   constructor(dialog) {
     this.dialog = dialog;
+    /** @type {(Place & {state: string | undefined}) | null} */
     this.opened = null;
+    /** @type {Element | null} */
+    this.opener = null;
     dialog.addEventListener("close", () => this.#closed());
     dialog.addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
@@ -37,7 +48,12 @@ export class Details {
     return this.dialog.open;
   }
 
-  /** A node of the graph; `item` is brought into sight. */
+  /**
+   * Open a node of the graph; `item` is brought into sight.
+   * @param {Subject} subject
+   * @param {string} id
+   * @param {string | null} item
+   */
   openNode(subject, id, item = null) {
     const content = this.#nodeContent(subject, id);
     if (content === null) return;
@@ -48,39 +64,52 @@ export class Details {
     card?.classList.add("picked");
   }
 
-  /** A result of a search as the model was shown it, whether it was kept or not. */
+  /**
+   * Open a result of a search as the model was shown it, whether it was kept or not.
+   * @param {Subject} subject
+   * @param {ShownHit} shown
+   * @param {string} node
+   */
   openItem(subject, shown, node) {
     const kept = subject.nodes.find(({ id }) => id === node)?.items.some(({ item_id }) => item_id === shown.item_id);
     if (kept) {
       this.openNode(subject, node, shown.item_id);
       return;
     }
-    const times = (shown.images ?? []).map(({ timestamp_s }) => timestamp_s).filter((time) => time !== null && time !== undefined);
-    const [first] = shown.images ?? [];
+    const times = shown.images.map(({ timestamp_s }) => timestamp_s).filter((time) => time !== null);
+    const [first] = shown.images;
+    /** @type {Facts} */
     const facts = first ? [["Shown as", `${times.length > 1 ? `${times.length} frames, each ` : ""}${shownSize(first.width, first.height)}`]] : [];
     const card = itemCard({ ...shown, timestamps: times }, facts, { text: shown.text });
     const origin = subject.nodes.some(({ id }) => id === node) && this.#links(subject, "Found by", [node]);
     this.#show({ subject, id: node, item: shown.item_id }, this.#frame("Search result", shown.title || shown.item_id, origin, card));
   }
 
-  /** The rollout has gone on: show what it is now. */
+  /**
+   * The rollout has gone on: show what it is now.
+   * @param {Subject} subject
+   */
   refresh(subject) {
-    if (!this.isOpen || this.opened.subject !== subject) return;
-    const node = subject.nodes.find(({ id }) => id === this.opened.id);
-    const state = JSON.stringify([node, subject.answer]);
-    if (this.opened.state === undefined || this.opened.state === state) return;
-    const content = this.#nodeContent(subject, this.opened.id);
+    const { opened } = this;
+    if (!this.isOpen || opened?.subject !== subject) return;
+    const state = stateOf(subject, opened.id);
+    if (opened.state === undefined || opened.state === state) return;
+    const content = this.#nodeContent(subject, opened.id);
     const top = this.dialog.scrollTop;
     if (content !== null) fill(this.dialog, content);
     this.dialog.scrollTop = top;
-    this.opened.state = state;
+    opened.state = state;
   }
 
   close() {
     if (this.isOpen) this.dialog.close();
   }
 
-  #show(opened, content) {
+  /**
+   * @param {Place} place
+   * @param {HTMLElement} content
+   */
+  #show(place, content) {
     const opener = this.isOpen ? this.opener : document.activeElement;
     fill(this.dialog, content);
     if (!this.isOpen) {
@@ -89,22 +118,27 @@ export class Details {
     }
     document.body.classList.add("has-details");
     this.opener = opener;
-    const node = opened.subject.nodes.find(({ id }) => id === opened.id);
-    this.opened = { ...opened, state: content.dataset.node ? JSON.stringify([node, opened.subject.answer]) : undefined };
-    opened.subject.view.highlight(opened.id, opened.item);
+    this.opened = { ...place, state: content.dataset.node ? stateOf(place.subject, place.id) : undefined };
+    place.subject.view.highlight(place.id, place.item);
     this.dialog.scrollTop = 0;
-    this.dialog.querySelector("h2").focus({ preventScroll: true });
+    this.dialog.querySelector("h2")?.focus({ preventScroll: true });
   }
 
   #closed() {
     document.body.classList.remove("has-details");
-    const { subject, id } = this.opened ?? {};
-    subject?.view.highlight(null);
-    if (this.opener?.isConnected) this.opener.focus({ preventScroll: true });
-    else subject?.view.focus(id);
+    const view = this.opened?.subject.view;
+    view?.highlight(null);
+    const { opener } = this;
+    if ((opener instanceof HTMLElement || opener instanceof SVGElement) && opener.isConnected) opener.focus({ preventScroll: true });
+    else if (this.opened !== null) view?.focus(this.opened.id);
     this.opened = null;
   }
 
+  /**
+   * @param {string} kind
+   * @param {string} title
+   * @param {...Child} body
+   */
   #frame(kind, title, ...body) {
     const close = button(icon("close"), () => this.close(), { class: "quiet icon-button", "aria-label": "Close details", title: "Close (Escape)" });
     return element(
@@ -116,25 +150,33 @@ export class Details {
     );
   }
 
+  /**
+   * @param {Subject} subject
+   * @param {string} id
+   */
   #nodeContent(subject, id) {
     const content = this.#content(subject, id);
     if (content !== null) content.dataset.node = id;
     return content;
   }
 
+  /**
+   * @param {Subject} subject
+   * @param {string} id
+   */
   #content(subject, id) {
     if (id === ROOT) return this.#frame("Question", subject.question);
     if (id === ANSWER) {
       const support = subject.parents ?? subject.nodes.filter((node) => node.on_critical_path).map((node) => node.id);
       return this.#frame("Answer", subject.answer || "no answer", this.#links(subject, "Rests on", support));
     }
-    const node = subject.nodes.find((each) => each.id === id);
+    const node = subject.nodes.find((known) => known.id === id);
     if (node === undefined) return null;
     const badges = [
       node.on_critical_path && element("span", { class: "badge badge-accent" }, "the answer rests on it"),
       node.dead_end && element("span", { class: "badge badge-warn" }, "dead end"),
     ];
-    const children = subject.nodes.filter((each) => each.parents.includes(id)).map((each) => each.id);
+    const children = subject.nodes.filter(({ parents }) => parents.includes(id)).map((child) => child.id);
     return this.#frame(
       `Search ${node.id}`,
       node.query || "no query",
@@ -142,50 +184,77 @@ export class Details {
       element("p", { class: "summary-text" }, node.summary || "No summary."),
       this.#links(subject, "Builds on", node.parents),
       this.#links(subject, "Led to", children),
-      element("h3", {}, node.items.length ? `Kept (${node.items.length})` : "No picture kept"),
+      element("h3", {}, node.items.length ? `Kept (${node.items.length})` : "No image kept"),
       node.items.map((item) => itemCard(item, granted(item))),
       this.#others(subject, node),
     );
   }
 
-  /** Results that are no kept pictures: texts, and what was of no use. */
+  /**
+   * Results that are no kept images: texts, and what was of no use.
+   * @param {Subject} subject
+   * @param {SearchNode} node
+   */
   #others(subject, node) {
     const kept = new Set(node.items.map(({ item_id }) => item_id));
-    const others = (subject.found.get(node.id) ?? []).filter(({ item_id }) => !kept.has(item_id));
+    const others = (subject.results.get(node.id) ?? []).filter(({ item_id }) => !kept.has(item_id));
     if (!others.length) return null;
     const links = others.map((shown) => button(shown.title || shown.item_id, () => this.openItem(subject, shown, node.id), { class: "chip" }));
     return element("p", { class: "links" }, element("span", { class: "label" }, "Also found"), links);
   }
 
+  /**
+   * @param {Subject} subject
+   * @param {string} label
+   * @param {string[]} ids
+   */
   #links(subject, label, ids) {
     if (!ids.length) return null;
-    const name = (id) => (id === ROOT ? "the question" : id);
-    const links = ids.map((id) => button(name(id), () => this.openNode(subject, id), { class: "chip" }));
+    const links = ids.map((id) => button(id === ROOT ? "the question" : id, () => this.openNode(subject, id), { class: "chip" }));
     return element("p", { class: "links" }, element("span", { class: "label" }, label), links);
   }
 }
 
-/** What an item was worth and what that bought, as pairs of name and value. */
+/**
+ * What a panel shows of a node, to see whether it has changed.
+ * @param {Subject} subject
+ * @param {string} id
+ */
+function stateOf(subject, id) {
+  return JSON.stringify([subject.nodes.find((node) => node.id === id), subject.answer]);
+}
+
+/**
+ * Energy, priority and granted pixels of an item.
+ * @param {NodeItem} item
+ * @returns {Facts}
+ */
 function granted(item) {
-  const frames = item.timestamps?.length ?? 0;
+  const frames = item.timestamps.length;
   const seen = item.pixels ? `${count(item.pixels)} px · ${count(item.tokens)} tokens` : "not shown any more";
-  const each = frames > 1 && item.pixels ? ` over ${frames} frames` : "";
+  const spread = frames > 1 && item.pixels ? ` over ${frames} frames` : "";
   return [
-    ["Granted", item.pixels === null || item.pixels === undefined ? "–" : seen + each],
+    ["Granted", item.pixels === null ? "–" : seen + spread],
     ["Energy", decimal(item.energy)],
     ["Priority", item.priority ? `${item.priority} of 5` : "–"],
     ["Native size", item.width ? `${item.width} × ${item.height} px` : "–"],
-    ...(frames ? [["Key frames", item.timestamps.map(clock).join(", ")]] : []),
+    ...(frames ? /** @type {Facts} */ ([["Key frames", item.timestamps.map(clock).join(", ")]]) : []),
   ];
 }
 
-/** A citation's item, opened under its node where that is in the graph. */
+/**
+ * Open a citation's item, under its node where that is in the graph.
+ * @param {Details} details
+ * @param {Subject} subject
+ * @param {Citation} citation
+ */
 export async function openCitation(details, subject, citation) {
   const node = subject.nodes.find(({ id }) => id === citation.node_id);
   if (node?.items.some(({ item_id }) => item_id === citation.item_id)) {
     details.openNode(subject, node.id, citation.item_id);
     return;
   }
+  /** @type {ItemDetail} */
   const item = await getJson(`/v1/items/${encodeURIComponent(citation.item_id)}`);
   const images = citation.times_s.map((time) => ({ timestamp_s: time, width: 0, height: 0 }));
   details.openItem(subject, { ...item, item_id: citation.item_id, images: images.filter(() => item.modality === "video") }, citation.node_id);

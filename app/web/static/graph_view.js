@@ -1,10 +1,10 @@
+// @ts-check
 /** The memory graph on a stage: drawn by the server, opened node by node. */
 
 import { button, element, fill, icon } from "./dom.js";
 import { readDrawing } from "./drawing.js";
-import { Viewport } from "./viewport.js";
-
-const ZOOM_STEP = 1.25;
+import { messageOf } from "./server.js";
+import { Viewport, ZOOM_STEP } from "./viewport.js";
 
 export class GraphView {
   /**
@@ -15,8 +15,11 @@ export class GraphView {
   constructor(pane, idle, open) {
     this.idle = idle;
     this.open = open;
+    /** @type {Set<string>} */
     this.known = new Set();
     this.text = "";
+    /** @type {SVGSVGElement | null} */
+    this.svg = null;
     const label = "Memory graph; arrow keys move it, plus and minus zoom, 0 shows all";
     this.stage = element("div", { class: "stage", tabindex: "0", role: "group", "aria-label": label });
     this.viewport = new Viewport(this.stage);
@@ -26,14 +29,14 @@ export class GraphView {
       if (this.#pick(event.target)) event.preventDefault();
     });
     this.stage.addEventListener("focusin", (event) => {
-      if (event.target.matches(".node:focus-visible")) this.viewport.reveal(event.target);
+      if (event.target instanceof Element && event.target.matches(".node:focus-visible")) this.viewport.reveal(event.target);
     });
     this.tools = this.#toolbar();
     fill(pane, this.tools, this.stage);
     this.clear();
   }
 
-  /** The question of a rollout that has no graph yet, or nothing. */
+  /** No graph: `text` stands in its place. */
   clear(text = this.idle) {
     this.text = "";
     this.known.clear();
@@ -44,7 +47,11 @@ export class GraphView {
     fill(this.stage, element("p", { class: "idle" }, sign, text));
   }
 
-  /** Draw `text`; nodes that were not there before are marked as fresh where `grows`. */
+  /**
+   * Draw `text`; nodes that were not there before are marked as fresh where `grows`.
+   * @param {string} text an SVG
+   * @param {{grows?: boolean}} options
+   */
   show(text, { grows = false } = {}) {
     if (text === this.text) return;
     const focused = this.#focusedNode();
@@ -52,11 +59,12 @@ export class GraphView {
     try {
       svg = readDrawing(text);
     } catch (error) {
-      this.clear(`The drawing was refused: ${error.message}.`);
+      this.clear(`The drawing was refused: ${messageOf(error)}.`);
       return;
     }
     this.text = text;
-    const ids = [...svg.querySelectorAll("[data-node-id].node")].map((node) => node.dataset.nodeId);
+    const nodes = /** @type {NodeListOf<SVGElement>} */ (svg.querySelectorAll("[data-node-id].node"));
+    const ids = Array.from(nodes, (node) => node.dataset.nodeId ?? "");
     const fresh = grows ? ids.filter((id) => !this.known.has(id)) : [];
     this.known = new Set(ids);
     this.svg = svg;
@@ -67,37 +75,52 @@ export class GraphView {
     if (focused !== null) this.focus(focused);
   }
 
-  /** Mark a node, and an item in it, as the one that is being read; null marks none. */
-  highlight(node, item = null) {
+  /**
+   * Mark a node, and an item in it, as the one that is being read; null marks none.
+   * @param {string | null} id
+   * @param {string | null} item
+   */
+  highlight(id, item = null) {
     for (const marked of this.stage.querySelectorAll(".picked")) marked.classList.remove("picked");
-    const found = node === null ? null : this.#node(node);
-    if (!found) return;
-    found.classList.add("picked");
-    if (item !== null) found.querySelector(`[data-item-id="${CSS.escape(item)}"]`)?.classList.add("picked");
-    this.viewport.reveal(found);
+    const node = id === null ? null : this.#node(id);
+    if (node === null) return;
+    node.classList.add("picked");
+    if (item !== null) node.querySelector(`[data-item-id="${CSS.escape(item)}"]`)?.classList.add("picked");
+    this.viewport.reveal(node);
   }
 
-  focus(node) {
-    this.#node(node)?.focus({ preventScroll: true });
+  /** @param {string} id */
+  focus(id) {
+    this.#node(id)?.focus({ preventScroll: true });
   }
 
+  /**
+   * @param {string} id
+   * @returns {SVGElement | null}
+   */
   #node(id) {
-    return this.svg?.querySelector(`.node[data-node-id="${CSS.escape(id)}"]`);
+    return this.svg?.querySelector(`.node[data-node-id="${CSS.escape(id)}"]`) ?? null;
   }
 
   #focusedNode() {
-    return this.stage.contains(document.activeElement) ? (document.activeElement.dataset.nodeId ?? null) : null;
+    const focused = document.activeElement;
+    return focused instanceof SVGElement && this.stage.contains(focused) ? (focused.dataset.nodeId ?? null) : null;
   }
 
+  /** @param {EventTarget | null} target */
   #pick(target) {
+    if (!(target instanceof Element)) return false;
+    /** @type {SVGElement | null} */
     const node = target.closest(".node[data-node-id]");
     if (node === null) return false;
+    /** @type {SVGElement | null} */
     const item = target.closest("[data-item-id]");
-    this.open(node.dataset.nodeId, item === null ? null : item.dataset.itemId);
+    this.open(node.dataset.nodeId ?? "", item?.dataset.itemId ?? null);
     return true;
   }
 
   #toolbar() {
+    /** @type {(name: string, label: string, act: () => void) => HTMLButtonElement} */
     const tool = (name, label, act) =>
       button(icon(name), act, { class: "quiet icon-button", "aria-label": label, title: label });
     return element(

@@ -1,17 +1,23 @@
-/** One corpus item: picture, key frames or passage, and what is known of it. */
+// @ts-check
+/** One corpus item: image, key frames or passage, and what is known of it. */
 
 import { button, element, fill } from "./dom.js";
 import { clock } from "./format.js";
-import { mediaAddress, picture } from "./media.js";
-import { getJson } from "./server.js";
+import { itemImage, mediaAddress } from "./media.js";
+import { getJson, messageOf } from "./server.js";
+
+/** @import { ItemDetail } from "../wire.js" */
+/** @typedef {{item_id: string, title: string, modality: string, timestamps?: number[]}} CardItem */
+/** @typedef {[name: string, value: string][]} Facts */
 
 const LARGE = 900; // pixels a side
 const FRAME = 480;
 
 /**
- * @param {object} item `item_id`, `title`, `modality`, and `timestamps` for a clip
- * @param {string[][]} facts pairs of name and value
- * @param {{text?: string}} known what need not be asked of the server
+ * A card of an item; `timestamps` are those of a clip's frames.
+ * @param {CardItem} item
+ * @param {Facts} facts
+ * @param {{text?: string | null}} known what need not be asked of the server
  */
 export function itemCard(item, facts, { text = null } = {}) {
   const card = element(
@@ -25,12 +31,13 @@ export function itemCard(item, facts, { text = null } = {}) {
   return card;
 }
 
-/** Pairs of name and value. */
+/** @param {Facts} facts */
 export function factsList(facts) {
   const pairs = facts.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value)));
   return element("dl", { class: "facts" }, pairs);
 }
 
+/** @param {CardItem} item */
 function visual(item) {
   const name = item.title || item.item_id;
   if (item.modality === "text") return null;
@@ -42,23 +49,34 @@ function visual(item) {
   return element("div", { class: "frames" }, frames);
 }
 
-/** A picture that opens at its full size in another tab. */
+/**
+ * An image that opens at its full size in another tab.
+ * @param {string} id
+ * @param {string} alt
+ * @param {number | null} time
+ * @param {number} side
+ */
 function linked(id, alt, time, side) {
-  const shown = picture(id, { alt, time, width: side, height: side });
-  return element("a", { href: mediaAddress(id, { time }), target: "_blank", rel: "noreferrer", class: "full", title: "Open the picture" }, shown);
+  const image = itemImage(id, { alt, time, width: side, height: side });
+  return element("a", { href: mediaAddress(id, { time }), target: "_blank", rel: "noreferrer", class: "full", title: "Open the image" }, image);
 }
 
-/** The text of an item: at once for a passage, on demand for what a picture or a clip says. */
+/**
+ * The text of an item: at once for a passage, on demand for what an image or a clip says.
+ * @param {CardItem} item
+ * @param {string | null} text
+ */
 function passage(item, text) {
   const place = element("div", { class: "passage" });
   if (text !== null) return text ? fill(place, words(text)) : place;
   const load = async () => {
     fill(place, element("p", { class: "aside" }, "Loading…"));
     try {
-      const found = await getJson(`/v1/items/${encodeURIComponent(item.item_id)}`);
-      fill(place, found.text ? words(found.text) : element("p", { class: "aside" }, "It holds no text."), origin(found));
+      /** @type {ItemDetail} */
+      const detail = await getJson(`/v1/items/${encodeURIComponent(item.item_id)}`);
+      fill(place, detail.text ? words(detail.text) : element("p", { class: "aside" }, "It holds no text."), origin(detail));
     } catch (error) {
-      fill(place, element("p", { class: "error-line" }, error.message));
+      fill(place, element("p", { class: "error-line" }, messageOf(error)));
     }
   };
   if (item.modality === "text") load();
@@ -66,10 +84,12 @@ function passage(item, text) {
   return place;
 }
 
+/** @param {string} text */
 function words(text) {
   return element("blockquote", {}, text);
 }
 
+/** @param {ItemDetail} item */
 function origin({ source, licence, dataset }) {
   const parts = [dataset, source, licence].filter(Boolean);
   return parts.length > 0 && element("p", { class: "aside" }, parts.join(" · "));

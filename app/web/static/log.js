@@ -1,26 +1,53 @@
+// @ts-check
 /** The live log: one entry a step, made from the events of a rollout as they come. */
 
-import { actionBlock, divided } from "./action.js";
+import { actionBlock, splitReply } from "./action.js";
 import { button, element, fill, icon, signOf } from "./dom.js";
 import { counted, shownSize } from "./format.js";
-import { picture } from "./media.js";
+import { itemImage } from "./media.js";
 import { promptTurns } from "./prompt.js";
+
+/** @import { AskEvent, AskEvents, ImageRecord, ImageSize, Observed, Remembered, ShownHit, Turn } from "../wire.js" */
+/** @import { Child } from "./dom.js" */
+
+/**
+ * The entry that is being written; a call of the model has more parts than an effect alone.
+ * @typedef {object} Entry
+ * @property {HTMLElement} entry
+ * @property {HTMLElement} heading
+ * @property {HTMLElement} sign
+ * @property {boolean} settled what the step led to is known
+ * @property {CallParts | null} call
+ *
+ * @typedef {object} CallParts
+ * @property {HTMLDetailsElement} block
+ * @property {HTMLElement} summary
+ * @property {HTMLElement} reasoning
+ * @property {HTMLElement} tokens
+ * @property {HTMLElement} more
+ */
 
 const THUMBNAIL = 144; // pixels a side
 const NEAR_END = 32; // pixels; a reader this close to the end follows it
 
 export class Log {
   /**
-   * @param {HTMLElement} list takes the entries
+   * @param {HTMLElement} frame scrolls, and holds the list of entries
    * @param {HTMLElement} toLatest shown while the reader is not at the end
-   * @param {(shown: object, node: string) => void} openItem called for a result that the reader picks
+   * @param {(shown: ShownHit, node: string) => void} openItem called for a result that the reader picks
    */
-  constructor(list, toLatest, openItem) {
-    this.list = list;
+  constructor(frame, toLatest, openItem) {
+    this.frame = frame;
+    this.list = element("ol", {});
+    fill(frame, this.list);
     this.toLatest = toLatest;
     this.openItem = openItem;
+    /** @type {Entry | null} */
+    this.step = null;
+    this.follows = true;
+    this.top = 0;
     this.clear();
-    list.addEventListener("scroll", () => this.#watch());
+    frame.addEventListener("scroll", () => this.#watch());
     toLatest.addEventListener("click", () => this.#follow());
     this.growth = new ResizeObserver(() => this.follows && this.#follow());
   }
@@ -33,19 +60,26 @@ export class Log {
     this.toLatest.hidden = true;
   }
 
-  /** Take in one event. */
-  hear({ event, data }) {
-    if (event === "asked") this.#asked(data);
-    else if (event === "spoke") this.#spoke(data);
-    else if (event === "replied") this.#replied(data);
+  /**
+   * Add what one event tells.
+   * @param {AskEvent} event
+   */
+  add({ event, data }) {
+    if (event === "asked") this.#call(data);
+    else if (event === "spoke") this.#tokens(data);
+    else if (event === "replied") this.#reply(data);
     else if (event === "rejected") this.#effect("rejected", "Not accepted", element("p", {}, data.reason));
-    else if (event === "observed") this.#effect("search", searchTitle(data), ...this.#found(data));
+    else if (event === "observed") this.#effect("search", searchTitle(data), ...this.#results(data));
     else if (event === "remembered") this.#effect("summary", `Summary of ${data.node_id}`, ...summary(data));
     else if (event === "answered") this.#effect("answer", data.forced ? "Answer, calls used up" : "Answer", element("p", {}, data.text));
     if (this.follows) this.#follow();
   }
 
-  /** A last entry that is no step: stopped, failed. */
+  /**
+   * A last entry that is no step: stopped, failed.
+   * @param {string} kind
+   * @param {string} title
+   */
   end(kind, title) {
     if (this.step !== null && !this.step.settled) this.step.entry.remove();
     this.step = null;
@@ -53,41 +87,48 @@ export class Log {
     if (this.follows) this.#follow();
   }
 
-  #asked({ call, forced, turns, images }) {
+  /** @param {AskEvents["asked"]} data */
+  #call({ call, forced, turns, images }) {
     const reasoning = element("pre", { class: "reasoning", "aria-live": "off" });
     const summary = element("summary", {}, "Reasoning");
     const block = element("details", { open: true, hidden: true }, summary, reasoning);
     const tokens = element("span", { class: "tokens" });
+    const more = element("div", { class: "entry-more" }, block, turns.length > 0 && promptBlock(turns, images));
     this.step = this.#entry("thinking", forced ? `Call ${call}, answer asked for` : `Call ${call}`, tokens);
-    Object.assign(this.step, { block, summary, reasoning, tokens, text: "", settled: false });
-    this.step.more = element("div", { class: "entry-more" }, block, turns.length > 0 && promptBlock(turns, images));
-    this.step.entry.append(this.step.more);
+    this.step.call = { block, summary, reasoning, tokens, more };
+    this.step.entry.append(more);
   }
 
-  #spoke({ text }) {
-    if (this.step === null) return;
-    this.step.text += text;
-    this.step.reasoning.append(text);
-    this.step.block.hidden = false;
+  /** @param {AskEvents["spoke"]} data */
+  #tokens({ text }) {
+    if (!this.step?.call) return;
+    this.step.call.reasoning.append(text);
+    this.step.call.block.hidden = false;
   }
 
-  #replied({ text, prompt_tokens, completion_tokens }) {
-    if (this.step === null) return;
-    const { reasoning, action } = divided(text);
-    fill(this.step.reasoning, reasoning);
-    this.step.reasoning.hidden = !reasoning;
-    this.step.block.hidden = !text.trim();
-    this.step.block.open = false;
-    fill(this.step.summary, reasoning ? "Reasoning and action" : "Action");
-    if (action !== null) this.step.block.append(actionBlock(action));
-    const read = counted(prompt_tokens, "token");
-    fill(this.step.tokens, `read ${read}, wrote ${completion_tokens}`);
+  /** @param {AskEvents["replied"]} data */
+  #reply({ text, prompt_tokens, completion_tokens }) {
+    if (!this.step?.call) return;
+    const { block, summary, reasoning, tokens } = this.step.call;
+    const parts = splitReply(text);
+    fill(reasoning, parts.reasoning);
+    reasoning.hidden = !parts.reasoning;
+    block.hidden = !text.trim();
+    block.open = false;
+    fill(summary, parts.reasoning ? "Reasoning and action" : "Action");
+    if (parts.action !== null) block.append(actionBlock(parts.action));
+    fill(tokens, `read ${counted(prompt_tokens, "token")}, wrote ${completion_tokens}`);
   }
 
-  /** What the step led to; several effects of one step stand below each other. */
+  /**
+   * What the step led to; several effects of one step stand below each other.
+   * @param {string} kind
+   * @param {string} title
+   * @param {...(HTMLElement | null)} body
+   */
   #effect(kind, title, ...body) {
-    if (this.step === null) this.step = { ...this.#entry(kind, title), settled: true };
-    const { entry, heading, sign, more, settled } = this.step;
+    this.step ??= this.#entry(kind, title);
+    const { entry, heading, sign, call, settled } = this.step;
     if (settled && heading.textContent !== title) {
       entry.append(element("p", { class: "entry-next" }, title));
     } else {
@@ -96,45 +137,56 @@ export class Log {
       fill(heading, title);
     }
     this.step.settled = true;
-    entry.append(...body.filter(Boolean));
-    if (more) entry.append(more);
+    entry.append(...body.filter((part) => part !== null));
+    if (call !== null) entry.append(call.more);
   }
 
+  /**
+   * @param {string} kind
+   * @param {string} title
+   * @param {...Child} aside
+   * @returns {Entry}
+   */
   #entry(kind, title, ...aside) {
     const heading = element("h3", {}, title);
     const sign = element("span", { class: "sign" }, icon(kind));
     const entry = element("li", { class: `entry entry-${kind}` }, sign, element("div", { class: "entry-head" }, heading, aside));
     this.list.append(entry);
     this.growth.disconnect();
-    this.growth.observe(this.list);
+    this.growth.observe(this.frame);
     this.growth.observe(entry);
-    return { entry, heading, sign };
+    return { entry, heading, sign, settled: false, call: null };
   }
 
-  #found({ node_id, query, repeated, retrieved, shown }) {
-    const said = repeated
+  /** @param {Observed} data */
+  #results({ node_id, query, repeated, retrieved, shown }) {
+    const note = repeated
       ? "This was searched before."
       : shown.length < retrieved.length
         ? `${counted(retrieved.length, "item")} found, ${shown.length} of them new.`
         : "";
-    const results = shown.map((each) => element("li", {}, this.#result(each, node_id)));
+    const results = shown.map((hit) => element("li", {}, this.#result(hit, node_id)));
     return [
       element("p", { class: "query" }, query),
-      said && element("p", { class: "aside" }, said),
-      results.length > 0 && element("ul", { class: "results" }, results),
+      note ? element("p", { class: "aside" }, note) : null,
+      results.length > 0 ? element("ul", { class: "results" }, results) : null,
     ];
   }
 
+  /**
+   * @param {ShownHit} shown
+   * @param {string} node
+   */
   #result(shown, node) {
-    const [first] = shown.images ?? [];
+    const [first] = shown.images;
     const isText = shown.modality === "text";
-    const sizes = (shown.images ?? []).length > 1 ? `${shown.images.length} frames, each ` : "";
+    const sizes = shown.images.length > 1 ? `${shown.images.length} frames, each ` : "";
     const hint = first ? `${sizes}${shownSize(first.width, first.height)}` : shown.title;
     return button(
       [
         isText
           ? element("span", { class: "snippet" }, shown.text || "–")
-          : picture(shown.item_id, { time: middle(shown.images), width: THUMBNAIL, height: THUMBNAIL }),
+          : itemImage(shown.item_id, { time: middle(shown.images), width: THUMBNAIL, height: THUMBNAIL }),
         element("span", { class: "result-title" }, icon(signOf(shown.modality)), shown.title || shown.item_id),
       ],
       () => this.openItem(shown, node),
@@ -144,7 +196,7 @@ export class Log {
 
   /** Growing moves the end away, not the place: only a reader scrolls up. */
   #watch() {
-    const { scrollHeight, scrollTop, clientHeight } = this.list;
+    const { scrollHeight, scrollTop, clientHeight } = this.frame;
     const isNearEnd = scrollHeight - scrollTop - clientHeight < NEAR_END;
     if (isNearEnd) this.follows = true;
     else if (scrollTop < this.top) this.follows = false;
@@ -153,36 +205,47 @@ export class Log {
   }
 
   #follow() {
-    this.list.scrollTop = this.list.scrollHeight;
-    this.top = this.list.scrollTop;
+    this.frame.scrollTop = this.frame.scrollHeight;
+    this.top = this.frame.scrollTop;
     this.follows = true;
     this.toLatest.hidden = true;
   }
 }
 
+/** @param {Observed} data */
 function searchTitle({ node_id, repeated }) {
   return repeated ? `Search ${node_id}, repeated` : `Search ${node_id}`;
 }
 
-/** The summary, and what the model kept under it. */
+/**
+ * The summary, and what the model kept under it.
+ * @param {Remembered} data
+ */
 function summary({ node_id, nodes }) {
-  const node = nodes.find((each) => each.id === node_id);
+  const node = nodes.find(({ id }) => id === node_id);
   if (node === undefined) return [];
-  const kept = node.items.length ? `kept ${counted(node.items.length, "picture or clip", "pictures or clips")}` : "no picture kept";
+  const kept = node.items.length ? `kept ${counted(node.items.length, "image or clip", "images or clips")}` : "no image kept";
   return [element("p", {}, node.summary || "No summary."), element("p", { class: "aside" }, kept)];
 }
 
-/** What the model was shown, made when it is asked for. */
+/**
+ * The prompt, built when it is opened.
+ * @param {Turn[]} turns
+ * @param {ImageRecord[]} images
+ */
 function promptBlock(turns, images) {
-  const pictures = images.length ? ` with ${counted(images.length, "picture")}` : "";
-  const block = element("details", {}, element("summary", {}, `Prompt${pictures}`));
+  const seen = images.length ? ` with ${counted(images.length, "image")}` : "";
+  const block = element("details", {}, element("summary", {}, `Prompt${seen}`));
   block.addEventListener("toggle", () => {
     if (block.open && block.childElementCount === 1) block.append(...promptTurns(turns, images));
   });
   return block;
 }
 
-/** The time of a clip's middle frame; null for a picture. */
-export function middle(images) {
-  return images?.length ? (images[Math.floor(images.length / 2)].timestamp_s ?? null) : null;
+/**
+ * The time of a clip's middle frame; null for an image.
+ * @param {ImageSize[]} images
+ */
+function middle(images) {
+  return images[Math.floor(images.length / 2)]?.timestamp_s ?? null;
 }

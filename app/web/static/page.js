@@ -1,3 +1,4 @@
+// @ts-check
 /** The page: views, status, uploads and keys put together. */
 
 import { adviceFor } from "./advice.js";
@@ -5,14 +6,16 @@ import { AskView } from "./ask.js";
 import { Details } from "./details.js";
 import { byId } from "./dom.js";
 import { followRoute } from "./route.js";
-import { getJson } from "./server.js";
+import { ServerError, getJson, messageOf } from "./server.js";
 import { Settings } from "./settings.js";
 import { showNotices, showStatus, showTokenForm, showUnreachable } from "./status.js";
 import { startTheme } from "./theme.js";
 import { TrajectoriesView } from "./trajectories.js";
 import { Uploads, acceptDrops } from "./uploads.js";
 
-const details = new Details(byId("details"));
+/** @import { ServerStatus } from "../wire.js" */
+
+const details = new Details(byId("details", HTMLDialogElement));
 const settings = new Settings();
 const ask = new AskView(details, settings);
 const trajectories = new TrajectoriesView(byId("view-trajectories"), details);
@@ -20,41 +23,43 @@ let takesFiles = false;
 
 async function refresh() {
   try {
+    /** @type {ServerStatus} */
     const status = await getJson("/v1/status");
     takesFiles = status.upload;
     settings.offer(status);
     showStatus(byId("status"), status);
     showNotices(byId("notices"), status, refresh);
   } catch (error) {
-    if (error.status === 401) showTokenForm(byId("notices"));
-    else showUnreachable(byId("notices"), error.message, adviceFor(error), refresh);
+    if (error instanceof ServerError && error.status === 401) showTokenForm(byId("notices"));
+    else showUnreachable(byId("notices"), messageOf(error), adviceFor(error), refresh);
   }
 }
 
+/** @param {ReturnType<typeof import("./route.js").route>} where */
 function show({ view, parameters }) {
   const isAsk = view === "ask";
   byId("view-ask").hidden = !isAsk;
   byId("view-trajectories").hidden = isAsk;
   document.body.classList.toggle("view-ask", isAsk);
-  for (const [tab, isHere] of [["tab-ask", isAsk], ["tab-trajectories", !isAsk]]) {
-    if (isHere) byId(tab).setAttribute("aria-current", "page");
-    else byId(tab).removeAttribute("aria-current");
-  }
+  byId(isAsk ? "tab-ask" : "tab-trajectories").setAttribute("aria-current", "page");
+  byId(isAsk ? "tab-trajectories" : "tab-ask").removeAttribute("aria-current");
   details.close();
   if (isAsk) document.title = "VimRAG";
   else trajectories.show(parameters);
 }
 
+/** @param {File[]} files */
 function takeFiles(files) {
   location.hash = "#/ask";
   uploads.add(files);
 }
 
 const uploads = new Uploads(byId("uploads"), refresh);
-byId("add-files").addEventListener("click", () => byId("files").click());
-byId("files").addEventListener("change", (event) => {
-  takeFiles([...event.target.files]);
-  event.target.value = "";
+const fileInput = byId("files", HTMLInputElement);
+byId("add-files").addEventListener("click", () => fileInput.click());
+fileInput.addEventListener("change", () => {
+  takeFiles(Array.from(fileInput.files ?? []));
+  fileInput.value = "";
 });
 acceptDrops(byId("drop"), () => takesFiles, takeFiles);
 byId("skip").addEventListener("click", () => byId("main").focus());

@@ -1,8 +1,12 @@
+// @ts-check
 /** The settings beside the question: memory policy, call limit, datasets; kept in step with the server's status. */
 
 import { byId, element, fill } from "./dom.js";
 import { count } from "./format.js";
 
+/** @import { AskRequest, ServerStatus } from "../wire.js" */
+
+/** @type {Record<string, string>} */
 const MEMORIES = {
   vimrag: "VimRAG graph",
   vimrag_equal: "VimRAG, equal pixels",
@@ -17,7 +21,10 @@ const MEMORIES = {
   closed_book: "No search",
 };
 
-/** The readable name of a memory policy. */
+/**
+ * The readable name of a memory policy.
+ * @param {string} memory
+ */
 export function memoryName(memory) {
   return MEMORIES[memory] ?? memory.replaceAll("_", " ");
 }
@@ -25,30 +32,38 @@ export function memoryName(memory) {
 export class Settings {
   constructor() {
     this.isBlocked = true;
+    this.memory = byId("memory", HTMLSelectElement);
+    this.calls = byId("calls", HTMLInputElement);
     byId("scope-choices").addEventListener("change", () => this.#summarise());
   }
 
-  /** What the server offers now. */
+  /**
+   * Offer what the server has now.
+   * @param {ServerStatus} status
+   */
   offer(status) {
-    const select = byId("memory");
-    const chosen = select.value;
-    fill(select, status.memory.map((name) => element("option", { value: name }, memoryName(name))));
-    if (status.memory.includes(chosen)) select.value = chosen;
-    byId("calls").placeholder = String(status.limits?.calls ?? 20);
+    const chosen = this.memory.value;
+    fill(this.memory, status.memory.map((name) => element("option", { value: name }, memoryName(name))));
+    if (status.memory.includes(chosen)) this.memory.value = chosen;
+    this.calls.placeholder = String(status.limits?.calls ?? 20);
     this.#offerDatasets(Object.entries(status.index?.datasets ?? {}));
     this.isBlocked = !status.model || !status.index;
-    byId("send").disabled = this.isBlocked;
+    byId("send", HTMLButtonElement).disabled = this.isBlocked;
     byId("add-files").hidden = !status.upload;
   }
 
-  /** The part of a request that the settings decide. */
+  /**
+   * The part of a request that the settings decide.
+   * @returns {Omit<AskRequest, "question">}
+   */
   values() {
-    const calls = byId("calls").valueAsNumber;
+    const calls = this.calls.valueAsNumber;
     const chosen = this.#chosen();
     const isAll = chosen.length === 0 || chosen.length === this.#boxes().length;
-    return { memory: byId("memory").value, calls: Number.isNaN(calls) ? null : calls, datasets: isAll ? null : chosen };
+    return { memory: this.memory.value, calls: Number.isNaN(calls) ? null : calls, datasets: isAll ? null : chosen };
   }
 
+  /** @param {[name: string, items: number][]} datasets */
   #offerDatasets(datasets) {
     const chosen = new Set(this.#chosen());
     byId("scope").hidden = datasets.length < 2;
@@ -70,7 +85,7 @@ export class Settings {
   }
 
   #boxes() {
-    return [...byId("scope-choices").querySelectorAll("input")];
+    return Array.from(byId("scope-choices").querySelectorAll("input"));
   }
 
   #chosen() {

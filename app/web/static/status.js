@@ -1,10 +1,17 @@
+// @ts-check
 /** The status line, and notices about what is missing before a question can be asked. */
 
 import { button, element, fill } from "./dom.js";
 import { count, counted } from "./format.js";
-import { acceptsToken } from "./server.js";
+import { ServerError, acceptsToken, messageOf } from "./server.js";
 
-/** One line: model, items, datasets. */
+/** @import { IndexStatus, ServerStatus } from "../wire.js" */
+
+/**
+ * One line: model, items, datasets.
+ * @param {HTMLElement} line
+ * @param {ServerStatus} status
+ */
 export function showStatus(line, status) {
   const { model, index } = status;
   fill(
@@ -15,7 +22,12 @@ export function showStatus(line, status) {
   );
 }
 
-/** What to do first, in place of an answer that cannot come. */
+/**
+ * What to do first, in place of an answer that cannot come.
+ * @param {HTMLElement} place
+ * @param {ServerStatus} status
+ * @param {() => void} retry
+ */
 export function showNotices(place, status, retry) {
   const root = status.root || "ROOT";
   const notices = [];
@@ -31,24 +43,33 @@ export function showNotices(place, status, retry) {
   fill(place, notices);
 }
 
-/** The server could not be asked at all. */
+/**
+ * The server could not be asked at all.
+ * @param {HTMLElement} place
+ * @param {string} message
+ * @param {string} advice
+ * @param {() => void} retry
+ */
 export function showUnreachable(place, message, advice, retry) {
-  const said = notice(message, advice, []);
-  said.append(again(retry));
-  fill(place, said);
+  const block = notice(message, advice, []);
+  block.append(again(retry));
+  fill(place, block);
 }
 
-/** Ask for the token that the server wants; its page takes it as a cookie and comes back without it in the address. */
+/**
+ * Ask for the token that the server needs; its page takes it as a cookie and comes back without it in the address.
+ * @param {HTMLElement} place
+ */
 export function showTokenForm(place) {
   const input = element("input", { type: "password", id: "token", autocomplete: "off", required: true });
-  const said = element("p", { class: "error-line", role: "alert" });
+  const problem = element("p", { class: "error-line", role: "alert" });
   const form = element(
     "form",
     { class: "notice" },
-    element("h2", {}, "This server wants a token"),
+    element("h2", {}, "This server needs a token"),
     element("label", { for: "token" }, "Token, as vimrag serve printed it"),
     element("div", { class: "notice-actions" }, input, element("button", { type: "submit", class: "strong" }, "Use it")),
-    said,
+    problem,
   );
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -57,13 +78,19 @@ export function showTokenForm(place) {
       await acceptsToken(token);
       location.assign(`${location.pathname}?token=${encodeURIComponent(token)}${location.hash}`);
     } catch (error) {
-      fill(said, error.status === 401 ? "The server does not know this token." : error.message);
+      const isUnknown = error instanceof ServerError && error.status === 401;
+      fill(problem, isUnknown ? "The server does not know this token." : messageOf(error));
     }
   });
   fill(place, form);
   input.focus();
 }
 
+/**
+ * @param {string} title
+ * @param {string} how
+ * @param {string[]} commands
+ */
 function notice(title, how, commands) {
   return element(
     "div",
@@ -74,16 +101,21 @@ function notice(title, how, commands) {
   );
 }
 
+/** @param {() => void} retry */
 function again(retry) {
   return element("div", { class: "notice-actions" }, button("Look again", retry, { class: "quiet" }));
 }
 
+/** @param {IndexStatus} index */
 function datasetsOf({ datasets }) {
   const names = Object.entries(datasets ?? {});
   return names.map(([name, number]) => `${name} ${count(number)}`).join(", ");
 }
 
-/** The last part of a path of a checkpoint; a model's name as it is. */
+/**
+ * The last part of a path of a checkpoint; a model's name as it is.
+ * @param {string} model
+ */
 function shortName(model) {
   const parts = model.replace(/\/+$/, "").split("/");
   return parts.length > 2 ? parts.slice(-2).join("/") : model;

@@ -1,3 +1,4 @@
+// @ts-check
 /** Light or dark: the reader's system decides until the button has been used. */
 
 import { byId, fill, icon } from "./dom.js";

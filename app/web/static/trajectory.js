@@ -1,3 +1,4 @@
+// @ts-check
 /** One trajectory in full: verdict, graph, and each segment with its calls as the model saw them. */
 
 import { button, element, fill, icon } from "./dom.js";
@@ -8,6 +9,11 @@ import { callBlock } from "./prompt.js";
 import { stepLink, verdict } from "./rows.js";
 import { memoryName } from "./settings.js";
 
+/** @import { Segment, Trajectory } from "../wire.js" */
+/** @import { Details, Subject } from "./details.js" */
+/** @typedef {{place: string, back: string, previous: string | null, next: string | null}} Way where a trajectory lies, and the addresses around it */
+
+/** @type {Record<string, string>} */
 const COUNTERS = {
   model_calls: "calls",
   searches: "searches",
@@ -18,20 +24,30 @@ const COUNTERS = {
   prompt_tokens: "prompt tokens",
   completion_tokens: "generated tokens",
   visual_tokens: "visual tokens",
-  overdrawn_images: "overdrawn pictures",
+  overdrawn_images: "overdrawn images",
 };
 
-export class TrajectoryPage {
+export class TrajectoryBlock {
+  /**
+   * @param {HTMLElement} place
+   * @param {Details} details
+   */
   constructor(place, details) {
     this.place = place;
     this.details = details;
   }
 
-  /** `way` holds where the trajectory lies and the addresses around it. */
+  /**
+   * @param {Trajectory} trajectory
+   * @param {Way} way
+   */
   show(trajectory, way) {
     const pane = element("section", { class: "graph", "aria-label": "Memory graph" });
     const view = new GraphView(pane, "This rollout remembered nothing.", (node, item) => this.details.openNode(subject, node, item));
-    const subject = { question: trajectory.question, nodes: trajectory.nodes, answer: trajectory.answer, parents: null, found: new Map(), view };
+    const { question, nodes, answer } = trajectory;
+    /** @type {Subject} */
+    const subject = { question, nodes, answer, parents: null, results: new Map(), view };
+    /** @type {(id: string) => void} */
     const openNode = (id) => this.details.openNode(subject, id);
     fill(
       this.place,
@@ -53,6 +69,7 @@ export class TrajectoryPage {
   }
 }
 
+/** @param {Way} way */
 function wayBar({ place, back, previous, next }) {
   return element(
     "nav",
@@ -65,8 +82,10 @@ function wayBar({ place, back, previous, next }) {
   );
 }
 
+/** @param {Trajectory} trajectory */
 function head(trajectory) {
   const { counters } = trajectory;
+  /** @type {import("./item_card.js").Facts} */
   const facts = [
     ["Expected", trajectory.answers.join(" / ") || "–"],
     ["Outcome", trajectory.outcome],
@@ -86,6 +105,11 @@ function head(trajectory) {
   );
 }
 
+/**
+ * @param {Segment} segment
+ * @param {Trajectory} trajectory
+ * @param {(id: string) => void} openNode
+ */
 function segmentBlock(segment, trajectory, openNode) {
   const node = trajectory.nodes.find(({ id }) => id === segment.node_id);
   const name = segment.node_id ?? "Answer";

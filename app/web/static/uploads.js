@@ -1,9 +1,13 @@
+// @ts-check
 /** Files added by choosing or dropping them: one after another, with progress and what was skipped. */
 
 import { adviceFor } from "./advice.js";
 import { element, fill } from "./dom.js";
 import { bytes, counted, duration } from "./format.js";
-import { errorOf } from "./server.js";
+import { ServerError, errorOf, messageOf } from "./server.js";
+
+/** @import { UploadedFile } from "../wire.js" */
+/** @typedef {{line: HTMLElement, bar: HTMLProgressElement, status: HTMLElement}} Line */
 
 export class Uploads {
   /**
@@ -13,10 +17,12 @@ export class Uploads {
   constructor(list, added) {
     this.list = list;
     this.added = added;
+    /** @type {{file: File, line: Line}[]} */
     this.waiting = [];
     this.isBusy = false;
   }
 
+  /** @param {File[]} files */
   async add(files) {
     for (const file of files) this.waiting.push({ file, line: this.#line(file) });
     if (this.isBusy) return;
@@ -26,41 +32,52 @@ export class Uploads {
     this.added();
   }
 
+  /**
+   * @param {File} file
+   * @returns {Line}
+   */
   #line(file) {
     const bar = element("progress", { max: "1", value: "0", "aria-label": `Sending ${file.name}` });
-    const said = element("span", { class: "upload-said" }, "waiting");
+    const status = element("span", { class: "upload-status" }, "waiting");
     const name = element("span", { class: "upload-name" }, file.name);
-    const line = element("div", { class: "upload" }, name, element("span", { class: "upload-size" }, bytes(file.size)), bar, said);
+    const line = element("div", { class: "upload" }, name, element("span", { class: "upload-size" }, bytes(file.size)), bar, status);
     this.list.hidden = false;
     this.list.prepend(line);
-    return { line, bar, said };
+    return { line, bar, status };
   }
 
-  async #send({ file, line: { line, bar, said } }) {
+  /** @param {{file: File, line: Line}} upload */
+  async #send({ file, line: { line, bar, status } }) {
     try {
       const report = await put(file, (share) => {
         if (share < 1) bar.value = share;
         else bar.removeAttribute("value"); // the server reads the file now
-        fill(said, share < 1 ? `sending, ${Math.round(share * 100)} %` : "reading and indexing");
+        fill(status, share < 1 ? `sending, ${Math.round(share * 100)} %` : "reading and indexing");
       });
       line.classList.add(report.items ? "upload-done" : "upload-empty");
-      fill(said, ...outcome(report));
+      fill(status, ...outcome(report));
     } catch (error) {
       line.classList.add("upload-failed");
-      const advice = error.status === 400 ? "" : adviceFor(error);
-      fill(said, `${error.message} `, element("span", { class: "advice" }, advice));
+      const advice = error instanceof ServerError && error.status === 400 ? "" : adviceFor(error);
+      fill(status, `${messageOf(error)} `, element("span", { class: "advice" }, advice));
     }
     bar.remove();
   }
 }
 
+/** @param {UploadedFile} report */
 function outcome({ items, skipped, seconds }) {
   const reasons = Object.entries(skipped ?? {}).map(([reason, number]) => `${reason.replaceAll("_", " ")} (${number})`);
-  const found = items ? `${counted(items, "item")} searchable, ${duration(seconds)}` : "nothing searchable in it";
-  return [found, reasons.length > 0 && element("span", { class: "skipped" }, `skipped: ${reasons.join(", ")}`)];
+  const gain = items ? `${counted(items, "item")} searchable, ${duration(seconds)}` : "nothing searchable in it";
+  return [gain, reasons.length > 0 && element("span", { class: "skipped" }, `skipped: ${reasons.join(", ")}`)];
 }
 
-/** Sends one file; a fetch would not tell how far it is. */
+/**
+ * Sends one file; a fetch would not tell how far it is.
+ * @param {File} file
+ * @param {(share: number) => void} progress
+ * @returns {Promise<UploadedFile>}
+ */
 function put(file, progress) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
@@ -71,13 +88,19 @@ function put(file, progress) {
       if (request.status < 300) resolve(JSON.parse(request.responseText));
       else reject(errorOf(request.status, request.responseText));
     });
-    request.addEventListener("error", () => reject(Object.assign(new Error("The server does not answer."), { code: "unreachable" })));
+    request.addEventListener("error", () => reject(new ServerError(0, "unreachable", "The server does not answer.")));
     request.send(file);
   });
 }
 
-/** Lets files be dropped anywhere on the page; `veil` is shown while they hover over it. */
+/**
+ * Lets files be dropped anywhere on the page; `veil` is shown while they hover over it.
+ * @param {HTMLElement} veil
+ * @param {() => boolean} isWelcome
+ * @param {(files: File[]) => void} take
+ */
 export function acceptDrops(veil, isWelcome, take) {
+  /** @type {(event: DragEvent) => boolean} */
   const carries = (event) => isWelcome() && Array.from(event.dataTransfer?.types ?? []).includes("Files");
   document.addEventListener("dragover", (event) => {
     if (!carries(event)) return;
@@ -91,6 +114,6 @@ export function acceptDrops(veil, isWelcome, take) {
     if (!carries(event)) return;
     event.preventDefault();
     veil.hidden = true;
-    take([...event.dataTransfer.files]);
+    take(Array.from(event.dataTransfer?.files ?? []));
   });
 }

@@ -73,7 +73,7 @@ def open_page(browser: Browser, address: str) -> Iterator[Open]:
         if not may_fail:  # Chromium writes every refused request into the console
             page.on(
                 "console",
-                lambda said: errors.append(said.text) if said.type in ("error", "warning") else None,
+                lambda message: errors.append(message.text) if message.type in ("error", "warning") else None,
             )
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("dialog", lambda dialog: errors.append(f"dialog: {dialog.message}"))

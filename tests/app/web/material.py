@@ -28,7 +28,7 @@ ROWS = 130
 FILE = "pilot-ggpo/update-00001.parquet"
 SUMMARY = "The museum was founded in 1931. <script>alert(3)</script>"
 
-_QUERIES = {"n1": "harbour museum founded", "n2": "weather of the day", "n3": "film of the opening"}
+_QUERIES = {"n1": "harbour museum founded", "n2": "weather of the day", "n3": "video of the opening"}
 _PARENTS = {"n1": ("root",), "n2": ("root",), "n3": ("n1",)}
 _REASONING = "I look at what is known so far and decide what is still missing for the whole answer. "
 _RESULT = re.compile(r"^\[(\d+)\] (.*)", re.MULTILINE)
@@ -36,18 +36,18 @@ _NODE = re.compile(r"^(n\d+) <- ", re.MULTILINE)
 
 
 def build_root(folder: Path) -> Path:
-    """Four files of a person, ingested: a PDF of two pages, a picture, a note and a clip of 20 seconds."""
+    """Four files of a person, ingested: a PDF of two pages, an image, a note and a clip of 20 seconds."""
     files, root = folder / "files", folder / "root"
     files.mkdir()
     lines = ("The harbour museum was founded in 1931.",), ("The weather of the day was fine.",)
     pages = tuple(PdfPageSpec(lines=line) for line in lines)
     (files / "report.pdf").write_bytes(pdf_bytes(pages, width=300.0, height=200.0))
-    picture = Image.new("RGB", (640, 400), (40, 90, 160))
-    ImageDraw.Draw(picture).rectangle((80, 80, 320, 240), fill=(230, 200, 90))
-    picture.save(files / HOSTILE_NAME)
+    image = Image.new("RGB", (640, 400), (40, 90, 160))
+    ImageDraw.Draw(image).rectangle((80, 80, 320, 240), fill=(230, 200, 90))
+    image.save(files / HOSTILE_NAME)
     write_text(files / "notes.md", f"# Harbour\n\n{HOSTILE_TEXT}: the museum lies at the quay.\n")
     write_still_film(files / "opening.mp4", seconds=20)
-    write_text(files / "opening.txt", "Film of the opening: the mayor opens the harbour museum.")
+    write_text(files / "opening.txt", "Video of the opening: the mayor opens the harbour museum.")
     reading = ParseContext(dpi=144, ocr=lambda _: HOSTILE_TEXT, max_frames=4, fps=0.2)
     ingest([files], Storage(str(root)), settings=IngestSettings(reading=reading))
     return root
@@ -89,15 +89,15 @@ def _marks(node: str, observation: str) -> Sequence[Mark]:
     ]
 
 
-def write_trajectories(root: Path, page: str, picture: str) -> None:
+def write_trajectories(root: Path, page: str, image: str) -> None:
     """``ROWS`` rows over two items of the root: every third is wrong, every tenth unscored."""
     folder = root / "trajectories" / Path(FILE).parent
     folder.mkdir(parents=True)
-    rows = [_trajectory(number, page, picture) for number in range(ROWS)]
+    rows = [_trajectory(number, page, image) for number in range(ROWS)]
     trajectory_store.write(folder / Path(FILE).name, rows)
 
 
-def _trajectory(number: int, page: str, picture: str) -> Trajectory:
+def _trajectory(number: int, page: str, image: str) -> Trajectory:
     correct = None if number % 10 == 9 else number % 3 > 0
     question = f"Question {number}: when was the museum founded?"
     return Trajectory(
@@ -107,8 +107,8 @@ def _trajectory(number: int, page: str, picture: str) -> Trajectory:
             question=question,
             answers=("1931",),
         ),
-        graph=_graph(question, page, picture),
-        segments=_segments(page, picture),
+        graph=_graph(question, page, image),
+        segments=_segments(page, image),
         outcome=Outcome.FORCED if number % 5 == 0 else Outcome.ANSWERED,
         answer="1931" if correct else "1955",
         memory="vimrag" if number % 4 else "react",
@@ -119,10 +119,10 @@ def _trajectory(number: int, page: str, picture: str) -> Trajectory:
     )
 
 
-def _graph(question: str, page: str, picture: str) -> MemoryGraph:
+def _graph(question: str, page: str, image: str) -> MemoryGraph:
     kept = (
         VisualItem(item_id=page, kind="page", priority=5, width=600, height=400),
-        VisualItem(item_id=picture, kind="image", priority=2, width=640, height=400),
+        VisualItem(item_id=image, kind="image", priority=2, width=640, height=400),
     )
     first = SearchNode(
         id="n1",
@@ -130,7 +130,7 @@ def _graph(question: str, page: str, picture: str) -> MemoryGraph:
         query="founding year",
         summary=SUMMARY,
         items=kept,
-        retrieved=(page, picture),
+        retrieved=(page, image),
     )
     second = SearchNode(
         id="n2", parents=("root",), query="weather", summary="Nothing.", retrieved=("documents:text:gone",)
@@ -139,13 +139,13 @@ def _graph(question: str, page: str, picture: str) -> MemoryGraph:
     return graph.finish(AnswerNode(parents=("n1",), text="1931"))
 
 
-def _segments(page: str, picture: str) -> tuple[Segment, ...]:
+def _segments(page: str, image: str) -> tuple[Segment, ...]:
     system = Turn(role="system", text="You answer a question.")
     user = Turn(
         role="user",
         text=f"Question: when?\n\nKept evidence:\n[n1] report {IMAGE_MARK} and then {IMAGE_MARK} end",
     )
-    images = (ImageRef(item_id=page, width=192, height=128), ImageRef(item_id=picture, width=96, height=64))
+    images = (ImageRef(item_id=page, width=192, height=128), ImageRef(item_id=image, width=96, height=64))
     search = render(Search(id="n1", parents=("root",), query="founding year"))
     observed = Turn(role="tool", text=f"Search results:\n[1] <img src=x onerror=alert(4)> {IMAGE_MARK}")
     first = _call((system, user), images, f"I search. {search}")

@@ -59,16 +59,16 @@ def test_a_drawing_of_ours_is_taken_as_it_is(still: Page):
     ],
 )
 def test_a_drawing_with_anything_else_is_refused(still: Page, inside: str):
-    said = still.evaluate(
+    refused = still.evaluate(
         "async text => { const { readDrawing, RefusedDrawing } = await import('/static/drawing.js');"
         " try { return readDrawing(text).outerHTML; } catch (error) { return error instanceof RefusedDrawing; } }",
         f"{HEAD}>{inside}</svg>",
     )
-    assert said is True
+    assert refused is True
 
 
 @pytest.mark.parametrize("href", ["/v1/media?item=a%3Ab&width=96", "data:image/png;base64,iVBORw0KGgo="])
-def test_pictures_of_this_server_and_in_the_drawing_are_taken(still: Page, href: str):
+def test_images_of_this_server_and_in_the_drawing_are_taken(still: Page, href: str):
     assert href.split("&")[0] in still.evaluate(
         READ, f"{HEAD}><image href='{href.replace('&', '&amp;')}'/></svg>"
     )

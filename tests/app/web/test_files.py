@@ -13,7 +13,7 @@ def test_a_chosen_file_is_ingested_and_can_be_searched_at_once(page: Page, tmp_p
     expect(page.locator("#status")).to_contain_text("5 items")
     crane = write_pdf(tmp_path / "crane.pdf", "The crane was built in 1901.", "It was moved in 1950.")
     page.locator("#files").set_input_files(crane)
-    expect(page.locator(".upload-said")).to_contain_text("2 items searchable", timeout=60_000)
+    expect(page.locator(".upload-status")).to_contain_text("2 items searchable", timeout=60_000)
     expect(page.locator("#status")).to_contain_text("7 items")
 
 
@@ -21,7 +21,7 @@ def test_a_file_that_cannot_be_read_says_why(page: Page, tmp_path: Path):
     broken = tmp_path / "broken.pdf"
     broken.write_bytes(b"words")
     page.locator("#files").set_input_files(broken)
-    expect(page.locator(".upload-empty .upload-said")).to_contain_text("pdf unreadable", timeout=60_000)
+    expect(page.locator(".upload-empty .upload-status")).to_contain_text("pdf unreadable", timeout=60_000)
 
 
 def test_files_may_be_dropped_anywhere(page: Page):
@@ -37,4 +37,4 @@ def test_files_may_be_dropped_anywhere(page: Page):
     expect(page.locator("#drop")).to_be_visible()
     page.dispatch_event("body", "drop", {"dataTransfer": dropped})
     expect(page.locator("#drop")).to_be_hidden()
-    expect(page.locator(".upload-said")).to_contain_text("1 item searchable", timeout=60_000)
+    expect(page.locator(".upload-status")).to_contain_text("1 item searchable", timeout=60_000)

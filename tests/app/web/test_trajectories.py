@@ -61,19 +61,19 @@ def test_a_row_opens_with_its_graph_and_the_reasons_of_pruning(open_page: Open):
     expect(page.locator(".range").first).to_have_text("1–50 of 78")
 
 
-def test_a_call_shows_its_prompt_with_pictures_as_the_model_saw_them(open_page: Open):
+def test_a_call_shows_its_prompt_with_images_as_the_model_saw_them(open_page: Open):
     page = open_page(f"/#/trajectories?file={FILE}&row=1")
     page.locator("[data-segment=n1] > summary").click()
     call = page.locator("[data-segment=n1] .call").first
     user = call.locator(".turn").nth(1)
-    # U+FFFC stands where the pictures were: 192 x 128 / 1024 = 24 tokens, 96 x 64 / 1024 = 6
+    # U+FFFC stands where the images were: 192 x 128 / 1024 = 24 tokens, 96 x 64 / 1024 = 6
     captions = user.locator("figcaption").all_inner_texts()
     assert captions == ["192 × 128 px · 24 tokens", "96 × 64 px · 6 tokens"]
     shown = user.locator("img").evaluate_all("images => images.map(image => [image.width, image.height])")
     assert shown == [[192, 128], [96, 64]]
-    for picture in user.locator("img").all():
-        picture.scroll_into_view_if_needed()
-        expect(picture).not_to_have_js_property("naturalWidth", 0)
+    for image in user.locator("img").all():
+        image.scroll_into_view_if_needed()
+        expect(image).not_to_have_js_property("naturalWidth", 0)
     order = user.locator(".turn-text").evaluate(
         "text => [...text.childNodes].map(node =>"
         " node.nodeType === 3 ? node.textContent.trim().split('\\n').at(-1) : node.tagName)"
@@ -91,7 +91,7 @@ def test_the_turns_that_two_calls_share_are_folded(open_page: Open):
     assert folded == [False, False, True, True]
     observed = second.locator(".turn").nth(3)
     expect(observed).to_contain_text("<img src=x onerror=alert(4)>")
-    # the third picture of the call, whichever turns hold the others
+    # the third image of the call, whichever turns hold the others
     expect(observed.locator("figcaption")).to_have_text("192 × 128 px · 24 tokens")
 
 

@@ -1,0 +1,76 @@
+"""The largest memory of each test process: told at the end, and a failure above the limit.
+
+A plugin of pytest, with and without pytest-xdist. Set `VIMRAG_TEST_MEMORY` to a file to have the memory after each test file
+written there as JSON lines.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+LIMIT_MB = 2000
+RECORD = "VIMRAG_TEST_MEMORY"
+
+
+class MemoryGuard:
+    """Holds the peak of every process of one test session."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.peaks: dict[str, float] = {}
+        self.worker: dict[str, Any] | None = getattr(config, "workeroutput", None)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+        result = yield
+        if RECORD in os.environ and (nextitem is None or nextitem.path != item.path):
+            line = {"file": str(item.path), "now": current_mb(), "peak": peak_mb(), "process": os.getpid()}
+            with Path(os.environ[RECORD]).open("a", encoding="utf-8") as record:
+                record.write(json.dumps(line) + "\n")
+        return result
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """A worker of pytest-xdist has ended."""
+        self.peaks[node.gateway.id] = getattr(node, "workeroutput", {}).get("peak_mb", 0.0)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self.worker is not None:
+            self.worker["peak_mb"] = peak_mb()
+            return
+        self.peaks = self.peaks or {"tests": peak_mb()}
+        if session.exitstatus == pytest.ExitCode.OK and max(self.peaks.values()) > LIMIT_MB:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        processes = ", ".join(f"{name} {peak:,.0f} MB" for name, peak in sorted(self.peaks.items()))
+        terminalreporter.write_line(f"largest memory: {processes}")
+        if max(self.peaks.values(), default=0.0) > LIMIT_MB:
+            message = (
+                f"a test process may hold {LIMIT_MB:,} MB. {RECORD}=FILE records the memory after each test file: free what "
+                "a module keeps, or do the work in a process of its own."
+            )
+            terminalreporter.write_line(message, red=True)
+
+
+def peak_mb() -> float:
+    """The largest resident memory of this process so far."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+def current_mb() -> float:
+    """The resident memory of this process now; Linux only, else the peak."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except OSError:
+        return peak_mb()
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
