@@ -17,8 +17,7 @@ from app.commands.options import Json, dataset_names
 from app.commands.output import UsageError, as_json, note, results, shown_progress, table_console
 
 if TYPE_CHECKING:
-    from assets.acquisition.outcome import FetchReport
-    from assets.acquisition.session import FetchSettings
+    from assets.acquisition.session import FetchReport, FetchSettings
 
 SHOWN_FAILURES = 20
 LONG_PAUSE_S = 5.0
@@ -178,7 +177,7 @@ def _settings(options: Mapping[str, Any], video: Mapping[str, Any], mirror: Sequ
     return FetchSettings(
         **options,
         mirrors=mirrors,
-        patience=RetrySchedule(sleep=_sleep),
+        retry=RetrySchedule(sleep=_sleep),
         video=replace(VideoSettings(), **video),
     )
 
@@ -192,12 +191,12 @@ def _sleep(seconds: float) -> None:
 
 def _require_possible(names: Sequence[str], settings: FetchSettings) -> None:
     """Refuse before anything is fetched what cannot be, and print the terms that were not accepted."""
-    from assets.acquisition.fetch import TermsNotAcceptedError, chosen
+    from assets.acquisition.fetch import TermsNotAcceptedError, selected_parts
     from assets.acquisition.publications import PUBLICATIONS
 
     for name in names:
         try:
-            chosen(PUBLICATIONS[name], settings)
+            selected_parts(PUBLICATIONS[name], settings)
         except TermsNotAcceptedError as error:
             note(f"Terms of {name}:\n\n{error.terms}\n")
             raise UsageError(str(error)) from error

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from assets.acquisition.archive_files import fetch_archive
 from assets.acquisition.catalogue import (
     HubListing,
     NamedFiles,
@@ -19,14 +18,19 @@ from assets.acquisition.catalogue import (
     RemoteFile,
     ZipArchive,
 )
-from assets.acquisition.hub_and_named_files import fetch_listed, fetch_named
 from assets.acquisition.lock_file import LockFile, read_lock
-from assets.acquisition.outcome import FetchOutcome, FetchReport, FetchStatus
 from assets.acquisition.quarantine import read_quarantine
 from assets.acquisition.records import count_questions
-from assets.acquisition.revisions import commit_of
-from assets.acquisition.session import FetchSession, FetchSettings, silent
-from assets.acquisition.single_file import fetch_file
+from assets.acquisition.repositories import commit_of
+from assets.acquisition.session import (
+    FetchOutcome,
+    FetchReport,
+    FetchSession,
+    FetchSettings,
+    FetchStatus,
+    silent,
+)
+from assets.acquisition.sources import fetch_archive, fetch_file, fetch_listed, fetch_named
 from assets.acquisition.video_files import fetch_videos
 from assets.corpus.dataset import DATASETS
 from infra.downloads.http import client
@@ -55,12 +59,12 @@ def fetch(
         ValueError: if a part is unknown, a mirror missing, a record damaged, or another process is at it.
         DownloadError: if the disk is full or may not be written.
     """
-    parts = chosen(publication, settings)
+    parts = selected_parts(publication, settings)
     if publication.by_hand and not settings.mirrors.base(publication.dataset):
         raise ValueError(publication.by_hand)
     folder = root / "raw" / publication.dataset
     report = FetchReport(publication.dataset, str(folder))
-    with only_writer(Storage(root), f"raw/{publication.dataset}"), client(settings.patience) as http:
+    with only_writer(Storage(root), f"raw/{publication.dataset}"), client(settings.retry) as http:
         lock_path = folder.with_name(f"{publication.dataset}.lock.json")
         session = FetchSession(
             folder=folder,
@@ -81,7 +85,7 @@ def fetch(
     return report
 
 
-def chosen(publication: PublishedDataset, settings: FetchSettings) -> list[PublicationPart]:
+def selected_parts(publication: PublishedDataset, settings: FetchSettings) -> list[PublicationPart]:
     """The parts to be fetched.
 
     Raises:
@@ -137,8 +141,7 @@ def _revision(session: FetchSession, part: PublicationPart) -> str:
         )
     kept = session.lock.revisions.get(key)
     if kept is None or (not kept and not session.lock.files):  # nothing came under the branch's name yet
-        commit = commit_of(session.http, session.settings.mirrors, repository, session.settings.patience)
-        session.lock.revisions[key] = commit or ""
+        session.lock.revisions[key] = commit_of(session, repository) or ""
         session.lock.save()
     commit = session.lock.revisions[key]
     if not commit:

@@ -1,16 +1,18 @@
-"""What every step of fetching one dataset shares: settings, places, records, and the connection."""
+"""Fetching one dataset: what is asked for, what the steps share, and what became of each file."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import httpx
 
 from assets.acquisition.lock_file import LockFile
 from assets.acquisition.mirrors import Mirrors
-from assets.acquisition.outcome import FetchReport
 from assets.acquisition.quarantine import Quarantine
 from infra.downloads.retry import RetrySchedule
 from infra.downloads.ytdlp_fetcher import VideoSettings
@@ -20,6 +22,71 @@ from infra.progress import ProgressListener
 OF_THE_DISK = ("disk_full", "read_only", "disk")
 OF_THE_HOST = ("rate_limited", "unreachable", "server")
 STOP_AFTER = 3  # such failures, one after the other: the host wants us to stop, or is not there
+
+
+class FetchStatus(StrEnum):
+    """What became of one file."""
+
+    FETCHED = "fetched"
+    PRESENT = "present"  # it was there, as recorded
+    ADOPTED = "adopted"  # it was there, and is recorded now
+    QUARANTINED = "quarantined"  # it may be missing; see the quarantine table
+    FAILED = "failed"
+
+
+class FetchOutcome(NamedTuple):
+    """One file; ``size`` in bytes, ``reason`` and ``detail`` where it did not come."""
+
+    name: str
+    status: FetchStatus
+    size: int = 0
+    reason: str = ""
+    detail: str = ""
+
+
+@dataclass(slots=True)
+class FetchReport:
+    """What was done for one dataset, in order."""
+
+    dataset: str
+    folder: str
+    outcomes: list[FetchOutcome] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """What a person should know, one sentence each."""
+    quarantine: Mapping[str, int] = field(default_factory=dict)
+    """Rows of the quarantine table by reason, those of earlier runs too."""
+    questions: dict[str, int] = field(default_factory=dict)
+    """Counted in each file of questions."""
+
+    @property
+    def failures(self) -> list[FetchOutcome]:
+        """What makes the run fail."""
+        return [outcome for outcome in self.outcomes if outcome.status is FetchStatus.FAILED]
+
+    def count(self, status: FetchStatus) -> int:
+        """How many files became that."""
+        return sum(outcome.status is status for outcome in self.outcomes)
+
+    @property
+    def fetched_bytes(self) -> int:
+        """Size of what was fetched in this run."""
+        return sum(outcome.size for outcome in self.outcomes if outcome.status is FetchStatus.FETCHED)
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``--json`` prints of a dataset."""
+        counts = Counter(outcome.status.value for outcome in self.outcomes)
+        return {
+            "folder": self.folder,
+            **{status.value: counts[status.value] for status in FetchStatus},
+            "fetched_bytes": self.fetched_bytes,
+            "questions": self.questions,
+            "failures": [
+                {"name": outcome.name, "reason": outcome.reason, "detail": outcome.detail}
+                for outcome in self.failures
+            ],
+            "quarantine": dict(self.quarantine),
+            "notes": self.notes,
+        }
 
 
 def silent(stage: str, done: int, total: int | None) -> None:
@@ -45,7 +112,7 @@ class FetchSettings:
     """Hash what is there, where else its size is enough."""
     relock: bool = False
     """Forget what was recorded, and record anew."""
-    patience: RetrySchedule = field(default_factory=RetrySchedule)
+    retry: RetrySchedule = field(default_factory=RetrySchedule)
     video: VideoSettings = field(default_factory=VideoSettings)
 
 

@@ -11,9 +11,14 @@ from pathlib import Path
 from assets.acquisition.catalogue import PublishedDataset
 from assets.acquisition.lock_file import LockedFile, write_whole
 from assets.acquisition.mirrors import YOUTUBE
-from assets.acquisition.outcome import FetchOutcome, FetchStatus
 from assets.acquisition.quarantine import QuarantinedFile
-from assets.acquisition.session import FetchSession, RefusalCounter, raise_of_the_disk
+from assets.acquisition.session import (
+    FetchOutcome,
+    FetchSession,
+    FetchStatus,
+    RefusalCounter,
+    raise_of_the_disk,
+)
 from assets.parsers.videos import VIDEO_SUFFIXES
 from infra.downloads.ytdlp_failures import VideoReason
 from infra.downloads.ytdlp_fetcher import DownloadedVideo, VideoFetcher

@@ -53,20 +53,20 @@ class DownloadRequest:
     """Sent to the host of ``url`` only, never on to where it redirects."""
 
 
-def client(patience: RetrySchedule) -> httpx.Client:
+def client(schedule: RetrySchedule) -> httpx.Client:
     """A client for ``download``: no cookies kept between runs, redirects followed by our own rule."""
-    timeout = httpx.Timeout(patience.stall_s, connect=min(30.0, patience.stall_s))
+    timeout = httpx.Timeout(schedule.stall_s, connect=min(30.0, schedule.stall_s))
     return httpx.Client(timeout=timeout, follow_redirects=False, headers={"User-Agent": AGENT})
 
 
 def download(
     http: httpx.Client,
-    wanted: DownloadRequest,
-    patience: RetrySchedule,
+    request: DownloadRequest,
+    schedule: RetrySchedule,
     *,
     progress: Callable[[int, int | None], None] = lambda done, total: None,
 ) -> DownloadedFile:
-    """Fetch ``wanted.target``; ``progress`` gets bytes done and in all.
+    """Fetch ``request.target``; ``progress`` gets bytes done and in all.
 
     What an earlier try left is continued if the server vouches that it is still the same file (``If-Range``);
     else it begins anew.
@@ -75,23 +75,22 @@ def download(
         DownloadError: with one of the reasons of the module.
         ValueError: if the address is none.
     """
-    checked_address(wanted.url)
-    part = PartialFile(wanted.target)
-    part.load()
+    transfer = _Transfer(http, request, schedule, progress)
+    part = transfer.part
     continued = part.size > 0
-    _transfer(http, wanted, patience, part, progress)
-    if continued and _difference(wanted, part):
+    transfer.run()
+    if continued and transfer.difference():
         part.restart("")  # what lay on the disk was damaged: the whole file once more
-        _transfer(http, wanted, patience, part, progress)
-    if difference := _difference(wanted, part):
+        transfer.run()
+    if difference := transfer.difference():
         part.restart("")
-        raise DownloadError("changed", f"{wanted.target.name} from {_named(wanted)}: {difference}")
+        raise DownloadError("changed", f"{request.target.name} from {transfer.address}: {difference}")
     part.finish()
     return DownloadedFile(part.size, part.sha256)
 
 
 def read_text(
-    http: httpx.Client, url: str, patience: RetrySchedule, *, headers: Mapping[str, str] | None = None
+    http: httpx.Client, url: str, schedule: RetrySchedule, *, headers: Mapping[str, str] | None = None
 ) -> str:
     """A short answer as text; raises as ``download`` does."""
 
@@ -107,7 +106,7 @@ def read_text(
                     )
         return body.decode("utf-8", "replace")
 
-    return with_retries(attempt, patience, lambda: 0)
+    return with_retries(attempt, schedule, lambda: 0)
 
 
 def matches(sha256: str, known: str) -> bool:
@@ -118,99 +117,99 @@ def matches(sha256: str, known: str) -> bool:
     return sha256.startswith(head) and sha256.endswith(tail)
 
 
-def _transfer(
-    http: httpx.Client,
-    wanted: DownloadRequest,
-    patience: RetrySchedule,
-    part: PartialFile,
-    progress: Callable[[int, int | None], None],
-) -> None:
-    deadline_s = patience.clock() + patience.total_s
+class _Transfer:
+    """Requests for one file, until its part holds all of it."""
 
-    def attempt() -> None:
-        _attempt(http, wanted, part, lambda total: _tick(wanted, part, patience, deadline_s, progress, total))
+    def __init__(
+        self,
+        http: httpx.Client,
+        request: DownloadRequest,
+        schedule: RetrySchedule,
+        progress: Callable[[int, int | None], None],
+    ) -> None:
+        self._url = checked_address(request.url)
+        self._http, self._request, self._schedule, self._progress = http, request, schedule, progress
+        self._deadline_s = 0.0
+        self.address = plain(self._url)
+        self.part = PartialFile(request.target)
+        self.part.load()
 
-    with_retries(attempt, patience, lambda: part.size)
+    def run(self) -> None:
+        self._deadline_s = self._schedule.clock() + self._schedule.total_s
+        with_retries(self._attempt, self._schedule, lambda: self.part.size)
 
+    def difference(self) -> str:
+        """What is not as promised; "" if all is."""
+        size, sha256 = self._request.size, self._request.sha256
+        if size is not None and self.part.size != size:
+            return f"{self.part.size:,} bytes came where {size:,} are published"
+        if sha256 and not matches(self.part.sha256, sha256):
+            return f"its sha256 is {self.part.sha256}, not {sha256} as pinned or first recorded"
+        return ""
 
-def _tick(
-    wanted: DownloadRequest,
-    part: PartialFile,
-    patience: RetrySchedule,
-    deadline_s: float,
-    progress: Callable[[int, int | None], None],
-    total: int | None,
-) -> None:
-    """After each chunk: limits, then progress."""
-    limit = wanted.max_bytes if wanted.size is None else min(wanted.size, wanted.max_bytes)
-    if part.size > limit:
-        part.restart("")
-        raise DownloadError("too_large", f"{_named(wanted)} sends more than the {limit:,} bytes allowed")
-    if patience.clock() > deadline_s:
-        raise DownloadError("too_slow", f"{_named(wanted)} took longer than {patience.total_s:,.0f} s")
-    progress(part.size, total)
+    def _attempt(self) -> None:
+        """One request; afterwards the part holds the whole file."""
+        part = self.part
+        headers = {**self._request.headers, "Accept-Encoding": "identity"}
+        if part.size and not part.validator:
+            part.restart("")
+        if part.size:
+            headers |= {"Range": f"bytes={part.size}-", "If-Range": part.validator}
+        with _answer(self._http, self._url, headers) as response:
+            if response.status_code == 416 and _is_all_there(response, part):
+                return
+            self._accept(response)
+            total = self._announced(response)
+            with part.appending() as file:
+                for chunk in response.iter_raw():
+                    part.append(file, chunk)
+                    self._check_limits()
+                    self._progress(part.size, total)
+        if total is not None and part.size != total:
+            raise RetryableError("truncated", f"{self.address} ended after {part.size:,} of {total:,} bytes")
 
+    def _accept(self, response: httpx.Response) -> None:
+        """Make the part ready for the body of this answer, or refuse it."""
+        part = self.part
+        if response.status_code == 416 and part.size:
+            part.restart("")
+            raise RetryableError("truncated", f"{self.address} has become shorter")
+        _require_success(response)
+        if response.headers.get("Content-Encoding", "identity") != "identity":
+            raise DownloadError("refused", f"{self.address} is sent compressed though that was not asked for")
+        if response.status_code != 206:
+            part.restart(_validator(response))
+        elif not _continues(response, part):
+            part.restart("")
+            raise RetryableError("changed", f"{self.address} sent another part than was asked for")
 
-def _attempt(
-    http: httpx.Client, wanted: DownloadRequest, part: PartialFile, tick: Callable[[int | None], None]
-) -> None:
-    """One request; afterwards the part holds the whole file."""
-    headers = {**wanted.headers, "Accept-Encoding": "identity"}
-    if part.size and not part.validator:
-        part.restart("")
-    if part.size:
-        headers |= {"Range": f"bytes={part.size}-", "If-Range": part.validator}
-    with _answer(http, checked_address(wanted.url), headers) as response:
-        if response.status_code == 416 and _is_all_there(response, part):
-            return
-        _accept(response, wanted, part)
-        total = _announced(response, part, wanted)
-        _receive(response, part, tick, total)
-    if total is not None and part.size != total:
-        raise RetryableError("truncated", f"{_named(wanted)} ended after {part.size:,} of {total:,} bytes")
+    def _announced(self, response: httpx.Response) -> int | None:
+        """The size of the whole file, as the server says it; refused if it is not the known one, or too much."""
+        length = response.headers.get("Content-Length", "")
+        if not length.isdigit():
+            return None
+        total, request = self.part.size + int(length), self._request
+        if request.size is not None and total != request.size:
+            self.part.restart("")
+            detail = f"has {total:,} bytes where {request.size:,} are published"
+            raise DownloadError("changed", f"{request.target.name} from {self.address} {detail}")
+        if total > request.max_bytes:
+            self.part.restart("")
+            detail = f"has {total:,} bytes, limit {request.max_bytes:,}"
+            raise DownloadError("too_large", f"{self.address} {detail}")
+        self.part.require_room(total)
+        return total
 
-
-def _accept(response: httpx.Response, wanted: DownloadRequest, part: PartialFile) -> None:
-    """Make the part ready for the body of this answer, or refuse it."""
-    if response.status_code == 416 and part.size:
-        part.restart("")
-        raise RetryableError("truncated", f"{_named(wanted)} has become shorter")
-    _require_success(response)
-    if response.headers.get("Content-Encoding", "identity") != "identity":
-        raise DownloadError("refused", f"{_named(wanted)} is sent compressed though that was not asked for")
-    if response.status_code != 206:
-        part.restart(_validator(response))
-    elif not _continues(response, part):
-        part.restart("")
-        raise RetryableError("changed", f"{_named(wanted)} sent another part than was asked for")
-
-
-def _receive(
-    response: httpx.Response, part: PartialFile, tick: Callable[[int | None], None], total: int | None
-) -> None:
-    with part.appending() as file:
-        for chunk in response.iter_raw():
-            part.append(file, chunk)
-            tick(total)
-
-
-def _announced(response: httpx.Response, part: PartialFile, wanted: DownloadRequest) -> int | None:
-    """The size of the whole file, as the server says it; refused if it is not the known one, or too much."""
-    length = response.headers.get("Content-Length", "")
-    total = part.size + int(length) if length.isdigit() else None
-    if total is None:
-        return None
-    if wanted.size is not None and total != wanted.size:
-        part.restart("")
-        raise DownloadError(
-            "changed",
-            f"{wanted.target.name} from {_named(wanted)} has {total:,} bytes where {wanted.size:,} are published",
-        )
-    if total > wanted.max_bytes:
-        part.restart("")
-        raise DownloadError("too_large", f"{_named(wanted)} has {total:,} bytes, limit {wanted.max_bytes:,}")
-    part.require_room(total)
-    return total
+    def _check_limits(self) -> None:
+        request = self._request
+        limit = request.max_bytes if request.size is None else min(request.size, request.max_bytes)
+        if self.part.size > limit:
+            self.part.restart("")
+            raise DownloadError("too_large", f"{self.address} sends more than the {limit:,} bytes allowed")
+        if self._schedule.clock() > self._deadline_s:
+            raise DownloadError(
+                "too_slow", f"{self.address} took longer than {self._schedule.total_s:,.0f} s"
+            )
 
 
 def _validator(response: httpx.Response) -> str:
@@ -280,16 +279,3 @@ def _retry_after_s(response: httpx.Response) -> float:
         return max(0.0, parsedate_to_datetime(given).timestamp() - time.time())
     except ValueError:
         return 0.0
-
-
-def _difference(wanted: DownloadRequest, part: PartialFile) -> str:
-    """What is not as promised; "" if all is."""
-    if wanted.size is not None and part.size != wanted.size:
-        return f"{part.size:,} bytes came where {wanted.size:,} are published"
-    if wanted.sha256 and not matches(part.sha256, wanted.sha256):
-        return f"its sha256 is {part.sha256}, not {wanted.sha256} as pinned or first recorded"
-    return ""
-
-
-def _named(wanted: DownloadRequest) -> str:
-    return plain(checked_address(wanted.url))

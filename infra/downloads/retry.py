@@ -39,25 +39,25 @@ class RetrySchedule:
     clock: Callable[[], float] = time.monotonic
 
 
-def with_retries(attempt: Callable[[], T], patience: RetrySchedule, done: Callable[[], int]) -> T:
+def with_retries(attempt: Callable[[], T], schedule: RetrySchedule, done: Callable[[], int]) -> T:
     """Call ``attempt`` until it works; a try that raised what ``done`` counts gives all tries back.
 
     Raises:
         DownloadError: the last one, when the tries are used up or the server asks for too long a pause.
     """
-    pause = wait_random_exponential(multiplier=patience.first_wait_s, max=patience.longest_wait_s)
+    pause = wait_random_exponential(multiplier=schedule.first_wait_s, max=schedule.longest_wait_s)
     barren, best = 0, done()
 
     def is_over(state: RetryCallState) -> bool:
         nonlocal barren, best
         barren, best = (0, done()) if done() > best else (barren + 1, best)
-        return barren >= patience.attempts or _asked_for(state) > patience.longest_wait_s
+        return barren >= schedule.attempts or _asked_for(state) > schedule.longest_wait_s
 
     retrying = Retrying(
         retry=retry_if_exception(lambda error: isinstance(error, RetryableError)),
         wait=lambda state: max(pause(state), _asked_for(state)),
         stop=is_over,
-        sleep=patience.sleep,
+        sleep=schedule.sleep,
         reraise=True,
     )
     return retrying(attempt)

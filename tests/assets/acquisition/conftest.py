@@ -11,9 +11,8 @@ import pytest
 
 from assets.acquisition.fetch import fetch
 from assets.acquisition.mirrors import Mirrors
-from assets.acquisition.outcome import FetchReport
 from assets.acquisition.publications import PUBLICATIONS
-from assets.acquisition.session import FetchSettings
+from assets.acquisition.session import FetchReport, FetchSettings
 from assets.corpus.dataset import DATASETS
 from infra.downloads.retry import RetrySchedule
 from infra.downloads.ytdlp_fetcher import VideoSettings
@@ -53,7 +52,7 @@ def fetched(mirrors: Mirrors, tmp_path: Path) -> Fetch:
 
     def run(dataset: str, **settings: Any) -> FetchReport:
         quick = RetrySchedule(attempts=2, stall_s=5.0, sleep=lambda seconds: None)
-        given = {"patience": quick, "video": QUIET, "mirrors": mirrors, **settings}
+        given = {"retry": quick, "video": QUIET, "mirrors": mirrors, **settings}
         return fetch(PUBLICATIONS[dataset], tmp_path / "root", FetchSettings(**given))
 
     return run

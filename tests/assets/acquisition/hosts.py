@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from assets.acquisition.outcome import FetchReport
+from assets.acquisition.session import FetchReport
 from tests.servers.file_server import FileServer
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

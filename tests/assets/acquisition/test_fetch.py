@@ -14,10 +14,9 @@ import pytest
 from assets.acquisition.catalogue import RemoteFile, ZipArchive
 from assets.acquisition.fetch import TermsNotAcceptedError, fetch
 from assets.acquisition.mirrors import DEFAULTS, Mirrors, mirrors_of
-from assets.acquisition.outcome import FetchStatus
 from assets.acquisition.publications import PUBLICATIONS
 from assets.acquisition.records import count_questions
-from assets.acquisition.session import FetchSettings
+from assets.acquisition.session import FetchSettings, FetchStatus
 from assets.corpus.dataset import DATASETS
 from infra.errors import DownloadError
 from tests.assets.acquisition.hosts import (

@@ -9,7 +9,7 @@ import pytest
 
 from assets.acquisition.fetch import TermsNotAcceptedError
 from assets.acquisition.mirrors import Mirrors
-from assets.acquisition.outcome import FetchStatus
+from assets.acquisition.session import FetchStatus
 from tests.assets.acquisition.hosts import VIDEOS, Fetch, put_lvbench, put_videos, tree
 from tests.assets.parsers.outcome import read
 from tests.servers.file_server import FileServer

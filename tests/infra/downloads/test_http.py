@@ -38,10 +38,10 @@ class Fetch:
         self.server, self.target, self.pauses = server, folder / "raw" / "file.bin", list[float]()
 
     def __call__(
-        self, path: str = "/file.bin", *, patience: dict[str, Any] | None = None, **known: Any
+        self, path: str = "/file.bin", *, schedule: dict[str, Any] | None = None, **known: Any
     ) -> DownloadedFile:
         settings = RetrySchedule(
-            **{"stall_s": 5.0, "first_wait_s": 1.0, "sleep": self.pauses.append, **(patience or {})}
+            **{"stall_s": 5.0, "first_wait_s": 1.0, "sleep": self.pauses.append, **(schedule or {})}
         )
         wanted = DownloadRequest(
             **{"url": self.server.url + path, "target": self.target, "max_bytes": 2_000_000, **known}
@@ -102,14 +102,14 @@ def test_429_waits_as_long_as_the_server_asks_in_seconds_or_as_a_date(fetch: Fet
         "/file.bin", BODY, statuses=[503], headers={"Retry-After": formatdate(4_000_000_000, usegmt=True)}
     )
     assert (
-        fetch.fails(patience={"longest_wait_s": 60.0}).reason == "server"
+        fetch.fails(schedule={"longest_wait_s": 60.0}).reason == "server"
     )  # it asks for decades: not waited
     assert len(fetch.pauses) == 1
 
 
 def test_429_for_ever_is_given_up(fetch: Fetch):
     fetch.server.put("/file.bin", statuses=[429], forever=True)
-    assert fetch.fails(patience={"attempts": 3}).reason == "rate_limited"
+    assert fetch.fails(schedule={"attempts": 3}).reason == "rate_limited"
     assert len(fetch.server.requests) == 3
 
 
@@ -129,17 +129,17 @@ def test_a_body_cut_short_is_continued_where_it_ended(fetch: Fetch):
 
 def test_every_try_that_brings_bytes_gives_all_tries_back(fetch: Fetch):
     fetch.server.put("/file.bin", BODY, cut_after=[1_000] * 12)
-    assert fetch(patience={"attempts": 2}).sha256 == SHA256
+    assert fetch(schedule={"attempts": 2}).sha256 == SHA256
 
 
 def test_a_body_that_stays_short_is_truncated(fetch: Fetch):
     fetch.server.put("/file.bin", BODY, headers={"Content-Length": str(len(BODY) + 1)}, etag="")
-    assert fetch.fails(patience={"attempts": 2}).reason == "truncated"
+    assert fetch.fails(schedule={"attempts": 2}).reason == "truncated"
 
 
 def test_a_stall_ends_by_the_timeout_and_the_rest_is_fetched(fetch: Fetch):
     fetch.server.put("/file.bin", BODY, stall=[300_000])
-    assert fetch(patience={"stall_s": 0.2}).sha256 == SHA256
+    assert fetch(schedule={"stall_s": 0.2}).sha256 == SHA256
     assert fetch.server.requests[1].headers["range"] == "bytes=300000-"
 
 
@@ -212,7 +212,7 @@ def test_a_body_without_a_length_is_taken_as_it_ends(fetch: Fetch):
 def test_a_download_that_takes_too_long_ends(fetch: Fetch):
     ticks = iter(range(0, 10_000, 100))
     fetch.server.put("/file.bin", BODY)
-    assert fetch.fails(patience={"total_s": 150.0, "clock": lambda: next(ticks)}).reason == "too_slow"
+    assert fetch.fails(schedule={"total_s": 150.0, "clock": lambda: next(ticks)}).reason == "too_slow"
 
 
 def test_a_compressed_answer_that_nobody_asked_for_is_refused(fetch: Fetch):
@@ -254,7 +254,7 @@ def test_a_circle_of_redirects_ends(fetch: Fetch):
 
 
 def test_nobody_there(fetch: Fetch):
-    error = fetch.fails(url="http://127.0.0.1:9/file.bin?token=hush", patience={"attempts": 2})
+    error = fetch.fails(url="http://127.0.0.1:9/file.bin?token=hush", schedule={"attempts": 2})
     assert error.reason == "unreachable" and "hush" not in str(error)
 
 
@@ -286,22 +286,22 @@ def test_a_folder_that_may_not_be_written_and_a_full_disk_are_said_plainly(
 
 
 def test_a_short_text_is_read_and_a_long_one_refused(fetch: Fetch, monkeypatch: pytest.MonkeyPatch):
-    patience = RetrySchedule(sleep=fetch.pauses.append)
+    schedule = RetrySchedule(sleep=fetch.pauses.append)
     fetch.server.put("/a", "caf\u00e9".encode())
-    with client(patience) as http:
-        assert read_text(http, f"{fetch.server.url}/a", patience) == "caf\u00e9"
+    with client(schedule) as http:
+        assert read_text(http, f"{fetch.server.url}/a", schedule) == "caf\u00e9"
         monkeypatch.setattr("infra.downloads.http.MAX_TEXT_BYTES", 2)
         with pytest.raises(DownloadError, match="more than 2 bytes"):
-            read_text(http, f"{fetch.server.url}/a", patience)
+            read_text(http, f"{fetch.server.url}/a", schedule)
 
 
 KILLED = """
 import sys
 from pathlib import Path
-from infra.downloads.http import Wanted, client, download
+from infra.downloads.http import DownloadRequest, client, download
 from infra.downloads.retry import RetrySchedule
 with client(RetrySchedule()) as http:
-    download(http, Wanted(url=sys.argv[1], target=Path(sys.argv[2]), max_bytes=10**9), RetrySchedule(),
+    download(http, DownloadRequest(url=sys.argv[1], target=Path(sys.argv[2]), max_bytes=10**9), RetrySchedule(),
              progress=lambda done, total: print(done, flush=True))
 """
 
