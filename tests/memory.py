@@ -25,16 +25,31 @@ class MemoryGuard:
 
     def __init__(self, config: pytest.Config) -> None:
         self.peaks: dict[str, float] = {}
+        self.used = os.times()
         self.worker: dict[str, Any] | None = getattr(config, "workeroutput", None)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
         result = yield
         if RECORD in os.environ and (nextitem is None or nextitem.path != item.path):
-            line = {"file": str(item.path), "now": current_mb(), "peak": peak_mb(), "process": os.getpid()}
+            line = {"file": item.path.name, "now": current_mb(), "peak": peak_mb(), **self._cpu_seconds()}
             with Path(os.environ[RECORD]).open("a", encoding="utf-8") as record:
                 record.write(json.dumps(line) + "\n")
         return result
+
+    def _cpu_seconds(self) -> dict[str, float]:
+        """What this process, and those that it waited for, have used since the last call."""
+        before, self.used = self.used, os.times()
+        return {
+            "cpu": round(self.used.user + self.used.system - before.user - before.system, 2),
+            "children": round(
+                self.used.children_user
+                + self.used.children_system
+                - before.children_user
+                - before.children_system,
+                2,
+            ),
+        }
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
