@@ -1,4 +1,4 @@
-"""A root as it is published now: its index and its pictures, opened anew when they change."""
+"""A root as it is published now: its index and its media, opened anew when they change."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Snapshot:
 
 
 class OpenMedia(ShardMedia):
-    """Pictures whose files are closed when nobody uses them any more: a server opens new ones with every index."""
+    """Media whose files are closed when nobody uses them any more: a server opens new ones with every index."""
 
     def __del__(self) -> None:
         """Close the files."""
@@ -38,7 +38,7 @@ class OpenMedia(ShardMedia):
 
 
 class CorpusHandle:
-    """A root: its index as it is published now, and its pictures. Threads may share it."""
+    """A root: its index as it is published now, and its media. Threads may share it."""
 
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
@@ -50,7 +50,7 @@ class CorpusHandle:
         """What is published now; opened anew when it has changed.
 
         Raises:
-            NoIndex: if there is no index, or none that this version can open.
+            NoIndexError: if there is no index, or none that this version can open.
         """
         try:
             pointer = current(self.storage)
@@ -62,14 +62,14 @@ class CorpusHandle:
                 )
             with self._lock:
                 if self._snapshot is None or self._snapshot.version != pointer.version:
-                    self._snapshot = self._opened(pointer.version, pointer.datasets)
+                    self._snapshot = self._open(pointer.version, pointer.datasets)
                 return self._snapshot
         except NoIndexError:
             raise
         except ValueError as error:
             raise NoIndexError(str(error)) from error
 
-    def _opened(self, version: str, datasets: Mapping[str, int]) -> Snapshot:
+    def _open(self, version: str, datasets: Mapping[str, int]) -> Snapshot:
         index = open_index(self.storage)
         return Snapshot(
             version=version,
@@ -80,7 +80,7 @@ class CorpusHandle:
         )
 
     def media(self) -> ShardMedia:
-        """The pictures of the root, with or without an index."""
+        """The media of the root, with or without an index."""
         try:
             return self.snapshot().media
         except NoIndexError:
@@ -89,8 +89,3 @@ class CorpusHandle:
                 if self._media is None or self._media[0] != built:
                     self._media = (built, OpenMedia(self.storage))
                 return self._media[1]
-
-
-def open_world(root: str) -> CorpusHandle:
-    """The root; nothing is read yet."""
-    return CorpusHandle(Storage(root))

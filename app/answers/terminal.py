@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Mapping
-from typing import Any, TextIO
+from typing import TextIO
 
+from app.answers.records import AnswerRecord, CitationRecord
 from memory_graph.drawing.notes import clock
 from memory_graph.drawing.terminal import MIN_WIDTH, draw_text
 from model.agent.events import (
@@ -29,41 +29,41 @@ LINE_CHARS = 300
 
 
 class TerminalReader:
-    """Tells the events of one rollout on standard error; ``quiet`` says nothing."""
+    """Writes the events of one rollout to standard error; nothing with ``quiet``."""
 
     def __init__(self, *, quiet: bool = False, out: TextIO | None = None) -> None:
         self._out, self.is_quiet = out or sys.stderr, quiet
-        self._heard = ""  # of the reply that is being generated
-        self._shown = 0  # characters of it
+        self._reply = ""  # that is being generated
+        self._written = 0  # characters of it
 
-    def hear(self, event: Event) -> None:
-        """Say what there is to say about it."""
+    def on_event(self, event: Event) -> None:
+        """Write what a person is shown of the event."""
         if self.is_quiet or isinstance(event, RolloutEnd):
             return
         if isinstance(event, TokenDelta):
-            self._heard += event.text
+            self._reply += event.text
             self._show(self._reasoning(whole=False))
         elif isinstance(event, ModelReply):
-            self._heard = event.completion.text
+            self._reply = event.completion.text
             self._show(self._reasoning(whole=True))
-            self._line("" if self._shown else None)
-            self._heard, self._shown = "", 0
-        elif said := _step(event):
-            self._line(said)
+            self._line("" if self._written else None)
+            self._reply, self._written = "", 0
+        elif line := _step(event):
+            self._line(line)
 
     def _reasoning(self, *, whole: bool) -> str:
         """What may be shown by now: all before the action, whose first characters are held back."""
-        before, mark, _ = self._heard.partition(ACTION)
+        before, mark, _ = self._reply.partition(ACTION)
         if mark or whole:
             return before.rstrip()
         return before[: len(before) - len(ACTION)] if len(before) > len(ACTION) else ""
 
     def _show(self, reasoning: str) -> None:
-        fresh = reasoning[self._shown :]
+        fresh = reasoning[self._written :]
         if fresh:
             self._out.write(harmless(fresh))
             self._out.flush()
-            self._shown = len(reasoning)
+            self._written = len(reasoning)
 
     def _line(self, text: str | None) -> None:
         if text is not None:
@@ -74,10 +74,10 @@ class TerminalReader:
 def _step(event: Event) -> str | None:
     """One line about an event, or nothing."""
     if isinstance(event, ObservationAdded):
-        found = (
+        hits = (
             "searched before" if event.repeated else f"{len(event.retrieved)} found, {len(event.shown)} new"
         )
-        return _cut(f"  search {event.node_id} ← {', '.join(event.parents)}: {event.query}  ({found})")
+        return _cut(f"  search {event.node_id} ← {', '.join(event.parents)}: {event.query}  ({hits})")
     if isinstance(event, NodeAdded):
         useful = len(event.node.items) + len(event.node.noted)
         return _cut(f"  noted  {event.node.id}: {event.node.summary or 'nothing'}  ({useful} useful)")
@@ -96,7 +96,7 @@ def _cut(line: str) -> str:
     return plain if len(plain) <= LINE_CHARS else plain[: LINE_CHARS - 1] + "…"
 
 
-def shown_answer(record: Mapping[str, Any], stand: GraphState) -> str:
+def answer_text(answer: AnswerRecord, state: GraphState) -> str:
     """Answer, citations, graph and a line of figures, as they go to standard output."""
     columns = max(MIN_WIDTH, min(shutil.get_terminal_size((100, 24)).columns, WIDEST))
     speaks_unicode = (
@@ -104,40 +104,40 @@ def shown_answer(record: Mapping[str, Any], stand: GraphState) -> str:
     )
     is_terminal = sys.__stdout__ is not None and sys.__stdout__.isatty()
     graph = draw_text(
-        stand.graph, width=columns, colour=is_terminal, ascii=not speaks_unicode, notes=node_notes(stand)
+        state.graph, width=columns, colour=is_terminal, ascii=not speaks_unicode, notes=node_notes(state)
     )
-    cited = [f"  {citation_line(each)}" for each in record["citations"]]
-    sources = ["", "Sources", *cited] if cited else []
-    answer = harmless(record["answer"]).strip() or "(no answer)"
-    return "\n".join([answer, *sources, "", graph, "", figures(record)])
+    lines = [f"  {citation_line(citation)}" for citation in answer.citations]
+    sources = ["", "Sources", *lines] if lines else []
+    text = harmless(answer.answer).strip() or "(no answer)"
+    return "\n".join([text, *sources, "", graph, "", figures(answer)])
 
 
-def citation_line(citation: Mapping[str, Any]) -> str:
+def citation_line(citation: CitationRecord) -> str:
     """``[n1] report.pdf page 3  documents:page:...``: node, title, page or times, item id."""
-    title, page = harmless(citation["title"]), citation["page"]
+    title, page = harmless(citation.title), citation.page
     if page is not None and f"page {page}" not in title:
         title += f", page {page}"
-    times = [clock(time_s) for time_s in citation["times_s"]]
+    times = [clock(time_s) for time_s in citation.times_s]
     if times:
         title += f", at {', '.join(times)}"
-    if (start_s := citation["start_s"]) is not None:
+    if (start_s := citation.start_s) is not None:
         title += f" of the clip from {clock(start_s)}" if times else f", clip from {clock(start_s)}"
-    return f"[{citation['node_id']}] {title}  {harmless(citation['item_id'])}"
+    return f"[{citation.node_id}] {title}  {harmless(citation.item_id)}"
 
 
-def figures(record: Mapping[str, Any]) -> str:
+def figures(answer: AnswerRecord) -> str:
     """``4 calls · 2 searches · 1,234 tokens read, 56 written · 12.3 s``."""
-    counters = record["counters"]
+    counters = answer.counters
     parts = [
-        _counted(counters["model_calls"], "call"),
-        _counted(counters["searches"], "search", "searches"),
-        f"{counters['prompt_tokens']:,} tokens read, {counters['completion_tokens']:,} written",
-        f"{record['seconds']:.1f} s",
+        _counted(counters.model_calls, "call"),
+        _counted(counters.searches, "search", "searches"),
+        f"{counters.prompt_tokens:,} tokens read, {counters.completion_tokens:,} written",
+        f"{answer.seconds:.1f} s",
     ]
-    if record["cost"] is not None:
-        parts.append(f"cost {record['cost']:.4f}")
+    if answer.cost is not None:
+        parts.append(f"cost {answer.cost:.4f}")
     return " · ".join(parts)
 
 
-def _counted(number: int, one: str, more: str = "") -> str:
-    return f"{number:,} {one if number == 1 else more or one + 's'}"
+def _counted(number: int, singular: str, plural: str = "") -> str:
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -14,9 +13,10 @@ from app.commands.options import Json, Root
 from app.commands.output import UsageError, note, results
 
 if TYPE_CHECKING:
-    from app.answers import models
     from app.answers.corpus_handle import CorpusHandle, Snapshot
+    from app.answers.events import AskRequest
     from app.answers.models import ModelChoice
+    from app.answers.records import CommandAnswer
     from app.answers.terminal import TerminalReader
     from model.agent.graph_state import GraphState
     from model.types import Trajectory
@@ -25,20 +25,11 @@ STOPPED = 130  # the exit code of a program that was interrupted
 
 
 class AskResult(NamedTuple):
-    """A rollout that is over: itself, its JSON, and where its nodes stand."""
+    """A rollout that is over: itself, what is printed of it, and its graph with energies and grants."""
 
     trajectory: Trajectory
-    record: dict[str, object]
-    stand: GraphState
-
-
-class AskRequest(NamedTuple):
-    """What is asked, and over what."""
-
-    question: str
-    memory: str
-    calls: int | None
-    datasets: list[str] | None
+    answer: CommandAnswer
+    state: GraphState
 
 
 def ask(  # noqa: PLR0913 - one parameter an option
@@ -78,14 +69,16 @@ def ask(  # noqa: PLR0913 - one parameter an option
 
     Exit code 1 when there is no answer.
     """
-    from app.answers.agent import require_memory
-    from app.answers.models import ModelChoice, key_of_environment, prices_of
-
-    wish = AskRequest(question, memory, calls, _names(datasets))
     if not question.strip():
         raise UsageError("the question is empty")
+    names = _names(datasets)
     _check_target(save)
+    from app.answers.agent import require_memory
+    from app.answers.events import AskRequest
+    from app.answers.models import ModelChoice, key_of_environment, prices_of
+
     require_memory(memory)
+    request = AskRequest(question, memory, calls, names)
     choice = ModelChoice(
         model=model,
         endpoint=endpoint,
@@ -96,7 +89,7 @@ def ask(  # noqa: PLR0913 - one parameter an option
     )
     choice.require()
     try:
-        trajectory = _run(root, choice, wish, json=json)
+        trajectory = _run(root, choice, request, json=json)
     except KeyboardInterrupt:
         note("\nstopped")
         raise typer.Exit(STOPPED) from None
@@ -107,79 +100,69 @@ def ask(  # noqa: PLR0913 - one parameter an option
         raise typer.Exit(1)
 
 
-def _run(root: str, choice: ModelChoice, wish: AskRequest, *, json: bool) -> Trajectory:
-    from app.answers.corpus_handle import open_world
-    from app.answers.terminal import TerminalReader, shown_answer
-    from app.server.schema.json_text import json_bytes
+def _run(root: str, choice: ModelChoice, request: AskRequest, *, json: bool) -> Trajectory:
+    from app.answers.corpus_handle import CorpusHandle
+    from app.answers.records import json_bytes
+    from app.answers.terminal import TerminalReader, answer_text
+    from infra.storage.root import Storage
 
     with results() as write:
-        ended = asyncio.run(_answered(open_world(root), choice, wish, TerminalReader(quiet=json)))
-        write(json_bytes(ended.record).decode() if json else shown_answer(ended.record, ended.stand))
-    return ended.trajectory
+        result = asyncio.run(
+            _answer(CorpusHandle(Storage(root)), choice, request, TerminalReader(quiet=json))
+        )
+        if json:
+            write(json_bytes(result.answer.model_dump()).decode())
+        else:
+            write(answer_text(result.answer, result.state))
+    return result.trajectory
 
 
-async def _answered(
-    world: CorpusHandle, choice: ModelChoice, wish: AskRequest, reader: TerminalReader
+async def _answer(
+    corpus: CorpusHandle, choice: ModelChoice, request: AskRequest, reader: TerminalReader
 ) -> AskResult:
+    """Answer the question, and show ``reader`` what happens."""
+    from app.answers.catalogue import Catalogue
+    from app.answers.events import EventSerializer
     from app.answers.models import open_model
+    from app.answers.records import CommandAnswer
+    from model.agent.events import RolloutEnd
 
-    snapshot = _snapshot(world, wish)
+    snapshot = _snapshot(corpus, request)
     model = await open_model(choice)
     try:
-        return await _rollout(world, snapshot, model, wish, reader)
+        serializer = EventSerializer(request, snapshot, model, Catalogue(corpus.storage))
+        async for event in serializer.events(stream=not reader.is_quiet):
+            reader.on_event(event)
+            serializer.on_event(event)
+            if isinstance(event, RolloutEnd):
+                answer = CommandAnswer(
+                    **dict(serializer.answer(event.trajectory)),
+                    question=request.question,
+                    model=model.name,
+                    index=snapshot.version,
+                )
+                return AskResult(event.trajectory, answer, serializer.state(event.trajectory.graph))
     finally:
         await model.close()
+    raise AssertionError("a rollout ends with RolloutEnd")
 
 
-def _snapshot(world: CorpusHandle, wish: AskRequest) -> Snapshot:
+def _snapshot(corpus: CorpusHandle, request: AskRequest) -> Snapshot:
     from app.answers.corpus_handle import NoIndexError
 
     try:
-        snapshot = world.snapshot()
+        snapshot = corpus.snapshot()
     except NoIndexError as error:
         raise UsageError(str(error)) from error
-    if unknown := sorted(set(wish.datasets or ()) - set(snapshot.datasets)):
+    if unknown := sorted(set(request.datasets or ()) - set(snapshot.datasets)):
         raise UsageError(f"not in the index: {', '.join(unknown)}; it holds {', '.join(snapshot.datasets)}")
     return snapshot
 
 
-async def _rollout(
-    world: CorpusHandle,
-    snapshot: Snapshot,
-    model: models.AnswerModel,
-    wish: AskRequest,
-    reader: TerminalReader,
-) -> AskResult:
-    """Ask, and tell ``reader`` what happens."""
-    from app.answers.agent import open_agent
-    from app.answers.catalogue import Catalogue
-    from app.server.schema.events import AskContext, EventSerializer
-    from model.agent.events import RolloutEnd
-    from model.types import Task
-
-    agent = open_agent(snapshot, model, wish.memory, calls=wish.calls, datasets=wish.datasets)
-    task = Task(id=uuid.uuid4().hex, dataset="ask", question=wish.question, answers=())
-    named = {"ask_id": task.id, "question": wish.question, "memory": wish.memory}
-    asking = AskContext(**named, model=model.name, index=snapshot.version)
-    narrator = EventSerializer(asking, agent, Catalogue(world.storage))
-    async for event in agent.events(task, stream=not reader.is_quiet):
-        reader.hear(event)
-        narrator.watch(event)
-        if isinstance(event, RolloutEnd):
-            trajectory = event.trajectory
-            counters = trajectory.counters
-            cost = model.cost(counters.prompt_tokens, counters.completion_tokens)
-            summary = narrator.summary(trajectory, cost)
-            del summary["ask_id"]
-            record = {"question": wish.question, **summary, "model": model.name, "index": snapshot.version}
-            return AskResult(trajectory, record, narrator.stand(trajectory.graph))
-    raise AssertionError("a rollout ends with Finished")
-
-
-def _names(given: str | None) -> list[str] | None:
-    if given is None:
+def _names(text: str | None) -> list[str] | None:
+    if text is None:
         return None
-    names = [name.strip() for name in given.split(",") if name.strip()]
+    names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
         raise UsageError("--datasets names no dataset")
     return list(dict.fromkeys(names))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json as json_library
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -12,7 +11,9 @@ from rich.table import Table
 from app.commands.options import Json, Root
 from app.commands.output import as_json, note, results, table_console
 
-NEEDED = ("title", "summary", "benchmarks", "methods", "comparisons")
+if TYPE_CHECKING:
+    from infra.reporting.report import Estimate, Report
+    from infra.storage.root import Storage
 
 
 def report(
@@ -33,7 +34,7 @@ def report(
     page = storage.path("reports", run, "index.html")
     with results() as write:
         if json:
-            write(as_json({**data, "page": page}))
+            write(as_json({**json_library.loads(data.to_json()), "page": page}))
             return
     console = table_console()
     console.print(_table(data))
@@ -43,53 +44,52 @@ def report(
     note(_next_steps(root))
 
 
-def _read(path: str, storage: Any, run: str) -> dict[str, Any]:
+def _read(path: str, storage: Storage, run: str) -> Report:
+    from infra.reporting.report import Report
+
     if not storage.exists(path):
         raise ValueError(
             f"no report of run {run!r} at {path}; make it with: dagster job execute -m orchestration.definitions -j evaluate"
         )
     try:
-        data = json_library.loads(storage.read_bytes(path))
+        return Report.from_json(storage.read_bytes(path))
     except ValueError as error:
         raise ValueError(f"damaged report {path}: {error}; make it again") from error
-    if missing := [name for name in NEEDED if not isinstance(data, dict) or name not in data]:
-        raise ValueError(f"damaged report {path}: no {', '.join(missing)}; make it again")
-    return data
 
 
-def _table(data: Mapping[str, Any]) -> Table:
+def _table(data: Report) -> Table:
     table = Table(
         "correct answers, %",
-        title=data["title"],
-        caption=data["summary"],
+        title=data.title,
+        caption=data.summary,
         title_justify="left",
         caption_justify="left",
     )
-    for name in (*data["benchmarks"], "overall"):
+    for name in (*data.benchmarks, "overall"):
         table.add_column(name, justify="right")
-    for row in data["methods"]:
-        cells = [row["cells"].get(name) for name in data["benchmarks"]]
-        table.add_row(row["name"], *map(_cell, (*cells, row["overall"])))
+    for row in data.methods:
+        cells = [row.cells.get(name) for name in data.benchmarks]
+        table.add_row(row.name, *map(_cell, (*cells, row.overall)))
     return table
 
 
-def _cell(estimate: Mapping[str, Any] | None) -> str:
-    if estimate is None or estimate["value"] is None:
+def _cell(estimate: Estimate | None) -> str:
+    if estimate is None or estimate.value is None:
         return "–"
-    low, high = estimate["low"], estimate["high"]
+    low, high = estimate.low, estimate.high
     interval = "" if low is None or high is None else f"\n[dim]{100 * low:.0f}–{100 * high:.0f}[/dim]"
-    return f"{100 * estimate['value']:.1f}{interval}"
+    return f"{100 * estimate.value:.1f}{interval}"
 
 
-def _comparisons(data: Mapping[str, Any]) -> list[str]:
+def _comparisons(data: Report) -> list[str]:
     lines = []
-    for each in data["comparisons"]:
-        value, low, high = (each["difference"][name] for name in ("value", "low", "high"))
+    for pair in data.comparisons:
+        value, low, high = pair.difference.value, pair.difference.low, pair.difference.high
         if value is None or low is None or high is None:
             continue
         settled = "" if low > 0 or high < 0 else "; the interval holds zero, no difference is shown"
         points = f"{100 * value:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f})"
-        lines.append(f"{each['before']} → {each['after']}: {points}{settled}")
+        lines.append(f"{pair.before} → {pair.after}: {points}{settled}")
     return lines
 
 

@@ -121,22 +121,24 @@ def _listener(host: str, port: int) -> socket.socket:
 
 
 async def _serve(root: str, choice: ModelChoice, settings: ServerSettings, listener: socket.socket) -> None:
-    from app.answers.corpus_handle import open_world
-    from app.server.application import server_state
+    from app.answers.corpus_handle import CorpusHandle
     from app.server.running import run_until_signalled
+    from app.server.state import ServerState
+    from infra.storage.root import Storage
 
-    model = await _opened(choice)
+    model = await _open_model(choice)
     try:
         note(_greeting(listener, settings, model))
         with _log_on_standard_error():
-            await run_until_signalled(server_state(open_world(root), model, settings), listener)
+            state = ServerState(corpus=CorpusHandle(Storage(root)), model=model, settings=settings)
+            await run_until_signalled(state, listener)
         note("stopped")
     finally:
         if model is not None:
             await model.close()
 
 
-async def _opened(choice: ModelChoice) -> models.AnswerModel | None:
+async def _open_model(choice: ModelChoice) -> models.AnswerModel | None:
     """The model; None where none was named. One that is named is not asked for now: its server may start later."""
     from app.answers.models import open_model
 

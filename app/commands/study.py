@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import json as json_library
+import math
 import subprocess
 import sys
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
 from app.commands.options import Json, Root
-from app.commands.output import UsageError, as_json, note, results, table_console
+from app.commands.output import UsageError, note, results, table_console
+
+if TYPE_CHECKING:
+    from model.evaluation.statistics import Interval
+    from orchestration.study.document import StudyDocument
 
 app = typer.Typer(help="Studies of the algorithm on the miniature.", no_args_is_help=True)
 SCRIPT = "orchestration.study.study"
@@ -96,45 +99,44 @@ def ggpo(  # noqa: PLR0913 - one parameter an option
     )
     if ended.returncode:
         raise typer.Exit(2 if ended.returncode == 2 else 1)
-    document = json_library.loads(ended.stdout)
+    from orchestration.study.document import StudyDocument
+
+    document = StudyDocument.from_json(ended.stdout)
     with results() as write:
         if json:
-            write(as_json(document))
+            write(document.to_json(indent=None).decode())
             return
     _show(document)
 
 
-def _percent(found: Mapping[str, float | None] | None) -> str:
-    """An estimate with its interval; a dash where nothing was scored."""
-    if found is None or None in found.values():
+def _percent(share: Interval | None) -> str:
+    """A share with its interval; a dash where nothing was scored."""
+    if share is None or math.isnan(share.estimate):
         return "-"
-    value, low, high = (100 * (found[name] or 0) for name in ("estimate", "low", "high"))
-    return f"{value:.1f} ({low:.1f} to {high:.1f})"
+    return f"{100 * share.estimate:.1f} ({100 * share.low:.1f} to {100 * share.high:.1f})"
 
 
-def _show(document: Mapping[str, Any]) -> None:
-    study = document["study"]
-    sampled = f"avg@{study['samples']} at {study['temperature']}, %"
+def _show(document: StudyDocument) -> None:
+    sampled = f"avg@{document.study['samples']} at {document.study['temperature']}, %"
     table = Table("objective", "right on unseen worlds, %", sampled, "repeated searches", "dead ends")
-    for name, found in document["unseen"].items():
-        spent = document["spending"][name]
+    for name, share in document.unseen.items():
+        spending = document.spending[name]
         table.add_row(
             name,
-            _percent(found),
-            _percent(document["sampled"].get(name)),
-            f"{spent['repeated_searches']:.2f}",
-            f"{spent['dead_ends']:.2f}",
+            _percent(share),
+            _percent(document.sampled.get(name)),
+            f"{spending['repeated_searches']:.2f}",
+            f"{spending['dead_ends']:.2f}",
         )
     console = table_console()
     console.print(table)
-    for each in document["comparisons"]:
-        for how in ("greedy", "sampled"):
-            if (found := each[how]) is not None:
-                console.print(f"{each['before']} -> {each['after']}, {how}: {found['line']}", soft_wrap=True)
-    again = document["pilot3"]
-    shares = ", ".join(f"{name} {_percent(share)}" for name, share in again["right"].items())
+    for pair in document.comparisons:
+        for decoding, difference in (("greedy", pair.greedy), ("sampled", pair.sampled)):
+            if difference is not None:
+                console.print(f"{pair.before} -> {pair.after}, {decoding}: {difference.line}", soft_wrap=True)
+    shares = ", ".join(f"{name} {_percent(share)}" for name, share in document.pilot3.right.items())
     console.print(
-        f"{again['wrong_rollouts_with_evidence']} wrong rollouts of the cold start that found gold, answered again "
+        f"{document.pilot3.wrong_rollouts_with_evidence} wrong rollouts of the cold start that found gold, answered again "
         f"from the nodes of a cut, % right: {shares}",
         soft_wrap=True,
     )

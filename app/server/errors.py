@@ -1,6 +1,6 @@
 """Every refusal and failure as one object: ``{"error": {"code", "message"}}``.
 
-Holds the mapping only. What is unexpected is logged with its traceback and told without details.
+What is unexpected is logged with its traceback and answered without details.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from app.answers.corpus_handle import NoIndexError
-from app.server.schema.json_text import Utf8Json
+from app.answers.records import json_bytes
 from infra.errors import EndpointError, ExternalError
 
 LOG = logging.getLogger("vimrag.serve")
@@ -33,8 +33,16 @@ _CODES = {
 }
 
 
+class Utf8Json(JSONResponse):
+    """A response as ``json_bytes`` writes it."""
+
+    def render(self, content: Any) -> bytes:
+        """The body."""
+        return json_bytes(content)
+
+
 class ApiError(Exception):
-    """A request that is refused, with what the caller is told."""
+    """A request that is refused, with the words for the caller."""
 
     def __init__(
         self, status: int, code: str, message: str, *, headers: Mapping[str, str] | None = None
@@ -51,7 +59,7 @@ def error_response(error: ApiError) -> Response:
 
 
 def explain(error: Exception) -> ApiError:
-    """What a caller is told of anything that was raised."""
+    """The refusal for anything that was raised."""
     if isinstance(error, ApiError):
         return error
     if isinstance(error, NoIndexError):
@@ -72,7 +80,7 @@ def install(app: FastAPI) -> None:
 
     async def invalid(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        return error_response(ApiError(400, "malformed", _said(error.errors())))
+        return error_response(ApiError(400, "malformed", _message(error.errors())))
 
     async def by_status(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -87,7 +95,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, refused)
 
 
-def _said(problems: Any) -> str:
+def _message(problems: Any) -> str:
     """``question: String should have at least 1 character``; what was sent is not repeated."""
     lines = []
     for problem in list(problems)[:3]:

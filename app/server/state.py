@@ -1,4 +1,4 @@
-"""What the endpoints of one server share: the root, the model, the rules, and the places for questions and pictures."""
+"""What the endpoints of one server share: the root, the model, the rules, and the slots for questions and images."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from app.server.rendering import ImageRenderer
 from app.server.settings import ServerSettings
 
 RETRY_AFTER_S = 5
-DECODERS = 2  # pictures decoded at once; a large one takes 300 MB
+DECODERS = 2  # images decoded at once; a large one takes 300 MB
 SEARCHERS = 4
 READERS = 2  # files of trajectories read at once
 
 
 class Slots:
-    """So many at once, and no queue: whoever finds none free is told to come back."""
+    """A number of slots without a queue: a request that finds none free is refused with 429."""
 
     def __init__(self, number: int, what: str) -> None:
         self._free, self._what = number, what
 
     @property
     def free(self) -> int:
-        """Places nobody has."""
+        """Slots that are free."""
         return self._free
 
     def take(self) -> Slot:
-        """A place, to be released. Raises ``ApiError`` 429 if there is none."""
+        """A slot, to be released. Raises ``ApiError`` 429 if there is none."""
         if self._free < 1:
             raise ApiError(
                 429,
@@ -45,24 +45,24 @@ class Slots:
         return Slot(self)
 
     def give_back(self) -> None:
-        """Called by places."""
+        """Called by a slot that is released."""
         self._free += 1
 
 
 class Slot:
-    """One place; leaving the block releases it too."""
+    """One slot; leaving the block releases it too."""
 
-    def __init__(self, places: Slots) -> None:
-        self._places: Slots | None = places
+    def __init__(self, slots: Slots) -> None:
+        self._slots: Slots | None = slots
 
     def release(self) -> None:
-        """Let someone else have it; a second time nothing happens."""
-        if self._places is not None:
-            self._places.give_back()
-            self._places = None
+        """Free the slot; a second call does nothing."""
+        if self._slots is not None:
+            self._slots.give_back()
+            self._slots = None
 
     def __enter__(self) -> Self:
-        """The place."""
+        """The slot."""
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -74,7 +74,7 @@ class Slot:
 class ServerState:
     """One server. Lives on one event loop."""
 
-    world: CorpusHandle
+    corpus: CorpusHandle
     model: AnswerModel | None
     settings: ServerSettings
     catalogue: Catalogue = field(init=False)
@@ -85,9 +85,9 @@ class ServerState:
     searchers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(SEARCHERS))
     readers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(READERS))
     closing: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the server is told to stop: running questions end with a word about it."""
+    """Set when the server is to stop: running questions end with an event that says so."""
 
     def __post_init__(self) -> None:
-        self.catalogue = Catalogue(self.world.storage)
+        self.catalogue = Catalogue(self.corpus.storage)
         self.questions = Slots(self.settings.questions_at_once, "all places for questions are taken")
         self.uploads = Slots(1, "another file is being read")

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
+from pydantic import TypeAdapter
 
 from infra.reporting.charts import Curve, bars, curve_chart
 
@@ -91,13 +91,14 @@ class ReportExample:
     correct: bool | None
     memory: str = ""
     drawing: str = ""
-    """The graph as SVG from our own hands, styled by the report's ``drawing_style``; not escaped."""
+    """The graph as SVG that we drew, styled by the report's ``drawing_style``; not escaped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """Everything one report shows. ``facts`` are (name, value) lines such as recipe, seed and fingerprints."""
 
+    schema_version: int = SCHEMA_VERSION
     title: str
     summary: str
     benchmarks: tuple[str, ...]
@@ -122,6 +123,18 @@ class Report:
         ):
             raise ValueError("a row of counters needs one value for each method")
 
+    def to_json(self) -> bytes:
+        """The file beside the page."""
+        return ADAPTER.dump_json(self)
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Report:
+        """The report of a file; ``ValueError`` for anything else."""
+        return ADAPTER.validate_json(data)
+
+
+ADAPTER = TypeAdapter(Report)
+
 
 def render(report: Report) -> str:
     """The page; the same report gives the same bytes."""
@@ -134,11 +147,6 @@ def render(report: Report) -> str:
         curves=[(curve.title, Markup(curve_chart(curve))) for curve in report.curves],
         best={name: _best(report.methods, name) for name in report.benchmarks},
     )
-
-
-def to_json(report: Report) -> dict[str, Any]:
-    """The report as plain data, for files beside the page."""
-    return {"schema_version": SCHEMA_VERSION, **asdict(report)}
 
 
 def percent(estimate: Estimate | None) -> str:

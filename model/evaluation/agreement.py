@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+
+from model.evaluation.statistics import Number
 
 
-class Agreement(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Agreement:
     """``accuracy`` is the share of equal verdicts; kappa is what of it goes beyond chance."""
 
     n: int  # answers that both judges decided
-    accuracy: float  # nan without any
-    cohen_kappa: float  # nan where chance alone gives full agreement
+    accuracy: Number  # nan without any
+    cohen_kappa: Number  # nan where chance alone gives full agreement
 
 
 def agreement(verdicts_a: Sequence[bool | None], verdicts_b: Sequence[bool | None]) -> Agreement:

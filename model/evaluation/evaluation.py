@@ -15,6 +15,7 @@ from model.agent.loop import Agent
 from model.config.reward import RewardWeights
 from model.evaluation.statistics import (
     Interval,
+    Number,
     bootstrap_macro_mean,
     crossed_mean,
     paired_difference,
@@ -40,9 +41,9 @@ class DatasetScore:
     correct: int
     accuracy: Interval  # Wilson, over scored rollouts
     outcomes: Mapping[str, int]
-    means: Mapping[str, float]  # of every counter, over rollouts that did not fail; nan without any
-    gold_recall: float  # mean share of gold items retrieved, over questions with gold; nan without any
-    tokens_per_correct: float  # all tokens spent on the dataset over correct answers; inf without any
+    means: Mapping[str, Number]  # of every counter, over rollouts that did not fail; nan without any
+    gold_recall: Number  # mean share of gold items retrieved, over questions with gold; nan without any
+    tokens_per_correct: Number  # all tokens spent on the dataset over correct answers; inf without any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,16 +95,18 @@ async def grade_all(
     async def grade(trajectory: Trajectory) -> Trajectory:
         async with gate:
             correct = await _verdict(trajectory, grader)
-        own = trajectory.metric if metric is None else await _verdict(trajectory, metric)
-        found = replace(trajectory, correct=correct, metric=own)
-        return replace(found, reward=reward(found, weights or RewardWeights()))
+        by_metric = trajectory.metric if metric is None else await _verdict(trajectory, metric)
+        graded = replace(trajectory, correct=correct, metric=by_metric)
+        return replace(graded, reward=reward(graded, weights or RewardWeights()))
 
     return tuple(await asyncio.gather(*(grade(trajectory) for trajectory in trajectories)))
 
 
-async def noted(trajectories: Sequence[Trajectory], metric: Grader) -> tuple[Trajectory, ...]:
+async def with_metric(trajectories: Sequence[Trajectory], metric: Grader) -> tuple[Trajectory, ...]:
     """The trajectories with the verdict of the datasets' own metric beside theirs; no answer is a wrong one here too."""
-    return tuple([replace(each, metric=await _verdict(each, metric)) for each in trajectories])
+    return tuple(
+        [replace(trajectory, metric=await _verdict(trajectory, metric)) for trajectory in trajectories]
+    )
 
 
 async def _verdict(trajectory: Trajectory, grader: Grader) -> bool | None:
@@ -152,8 +155,8 @@ def score_dataset(dataset: str, trajectories: Sequence[Trajectory]) -> DatasetSc
 def gold_recall(trajectory: Trajectory) -> float:
     """Share of the question's gold items that any search returned. nan for a question without gold."""
     gold = trajectory.task.gold
-    found = {item for node in trajectory.graph.nodes for item in node.retrieved}
-    return len(gold & found) / len(gold) if gold else math.nan
+    retrieved = {item for node in trajectory.graph.nodes for item in node.retrieved}
+    return len(gold & retrieved) / len(gold) if gold else math.nan
 
 
 def compare(first: Sequence[Trajectory], second: Sequence[Trajectory], *, seed: int = 0) -> PairedComparison:
@@ -179,7 +182,7 @@ def compare(first: Sequence[Trajectory], second: Sequence[Trajectory], *, seed: 
 class SeedComparison:
     """What one objective does that another does not, run by run."""
 
-    by_seed: tuple[float, ...]
+    by_seed: tuple[Number, ...]
     """Mean difference over the questions, of each pair of runs."""
     difference: Interval
     """Over runs and questions."""
@@ -198,22 +201,6 @@ def compare_seeds(
     shared = sorted(set.intersection(*(before.keys() & after.keys() for before, after in pairs)))
     rows = [[after[key] - before[key] for key in shared] for before, after in pairs]
     return SeedComparison(by_seed=tuple(_mean(row) for row in rows), difference=crossed_mean(rows, seed=seed))
-
-
-def table(evaluation: Evaluation) -> list[dict[str, object]]:
-    """One flat row a dataset, numbers and texts only, for reports and files."""
-    return [
-        {
-            "dataset": score.dataset,
-            **{name: getattr(score, name) for name in ("rollouts", "scored", "failed", "correct")},
-            **{f"accuracy_{name}": value for name, value in score.accuracy._asdict().items()},
-            "gold_recall": score.gold_recall,
-            "tokens_per_correct": score.tokens_per_correct,
-            **{f"outcome_{name}": count for name, count in score.outcomes.items()},
-            **{f"mean_{name}": value for name, value in score.means.items()},
-        }
-        for score in evaluation.datasets
-    ]
 
 
 def _rates(trajectories: Sequence[Trajectory]) -> dict[tuple[str, str], float]:

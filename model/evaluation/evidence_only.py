@@ -46,7 +46,7 @@ def only_evidence(graph: MemoryGraph, gold: Set[str]) -> MemoryGraph:
     return without(graph, {node.id for node in graph.nodes} - evidence_nodes(graph, gold))
 
 
-def as_many_at_random(graph: MemoryGraph, gold: Set[str], *, seed: int | str) -> MemoryGraph:
+def without_random_nodes(graph: MemoryGraph, gold: Set[str], *, seed: int | str) -> MemoryGraph:
     """The control: as many nodes dropped as ``only_evidence`` drops, drawn among all."""
     ids = [node.id for node in graph.nodes]
     dropped = random.Random(seed).sample(ids, len(ids) - len(evidence_nodes(graph, gold)))

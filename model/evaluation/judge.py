@@ -66,11 +66,11 @@ class JudgeVerdict:
     @classmethod
     def from_json(cls, text: str) -> JudgeVerdict:
         """The inverse. Raises ``ValueError`` for anything else."""
-        found = json.loads(text)
-        if not isinstance(found, dict) or not isinstance(found.get("correct"), bool):
+        fields = json.loads(text)
+        if not isinstance(fields, dict) or not isinstance(fields.get("correct"), bool):
             raise ValueError("no verdict")
-        judge, prompt, reply = (str(found.get(name, "")) for name in ("judge", "prompt", "reply"))
-        return cls(correct=found["correct"], judge=judge, prompt=prompt, reply=reply)
+        judge, prompt, reply = (str(fields.get(name, "")) for name in ("judge", "prompt", "reply"))
+        return cls(correct=fields["correct"], judge=judge, prompt=prompt, reply=reply)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,14 +161,14 @@ class JudgeGrader:
                 if (known := await self._find(key)) is not None:
                     self._count("cached")
                     return known
-                return await self._asked(key, task.question, references, answer)
+                return await self._ask_or_give_up(key, task.question, references, answer)
         except self._failures as error:
             self._in_a_row += 1
             self._count("failed")
             logger.warning("no verdict on %s: %s", task.id, str(error) or type(error).__name__)
             return None
 
-    async def _asked(
+    async def _ask_or_give_up(
         self, key: str, question: str, references: tuple[str, ...], answer: str
     ) -> JudgeVerdict | None:
         gone = self._in_a_row >= self._settings.patience
@@ -191,13 +191,13 @@ class JudgeGrader:
 
     async def _ask(self, question: str, references: tuple[str, ...], answer: str) -> tuple[bool | None, str]:
         """The grade and the reply that holds it, asked for a second time if there is none."""
-        drawing = ReplyOptions(temperature=0.0, top_p=1.0, max_tokens=self._settings.max_tokens)
+        options = ReplyOptions(temperature=0.0, top_p=1.0, max_tokens=self._settings.max_tokens)
         messages = grading_messages(question, references, answer)
-        first = (await self._endpoint.complete(messages, drawing)).text
+        first = (await self._endpoint.complete(messages, options)).text
         if (grade := read_grade(first)) is not None:
             return grade, first
         self._count("reminded")
-        second = (await self._endpoint.complete(reminded(messages, first), drawing)).text
+        second = (await self._endpoint.complete(reminded(messages, first), options)).text
         return read_grade(second), second
 
     async def _find(self, key: str) -> JudgeVerdict | None:

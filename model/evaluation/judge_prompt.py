@@ -67,8 +67,8 @@ def grading_messages(question: str, references: tuple[str, ...], prediction: str
 
 def reminded(messages: list[ChatMessage], reply: str) -> list[ChatMessage]:
     """The same conversation after a reply without a grade."""
-    said = harmless(_spoken(reply).strip()) or "(no reply)"
-    return [*messages, {"role": "assistant", "content": said}, {"role": "user", "content": REMINDER}]
+    content = harmless(_spoken(reply).strip()) or "(no reply)"
+    return [*messages, {"role": "assistant", "content": content}, {"role": "user", "content": REMINDER}]
 
 
 def read_grade(reply: str) -> bool | None:

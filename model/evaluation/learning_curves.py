@@ -54,5 +54,7 @@ def band(curves: Sequence[Curve]) -> tuple[BandPoint, ...]:
     if not curves:
         return ()
     scores = [dict(curve) for curve in curves]
-    shared = sorted(set.intersection(*(set(each) for each in scores)))
-    return tuple(BandPoint(at, bootstrap_mean([each[at] for each in scores])) for at in shared)
+    shared = sorted(set.intersection(*(set(by_update) for by_update in scores)))
+    return tuple(
+        BandPoint(update, bootstrap_mean([by_update[update] for by_update in scores])) for update in shared
+    )

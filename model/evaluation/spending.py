@@ -7,7 +7,7 @@ beside it, so that long rollouts are not averaged away.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from memory_graph.graph import MemoryGraph
 from model.agent.environment import normalised
@@ -15,15 +15,16 @@ from model.evaluation.statistics import Interval, bootstrap_mean, paired_differe
 from model.types import Outcome, Trajectory
 
 
-class StepMean(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class StepMean(Interval):
     """The mean over the rollouts that reached a step (from 1), and how many they are."""
 
     step: int
-    mean: Interval
     rollouts: int
 
 
-class Spending(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spending:
     """What one method spends. Tokens are those of prompts and replies, visual ones included."""
 
     tokens: Interval
@@ -37,8 +38,9 @@ class Spending(NamedTuple):
     """Share of the n-th searches that repeat an earlier one."""
 
 
-class SpendingDifference(NamedTuple):
-    """How much less ``other`` spends than ``first`` on the same questions: ``other - first``, paired."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpendingDifference:
+    """How much more ``other`` spends than ``first`` on the same questions: ``other - first``, paired."""
 
     tokens: Interval
     repeats: Interval
@@ -58,14 +60,14 @@ def repeated_searches(graph: MemoryGraph) -> tuple[bool, ...]:
 
 
 def spending(trajectories: Sequence[Trajectory], *, seed: int = 0) -> Spending:
-    """Of the rollouts that did not fail."""
+    """The spending of the rollouts that did not fail."""
     ran = _ran(trajectories)
-    calls = [tokens_by_call(each) for each in ran]
-    repeats = [repeated_searches(each.graph) for each in ran]
+    calls = [tokens_by_call(trajectory) for trajectory in ran]
+    repeats = [repeated_searches(trajectory.graph) for trajectory in ran]
     return Spending(
-        tokens=bootstrap_mean([float(sum(each)) for each in calls], seed=seed),
-        searches=bootstrap_mean([float(len(each)) for each in repeats], seed=seed),
-        repeats=bootstrap_mean([float(sum(each)) for each in repeats], seed=seed),
+        tokens=bootstrap_mean([float(sum(tokens)) for tokens in calls], seed=seed),
+        searches=bootstrap_mean([float(len(searches)) for searches in repeats], seed=seed),
+        repeats=bootstrap_mean([float(sum(searches)) for searches in repeats], seed=seed),
         tokens_by_call=by_step(calls, seed=seed),
         repeats_by_search=by_step(repeats, seed=seed),
     )
@@ -73,7 +75,10 @@ def spending(trajectories: Sequence[Trajectory], *, seed: int = 0) -> Spending:
 
 def saving(first: Sequence[Trajectory], other: Sequence[Trajectory], *, seed: int = 0) -> SpendingDifference:
     """``other`` against ``first`` over the questions that both ran; several rollouts of one question count as the last."""
-    before, after = ({each.task.id: each for each in _ran(found)} for found in (first, other))
+    before, after = (
+        {trajectory.task.id: trajectory for trajectory in _ran(trajectories)}
+        for trajectories in (first, other)
+    )
     shared = sorted(before.keys() & after.keys())
 
     def difference(rows: Sequence[tuple[float, float]]) -> Interval:
@@ -84,7 +89,7 @@ def saving(first: Sequence[Trajectory], other: Sequence[Trajectory], *, seed: in
     repeats = [
         (float(sum(repeated_searches(a.graph))), float(sum(repeated_searches(b.graph)))) for a, b in pairs
     ]
-    return SpendingDifference(difference(tokens), difference(repeats), len(shared))
+    return SpendingDifference(tokens=difference(tokens), repeats=difference(repeats), questions=len(shared))
 
 
 def by_step(rows: Sequence[Sequence[float]], *, seed: int = 0) -> tuple[StepMean, ...]:
@@ -92,10 +97,11 @@ def by_step(rows: Sequence[Sequence[float]], *, seed: int = 0) -> tuple[StepMean
     longest = max((len(row) for row in rows), default=0)
     columns = [[float(row[at]) for row in rows if len(row) > at] for at in range(longest)]
     return tuple(
-        StepMean(number, bootstrap_mean(column, seed=seed), len(column))
+        StepMean(mean.estimate, mean.low, mean.high, number, len(column))
         for number, column in enumerate(columns, start=1)
+        for mean in [bootstrap_mean(column, seed=seed)]
     )
 
 
 def _ran(trajectories: Sequence[Trajectory]) -> list[Trajectory]:
-    return [each for each in trajectories if each.outcome is not Outcome.FAILED]
+    return [trajectory for trajectory in trajectories if trajectory.outcome is not Outcome.FAILED]

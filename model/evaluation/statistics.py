@@ -1,33 +1,43 @@
 """Uncertainty of the numbers we report: intervals of rates, means and paired differences.
 
-Pure functions of numbers, seeded. A mean never travels without its interval; nan marks what cannot be known.
+Pure functions of numbers, seeded. A mean never travels without its interval; nan marks what cannot be known, and is null in
+JSON. Bootstraps are our own: SciPy's has no stratified mean of group means and refuses samples of one value.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from statistics import NormalDist
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+from pydantic import BeforeValidator, WithJsonSchema
 
 LEVEL = 0.95
 RESAMPLES = 10_000
 RESAMPLE_CELLS = 4_000_000  # draws held in memory at once
 
 
-class Interval(NamedTuple):
-    """A point estimate and the bounds of its confidence interval."""
+def _nan_of_null(value: object) -> object:
+    return math.nan if value is None else value
 
-    estimate: float
-    low: float
-    high: float
 
-    @property
-    def excludes_zero(self) -> bool:
-        """Whether the sign of the estimate is settled at the interval's level."""
-        return self.low > 0 or self.high < 0
+Number = Annotated[
+    float,
+    BeforeValidator(_nan_of_null),
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "null"}]}),
+]
+"""A number of a document; nan is null in JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A point estimate and the bounds of its confidence interval; nan where nothing is known."""
+
+    estimate: Number
+    low: Number
+    high: Number
 
 
 UNKNOWN = Interval(math.nan, math.nan, math.nan)
@@ -42,23 +52,16 @@ def wilson(successes: int, trials: int, *, level: float = LEVEL) -> Interval:
     Raises:
         ValueError: unless 0 <= successes <= trials.
     """
+    from scipy.stats import binomtest  # a second, and only evaluations need it
+
     if not 0 <= successes <= trials:
         raise ValueError(f"{successes} successes of {trials} trials")
     if trials == 0:
         return UNKNOWN
-    z = _quantile(level)
-    rate, scale = successes / trials, 1 + z * z / trials
-    centre = (rate + z * z / (2 * trials)) / scale
-    half = z / scale * math.sqrt(rate * (1 - rate) / trials + z * z / (4 * trials * trials))
+    rate = successes / trials
+    bounds = binomtest(successes, trials).proportion_ci(level, method="wilson")
     # at the ends the bound is exact in theory; rounding must not put the estimate outside
-    return Interval(rate, min(rate, max(0.0, centre - half)), max(rate, min(1.0, centre + half)))
-
-
-def standard_error(values: Sequence[float]) -> float:
-    """Of the mean: sample deviation over sqrt(n). nan below two values."""
-    if len(values) < 2:
-        return math.nan
-    return float(np.std(values, ddof=1) / math.sqrt(len(values)))
+    return Interval(rate, min(rate, float(bounds.low)), max(rate, float(bounds.high)))
 
 
 def bootstrap_mean(
@@ -144,11 +147,12 @@ def sign_test(first: Sequence[float], second: Sequence[float]) -> float:
     Raises:
         ValueError: if the lengths differ.
     """
+    from scipy.stats import binomtest  # a second, and only evaluations need it
+
     pairs = list(zip(first, second, strict=True))
     gains = sum(b > a for a, b in pairs)
     discordant = gains + sum(b < a for a, b in pairs)
-    tail = sum(math.comb(discordant, k) for k in range(min(gains, discordant - gains) + 1))
-    return min(1.0, 2 * tail / 2**discordant)
+    return float(binomtest(gains, discordant).pvalue) if discordant else 1.0
 
 
 def _redrawn(size: int, resamples: int, random: np.random.Generator) -> np.ndarray:
@@ -162,9 +166,3 @@ def _resampled_means(values: np.ndarray, resamples: int, random: np.random.Gener
     return np.concatenate(
         [values[random.integers(len(values), size=(rows, len(values)))].mean(axis=1) for rows in blocks]
     )
-
-
-def _quantile(level: float) -> float:
-    if not 0 < level < 1:
-        raise ValueError(f"a confidence level lies between 0 and 1, got {level}")
-    return NormalDist().inv_cdf((1 + level) / 2)

@@ -6,15 +6,14 @@ repeated evaluation pays for new answers only.
 """
 
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from infra.llm.client import ChatClient, ChatSettings, EndpointUnavailableError
 from infra.storage.key_value import KeyValueFile
-from model.evaluation.judge import JudgeGrader
+from model.evaluation.judge import JudgeCounts, JudgeGrader
 from model.protocols import Grader
 from orchestration.joins.adapters import MetricGrader
 
@@ -35,9 +34,9 @@ class GradingSession:
         """The judge's fingerprint, or that there is none."""
         return METRIC if self.judge is None else self.judge.fingerprint
 
-    def tally(self) -> Mapping[str, Any]:
-        """What the judge did; empty without one."""
-        return {} if self.judge is None else asdict(self.judge.tally)
+    def tally(self) -> JudgeCounts:
+        """What the judge did; zeros without one."""
+        return JudgeCounts() if self.judge is None else self.judge.tally
 
 
 @asynccontextmanager

@@ -6,29 +6,28 @@ Holds the answering and the comparison; the graphs are ``model.evaluation.eviden
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from memory_graph.graph import MemoryGraph
 from model.agent.loop import Agent
 from model.evaluation.evaluation import grade_all
 from model.evaluation.evidence_only import (
     answer_from,
-    as_many_at_random,
     evidence_nodes,
     only_evidence,
     without,
+    without_random_nodes,
 )
 from model.evaluation.statistics import bootstrap_mean, paired_difference, sign_test
 from model.types import Trajectory
 from orchestration.joins.adapters import MetricGrader
-from orchestration.launch.reporter import finite
+from orchestration.study.document import EvidenceFigures, PairedTest
 
 Cut = Callable[[Trajectory], MemoryGraph]
 FULL, EVIDENCE, RANDOM = "full", "evidence", "random"
 CUTS: Mapping[str, Cut] = {
     FULL: lambda each: without(each.graph, set()),
     EVIDENCE: lambda each: only_evidence(each.graph, each.task.gold),
-    RANDOM: lambda each: as_many_at_random(each.graph, each.task.gold, seed=each.task.id),
+    RANDOM: lambda each: without_random_nodes(each.graph, each.task.gold, seed=each.task.id),
 }
 
 
@@ -49,20 +48,24 @@ def answered_again(agent: Agent, rollouts: Sequence[Trajectory], cut: Cut) -> tu
     return asyncio.run(answer())
 
 
-def compared(found: Mapping[str, Sequence[Trajectory]], rollouts: Sequence[Trajectory]) -> dict[str, Any]:
+def compared(found: Mapping[str, Sequence[Trajectory]], rollouts: Sequence[Trajectory]) -> EvidenceFigures:
     """Share right from each cut, and the evidence's against both controls, paired by question."""
     right = {name: [float(each.correct is True) for each in made] for name, made in found.items()}
     noise = [len(each.graph.nodes) - len(evidence_nodes(each.graph, each.task.gold)) for each in rollouts]
-    return {
-        "wrong_rollouts_with_evidence": len(rollouts),
-        "with_noise_nodes": sum(count > 0 for count in noise),
-        "noise_nodes": sum(noise),
-        "right": {name: finite(bootstrap_mean(values)._asdict()) for name, values in right.items()},
-        "evidence_against": {
-            name: {
-                **finite(paired_difference(right[name], right[EVIDENCE])._asdict()),
-                "p_value": sign_test(right[name], right[EVIDENCE]),
-            }
-            for name in (FULL, RANDOM)
-        },
-    }
+    return EvidenceFigures(
+        wrong_rollouts_with_evidence=len(rollouts),
+        with_noise_nodes=sum(count > 0 for count in noise),
+        noise_nodes=sum(noise),
+        right={name: bootstrap_mean(values) for name, values in right.items()},
+        evidence_against={name: _paired_test(right[name], right[EVIDENCE]) for name in (FULL, RANDOM)},
+    )
+
+
+def _paired_test(control: Sequence[float], evidence: Sequence[float]) -> PairedTest:
+    difference = paired_difference(control, evidence)
+    return PairedTest(
+        estimate=difference.estimate,
+        low=difference.low,
+        high=difference.high,
+        p_value=sign_test(control, evidence),
+    )

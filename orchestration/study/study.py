@@ -5,26 +5,35 @@ Holds the order of work and the reduction to figures and a page; the runs are ``
 """
 
 import argparse
-import json
 import math
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
+from pydantic import JsonValue, TypeAdapter
+
 from infra.reporting.charts import Curve as Chart
-from infra.reporting.report import CounterTable, Estimate, MethodRow, PairedDifference, Report, render
+from infra.reporting.report import CounterTable, MethodRow, PairedDifference, Report, render
 from infra.storage.root import Storage
 from memory_graph.credit import prune_reasons
-from model.evaluation.evaluation import Evaluation, compare, compare_seeds, summarise
+from model.evaluation.evaluation import Evaluation, SeedComparison, compare, compare_seeds, summarise
 from model.evaluation.learning_curves import area, band, first_reaching, roughness
 from model.evaluation.statistics import Interval, bootstrap_macro_mean, bootstrap_mean
 from model.training.metrics import read_metrics
 from model.types import Trajectory
-from orchestration.launch.reporter import finite
+from orchestration.evaluation.report_document import estimate
 from orchestration.study import pilot3
+from orchestration.study.document import (
+    ArmComparison,
+    ArmFigures,
+    EvidenceFigures,
+    NoiseShare,
+    SeedDifference,
+    StudyDocument,
+)
 from orchestration.study.runs import (
     ARMS,
     COLD_START,
@@ -44,7 +53,6 @@ from orchestration.study.runs import (
 )
 from orchestration.training.ggpo_run import METRICS
 
-SCHEMA_VERSION = 2
 Runs = Sequence[list[Trajectory]]  # a run each; the cold start is one
 TITLES = {
     COLD_START: "cold start",
@@ -59,7 +67,7 @@ REFERENCE = "gspo"  # whose final score the others are timed against
 COUNTERS = ("repeated_searches", "dead_ends", "searches", "completion_tokens")
 
 
-def run(study: Study) -> dict[str, Any]:
+def run(study: Study) -> StudyDocument:
     """Make what is missing and return the figures; page and figures lie in ``reports/study-ggpo`` below the root."""
     storage = prepare(study, _say)
     start = cold_start_weights(storage, study)
@@ -91,69 +99,60 @@ def run(study: Study) -> dict[str, Any]:
             / max(1, sum(record["num_segments"] for record in records))
         )
     results = {name: summarise(_flat(found)) for name, found in greedy.items()}
-    document = _document(study, results, curves, rewards, pruned)
-    document["sampled"] = {
-        name: sampled_accuracy(_flat(found)) for name, found in drawn.items() if study.samples
-    }
-    for each in document["comparisons"]:
-        for how, found in (("greedy", greedy), ("sampled", drawn)):
-            each[how] = _by_seed(found[each["before"]], found[each["after"]])
-    document["pilot3"] = pilot3.compared(again, wrong)
-    for arm in study.arms:
-        of_arm = (one for each in every if each.arm == arm for one in training_rollouts(storage, each))
-        document["arms"][arm]["training_steps"] = noise_shares(of_arm)
+    target = _target(curves)
+    document = StudyDocument(
+        study=options_of(study),
+        noise=noise_share(results[COLD_START].trajectories),
+        unseen={name: evaluation.overall for name, evaluation in results.items()},
+        spending={name: _means(evaluation) for name, evaluation in results.items()},
+        arms={
+            arm: ArmFigures(
+                seeds=len(curves[arm]),
+                area=bootstrap_mean([area(curve) for curve in curves[arm]]),
+                reaches_reference=tuple(first_reaching(curve, target) for curve in curves[arm]),
+                reward_roughness=bootstrap_mean([roughness(values) for values in rewards[arm]]),
+                pruned_share=bootstrap_mean(pruned[arm]),
+                training_steps=noise_share(
+                    trajectory
+                    for run in every
+                    if run.arm == arm
+                    for trajectory in training_rollouts(storage, run)
+                ),
+            )
+            for arm in study.arms
+        },
+        reference_score=target if math.isfinite(target) else None,
+        comparisons=tuple(
+            _compare(before, after, results, greedy, drawn) for before, after in _pairs(study.arms)
+        ),
+        sampled={name: sampled_accuracy(_flat(found)) for name, found in drawn.items() if study.samples},
+        pilot3=pilot3.compared(again, wrong),
+    )
     _publish(storage, document, _page(study, document, results, curves, rewards))
     return document
 
 
-def _document(
-    study: Study,
-    results: Mapping[str, Evaluation],
-    curves: Mapping[str, Sequence[Sequence[tuple[int, float]]]],
-    rewards: Mapping[str, Sequence[Sequence[float]]],
-    pruned: Mapping[str, Sequence[float]],
-) -> dict[str, Any]:
-    target = _target(curves)
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "study": {**asdict(study), "root": study.root.name},
-        "noise": noise_shares(results[COLD_START].trajectories),
-        "unseen": {name: finite(found.overall._asdict()) for name, found in results.items()},
-        "spending": {name: _means(found) for name, found in results.items()},
-        "arms": {
-            arm: {
-                "seeds": len(curves[arm]),
-                "area": finite(_over([area(curve) for curve in curves[arm]])),
-                "reaches_reference": [first_reaching(curve, target) for curve in curves[arm]],
-                "reward_roughness": finite(_over([roughness(each) for each in rewards[arm]])),
-                "pruned_share": finite(_over(pruned[arm])),
-            }
-            for arm in study.arms
-        },
-        "reference_score": target if math.isfinite(target) else None,
-        "comparisons": [
-            {"before": first, "after": second, **_compared(results[first], results[second])}
-            for first, second in _pairs(study.arms)
-        ],
-    }
+def options_of(study: Study) -> dict[str, JsonValue]:
+    """The options of a study as its document holds them: the root by its name only."""
+    return {**TypeAdapter(Study).dump_python(study, mode="json"), "root": study.root.name}
 
 
-def noise_shares(trajectories: Iterable[Trajectory]) -> dict[str, Any]:
-    """Pilot study 3: the share of search steps in right rollouts that their answer does not rest on (Eq. 11)."""
+def noise_share(trajectories: Iterable[Trajectory]) -> NoiseShare:
+    """The share of search steps in right rollouts that their answer does not rest on."""
     num_right = num_steps = num_noisy = 0
     for each in trajectories:
         if each.correct and each.graph.answer is not None:
             reasons = prune_reasons(each.graph, correct=True, gold=each.task.gold)[:-1]
             num_right, num_steps = num_right + 1, num_steps + len(reasons)
             num_noisy += sum(reason.startswith("pruned") for reason in reasons)
-    return {
-        "right_rollouts": num_right,
-        "search_steps": num_steps,
-        "noise_share": num_noisy / num_steps if num_steps else None,
-    }
+    return NoiseShare(
+        right_rollouts=num_right,
+        search_steps=num_steps,
+        noise_share=num_noisy / num_steps if num_steps else None,
+    )
 
 
-def sampled_accuracy(trajectories: Iterable[Trajectory]) -> dict[str, Any]:
+def sampled_accuracy(trajectories: Iterable[Trajectory]) -> Interval:
     """Share of right answers drawn at the training temperature: the mean over datasets of the mean over questions.
 
     The interval redraws questions, each with all of its rollouts: rollouts of one question are no independent sample.
@@ -165,7 +164,7 @@ def sampled_accuracy(trajectories: Iterable[Trajectory]) -> dict[str, Any]:
                 float(each.correct)
             )
     groups = [[sum(one) / len(one) for one in found.values()] for _, found in sorted(verdicts.items())]
-    return finite(bootstrap_macro_mean(groups)._asdict())
+    return bootstrap_macro_mean(groups)
 
 
 def _target(curves: Mapping[str, Sequence[Sequence[tuple[int, float]]]]) -> float:
@@ -178,23 +177,31 @@ def _pairs(arms: Sequence[str]) -> list[tuple[str, str]]:
     return [*((COLD_START, arm) for arm in arms), *against]
 
 
-def _compared(first: Evaluation, second: Evaluation) -> dict[str, Any]:
-    found = compare(first.trajectories, second.trajectories)
-    return {
-        "questions": found.questions,
-        "difference": finite(found.difference._asdict()),
-        "p_value": found.p_value,
-    }
+def _compare(
+    before: str,
+    after: str,
+    results: Mapping[str, Evaluation],
+    greedy: Mapping[str, Runs],
+    sampled: Mapping[str, Runs],
+) -> ArmComparison:
+    pair = compare(results[before].trajectories, results[after].trajectories)
+    return ArmComparison(
+        before=before,
+        after=after,
+        questions=pair.questions,
+        difference=pair.difference,
+        p_value=pair.p_value,
+        greedy=_by_seed(greedy[before], greedy[after]),
+        sampled=_by_seed(sampled[before], sampled[after]),
+    )
 
 
-def _by_seed(first: Runs, second: Runs) -> dict[str, Any] | None:
-    """Differences run by run, with an interval over runs and questions; None where nothing was answered."""
+def _by_seed(first: Runs, second: Runs) -> SeedDifference | None:
+    """Differences run by run; None where nothing was answered."""
     if not first[0]:
         return None
-    found = compare_seeds(first, second)
-    by_seed = [each if math.isfinite(each) else None for each in found.by_seed]
-    difference = finite(found.difference._asdict())
-    return {"by_seed": by_seed, "difference": difference, "line": seeds_line(difference, by_seed)}
+    seeds = compare_seeds(first, second)
+    return SeedDifference(by_seed=seeds.by_seed, difference=seeds.difference, line=seeds_line(seeds))
 
 
 def _flat(found: Runs) -> list[Trajectory]:
@@ -204,10 +211,6 @@ def _flat(found: Runs) -> list[Trajectory]:
 def _means(found: Evaluation) -> dict[str, float]:
     ran = [each.counters for each in found.trajectories]
     return {name: sum(getattr(each, name) for each in ran) / max(1, len(ran)) for name in COUNTERS}
-
-
-def _over(values: Sequence[float]) -> dict[str, float]:
-    return bootstrap_mean(values)._asdict()
 
 
 def _score(trajectories: Sequence[Trajectory]) -> float:
@@ -229,7 +232,7 @@ def _validations(records: Sequence[Mapping[str, Any]]) -> list[tuple[int, float]
 
 def _page(
     study: Study,
-    document: Mapping[str, Any],
+    document: StudyDocument,
     results: Mapping[str, Evaluation],
     curves: Mapping[str, Sequence[Sequence[tuple[int, float]]]],
     rewards: Mapping[str, Sequence[Sequence[float]]],
@@ -246,20 +249,20 @@ def _page(
             ),
             benchmarks=benchmarks,
             methods=tuple(_row(name, found) for name, found in results.items()),
-            comparisons=tuple(_verdict(each) for each in document["comparisons"]),
+            comparisons=tuple(_verdict(comparison) for comparison in document.comparisons),
             curves=(_chart("validation", "share right", curves), _chart("reward", "mean reward", rewarded)),
             counters=CounterTable(
                 methods=tuple(_title(name) for name in names),
                 rows=tuple(
-                    (counter.replace("_", " "), tuple(document["spending"][name][counter] for name in names))
+                    (counter.replace("_", " "), tuple(document.spending[name][counter] for name in names))
                     for counter in COUNTERS
                 ),
             ),
             facts=(
-                *((_title(name), _fact(value)) for name, value in document["arms"].items()),
+                *((_title(name), _fact(figures)) for name, figures in document.arms.items()),
                 *_seed_facts(document),
                 *_sampled_facts(document),
-                *_pilot3_facts(document["pilot3"]),
+                *_pilot3_facts(document.pilot3),
             ),
         )
     )
@@ -285,87 +288,79 @@ def _chart(title: str, label: str, curves: Mapping[str, Sequence[Sequence[tuple[
 def _row(name: str, found: Evaluation) -> MethodRow:
     return MethodRow(
         name=_title(name),
-        cells={score.dataset: _estimate(score.accuracy, score.scored) for score in found.datasets},
-        overall=_estimate(found.overall, len(found.trajectories)),
+        cells={score.dataset: estimate(score.accuracy, score.scored) for score in found.datasets},
+        overall=estimate(found.overall, len(found.trajectories)),
     )
 
 
-def _fact(arm: Mapping[str, Any]) -> str:
+def _fact(arm: ArmFigures) -> str:
     """One objective in a line."""
-    area_, rough, cut = (arm[name]["estimate"] for name in ("area", "reward_roughness", "pruned_share"))
-    shown = [("area", area_), ("reward roughness", rough), ("share of segments pruned", cut)]
-    redundant = arm["training_steps"]["noise_share"]
-    shown.append(("redundant steps of right training rollouts", redundant))
-    figures = ", ".join(f"{name} {value:.3f}" for name, value in shown if value is not None)
-    return f"{arm['seeds']} seeds: {figures}"
+    figures = [
+        ("area", arm.area.estimate),
+        ("reward roughness", arm.reward_roughness.estimate),
+        ("share of segments pruned", arm.pruned_share.estimate),
+    ]
+    if (noise := arm.training_steps.noise_share) is not None:
+        figures.append(("redundant steps of right training rollouts", noise))
+    known = ", ".join(f"{name} {value:.3f}" for name, value in figures if math.isfinite(value))
+    return f"{arm.seeds} seeds: {known}"
 
 
-def _seed_facts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _seed_facts(document: StudyDocument) -> list[tuple[str, str]]:
     """Every comparison with what another set of runs would leave of it."""
     return [
-        (f"{_title(each['before'])} -> {_title(each['after'])}, {how}", each[how]["line"])
-        for each in document["comparisons"]
-        for how in ("greedy", "sampled")
-        if each[how] is not None
+        (f"{_title(pair.before)} -> {_title(pair.after)}, {decoding}", difference.line)
+        for pair in document.comparisons
+        for decoding, difference in (("greedy", pair.greedy), ("sampled", pair.sampled))
+        if difference is not None
     ]
 
 
-def seeds_line(difference: Mapping[str, float | None], by_seed: Sequence[float | None]) -> str:
+def seeds_line(seeds: SeedComparison) -> str:
     """``+4.2 points (+1.0 to +7.2 over runs and questions); by run +3.5, +4.9``."""
-    if any(difference[name] is None for name in ("estimate", "low", "high")):
+    value, low, high = (100 * number for number in astuple(seeds.difference))
+    if not all(map(math.isfinite, (value, low, high))):
         return "nothing scored"
-    value, low, high = (100 * (difference[name] or 0) for name in ("estimate", "low", "high"))
-    over = "runs and questions" if len(by_seed) > 1 else "questions"
-    by_run = ", ".join("-" if each is None else f"{100 * each:+.1f}" for each in by_seed)
+    over = "runs and questions" if len(seeds.by_seed) > 1 else "questions"
+    by_run = ", ".join(f"{100 * mean:+.1f}" if math.isfinite(mean) else "-" for mean in seeds.by_seed)
     return f"{value:+.1f} points ({low:+.1f} to {high:+.1f} over {over}); by run {by_run}"
 
 
-def _sampled_facts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _sampled_facts(document: StudyDocument) -> list[tuple[str, str]]:
     """What training optimises: answers drawn at its temperature."""
-    study = document["study"]
-    name = f"avg@{study['samples']} at temperature {study['temperature']}"
-    return [(f"{_title(arm)}, {name}", _share(found)) for arm, found in document["sampled"].items()]
+    name = f"avg@{document.study['samples']} at temperature {document.study['temperature']}"
+    return [(f"{_title(arm)}, {name}", _share(share)) for arm, share in document.sampled.items()]
 
 
-def _pilot3_facts(found: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _pilot3_facts(figures: EvidenceFigures) -> list[tuple[str, str]]:
     """Wrong rollouts answered again from parts of their graphs."""
-    number = found["wrong_rollouts_with_evidence"]
+    number = figures.wrong_rollouts_with_evidence
     head = f"{number} wrong rollouts of the cold start that found gold, answered again from"
-    return [(f"{head} {name} nodes", _share(share)) for name, share in found["right"].items()]
+    return [(f"{head} {name} nodes", _share(share)) for name, share in figures.right.items()]
 
 
-def _share(found: Mapping[str, float | None]) -> str:
-    if found["estimate"] is None:
+def _share(share: Interval) -> str:
+    if math.isnan(share.estimate):
         return "nothing scored"
-    return f"{100 * found['estimate']:.1f} % ({100 * (found['low'] or 0):.1f} to {100 * (found['high'] or 0):.1f})"
+    return f"{100 * share.estimate:.1f} % ({100 * share.low:.1f} to {100 * share.high:.1f})"
 
 
 def _title(name: str) -> str:
     return TITLES.get(name, name)
 
 
-def _estimate(found: Interval, count: int) -> Estimate:
-    value, low, high = (number if math.isfinite(number) else None for number in found)
-    return Estimate(value=value, low=low, high=high, count=count)
-
-
-def _verdict(each: Mapping[str, Any]) -> PairedDifference:
-    found = each["greedy"]["difference"]
+def _verdict(pair: ArmComparison) -> PairedDifference:
+    assert pair.greedy is not None, "every run of a study answers greedily"
     return PairedDifference(
-        before=_title(each["before"]),
-        after=_title(each["after"]),
-        difference=Estimate(
-            value=found["estimate"], low=found["low"], high=found["high"], count=each["questions"]
-        ),
+        before=_title(pair.before),
+        after=_title(pair.after),
+        difference=estimate(pair.greedy.difference, pair.questions),
     )
 
 
-def _publish(storage: Storage, document: Mapping[str, Any], page: str) -> None:
+def _publish(storage: Storage, document: StudyDocument, page: str) -> None:
     storage.write_bytes("reports/study-ggpo/index.html", page.encode())
-    storage.write_bytes(
-        "reports/study-ggpo/study.json",
-        json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False).encode(),
-    )
+    storage.write_bytes("reports/study-ggpo/study.json", document.to_json())
     _say(f"study: {storage.path('reports/study-ggpo/index.html')}")
 
 
@@ -399,7 +394,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say(f"error: {error}")
         return 2
     try:
-        print(json.dumps(run(study), ensure_ascii=False, allow_nan=False))
+        print(run(study).to_json().decode())
     except ValueError as error:
         _say(f"error: {error}")
         return 1

@@ -32,6 +32,7 @@ from model.training.logprobs import TokenLogprobs
 from model.training.metrics import MetricsWriter, UpdateMetrics, read_metrics
 from model.training.parity import ParityConfig, bf16_parity
 from model.training.trainer import Trainer
+from orchestration.evaluation.training_curves import materialisation
 from orchestration.joins.adapters import tasks_of_split
 from orchestration.joins.agents import GREEDY, LoadedCheckpoint, RunContext, chosen, load
 from orchestration.launch.process import rank
@@ -43,7 +44,6 @@ from orchestration.rollouts import prefetch
 from orchestration.rollouts.local_source import CopySource, LocalSource, RolloutSource
 from orchestration.rollouts.rollout_phase import RankGroup, RolloutBatch, RolloutPhase
 from orchestration.rollouts.served_source import open_served
-from orchestration.runs.training_curves import materialisation
 from orchestration.training.inputs import fingerprints
 
 METRICS = "ggpo.jsonl"

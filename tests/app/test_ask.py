@@ -280,7 +280,7 @@ def test_reasoning_is_told_as_it_comes_and_the_action_is_not():
     out = Written()
     reader = TerminalReader(out=out)  # type: ignore[arg-type]
     for character in text:
-        reader.hear(TokenDelta(call=1, text=character))
-    reader.hear(ModelReply(call=1, completion=Completion(text=text)))
+        reader.on_event(TokenDelta(call=1, text=character))
+    reader.on_event(ModelReply(call=1, completion=Completion(text=text)))
     assert "".join(out.parts) == "I look.\nThen I act.\n"
     assert len(out.parts) > 10  # not all at once

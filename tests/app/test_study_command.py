@@ -6,6 +6,14 @@ import pytest
 
 from app.cli import WRONG_USAGE, main
 from app.commands import study
+from model.evaluation.statistics import Interval
+from orchestration.study.document import (
+    ArmComparison,
+    EvidenceFigures,
+    NoiseShare,
+    SeedDifference,
+    StudyDocument,
+)
 
 
 @pytest.mark.parametrize(
@@ -34,18 +42,36 @@ def test_wrong_usage_is_named_and_starts_nothing(
 
 
 def test_the_table_says_what_was_not_drawn(capfd: pytest.CaptureFixture[str]):
-    share = {"estimate": 0.5, "low": 0.4, "high": 0.6}
-    spent = {"repeated_searches": 0.25, "dead_ends": 1.0}
-    document = {
-        "study": {"samples": 0, "temperature": 1.0},
-        "unseen": {"cold_start": share, "ggpo": share},
-        "spending": {"cold_start": spent, "ggpo": spent},
-        "sampled": {},
-        "comparisons": [
-            {"before": "cold_start", "after": "ggpo", "greedy": {"line": "+1.0 points"}, "sampled": None}
-        ],
-        "pilot3": {"wrong_rollouts_with_evidence": 3, "right": {"full": share}},
-    }
+    share = Interval(0.5, 0.4, 0.6)
+    noise = NoiseShare(right_rollouts=0, search_steps=0, noise_share=None)
+    difference = SeedDifference(by_seed=(0.01,), difference=share, line="+1.0 points")
+    document = StudyDocument(
+        study={"samples": 0, "temperature": 1.0},
+        noise=noise,
+        unseen={"cold_start": share, "ggpo": share},
+        spending={name: {"repeated_searches": 0.25, "dead_ends": 1.0} for name in ("cold_start", "ggpo")},
+        arms={},
+        reference_score=None,
+        comparisons=(
+            ArmComparison(
+                before="cold_start",
+                after="ggpo",
+                questions=3,
+                difference=share,
+                p_value=0.5,
+                greedy=difference,
+                sampled=None,
+            ),
+        ),
+        sampled={},
+        pilot3=EvidenceFigures(
+            wrong_rollouts_with_evidence=3,
+            with_noise_nodes=0,
+            noise_nodes=0,
+            right={"full": share},
+            evidence_against={},
+        ),
+    )
     study._show(document)
     out, err = capfd.readouterr()
     assert "50.0 (40.0 to 60.0)" in out and "cold_start -> ggpo, greedy: +1.0 points" in out

@@ -8,7 +8,6 @@ import shutil
 from base64 import b64decode
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import dagster as dg
@@ -24,12 +23,13 @@ from model.training import checkpoint
 from model.training.metrics import read_metrics
 from model.types import Outcome, Task, Trajectory
 from orchestration.definitions import build_defs
+from orchestration.evaluation import evaluation_run, report_run
 from orchestration.joins.adapters import tasks_of_split
 from orchestration.joins.agents import load
 from orchestration.launch.run_config import RunConfig
 from orchestration.recipes.options import Recipe
 from orchestration.rollouts import prefetch, rollout_phase
-from orchestration.runs import cold_start, evaluate, report
+from orchestration.runs import cold_start
 from orchestration.training import ggpo_run, inputs
 from tests.orchestration.run_scene import DATASETS, SHAPE, Heard, config_of, recipe, root, scheduled, shipped
 
@@ -46,7 +46,7 @@ def trained(root: Path, recipe: Recipe) -> Heard:
 @pytest.fixture(scope="module")
 def evaluated(root: Path, recipe: Recipe, trained: Heard) -> Heard:
     heard = Heard()
-    evaluate.run(config_of(root, recipe), heard)
+    evaluation_run.run(config_of(root, recipe), heard)
     return heard
 
 
@@ -256,7 +256,7 @@ def test_the_evaluation_compares_what_the_claims_are_about(root: Path, recipe: R
 
 def test_the_report_shows_every_method_and_curve(root: Path, recipe: Recipe, evaluated: Heard):
     heard, config = Heard(), config_of(root, recipe)
-    report.run(config, heard)
+    report_run.run(config, heard)
     page = (root / config.report / "index.html").read_text()
     for text in (
         "closed book",
@@ -271,16 +271,6 @@ def test_the_report_shows_every_method_and_curve(root: Path, recipe: Recipe, eva
         assert text in page
     assert any("VimRAG, cold start -> VimRAG, GGPO" in line for line in heard.lines)
     assert heard.metadata["page"] == str(root / config.report / "index.html")
-
-
-def test_a_step_is_drawn_with_its_interval_unless_few_reach_it():
-    def step(number: int, rollouts: int) -> dict[str, Any]:
-        return {"step": number, "rollouts": rollouts, "estimate": 0.5, "low": 0.25, "high": 0.75}
-
-    spent = {"tokens_by_call": [step(1, 9), step(2, 9), step(3, 4)], "repeats_by_search": [step(1, 9)]}
-    (curve,) = report.spending_curves([{"name": "react", "spending": spent}])
-    assert curve.series == (("ReAct", ((1.0, 0.5), (2.0, 0.5))),)
-    assert curve.bands == (((1, 0.25, 0.75), (2, 0.25, 0.75)),)
 
 
 def test_dagster_records_what_the_subprocess_reported(root: Path, recipe: Recipe, evaluated: Heard):
@@ -303,7 +293,7 @@ def test_a_step_that_comes_too_early_says_which_job_is_missing(tmp_path: Path, r
     with pytest.raises(ValueError, match="run the job cold_start first"):
         ggpo_run.train(config_of(tmp_path, recipe), Heard())
     with pytest.raises(ValueError, match="run the job evaluate first"):
-        report.run(config_of(tmp_path, recipe), Heard())
+        report_run.run(config_of(tmp_path, recipe), Heard())
 
 
 def test_a_run_that_goes_on_is_still_held_to_the_cold_start_it_began_with(

@@ -7,11 +7,7 @@ server stops, the rollout is cancelled and with it the request to the model.
 from __future__ import annotations
 
 import asyncio
-import uuid
-from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
-from functools import partial
-from typing import Any, NamedTuple, cast
 
 import anyio
 from anyio import to_thread
@@ -20,37 +16,29 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from app.answers.agent import open_agent
-from app.answers.corpus_handle import Snapshot
-from app.answers.models import AnswerModel
+from app.answers.events import (
+    AskRequest,
+    EndEvent,
+    EventSerializer,
+    FailureEvent,
+    StreamEvent,
+)
+from app.answers.records import json_bytes
 from app.commands.output import UsageError
 from app.server.errors import ApiError, explain
 from app.server.routes.search import require_datasets
-from app.server.schema.events import AskContext, EventSerializer, SseEvent, failed
-from app.server.schema.json_text import json_bytes
 from app.server.schema.requests import AskBody
 from app.server.state import ServerState, Slot
 from model.agent.events import NodeAdded, RolloutEnd
-from model.agent.loop import Agent
-from model.types import Task
 
-WAITING_EVENTS = 64  # told to a client that is slow to read, before the rollout waits for it
+WAITING_EVENTS = 64  # for a client that is slow to read, before the rollout waits for it
 EVENTS = (
     "Server-sent events, each with id, event and one JSON object as data: started, then asked, spoke, replied, rejected, "
     "observed, remembered and answered as they happen, at last finished or failed."
 )
-LAST = ("finished", "failed")
 GRACE_S = 15.0  # for a slow client to read the end
 
 router = APIRouter(tags=["ask"])
-
-
-class AskQuestion(NamedTuple):
-    """A question that can be asked."""
-
-    asking: AskContext
-    agent: Agent
-    model: AnswerModel
 
 
 @router.post(
@@ -69,42 +57,13 @@ async def ask(request: Request, body: AskBody) -> Response:
             "no_model",
             "no model to ask: start vimrag serve with --model FOLDER, or --endpoint URL --model NAME",
         )
-    snapshot = await to_thread.run_sync(state.world.snapshot, limiter=state.searchers)
-    return EventStream(state, _question(body, state.model, snapshot))
-
-
-def _question(body: AskBody, model: AnswerModel, snapshot: Snapshot) -> AskQuestion:
+    snapshot = await to_thread.run_sync(state.corpus.snapshot, limiter=state.searchers)
     require_datasets(body.datasets, snapshot.datasets)
+    question = AskRequest(body.question, body.memory, body.calls, body.datasets)
     try:
-        agent = open_agent(snapshot, model, body.memory, calls=body.calls, datasets=body.datasets)
+        return EventStream(state, EventSerializer(question, snapshot, state.model, state.catalogue))
     except UsageError as error:
         raise ApiError(400, "unknown_memory", str(error)) from None
-    asking = AskContext(
-        ask_id=uuid.uuid4().hex,
-        question=body.question,
-        memory=body.memory,
-        model=model.name,
-        index=snapshot.version,
-    )
-    return AskQuestion(asking, agent, model)
-
-
-async def told(question: AskQuestion, state: ServerState) -> AsyncIterator[SseEvent]:
-    """The events of one rollout from ``started`` to ``finished``; what goes wrong is raised."""
-    asking = question.asking
-    task = Task(id=asking.ask_id, dataset="ask", question=asking.question, answers=())
-    narrator = EventSerializer(asking, question.agent, state.catalogue)
-    yield narrator.started()
-    async with aclosing(cast(Any, question.agent.events(task, stream=True))) as events:
-        async for event in events:
-            if isinstance(event, RolloutEnd):
-                counters = event.trajectory.counters
-                cost = question.model.cost(counters.prompt_tokens, counters.completion_tokens)
-                yield await to_thread.run_sync(partial(narrator.tell, event, cost=cost))
-            elif isinstance(event, NodeAdded):
-                yield await to_thread.run_sync(narrator.tell, event)
-            else:
-                yield narrator.tell(event)
 
 
 class EventStream(Response):
@@ -112,11 +71,11 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, state: ServerState, question: AskQuestion) -> None:
+    def __init__(self, state: ServerState, serializer: EventSerializer) -> None:
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
-        self._state, self._question = state, question
-        self._told: asyncio.Queue[SseEvent | None] = asyncio.Queue(WAITING_EVENTS)
+        self._state, self._serializer = state, serializer
+        self._events: asyncio.Queue[StreamEvent | None] = asyncio.Queue(WAITING_EVENTS)
         self._sent = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -137,7 +96,7 @@ class EventStream(Response):
 
     async def _produce(self) -> None:
         """The rollout, then ``None``; ends in time, and at once when the server stops."""
-        rollout = asyncio.ensure_future(self._roll_out())
+        rollout = asyncio.ensure_future(self._run_rollout())
         closing = asyncio.ensure_future(self._state.closing.wait())
         try:
             limit_s = self._state.settings.question_s
@@ -145,49 +104,56 @@ class EventStream(Response):
             if not rollout.done():
                 rollout.cancel()
                 await asyncio.wait({rollout})
-                await self._told.put(
-                    failed("stopping", "the server is being stopped")
+                await self._events.put(
+                    FailureEvent(code="stopping", message="the server is being stopped")
                     if closing.done()
-                    else failed("timeout", f"no answer within {limit_s:g} seconds")
+                    else FailureEvent(code="timeout", message=f"no answer within {limit_s:g} seconds")
                 )
-            await self._told.put(None)
+            await self._events.put(None)
         finally:
             for task in (rollout, closing):
                 task.cancel()
             with anyio.CancelScope(shield=True):
                 await asyncio.wait({rollout, closing})
 
-    async def _roll_out(self) -> None:
+    async def _run_rollout(self) -> None:
+        """Every event of the rollout into the queue, its failure as the last one."""
+        serializer = self._serializer
         try:
-            async with aclosing(cast(Any, told(self._question, self._state))) as events:
-                async for each in events:
-                    await self._told.put(each)
+            await self._events.put(serializer.start)
+            async with aclosing(serializer.events(stream=True)) as events:
+                async for event in events:
+                    if isinstance(event, NodeAdded | RolloutEnd):  # these draw the graph, and read the corpus
+                        await self._events.put(await to_thread.run_sync(serializer.serialize, event))
+                    else:
+                        await self._events.put(serializer.serialize(event))
         except Exception as error:
-            await self._told.put(_failure(error))
+            await self._events.put(_failure(error))
 
     async def _send_all(self, send: Send, place: Slot) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         while True:
             try:
                 async with asyncio.timeout(self._state.settings.keep_alive_s):
-                    each = await self._told.get()
+                    event = await self._events.get()
             except TimeoutError:
                 await send({"type": "http.response.body", "body": b": keep-alive\n\n", "more_body": True})
                 continue
-            if each is None:
+            if event is None:
                 return await send({"type": "http.response.body", "body": b"", "more_body": False})
-            if each.event in LAST:
+            if isinstance(event, EndEvent | FailureEvent):
                 place.release()  # the rollout is over, and who reads this may ask the next question at once
-            await send({"type": "http.response.body", "body": self._written(each), "more_body": True})
+            await send({"type": "http.response.body", "body": self._encode(event), "more_body": True})
 
-    def _written(self, each: SseEvent) -> bytes:
-        head = f"id: {self._sent}\nevent: {each.event}\ndata: ".encode()
+    def _encode(self, event: StreamEvent) -> bytes:
+        """The event on the wire."""
+        head = f"id: {self._sent}\nevent: {event.event}\ndata: ".encode()
         self._sent += 1
-        return head + json_bytes(each.data) + b"\n\n"
+        return head + json_bytes(event.model_dump()) + b"\n\n"
 
 
-def _failure(error: Exception) -> SseEvent:
+def _failure(error: Exception) -> FailureEvent:
     if isinstance(error, ValueError):  # of the question: too long for the context, for example
-        return failed("refused", " ".join(str(error).split()))
-    said = explain(error)
-    return failed(said.code, said.message)
+        return FailureEvent(code="refused", message=" ".join(str(error).split()))
+    refusal = explain(error)
+    return FailureEvent(code=refusal.code, message=refusal.message)

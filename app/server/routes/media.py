@@ -54,9 +54,9 @@ async def media(
 def _rendered(state: ServerState, wanted: RenderRequest) -> RenderedImage:
     dataset = wanted.item_id.partition(":")[0]
     try:
-        if dataset not in built_datasets(state.world.storage):
+        if dataset not in built_datasets(state.corpus.storage):
             raise KeyError(dataset)
-        return state.renderings.of(wanted, state.world.media())
+        return state.renderings.of(wanted, state.corpus.media())
     except KeyError:
         raise ApiError(404, "not_found", "there is no picture of this item") from None
     except MediaError as error:

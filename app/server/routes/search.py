@@ -31,7 +31,7 @@ def found_for(
     state: ServerState, queries: Sequence[str], top_k: int, datasets: Sequence[str] | None
 ) -> list[list[IndexHit]]:
     """The hits of each query. Raises ``NoIndex``, and ``ApiError`` for a dataset that the index does not hold."""
-    snapshot = state.world.snapshot()
+    snapshot = state.corpus.snapshot()
     require_datasets(datasets, snapshot.datasets)
     return snapshot.index.search_many(queries, top_k, datasets)
 

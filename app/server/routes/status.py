@@ -25,7 +25,7 @@ async def status(request: Request) -> ServerStatus:
     model, settings = state.model, state.settings
     return ServerStatus(
         version=_version(),
-        root=state.world.storage.root,
+        root=state.corpus.storage.root,
         model=model.name if model else None,
         memory=[DEFAULT_MEMORY, *(name for name in OFFERED if name != DEFAULT_MEMORY)],
         index=index,
@@ -37,7 +37,7 @@ async def status(request: Request) -> ServerStatus:
             "json_bytes": settings.json_bytes,
             "upload_bytes": settings.upload_bytes,
         },
-        upload=settings.upload and state.world.storage.is_local,
+        upload=settings.upload and state.corpus.storage.is_local,
     )
 
 
@@ -56,7 +56,7 @@ def _agent_limits(limits: Limits) -> dict[str, int | float]:
 
 def _index(state: ServerState) -> IndexStatus | None:
     try:
-        snapshot = state.world.snapshot()
+        snapshot = state.corpus.snapshot()
     except NoIndexError:
         return None
     datasets = dict(snapshot.datasets)

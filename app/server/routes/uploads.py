@@ -43,14 +43,14 @@ class UploadResult(NamedTuple):
 async def put_file(request: Request, name: str) -> UploadedFile:
     """Make a file searchable: PDF, picture, text, Markdown or video."""
     state: ServerState = request.app.state.server
-    folder = state.world.storage.local_path(FOLDER)
+    folder = state.corpus.storage.local_path(FOLDER)
     if not state.settings.upload or folder is None:
         raise ApiError(403, "no_upload", "this server takes no files; start it with --allow-upload")
     target = folder / safe_name(name)
     began_s = time.monotonic()
     with state.uploads.take():
         await _receive(request, target, state.settings.upload_bytes)
-        taken = await to_thread.run_sync(_ingest, target, state.world.storage)
+        taken = await to_thread.run_sync(_ingest, target, state.corpus.storage)
     return UploadedFile(
         file=target.name,
         items=taken.items,

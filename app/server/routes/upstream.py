@@ -49,7 +49,7 @@ async def search(request: Request, body: UpstreamBody) -> UpstreamResults | list
 
 
 def _found(state: ServerState, queries: Sequence[str], body: UpstreamBody) -> list[list[IndexHit]]:
-    datasets = state.world.snapshot().datasets
+    datasets = state.corpus.snapshot().datasets
     if body.search_corpus is not None and body.search_corpus not in datasets:
         return []
     if not queries:

@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from starlette.requests import Request
 
 from app.answers.catalogue import Catalogue
+from app.answers.graph_view import node_records, svg
 from app.server.errors import ApiError
-from app.server.schema.nodes import node_records, svg
 from app.server.schema.responses import (
     RunFile,
     RunList,
@@ -45,7 +45,7 @@ router = APIRouter(tags=["trajectories"])
 async def runs(request: Request) -> RunList:
     """Every run of the root that has trajectories."""
     state: ServerState = request.app.state.server
-    files = await to_thread.run_sync(TrajectoryFiles(state.world.storage).files, limiter=state.readers)
+    files = await to_thread.run_sync(TrajectoryFiles(state.corpus.storage).files, limiter=state.readers)
     return RunList(
         runs=[
             RunListing(
@@ -73,7 +73,7 @@ async def trajectories(  # noqa: PLR0913 - one parameter a filter
     filters = Filters(verdict=verdict, memory=memory, dataset=dataset, outcome=outcome, text=q.strip())
 
     def read() -> TrajectoryPage:
-        page = _found(TrajectoryFiles(state.world.storage).page, file, filters, offset=offset, limit=limit)
+        page = _found(TrajectoryFiles(state.corpus.storage).page, file, filters, offset=offset, limit=limit)
         with _readable():
             rows = [TrajectoryRow(**plain(row)) for row in page.rows]
             return TrajectoryPage(total=page.total, offset=offset, rows=rows, facets=page.facets)
@@ -89,7 +89,7 @@ async def trajectory(
     state: ServerState = request.app.state.server
 
     def read() -> TrajectoryDetail:
-        found = _found(TrajectoryFiles(state.world.storage).row, file, row)
+        found = _found(TrajectoryFiles(state.corpus.storage).row, file, row)
         with _readable():
             return TrajectoryDetail(**detail(found, state.catalogue))
 
@@ -134,7 +134,7 @@ def detail(row: Mapping[str, Any], catalogue: Catalogue) -> dict[str, Any]:
     segments = row["segments"] or []
     kept = {item.item_id for node in graph.nodes for item in node.items}
     titles = {item_id: item.title for item_id, item in catalogue.find(kept).items()}
-    stand = graph_state(
+    state = graph_state(
         graph, limits=limits_of(segments), allocation=allocation_of(row["memory"]), titles=titles
     )
     names = (
@@ -145,8 +145,8 @@ def detail(row: Mapping[str, Any], catalogue: Catalogue) -> dict[str, Any]:
     return {
         **{name: plain(row)[name] for name in names},
         "error": row["error"] or "",
-        "svg": svg(stand),
-        "nodes": node_records(stand),
+        "svg": svg(state),
+        "nodes": node_records(state),
         "segments": [_segment(each, reasons) for each in segments],
     }
 

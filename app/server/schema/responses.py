@@ -4,29 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from app.answers.events import ImageRecord, TurnRecord
+from app.answers.records import NodeRecord, Record
 
 
-class ResponseBody(BaseModel):
-    """What a response holds."""
-
-    model_config = ConfigDict(frozen=True)
-
-
-class ErrorText(ResponseBody):
+class ErrorText(Record):
     """What went wrong: a stable word, and a sentence for a person."""
 
     code: str
     message: str
 
 
-class ErrorBody(ResponseBody):
+class ErrorBody(Record):
     """Every response that is no success."""
 
     error: ErrorText
 
 
-class IndexStatus(ResponseBody):
+class IndexStatus(Record):
     """The index in use."""
 
     version: str
@@ -34,7 +29,7 @@ class IndexStatus(ResponseBody):
     datasets: dict[str, int]
 
 
-class ServerStatus(ResponseBody):
+class ServerStatus(Record):
     """What this server has and allows."""
 
     version: str
@@ -47,7 +42,7 @@ class ServerStatus(ResponseBody):
     upload: bool
 
 
-class HitRecord(ResponseBody):
+class HitRecord(Record):
     """One item that was found; ``score`` compares hits of one search only."""
 
     id: str
@@ -59,13 +54,13 @@ class HitRecord(ResponseBody):
     media: str | None
 
 
-class HitList(ResponseBody):
+class HitList(Record):
     """Best first."""
 
     hits: list[HitRecord]
 
 
-class UpstreamResult(ResponseBody):
+class UpstreamResult(Record):
     """The hits of one query, as three lists of one length."""
 
     score: list[float]
@@ -73,13 +68,13 @@ class UpstreamResult(ResponseBody):
     data: list[dict[str, Any]]
 
 
-class UpstreamResults(ResponseBody):
+class UpstreamResults(Record):
     """One result a query."""
 
     results: list[UpstreamResult]
 
 
-class ItemDetail(ResponseBody):
+class ItemDetail(Record):
     """One item of the corpus."""
 
     id: str
@@ -96,7 +91,7 @@ class ItemDetail(ResponseBody):
     source: str
 
 
-class UploadedFile(ResponseBody):
+class UploadedFile(Record):
     """What became of a file."""
 
     file: str
@@ -105,7 +100,7 @@ class UploadedFile(ResponseBody):
     seconds: float
 
 
-class RunFile(ResponseBody):
+class RunFile(Record):
     """One file of trajectories."""
 
     name: str
@@ -113,20 +108,20 @@ class RunFile(ResponseBody):
     bytes: int
 
 
-class RunListing(ResponseBody):
+class RunListing(Record):
     """A folder of trajectories; ``path/name`` of a file is what other requests call it."""
 
     path: str
     files: list[RunFile]
 
 
-class RunList(ResponseBody):
+class RunList(Record):
     """Every run of the root."""
 
     runs: list[RunListing]
 
 
-class TrajectoryRow(ResponseBody):
+class TrajectoryRow(Record):
     """One trajectory in a list."""
 
     row: int
@@ -143,7 +138,7 @@ class TrajectoryRow(ResponseBody):
     counters: dict[str, int]
 
 
-class TrajectoryPage(ResponseBody):
+class TrajectoryPage(Record):
     """Some rows of a file; ``total`` counts those that pass the filters, the facets count all rows."""
 
     total: int
@@ -152,50 +147,7 @@ class TrajectoryPage(ResponseBody):
     facets: dict[str, dict[str, int]]
 
 
-class ItemInNode(ResponseBody):
-    """A kept item. ``pixels`` and ``tokens`` are 0 where it is remembered and not shown any more."""
-
-    item_id: str
-    modality: str
-    title: str
-    priority: int
-    energy: float | None
-    pixels: int
-    tokens: int
-    width: int
-    height: int
-    timestamps: list[float]
-
-
-class NodeRecord(ResponseBody):
-    """A search node of the memory graph."""
-
-    id: str
-    parents: list[str]
-    query: str
-    summary: str
-    dead_end: bool
-    on_critical_path: bool
-    items: list[ItemInNode]
-
-
-class TurnRecord(ResponseBody):
-    """One turn of a prompt; each U+FFFC stands for a picture, in the order of the call's images."""
-
-    role: str
-    text: str
-
-
-class ImageRecord(ResponseBody):
-    """A picture at the size the model saw it."""
-
-    item_id: str
-    width: int
-    height: int
-    timestamp_s: float | None
-
-
-class CallRecord(ResponseBody):
+class CallRecord(Record):
     """One call of the model."""
 
     turns: list[TurnRecord]
@@ -205,7 +157,7 @@ class CallRecord(ResponseBody):
     completion_tokens: int
 
 
-class SegmentRecord(ResponseBody):
+class SegmentRecord(Record):
     """The calls of one node (of the answer, without an id), and whether GGPO trains on them."""
 
     node_id: str | None
@@ -214,7 +166,7 @@ class SegmentRecord(ResponseBody):
     calls: list[CallRecord]
 
 
-class TrajectoryDetail(ResponseBody):
+class TrajectoryDetail(Record):
     """One whole trajectory."""
 
     task_id: str

@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from app.answers.corpus_handle import open_world
+from app.answers.corpus_handle import CorpusHandle
 from app.answers.models import ModelChoice, open_model
-from app.server.application import server_state
 from app.server.running import server_for
 from app.server.settings import ServerSettings
 from app.server.state import ServerState
+from infra.storage.root import Storage
 
 OPEN = ServerSettings()
 WAIT_S = 30.0
@@ -46,7 +46,7 @@ def serving(root: Path, *, endpoint: str = "", settings: ServerSettings = OPEN) 
 
     async def run() -> None:
         model = await open_model(ModelChoice(endpoint=endpoint)) if endpoint else None
-        state = server_state(open_world(str(root)), model, settings)
+        state = ServerState(corpus=CorpusHandle(Storage(str(root))), model=model, settings=settings)
         listener = socket.create_server(("127.0.0.1", 0))
         server = server_for(state)
         task = asyncio.create_task(server.serve(sockets=[listener]))
@@ -93,7 +93,9 @@ def events(lines: Iterable[str]) -> Iterator[Event]:
     fields: dict[str, str] = {}
     for line in lines:
         if not line and fields:
-            yield Event(int(fields["id"]), fields["event"], json.loads(fields["data"]))
+            data = json.loads(fields["data"])
+            assert data.pop("event") == fields["event"]  # programs that parse the data alone know it by this
+            yield Event(int(fields["id"]), fields["event"], data)
             fields = {}
         elif line and not line.startswith(":"):
             name, _, value = line.partition(": ")

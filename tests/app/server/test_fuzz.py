@@ -14,9 +14,11 @@ from urllib.parse import quote, unquote
 
 from starlette.types import ASGIApp, Message
 
-from app.answers.corpus_handle import open_world
-from app.server.application import create_app, server_state
+from app.answers.corpus_handle import CorpusHandle
+from app.server.application import create_app
 from app.server.settings import ServerSettings
+from app.server.state import ServerState
+from infra.storage.root import Storage
 from memory_graph.actions import Answer, render
 from model.agent.context import estimate_tokens
 from model.agent.prompts import FULL
@@ -387,12 +389,12 @@ def test_ten_thousand_odd_requests_are_all_answered(root: Path, tmp_path: Path):
     shutil.copytree(root, copy)
     trajectory_store.write(copy / "trajectories" / "study" / "a.parquet", [trajectory(0, correct=True)])
     draw = random.Random(2602)
-    world = open_world(str(copy))
-    item = world.snapshot().index.search("crane")[0].item_id
+    corpus = CorpusHandle(Storage(str(copy)))
+    item = corpus.snapshot().index.search("crane")[0].item_id
     requests = [nearly_right(draw, item) if draw.random() < 0.4 else request(draw) for _ in range(REQUESTS)]
 
     async def run() -> tuple[Counter[int], int]:
-        state = server_state(world, Parrot(), ServerSettings(keep_alive_s=5))
+        state = ServerState(corpus=corpus, model=Parrot(), settings=ServerSettings(keep_alive_s=5))
         statuses = await bombard(create_app(state), requests)
         return statuses, state.questions.free
 

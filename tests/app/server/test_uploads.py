@@ -53,7 +53,7 @@ def test_a_pdf_that_was_sent_answers_the_next_question(tmp_path: Path):
 def test_a_file_that_cannot_be_read_is_said_so_and_not_kept(empty: Served):
     sent = empty.http.put("/v1/files/strange.xyz", content=b"\x00\x01\x02")
     assert (sent.status_code, sent.json()["items"], sent.json()["skipped"]) == (200, 0, {"kind_unknown": 1})
-    folder = empty.state.world.storage.local_path("uploads")
+    folder = empty.state.corpus.storage.local_path("uploads")
     assert folder is not None and list(folder.iterdir()) == []
 
 
@@ -67,7 +67,7 @@ def test_a_file_that_is_too_large_leaves_nothing_behind(empty: Served):
 
     with suppress(httpx.TransportError):  # it may be cut off before the answer could be read
         assert empty.http.put("/v1/files/a.txt", content=parts()).status_code == 413
-    folder = empty.state.world.storage.local_path("uploads")
+    folder = empty.state.corpus.storage.local_path("uploads")
     assert folder is not None and (not folder.exists() or list(folder.iterdir()) == [])
     assert empty.state.uploads.free == 1
 
@@ -92,7 +92,7 @@ def test_a_name_is_only_a_name(empty: Served, name: str):
     refused = empty.http.put(f"/v1/files/{name}", content=b"text")
     assert refused.status_code in (400, 404), refused.text
     assert "error" in refused.json()
-    assert not list(Path(empty.state.world.storage.root).rglob("*passwd*"))
+    assert not list(Path(empty.state.corpus.storage.root).rglob("*passwd*"))
 
 
 def test_an_empty_file_is_refused(empty: Served):

@@ -25,7 +25,6 @@ from infra.reporting.report import (
     percent,
     quantity,
     render,
-    to_json,
 )
 
 
@@ -191,9 +190,10 @@ def test_drawings_are_well_formed(report: Report):
 
 
 def test_the_data_can_be_written_as_json(report: Report):
-    data = json.loads(json.dumps(to_json(report), allow_nan=False))
+    data = json.loads(report.to_json())
     assert data["schema_version"] == 1
     assert data["methods"][1]["cells"]["hotpotqa"] == {"value": 0.625, "low": 0.5, "high": 0.75, "count": 40}
+    assert Report.from_json(report.to_json()) == report
 
 
 def test_a_report_of_no_results_is_still_a_page():

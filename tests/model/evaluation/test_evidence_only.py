@@ -17,10 +17,10 @@ from model.agent.prompts import COMPACT
 from model.agent.scripted import ScriptedPolicy, ScriptedRetriever
 from model.evaluation.evidence_only import (
     answer_from,
-    as_many_at_random,
     evidence_nodes,
     only_evidence,
     without,
+    without_random_nodes,
 )
 from model.types import Outcome, Task
 
@@ -61,10 +61,10 @@ def test_noise_goes_and_its_children_take_over_its_parents():
 
 @given(graphs(), st.integers(0, 9))
 def test_what_is_kept_is_the_evidence_and_the_control_keeps_as_many(graph: MemoryGraph, seed: int):
-    kept, control = only_evidence(graph, {"g"}), as_many_at_random(graph, {"g"}, seed=seed)
+    kept, control = only_evidence(graph, {"g"}), without_random_nodes(graph, {"g"}, seed=seed)
     assert {each.id for each in kept.nodes} == evidence_nodes(graph, {"g"})
     assert len(control.nodes) == len(kept.nodes)
-    assert control == as_many_at_random(graph, {"g"}, seed=seed)
+    assert control == without_random_nodes(graph, {"g"}, seed=seed)
     assert only_evidence(kept, {"g"}) == kept
 
 

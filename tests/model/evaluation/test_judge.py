@@ -337,8 +337,9 @@ def test_agreement_of_two_judges_is_cohens_kappa():
 
 
 def test_agreement_beyond_chance_is_undefined_where_chance_explains_all():
-    assert agreement([True, True], [True, True])[:2] == (2, 1.0)
-    assert math.isnan(agreement([True, True], [True, True]).cohen_kappa)
+    alike = agreement([True, True], [True, True])
+    assert (alike.n, alike.accuracy) == (2, 1.0)
+    assert math.isnan(alike.cohen_kappa)
     assert agreement([True, False], [False, True]).cohen_kappa == -1.0
     empty = agreement([None], [True])
     assert empty.n == 0 and math.isnan(empty.accuracy)

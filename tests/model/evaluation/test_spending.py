@@ -50,7 +50,7 @@ def test_a_search_repeats_when_its_words_were_searched_before():
 def test_a_step_is_a_mean_over_those_who_reach_it():
     # calls 12 24 and 36 48 60: means 24, 36 over two rollouts, then 60 over one
     steps = by_step([tokens_by_call(SHORT), tokens_by_call(LONG)])
-    assert [(step.step, step.mean.estimate, step.rollouts) for step in steps] == [
+    assert [(step.step, step.estimate, step.rollouts) for step in steps] == [
         (1, 24, 2),
         (2, 36, 2),
         (3, 60, 1),
@@ -62,7 +62,7 @@ def test_a_method_is_summed_up_over_the_rollouts_that_ran():
     failed = rollout("c", [], outcome=Outcome.FAILED)
     found = spending([SHORT, LONG, failed])
     assert (found.tokens.estimate, found.searches.estimate, found.repeats.estimate) == (90, 2.5, 1)
-    assert [step.mean.estimate for step in found.repeats_by_search] == [0, 0.5, 1]
+    assert [step.estimate for step in found.repeats_by_search] == [0, 0.5, 1]
     assert found.tokens.low == pytest.approx(36)
     assert found.tokens.high == pytest.approx(144)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import astuple
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,6 @@ from model.evaluation.statistics import (
     crossed_mean,
     paired_difference,
     sign_test,
-    standard_error,
     wilson,
 )
 
@@ -25,20 +25,19 @@ FAST = {"resamples": 500}
 def test_wilson_of_eight_in_ten():
     # z = 1.95996, z^2 = 3.84146: centre (0.8 + 0.192073) / 1.384146 = 0.716738,
     # half width 1.95996 / 1.384146 * sqrt(0.016 + 0.00960365) = 0.226577
-    found = wilson(8, 10)
-    assert found == pytest.approx((0.8, 0.490162, 0.943318), abs=1e-5)
+    assert astuple(wilson(8, 10)) == pytest.approx((0.8, 0.490162, 0.943318), abs=1e-5)
 
 
 def test_wilson_at_zero_and_at_all():
     # 0 of 10: upper bound z^2 / (n + z^2) = 3.84146 / 13.84146
-    assert wilson(0, 10) == pytest.approx((0.0, 0.0, 0.277533), abs=1e-5)
-    assert wilson(10, 10) == pytest.approx((1.0, 1 - 0.277533, 1.0), abs=1e-5)
+    assert astuple(wilson(0, 10)) == pytest.approx((0.0, 0.0, 0.277533), abs=1e-5)
+    assert astuple(wilson(10, 10)) == pytest.approx((1.0, 1 - 0.277533, 1.0), abs=1e-5)
 
 
 def test_nothing_tried_is_unknown():
-    assert all(math.isnan(value) for value in wilson(0, 0))
-    assert all(math.isnan(value) for value in bootstrap_mean([]))
-    assert all(math.isnan(value) for value in UNKNOWN)
+    assert all(math.isnan(value) for value in astuple(wilson(0, 0)))
+    assert all(math.isnan(value) for value in astuple(bootstrap_mean([])))
+    assert all(math.isnan(value) for value in astuple(UNKNOWN))
 
 
 def test_more_successes_than_trials_are_refused():
@@ -53,20 +52,13 @@ def test_wilson_holds_its_estimate_inside_zero_and_one(successes, failures):
         assert 0 <= found.low <= found.estimate <= found.high <= 1
 
 
-def test_standard_error_of_one_two_three():
-    # sample variance 1, over sqrt(3)
-    assert standard_error([1.0, 2.0, 3.0]) == pytest.approx(1 / math.sqrt(3))
-    assert math.isnan(standard_error([1.0]))
-
-
 def test_the_bootstrap_of_a_constant_has_no_width():
-    assert bootstrap_mean([0.25] * 7, **FAST) == (0.25, 0.25, 0.25)
+    assert astuple(bootstrap_mean([0.25] * 7, **FAST)) == (0.25, 0.25, 0.25)
 
 
 def test_the_bootstrap_interval_of_a_fair_coin_is_near_the_normal_one():
     # 400 tosses: 0.5 +- 1.96 * 0.5 / 20 = 0.451 to 0.549
-    found = bootstrap_mean([0.0, 1.0] * 200)
-    assert found == pytest.approx((0.5, 0.451, 0.549), abs=0.004)
+    assert astuple(bootstrap_mean([0.0, 1.0] * 200)) == pytest.approx((0.5, 0.451, 0.549), abs=0.004)
 
 
 def test_the_bootstrap_is_the_same_for_the_same_seed():
@@ -84,7 +76,7 @@ def test_pairing_finds_a_difference_that_separate_intervals_hide():
     first = [0.0, 0.2, 0.4, 0.6, 0.8]
     second = [value + 0.1 for value in first]
     found = paired_difference(first, second, **FAST)
-    assert found == pytest.approx((0.1, 0.1, 0.1)) and found.excludes_zero
+    assert astuple(found) == pytest.approx((0.1, 0.1, 0.1))
     assert not bootstrap_mean(first, **FAST).high < bootstrap_mean(second, **FAST).low
 
 
@@ -95,7 +87,7 @@ def test_swapping_the_runs_turns_the_difference_around(pairs):
         paired_difference(first, second, resamples=50),
         paired_difference(second, first, resamples=50),
     )
-    assert forth == pytest.approx((-back.estimate, -back.high, -back.low))
+    assert astuple(forth) == pytest.approx((-back.estimate, -back.high, -back.low))
     assert sign_test(first, second) == sign_test(second, first)
 
 
@@ -126,7 +118,7 @@ def test_runs_that_disagree_widen_the_interval_though_every_question_of_a_run_ag
     # both 2.5 % points are 0.5 from the middle, times sqrt(4/3); over the questions alone nothing would vary
     found = crossed_mean([[1.0] * 5, [0.0] * 5, [1.0] * 5, [0.0] * 5])
     far = 0.5 * math.sqrt(4 / 3)
-    assert found == pytest.approx((0.5, 0.5 - far, 0.5 + far))
-    assert crossed_mean([]) == pytest.approx(UNKNOWN, nan_ok=True)
+    assert astuple(found) == pytest.approx((0.5, 0.5 - far, 0.5 + far))
+    assert crossed_mean([]) is UNKNOWN
     with pytest.raises(ValueError, match="equal lengths"):
         crossed_mean([[1.0], [1.0, 0.0]])

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from model.evaluation.judge import JudgeCounts
 from model.types import Task
 from orchestration.joins import grading
 from tests.servers.openai_server import OpenAIServer
@@ -24,7 +25,7 @@ def test_without_a_judge_the_metric_grades(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.delenv(grading.ENDPOINT, raising=False)
     verdicts, bench = graded(tmp_path, ["41", "42"])
     assert verdicts == [True, False]
-    assert (bench.name, bench.tally()) == (grading.METRIC, {})
+    assert (bench.name, bench.tally()) == (grading.METRIC, JudgeCounts())
 
 
 def test_a_judge_grades_and_its_verdicts_are_kept_for_the_next_evaluation(
@@ -37,5 +38,5 @@ def test_a_judge_grades_and_its_verdicts_are_kept_for_the_next_evaluation(
         assert bench.name.startswith("judge:")
         again, repeated = graded(tmp_path, ["forty-one", "42"])
         assert again == verdicts
-        assert repeated.tally()["cached"] == 2
+        assert repeated.tally().cached == 2
         assert len(server.requests) == 2, "the second evaluation asked nothing"

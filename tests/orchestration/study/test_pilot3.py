@@ -1,5 +1,6 @@
 """Which rollouts are answered again, and what is made of the answers."""
 
+import math
 from dataclasses import replace
 
 from memory_graph.graph import ROOT, AnswerNode, MemoryGraph, SearchNode
@@ -40,13 +41,13 @@ def test_the_share_that_is_right_now_is_paired_with_both_controls():
         "random": [*(replace(each, correct=True) for each in wrong[:2]), *wrong[2:]],
     }
     found = compared(made, wrong)
-    assert (found["wrong_rollouts_with_evidence"], found["noise_nodes"]) == (4, 4)
-    assert {name: share["estimate"] for name, share in found["right"].items()} == {
+    assert (found.wrong_rollouts_with_evidence, found.noise_nodes) == (4, 4)
+    assert {name: share.estimate for name, share in found.right.items()} == {
         "full": 0.0,
         "evidence": 1.0,
         "random": 0.5,
     }
-    assert found["evidence_against"]["full"]["estimate"] == 1.0
-    assert found["evidence_against"]["full"]["p_value"] == 0.125  # four gains: 2 / 2^4
-    assert found["evidence_against"]["random"]["estimate"] == 0.5
-    assert compared({name: [] for name in made}, [])["right"]["full"]["estimate"] is None
+    assert found.evidence_against["full"].estimate == 1.0
+    assert found.evidence_against["full"].p_value == 0.125  # four gains: 2 / 2^4
+    assert found.evidence_against["random"].estimate == 0.5
+    assert math.isnan(compared({name: [] for name in made}, []).right["full"].estimate)

@@ -1,6 +1,6 @@
 """The training study: its plan, its reductions, and one whole small study with real runs, repeated."""
 
-import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,12 +9,15 @@ from pydantic import TypeAdapter
 
 from infra.storage.root import Storage
 from memory_graph.graph import ROOT, AnswerNode, MemoryGraph, SearchNode
+from model.evaluation.evaluation import SeedComparison
+from model.evaluation.statistics import UNKNOWN, Interval
 from model.types import Outcome, Task, Trajectory
 from orchestration.recipes.options import MiniatureWorlds
 from orchestration.study import answers
 from orchestration.study import runs as study_runs
+from orchestration.study.document import NoiseShare, StudyDocument
 from orchestration.study.runs import Study, runs
-from orchestration.study.study import noise_shares, run, sampled_accuracy, seeds_line
+from orchestration.study.study import noise_share, run, sampled_accuracy, seeds_line
 
 
 @pytest.fixture
@@ -101,12 +104,12 @@ def test_a_run_that_the_study_does_not_have_is_not_answered(study: Study, capsys
 
 
 def test_a_difference_says_over_what_it_may_vary():
-    found = {"estimate": 0.042, "low": 0.01, "high": 0.07}
-    assert seeds_line(found, [0.035, None]) == (
+    found = Interval(0.042, 0.01, 0.07)
+    assert seeds_line(SeedComparison(by_seed=(0.035, math.nan), difference=found)) == (
         "+4.2 points (+1.0 to +7.0 over runs and questions); by run +3.5, -"
     )
-    assert "over questions)" in seeds_line(found, [0.042])
-    assert seeds_line({"estimate": None, "low": None, "high": None}, [None]) == "nothing scored"
+    assert "over questions)" in seeds_line(SeedComparison(by_seed=(0.042,), difference=found))
+    assert seeds_line(SeedComparison(by_seed=(math.nan,), difference=UNKNOWN)) == "nothing scored"
 
 
 def rollout(*, correct: bool) -> Trajectory:
@@ -126,7 +129,7 @@ def test_sampled_accuracy_is_the_mean_of_questions_within_datasets():
     other = replace(first, task=replace(first.task, id="p"))
     far = replace(wrong, task=replace(wrong.task, id="r", dataset="hotpotqa"))
     found = sampled_accuracy([first, wrong, other, far])
-    assert found["estimate"] == pytest.approx(0.375)
+    assert found.estimate == pytest.approx(0.375)
 
 
 def test_a_root_takes_runs_of_one_study_only(tmp_path: Path):
@@ -138,34 +141,35 @@ def test_a_root_takes_runs_of_one_study_only(tmp_path: Path):
 
 
 def test_noise_is_the_share_of_steps_of_right_rollouts_that_the_answer_does_not_rest_on():
-    found = noise_shares([rollout(correct=True), rollout(correct=False)])
-    assert found == {"right_rollouts": 1, "search_steps": 2, "noise_share": 0.5}
-    assert noise_shares([rollout(correct=False)])["noise_share"] is None
+    found = noise_share([rollout(correct=True), rollout(correct=False)])
+    assert found == NoiseShare(right_rollouts=1, search_steps=2, noise_share=0.5)
+    assert noise_share([rollout(correct=False)]).noise_share is None
 
 
 @pytest.mark.timeout(400)
 def test_a_whole_study_trains_every_objective_once_and_says_what_came_out(study: Study):
     document = run(study)
-    assert set(document["unseen"]) == {"cold_start", "ggpo", "gspo"}
-    assert document["arms"]["gspo"]["pruned_share"]["estimate"] == 0.0
-    assert [(each["before"], each["after"]) for each in document["comparisons"]] == [
+    assert set(document.unseen) == {"cold_start", "ggpo", "gspo"}
+    assert document.arms["gspo"].pruned_share.estimate == 0.0
+    assert [(pair.before, pair.after) for pair in document.comparisons] == [
         ("cold_start", "ggpo"),
         ("cold_start", "gspo"),
         ("gspo", "ggpo"),
     ]
-    assert all(
-        len(each[how]["by_seed"]) == 1 for each in document["comparisons"] for how in ("greedy", "sampled")
-    )
-    assert set(document["sampled"]) == {"cold_start", "ggpo", "gspo"}
-    assert all("noise_share" in arm["training_steps"] for arm in document["arms"].values())
+    for pair in document.comparisons:
+        assert pair.greedy is not None and len(pair.greedy.by_seed) == 1
+        assert pair.sampled is not None and len(pair.sampled.by_seed) == 1
+    assert set(document.sampled) == {"cold_start", "ggpo", "gspo"}
+    assert all(arm.training_steps.right_rollouts >= 0 for arm in document.arms.values())
     page = (study.root / "reports/study-ggpo/index.html").read_text()
-    assert set(document["pilot3"]["right"]) == {"full", "evidence", "random"}
+    assert set(document.pilot3.right) == {"full", "evidence", "random"}
     assert "avg@2 at temperature 1" in page
     assert "GGPO" in page and "<svg" in page
-    assert json.loads((study.root / "reports/study-ggpo/study.json").read_text())["schema_version"] == 2
+    stored = (study.root / "reports/study-ggpo/study.json").read_bytes()
+    assert StudyDocument.from_json(stored).to_json() == stored
 
     storage_files = sorted(study.root.glob("checkpoints/*/*/manifest.json"))
     before = [file.stat().st_mtime_ns for file in storage_files]
     again = run(study)  # nothing is trained or answered twice, and the figures are the same
     assert [file.stat().st_mtime_ns for file in storage_files] == before
-    assert again == document
+    assert again.to_json() == document.to_json()

@@ -12,8 +12,8 @@ from infra.reporting.charts import Curve, curve_image
 
 Records = Sequence[Mapping[str, Any]]
 Points = tuple[tuple[float, float], ...]
-MOST_POINTS = 100  # of a line; more are averaged over neighbours
-MOST_BYTES = 200_000  # of the curves in one materialisation
+MAX_POINTS = 100  # of a line; more are averaged over neighbours
+MAX_BYTES = 200_000  # of the curves in one materialisation
 CURVES = (
     (
         "mean reward of the rollouts, and share of validation questions right",
@@ -67,12 +67,12 @@ PHASES = ("seconds_rollouts", "seconds_grading", "seconds_update", "seconds_vali
 
 def ggpo_curves(records: Records) -> tuple[Curve, ...]:
     """All curves by update, from 1; a line without numbers is left out, and so is a curve without lines."""
-    found = []
+    curves = []
     for title, label, lines in CURVES:
         series = tuple((name, points) for key, name in lines if (points := thinned(_points(records, key))))
         if series:
-            found.append(Curve(title=f"GGPO: {title}", x_label="update", y_label=label, series=series))
-    return tuple(found)
+            curves.append(Curve(title=f"GGPO: {title}", x_label="update", y_label=label, series=series))
+    return tuple(curves)
 
 
 def materialisation(records: Records) -> dict[str, Any]:
@@ -81,26 +81,26 @@ def materialisation(records: Records) -> dict[str, Any]:
         return {}
     last = {f"last_{name}": float(records[-1][name]) for name in NUMBERS if _is_number(records[-1].get(name))}
     totals = {
-        f"total_{name}": math.fsum(float(each[name]) for each in records if _is_number(each.get(name)))
+        f"total_{name}": math.fsum(float(record[name]) for record in records if _is_number(record.get(name)))
         for name in PHASES
     }
     return {"curves": {"raw_value": as_markdown(ggpo_curves(records)), "type": "md"}, **last, **totals}
 
 
 def as_markdown(curves: Sequence[Curve]) -> str:
-    """Each curve as a picture within the text; those that would lead beyond ``MOST_BYTES`` are named only."""
+    """Each curve as an image within the text; those beyond ``MAX_BYTES`` in all are only named."""
     text = ""
     for curve in curves:
         encoded = base64.b64encode(curve_image(curve).encode()).decode()
-        picture = f"**{curve.title}**\n\n![{curve.title}](data:image/svg+xml;base64,{encoded})\n\n"
-        fits = len(text) + len(picture) < MOST_BYTES - 1000  # room for the names of those that do not fit
-        text += picture if fits else f"{curve.title}: see the report\n\n"
+        image = f"**{curve.title}**\n\n![{curve.title}](data:image/svg+xml;base64,{encoded})\n\n"
+        fits = len(text) + len(image) < MAX_BYTES - 1000  # room for the names of those that do not fit
+        text += image if fits else f"{curve.title}: see the report\n\n"
     return text
 
 
 def thinned(points: Points) -> Points:
-    """At most ``MOST_POINTS``: means of neighbours, as many in each as it takes."""
-    size = -(-len(points) // MOST_POINTS)
+    """At most ``MAX_POINTS``: means of neighbours, as many in each as it takes."""
+    size = -(-len(points) // MAX_POINTS)
     if size <= 1:
         return points
     parts = [points[start : start + size] for start in range(0, len(points), size)]

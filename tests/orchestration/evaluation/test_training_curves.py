@@ -9,9 +9,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from orchestration.runs.training_curves import (
+from orchestration.evaluation.training_curves import (
     CURVES,
-    MOST_BYTES,
+    MAX_BYTES,
     ggpo_curves,
     materialisation,
     thinned,
@@ -37,7 +37,7 @@ def test_every_group_of_numbers_is_a_curve_and_what_was_not_measured_is_none():
 def test_dagster_gets_pictures_that_open_within_the_limit(count: int):
     found = materialisation(records(count))
     text = found["curves"]["raw_value"]
-    assert len(text.encode()) < MOST_BYTES
+    assert len(text.encode()) < MAX_BYTES
     pictures = [part.split(")")[0] for part in text.split("base64,")[1:]]
     assert len(pictures) == len(CURVES)
     for picture in pictures:

@@ -1,0 +1,319 @@
+"""The events of a question: what ``POST /v1/ask`` streams, named field by field, and how a rollout becomes them.
+
+An ``EventSerializer`` serves one rollout: it keeps the titles of the hits it saw, because a graph holds ids.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import AsyncGenerator
+from typing import Annotated, Literal, NamedTuple, TypeAlias
+
+from pydantic import Field, TypeAdapter
+
+from app.answers.agent import DEFAULT_MEMORY, open_agent
+from app.answers.catalogue import Catalogue
+from app.answers.citations import citation_records
+from app.answers.corpus_handle import Snapshot
+from app.answers.graph_view import node_records, svg
+from app.answers.models import AnswerModel
+from app.answers.records import AnswerRecord, NodeRecord, Record, Text
+from memory_graph.graph import MemoryGraph
+from model.agent.context import DisplayedHit, render_turns
+from model.agent.events import (
+    AnswerGiven,
+    Event,
+    ModelCall,
+    ModelReply,
+    NodeAdded,
+    ObservationAdded,
+    ReplyRejected,
+    RolloutEnd,
+    TokenDelta,
+)
+from model.agent.graph_state import GraphState, allocation_of, graph_state
+from model.agent.loop import Agent
+from model.types import ImageRef, Task, Trajectory
+
+
+class StartEvent(Record):
+    """The first event: what is asked of which model over which version of the index."""
+
+    event: Literal["started"] = "started"
+    ask_id: str
+    question: Text
+    memory: str
+    model: str
+    index: str
+
+
+class ImageSize(Record):
+    """An image at the size the model sees it, and its second in a clip."""
+
+    width: int
+    height: int
+    timestamp_s: float | None
+
+
+class ImageRecord(ImageSize):
+    """An image of a prompt."""
+
+    item_id: str
+
+
+class TurnRecord(Record):
+    """One turn of a prompt; each U+FFFC stands for an image, in the order of the call's images."""
+
+    role: str
+    text: Text
+
+
+class CallEvent(Record):
+    """The model is called; ``forced`` where only an answer is accepted."""
+
+    event: Literal["asked"] = "asked"
+    call: int
+    forced: bool
+    images: tuple[ImageRecord, ...]
+    turns: tuple[TurnRecord, ...]
+
+
+class TokenEvent(Record):
+    """A piece of the reply that is being generated."""
+
+    event: Literal["spoke"] = "spoke"
+    call: int
+    text: Text
+
+
+class ReplyEvent(Record):
+    """The whole reply of a call."""
+
+    event: Literal["replied"] = "replied"
+    call: int
+    text: Text
+    prompt_tokens: int
+    completion_tokens: int
+    finish_reason: str
+
+
+class RejectionEvent(Record):
+    """The reply was no legal action."""
+
+    event: Literal["rejected"] = "rejected"
+    call: int
+    reason: Text
+
+
+class ShownItem(Record):
+    """A hit as the model sees it."""
+
+    item_id: str
+    modality: str
+    title: Text
+    text: Text
+    width: int
+    height: int
+    images: tuple[ImageSize, ...]
+
+
+class ObservationEvent(Record):
+    """A search was run, or refused as ``repeated``; ``shown`` are those of ``retrieved`` that are new to the model."""
+
+    event: Literal["observed"] = "observed"
+    node_id: str
+    parents: tuple[str, ...]
+    query: Text
+    repeated: bool
+    retrieved: tuple[str, ...]
+    shown: tuple[ShownItem, ...]
+
+
+class NodeEvent(Record):
+    """A search node entered the graph; ``nodes`` and ``svg`` are the whole graph as it is now."""
+
+    event: Literal["remembered"] = "remembered"
+    node_id: str
+    nodes: tuple[NodeRecord, ...]
+    svg: Text
+
+
+class AnswerEvent(Record):
+    """The model answered."""
+
+    event: Literal["answered"] = "answered"
+    text: Text
+    parents: tuple[str, ...]
+    forced: bool
+
+
+class EndEvent(AnswerRecord):
+    """The last event of a rollout that came to its end."""
+
+    event: Literal["finished"] = "finished"
+    ask_id: str
+    svg: Text
+
+
+class FailureEvent(Record):
+    """The last event of a question that could not be answered: a stable word, and a sentence for a person."""
+
+    event: Literal["failed"] = "failed"
+    code: str
+    message: Text
+
+
+StreamEvent: TypeAlias = Annotated[
+    StartEvent
+    | CallEvent
+    | TokenEvent
+    | ReplyEvent
+    | RejectionEvent
+    | ObservationEvent
+    | NodeEvent
+    | AnswerEvent
+    | EndEvent
+    | FailureEvent,
+    Field(discriminator="event"),
+]
+ADAPTER: TypeAdapter[StreamEvent] = TypeAdapter(StreamEvent)
+
+
+class AskRequest(NamedTuple):
+    """What is asked, and over what."""
+
+    question: str
+    memory: str = DEFAULT_MEMORY
+    calls: int | None = None
+    """Most calls of the model."""
+    datasets: list[str] | None = None
+    """Only these are searched."""
+
+
+class EventSerializer:
+    """One rollout and its events."""
+
+    def __init__(
+        self, request: AskRequest, snapshot: Snapshot, model: AnswerModel, catalogue: Catalogue
+    ) -> None:
+        self.agent: Agent = open_agent(
+            snapshot, model, request.memory, calls=request.calls, datasets=request.datasets
+        )
+        self.start = StartEvent(
+            ask_id=uuid.uuid4().hex,
+            question=request.question,
+            memory=request.memory,
+            model=model.name,
+            index=snapshot.version,
+        )
+        self._question, self._model, self._catalogue = request.question, model, catalogue
+        self._allocation = allocation_of(request.memory)
+        self._titles: dict[str, str] = {}
+        self._began_s = time.monotonic()
+
+    def events(self, *, stream: bool) -> AsyncGenerator[Event]:
+        """The rollout; with ``stream`` the tokens of replies too."""
+        task = Task(id=self.start.ask_id, dataset="ask", question=self._question, answers=())
+        return self.agent.events(task, stream=stream)
+
+    def serialize(self, event: Event) -> StreamEvent:
+        """One event as it is streamed. Reads the corpus at the end of a rollout, so call it where that may take its time."""
+        self.on_event(event)
+        match event:
+            case NodeAdded():
+                state = self.state(event.graph)
+                return NodeEvent(node_id=event.node.id, nodes=node_records(state), svg=svg(state))
+            case RolloutEnd():
+                answer = self.answer(event.trajectory)
+                drawing = svg(self.state(event.trajectory.graph))
+                return EndEvent(**dict(answer), ask_id=self.start.ask_id, svg=drawing)
+            case _:
+                return _record(event)
+
+    def on_event(self, event: Event) -> None:
+        """Keep the titles of the hits that are shown; ``serialize`` does so too."""
+        if isinstance(event, ObservationAdded):
+            self._titles |= {display.hit.item_id: display.hit.title for display in event.shown}
+
+    def state(self, graph: MemoryGraph) -> GraphState:
+        """Energies and grants within the limits of this rollout."""
+        return graph_state(graph, limits=self.agent.limits, allocation=self._allocation, titles=self._titles)
+
+    def answer(self, trajectory: Trajectory) -> AnswerRecord:
+        """The finished rollout."""
+        counters = trajectory.counters
+        return AnswerRecord(
+            outcome=trajectory.outcome.value,
+            answer=trajectory.answer,
+            citations=citation_records(trajectory.graph, self._titles, self._catalogue),
+            nodes=node_records(self.state(trajectory.graph)),
+            counters=counters,
+            seconds=round(time.monotonic() - self._began_s, 3),
+            cost=self._model.cost(counters.prompt_tokens, counters.completion_tokens),
+        )
+
+
+def _record(
+    event: ModelCall | TokenDelta | ModelReply | ReplyRejected | ObservationAdded | AnswerGiven,
+) -> StreamEvent:
+    """An event that needs neither the graph nor the corpus."""
+    match event:
+        case ModelCall():
+            return CallEvent(call=event.call, forced=event.forced, images=_images(event), turns=_turns(event))
+        case TokenDelta():
+            return TokenEvent(call=event.call, text=event.text)
+        case ModelReply():
+            completion = event.completion
+            return ReplyEvent(
+                call=event.call,
+                text=completion.text,
+                prompt_tokens=completion.prompt_tokens,
+                completion_tokens=completion.completion_tokens,
+                finish_reason=completion.finish_reason,
+            )
+        case ReplyRejected():
+            return RejectionEvent(call=event.call, reason=event.reason)
+        case ObservationAdded():
+            return ObservationEvent(
+                node_id=event.node_id,
+                parents=event.parents,
+                query=event.query,
+                repeated=event.repeated,
+                retrieved=event.retrieved,
+                shown=tuple(_shown_item(display) for display in event.shown),
+            )
+        case AnswerGiven():
+            return AnswerEvent(text=event.answer.text, parents=event.answer.parents, forced=event.forced)
+
+
+def _images(event: ModelCall) -> tuple[ImageRecord, ...]:
+    """In reading order, as the marks in the turns stand."""
+    parts = (part for message in event.messages for part in message.parts)
+    return tuple(
+        ImageRecord(
+            item_id=image.item_id, width=image.width, height=image.height, timestamp_s=image.timestamp_s
+        )
+        for image in parts
+        if isinstance(image, ImageRef)
+    )
+
+
+def _turns(event: ModelCall) -> tuple[TurnRecord, ...]:
+    return tuple(TurnRecord(role=turn.role, text=turn.text) for turn in render_turns(event.messages))
+
+
+def _shown_item(display: DisplayedHit) -> ShownItem:
+    hit = display.hit
+    return ShownItem(
+        item_id=hit.item_id,
+        modality=hit.modality,
+        title=hit.title,
+        text=hit.text,
+        width=hit.width,
+        height=hit.height,
+        images=tuple(
+            ImageSize(width=image.width, height=image.height, timestamp_s=image.timestamp_s)
+            for image in display.images
+        ),
+    )

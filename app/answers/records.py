@@ -1,0 +1,94 @@
+"""What an answer is, once for the terminal, the page and programs: its citations, the nodes of its graph, its figures."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from model.types import Counters
+
+
+def _unicode(value: object) -> object:
+    """Half a surrogate pair, which has no UTF-8, as a question mark; models can write it."""
+    return value.encode("utf-8", errors="replace").decode() if isinstance(value, str) else value
+
+
+Text = Annotated[str, BeforeValidator(_unicode)]
+"""Text of a model or a document."""
+
+
+class Record(BaseModel):
+    """Frozen fields, published by name in ``/openapi.json``."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class CitationRecord(Record):
+    """One item that the answer rests on, with its place in its source. What the corpus does not know is null."""
+
+    node_id: str
+    item_id: str
+    modality: str
+    title: Text
+    page: int | None
+    start_s: float | None
+    times_s: tuple[float, ...]
+
+
+class ItemInNode(Record):
+    """A kept item. ``pixels`` and ``tokens`` are 0 where it is remembered and not shown any more."""
+
+    item_id: str
+    modality: str
+    title: Text
+    priority: int
+    energy: float | None
+    pixels: int
+    tokens: int
+    width: int
+    height: int
+    timestamps: tuple[float, ...]
+
+
+class NodeRecord(Record):
+    """A search node of the memory graph."""
+
+    id: str
+    parents: tuple[str, ...]
+    query: Text
+    summary: Text
+    dead_end: bool
+    on_critical_path: bool
+    items: tuple[ItemInNode, ...]
+
+
+class AnswerRecord(Record):
+    """A finished rollout: ``outcome`` says how it ended, ``cost`` is null where no prices were given."""
+
+    outcome: str
+    answer: Text
+    citations: tuple[CitationRecord, ...]
+    nodes: tuple[NodeRecord, ...]
+    counters: Counters
+    seconds: float
+    cost: float | None
+
+
+class CommandAnswer(AnswerRecord):
+    """What ``vimrag ask --json`` prints."""
+
+    question: Text
+    model: str
+    index: str
+
+
+def json_bytes(value: Any) -> bytes:
+    """One line of JSON in UTF-8; half a surrogate pair becomes a question mark.
+
+    Raises:
+        ValueError: for numbers that JSON does not have.
+    """
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.encode("utf-8", errors="replace")

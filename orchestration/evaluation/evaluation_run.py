@@ -1,0 +1,209 @@
+"""Evaluation of a run: every method of the recipe answers the same unseen questions and is graded.
+
+Writes the rollouts to ``trajectories/<run>`` and the document to ``metrics/<run>``. A method is a memory policy with the
+checkpoint that answers.
+"""
+
+import asyncio
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from infra.reporting.report import ReportExample
+from infra.storage.manifest import publish
+from infra.storage.root import Storage
+from memory_graph.drawing.svg import draw
+from memory_graph.linearise import linearise
+from model.agent.graph_state import allocation_of, graph_state, node_notes
+from model.agent.limits import BY_PROFILE
+from model.evaluation.agreement import agreement
+from model.evaluation.evaluation import Evaluation, evaluate, with_metric
+from model.evaluation.judge import JudgeCounts
+from model.evaluation.statistics import Interval
+from model.policies.image_uris import data_uri
+from model.policies.transformers_policy import TransformersPolicy
+from model.rl import trajectory_store
+from model.rl.rollouts import RolloutPlan, RolloutProgress
+from model.types import Task, Trajectory
+from orchestration.evaluation.document import (
+    DOCUMENT,
+    EvaluationDocument,
+    Judging,
+    comparisons,
+    method_scores,
+    savings,
+)
+from orchestration.evaluation.methods import METHODS
+from orchestration.joins.adapters import MetricGrader, tasks_of_split
+from orchestration.joins.agents import GREEDY, RunContext, chosen, load
+from orchestration.joins.grading import METRIC, grading
+from orchestration.launch.reporter import Reporter, progress
+from orchestration.launch.run_config import RunConfig
+from orchestration.launch.synced_directory import SyncedDirectory
+
+EXAMPLES_PER_DATASET = 2
+THUMBNAIL = 160  # pixels a side of the images in a drawing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodResult:
+    """One method's graded rollouts, who graded them and what the judge did."""
+
+    evaluation: Evaluation
+    judge: str
+    tally: JudgeCounts
+
+
+def run(config: RunConfig, reporter: Reporter) -> None:
+    """Evaluate every method of the recipe and publish the document."""
+    storage, options = Storage(config.root), config.recipe.evaluation
+    if unknown := [name for name in options.methods if name not in METHODS]:
+        raise ValueError(f"unknown methods {unknown}; known: {', '.join(METHODS)}")
+    tasks = tasks_of_split(storage, "test", per_dataset=options.questions, seed=options.seed)
+    reporter.say(f"{len(tasks)} unseen questions for each of {', '.join(options.methods)}")
+    context = RunContext.open(storage, config.recipe)
+    with (
+        SyncedDirectory(storage, config.cold_start_checkpoints) as cold_start,
+        SyncedDirectory(storage, config.ggpo_checkpoints) as ggpo,
+        SyncedDirectory(storage, config.metrics) as metrics,
+    ):
+        verdicts = metrics.pull()
+        checkpoints = {"cold_start": cold_start, "ggpo": ggpo}
+        results = {}
+        for name in options.methods:
+            kind = METHODS[name].checkpoint
+            path = chosen(checkpoints[kind].pull(), what=kind)
+            results[name] = _answer(context, name, tasks, path, verdicts, reporter)
+        metrics.push()
+    document = document_of(results, config, context)
+    _store(storage, config, results, document)
+    reporter.finish(_metadata(document))
+
+
+def _answer(
+    context: RunContext, name: str, tasks: Sequence[Task], path: Path, verdicts: Path, reporter: Reporter
+) -> MethodResult:
+    """The graded rollouts of one method with the checkpoint at ``path``."""
+    checkpoint, options = load(path), context.recipe.evaluation
+    encoder = checkpoint.encoder()
+    policy = TransformersPolicy(checkpoint.model, encoder, context.media, max_batch=options.concurrency)
+    agent = context.agent(policy, context.memory(METHODS[name].memory, encoder), temperature=GREEDY)
+    show_progress = progress(reporter)
+    show_progress(name, 0, len(tasks))
+
+    def on_progress(rollouts: RolloutProgress) -> None:
+        show_progress(name, rollouts.done, rollouts.total)
+
+    plan = RolloutPlan(concurrency=options.concurrency, seed=options.seed)
+
+    async def run_and_grade() -> MethodResult:
+        async with grading(verdicts) as session:
+            evaluation = await evaluate(agent, tasks, session.grader, plan, on_progress=on_progress)
+            trajectories = await with_metric(evaluation.trajectories, MetricGrader())
+            return MethodResult(
+                evaluation=replace(evaluation, trajectories=trajectories),
+                judge=session.name,
+                tally=session.tally(),
+            )
+
+    result = asyncio.run(run_and_grade())
+    evaluation = result.evaluation
+    reporter.say(
+        f"{name}: {_percent(evaluation.overall)} right, mean of {len(evaluation.datasets)} benchmarks"
+    )
+    return result
+
+
+def document_of(
+    results: Mapping[str, MethodResult], config: RunConfig, context: RunContext
+) -> EvaluationDocument:
+    """The document of all methods; its examples are those of the last one."""
+    evaluations = {name: result.evaluation for name, result in results.items()}
+    last = list(results)[-1]
+    return EvaluationDocument(
+        run=config.name,
+        index=context.retriever.fingerprint,
+        questions=len(evaluations[last].trajectories),
+        methods=tuple(method_scores(name, evaluation) for name, evaluation in evaluations.items()),
+        comparisons=comparisons(evaluations),
+        savings=savings(evaluations),
+        examples=_examples(last, evaluations[last], context),
+        judging={name: _judging(result) for name, result in results.items()},
+    )
+
+
+def _judging(result: MethodResult) -> Judging:
+    trajectories = result.evaluation.trajectories
+    both = agreement([each.correct for each in trajectories], [each.metric for each in trajectories])
+    return Judging(
+        judge=result.judge,
+        tally=result.tally,
+        agreement_with_metric=None if result.judge == METRIC else both,
+    )
+
+
+def _examples(name: str, evaluation: Evaluation, context: RunContext) -> tuple[ReportExample, ...]:
+    """As many right, wrong and unscored rollouts of each dataset as ``EXAMPLES_PER_DATASET`` allows."""
+    counts: dict[tuple[str, bool | None], int] = {}
+    examples = []
+    for trajectory in evaluation.trajectories:
+        key = (trajectory.task.dataset, trajectory.correct)
+        counts[key] = counts.get(key, 0) + 1
+        if counts[key] * 2 <= EXAMPLES_PER_DATASET:
+            examples.append(_example(name, trajectory, context))
+    return tuple(examples)
+
+
+def _example(name: str, trajectory: Trajectory, context: RunContext) -> ReportExample:
+    return ReportExample(
+        dataset=trajectory.task.dataset,
+        question=trajectory.task.question,
+        references=trajectory.task.answers,
+        method=name,
+        answer=trajectory.answer,
+        correct=trajectory.correct,
+        memory=linearise(trajectory.graph),
+        drawing=_drawing(trajectory, context),
+    )
+
+
+def _drawing(trajectory: Trajectory, context: RunContext) -> str:
+    """The graph with its energies, grants and thumbnails, as SVG without a style of its own."""
+
+    def thumbnail(item_id: str, time_s: float | None) -> str | None:
+        image = context.media.image(item_id) if time_s is None else context.media.frame(item_id, time_s)
+        small = image.copy()
+        small.thumbnail((THUMBNAIL, THUMBNAIL))
+        return data_uri(small)
+
+    limits, allocation = BY_PROFILE[context.recipe.profile], allocation_of(trajectory.memory)
+    state = graph_state(trajectory.graph, limits=limits, allocation=allocation, titles={})
+    return draw(trajectory.graph, notes=node_notes(state, thumbnail), embedded=True)
+
+
+def _store(
+    storage: Storage, config: RunConfig, results: Mapping[str, MethodResult], document: EvaluationDocument
+) -> None:
+    made = {"producer": "orchestration.launch.evaluate/1", "params": {"run": config.name}}
+    with publish(storage, config.trajectories, **made, inputs={"index": document.index}) as published:
+        for name, result in results.items():
+            published.counts[name] = trajectory_store.write(
+                published.directory / f"{name}.parquet", result.evaluation.trajectories
+            )
+    storage.write_bytes(f"{config.metrics}/{DOCUMENT}", document.to_json())
+
+
+def _metadata(document: EvaluationDocument) -> dict[str, float | int | str]:
+    """What Dagster shows of an evaluation."""
+    overall = {f"accuracy_{method.name}": method.overall.estimate for method in document.methods}
+    gains = {
+        f"gain_{pair.after}_over_{pair.before}": pair.difference.estimate for pair in document.comparisons
+    }
+    return {**overall, **gains, "questions": document.questions, "index": document.index}
+
+
+def _percent(interval: Interval) -> str:
+    if math.isnan(interval.estimate):
+        return "nothing scored"
+    return f"{interval.estimate:.1%} ({interval.low:.1%} to {interval.high:.1%})"

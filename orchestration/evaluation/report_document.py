@@ -1,0 +1,207 @@
+"""The report of a run, arranged from its evaluation document and its lines of training metrics.
+
+Holds the arranging; the page is rendered by ``infra.reporting.report``. No model is loaded.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from infra.reporting.charts import Curve
+from infra.reporting.report import (
+    CounterTable,
+    Estimate,
+    MethodRow,
+    PairedDifference,
+    Report,
+    ReportExample,
+    SpendingRow,
+)
+from memory_graph.drawing.svg import CSS, NAMESPACE
+from model.evaluation.statistics import Interval
+from orchestration.evaluation.document import EvaluationDocument, MethodComparison, MethodScores
+from orchestration.evaluation.training_curves import ggpo_curves
+from orchestration.launch.run_config import RunConfig
+
+MIN_ROLLOUTS = 5  # a mean over fewer says nothing
+TITLES = {
+    "closed_book": "closed book",
+    "vanilla": "vanilla RAG",
+    "videorag": "VideoRAG",
+    "universalrag": "UniversalRAG",
+    "react": "ReAct",
+    "mem1": "Mem1",
+    "memagent": "MemAgent",
+    "vimrag_text": "graph, text only",
+    "vimrag_equal": "graph, equal budgets",
+    "precaption": "captions at index time",
+    "raw_visual": "all retrieved pixels",
+    "context_caption": "captions given the query",
+    "related_visual": "useful items' pixels",
+    "cold_start": "VimRAG, cold start",
+    "ggpo": "VimRAG, GGPO",
+}
+NOTES = {
+    "closed_book": "no search",
+    "vanilla": "one search",
+    "videorag": "one search, clips first",
+    "universalrag": "one search where a router says",
+    "react": "the whole history",
+    "mem1": "a text state rewritten each turn",
+    "memagent": "a bounded text memory",
+}
+COUNTERS = {
+    "model_calls": "model calls",
+    "searches": "searches",
+    "repeated_searches": "repeated searches",
+    "dead_ends": "searches without a useful item",
+    "prompt_tokens": "prompt tokens",
+    "completion_tokens": "completion tokens",
+    "visual_tokens": "visual tokens",
+}
+
+
+def report_of(
+    document: EvaluationDocument, config: RunConfig, *, ggpo: Sequence[Mapping[str, Any]] = ()
+) -> Report:
+    """The report of an evaluation, with the curves of the metric records ``ggpo``."""
+    methods = document.methods
+    benchmarks = tuple(dict.fromkeys(score.dataset for method in methods for score in method.datasets))
+    return Report(
+        title=f"VimRAG: {config.name}",
+        summary=f"{document.questions} unseen questions over {len(benchmarks)} benchmarks, the same for every method.",
+        benchmarks=benchmarks,
+        methods=tuple(_row(method) for method in methods),
+        comparisons=tuple(_comparison(pair) for pair in document.comparisons),
+        curves=(*ggpo_curves(ggpo), *spending_curves(methods)),
+        counters=counter_table(methods),
+        spending=spending_rows(document),
+        reference=next((_title(row.against) for row in document.savings), ""),
+        examples=tuple(_inline(example) for example in document.examples),
+        drawing_style=CSS,
+        facts=_facts(document, config),
+    )
+
+
+def _facts(document: EvaluationDocument, config: RunConfig) -> tuple[tuple[str, str], ...]:
+    recipe = config.recipe
+    ggpo, worlds = recipe.ggpo, recipe.worlds
+    return (
+        ("recipe", recipe.name),
+        ("worlds", f"{worlds.train} train, {worlds.val} val, {worlds.test} test"),
+        ("updates", f"{ggpo.schedule.updates} of {ggpo.questions} x {ggpo.algorithm.group_size} rollouts"),
+        ("algorithm", f"{ggpo.algorithm.name}, ZeRO-{ggpo.engine.zero_stage}, {ggpo.ranks} rank(s)"),
+        ("graded by", ", ".join(sorted({judging.judge for judging in document.judging.values()}))),
+        ("index", document.index),
+        *((f"policy of {method.name}", ", ".join(method.policies)) for method in document.methods),
+    )
+
+
+def spending_rows(document: EvaluationDocument) -> tuple[SpendingRow, ...]:
+    """Tokens and repeated searches a method, beside the difference to the reference where there is one."""
+    savings = {row.method: row for row in document.savings}
+    rows = []
+    for method in document.methods:
+        if (spending := method.spending) is None:
+            continue
+        scored, saving = sum(score.scored for score in method.datasets), savings.get(method.name)
+        rows.append(
+            SpendingRow(
+                name=_title(method.name),
+                tokens=estimate(spending.tokens, scored),
+                repeats=estimate(spending.repeats, scored),
+                tokens_more=estimate(saving.tokens, saving.questions) if saving else None,
+                repeats_more=estimate(saving.repeats, saving.questions) if saving else None,
+            )
+        )
+    return tuple(rows)
+
+
+def spending_curves(methods: Sequence[MethodScores]) -> tuple[Curve, ...]:
+    """Tokens by call and repeated searches by search with their intervals; steps that few rollouts reach are left out."""
+    kinds = (
+        ("tokens_by_call", "Tokens of the n-th call", "call", "tokens"),
+        ("repeats_by_search", "Share of the n-th searches that repeat an earlier one", "search", "share"),
+    )
+    curves = []
+    for name, title, x_label, y_label in kinds:
+        steps = {
+            _title(method.name): [
+                step for step in getattr(method.spending, name) if step.rollouts >= MIN_ROLLOUTS
+            ]
+            for method in methods
+            if method.spending is not None
+        }
+        lines = {label: means for label, means in steps.items() if len(means) > 1}
+        if lines:
+            curves.append(
+                Curve(
+                    title=title,
+                    x_label=x_label,
+                    y_label=y_label,
+                    series=tuple(
+                        (label, tuple((float(mean.step), mean.estimate) for mean in means))
+                        for label, means in lines.items()
+                    ),
+                    bands=tuple(
+                        tuple((float(mean.step), mean.low, mean.high) for mean in means)
+                        for means in lines.values()
+                    ),
+                )
+            )
+    return tuple(curves)
+
+
+def counter_table(methods: Sequence[MethodScores]) -> CounterTable:
+    """Means over datasets, each dataset counting the same."""
+
+    def mean(values: Sequence[float]) -> float | None:
+        known = [value for value in values if math.isfinite(value)]
+        return sum(known) / len(known) if known else None
+
+    rows = [
+        (label, tuple(mean([s.means.get(name, math.nan) for s in method.datasets]) for method in methods))
+        for name, label in COUNTERS.items()
+    ]
+    recalls = tuple(mean([score.gold_recall for score in method.datasets]) for method in methods)
+    rows.append(("share of gold items retrieved", recalls))
+    return CounterTable(methods=tuple(_title(method.name) for method in methods), rows=tuple(rows))
+
+
+def estimate(interval: Interval, count: int) -> Estimate:
+    """The interval as a report shows it: None for what is not known."""
+    value, low, high = (
+        number if math.isfinite(number) else None
+        for number in (interval.estimate, interval.low, interval.high)
+    )
+    return Estimate(value=value, low=low, high=high, count=count)
+
+
+def _row(method: MethodScores) -> MethodRow:
+    cells = {score.dataset: estimate(score.accuracy, score.scored) for score in method.datasets}
+    total = sum(score.scored for score in method.datasets)
+    return MethodRow(
+        name=_title(method.name),
+        cells=cells,
+        overall=estimate(method.overall, total),
+        note=NOTES.get(method.name, ""),
+    )
+
+
+def _comparison(pair: MethodComparison) -> PairedDifference:
+    return PairedDifference(
+        before=_title(pair.before),
+        after=_title(pair.after),
+        difference=estimate(pair.difference, pair.questions),
+        p_value=pair.p_value,
+    )
+
+
+def _inline(example: ReportExample) -> ReportExample:
+    """With the drawing for a page of HTML, which needs no namespace."""
+    return replace(example, drawing=example.drawing.replace(f' xmlns="{NAMESPACE}"', ""))
+
+
+def _title(name: str) -> str:
+    return TITLES.get(name, name)
