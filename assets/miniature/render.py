@@ -6,7 +6,7 @@ are a one-pixel checkerboard of ``+- AMPLITUDE`` on a panel of 2 x 2 pixel grain
 filter tuned to the checkerboard sees the digits and none of the grain at native size; averaging neighbours
 wipes the checkerboard out and leaves the grain, which hides what little the corners of the strokes leave
 behind. Fine digits are 20 x 28 pixels inside one 32 x 32 cell of the picture's grid, the area of one visual
-token. ``glyphs.py`` draws the letters of headings, ``template_ocr.py`` reads all of it back.
+token. ``glyphs.py`` draws the letters of headings.
 """
 
 from __future__ import annotations

@@ -15,9 +15,9 @@ from assets.corpus.item import Item, Modality
 from assets.corpus.media import ShardMedia
 from assets.corpus.question import Question
 from assets.miniature.build import PLANS, write_miniature
-from assets.miniature.facts import PerceivedItem
-from assets.miniature.template_ocr import read_text
 from infra.storage.root import Storage
+from tests.assets.miniature.facts import PerceivedItem
+from tests.assets.miniature.template_ocr import read_text
 
 SEED = 11
 WORLDS = {"train": 2, "val": 1, "test": 1}

@@ -10,8 +10,8 @@ from assets.corpus.dataset import DATASETS, ParseContext, SkippedRecord
 from assets.corpus.question import AnswerKind, Question
 from assets.miniature.lexicon import split_fragments
 from assets.miniature.plans import NOT_ANSWERABLE
-from assets.miniature.solver import solve
-from assets.miniature.template_ocr import read_text
+from tests.assets.miniature.solver import solve
+from tests.assets.miniature.template_ocr import read_text
 
 COMPARISONS = (
     *("same_colour", "higher_output", "more_stock", "higher_reading"),

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from assets.miniature import render, template_ocr
+from assets.miniature import render
 from assets.miniature.lexicon import COLOURS, MARKS
 from assets.miniature.world import Scene
 from assets.miniature.writers.mp4 import mp4_bytes
@@ -19,6 +19,7 @@ from infra.media import media_decoder
 from memory_graph.budget import allocate, shrink
 from memory_graph.energy import energies
 from memory_graph.graph import MemoryGraph, SearchNode, VisualItem
+from tests.assets.miniature import template_ocr
 
 TOTAL_PIXELS = 5 * render.SIZE * render.SIZE
 AVERAGING = (

@@ -10,8 +10,8 @@ from assets.corpus.build import build_corpus
 from assets.corpus.dataset import ParseContext
 from assets.index.build import build_index, open_index
 from assets.miniature.build import PLANS, write_miniature
-from assets.miniature.template_ocr import read_text
 from infra.storage.root import Storage
+from tests.assets.miniature.template_ocr import read_text
 
 TOP_K = 3
 

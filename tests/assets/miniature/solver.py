@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from assets.miniature import template_ocr
-from assets.miniature.facts import Facts, PerceivedItem, UnknownFactError
 from assets.miniature.lexicon import GOODS, LETTERS, SEASONS
 from assets.miniature.plans import NOT_ANSWERABLE
+from tests.assets.miniature import template_ocr
+from tests.assets.miniature.facts import Facts, PerceivedItem, UnknownFactError
 
 Answer = Callable[..., str]
 
