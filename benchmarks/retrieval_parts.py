@@ -19,12 +19,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from assets.corpus import build as corpus
 from assets.corpus.item import Item
 from assets.corpus.question import Question
+from assets.corpus.read import read_items, read_questions
 from assets.index import analysis, retrieval
 from assets.index.analysis import AnalysedText, analyse
-from assets.index.build import current
+from assets.index.published import current_index
 from assets.index.search import PAIR_WEIGHT, PAYLOAD
 from infra.embedders.minilm import MiniLmEmbedder
 from infra.storage.root import Storage
@@ -138,7 +138,7 @@ def main() -> None:
     parser.add_argument("--scope", choices=retrieval.SCOPES, default="own")
     arguments = parser.parse_args()
     storage = Storage(arguments.root)
-    pointer = current(storage)
+    pointer = current_index(storage)
     if pointer is None:
         raise SystemExit(f"no index at {storage.path('index')}")
     index = LanceStore(storage.path("index", pointer.version), dim=384, payload=PAYLOAD, live=False)
@@ -155,8 +155,8 @@ def main() -> None:
 
 
 def _pool(storage: Storage, index: LanceStore, name: str, scopes: Sequence[str]) -> Pool:
-    questions = [question for question in corpus.read_questions(storage, name) if retrieval.counts(question)]
-    items = [item for scope in scopes for item in corpus.read_items(storage, scope)]
+    questions = [question for question in read_questions(storage, name) if retrieval.counts(question)]
+    items = [item for scope in scopes for item in read_items(storage, scope)]
     kept = index.kept([item.id for item in items])
     vectors = MiniLmEmbedder().encode_queries([question.text for question in questions])
     return Pool(questions, items, {id_: row.vectors for id_, row in kept.items()}, vectors)

@@ -19,7 +19,6 @@ PARQUET_BATCH_CHARACTERS = 4_000_000  # of text in these rows: pages of a book a
 PARQUET_READ_ROWS = 256  # rows turned into records at a time
 MEDIA_CACHE_BYTES = 256 * 1024 * 1024  # decoded pictures of one reader: 5,400 of 128 x 128, or 40 pages
 MAX_MEMBER_BYTES = 256 * 1024 * 1024  # of one picture or table in a shard that others may have written
-MAX_SAMPLE_BYTES = 512 * 1024 * 1024  # of all members of one sample: 32 frames of 4K as PNG
 MAX_WORKER_BYTES = (
     4 * 1024**3
 )  # address space of a decoding process: 100 megapixels, thrice copied, or threads of a 4K film

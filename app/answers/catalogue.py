@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from assets.corpus.build import built_datasets
 from assets.corpus.merge import ITEMS
+from assets.corpus.read import built_datasets
 from infra.errors import StorageError, boundary
 from infra.storage.root import Storage
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from threading import Lock
 
-from assets.corpus.build import built_datasets
 from assets.corpus.media import ShardMedia
-from assets.index.build import current, open_index
+from assets.corpus.read import built_datasets
+from assets.index.published import current_index, open_index
 from assets.index.search import Index
 from infra.storage.root import Storage
 from orchestration.joins.adapters import IndexRetriever
@@ -53,7 +53,7 @@ class CorpusHandle:
             NoIndexError: if there is no index, or none that this version can open.
         """
         try:
-            pointer = current(self.storage)
+            pointer = current_index(self.storage)
             if pointer is None:
                 raise NoIndexError(
                     f"no index at {self.storage.path('index')!r}; build one from your files with "

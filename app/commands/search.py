@@ -11,7 +11,7 @@ from app.commands.options import Datasets, Json, Root, dataset_names
 from app.commands.output import UsageError, as_json, note, results, table_console
 
 if TYPE_CHECKING:
-    from assets.index.build import IndexHit
+    from assets.index.search import IndexHit
 
 SNIPPET_CHARS = 280
 
@@ -39,7 +39,7 @@ def search(
     )  # a terminal of another encoding
     if not question.strip():
         raise UsageError("the question is empty")
-    from assets.index.build import open_index
+    from assets.index.published import open_index
     from infra.storage.root import Storage
 
     with results() as write:

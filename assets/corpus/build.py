@@ -1,7 +1,7 @@
-"""From raw folders to the published corpus: which datasets, from where, and reading what was built.
+"""From raw folders to the published corpus: which datasets, and from where.
 
-Formats live in ``parsers/``, folding of equal content in ``merge.py``, tars in ``shards.py``, search in
-``index/build.py``.
+Formats live in ``parsers/``, folding of equal content in ``merge.py``, tars in ``shards.py``; what was built is read by
+``read.py``.
 """
 
 from __future__ import annotations
@@ -13,23 +13,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any
 
-from assets.corpus import shards, tables
+from assets.corpus import shards
 from assets.corpus.completeness import DatasetCopy, compare
-from assets.corpus.dataset import DATASETS, Dataset, ParseContext, Record, SkippedRecord
-from assets.corpus.item import SCHEMA_VERSION, Item
+from assets.corpus.dataset import DATASETS, Dataset, ParseContext, Record
+from assets.corpus.item import SCHEMA_VERSION
 from assets.corpus.merge import (
-    ITEMS,
-    QUESTIONS,
-    SKIPPED,
     CorpusMerger,
     DatasetReport,
     ProgressListener,
     silent,
 )
 from assets.corpus.ocr_prefetch import OcrPrefetch
-from assets.corpus.question import Question
 from assets.parsers.files.raw_folder import RawFolder
 from infra.limits import MAX_SHARD_BYTES
 from infra.media import SandboxedOcr
@@ -182,102 +178,6 @@ def _published(
             corpus.inputs["shards"] = manifest.digest(media.manifest)
         corpus.counts.update(_counts(report))
     return report
-
-
-def built_datasets(storage: Storage) -> tuple[str, ...]:
-    """The datasets whose corpus is finished, in name order."""
-    names = storage.list("corpus")
-    return tuple(name for name in names if storage.exists(f"corpus/{name}/{manifest.MANIFEST}"))
-
-
-def read_items(storage: Storage, dataset: str) -> Iterator[Item]:
-    """The items of a finished corpus in build order, streamed.
-
-    Raises:
-        ValueError: if it is not finished, or its shards are of another build, as a build leaves them that was
-            ended between the two.
-    """
-    _refuse_other_shards(storage, dataset)
-    return (tables.item_of(row) for row in _read(storage, dataset, ITEMS))
-
-
-class ItemRange(NamedTuple):
-    """Rows ``[start, stop)`` of one row group of the items of a dataset."""
-
-    dataset: str
-    group: int
-    start: int
-    stop: int
-
-
-def read_ranges(storage: Storage, dataset: str, *, max_items: int) -> Iterator[tuple[ItemRange, list[Item]]]:
-    """All items of a finished corpus in build order, as ranges of at most ``max_items``; raises as ``read_items``."""
-    _refuse_other_shards(storage, dataset)
-    with _open_items(storage, dataset) as file:
-        for group in range(tables.num_groups(file)):
-            items = [tables.item_of(row) for row in tables.group_rows(file, group)]
-            for start in range(0, len(items), max_items):
-                taken = items[start : start + max_items]
-                yield ItemRange(dataset, group, start, start + len(taken)), taken
-
-
-def read_range(storage: Storage, range_: ItemRange) -> list[Item]:
-    """The items of one range; ``ValueError`` if the corpus is not finished."""
-    with _open_items(storage, range_.dataset) as file:
-        rows = tables.group_rows(file, range_.group)
-    return [tables.item_of(row) for row in rows[range_.start : range_.stop]]
-
-
-def _open_items(storage: Storage, dataset: str) -> IO[bytes]:
-    manifest.read(storage, f"corpus/{dataset}").entry(ITEMS)
-    return storage.open(f"corpus/{dataset}/{ITEMS}")
-
-
-def same_content(storage: Storage, datasets: Sequence[str]) -> dict[str, str]:
-    """Items that another of ``datasets`` holds too: item -> the one that stands for all of equal content.
-
-    Within a dataset equal items are folded by the build; two datasets over the same videos are built apart.
-    """
-    columns = ["id", "modality", "content_hash"]
-    first: dict[bytes, str] = {}
-    same: dict[str, str] = {}
-    for dataset in sorted(set(datasets)):
-        for row in _read(storage, dataset, ITEMS, columns):
-            content = hashlib.blake2b(
-                f"{row['modality']}:{row['content_hash']}".encode(), digest_size=16
-            ).digest()
-            stands = first.setdefault(content, row["id"])
-            if stands != row["id"]:
-                same[row["id"]] = same[stands] = stands
-    return same
-
-
-def read_questions(storage: Storage, dataset: str) -> Iterator[Question]:
-    """The questions of a finished corpus in build order, streamed; ``ValueError`` if it is not finished."""
-    return (tables.question_of(row) for row in _read(storage, dataset, QUESTIONS))
-
-
-def read_skipped(storage: Storage, dataset: str) -> Iterator[SkippedRecord]:
-    """What the build of a finished corpus could not use, streamed; ``ValueError`` if it is not finished."""
-    return (SkippedRecord(**row) for row in _read(storage, dataset, SKIPPED))
-
-
-def _read(
-    storage: Storage, dataset: str, name: str, columns: list[str] | None = None
-) -> Iterator[dict[str, Any]]:
-    manifest.read(storage, f"corpus/{dataset}").entry(name)
-    with storage.open(f"corpus/{dataset}/{name}") as file:
-        yield from tables.rows(file, columns=columns)
-
-
-def _refuse_other_shards(storage: Storage, dataset: str) -> None:
-    expected = manifest.read(storage, f"corpus/{dataset}").inputs.get("shards")
-    if expected is None or not storage.exists(f"{shards.directory(dataset)}/{manifest.MANIFEST}"):
-        return
-    if manifest.digest(manifest.read(storage, shards.directory(dataset))) != expected:
-        raise ValueError(
-            f"corpus and shards of {dataset} in {storage.root} are of different builds; build it again"
-        )
 
 
 def fingerprint(folder: Path, *, stage: str = "hash", progress: ProgressListener = silent) -> str:

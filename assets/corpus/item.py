@@ -20,16 +20,28 @@ class Modality(StrEnum):
     VIDEO = "video"
 
 
-def item_id(dataset: str, kind: str, native: str | int) -> str:
+class ItemKind(StrEnum):
+    """What an item is in its source; the second part of its id."""
+
+    PARAGRAPH = "para"
+    TEXT = "text"  # a snippet or a part of a file
+    IMAGE = "image"
+    PAGE = "page"
+    SLIDE = "slide"
+    CLIP = "clip"
+    VIDEO = "video"  # all of its text as one item, without frames
+
+
+def item_id(dataset: str, kind: ItemKind, native: str | int) -> str:
     """``dataset:kind:native-id``; the native id is kept verbatim as a string.
 
     Raises:
-        ValueError: if a part is empty, or the first two hold the separator.
+        ValueError: if a part is empty, or the data set's name holds the separator.
     """
     native = str(native)
-    if not (dataset and kind and native) or ":" in dataset or ":" in kind:
+    if not (dataset and native) or ":" in dataset:
         raise ValueError(
-            f"dataset, kind and native id must be given, the first two without ':': {(dataset, kind, native)!r}"
+            f"data set and native id must be given, the first without ':': {(dataset, native)!r}"
         )
     return f"{dataset}:{kind}:{native}"
 

@@ -1,56 +1,43 @@
-"""The index of the whole corpus: building it anew from what changed, and opening the one that was published.
+"""Building the index of the whole corpus anew from what changed.
 
 An index is a function of corpus, embedder and analysis; an older index is only asked for the vectors of unchanged items.
-It lies under ``index/<version>/`` with a manifest, and ``index/current.json``, written last, points to the one in use.
-Searching lives in ``search.py``.
+Opening the index in use lives in ``published.py``, searching in ``search.py``.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
-from assets.corpus import build as corpus
 from assets.corpus.item import Item
 from assets.corpus.merge import ProgressListener, silent
+from assets.corpus.read import built_datasets, read_range, read_ranges
 from assets.index import vector_parts
 from assets.index.analysis import ANALYSIS_VERSION
-from assets.index.search import PAYLOAD, Index, IndexHit, content_hash, row_of
+from assets.index.published import (
+    CURRENT,
+    SCHEMA_VERSION,
+    IndexPointer,
+    current_index,
+    open_store,
+    published_store,
+)
+from assets.index.search import Index, content_hash, row_of
 from assets.index.vector_parts import VectorPart
 from infra.embedders.minilm import Embedder, MiniLmEmbedder
 from infra.storage import manifest
 from infra.storage.lock import only_writer
 from infra.storage.root import Storage
-from infra.vector_stores.lance import LanceStore
 from infra.vector_stores.types import Vectors, VectorStore
 from infra.workers.local import LocalEngine, WorkerEngine
 
-__all__ = ["Index", "IndexHit", "IndexPointer", "IndexReport", "build_index", "current", "open_index"]
-
-SCHEMA_VERSION = 1
 PRODUCER = f"assets.index/{SCHEMA_VERSION}"
-CURRENT = "index/current.json"
 STORES = ("lance", "weaviate")
 PART_ITEMS = 512  # of one unit of embedding: some seconds of work, which is what a killed build loses
 BATCH_ITEMS = 256
-ALIAS = "VimragItems"  # on a Weaviate server, where others may want to search the index in use
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IndexPointer:
-    """Which index is in use, and what it must answer."""
-
-    schema_version: int = SCHEMA_VERSION
-    version: str
-    store: str
-    embedder: str  # fingerprint
-    fingerprint: str  # of the hits of the probes
-    datasets: Mapping[str, int]  # items of each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,13 +116,13 @@ def _built(work: _Work, store: str, datasets: Sequence[str] | None) -> IndexRepo
     with manifest.publish(
         storage, f"index/{version}", producer=PRODUCER, params=params, inputs=inputs
     ) as publication:
-        target = _open_store(store, str(publication.directory), {}, embedder.dim, version=version, live=True)
+        target = open_store(store, str(publication.directory), {}, embedder.dim, version=version, live=True)
         builder = _Builder(target, old, work, dict.fromkeys(inputs, 0))
         for part in plan.parts:
             builder.add(part)
         target.publish()
         publication.counts.update({**builder.counts, "embedded": plan.embedded})
-    index = Index(_published(storage, store, version, embedder.dim), embedder, version=version)
+    index = Index(published_store(storage, store, version, embedder.dim), embedder, version=version)
     pointer = IndexPointer(
         version=version,
         store=store,
@@ -149,45 +136,6 @@ def _built(work: _Work, store: str, datasets: Sequence[str] | None) -> IndexRepo
     return _report(pointer, embedded=plan.embedded, reused=plan.reused, vanished=num_before - plan.known)
 
 
-def open_index(storage: Storage, *, embedder: Embedder | None = None) -> Index:
-    """The index in use.
-
-    Raises:
-        ValueError: if there is none, if it is damaged, or if it was built with another embedder.
-    """
-    pointer = current(storage)
-    if pointer is None:
-        raise ValueError(f"no index at {storage.path('index')!r}; build one with `vimrag index build`")
-    embedder = embedder or MiniLmEmbedder()
-    if embedder.fingerprint != pointer.embedder:
-        raise ValueError(
-            f"the index was built with embedder {pointer.embedder[:12]}, this is {embedder.fingerprint[:12]}; "
-            "build it again"
-        )
-    manifest.read(storage, f"index/{pointer.version}")
-    store = _published(storage, pointer.store, pointer.version, embedder.dim)
-    return Index(store, embedder, version=pointer.version)
-
-
-def current(storage: Storage) -> IndexPointer | None:
-    """What ``index/current.json`` says; None if there is no index yet.
-
-    Raises:
-        ValueError: if the file is damaged or of a newer schema.
-    """
-    try:
-        pointer = IndexPointer(**json.loads(storage.read_bytes(CURRENT)))
-    except FileNotFoundError:
-        return None
-    except (TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"damaged {storage.path(CURRENT)!r}: {error}; build the index again") from error
-    if pointer.schema_version > SCHEMA_VERSION:
-        raise ValueError(
-            f"the index has schema {pointer.schema_version}, this version reads up to {SCHEMA_VERSION}"
-        )
-    return pointer
-
-
 class _Plan:
     """All parts of the new index, and which of their items need vectors that the old store does not have."""
 
@@ -198,7 +146,7 @@ class _Plan:
         self.known = 0  # items that the old store had too, changed or not
 
     def add(self, storage: Storage, dataset: str) -> None:
-        for range_, items in corpus.read_ranges(storage, dataset, max_items=PART_ITEMS):
+        for range_, items in read_ranges(storage, dataset, max_items=PART_ITEMS):
             wanted = self._wanted(items)
             self.parts.append(vector_parts.part_of(range_, items, wanted, self._embedder))
             self.embedded += len(wanted)
@@ -224,7 +172,7 @@ class _Builder:
         self.counts = counts
 
     def add(self, part: VectorPart) -> None:
-        items = corpus.read_range(self._work.storage, part.range)
+        items = read_range(self._work.storage, part.range)
         vectors = self._vectors(part, items)
         for start in range(0, len(items), BATCH_ITEMS):
             batch = items[start : start + BATCH_ITEMS]
@@ -243,7 +191,7 @@ class _Builder:
 
 def _inputs(storage: Storage, datasets: Sequence[str] | None) -> dict[str, str]:
     """Dataset -> digest of its corpus manifest, in name order."""
-    names = sorted(set(datasets)) if datasets else corpus.built_datasets(storage)
+    names = sorted(set(datasets)) if datasets else built_datasets(storage)
     if not names:
         raise ValueError(
             f"no finished corpus at {storage.path('corpus')!r}; build one with `vimrag corpus build`"
@@ -251,28 +199,10 @@ def _inputs(storage: Storage, datasets: Sequence[str] | None) -> dict[str, str]:
     return {name: manifest.digest(manifest.read(storage, f"corpus/{name}")) for name in names}
 
 
-def _open_store(
-    store: str, uri: str, options: Mapping[str, str], dim: int, *, version: str, live: bool
-) -> VectorStore:
-    if store == "weaviate":
-        from infra.vector_stores.weaviate import WeaviateStore, connect  # its client takes a second to import
-
-        client = connect(os.environ.get("WEAVIATE_URL", ""), api_key=os.environ.get("WEAVIATE_API_KEY"))
-        opened = WeaviateStore(client, alias=ALIAS, version=version, dim=dim, payload=PAYLOAD, live=live)
-        weakref.finalize(opened, client.close)
-        return opened
-    return LanceStore(uri, dim=dim, payload=PAYLOAD, storage_options=options, live=live)
-
-
-def _published(storage: Storage, store: str, version: str, dim: int) -> VectorStore:
-    uri, options = storage.path("index", version), storage.lance_options()
-    return _open_store(store, uri, options, dim, version=version, live=False)
-
-
 def _before(storage: Storage) -> IndexPointer | None:
     """The index in use; None also if its pointer cannot be read, for a build replaces it."""
     try:
-        return current(storage)
+        return current_index(storage)
     except ValueError:
         return None
 
@@ -281,7 +211,7 @@ def _old_store(storage: Storage, before: IndexPointer | None, embedder: Embedder
     """The store to take vectors from; None if there is none, or of another embedder, or damaged."""
     if before is None or before.embedder != embedder.fingerprint or not _is_whole(storage, before.version):
         return None
-    return _published(storage, before.store, before.version, embedder.dim)
+    return published_store(storage, before.store, before.version, embedder.dim)
 
 
 def _is_whole(storage: Storage, version: str) -> bool:

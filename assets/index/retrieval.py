@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple
 
-from assets.corpus import build as corpus
 from assets.corpus.question import EvidenceStatus, Question
-from assets.index.build import current, open_index
+from assets.corpus.read import read_questions, same_content
+from assets.index.published import current_index, open_index
 from assets.index.search import Index
 from infra.embedders.minilm import Embedder
 from infra.storage import manifest
@@ -95,11 +95,11 @@ def evaluate(
     if not ks or min(ks) < 1:
         raise ValueError(f"recall needs ranks of at least 1, got {list(ks)}")
     index = open_index(storage, embedder=embedder)
-    pointer = current(storage)
+    pointer = current_index(storage)
     indexed = pointer.datasets if pointer else {}
     if unknown := sorted(set(datasets or ()) - set(indexed)):
         raise ValueError(f"not in the index: {', '.join(unknown)}; it has: {', '.join(indexed)}")
-    same = corpus.same_content(storage, tuple(indexed)) if scope == "all" else {}
+    same = same_content(storage, tuple(indexed)) if scope == "all" else {}
     measured = {
         name: _measure(storage, index, _Pool(name, [name] if scope == "own" else None, same), ks)
         for name in datasets or indexed
@@ -129,7 +129,7 @@ class _Pool(NamedTuple):
 def _measure(storage: Storage, index: Index, pool: _Pool, ks: Sequence[int]) -> DatasetRetrieval:
     outcomes: list[_Outcome] = []
     depth = max(MRR_DEPTH, *ks)
-    questions = corpus.read_questions(storage, pool.dataset)
+    questions = read_questions(storage, pool.dataset)
     for batch in _batches(question for question in questions if counts(question)):
         ranked = index.rank_many([question.text for question in batch], depth, pool.scopes)
         outcomes += [

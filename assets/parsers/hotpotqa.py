@@ -22,7 +22,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from assets.corpus.item import Item, Modality, item_id
+from assets.corpus.item import Item, ItemKind, Modality, item_id
 from assets.corpus.question import AnswerKind, EvidenceStatus, Question
 from assets.parsers.files import fields
 from assets.parsers.files.fields import MalformedRecordError
@@ -64,7 +64,7 @@ class Paragraph(NamedTuple):
     @property
     def id(self) -> str:
         """The item's id: a title recurs with other texts, so both count."""
-        return item_id(DATASET, "para", short_hash(self.title, self.text))
+        return item_id(DATASET, ItemKind.PARAGRAPH, short_hash(self.title, self.text))
 
 
 def parse(raw: Path, context: ParseContext) -> Iterator[Record]:

@@ -24,7 +24,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from assets.corpus.item import Item, Modality, item_id
+from assets.corpus.item import Item, ItemKind, Modality, item_id
 from assets.corpus.question import AnswerKind, EvidenceStatus, Question
 from assets.grading.abstention import NOT_ANSWERABLE, abstains
 from assets.parsers.files import fields
@@ -83,7 +83,7 @@ class GoldPages(NamedTuple):
 
 def page_id(doc_id: str, page: int) -> str:
     """The item id of page ``page`` (from 1); ``doc_id`` is the file name with its extension."""
-    return item_id(DATASET, "page", f"{doc_id}#{page}")
+    return item_id(DATASET, ItemKind.PAGE, f"{doc_id}#{page}")
 
 
 def known_as(doc_id: str) -> str:

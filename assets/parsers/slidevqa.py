@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from assets.corpus.item import Item, Modality, item_id
+from assets.corpus.item import Item, ItemKind, Modality, item_id
 from assets.corpus.question import AnswerKind, EvidenceStatus, Question
 from assets.parsers.evidence import with_evidence
 from assets.parsers.files import fields
@@ -95,7 +95,7 @@ def parse(raw: Path, context: ParseContext) -> Iterator[Record]:
 
 def slide_id(deck: str, page: int) -> str:
     """The item id of slide ``page`` (from 1)."""
-    return item_id(DATASET, "slide", f"{deck}#{page}")
+    return item_id(DATASET, ItemKind.SLIDE, f"{deck}#{page}")
 
 
 def page_of(stem: str) -> int | None:

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from assets.corpus.item import Item, Modality, item_id
+from assets.corpus.item import Item, ItemKind, Modality, item_id
 from assets.corpus.question import AnswerKind, EvidenceStatus, Question
 from assets.grading.abstention import NOT_ANSWERABLE
 from assets.parsers.files import fields
@@ -66,7 +66,7 @@ class SquadParagraph(NamedTuple):
     @property
     def id(self) -> str:
         """The item's id."""
-        return item_id(DATASET, "para", short_hash(self.title, self.context))
+        return item_id(DATASET, ItemKind.PARAGRAPH, short_hash(self.title, self.context))
 
 
 def parse(raw: Path, context: ParseContext) -> Iterator[Record]:

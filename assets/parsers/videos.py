@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from assets.corpus.item import Item, Modality, item_id
+from assets.corpus.item import Item, ItemKind, Modality, item_id
 from assets.parsers.files.raw_folder import RawFile, RawFolder
 from assets.parsers.identity import bytes_hash, text_hash
 from assets.parsers.images import encode
@@ -70,7 +70,7 @@ def video_files(folder: RawFolder) -> VideoFiles:
 
 def clip_id(dataset: str, video_id: str, start_s: float) -> str:
     """The item id of the clip that starts at ``start_s`` (whole seconds where it is whole)."""
-    return item_id(dataset, "clip", f"{video_id}#{_seconds(start_s)}")
+    return item_id(dataset, ItemKind.CLIP, f"{video_id}#{_seconds(start_s)}")
 
 
 def video_title(video_id: str, path: Path | None) -> str:
@@ -168,7 +168,7 @@ def _transcript_item(video: VideoSource) -> Iterator[ParsedItem]:
         return
     yield ParsedItem(
         item=Item(
-            id=item_id(video.dataset, "video", video.id),
+            id=item_id(video.dataset, ItemKind.VIDEO, video.id),
             dataset=video.dataset,
             modality=Modality.TEXT,
             content_hash=text_hash(video.transcript),

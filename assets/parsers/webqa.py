@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from assets.corpus.item import Item, Modality, item_id
+from assets.corpus.item import Item, ItemKind, Modality, item_id
 from assets.corpus.question import AnswerKind, Question
 from assets.parsers.evidence import with_evidence
 from assets.parsers.files import fields
@@ -105,12 +105,12 @@ def _turn(file: RawFile) -> int:
 
 def image_id(native: object) -> str:
     """The item id of a picture."""
-    return item_id(DATASET, "image", str(native))
+    return item_id(DATASET, ItemKind.IMAGE, str(native))
 
 
 def snippet_id(native: object) -> str:
     """The item id of a text snippet."""
-    return item_id(DATASET, "text", str(native))
+    return item_id(DATASET, ItemKind.TEXT, str(native))
 
 
 def _record(

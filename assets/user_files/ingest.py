@@ -13,8 +13,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from assets.corpus.build import built_datasets
 from assets.corpus.merge import ProgressListener, silent
+from assets.corpus.read import built_datasets
 from assets.index.build import IndexReport
 from assets.parsers.types import ParsedItem
 from assets.user_files import ledger, parsed_files, publishing, reading

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from assets.corpus import shards
-from assets.corpus.build import built_datasets
-from assets.corpus.item import Item, item_id
+from assets.corpus.item import Item, ItemKind, item_id
 from assets.corpus.merge import CorpusMerger, ProgressListener
-from assets.index.build import IndexPointer, IndexReport, build_index, current
+from assets.corpus.read import built_datasets
+from assets.index.build import IndexReport, build_index
+from assets.index.published import IndexPointer, current_index
 from assets.parsers.identity import bytes_hash
 from assets.parsers.types import Record
 from assets.user_files import ledger, parsed_files
@@ -73,7 +74,7 @@ def sweep(storage: Storage, files: FileLedger) -> None:
 def _index_in_use(storage: Storage) -> IndexPointer | None:
     """What the index holds; None also if it is damaged, for then it is built anew."""
     try:
-        return current(storage)
+        return current_index(storage)
     except ValueError:
         return None
 
@@ -109,7 +110,7 @@ def _placed(item: Item, file: IngestedFile) -> Item:
     name = " ".join("".join(char if char.isprintable() else " " for char in written).split())
     return replace(
         item,
-        id=item_id(DATASET, kind, f"{key}{native}"),
+        id=item_id(DATASET, ItemKind(kind), f"{key}{native}"),
         # of the file and the place in it: copies of a file fold, equal parts of one file do not
         content_hash=bytes_hash(file.kept.encode(), item.id.encode()),
         title=f"{name}{item.title}",

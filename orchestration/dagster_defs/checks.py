@@ -6,10 +6,11 @@ Each asset evaluates the checks it produces, so that a failed one stops its part
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from assets.corpus.build import ITEMS, QUESTIONS, read_items, read_questions
 from assets.corpus.completeness import compare
 from assets.corpus.dataset import DATASETS
+from assets.corpus.merge import ITEMS, QUESTIONS
 from assets.corpus.question import AnswerKind, Question
+from assets.corpus.read import read_items, read_questions
 from assets.grading import NOT_ANSWERABLE, grade
 from infra.storage import manifest
 from infra.storage.root import Storage

@@ -9,7 +9,8 @@ from typing import Any
 
 import dagster as dg
 
-from assets.corpus.build import build_corpus, read_questions
+from assets.corpus.build import build_corpus
+from assets.corpus.read import read_questions
 from infra.progress import ProgressLogger
 from infra.storage import manifest
 from infra.storage.root import Storage

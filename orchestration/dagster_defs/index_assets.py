@@ -2,8 +2,9 @@
 
 import dagster as dg
 
-from assets.corpus.build import built_datasets
-from assets.index.build import build_index, open_index
+from assets.corpus.read import built_datasets
+from assets.index.build import build_index
+from assets.index.published import open_index
 from infra.progress import ProgressLogger
 from infra.storage.root import Storage
 from orchestration.dagster_defs import checks

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
-from assets.corpus.build import built_datasets, read_questions
 from assets.corpus.question import AnswerKind, EvidenceStatus, Question
+from assets.corpus.read import built_datasets, read_questions
 from assets.grading import grade_answer
-from assets.index.build import Index, IndexHit
+from assets.index.search import Index, IndexHit
 from infra.storage.root import Storage
 from model.types import Hit, Task
 

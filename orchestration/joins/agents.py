@@ -11,7 +11,7 @@ import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, Qwen3VLForConditionalGeneration
 
 from assets.corpus.media import ShardMedia
-from assets.index.build import open_index
+from assets.index.published import open_index
 from infra.storage.root import Storage
 from model.agent.limits import BY_PROFILE
 from model.agent.loop import Agent

@@ -19,8 +19,9 @@ from typing import NamedTuple
 
 from pydantic import TypeAdapter
 
-from assets.corpus.build import build_corpus, built_datasets
+from assets.corpus.build import build_corpus
 from assets.corpus.dataset import DATASETS
+from assets.corpus.read import built_datasets
 from assets.index.build import build_index
 from infra.progress import ProgressLogger
 from infra.storage import manifest

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from assets.corpus.build import read_items
 from assets.corpus.dataset import DATASETS
+from assets.corpus.read import read_items
 from infra.storage.root import Storage
 from tests.app.command_line import Vimrag
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from assets.corpus.build import read_items, read_questions
+from assets.corpus.read import read_items, read_questions
 from infra.storage.root import Storage
 from tests.app.command_line import Vimrag
 from tests.assets.parsers.outcome import read

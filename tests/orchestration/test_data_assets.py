@@ -9,9 +9,9 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from assets.corpus.build import read_questions
 from assets.corpus.dataset import DATASETS
-from assets.index.build import open_index
+from assets.corpus.read import read_questions
+from assets.index.published import open_index
 from infra.storage.root import Storage
 from orchestration.dagster_defs import checks
 from orchestration.dagster_defs.corpus_assets import corpus

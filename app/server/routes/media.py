@@ -13,7 +13,7 @@ from app.server.errors import ApiError
 from app.server.rendering import RenderedImage, RenderRequest
 from app.server.schema.responses import ItemDetail
 from app.server.state import ServerState
-from assets.corpus.build import built_datasets
+from assets.corpus.read import built_datasets
 from infra.errors import MediaError
 
 MAX_SIDE = 4096  # pixels; no page or frame is shown larger

@@ -12,7 +12,7 @@ from app.server.errors import ApiError
 from app.server.schema.requests import SearchBody
 from app.server.schema.responses import HitList, HitRecord
 from app.server.state import ServerState
-from assets.index.build import IndexHit
+from assets.index.search import IndexHit
 
 router = APIRouter(tags=["search"])
 

@@ -30,7 +30,7 @@ from app.server.routes.search import found_for
 from app.server.schema.requests import UpstreamBody
 from app.server.schema.responses import UpstreamResult, UpstreamResults
 from app.server.state import ServerState
-from assets.index.build import IndexHit
+from assets.index.search import IndexHit
 
 INDICE_BITS = 53  # exact in every JSON reader
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from assets.corpus import build as corpus
+from assets.corpus.read import read_items
 from assets.user_files.ingest import DATASET
 from infra.storage.root import Storage
 from tests.app.web.material import HOSTILE_NAME, build_root, script, write_trajectories
@@ -27,7 +27,7 @@ expect.set_options(timeout=ACTION_TIMEOUT_MS)
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The root that is served."""
     built = build_root(tmp_path_factory.mktemp("page"))
-    ids = {item.title: item.id for item in corpus.read_items(Storage(str(built)), DATASET)}
+    ids = {item.title: item.id for item in read_items(Storage(str(built)), DATASET)}
     write_trajectories(built, ids["report.pdf page 1"], ids[HOSTILE_NAME])
     return built
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import polars as pl
 
-from assets.corpus import build as corpus
-from assets.corpus.build import build_corpus, shards
+from assets.corpus import shards
+from assets.corpus.build import build_corpus, fingerprint
 from assets.corpus.dataset import DATASETS, Record
 from assets.corpus.media import ShardMedia
 from assets.corpus.question import EvidenceStatus
+from assets.corpus.read import built_datasets, read_items, read_questions, read_skipped
 from infra.storage import manifest
 from infra.storage.root import Storage
 from tests.assets.toy import CONTEXT, build, question, text, toy_records
@@ -22,7 +23,7 @@ Register = Callable[[Callable[[], Iterator[Record]]], Path]
 
 def test_equal_content_is_one_item_with_the_other_ids_as_aliases(register: Register, storage: Storage):
     report = build(register(toy_records), storage)
-    items = {item.id: item for item in corpus.read_items(storage, "toy")}
+    items = {item.id: item for item in read_items(storage, "toy")}
     assert list(items) == ["toy:text:a", "toy:page:p1", "toy:page:p2"]
     assert items["toy:text:a"].aliases == ("toy:text:b",)
     assert items["toy:page:p1"].aliases == ("toy:page:p3",)
@@ -35,7 +36,7 @@ def test_gold_follows_the_item_it_was_folded_into_and_the_moves_are_counted(
     register: Register, storage: Storage
 ):
     report = build(register(toy_records), storage)
-    gold = {found.id: found.gold for found in corpus.read_questions(storage, "toy")}
+    gold = {found.id: found.gold for found in read_questions(storage, "toy")}
     assert gold["toy:dev:early"] == ("toy:text:a",)
     assert gold["toy:dev:both"] == ("toy:page:p1", "toy:text:a")
     assert report.gold_moved == 2
@@ -43,7 +44,7 @@ def test_gold_follows_the_item_it_was_folded_into_and_the_moves_are_counted(
 
 def test_a_question_whose_gold_is_lost_stays_with_a_status_and_a_note(register: Register, storage: Storage):
     report = build(register(toy_records), storage)
-    found = {found.id: found for found in corpus.read_questions(storage, "toy")}
+    found = {found.id: found for found in read_questions(storage, "toy")}
     assert found["toy:dev:lost"].evidence is EvidenceStatus.MEDIA_MISSING
     assert found["toy:dev:lost"].gold == ()
     assert found["toy:dev:half"].evidence is EvidenceStatus.PRESENT
@@ -57,7 +58,7 @@ def test_a_question_whose_gold_is_lost_stays_with_a_status_and_a_note(register: 
 def test_everything_left_out_is_counted_by_its_reason_and_listed(register: Register, storage: Storage):
     report = build(register(toy_records), storage)
     assert report.skipped == {"item_id_conflict": 1, "pdf_truncated": 2, "question_id_repeated": 1}
-    listed = list(corpus.read_skipped(storage, "toy"))
+    listed = list(read_skipped(storage, "toy"))
     assert [skip.where for skip in listed if skip.reason == "pdf_truncated"] == [
         "documents/x.pdf",
         "documents/y.pdf",
@@ -109,11 +110,11 @@ def test_the_manifest_ties_tables_shards_settings_and_raw_files_together(
     build(raw, storage)
     tables = manifest.verify(storage, "corpus/toy")
     assert tables.inputs["shards"] == manifest.digest(manifest.verify(storage, "shards/toy"))
-    assert tables.inputs["raw"] == corpus.fingerprint(raw / "toy")
+    assert tables.inputs["raw"] == fingerprint(raw / "toy")
     assert tables.params["dpi"] == 144
     assert tables.counts["evidence/media_missing"] == 1
     (raw / "toy" / "file.txt").write_text("changed")
-    assert tables.inputs["raw"] != corpus.fingerprint(raw / "toy")
+    assert tables.inputs["raw"] != fingerprint(raw / "toy")
 
 
 def test_the_tables_are_plain_parquet(register: Register, storage: Storage):
@@ -132,7 +133,7 @@ def test_tables_larger_than_a_batch_keep_every_row_in_order(register: Register, 
 
     report = build(register(many), storage)
     assert (report.items, report.folded, report.questions, report.gold_moved) == (5_000, 5_000, count, 5_000)
-    found = list(corpus.read_items(storage, "toy"))
+    found = list(read_items(storage, "toy"))
     assert [item.id for item in found] == [f"toy:text:{number:05d}" for number in range(0, count, 2)]
     assert all(item.aliases == (f"toy:text:{int(item.title) + 1:05d}",) for item in found)
 
@@ -158,8 +159,8 @@ def test_the_same_build_on_s3(register: Register, storage: Storage, s3_storage: 
     build(raw, remote)
     for directory in ("corpus/toy", "shards/toy"):
         assert manifest.verify(remote, directory) == manifest.verify(storage, directory)
-    assert list(corpus.read_items(remote, "toy")) == list(corpus.read_items(storage, "toy"))
-    assert corpus.built_datasets(remote) == ("toy",)
+    assert list(read_items(remote, "toy")) == list(read_items(storage, "toy"))
+    assert built_datasets(remote) == ("toy",)
     assert ShardMedia(remote).image("toy:page:p3").getpixel((0, 0)) == (10, 10, 10)
 
 
@@ -189,13 +190,13 @@ def test_the_fingerprint_is_of_what_a_parser_may_read(tmp_path: Path):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere/b.json").write_text("b")
     (tmp_path / "raw/a.json").write_text("a")
-    before = corpus.fingerprint(tmp_path / "raw")
+    before = fingerprint(tmp_path / "raw")
     (tmp_path / "raw/.git").mkdir()
     (tmp_path / "raw/.git/index").write_text("of no account")
     (tmp_path / "raw/gone.json").symlink_to(tmp_path / "nowhere")
-    assert corpus.fingerprint(tmp_path / "raw") == before
+    assert fingerprint(tmp_path / "raw") == before
     (tmp_path / "raw/linked").symlink_to(tmp_path / "elsewhere")
-    linked = corpus.fingerprint(tmp_path / "raw")
+    linked = fingerprint(tmp_path / "raw")
     assert linked != before
     (tmp_path / "elsewhere/b.json").write_text("changed")
-    assert corpus.fingerprint(tmp_path / "raw") != linked
+    assert fingerprint(tmp_path / "raw") != linked

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from assets.corpus import build as corpus
-from assets.corpus.build import build_corpus, shards
+from assets.corpus import shards
+from assets.corpus.build import build_corpus
 from assets.corpus.dataset import Record, SkippedRecord
+from assets.corpus.read import built_datasets, read_items, read_skipped
 from infra.storage import manifest
 from infra.storage.root import Storage
 from tests.assets.toy import CONTEXT, build, text, toy_records
@@ -55,9 +56,9 @@ def test_a_dataset_of_which_nothing_can_be_read_is_not_published(register: Regis
     raw = register(lambda: iter([SkippedRecord(reason="bad_json", where="a.json")]))
     with pytest.raises(ValueError, match=r"nothing in .* could be read.*bad_json"):
         build(raw, storage)
-    assert corpus.built_datasets(storage) == ()
+    assert built_datasets(storage) == ()
     with pytest.raises(ValueError, match="build it first"):
-        list(corpus.read_items(storage, "toy"))
+        list(read_items(storage, "toy"))
 
 
 def test_a_parser_that_fails_keeps_the_corpus_of_before(register: Register, storage: Storage):
@@ -71,7 +72,7 @@ def test_a_parser_that_fails_keeps_the_corpus_of_before(register: Register, stor
     with pytest.raises(RuntimeError, match="parser is wrong"):
         build(register(failing), storage)
     assert storage.read_bytes("corpus/toy/manifest.json") == before
-    assert corpus.built_datasets(storage) == ("toy",)
+    assert built_datasets(storage) == ("toy",)
     manifest.verify(storage, "shards/toy")
 
 
@@ -118,15 +119,15 @@ def test_a_build_killed_in_the_middle_leaves_nothing_new_that_a_reader_trusts(
     half_written = [path for path in (tmp_path / "root").rglob("*.tar") if ".partial" in str(path)]
     assert half_written  # it really was in the middle
     if built_before:
-        assert len(list(corpus.read_items(storage, "toy"))) == 3
+        assert len(list(read_items(storage, "toy"))) == 3
         manifest.verify(storage, "shards/toy")
     else:
-        assert corpus.built_datasets(storage) == ()
+        assert built_datasets(storage) == ()
         with pytest.raises(ValueError, match="build it first"):
             list(shards.read_samples(storage, "toy"))
     build(raw, storage)  # the next run sweeps up and succeeds
     assert not [path for path in (tmp_path / "root").rglob("*") if ".partial" in path.name]
-    assert len(list(corpus.read_items(storage, "toy"))) == 3
+    assert len(list(read_items(storage, "toy"))) == 3
 
 
 def test_a_root_inside_a_raw_folder_is_refused_before_anything_is_written(register: Register):
@@ -149,7 +150,7 @@ def test_two_builds_of_one_dataset_do_not_mix(register: Register, storage: Stora
     builder.wait()
     builder.stdout.close()
     build(raw, storage)
-    assert len(list(corpus.read_items(storage, "toy"))) == 3
+    assert len(list(read_items(storage, "toy"))) == 3
     assert not [path for path in (tmp_path / "root").rglob("*") if path.name.startswith(".")]
 
 
@@ -165,15 +166,15 @@ def test_a_corpus_beside_shards_of_another_build_is_refused(register: Register, 
     shutil.rmtree(folder)
     kept.rename(folder)
     with pytest.raises(ValueError, match=r"corpus and shards of toy .* of different builds; build it again"):
-        list(corpus.read_items(storage, "toy"))
+        list(read_items(storage, "toy"))
     build(raw, storage)
-    assert len(list(corpus.read_items(storage, "toy"))) == 3
+    assert len(list(read_items(storage, "toy"))) == 3
 
 
 def test_what_is_said_about_a_skip_is_short(register: Register, storage: Storage):
     long = SkippedRecord(reason="record_malformed", where="a.json[0]", detail="x" * 10**6)
     build(register(lambda: iter([text("a", "words"), long])), storage)
-    [listed] = corpus.read_skipped(storage, "toy")
+    [listed] = read_skipped(storage, "toy")
     assert (listed.reason, len(listed.detail)) == ("record_malformed", 501)
 
 

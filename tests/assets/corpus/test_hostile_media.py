@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from assets.corpus import build as corpus
 from assets.corpus.build import build_corpus
+from assets.corpus.read import read_items, read_skipped
 from assets.parsers.types import ParseContext
 from assets.user_files.ingest import IngestSettings, ingest
 from infra.media import decoding
@@ -56,7 +56,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pages_of(storage: Storage) -> list[str]:
-    return [item.id.rpartition(":")[2] for item in corpus.read_items(storage, "mmlongbench_doc")]
+    return [item.id.rpartition(":")[2] for item in read_items(storage, "mmlongbench_doc")]
 
 
 def test_a_build_goes_on_over_hostile_documents(raw: Path, tmp_path: Path, impatient: None):
@@ -65,7 +65,7 @@ def test_a_build_goes_on_over_hostile_documents(raw: Path, tmp_path: Path, impat
     good = [f"a-good.pdf#{number}" for number in range(1, PAGES + 1)] + ["f-good.pdf#1"]
     assert [page for page in pages_of(storage) if "good" in page] == good
     assert report.skipped["too_slow"] == 1
-    reasons = {skip.where: skip.reason for skip in corpus.read_skipped(storage, "mmlongbench_doc")}
+    reasons = {skip.where: skip.reason for skip in read_skipped(storage, "mmlongbench_doc")}
     assert reasons["documents/b-pages.pdf"] == "pdf_too_long"
     assert reasons["documents/d-spins.pdf#1"] == "too_slow"
     assert report.evidence == {"present": 1}

@@ -17,7 +17,8 @@ from assets.corpus.build import build_corpus
 from assets.corpus.dataset import ParseContext
 from assets.corpus.shard_texts import TextJob
 from assets.corpus.shards import ShardWriter, directory
-from assets.index.build import build_index, open_index
+from assets.index.build import build_index
+from assets.index.published import open_index
 from infra.embedders.minilm import MiniLmEmbedder
 from infra.errors import EngineError
 from infra.media import SandboxedOcr, encode_png

@@ -12,7 +12,8 @@ import pytest
 
 from assets.corpus.item import Modality
 from assets.index.analysis import PASSAGE_WORDS, analyse, passages
-from assets.index.build import CURRENT, build_index, current, open_index
+from assets.index.build import build_index
+from assets.index.published import CURRENT, current_index, open_index
 from assets.index.search import Index, embedded_texts, row_of
 from infra.storage.lock import only_writer
 from infra.storage.root import Storage
@@ -223,7 +224,7 @@ def test_damage_is_found_on_opening_and_repaired_by_building(storage: Storage):
 
     storage.write_bytes(CURRENT, b"{")
     with pytest.raises(ValueError, match="damaged"):
-        current(storage)
+        current_index(storage)
     assert build_index(storage, embedder=CountingEmbedder()).items == 3
     newer = json.loads(storage.read_bytes(CURRENT)) | {"schema_version": 99}
     storage.write_bytes(CURRENT, json.dumps(newer).encode())

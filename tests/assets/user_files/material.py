@@ -10,8 +10,8 @@ import av
 import numpy as np
 from PIL import Image
 
-from assets.corpus import build as corpus
 from assets.corpus.item import Item
+from assets.corpus.read import read_items
 from assets.miniature.writers.pdf import PdfPageSpec, pdf_bytes
 from assets.parsers.types import ParseContext
 from assets.user_files.ingest import DATASET, IngestReport, IngestSettings, ingest
@@ -88,7 +88,7 @@ def take(
 
 
 def items(storage: Storage) -> list[Item]:
-    return list(corpus.read_items(storage, DATASET))
+    return list(read_items(storage, DATASET))
 
 
 def titles(storage: Storage) -> list[str]:

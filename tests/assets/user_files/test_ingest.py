@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from assets.corpus import build as corpus
 from assets.corpus.item import Modality
 from assets.corpus.media import ShardMedia
-from assets.index.build import build_index, current, open_index
+from assets.corpus.read import read_questions
+from assets.index.build import build_index
+from assets.index.published import current_index, open_index
 from assets.user_files.ingest import IngestStatus
 from assets.user_files.paths import file_key
 from infra.storage import manifest
@@ -105,18 +106,18 @@ def test_pixels_lie_in_shards_and_words_in_the_index_as_for_every_dataset(folder
     assert media.frame(clip, 0.0).size == (32, 32)
     [hit] = open_index(storage, embedder=CountingEmbedder()).search("When did the harbour open?", 1)
     assert (hit.title, hit.dataset) == ("notes.md: Harbour", "documents")
-    assert list(corpus.read_questions(storage, "documents")) == []
+    assert list(read_questions(storage, "documents")) == []
     assert manifest.verify(storage, "corpus/documents").counts["items"] == 7
 
 
 def test_what_did_not_change_is_not_read_again_and_keeps_its_ids(folder: Path, storage: Storage):
     take(storage, folder, ocr=SpyOcr())
-    before, index = items(storage), current(storage)
+    before, index = items(storage), current_index(storage)
     ocr, embedder = SpyOcr("read again"), CountingEmbedder()
     report = take(storage, folder, ocr=ocr, embedder=embedder)
     assert (ocr.pictures, embedder.documents) == (0, [])
     assert (report.count(IngestStatus.READ), report.count(IngestStatus.UNCHANGED)) == (0, 4)
-    assert (items(storage), current(storage)) == (before, index)
+    assert (items(storage), current_index(storage)) == (before, index)
 
 
 def test_exactly_the_items_of_a_changed_file_change(folder: Path, storage: Storage):

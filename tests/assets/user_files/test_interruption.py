@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from assets.corpus import build as corpus
 from assets.corpus.media import ShardMedia
-from assets.index.build import open_index
+from assets.corpus.read import read_items
+from assets.index.published import open_index
 from assets.user_files import ledger
 from assets.user_files.ingest import IngestStatus
 from infra.storage import manifest
@@ -105,7 +105,7 @@ def test_a_missing_copy_of_a_file_that_is_not_named_is_a_clear_error(docs: Path,
     storage.remove_tree(f"ingest/{ledger.read(storage)[str(docs / '2.png')].kept}")
     with pytest.raises(ValueError, match=r"2\.png' is gone from .*; ingest it again or forget it"):
         take(storage, forget=[docs / "1.png"])
-    assert len(list(corpus.read_items(storage, "documents"))) == 1 + NUM_PICTURES  # the old one stays
+    assert len(list(read_items(storage, "documents"))) == 1 + NUM_PICTURES  # the old one stays
 
 
 def test_two_runs_into_one_root_do_not_mix(docs: Path, storage: Storage):
