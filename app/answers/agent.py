@@ -6,13 +6,13 @@ Holds the joining only; what an agent does is ``model.agent.loop``. Roots are op
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import replace
 
 from app.answers.corpus_handle import Snapshot
 from app.answers.models import AnswerModel
 from app.commands.output import UsageError
+from infra.suggestions import unknown
 from model.agent.limits import BY_PROFILE
 from model.agent.loop import Agent
 from model.agent.memory.registry import MEMORIES, TRAINED, memory_policy
@@ -26,9 +26,7 @@ OFFERED = tuple(name for name in MEMORIES if name != TRAINED)
 def require_memory(name: str) -> None:
     """Raise ``UsageError`` unless there is a memory policy of that name; it names the nearest one."""
     if name not in MEMORIES:
-        near = difflib.get_close_matches(name, OFFERED, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise UsageError(f"unknown memory policy {name[:60]!r}: {hint}known are {', '.join(OFFERED)}")
+        raise UsageError(unknown("memory policy", name, OFFERED))
 
 
 def open_agent(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from app.commands.output import UsageError
+from infra.suggestions import unknown
 
 if TYPE_CHECKING:
     from infra.workers.local import WorkerEngine
@@ -80,7 +80,5 @@ def dataset_names(given: str | None) -> list[str] | None:
         raise UsageError("--datasets names no dataset")
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            raise UsageError(f"unknown dataset {name!r}: {hint}known are {', '.join(known)}")
+            raise UsageError(unknown("dataset", name, known))
     return names

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Annotated
 
 import typer
@@ -11,6 +10,7 @@ from rich.table import Table
 from app.commands.options import Json
 from app.commands.output import UsageError, as_json, note, table_console
 from app.commands.plan_table import tables, trains
+from infra.suggestions import unknown
 from model.training.model_shape import SHAPES
 from model.training.planning import ResourcePlan, UpdateLoad
 from model.training.planning import plan as resource_plan
@@ -101,9 +101,7 @@ def _load(recipe: Recipe, shape: dict[str, float]) -> UpdateLoad:
 
 def _known(name: str, names: list[str]) -> str:
     if name not in names:
-        near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise UsageError(f"unknown recipe {name!r}: {hint}known are {', '.join(names)}")
+        raise UsageError(unknown("recipe", name, names, cutoff=0.4))
     return name
 
 

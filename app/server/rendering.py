@@ -6,10 +6,10 @@ Flat pictures (pages, drawings) and small ones go as PNG, which keeps letters sh
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
 from threading import Lock
 from typing import NamedTuple
 
+from cachetools import LRUCache
 from PIL import Image
 
 from assets.corpus.media import ShardMedia
@@ -40,8 +40,9 @@ class ImageRenderer:
     """Makes renderings. Thread-safe."""
 
     def __init__(self, *, kept_bytes: int = KEPT_BYTES) -> None:
-        self._kept_bytes, self._bytes = kept_bytes, 0
-        self._kept: OrderedDict[RenderRequest, RenderedImage] = OrderedDict()
+        self._kept: LRUCache[RenderRequest, RenderedImage] = LRUCache(
+            kept_bytes, lambda image: len(image.data)
+        )
         self._media: ShardMedia | None = None  # what they were made from
         self._lock = Lock()
 
@@ -50,17 +51,13 @@ class ImageRenderer:
         with self._lock:
             if media is not self._media:
                 self._kept.clear()
-                self._media, self._bytes = media, 0
+                self._media = media
             if wanted in self._kept:
-                self._kept.move_to_end(wanted)
                 return self._kept[wanted]
         made = encoded(shrunk(_native(wanted, media), wanted.width, wanted.height))
         with self._lock:
-            if media is self._media and wanted not in self._kept:
+            if media is self._media and len(made.data) <= self._kept.maxsize:
                 self._kept[wanted] = made
-                self._bytes += len(made.data)
-            while self._bytes > self._kept_bytes:
-                self._bytes -= len(self._kept.popitem(last=False)[1].data)
         return made
 
 

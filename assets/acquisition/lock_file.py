@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.downloads.partial_file import disk
+from infra.storage.atomic import replacing
 
 SCHEMA = 1
 
@@ -72,8 +73,5 @@ def read_lock(path: Path) -> LockFile:
 
 def write_whole(path: Path, text: str) -> None:
     """Replace a text file so that a reader, or a crash, meets the old one or the new one."""
-    with disk(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.partial")
+    with disk(path), replacing(path) as partial:
         partial.write_text(text, encoding="utf-8")
-        partial.replace(path)

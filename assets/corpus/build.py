@@ -6,7 +6,6 @@ Formats live in ``parsers/``, folding of equal content in ``merge.py``, tars in 
 
 from __future__ import annotations
 
-import difflib
 import errno
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,6 +26,7 @@ from assets.corpus.merge import (
 )
 from assets.corpus.ocr_prefetch import OcrPrefetch
 from assets.parsers.files.raw_folder import RawFolder
+from infra import suggestions
 from infra.limits import MAX_SHARD_BYTES
 from infra.media import SandboxedOcr
 from infra.storage import manifest
@@ -199,9 +199,7 @@ def _refuse_root_within(folders: Mapping[str, Path], storage: Storage) -> None:
 
 
 def _nearest(name: str, *, cutoff: float) -> str:
-    """The dataset that ``name`` may have meant; "" if none is near. ``cutoff`` is a share of equal characters."""
-    close = difflib.get_close_matches(name.lower().replace("-", "_"), DATASETS, n=1, cutoff=cutoff)
-    return close[0] if close else ""
+    return suggestions.nearest(name.lower().replace("-", "_"), DATASETS, cutoff=cutoff)
 
 
 def _ignored(raw: Path) -> dict[str, str]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections import OrderedDict
 from threading import Lock
 from typing import Any
 
+from cachetools import LRUCache
 from PIL import Image
 
 from assets.corpus import shards
@@ -36,8 +36,7 @@ class ShardMedia:
         self._storage, self._cache_bytes = storage, cache_bytes
         self._locations: dict[str, dict[str, MediaLocation]] = {}
         self._descriptors: dict[str, int] = {}
-        self._decoded: OrderedDict[tuple[str, int], Image.Image] = OrderedDict()
-        self._decoded_bytes = 0
+        self._decoded: LRUCache[tuple[str, int], Image.Image] = LRUCache(cache_bytes, _decoded_bytes)
         self._lock = Lock()
 
     def image(self, item_id: str) -> Image.Image:
@@ -74,23 +73,15 @@ class ShardMedia:
         key = (location.shard, location.offsets[index])
         with self._lock:
             if key in self._decoded:
-                self._decoded.move_to_end(key)
                 return self._decoded[key]
         dataset = item_id.partition(":")[0]
         path = f"{shards.directory(dataset)}/{location.shard}"
         data = self._read(path, location.offsets[index], location.sizes[index])
         image = media_decoder().image(data)
-        self._keep(key, image)
-        return image
-
-    def _keep(self, key: tuple[str, int], image: Image.Image) -> None:
-        with self._lock:
-            if key not in self._decoded:
+        if _decoded_bytes(image) <= self._cache_bytes:
+            with self._lock:
                 self._decoded[key] = image
-                self._decoded_bytes += 3 * image.width * image.height
-            while self._decoded_bytes > self._cache_bytes and len(self._decoded) > 1:
-                _, oldest = self._decoded.popitem(last=False)
-                self._decoded_bytes -= 3 * oldest.width * oldest.height
+        return image
 
     def _locate(self, item_id: str) -> MediaLocation:
         dataset = item_id.partition(":")[0]
@@ -131,3 +122,7 @@ class ShardMedia:
     def __setstate__(self, state: dict[str, Any]) -> None:
         """A reader that has read nothing yet."""
         self.__init__(state["storage"], cache_bytes=state["cache_bytes"])
+
+
+def _decoded_bytes(image: Image.Image) -> int:
+    return 3 * image.width * image.height

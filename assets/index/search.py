@@ -7,20 +7,18 @@ Building and opening live in ``build.py``, measuring in ``retrieval.py``.
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, NamedTuple
+
+from cachetools import LRUCache
 
 from assets.corpus.item import Item, Modality
 from assets.index.analysis import analyse, passages
 from infra.embedders.minilm import Embedder
 from infra.vector_stores.types import Scalar, StoreHit, TextQuery, VectorRow, Vectors, VectorStore, hybrid
-
-_Key = TypeVar("_Key")
-_Value = TypeVar("_Value")
 
 PAIR_WEIGHT = 0.4  # of neighbouring terms found together, beside 1 for each term
 CACHED_PAYLOADS = 20_000
@@ -77,8 +75,9 @@ class Index:
 
     def __init__(self, store: VectorStore, embedder: Embedder, *, version: str) -> None:
         self._store, self._embedder, self.version = store, embedder, version
-        self._payloads: _Cache[str, dict[str, Scalar]] = _Cache(CACHED_PAYLOADS)
-        self._ranked: _Cache[_Asked, list[StoreHit]] = _Cache(CACHED_SEARCHES)
+        self._payloads: LRUCache[str, dict[str, Scalar]] = LRUCache(CACHED_PAYLOADS)
+        self._ranked: LRUCache[_Ranking, list[StoreHit]] = LRUCache(CACHED_SEARCHES)
+        self._lock = Lock()  # of the two caches
 
     def search(self, query: str, top_k: int = 5, datasets: Sequence[str] | None = None) -> list[IndexHit]:
         """The ``top_k`` best items, best first, ties in id order."""
@@ -103,16 +102,17 @@ class Index:
         if top_k < 1:
             raise ValueError(f"top_k must be at least 1, got {top_k}")
         scopes = tuple(sorted(set(datasets))) if datasets is not None else None
-        asked = [_Asked(query, top_k, scopes) for query in queries]
-        ranked = self._ranked.take(asked)
-        new = list(dict.fromkeys(one.query for one in asked if one not in ranked))
-        if new:
+        rankings = [_Ranking(query, top_k, scopes) for query in queries]
+        with self._lock:
+            ranked = {key: self._ranked[key] for key in rankings if key in self._ranked}
+        if new := list(dict.fromkeys(key.query for key in rankings if key not in ranked)):
             texts = [TextQuery(*analyse(query), PAIR_WEIGHT) for query in new]
             found = hybrid(self._store, self._embedder.encode_queries(new), texts, limit=top_k, scopes=scopes)
-            fresh = {_Asked(query, top_k, scopes): hits for query, hits in zip(new, found, strict=True)}
-            self._ranked.put(fresh)
+            fresh = {_Ranking(query, top_k, scopes): hits for query, hits in zip(new, found, strict=True)}
+            with self._lock:
+                self._ranked.update(fresh)
             ranked |= fresh
-        return [list(ranked[one]) for one in asked]
+        return [list(ranked[key]) for key in rankings]
 
     def count(self, datasets: Sequence[str] | None = None) -> int:
         """Number of items."""
@@ -131,35 +131,22 @@ class Index:
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     def _payloads_of(self, ids: Sequence[str]) -> dict[str, dict[str, Scalar]]:
-        cached = self._payloads.take(ids)
-        if missing := [id_ for id_ in dict.fromkeys(ids) if id_ not in cached]:
+        with self._lock:
+            cached = {item_id: self._payloads[item_id] for item_id in ids if item_id in self._payloads}
+        if missing := [item_id for item_id in dict.fromkeys(ids) if item_id not in cached]:
             fetched = self._store.payloads(missing)
-            self._payloads.put(fetched)
+            with self._lock:
+                self._payloads.update(fetched)
             cached |= fetched
         return cached
 
 
-class _Asked(NamedTuple):
+class _Ranking(NamedTuple):
+    """What decides the hits of a published index."""
+
     query: str
     top_k: int
     scopes: tuple[str, ...] | None
-
-
-class _Cache(Generic[_Key, _Value]):
-    """The newest ``size`` entries of something that never changes, as a published index does not."""
-
-    def __init__(self, size: int) -> None:
-        self._size, self._entries, self._lock = size, OrderedDict[_Key, _Value](), Lock()
-
-    def take(self, keys: Sequence[_Key]) -> dict[_Key, _Value]:
-        with self._lock:
-            return {key: self._entries[key] for key in keys if key in self._entries}
-
-    def put(self, entries: Mapping[_Key, _Value]) -> None:
-        with self._lock:
-            self._entries.update(entries)
-            while len(self._entries) > self._size:
-                self._entries.popitem(last=False)
 
 
 def embedded_texts(item: Item) -> list[str]:

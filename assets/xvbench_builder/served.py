@@ -7,9 +7,10 @@ that were looked at last.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
+
+from cachetools import LRUCache
 
 from assets.xvbench_builder import prompts
 from assets.xvbench_builder.records import Caption, ClipFile
@@ -28,16 +29,12 @@ class ClipImages:
 
     def __init__(self, look: ClipSampling) -> None:
         self._look = look
-        self._kept: OrderedDict[Path, Sequence[Part]] = OrderedDict()
+        self._kept: LRUCache[Path, Sequence[Part]] = LRUCache(KEPT_CLIPS)
 
     async def of(self, clip: ClipFile) -> Sequence[Part]:
         """Of one clip. Raises ``MediaError``."""
-        if clip.path not in self._kept:
-            self._kept[clip.path] = await asyncio.to_thread(clip_parts, clip.path, self._look)
-        self._kept.move_to_end(clip.path)
-        parts = self._kept[clip.path]
-        while len(self._kept) > KEPT_CLIPS:
-            self._kept.popitem(last=False)
+        if (parts := self._kept.get(clip.path)) is None:
+            parts = self._kept[clip.path] = await asyncio.to_thread(clip_parts, clip.path, self._look)
         return parts
 
 

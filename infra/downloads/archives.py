@@ -21,6 +21,7 @@ from typing import IO, NamedTuple
 
 from infra.downloads.partial_file import disk
 from infra.errors import DownloadError
+from infra.storage.atomic import replacing
 
 MAX_RATIO = 200  # of unpacked to packed bytes of one member above ``RATIO_FREE_BYTES``; text has 3 to 20
 RATIO_FREE_BYTES = 10 << 20
@@ -97,21 +98,17 @@ def _wanted(
 def _write(source: IO[bytes], member: zipfile.ZipInfo, folder: Path, name: str) -> UnpackedFile:
     """Write one member; it may not be longer than the archive says it is."""
     target = folder / name
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f"{target.name}.part")
     hashed, size = hashlib.sha256(), 0
-    with partial.open("wb") as file:
-        while chunk := source.read(_CHUNK):
-            size += len(chunk)
-            if size > member.file_size:
-                raise zipfile.BadZipFile(f"{name} is longer than its {member.file_size:,} bytes")
-            file.write(chunk)
-            hashed.update(chunk)
-        file.flush()
-        os.fsync(file.fileno())
-    if size != member.file_size:
-        raise zipfile.BadZipFile(f"{name} has {size:,} of {member.file_size:,} bytes")
-    partial.replace(target)
+    with replacing(target, durable=True) as partial:
+        with partial.open("wb") as file:
+            while chunk := source.read(_CHUNK):
+                size += len(chunk)
+                if size > member.file_size:
+                    raise zipfile.BadZipFile(f"{name} is longer than its {member.file_size:,} bytes")
+                file.write(chunk)
+                hashed.update(chunk)
+        if size != member.file_size:
+            raise zipfile.BadZipFile(f"{name} has {size:,} of {member.file_size:,} bytes")
     return UnpackedFile(name, size, hashed.hexdigest())
 
 

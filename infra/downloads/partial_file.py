@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from infra.errors import DownloadError
+from infra.storage import atomic
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
@@ -99,9 +99,7 @@ class PartialFile:
     def finish(self) -> None:
         """Give the file its name, once its bytes are on the device."""
         with disk(self.target):
-            with self.path.open("rb") as file:
-                os.fsync(file.fileno())
-            self.path.replace(self.target)
+            atomic.replace(self.path, self.target, durable=True)
             self._note.unlink(missing_ok=True)
 
 

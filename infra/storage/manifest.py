@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from infra.errors import StorageError, boundary
+from infra.storage import atomic
 from infra.storage.root import Storage
 
 SCHEMA_VERSION = 1
@@ -343,11 +344,7 @@ def _sweep(target: Path) -> None:
 
 def _commit(storage: Storage, directory: str, staging: Path, manifest: Manifest) -> None:
     if target := storage.local_path(directory):
-        replaced = staging.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
-        if target.exists():
-            target.rename(replaced)
-        staging.rename(target)
-        shutil.rmtree(replaced, ignore_errors=True)
+        atomic.replace(staging, target)
         return
     stale = set(storage.sizes(directory)) - {file.name for file in manifest.files} - {MANIFEST}
     manifest_path = storage.path(directory, MANIFEST)

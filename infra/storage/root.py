@@ -16,6 +16,7 @@ import fsspec
 from fsspec import AbstractFileSystem
 
 from infra.errors import StorageError, boundary
+from infra.storage import atomic
 
 OPTION_VARIABLES: dict[str, tuple[str, ...]] = {
     "endpoint": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
@@ -92,14 +93,8 @@ class Storage:
             if not self.is_local:
                 self.fs.pipe_file(full, data)
                 return
-            target = Path(full)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-            with partial.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(target)
+            with atomic.replacing(Path(full), shared=True, durable=True) as partial:
+                partial.write_bytes(data)
 
     def exists(self, path: str) -> bool:
         """Whether there is a file or directory at ``path``."""

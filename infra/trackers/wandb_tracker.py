@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from infra.storage.atomic import replacing
+
 STATE_FILE = "wandb_run.json"
 
 
@@ -39,9 +41,8 @@ class WandbRun:
         """All values at once."""
         if step > self._state["last"]:
             self._state["last"] = step
-            partial = self._kept.with_suffix(".partial")
-            partial.write_text(json.dumps(self._state))
-            partial.replace(self._kept)
+            with replacing(self._kept) as partial:
+                partial.write_text(json.dumps(self._state))
             self._run.log(dict(values), step=step)
 
     def close(self) -> None:

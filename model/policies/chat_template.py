@@ -11,13 +11,13 @@ number of tokens is shown to it at 28 px a token, so that grants, counters and p
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from cachetools import LRUCache
 from PIL import Image
 from tokenizers import Tokenizer
 from torch import Tensor
@@ -130,9 +130,8 @@ class PromptEncoder:
             raise ValueError(f"a fast tokenizer is needed, got {type(tokenizer).__name__}")
         self.tokenizer, self._backend = tokenizer, backend
         self._roles = roles or {}
-        self._cache_images = cache_images
         self.patching = patching
-        self._resized: OrderedDict[ImageRef, np.ndarray] = OrderedDict()
+        self._resized: LRUCache[ImageRef, np.ndarray] = LRUCache(cache_images)
         self._control = {
             token: self._id(token) for token in (TURN_START, TURN_END, VISION_START, IMAGE_PAD, VISION_END)
         }
@@ -226,13 +225,10 @@ class PromptEncoder:
     def picture(self, ref: ImageRef, media: MediaSource, *, keep: bool = True) -> np.ndarray:
         """The picture as a model of this family is shown it, u8[h, w, 3]; ``keep`` and errors as in ``pixels``."""
         if ref in self._resized and keep:
-            self._resized.move_to_end(ref)
             return self._resized[ref]
         found = _resized(ref, media, self.patching)
         if keep:
             self._resized[ref] = found
-            if len(self._resized) > self._cache_images:
-                self._resized.popitem(last=False)
         return found
 
 

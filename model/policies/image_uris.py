@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
-from collections import OrderedDict
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
+from cachetools import LRUCache
 from PIL import Image
 
 from model.protocols import MediaSource
@@ -32,9 +32,8 @@ class ImageUris:
     """
 
     def __init__(self, media: MediaSource, *, cache_chars: int = CACHE_CHARS) -> None:
-        self._media, self._cache_chars = media, cache_chars
-        self._kept: OrderedDict[ImageRef, str] = OrderedDict()
-        self._chars = 0
+        self._media = media
+        self._kept: LRUCache[ImageRef, str] = LRUCache(cache_chars, len)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pictures")
 
     async def of(self, images: Iterable[ImageRef]) -> dict[ImageRef, str]:
@@ -46,14 +45,11 @@ class ImageUris:
         return await loop.run_in_executor(self._thread, lambda: {ref: self._uri(ref) for ref in wanted})
 
     def _uri(self, ref: ImageRef) -> str:
-        if ref in self._kept:
-            self._kept.move_to_end(ref)
-            return self._kept[ref]
-        made = self._kept[ref] = data_uri(granted(ref, self._media))
-        self._chars += len(made)
-        while self._chars > self._cache_chars and len(self._kept) > 1:
-            self._chars -= len(self._kept.popitem(last=False)[1])
-        return made
+        if (uri := self._kept.get(ref)) is None:
+            uri = data_uri(granted(ref, self._media))
+            if len(uri) <= self._kept.maxsize:
+                self._kept[ref] = uri
+        return uri
 
 
 def granted(ref: ImageRef, media: MediaSource) -> Image.Image:

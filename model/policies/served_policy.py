@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
-from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from cachetools import LRUCache
 from PIL import Image
 
 from model.policies.chat_template import EncodedPrompt, PromptEncoder, visual_tokens
@@ -57,8 +57,7 @@ class ServedPolicy:
     ) -> None:
         self._endpoint, self._encoder, self._media = endpoint, encoder, media
         self.served = served
-        self._rendered: OrderedDict[ImageRef, ServerImage] = OrderedDict()
-        self._chars = 0
+        self._rendered: LRUCache[ImageRef, ServerImage] = LRUCache(CACHE_CHARS, lambda image: len(image.data))
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="png")
 
     @property
@@ -133,7 +132,6 @@ class ServedPolicy:
 
     async def _picture(self, ref: ImageRef, task: Task) -> ServerImage:
         if ref in self._rendered:
-            self._rendered.move_to_end(ref)
             return self._rendered[ref]
         loop = asyncio.get_running_loop()
         uri = await loop.run_in_executor(self._thread, self._uri, ref)
@@ -143,15 +141,9 @@ class ServedPolicy:
                 f"the server cuts {ref.item_id} ({ref.width}x{ref.height} px) into {made.num_tokens} tokens, the trainer into "
                 f"{visual_tokens(ref)}: start it with the model's own processor and without other limits of pixels"
             )
-        self._keep(ref, made)
+        if len(made.data) <= CACHE_CHARS:
+            self._rendered[ref] = made
         return made
-
-    def _keep(self, ref: ImageRef, made: ServerImage) -> None:
-        if ref not in self._rendered:
-            self._chars += len(made.data)
-        self._rendered[ref] = made
-        while self._chars > CACHE_CHARS and len(self._rendered) > 1:
-            self._chars -= len(self._rendered.popitem(last=False)[1].data)
 
     def _uri(self, ref: ImageRef) -> str:
         """The very pixels that the trainer will see."""

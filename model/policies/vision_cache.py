@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
+from cachetools import LRUCache
 from torch import Tensor
 from transformers.utils.generic import ModelOutput
 
@@ -38,9 +38,8 @@ class VisionFeatureCache:
     """The features of at most ``max_tokens`` visual tokens, those used least recently forgotten first."""
 
     def __init__(self, model: VisionLanguageModel, *, max_tokens: int) -> None:
-        self._model, self._max_tokens = model, max_tokens
-        self._known: OrderedDict[ImageRef, ImageFeatures] = OrderedDict()
-        self._tokens = 0
+        self._model = model
+        self._known: LRUCache[ImageRef, ImageFeatures] = LRUCache(max_tokens, _num_tokens)
 
     def features(
         self, images: Sequence[Sequence[ImageRef]], pixels: Sequence[PixelBatch]
@@ -57,7 +56,11 @@ class VisionFeatureCache:
         new = {image: one for image, one in given.items() if image not in self._known}
         found = {image: self._known[image] for image in given if image in self._known}
         found |= self._compute(new) if new else {}
-        self._remember(found)
+        self._known.update(
+            (image, features)
+            for image, features in found.items()
+            if _num_tokens(features) <= self._known.maxsize
+        )
         return _joined([found[image] for shown in images for image in shown]) if found else None
 
     def _compute(self, new: Mapping[ImageRef, tuple[Tensor, Tensor]]) -> dict[ImageRef, ImageFeatures]:
@@ -72,14 +75,9 @@ class VisionFeatureCache:
             for place, (image, pooled) in enumerate(zip(new, output.pooler_output, strict=True))
         }
 
-    def _remember(self, used: Mapping[ImageRef, ImageFeatures]) -> None:
-        for image, features in used.items():
-            self._tokens += 0 if image in self._known else len(features.pooled)
-            self._known[image] = features
-            self._known.move_to_end(image)
-        while self._tokens > self._max_tokens:
-            _, gone = self._known.popitem(last=False)
-            self._tokens -= len(gone.pooled)
+
+def _num_tokens(features: ImageFeatures) -> int:
+    return len(features.pooled)
 
 
 def _split(pixels: PixelBatch) -> list[tuple[Tensor, Tensor]]:

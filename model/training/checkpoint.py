@@ -12,7 +12,8 @@ import hashlib
 import json
 import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from model.config.schedule import Retention
+from model.training.atomic import partial_path, replacing
 from model.training.engine import DeepSpeedEngine
 
 SCHEMA_VERSION = 1
@@ -67,22 +69,21 @@ def save(  # noqa: PLR0913 - all that a checkpoint holds
         The checkpoint's directory. One of the same update is replaced.
     """
     target = root / f"{progress.update:06d}"
-    partial = root / f".{target.name}.partial"
-    if engine.rank == 0:
-        shutil.rmtree(partial, ignore_errors=True)
-        (partial / STATE).mkdir(parents=True)
-    engine.barrier()
-    state = {"engine": engine.state(), "random": torch.get_rng_state()}
-    torch.save(state, partial / STATE / f"rank-{engine.rank:05d}.pt")
-    weights = engine.weights()
-    if engine.rank == 0:
-        engine.model.save_pretrained(partial, state_dict=weights)
-        tokenizer.save_pretrained(partial)
-        _write_json(partial / PROGRESS, asdict(progress))
-    engine.barrier()
-    if engine.rank == 0:
-        _write_json(partial / MANIFEST, _manifest(partial, params or {}, progress, inputs or {}))
-        _replace(partial, target)
+    first = engine.rank == 0
+    with (
+        _writing(target, progress, params, inputs) if first else nullcontext(partial_path(target)) as partial
+    ):
+        if first:
+            (partial / STATE).mkdir()
+        engine.barrier()
+        state = {"engine": engine.state(), "random": torch.get_rng_state()}
+        torch.save(state, partial / STATE / f"rank-{engine.rank:05d}.pt")
+        weights = engine.weights()
+        if first:
+            engine.model.save_pretrained(partial, state_dict=weights)
+            tokenizer.save_pretrained(partial)
+        engine.barrier()
+    if first:
         prune(root, retention or Retention())
     engine.barrier()
     return target
@@ -102,14 +103,9 @@ def save_weights(
     ``weights`` stand in for the model's own, e.g. with its adapters merged.
     """
     target = root / f"{progress.update:06d}"
-    partial = root / f".{target.name}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    model.save_pretrained(partial, state_dict=None if weights is None else dict(weights))
-    tokenizer.save_pretrained(partial)
-    _write_json(partial / PROGRESS, asdict(progress))
-    _write_json(partial / MANIFEST, _manifest(partial, params or {}, progress))
-    _replace(partial, target)
+    with _writing(target, progress, params) as partial:
+        model.save_pretrained(partial, state_dict=None if weights is None else dict(weights))
+        tokenizer.save_pretrained(partial)
     return target
 
 
@@ -118,17 +114,26 @@ def adopt(folder: Path, target: Path) -> Path:
 
     Only what ``from_pretrained`` reads safely is taken: JSON, text and safetensors, no pickles, no code.
     """
-    partial = target.with_name(f".{target.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    for file in sorted(folder.iterdir()):
-        if file.is_file() and file.suffix in ADOPTED:
-            shutil.copy2(file, partial / file.name)
-    start = TrainingProgress(update=0, steps=0)
-    _write_json(partial / PROGRESS, asdict(start))
-    _write_json(partial / MANIFEST, _manifest(partial, {"adopted": folder.name}, start))
-    _replace(partial, target)
+    with _writing(target, TrainingProgress(update=0, steps=0), {"adopted": folder.name}) as partial:
+        for file in sorted(folder.iterdir()):
+            if file.is_file() and file.suffix in ADOPTED:
+                shutil.copy2(file, partial / file.name)
     return target
+
+
+@contextmanager
+def _writing(
+    target: Path,
+    progress: TrainingProgress,
+    params: Mapping[str, Any] | None,
+    inputs: Mapping[str, str] | None = None,
+) -> Iterator[Path]:
+    """A folder for the files of a checkpoint; progress and manifest join them when the block ends, then it is published."""
+    with replacing(target) as partial:
+        partial.mkdir()
+        yield partial
+        _write_json(partial / PROGRESS, asdict(progress))
+        _write_json(partial / MANIFEST, _manifest(partial, params or {}, progress, inputs or {}))
 
 
 def restore(path: Path, *, engine: DeepSpeedEngine) -> TrainingProgress:
@@ -216,7 +221,7 @@ def _manifest(
     directory: Path,
     params: Mapping[str, Any],
     progress: TrainingProgress,
-    inputs: Mapping[str, str] | None = None,
+    inputs: Mapping[str, str],
 ) -> dict[str, Any]:
     names = sorted(path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file())
     files = [
@@ -227,19 +232,10 @@ def _manifest(
         "schema_version": SCHEMA_VERSION,
         "producer": "model.checkpoint",
         "params": dict(params),
-        "inputs": dict(inputs or {}),
+        "inputs": dict(inputs),
         "files": files,
         "counts": {"updates": progress.update, "steps": progress.steps},
     }
-
-
-def _replace(partial: Path, target: Path) -> None:
-    old = target.with_name(f".{target.name}.replaced")
-    shutil.rmtree(old, ignore_errors=True)
-    if target.exists():
-        target.rename(old)
-    partial.rename(target)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _sha256(path: Path) -> str:

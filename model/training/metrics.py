@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from model.rl.rollout_metrics import PrunedShares, RolloutMetrics
+from model.training.atomic import replacing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,9 +110,8 @@ class MetricsWriter:
 
     def _replace(self, records: Sequence[Mapping[str, Any]]) -> None:
         """All records anew; whenever the process is killed, the old file or the new one is there."""
-        partial = self.path.with_name(f".{self.path.name}.partial")
-        partial.write_text("".join(_line(record) for record in records), encoding="utf-8")
-        os.replace(partial, self.path)
+        with replacing(self.path) as partial:
+            partial.write_text("".join(_line(record) for record in records), encoding="utf-8")
 
 
 def _line(record: Mapping[str, Any]) -> str:

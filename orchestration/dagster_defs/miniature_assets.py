@@ -4,7 +4,6 @@ Only the job ``miniature`` needs it. With real data the raw folder is given by t
 """
 
 import json
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import dagster as dg
 
 from assets.corpus.dataset import DATASETS
 from assets.miniature.build import write_miniature
+from infra.storage.atomic import replacing
 from infra.storage.root import Storage
 from orchestration.dagster_defs.resources import RawDatasets
 from orchestration.recipes.options import MiniatureWorlds, Recipe
@@ -50,18 +50,15 @@ def ensure_miniature(folder: Path, worlds: MiniatureWorlds) -> bool:
     marker = folder.joinpath(*WORLDS_FILE)
     if marker.is_file() and json.loads(marker.read_text()) == asdict(worlds):
         return False
-    staging = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir(parents=True)
-    write_miniature(
-        staging,
-        seed=worlds.seed,
-        worlds_by_split={"train": worlds.train, "val": worlds.val, "test": worlds.test},
-        questions_per_dataset=worlds.questions,
-    )
-    staging.joinpath(*WORLDS_FILE).write_text(json.dumps(asdict(worlds), sort_keys=True))
-    shutil.rmtree(folder, ignore_errors=True)
-    staging.rename(folder)
+    with replacing(folder) as staging:
+        staging.mkdir()
+        write_miniature(
+            staging,
+            seed=worlds.seed,
+            worlds_by_split={"train": worlds.train, "val": worlds.val, "test": worlds.test},
+            questions_per_dataset=worlds.questions,
+        )
+        staging.joinpath(*WORLDS_FILE).write_text(json.dumps(asdict(worlds), sort_keys=True))
     return True
 
 

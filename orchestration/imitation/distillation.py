@@ -17,6 +17,7 @@ from infra.llm.cached_client import CachedChatClient, Messages
 from infra.llm.client import ChatClient, ChatReply, ChatSettings, RequestBudgetError, RequestRefusedError
 from infra.llm.types import DecodingOptions
 from infra.progress import ProgressListener as Shown
+from infra.storage.atomic import replacing
 from infra.storage.key_value import KeyValueFile
 from model.agent.loop import Agent
 from model.evaluation.evaluation import grade_all
@@ -205,6 +206,5 @@ def _bill(client: ChatClient, chat: CachedChatClient, settings: ChatSettings) ->
 
 def write_whole(path: Path, trajectories: Sequence[Trajectory]) -> None:
     """Write a file of rollouts that is whole or not there."""
-    partial = path.with_name(f".{path.name}.partial")
-    trajectory_store.write(partial, trajectories)
-    partial.replace(path)
+    with replacing(path) as partial:
+        trajectory_store.write(partial, trajectories)

@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 
 from infra.llm.errors import EndpointUnavailableError, RequestRefusedError, unknown_model
 from infra.llm.tokens_client import TokenClient
+from infra.storage.atomic import replacing
 from model.config.engine import Lora
 from model.training.engine import DeepSpeedEngine
 from model.training.lora import adapters
@@ -76,13 +77,14 @@ class AdapterSync:
         """The adapter as peft's own files. ``ValueError`` if peft is missing."""
         low = adapters(engine.raw_weights())
         if engine.rank == 0:
-            partial = _partial(self._folder / self._name(version))
-            save_file(
-                {name: tensor.contiguous() for name, tensor in low.items()},
-                partial / "adapter_model.safetensors",
-            )
-            _peft_config(self._lora, partial)
-            _publish(partial, self._folder, self._prefix)
+            with replacing(self._folder / self._name(version)) as partial:
+                partial.mkdir()
+                save_file(
+                    {name: tensor.contiguous() for name, tensor in low.items()},
+                    partial / "adapter_model.safetensors",
+                )
+                _peft_config(self._lora, partial)
+            _drop_old(self._folder / self._name(version), self._prefix)
         engine.barrier()
         if version != self._version:
             self._before, self._version = self._version, version
@@ -124,9 +126,9 @@ class FolderSync:
         self._path = self._folder / f"weights-{version:06d}"
         weights = engine.weights()
         if engine.rank == 0:
-            partial = _partial(self._path)
-            engine.model.save_pretrained(partial, state_dict=weights)
-            _publish(partial, self._folder, "weights")
+            with replacing(self._path) as partial:
+                engine.model.save_pretrained(partial, state_dict=weights)
+            _drop_old(self._path, "weights")
         engine.barrier()
 
     async def load(self, server: TokenClient) -> None:
@@ -233,20 +235,10 @@ def _peft_config(lora: Lora, folder: Path) -> None:
     ).save_pretrained(str(folder))
 
 
-def _partial(target: Path) -> Path:
-    partial = target.with_name(f".{target.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    return partial
-
-
-def _publish(partial: Path, folder: Path, prefix: str) -> None:
-    """Give the folder its name, and take away versions that nobody needs any more."""
-    target = folder / partial.name.removeprefix(".").removesuffix(".partial")
-    shutil.rmtree(target, ignore_errors=True)
-    partial.rename(target)
-    for old in sorted(folder.glob(f"{prefix}-*"))[:-KEPT_VERSIONS]:
-        if old != target:
+def _drop_old(current: Path, prefix: str) -> None:
+    """Remove versions beside ``current`` that nobody needs any more."""
+    for old in sorted(current.parent.glob(f"{prefix}-*"))[:-KEPT_VERSIONS]:
+        if old != current:
             shutil.rmtree(old)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from transformers import Qwen3VLForConditionalGeneration
 
+from infra.storage.atomic import replacing
 from infra.storage.root import Storage
 from model.imitation.stages import StageReport, TrainingStage, imitation, run_stage, segments_of
 from model.imitation.tiny.shape import build_model
@@ -198,11 +199,9 @@ def unpack(name: str, target: Path, *, shipped: Path = SHIPPED) -> Path:
         known = sorted(path.name for path in shipped.iterdir()) if shipped.is_dir() else []
         raise ValueError(f"no checkpoint {name!r} ships in {shipped}; there are: {known}")
     checkpoint.read(source)
-    place, partial = target / source.name, target / f".{source.name}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    shutil.copytree(source, partial)
-    shutil.rmtree(place, ignore_errors=True)
-    partial.rename(place)
+    place = target / source.name
+    with replacing(place) as partial:
+        shutil.copytree(source, partial)
     return place
 
 

@@ -25,6 +25,7 @@ from assets.corpus.read import built_datasets
 from assets.index.build import build_index
 from infra.progress import ProgressLogger
 from infra.storage import manifest
+from infra.storage.atomic import replacing
 from infra.storage.root import Storage
 from model.agent.loop import Agent
 from model.config.algorithm import ALGORITHMS
@@ -343,11 +344,9 @@ def _stored(storage: Storage, name: str, make: Callable[[], Sequence[Trajectory]
     """The trajectories of that name, made if they are not there; a file is whole or missing."""
     file = _file(storage, name)
     if not file.exists():
-        found = make()
-        file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_suffix(".partial")
-        trajectory_store.write(partial, found)
-        partial.rename(file)
+        trajectories = make()
+        with replacing(file) as partial:
+            trajectory_store.write(partial, trajectories)
     return list(trajectory_store.read(file))
 
 

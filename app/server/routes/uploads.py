@@ -20,6 +20,7 @@ from app.server.errors import ApiError
 from app.server.protection.body_limit import too_large
 from app.server.schema.responses import UploadedFile
 from app.server.state import ServerState
+from infra.storage.atomic import replacing
 from infra.storage.root import Storage
 
 FOLDER = "uploads"
@@ -77,24 +78,20 @@ def safe_name(name: str) -> str:
 
 async def _receive(request: Request, target: Path, limit: int) -> None:
     """The body into ``target``, whole or not at all."""
-    await to_thread.run_sync(lambda: target.parent.mkdir(parents=True, exist_ok=True))
-    partial = target.with_name(f".{target.name}.partial")
     size = 0
     try:
-        async with await open_file(partial, "wb") as file:
-            chunks = request.stream()
-            while (chunk := await _next(chunks)) is not None:
-                size += len(chunk)
-                if size > limit:
-                    raise too_large(limit)
-                await file.write(chunk)
-        if not size:
-            raise ApiError(400, "malformed", "the file is empty")
-        partial.replace(target)
+        with replacing(target) as partial:
+            async with await open_file(partial, "wb") as file:
+                chunks = request.stream()
+                while (chunk := await _next(chunks)) is not None:
+                    size += len(chunk)
+                    if size > limit:
+                        raise too_large(limit)
+                    await file.write(chunk)
+            if not size:
+                raise ApiError(400, "malformed", "the file is empty")
     except ClientDisconnect:
         raise ApiError(400, "malformed", "the file did not arrive whole") from None
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 async def _next(chunks: AsyncGenerator[bytes]) -> bytes | None:

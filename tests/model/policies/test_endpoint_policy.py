@@ -116,7 +116,8 @@ def test_a_picture_is_fetched_and_encoded_once_as_long_as_it_is_kept():
     assert len(media.fetched) == 2
     assert first[FRAME] == second[FRAME] and first[PAGE] == third[PAGE]
     media.fetched.clear()
-    asyncio.run(both(ImageUris(media, cache_chars=10)))  # room for the latest one only
+    room = max(len(first[PAGE]), len(first[FRAME]))  # for one of them
+    asyncio.run(both(ImageUris(media, cache_chars=room)))
     assert media.fetched == [("page", None), ("clip", 2.5), ("page", None)]
 
 
