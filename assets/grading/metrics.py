@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
+from rapidfuzz.distance import LCSseq, Levenshtein
+
 ANLS_THRESHOLD = 0.5  # similarities up to this count as 0, as in the DocVQA family
 UNSTEMMED = 3  # characters; shorter words are compared as they are
 
@@ -29,47 +31,24 @@ def token_f1(answer: Sequence[str], reference: Sequence[str]) -> float:
     return 2 * shared / (len(answer) + len(reference))
 
 
-def edit_distance(left: str, right: str) -> int:
-    """Levenshtein distance in characters."""
-    above = list(range(len(right) + 1))
-    for row, char in enumerate(left, start=1):
-        current = [row]
-        for column, other in enumerate(right, start=1):
-            current.append(min(above[column] + 1, current[-1] + 1, above[column - 1] + (char != other)))
-        above = current
-    return above[-1]
-
-
 def anls(answer: str, reference: str) -> float:
     """1 - edit distance / longer length, 0 up to the threshold (normalised Levenshtein similarity)."""
     longer = max(len(answer), len(reference))
     if not longer:
         return 1.0
-    if (
-        min(len(answer), len(reference)) <= ANLS_THRESHOLD * longer
-    ):  # the distance is at least the difference in length
-        return 0.0
-    similarity = 1 - edit_distance(answer, reference) / longer
+    similarity = 1 - Levenshtein.distance(answer, reference) / longer
     return similarity if similarity > ANLS_THRESHOLD else 0.0
 
 
-def longest_common_subsequence(left: Sequence[str], right: Sequence[str]) -> int:
-    """Its length."""
-    above = [0] * (len(right) + 1)
-    for item in left:
-        current = [0]
-        for column, other in enumerate(right):
-            current.append(above[column] + 1 if item == other else max(above[column + 1], current[-1]))
-        above = current
-    return above[-1]
-
-
 def rouge_l(answer: str, reference: str) -> float:
-    """ROUGE-L F1 over stemmed lower-case words; for English as the package rouge-score with ``use_stemmer``."""
+    """ROUGE-L F1 over stemmed lower-case words; for English as the package rouge-score with ``use_stemmer``.
+
+    That package deletes every letter beyond ASCII (docs/decisions/0017-libraries.md).
+    """
     answer_words, reference_words = stemmed(answer), stemmed(reference)
     if not answer_words or not reference_words:
         return float(answer_words == reference_words)
-    common = longest_common_subsequence(answer_words, reference_words)
+    common = LCSseq.similarity(answer_words, reference_words)
     return 2 * common / (len(answer_words) + len(reference_words))
 
 

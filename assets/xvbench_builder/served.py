@@ -16,7 +16,7 @@ from assets.xvbench_builder import prompts
 from assets.xvbench_builder.records import Caption, ClipFile
 from infra.llm.captioner import CaptionChat, Captioner, CaptionResult
 from infra.llm.image_parts import ClipSampling, Part, clip_parts, text_part
-from infra.llm.reply_json import object_in, spoken, text_of
+from infra.llm.reply_json import object_in, text_of, without_thoughts
 from infra.llm.types import ChatRequest
 
 KEPT_CLIPS = 64  # some 64 x 8 frames of 448 pixels, 30 MB as JPEG
@@ -83,7 +83,11 @@ class ServedAnswerer:
 def read_answer(reply: str) -> str:
     """The answer in a reply; empty if there is none."""
     found = object_in(reply)
-    said = found["answer"] if found is not None and "answer" in found else spoken(reply)[:MAX_ANSWER_CHARS]
+    said = (
+        found["answer"]
+        if found is not None and "answer" in found
+        else without_thoughts(reply)[:MAX_ANSWER_CHARS]
+    )
     return text_of(str(said) if isinstance(said, int | float) else said, max_chars=MAX_ANSWER_CHARS)
 
 

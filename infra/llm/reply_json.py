@@ -26,7 +26,7 @@ def quoted(value: Mapping[str, Quotable]) -> str:
     return text.replace("<", "\\u003c").replace("[", "\\u005b")
 
 
-def spoken(reply: str) -> str:
+def without_thoughts(reply: str) -> str:
     """What follows the thoughts of a reply; nothing if they never end.
 
     Some templates open the thoughts before the reply; a reply that begins as an object has none, whatever it quotes.
@@ -40,7 +40,7 @@ def spoken(reply: str) -> str:
 
 def object_in(reply: str) -> dict[str, Any] | None:
     """The last JSON object of a reply, whatever stands around it; None if there is none."""
-    text = spoken(reply)[:MAX_REPLY_CHARS]
+    text = without_thoughts(reply)[:MAX_REPLY_CHARS]
     decoder, found, start = json.JSONDecoder(), None, text.find("{")
     for _ in range(MAX_BRACES):
         if start < 0:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 
-from model.policies.chat_endpoint import ChatMessage, harmless
+from model.policies.chat_endpoint import ChatMessage, harmless, strip_thinking
 from model.types import Task
 
 MAX_PREDICTION_CHARS = 20_000  # a reference of WikiHowQA has some 2,000
@@ -67,18 +67,11 @@ def grading_messages(question: str, references: tuple[str, ...], prediction: str
 
 def reminded(messages: list[ChatMessage], reply: str) -> list[ChatMessage]:
     """The same conversation after a reply without a grade."""
-    content = harmless(_spoken(reply).strip()) or "(no reply)"
+    content = harmless(strip_thinking(reply, may_be_open=True).strip()) or "(no reply)"
     return [*messages, {"role": "assistant", "content": content}, {"role": "user", "content": REMINDER}]
 
 
 def read_grade(reply: str) -> bool | None:
     """The verdict of a judge's reply: its last line that is a grade, thoughts apart; None without one."""
-    grades = _GRADE.findall(_spoken(reply))
+    grades = _GRADE.findall(strip_thinking(reply, may_be_open=True))
     return grades[-1].upper() in ("C", "CORRECT") if grades else None
-
-
-def _spoken(reply: str) -> str:
-    """What follows the thoughts; nothing if they never end."""
-    if "</think>" in reply:
-        return reply.rpartition("</think>")[2]
-    return "" if reply.lstrip().startswith("<think>") else reply

@@ -110,9 +110,16 @@ def chat_messages(messages: Sequence[Message], pictures: Mapping[ImageRef, str])
     return [{"role": role, "content": _content(parts, pictures)} for role, parts in turns]
 
 
-def strip_thinking(text: str) -> str:
-    """A reply without the reasoning in front of it."""
-    return _THOUGHT.sub("", text)
+def strip_thinking(text: str, *, may_be_open: bool = False) -> str:
+    """A reply without the reasoning in front of it.
+
+    If it ``may_be_open``, a template may have opened the reasoning before the reply, and nothing is left of a reply whose
+    reasoning never ends.
+    """
+    if not may_be_open:
+        return _THOUGHT.sub("", text)
+    _, ended, rest = text.rpartition("</think>")
+    return "" if not ended and text.lstrip().startswith("<think>") else rest
 
 
 def _without_thought(part: str | ImageRef) -> str | ImageRef:

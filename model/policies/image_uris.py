@@ -46,7 +46,7 @@ class ImageUris:
 
     def _uri(self, ref: ImageRef) -> str:
         if (uri := self._kept.get(ref)) is None:
-            uri = data_uri(granted(ref, self._media))
+            uri = image_uri(granted(ref, self._media))
             if len(uri) <= self._kept.maxsize:
                 self._kept[ref] = uri
         return uri
@@ -66,13 +66,17 @@ def goes_as_png(image: Image.Image) -> bool:
     return image.width * image.height <= SMALL_PIXELS or image.getcolors(FLAT_COLOURS) is not None
 
 
-def data_uri(image: Image.Image) -> str:
-    """An RGB picture as ``data:image/png`` or ``data:image/jpeg``; the head of this file says which."""
+def image_uri(image: Image.Image) -> str:
+    """An RGB image as ``data:image/png`` or ``data:image/jpeg``; the head of this file says which."""
+    return png_uri(image) if goes_as_png(image) else _uri(image, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+
+
+def png_uri(image: Image.Image) -> str:
+    """An RGB image as ``data:image/png``, without loss."""
+    return _uri(image, "PNG")
+
+
+def _uri(image: Image.Image, image_format: str, **parameters: int) -> str:
     target = io.BytesIO()
-    if goes_as_png(image):
-        kind = "png"
-        image.save(target, "PNG")
-    else:
-        kind = "jpeg"
-        image.save(target, "JPEG", quality=JPEG_QUALITY, subsampling=0)  # coloured letters keep their edges
-    return f"data:image/{kind};base64,{base64.b64encode(target.getvalue()).decode()}"
+    image.save(target, image_format, **parameters)  # subsampling 0: coloured letters keep their edges
+    return f"data:image/{image_format.lower()};base64,{base64.b64encode(target.getvalue()).decode()}"

@@ -8,8 +8,6 @@ grant; the server's own processor cuts them, and its count of tokens has to be t
 from __future__ import annotations
 
 import asyncio
-import base64
-import io
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from PIL import Image
 
 from model.policies.chat_template import EncodedPrompt, PromptEncoder, visual_tokens
 from model.policies.endpoint_policy import drawing
+from model.policies.image_uris import png_uri
 from model.policies.token_endpoint import PlacedImage, ServerImage, TokenEndpoint, TokenRequest
 from model.protocols import MediaSource
 from model.types import Completion, ImageRef, Message, Sampling, Task
@@ -147,6 +146,4 @@ class ServedPolicy:
 
     def _uri(self, ref: ImageRef) -> str:
         """The very pixels that the trainer will see."""
-        target = io.BytesIO()
-        Image.fromarray(self._encoder.picture(ref, self._media, keep=False)).save(target, "PNG")
-        return f"data:image/png;base64,{base64.b64encode(target.getvalue()).decode()}"
+        return png_uri(Image.fromarray(self._encoder.picture(ref, self._media, keep=False)))

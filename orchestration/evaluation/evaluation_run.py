@@ -21,7 +21,7 @@ from model.evaluation.agreement import agreement
 from model.evaluation.evaluation import Evaluation, evaluate, with_metric
 from model.evaluation.judge import JudgeCounts
 from model.evaluation.statistics import Interval
-from model.policies.image_uris import data_uri
+from model.policies.image_uris import image_uri
 from model.policies.transformers_policy import TransformersPolicy
 from model.rl import trajectory_store
 from model.rl.rollouts import RolloutPlan, RolloutProgress
@@ -175,7 +175,7 @@ def _drawing(trajectory: Trajectory, context: RunContext) -> str:
         image = context.media.image(item_id) if time_s is None else context.media.frame(item_id, time_s)
         small = image.copy()
         small.thumbnail((THUMBNAIL, THUMBNAIL))
-        return data_uri(small)
+        return image_uri(small)
 
     limits, allocation = BY_PROFILE[context.recipe.profile], allocation_of(trajectory.memory)
     state = graph_state(trajectory.graph, limits=limits, allocation=allocation, titles={})

@@ -3,10 +3,10 @@
 Loads no model; the report is arranged by ``report_document.py``.
 """
 
-import base64
 import json
 from typing import Any
 
+from infra.media.encoding import data_uri
 from infra.reporting.report import Report, render
 from infra.storage.manifest import publish
 from infra.storage.root import Storage
@@ -66,7 +66,7 @@ def graph_metadata(document: EvaluationDocument) -> dict[str, Any]:
     example = next((example for example in with_drawing if example.correct), with_drawing[0])
     head, rest = example.drawing.split(">", 1)
     styled = f"{head}><style>{CSS}</style>{rest}"
-    address = f"data:image/svg+xml;base64,{base64.b64encode(styled.encode()).decode()}"
+    address = data_uri(styled.encode(), "image/svg+xml")
     return {"graph": {"raw_value": f"![memory graph]({address})", "type": "md"}}
 
 

@@ -3,11 +3,11 @@
 Holds which numbers are drawn together; the drawing is ``infra.reporting.charts``. No model is loaded.
 """
 
-import base64
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from infra.media.encoding import data_uri
 from infra.reporting.charts import Curve, curve_image
 
 Records = Sequence[Mapping[str, Any]]
@@ -91,8 +91,8 @@ def as_markdown(curves: Sequence[Curve]) -> str:
     """Each curve as an image within the text; those beyond ``MAX_BYTES`` in all are only named."""
     text = ""
     for curve in curves:
-        encoded = base64.b64encode(curve_image(curve).encode()).decode()
-        image = f"**{curve.title}**\n\n![{curve.title}](data:image/svg+xml;base64,{encoded})\n\n"
+        uri = data_uri(curve_image(curve).encode(), "image/svg+xml")
+        image = f"**{curve.title}**\n\n![{curve.title}]({uri})\n\n"
         fits = len(text) + len(image) < MAX_BYTES - 1000  # room for the names of those that do not fit
         text += image if fits else f"{curve.title}: see the report\n\n"
     return text
