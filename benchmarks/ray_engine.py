@@ -19,11 +19,11 @@ from functools import partial
 from PIL import Image, ImageDraw, ImageFont
 
 from assets.corpus import shard_texts
-from assets.corpus.merge import silent
 from assets.corpus.ocr_prefetch import PageReader
 from assets.corpus.shard_texts import TextJob
 from assets.corpus.shards import ShardWriter, directory
 from infra.media import SandboxedOcr, encode_png
+from infra.progress import silent
 from infra.storage import manifest
 from infra.storage.root import Storage
 from infra.workers.local import LocalEngine, WorkerEngine

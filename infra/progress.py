@@ -14,11 +14,15 @@ MIN_INTERVAL_S = 2.0  # between two lines of one stage
 
 
 class ProgressListener(Protocol):
-    """What stages tell how far they are; ``total`` is None where it is not known yet."""
+    """Called as a stage goes on; ``total`` is None where it cannot be known before the end."""
 
     def __call__(self, stage: str, done: int, total: int | None) -> None:
         """``done`` of ``total`` units of ``stage`` are finished."""
         ...
+
+
+def silent(stage: str, done: int, total: int | None) -> None:
+    """The ``ProgressListener`` that shows nothing."""
 
 
 @dataclass(slots=True)

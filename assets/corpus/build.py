@@ -18,17 +18,13 @@ from assets.corpus import shards
 from assets.corpus.completeness import DatasetCopy, compare
 from assets.corpus.dataset import DATASETS, Dataset, ParseContext, Record
 from assets.corpus.item import SCHEMA_VERSION
-from assets.corpus.merge import (
-    CorpusMerger,
-    DatasetReport,
-    ProgressListener,
-    silent,
-)
+from assets.corpus.merge import CorpusMerger, DatasetReport
 from assets.corpus.ocr_prefetch import OcrPrefetch
 from assets.parsers.files.raw_folder import RawFolder
 from infra import suggestions
 from infra.limits import MAX_SHARD_BYTES
 from infra.media import SandboxedOcr
+from infra.progress import ProgressListener, silent
 from infra.storage import manifest
 from infra.storage.lock import only_writer
 from infra.storage.manifest import publish

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from assets.corpus import tables
 from assets.corpus.dataset import EditionCounts, ParsedItem, Record, SkippedRecord
@@ -23,24 +23,13 @@ from assets.corpus.item import Item
 from assets.corpus.question import EvidenceStatus, Question
 from assets.corpus.shards import ShardWriter
 from assets.corpus.tables import TableWriter
+from infra.progress import ProgressListener
 from infra.storage.manifest import ArtifactWriter
 
 ITEMS, QUESTIONS, SKIPPED = "items.parquet", "questions.parquet", "skipped.parquet"
 DETAIL_CHARS = 500  # of what is said about a skip; errors quote what they met, however long
 CONTENT_CACHE_KIB = 8 * 1024  # of the table of ids and hashes in memory; the rest is on disk
 PROGRESS_EVERY = 10  # records between two calls of the progress callback
-
-
-class ProgressListener(Protocol):
-    """Told how far a stage has come; ``total`` is None where it cannot be known before the end."""
-
-    def __call__(self, stage: str, done: int, total: int | None) -> None:
-        """``done`` units of ``stage`` are finished."""
-        ...
-
-
-def silent(stage: str, done: int, total: int | None) -> None:
-    """The ``ProgressListener`` that shows nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,11 +20,12 @@ from PIL import Image
 
 from assets.corpus import shard_texts
 from assets.corpus.dataset import Dataset, ParseContext
-from assets.corpus.merge import PROGRESS_EVERY, ProgressListener
+from assets.corpus.merge import PROGRESS_EVERY
 from assets.corpus.shard_texts import ImageText, TextJob
 from assets.corpus.shards import ShardWriter
 from infra.errors import MediaError
 from infra.media import OcrError, encode_png, media_decoder
+from infra.progress import ProgressListener
 from infra.storage import manifest
 from infra.storage.root import Storage
 from infra.workers.local import WorkerEngine

@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from assets.corpus import shards, tables
-from assets.corpus.merge import ProgressListener
 from infra.errors import ExternalError, MediaError
+from infra.progress import ProgressListener
 from infra.storage import manifest
 from infra.storage.root import Storage
 from infra.workers.local import WorkerEngine

@@ -10,17 +10,11 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any
 
 from rapidfuzz.distance import LCSseq, Levenshtein
 
 ANLS_THRESHOLD = 0.5  # similarities up to this count as 0, as in the DocVQA family
 UNSTEMMED = 3  # characters; shorter words are compared as they are
-
-
-def harmonic_mean(left: float, right: float) -> float:
-    """Of two shares; 0 if both are."""
-    return 2 * left * right / (left + right) if left + right else 0.0
 
 
 def token_f1(answer: Sequence[str], reference: Sequence[str]) -> float:
@@ -64,14 +58,3 @@ def _stemmer() -> Callable[[str], str]:
     from nltk.stem.porter import PorterStemmer  # half a second that only long answers need
 
     return cache(PorterStemmer().stem)
-
-
-def bleu_4(answer: str, reference: str) -> float:
-    """Sentence BLEU of up to four words, parted by white space; n-grams without a match count 0.1 (smoothing 1)."""
-    from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
-
-    if not answer.split():
-        return 0.0
-    smoothing = SmoothingFunction().method1
-    value: Any = sentence_bleu([reference.split()], answer.split(), smoothing_function=smoothing)
-    return float(value)

@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from assets.corpus.item import Item
-from assets.corpus.merge import ProgressListener, silent
 from assets.corpus.read import built_datasets, read_range, read_ranges
 from assets.index import vector_parts
 from assets.index.analysis import ANALYSIS_VERSION
@@ -28,6 +27,7 @@ from assets.index.published import (
 from assets.index.search import Index, content_hash, row_of
 from assets.index.vector_parts import VectorPart
 from infra.embedders.minilm import Embedder, MiniLmEmbedder
+from infra.progress import ProgressListener, silent
 from infra.storage import manifest
 from infra.storage.lock import only_writer
 from infra.storage.root import Storage

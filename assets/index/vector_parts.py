@@ -16,11 +16,11 @@ from typing import NamedTuple
 import numpy as np
 
 from assets.corpus.item import Item
-from assets.corpus.merge import ProgressListener
 from assets.corpus.read import ItemRange, read_range
 from assets.index.analysis import ANALYSIS_VERSION
 from assets.index.search import content_hash, embedded_texts
 from infra.embedders.minilm import Embedder
+from infra.progress import ProgressListener
 from infra.storage.root import Storage
 from infra.vector_stores.types import Vectors
 from infra.workers.local import WorkerEngine

@@ -29,7 +29,6 @@ MID, AMPLITUDE, GRAIN = (
     48,
 )  # grey levels: panel, checkerboard, largest deviation of the grain; the sum stays below 256
 PAPER = 208  # grey level of the background
-HEADING_HEIGHT = 32
 
 RGB: dict[str, tuple[int, int, int]] = {
     "red": (215, 35, 35),

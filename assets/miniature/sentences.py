@@ -25,7 +25,6 @@ HOWTO_DEVICES, SINGLE_DEVICES, CROSS_DEVICES = (
     slice(4, 8),
     slice(8, 12),
 )  # WikiHowQA, SyntheticQA, XVBench
-DECK_SIZE = 20
 NEWS_PER_NAME = 3
 NEWS_SUBJECTS = (  # of teams, workshops, people, devices, places: the other wordings of ``asking/``
     ("head", "creator", "yield"),

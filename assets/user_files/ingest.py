@@ -13,7 +13,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from assets.corpus.merge import ProgressListener, silent
 from assets.corpus.read import built_datasets
 from assets.index.build import IndexReport
 from assets.parsers.types import ParsedItem
@@ -25,6 +24,7 @@ from assets.user_files.reading import Found, SourceFile
 from assets.user_files.settings import DATASET, IngestSettings
 from infra.embedders.minilm import Embedder
 from infra.errors import MediaError
+from infra.progress import ProgressListener, silent
 from infra.storage.root import Storage
 
 __all__ = ["DATASET", "FileReport", "IngestReport", "IngestSettings", "IngestStatus", "ingest"]

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from assets.corpus import shards
 from assets.corpus.item import Item, ItemKind, item_id
-from assets.corpus.merge import CorpusMerger, ProgressListener
+from assets.corpus.merge import CorpusMerger
 from assets.corpus.read import built_datasets
 from assets.index.build import IndexReport, build_index
 from assets.index.published import IndexPointer, current_index
@@ -23,6 +23,7 @@ from assets.user_files.ledger import FileLedger, IngestedFile
 from assets.user_files.paths import file_key
 from assets.user_files.settings import DATASET
 from infra.embedders.minilm import Embedder
+from infra.progress import ProgressListener
 from infra.storage import manifest
 from infra.storage.manifest import publish
 from infra.storage.root import Storage

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -75,23 +74,6 @@ def write(
         path, row_group_size=ROWS_PER_GROUP, compression="zstd", storage_options=storage_options, mkdir=True
     )
     return len(rows)
-
-
-def write_parts(
-    directory: str | Path,
-    trajectories: Iterable[Trajectory],
-    *,
-    rows_per_part: int = 1024,
-    storage_options: dict[str, str] | None = None,
-) -> tuple[str, ...]:
-    """Write a stream as ``part-00000.parquet``, ..., one part in memory at a time; their names."""
-    if rows_per_part < 1:
-        raise ValueError(f"a part needs rows, got {rows_per_part}")
-    stream, names = iter(trajectories), []
-    while rows := list(islice(stream, rows_per_part)):
-        names.append(f"part-{len(names):05d}.parquet")
-        write(f"{str(directory).rstrip('/')}/{names[-1]}", rows, storage_options=storage_options)
-    return tuple(names)
 
 
 def read(path: str | Path, *, storage_options: dict[str, str] | None = None) -> Iterator[Trajectory]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from assets.corpus.merge import ProgressListener
+from infra.progress import ProgressListener
 from model.agent.loop import Agent
 from model.evaluation.evaluation import grade_all
 from model.imitation.oracle import DemonstrationNoise, GoldHop, GoldPlan, Oracle

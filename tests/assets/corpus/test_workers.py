@@ -149,7 +149,7 @@ def test_a_killed_run_goes_on_with_the_next_shard(tmp_path: Path):
     program = (
         "from functools import partial; from pathlib import Path; from assets.corpus import shard_texts;"
         "from infra.workers.local import LocalEngine; from infra.storage.root import Storage;"
-        "from assets.corpus.merge import silent; from assets.corpus.shard_texts import TextJob;"
+        "from infra.progress import silent; from assets.corpus.shard_texts import TextJob;"
         "from tests.assets.page_readers import Described;"
         f"make = partial(Described, Path({str(tmp_path / 'log')!r}), dies_at=8);"
         f"shard_texts.write(Storage({storage.root!r}), TextJob(*{tuple(texts)!r}), make, LocalEngine(),"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from memory_graph.graph import AnswerNode, MemoryGraph, SearchNode, VisualItem
 from model.rl import trajectory_store
-from model.rl.trajectory_store import ROWS_PER_GROUP, read, scan, write, write_parts
+from model.rl.trajectory_store import ROWS_PER_GROUP, read, scan, write
 from model.types import Call, Counters, ImageRef, Outcome, Segment, Task, Trajectory, Turn
 
 words = st.text(max_size=8)
@@ -88,13 +88,6 @@ def test_a_long_file_comes_back_in_order_a_group_at_a_time(tmp_path):
     assert next(stream).task.id == "0"
     assert [trajectory.task.id for trajectory in stream] == [str(n) for n in range(1, len(written))]
     assert pq.ParquetFile(tmp_path / "t.parquet").metadata.num_row_groups == 3
-
-
-def test_a_stream_is_written_in_parts(tmp_path):
-    names = write_parts(tmp_path / "run", (simple(str(n)) for n in range(5)), rows_per_part=2)
-    assert names == ("part-00000.parquet", "part-00001.parquet", "part-00002.parquet")
-    assert [t.task.id for name in names for t in read(tmp_path / "run" / name)] == ["0", "1", "2", "3", "4"]
-    assert write_parts(tmp_path / "none", []) == ()
 
 
 def test_reports_read_plain_columns_without_graphs_and_tokens(tmp_path):
