@@ -145,7 +145,7 @@ def test_rows_that_join_a_running_batch_draw_what_they_draw_alone(setting: Setti
                 everybody.append(setting.request(words, pictures, sampling(len(everybody), tokens)))
                 batch.join(everybody[-1:])
             if batch.rows:
-                batch.draw()
+                batch.sample()
     assert not batch.rows and len(everybody) == 6
     for request in everybody:
         alone = setting.alone(request)
@@ -280,14 +280,14 @@ def test_a_failed_prefill_leaves_the_running_rows_as_they_are():
     batch = DecodingBatch(setting.model, setting.encoder)
     with torch.inference_mode():
         batch.join([running])
-        batch.draw()
+        batch.sample()
         batch.step()
         with pytest.raises(ValueError, match="image placeholders"):
             batch.join([lost_picture])
-        batch.draw()
+        batch.sample()
         while batch.rows:
             batch.step()
-            batch.draw()
+            batch.sample()
     assert running.row.token_ids == setting.alone(running).token_ids
     assert not lost_picture.row.token_ids
 

@@ -79,7 +79,7 @@ def test_every_launch_is_supervised_and_gets_its_configuration():
             "--config-json",
             CONFIG.to_json(),
         ]
-        assert (ROOT / "orchestration" / "launch" / f"{script}.py").is_file()
+        assert (ROOT / "orchestration" / "runs" / f"{script}.py").is_file()
 
 
 def test_training_starts_one_process_a_rank_through_the_deepspeed_launcher():
