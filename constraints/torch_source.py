@@ -20,7 +20,7 @@ from pathlib import Path
 
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 ANSWER_SECONDS = 3.0
-LARGE_BUILD = "about 2.6 GB to download and 4.6 GB on disk, the larger part of the installation's time"
+LARGE_BUILD = "about 2.7 GB to download and 4.6 GB on disk, the larger part of the installation's time"
 LARGE_LIBRARIES = re.compile(r"^Requires-Dist: (?:nvidia-|cuda-|triton)", re.MULTILINE | re.IGNORECASE)
 
 

