@@ -13,12 +13,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from infra.storage.root import Storage
 from tests.memory import MemoryGuard
 
 START_TIMEOUT_S = 30.0
 BUCKET = "vimrag-tests"
+
+
+# a deadline a case measures how busy the machine is
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")
 
 
 def pytest_configure(config: pytest.Config) -> None:

