@@ -22,7 +22,7 @@ Text = Annotated[str, BeforeValidator(_unicode)]
 class Record(BaseModel):
     """Frozen fields, published by name in ``/openapi.json``."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
 
 
 class CitationRecord(Record):

@@ -31,6 +31,11 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
 
 def create_app(state: ServerState) -> ASGIApp:
     """The whole server as one ASGI application."""
+    return AccessLog(SecurityHeaders(BodyLimit(Guard(api_of(state), state.settings), state.settings)))
+
+
+def api_of(state: ServerState) -> FastAPI:
+    """The routes and error objects, without the checks around them."""
     app = FastAPI(
         title=TITLE,
         summary="Questions over a multimodal corpus, answered by an agent with a memory graph",
@@ -45,7 +50,7 @@ def create_app(state: ServerState) -> ASGIApp:
     for module in (pages, status, ask, search, upstream, media, viewer, uploads):
         app.include_router(module.router)
     app.openapi = _published_schema(app)
-    return AccessLog(SecurityHeaders(BodyLimit(Guard(app, state.settings), state.settings)))
+    return app
 
 
 def _published_schema(app: FastAPI) -> Callable[[], dict[str, Any]]:
