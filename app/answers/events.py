@@ -260,20 +260,27 @@ def _record(
     """An event that needs neither the graph nor the corpus."""
     match event:
         case ModelCall():
-            return CallEvent(call=event.call, forced=event.forced, images=_images(event), turns=_turns(event))
-        case TokenDelta():
-            return TokenEvent(call=event.call, text=event.text)
-        case ModelReply():
-            completion = event.completion
-            return ReplyEvent(
+            parts = (part for message in event.messages for part in message.parts)
+            return CallEvent(
                 call=event.call,
+                forced=event.forced,
+                images=tuple(
+                    ImageRecord.model_validate(part) for part in parts if isinstance(part, ImageRef)
+                ),
+                turns=tuple(TurnRecord.model_validate(turn) for turn in render_turns(event.messages)),
+            )
+        case TokenDelta():
+            return TokenEvent.model_validate(event)
+        case ModelReply(call=call, completion=completion):
+            return ReplyEvent(
+                call=call,
                 text=completion.text,
                 prompt_tokens=completion.prompt_tokens,
                 completion_tokens=completion.completion_tokens,
                 finish_reason=completion.finish_reason,
             )
         case ReplyRejected():
-            return RejectionEvent(call=event.call, reason=event.reason)
+            return RejectionEvent.model_validate(event)
         case ObservationAdded():
             return ObservationEvent(
                 node_id=event.node_id,
@@ -287,22 +294,6 @@ def _record(
             return AnswerEvent(text=event.answer.text, parents=event.answer.parents, forced=event.forced)
 
 
-def _images(event: ModelCall) -> tuple[ImageRecord, ...]:
-    """In reading order, as the marks in the turns stand."""
-    parts = (part for message in event.messages for part in message.parts)
-    return tuple(
-        ImageRecord(
-            item_id=image.item_id, width=image.width, height=image.height, timestamp_s=image.timestamp_s
-        )
-        for image in parts
-        if isinstance(image, ImageRef)
-    )
-
-
-def _turns(event: ModelCall) -> tuple[TurnRecord, ...]:
-    return tuple(TurnRecord(role=turn.role, text=turn.text) for turn in render_turns(event.messages))
-
-
 def _shown_item(display: DisplayedHit) -> ShownItem:
     hit = display.hit
     return ShownItem(
@@ -312,8 +303,5 @@ def _shown_item(display: DisplayedHit) -> ShownItem:
         text=hit.text,
         width=hit.width,
         height=hit.height,
-        images=tuple(
-            ImageSize(width=image.width, height=image.height, timestamp_s=image.timestamp_s)
-            for image in display.images
-        ),
+        images=tuple(ImageSize.model_validate(image) for image in display.images),
     )

@@ -22,7 +22,26 @@ Text = Annotated[str, BeforeValidator(_unicode)]
 class Record(BaseModel):
     """Frozen fields, published by name in ``/openapi.json``."""
 
-    model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
+    model_config = ConfigDict(
+        frozen=True, from_attributes=True, json_schema_serialization_defaults_required=True
+    )
+
+
+class ItemRecord(Record):
+    """One item as a reader is shown it. ``page`` counts from 1, ``start_s`` from the beginning of the video."""
+
+    id: str
+    dataset: str
+    modality: str
+    title: str
+    text: str
+    page: int | None
+    start_s: float | None
+    duration_s: float
+    width: int
+    height: int
+    licence: str
+    source: str
 
 
 class CitationRecord(Record):

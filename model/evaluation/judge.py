@@ -10,9 +10,11 @@ import asyncio
 import hashlib
 import json
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Protocol
 from weakref import WeakValueDictionary
+
+from pydantic import TypeAdapter
 
 from model.evaluation.judge_prompt import PROMPT_HASH, grading_messages, read_grade, references_of, reminded
 from model.policies.chat_endpoint import CompletingEndpoint, ReplyOptions
@@ -53,24 +55,21 @@ class JudgeVerdict:
     """What a judge decided, and all that is needed to see why."""
 
     correct: bool
-    judge: str  # the model's name, as it was asked for
-    prompt: str  # hash of the words it was asked in
-    reply: str  # of the judge, whole
+    judge: str = ""  # the model's name, as it was asked for
+    prompt: str = ""  # hash of the words it was asked in
+    reply: str = ""  # of the judge, whole
 
     def to_json(self) -> str:
         """One JSON object."""
-        return json.dumps(
-            {"correct": self.correct, "judge": self.judge, "prompt": self.prompt, "reply": self.reply}
-        )
+        return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> JudgeVerdict:
         """The inverse. Raises ``ValueError`` for anything else."""
-        fields = json.loads(text)
-        if not isinstance(fields, dict) or not isinstance(fields.get("correct"), bool):
-            raise ValueError("no verdict")
-        judge, prompt, reply = (str(fields.get(name, "")) for name in ("judge", "prompt", "reply"))
-        return cls(correct=fields["correct"], judge=judge, prompt=prompt, reply=reply)
+        return _VERDICT.validate_json(text, strict=True)
+
+
+_VERDICT = TypeAdapter(JudgeVerdict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""``GET /v1/media`` and ``GET /v1/items/{id}``: pictures and what is known of them."""
+"""``GET /v1/media`` and ``GET /v1/items/{id}``: images and what is known of them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from fastapi import APIRouter, Header, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.answers.records import ItemRecord
 from app.server.errors import ApiError
 from app.server.rendering import RenderedImage, RenderRequest
-from app.server.schema.responses import ItemDetail
 from app.server.state import ServerState
 from assets.corpus.read import built_datasets
 from infra.errors import MediaError
@@ -27,7 +27,7 @@ router = APIRouter(tags=["items"])
 @router.get(
     "/v1/media",
     response_class=Response,
-    responses={200: {"content": {"image/png": {}, "image/jpeg": {}}, "description": "The picture or frame."}},
+    responses={200: {"content": {"image/png": {}, "image/jpeg": {}}, "description": "The image or frame."}},
 )
 async def media(
     request: Request,
@@ -39,37 +39,35 @@ async def media(
     height: Side = 1024,
     if_none_match: Annotated[str | None, Header(max_length=1000)] = None,
 ) -> Response:
-    """The picture of an item, or a frame of its clip, shrunk to fit; never enlarged."""
+    """The image of an item, or a frame of its clip, shrunk to fit; never enlarged."""
     state: ServerState = request.app.state.server
-    made = await to_thread.run_sync(
-        _rendered, state, RenderRequest(item, t, width, height), limiter=state.decoders
+    rendered = await to_thread.run_sync(
+        _render, state, RenderRequest(item, t, width, height), limiter=state.decoders
     )
-    headers = {"ETag": made.etag, "Cache-Control": f"private, max-age={CACHE_SECONDS}"}
+    headers = {"ETag": rendered.etag, "Cache-Control": f"private, max-age={CACHE_SECONDS}"}
     known = [tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")]
-    if made.etag in known or "*" in known:
+    if rendered.etag in known or "*" in known:
         return Response(status_code=304, headers=headers)
-    return Response(made.data, media_type=made.media_type, headers=headers)
+    return Response(rendered.data, media_type=rendered.media_type, headers=headers)
 
 
-def _rendered(state: ServerState, wanted: RenderRequest) -> RenderedImage:
-    dataset = wanted.item_id.partition(":")[0]
+def _render(state: ServerState, request: RenderRequest) -> RenderedImage:
+    dataset = request.item_id.partition(":")[0]
     try:
         if dataset not in built_datasets(state.corpus.storage):
             raise KeyError(dataset)
-        return state.renderings.of(wanted, state.corpus.media())
+        return state.renderings.of(request, state.corpus.media())
     except KeyError:
-        raise ApiError(404, "not_found", "there is no picture of this item") from None
+        raise ApiError(404, "not_found", "there is no image of this item") from None
     except MediaError as error:
-        raise ApiError(
-            404, "unreadable", f"the picture of this item cannot be read ({error.reason})"
-        ) from None
+        raise ApiError(404, "unreadable", f"the image of this item cannot be read ({error.reason})") from None
 
 
 @router.get("/v1/items/{item_id:path}")
-async def item(request: Request, item_id: str) -> ItemDetail:
+async def item(request: Request, item_id: str) -> ItemRecord:
     """One item of the corpus."""
     state: ServerState = request.app.state.server
-    found = await to_thread.run_sync(state.catalogue.find, [item_id], limiter=state.readers)
-    if item_id not in found:
+    items = await to_thread.run_sync(state.catalogue.find, [item_id], limiter=state.readers)
+    if item_id not in items:
         raise ApiError(404, "not_found", "there is no such item")
-    return ItemDetail(**found[item_id]._asdict())
+    return items[item_id]

@@ -21,16 +21,16 @@ router = APIRouter(tags=["search"])
 async def search(request: Request, body: SearchBody) -> HitList:
     """The best items of all datasets, or of those named."""
     state: ServerState = request.app.state.server
-    found = await to_thread.run_sync(
-        found_for, state, [body.query], body.top_k, body.datasets, limiter=state.searchers
+    [hits] = await to_thread.run_sync(
+        hits_of, state, [body.query], body.top_k, body.datasets, limiter=state.searchers
     )
-    return HitList(hits=[HitRecord(**hit.to_json()) for hit in found[0]])
+    return HitList(hits=[HitRecord(**hit.to_json()) for hit in hits])
 
 
-def found_for(
+def hits_of(
     state: ServerState, queries: Sequence[str], top_k: int, datasets: Sequence[str] | None
 ) -> list[list[IndexHit]]:
-    """The hits of each query. Raises ``NoIndex``, and ``ApiError`` for a dataset that the index does not hold."""
+    """The hits of each query. Raises ``NoIndexError``, and ``ApiError`` for a dataset that the index does not hold."""
     snapshot = state.corpus.snapshot()
     require_datasets(datasets, snapshot.datasets)
     return snapshot.index.search_many(queries, top_k, datasets)

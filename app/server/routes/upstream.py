@@ -11,7 +11,7 @@ Source of the contract: https://github.com/Alibaba-NLP/VRAG, ``search_engine/sea
 * ``vrag_ret`` asks for another answer: one list a query, ``[{"idx", "image_file"}]``, of the hits that are images.
 
 Ours differs where it has to. A corpus is a dataset of ours. ``indice`` is a row number there; here it is a number made from
-the item's id, equal for equal ids. ``file_path`` is the address of the picture on this server, for our pictures lie in
+the item's id, equal for equal ids. ``file_path`` is the address of the image on this server, for our images lie in
 shards; of a text it is the item's source. ``uid`` is the item's id.
 """
 
@@ -19,16 +19,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
 from urllib.parse import quote
 
 from anyio import to_thread
 from fastapi import APIRouter
 from starlette.requests import Request
 
-from app.server.routes.search import found_for
+from app.server.routes.search import hits_of
 from app.server.schema.requests import UpstreamBody
-from app.server.schema.responses import UpstreamResult, UpstreamResults
+from app.server.schema.responses import UpstreamDatum, UpstreamImage, UpstreamResult, UpstreamResults
 from app.server.state import ServerState
 from assets.index.search import IndexHit
 
@@ -37,24 +36,24 @@ INDICE_BITS = 53  # exact in every JSON reader
 router = APIRouter(tags=["search"])
 
 
-@router.post("/search", response_model=UpstreamResults | list[list[dict[str, Any]]])
-async def search(request: Request, body: UpstreamBody) -> UpstreamResults | list[list[dict[str, Any]]]:
+@router.post("/search", response_model_exclude_none=True)
+async def search(request: Request, body: UpstreamBody) -> UpstreamResults | list[list[UpstreamImage]]:
     """Search as the clients of VRAG do; one result a query."""
     state: ServerState = request.app.state.server
     queries = [body.queries] if isinstance(body.queries, str) else list(body.queries)
-    found = await to_thread.run_sync(_found, state, queries, body, limiter=state.searchers)
+    answers = await to_thread.run_sync(_search, state, queries, body, limiter=state.searchers)
     if body.vrag_ret:
-        return [_images(hits) for hits in found]
-    return UpstreamResults(results=[_result(hits) for hits in found])
+        return [_images(hits) for hits in answers]
+    return UpstreamResults(results=[_result(hits) for hits in answers])
 
 
-def _found(state: ServerState, queries: Sequence[str], body: UpstreamBody) -> list[list[IndexHit]]:
+def _search(state: ServerState, queries: Sequence[str], body: UpstreamBody) -> list[list[IndexHit]]:
     datasets = state.corpus.snapshot().datasets
     if body.search_corpus is not None and body.search_corpus not in datasets:
         return []
     if not queries:
         return []
-    return found_for(state, queries, body.top_k, None if body.search_corpus is None else [body.search_corpus])
+    return hits_of(state, queries, body.top_k, None if body.search_corpus is None else [body.search_corpus])
 
 
 def _result(hits: Sequence[IndexHit]) -> UpstreamResult:
@@ -65,9 +64,14 @@ def _result(hits: Sequence[IndexHit]) -> UpstreamResult:
     )
 
 
-def _datum(hit: IndexHit) -> dict[str, Any]:
-    datum = {"type": str(hit.modality), "file_path": _address(hit), "uid": hit.item_id, "title": hit.title}
-    return datum | {"content": hit.text} if hit.modality == "text" else datum
+def _datum(hit: IndexHit) -> UpstreamDatum:
+    return UpstreamDatum(
+        type=str(hit.modality),
+        file_path=_address(hit),
+        uid=hit.item_id,
+        title=hit.title,
+        content=hit.text if hit.modality == "text" else None,
+    )
 
 
 def _address(hit: IndexHit) -> str:
@@ -75,9 +79,9 @@ def _address(hit: IndexHit) -> str:
     return f"/v1/items/{item}" if hit.modality == "text" else f"/v1/media?item={item}"
 
 
-def _images(hits: Sequence[IndexHit]) -> list[dict[str, Any]]:
+def _images(hits: Sequence[IndexHit]) -> list[UpstreamImage]:
     return [
-        {"idx": place, "image_file": _address(hit)}
+        UpstreamImage(idx=place, image_file=_address(hit))
         for place, hit in enumerate(hits)
         if hit.modality == "image"
     ]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from app.answers.events import ImageRecord, TurnRecord
 from app.answers.records import NodeRecord, Record
 
@@ -60,35 +58,35 @@ class HitList(Record):
     hits: list[HitRecord]
 
 
+class UpstreamDatum(Record):
+    """A hit in the contract of VRAG; ``content`` of a text only."""
+
+    type: str
+    file_path: str
+    uid: str
+    title: str
+    content: str | None = None
+
+
+class UpstreamImage(Record):
+    """An image in the older form of that contract; ``idx`` is its rank."""
+
+    idx: int
+    image_file: str
+
+
 class UpstreamResult(Record):
     """The hits of one query, as three lists of one length."""
 
     score: list[float]
     indice: list[int]
-    data: list[dict[str, Any]]
+    data: list[UpstreamDatum]
 
 
 class UpstreamResults(Record):
     """One result a query."""
 
     results: list[UpstreamResult]
-
-
-class ItemDetail(Record):
-    """One item of the corpus."""
-
-    id: str
-    dataset: str
-    modality: str
-    title: str
-    text: str
-    page: int | None
-    start_s: float | None
-    duration_s: float
-    width: int
-    height: int
-    licence: str
-    source: str
 
 
 class UploadedFile(Record):
@@ -121,21 +119,26 @@ class RunList(Record):
     runs: list[RunListing]
 
 
-class TrajectoryRow(Record):
-    """One trajectory in a list."""
+class TrajectorySummary(Record):
+    """What a list and a detail say of a trajectory."""
 
-    row: int
     task_id: str
-    dataset: str
     question: str
-    answer: str
     answers: list[str]
+    answer: str
     correct: bool | None
     outcome: str
     memory: str
     reward: float | None
     advantage: float | None
     counters: dict[str, int]
+
+
+class TrajectoryRow(TrajectorySummary):
+    """One trajectory in a list."""
+
+    row: int
+    dataset: str
 
 
 class TrajectoryPage(Record):
@@ -166,19 +169,9 @@ class SegmentRecord(Record):
     calls: list[CallRecord]
 
 
-class TrajectoryDetail(Record):
+class TrajectoryDetail(TrajectorySummary):
     """One whole trajectory."""
 
-    task_id: str
-    question: str
-    answers: list[str]
-    answer: str
-    correct: bool | None
-    outcome: str
-    memory: str
-    reward: float | None
-    advantage: float | None
-    counters: dict[str, int]
     error: str
     svg: str
     nodes: list[NodeRecord]
