@@ -5,20 +5,23 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
 from app.commands.options import Json, Root
 from app.commands.output import UsageError, note, results, table_console
+from orchestration.study.options import ARMS, Study
 
 if TYPE_CHECKING:
     from model.evaluation.statistics import Interval
     from orchestration.study.document import StudyDocument
 
 app = typer.Typer(help="Studies of the algorithm on the miniature.", no_args_is_help=True)
-SCRIPT = "orchestration.study.study"
+DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Study)}
 
 
 @app.callback()
@@ -29,28 +32,32 @@ def group() -> None:
 @app.command("ggpo")
 def ggpo(  # noqa: PLR0913 - one parameter an option
     root: Root,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Runs of each objective.")] = 5,
-    updates: Annotated[int, typer.Option("--updates", min=1, help="Policy updates of a run.")] = 12,
-    questions: Annotated[int, typer.Option("--questions", min=1, help="Questions of an update.")] = 24,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Runs of each objective.")] = DEFAULTS["seeds"],
+    updates: Annotated[int, typer.Option("--updates", min=1, help="Policy updates of a run.")] = DEFAULTS[
+        "updates"
+    ],
+    questions: Annotated[int, typer.Option("--questions", min=1, help="Questions of an update.")] = DEFAULTS[
+        "questions"
+    ],
     group_size: Annotated[
         int, typer.Option("--group-size", min=2, help="Rollouts of one question in training.")
-    ] = 8,
+    ] = DEFAULTS["group_size"],
     mini_batches: Annotated[
         int,
         typer.Option(
             "--mini-batches", min=1, help="Optimiser steps of an update; with 1 no ratio is clipped."
         ),
-    ] = 1,
+    ] = DEFAULTS["mini_batches"],
     learning_rate: Annotated[
         float,
         typer.Option("--learning-rate", min=0, help="At its highest; it falls to zero over a run."),
-    ] = 3e-4,
+    ] = DEFAULTS["learning_rate"],
     temperature: Annotated[
         float, typer.Option("--temperature", min=0, help="Of rollouts in training and of sampled answers.")
-    ] = 1.0,
+    ] = DEFAULTS["temperature"],
     parallel: Annotated[
         int, typer.Option("--parallel", min=1, help="Runs trained side by side; they share the threads.")
-    ] = 2,
+    ] = DEFAULTS["parallel"],
     arm: Annotated[
         list[str] | None,
         typer.Option(
@@ -62,10 +69,10 @@ def ggpo(  # noqa: PLR0913 - one parameter an option
         typer.Option(
             "--samples", min=0, help="Sampled answers to each unseen question beside the greedy one."
         ),
-    ] = 4,
+    ] = DEFAULTS["samples"],
     checkpoint: Annotated[
         str, typer.Option("--checkpoint", help="The cold start: a folder below checkpoints/.")
-    ] = "miniature",
+    ] = DEFAULTS["checkpoint"],
     json: Json = False,
 ) -> None:
     """Train GGPO, GSPO, a random mask and GRPO with equal rollouts; compare them on unseen worlds.
@@ -78,25 +85,28 @@ def ggpo(  # noqa: PLR0913 - one parameter an option
     """
     if "://" in root and not root.startswith("file://"):
         raise UsageError("a study works in a folder of this machine: give --root a path")
-    numbers = {
-        "--seeds": seeds,
-        "--updates": updates,
-        "--questions": questions,
-        "--group-size": group_size,
-        "--mini-batches": mini_batches,
-        "--learning-rate": learning_rate,
-        "--temperature": temperature,
-        "--parallel": parallel,
-        "--samples": samples,
-        "--checkpoint": checkpoint,
-    }
-    options = [text for name, value in numbers.items() for text in (name, str(value))]
-    if arm:
-        options += ["--arms", *arm]
-    folder = root.removeprefix("file://")
-    ended = subprocess.run(
-        [sys.executable, "-m", SCRIPT, "--root", folder, *options], stdout=subprocess.PIPE, check=False
-    )
+    try:
+        study = Study(
+            root=Path(root.removeprefix("file://")).resolve(),
+            arms=tuple(arm or ARMS),
+            seeds=seeds,
+            updates=updates,
+            questions=questions,
+            group_size=group_size,
+            mini_batches=mini_batches,
+            learning_rate=learning_rate,
+            temperature=temperature,
+            parallel=parallel,
+            samples=samples,
+            checkpoint=checkpoint,
+        )
+        study.require_checkpoint()
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    from orchestration.launch.json_record import to_json
+
+    line = [sys.executable, "-m", "orchestration.runs.study", "--config-json", to_json(study)]
+    ended = subprocess.run(line, stdout=subprocess.PIPE, check=False)
     if ended.returncode:
         raise typer.Exit(2 if ended.returncode == 2 else 1)
     from orchestration.study.document import StudyDocument

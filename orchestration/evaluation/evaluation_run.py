@@ -61,7 +61,7 @@ def run(config: RunConfig, reporter: Reporter) -> None:
     if unknown := [name for name in options.methods if name not in METHODS]:
         raise ValueError(f"unknown methods {unknown}; known: {', '.join(METHODS)}")
     tasks = tasks_of_split(storage, "test", per_dataset=options.questions, seed=options.seed)
-    reporter.say(f"{len(tasks)} unseen questions for each of {', '.join(options.methods)}")
+    reporter.log(f"{len(tasks)} unseen questions for each of {', '.join(options.methods)}")
     context = RunContext.open(storage, config.recipe)
     with (
         SyncedDirectory(storage, config.cold_start_checkpoints) as cold_start,
@@ -109,7 +109,7 @@ def _answer(
 
     result = asyncio.run(run_and_grade())
     evaluation = result.evaluation
-    reporter.say(
+    reporter.log(
         f"{name}: {_percent(evaluation.overall)} right, mean of {len(evaluation.datasets)} benchmarks"
     )
     return result

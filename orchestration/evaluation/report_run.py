@@ -31,9 +31,9 @@ def run(config: RunConfig, reporter: Reporter) -> None:
     with publish(storage, config.report, **made) as published:
         published.write_bytes("index.html", render(report).encode())
         published.write_bytes("report.json", report.to_json())
-    reporter.say("\n" + as_text(report))
+    reporter.log("\n" + as_text(report))
     page = storage.path(config.report, "index.html")
-    reporter.say(f"report: {page}")
+    reporter.log(f"report: {page}")
     reporter.finish(
         {"page": page, "methods": [row.name for row in report.methods], **graph_metadata(document)}
     )

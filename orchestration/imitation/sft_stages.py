@@ -57,7 +57,7 @@ def asked(teacher: TeacherOptions, lesson: DistillationJob, reporter: Reporter) 
     """The teacher's rollouts, and a line of what they are and cost."""
     taught = distil(teacher, lesson, progress(reporter))
     counts, bill = taught.counts, taught.counts["all_runs"]
-    reporter.say(
+    reporter.log(
         f"teacher {counts['model']}: {counts['right']} of {counts['rollouts']} rollouts right, {counts['kept']} kept; "
         f"{bill['replies']:,} replies, {bill['prompt_tokens']:,} + {bill['completion_tokens']:,} tokens over all runs"
     )
@@ -107,7 +107,7 @@ class SftStages:
             material, counts = self._own(self._plan.rejection, number, weights, encoder)
         learnt = self._learn(weights, encoder, material, plan, name)
         score = validated(self._world, self._storage, self._policy(weights, encoder), encoder, self._recipe)
-        self._reporter.say(f"{name}: validation {score:.1%} right, mean of the benchmarks")
+        self._reporter.log(f"{name}: validation {score:.1%} right, mean of the benchmarks")
         done = {
             "segments": learnt.segments,
             "steps": learnt.steps,
@@ -146,7 +146,7 @@ class SftStages:
         )
         kept = select(rollouts, selection)
         counts = tally(rollouts, kept)
-        self._reporter.say(
+        self._reporter.log(
             f"round {number}: {counts['right']} of {counts['rollouts']} rollouts right, {counts['kept']} kept "
             f"of {counts['questions_right']} questions"
         )
@@ -188,7 +188,7 @@ class SftStages:
         plan: ImitationOptions,
         name: str,
     ) -> SftResult:
-        say = self._reporter.say
+        say = self._reporter.log
         if self._plan.base is None:
             return learn_plainly(weights, encoder, material, plan, name=name, say=say)
         ggpo = self._recipe.ggpo

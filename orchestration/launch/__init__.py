@@ -1,5 +1,4 @@
-"""Entry points of the GPU work, run as ``python -m orchestration.launch.<script> --config-json JSON``.
+"""How the processes of ``orchestration.runs`` are started, told what to do and heard.
 
-The only part of ``orchestration`` that may import torch. Each script also runs by hand: without Dagster it reports to the
-console.
+Loads neither torch nor the model: Dagster's code location imports it.
 """

@@ -1,4 +1,4 @@
-"""Command lines of the GPU work: supervisor, then the DeepSpeed launcher where ranks are needed, then the launch script.
+"""Command lines of the entry points: supervisor, then the DeepSpeed launcher where ranks are needed, then the entry point.
 
 Holds strings and environment only. The supervisor makes sure that a cancelled run leaves no rank behind.
 """
@@ -13,6 +13,7 @@ from enum import StrEnum
 import dagster as dg
 
 from infra.storage.root import Storage
+from orchestration.launch.json_record import to_json
 from orchestration.launch.run_config import RunConfig
 from orchestration.recipes.options import Recipe
 
@@ -28,6 +29,8 @@ class Script(StrEnum):
     TRAIN_GGPO = "train_ggpo"
     EVALUATE = "evaluate"
     REPORT = "report"
+    STUDY = "study"
+    STUDY_ANSWERS = "study_answers"
 
 
 def launch(
@@ -38,7 +41,7 @@ def launch(
     storage: Storage,
     recipe: Recipe,
 ) -> dg.MaterializeResult:
-    """Run a launch script to its end and return what its rank 0 reported.
+    """Run an entry point to its end and return what its rank 0 reported.
 
     Raises:
         DagsterPipesExecutionError: if it ended with another code than 0.
@@ -47,19 +50,18 @@ def launch(
     ranks = recipe.ggpo.ranks if script is Script.TRAIN_GGPO else None
     context.log.info(f"starting {script} of recipe {recipe.name}" + (f" on {ranks} rank(s)" if ranks else ""))
     hosts = recipe.ggpo.hostfile if ranks else None
-    started = command(script, config, ranks=ranks, hostfile=hosts)
-    done = pipes.run(context=context, command=started, env=environment(recipe))
-    return done.get_materialize_result()
+    line = command(script, config, ranks=ranks, hostfile=hosts)
+    return pipes.run(context=context, command=line, env=environment(recipe)).get_materialize_result()
 
 
 def command(
-    script: Script, config: RunConfig, *, ranks: int | None = None, hostfile: str | None = None
+    script: Script, record: object, *, ranks: int | None = None, hostfile: str | None = None
 ) -> list[str]:
-    """The supervised command; with ``ranks`` it goes through the DeepSpeed launcher, one process a rank.
+    """The supervised command that gives ``script`` its ``record``; with ``ranks`` DeepSpeed launches one process a rank.
 
     With a ``hostfile`` the runner of DeepSpeed starts a launcher on each of its hosts over ssh.
     """
-    module = [f"orchestration.runs.{script}", "--config-json", config.to_json()]
+    module = [f"orchestration.runs.{script}", "--config-json", to_json(record)]
     if ranks is None:
         return supervised([sys.executable, "-m", *module])
     if hostfile is not None:
@@ -70,9 +72,9 @@ def command(
     return supervised([*launcher, f"--world_info={world}", f"--master_port={_free_port()}", *module])
 
 
-def supervised(started: Sequence[str]) -> list[str]:
+def supervised(line: Sequence[str]) -> list[str]:
     """The command under a supervisor that ends it, and all that it started, when whoever asked for it is gone."""
-    return [sys.executable, "-m", "infra.workers.supervisor", "--grace-s", str(GRACE_S), "--", *started]
+    return [sys.executable, "-m", "infra.workers.supervisor", "--grace-s", str(GRACE_S), "--", *line]
 
 
 def environment(recipe: Recipe) -> Mapping[str, str]:

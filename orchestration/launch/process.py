@@ -1,6 +1,6 @@
-"""What every launch script does first and last: read its command line, set up its process, report what went wrong.
+"""What every entry point does first and last: read its record, set up its process, report what went wrong.
 
-Holds no work of its own; a script gives ``run_script`` the function to run.
+Holds no work of its own; an entry point gives ``run_script`` the function to run.
 """
 
 import argparse
@@ -8,26 +8,39 @@ import os
 import random
 import sys
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from infra.errors import ExternalError
+from orchestration.launch.json_record import from_json
 from orchestration.launch.reporter import Reporter, open_reporter
 from orchestration.launch.run_config import RunConfig
 
-Body = Callable[[RunConfig, Reporter], None]
+Record = TypeVar("Record")
 
 
 def run_script(
-    body: Body, *, description: str, argv: Sequence[str] | None = None, needs_torch: bool = True
+    body: Callable[[Record, Reporter], None],
+    record: type[Record],
+    *,
+    description: str,
+    setup: Callable[[Record], None] | None = None,
+    argv: Sequence[str] | None = None,
 ) -> int:
-    """Run ``body`` under the configuration of the command line; exit code 0, 1 for a failure, 2 for a bad configuration.
+    """Run ``body`` with the record of the command line; exit code 0, 1 for a failure, 2 for a record that is none.
 
-    A clear error is one line; anything unexpected keeps its traceback.
+    ``setup`` readies the process before. A clear error is one line; anything unexpected keeps its traceback.
     """
-    config = _parse(description, argv)
-    if isinstance(config, int):
-        return config
-    if needs_torch:
-        prepare(config)
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument(
+        "--config-json", required=True, metavar="JSON", help=f"a {record.__qualname__} of {record.__module__}"
+    )
+    try:
+        config = from_json(record, parser.parse_args(argv).config_json)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    if setup is not None:
+        setup(config)
     with open_reporter() as reporter:
         try:
             body(config, reporter)
@@ -35,12 +48,12 @@ def run_script(
             if os.environ.get("VIMRAG_DEBUG"):
                 raise
             print(f"error: {error}", file=sys.stderr)
-            reporter.say(f"failed: {error}")
+            reporter.log(f"failed: {error}")
             return 1
     return 0
 
 
-def prepare(config: RunConfig) -> None:
+def prepare_torch(config: RunConfig) -> None:
     """Threads, random state and library settings of this process."""
     os.environ.setdefault("DS_ACCELERATOR", config.recipe.device)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -61,19 +74,3 @@ def rank() -> int:
 def local_ranks() -> int:
     """Processes that share this machine."""
     return max(1, int(os.environ.get("LOCAL_SIZE", "1")))
-
-
-def _parse(description: str, argv: Sequence[str] | None) -> RunConfig | int:
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument(
-        "--config-json",
-        required=True,
-        metavar="JSON",
-        help="a RunConfig; see orchestration/launch/run_config.py",
-    )
-    given = parser.parse_args(argv)
-    try:
-        return RunConfig.from_json(given.config_json)
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2

@@ -1,6 +1,6 @@
-"""Where a launch script says how it goes: Dagster Pipes when Dagster started it, else the console.
+"""Where an entry point reports progress and results: Dagster Pipes when Dagster started it, else the console.
 
-Holds the reporting only. Under several ranks just rank 0 speaks; the others must not even open the pipe.
+Holds the reporting only. Under several ranks just rank 0 reports; the others must not even open the pipe.
 """
 
 import json
@@ -22,9 +22,9 @@ from infra.progress import ProgressLogger
 
 
 class Reporter(Protocol):
-    """Hears about one run."""
+    """Takes the lines and the result of one run."""
 
-    def say(self, text: str) -> None:
+    def log(self, text: str) -> None:
         """One line, or a few, for whoever is watching."""
         ...
 
@@ -36,9 +36,10 @@ class Reporter(Protocol):
 class ConsoleReporter:
     """Lines on standard error; the metadata as one JSON line on standard output."""
 
-    def say(self, text: str) -> None:
+    def log(self, text: str) -> None:
         """Print ``text``."""
-        print(text, file=sys.stderr, flush=True)
+        sys.stderr.write(f"{text}\n")  # one write, so that runs side by side do not share a line
+        sys.stderr.flush()
 
     def finish(self, metadata: Mapping[str, Any], *, data_version: str | None = None) -> None:
         """Print the metadata."""
@@ -51,7 +52,7 @@ class PipesReporter:
     def __init__(self, pipes: PipesContext) -> None:
         self._pipes = pipes
 
-    def say(self, text: str) -> None:
+    def log(self, text: str) -> None:
         """Log ``text``."""
         self._pipes.log.info(text)
 
@@ -61,9 +62,9 @@ class PipesReporter:
 
 
 class SilentReporter:
-    """Hears everything and tells nobody: what ranks other than 0 get."""
+    """Reports nothing: what ranks other than 0 get."""
 
-    def say(self, text: str) -> None:
+    def log(self, text: str) -> None:
         """Nothing."""
 
     def finish(self, metadata: Mapping[str, Any], *, data_version: str | None = None) -> None:
@@ -85,8 +86,8 @@ def open_reporter() -> Iterator[Reporter]:
 
 
 def progress(reporter: Reporter) -> ProgressLogger:
-    """A progress callback (stage, done, total) that speaks through ``reporter``."""
-    return ProgressLogger(reporter.say)
+    """A progress callback (stage, done, total) that logs to ``reporter``."""
+    return ProgressLogger(reporter.log)
 
 
 def finite(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -99,4 +100,4 @@ def _finite(value: Any) -> Any:
         return None
     if isinstance(value, Mapping):
         return finite(value)
-    return [_finite(each) for each in value] if isinstance(value, list | tuple) else value
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value

@@ -1,11 +1,9 @@
-"""What a launch script is told: which root, which run, which recipe; as JSON on its command line.
+"""What an entry point is told: which root, which run, which recipe; as JSON on its command line.
 
-Holds the record, its JSON form and the names of a run's artifacts. No secrets: S3 keys stay in the environment.
+Holds the record and the names of a run's artifacts. No secrets: S3 keys stay in the environment.
 """
 
 from dataclasses import dataclass
-
-from pydantic import TypeAdapter, ValidationError
 
 from orchestration.recipes.options import Recipe
 
@@ -56,21 +54,3 @@ class RunConfig:
     def report(self) -> str:
         """Directory of the rendered report."""
         return f"reports/{self.name}"
-
-    def to_json(self) -> str:
-        """One line of JSON."""
-        return _ADAPTER.dump_json(self).decode()
-
-    @classmethod
-    def from_json(cls, text: str) -> "RunConfig":
-        """The configuration that ``to_json`` wrote; ``ValueError`` in one line if it is not one."""
-        try:
-            return _ADAPTER.validate_json(text)
-        except ValidationError as error:
-            places = "; ".join(
-                f"{'.'.join(map(str, e['loc'])) or 'config'}: {e['msg']}" for e in error.errors()
-            )
-            raise ValueError(f"not a run configuration: {places}") from None
-
-
-_ADAPTER = TypeAdapter(RunConfig)

@@ -4,6 +4,10 @@ Holds frozen data only; the work is done in ``orchestration/imitation``.
 """
 
 from dataclasses import dataclass, field
+from pathlib import Path
+
+SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints"
+"""Checkpoints that come with the repository."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -126,7 +126,7 @@ class RolloutPhase:
         answered = self._rollouts(agent, source, tasks, plan, "validation")
         verdicts = [each.correct for each in answered if each.correct is not None]
         score = sum(verdicts) / len(verdicts) if verdicts else math.nan
-        self._reporter.say(f"validation: {score:.1%} of {len(verdicts)} questions right")
+        self._reporter.log(f"validation: {score:.1%} of {len(verdicts)} questions right")
         return score
 
     def _count(self, groups: Mapping[str, Sequence[Trajectory]]) -> None:

@@ -1,1 +1,4 @@
-"""The entry points that Dagster launches. Imported by nobody."""
+"""The entry points, run as ``python -m orchestration.runs.<name> --config-json JSON`` and imported by nobody.
+
+Without Dagster they report to the console.
+"""

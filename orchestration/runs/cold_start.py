@@ -33,13 +33,11 @@ from orchestration.imitation.sft_stages import STAGES, TEACHER, SftStages, asked
 from orchestration.imitation.validation import validated
 from orchestration.joins.adapters import read_plans, tasks_of_split
 from orchestration.joins.agents import LoadedCheckpoint, RunContext, load
-from orchestration.launch.process import run_script
+from orchestration.launch.process import prepare_torch, run_script
 from orchestration.launch.reporter import Reporter, progress
 from orchestration.launch.run_config import RunConfig
 from orchestration.launch.synced_directory import SyncedDirectory
-from orchestration.recipes.cold_start import ColdStart
-
-SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints"
+from orchestration.recipes.cold_start import SHIPPED, ColdStart
 
 
 def run(config: RunConfig, reporter: Reporter) -> None:
@@ -52,7 +50,7 @@ def run(config: RunConfig, reporter: Reporter) -> None:
         done = checkpoint.latest(target.pull())
         if done is not None and wanted(config.recipe.cold_start) and stages_of(done):
             path = done
-            reporter.say(f"going on after {', '.join(stages_of(done))}")
+            reporter.log(f"going on after {', '.join(stages_of(done))}")
         else:
             path = start(config, reporter, target, kept)
             target.push()
@@ -68,12 +66,12 @@ def start(config: RunConfig, reporter: Reporter, target: SyncedDirectory, kept: 
     base, shipped = config.recipe.cold_start.base, config.recipe.cold_start.shipped
     if base is not None:
         path = adopt(Storage(config.root), base, target.path)
-        reporter.say(f"cold start: the model in {base}, as it was published")
+        reporter.log(f"cold start: the model in {base}, as it was published")
     elif shipped is None:
         path = ColdStartTraining(config, reporter, target, kept).run()
     else:
         path = unpack(shipped, target.path)
-        reporter.say(f"cold start: the checkpoint {shipped!r} that ships")
+        reporter.log(f"cold start: the checkpoint {shipped!r} that ships")
     return path
 
 
@@ -108,7 +106,7 @@ class ColdStartTraining:
     def _start(self, done: Path | None) -> tuple[Qwen3VLForConditionalGeneration, int]:
         if done is None:
             return as_matrix_product(build_model(self._tokenizer, pretraining_stages.SHAPE)), 0
-        self._reporter.say(f"going on after stage {checkpoint.read(done).update}")
+        self._reporter.log(f"going on after stage {checkpoint.read(done).update}")
         return load(done).model, checkpoint.read(done).update
 
     def _stages(self, *, after: int) -> Iterator[TrainingStage]:
@@ -134,7 +132,7 @@ class ColdStartTraining:
         world = RunContext.open(self._storage, recipe)
         shown = self._shown(world, plan)
         segments = segments_of(shown)
-        self._reporter.say(f"{len(shown)} right demonstrations, {len(segments)} segments")
+        self._reporter.log(f"{len(shown)} right demonstrations, {len(segments)} segments")
         lesson = imitation(segments, self._encoder, world.media)
         return pretraining_stages.demonstration_stage(self._encoder, lesson, name=name, steps=steps)
 
@@ -160,11 +158,11 @@ class ColdStartTraining:
         many = self._config.recipe.evaluation.concurrency
         policy = TransformersPolicy(model, self._encoder, world.media, max_batch=many)
         score = validated(world, self._storage, policy, self._encoder, self._config.recipe)
-        self._reporter.say(f"validation: {score:.1%} right, mean of the benchmarks")
+        self._reporter.log(f"validation: {score:.1%} right, mean of the benchmarks")
         return score
 
     def _say(self, now: StageReport) -> None:
-        self._reporter.say(
+        self._reporter.log(
             f"{now.name} {now.step}/{now.max_steps}: loss {now.loss:.3f}, accuracy {now.accuracy:.1%}, "
             f"{now.tokens / 1e6:.2f} M tokens, {now.seconds:.0f} s"
         )
@@ -237,7 +235,9 @@ def metadata(weights: LoadedCheckpoint) -> dict[str, Any]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line."""
-    return run_script(run, description="Publish the cold start of a recipe.", argv=argv)
+    return run_script(
+        run, RunConfig, setup=prepare_torch, description="Publish the cold start of a recipe.", argv=argv
+    )
 
 
 if __name__ == "__main__":

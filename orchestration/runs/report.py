@@ -4,6 +4,7 @@ import sys
 
 from orchestration.evaluation.report_run import run
 from orchestration.launch.process import run_script
+from orchestration.launch.run_config import RunConfig
 
 if __name__ == "__main__":
-    sys.exit(run_script(run, description="Render the report of a run.", needs_torch=False))
+    sys.exit(run_script(run, RunConfig, description="Render the report of a run."))

@@ -2,8 +2,11 @@
 
 import sys
 
-from orchestration.launch.process import run_script
+from orchestration.launch.process import prepare_torch, run_script
+from orchestration.launch.run_config import RunConfig
 from orchestration.training.ggpo_run import train
 
 if __name__ == "__main__":
-    sys.exit(run_script(train, description="Train with GGPO from the cold start."))
+    sys.exit(
+        run_script(train, RunConfig, setup=prepare_torch, description="Train with GGPO from the cold start.")
+    )

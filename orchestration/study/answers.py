@@ -1,33 +1,140 @@
-"""The unseen questions answered by the last weights of one run of the study, in a process of its own.
+"""Answers of the study: greedy and sampled rollouts of unseen questions, stored once a set.
 
-Holds the command line alone; what is answered and stored is ``study_runs.answer``.
+Holds what is answered by which weights and where it is kept; what the answers show is ``study.py``.
 """
 
-import argparse
-import sys
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
-import torch
-from pydantic import TypeAdapter
+from infra.storage.atomic import replacing
+from infra.storage.root import Storage
+from model.agent.loop import Agent
+from model.evaluation.evaluation import evaluate
+from model.policies.transformers_policy import TransformersPolicy
+from model.rl import trajectory_store
+from model.rl.rollouts import RolloutPlan
+from model.training import checkpoint
+from model.types import Task, Trajectory
+from orchestration.joins.adapters import MetricGrader, tasks_of_split
+from orchestration.joins.agents import GREEDY, RunContext, load
+from orchestration.launch.reporter import Reporter
+from orchestration.runs.cold_start import unpack
+from orchestration.study import pilot3
+from orchestration.study.options import Study, StudyRun
 
-from orchestration.study.runs import Study, answer, runs
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Answer what is not answered; exit code 1 for a run that the study does not have."""
-    parser = argparse.ArgumentParser(description="Answers of one run of the study.")
-    parser.add_argument("--study-json", required=True)
-    parser.add_argument("--run", required=True)
-    given = parser.parse_args(argv)
-    study = TypeAdapter(Study).validate_json(given.study_json)
-    for run in runs(study):
-        if run.name == given.run:
-            torch.set_num_threads(run.config.recipe.threads)
-            answer(study, run)
-            return 0
-    print(f"error: the study has no run {given.run!r}", file=sys.stderr)
-    return 1
+COLD_START = "cold_start"
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def is_answered(storage: Storage, run: StudyRun) -> bool:
+    """Whether every answer of the run to unseen questions is stored."""
+    return all(stored_file(storage, name).exists() for name in answer_names(run))
+
+
+def answer_names(run: StudyRun) -> list[str]:
+    """Names under which the answers of a run are stored."""
+    sampled = [_sampled_name(run.name, run.study)] if run.study.samples else []
+    return [_greedy_name(run.name, "test"), *sampled]
+
+
+def answer(run: StudyRun, _reporter: Reporter) -> None:
+    """Answer the unseen questions with the run's last weights, greedily and sampled, unless that is stored."""
+    storage = Storage(str(run.study.root))
+    final = final_weights(storage, run)
+    answers(storage, run.study, run.name, final, "test")
+    sampled_answers(storage, run.study, run.name, final)
+
+
+def answers(storage: Storage, study: Study, name: str, weights: Path, split: str) -> list[Trajectory]:
+    """Greedy, graded rollouts of every question of ``split`` by the checkpoint ``weights``, stored under ``name``."""
+    tasks = tasks_of_split(storage, split, per_dataset=study.test_questions if split == "test" else None)
+    return _stored(
+        storage, _greedy_name(name, split), lambda: _answered(storage, study, weights, tasks, samples=0)
+    )
+
+
+def sampled_answers(storage: Storage, study: Study, name: str, weights: Path) -> list[Trajectory]:
+    """``study.samples`` graded rollouts of every unseen question at the training temperature, stored under ``name``."""
+    if not study.samples:
+        return []
+    tasks = tasks_of_split(storage, "test", per_dataset=study.test_questions)
+    return _stored(
+        storage,
+        _sampled_name(name, study),
+        lambda: _answered(storage, study, weights, tasks, samples=study.samples),
+    )
+
+
+def _greedy_name(name: str, split: str) -> str:
+    return f"{name}-{split}"
+
+
+def _sampled_name(name: str, study: Study) -> str:
+    return f"{name}-test-sampled-{study.samples}"
+
+
+def stored_file(storage: Storage, name: str) -> Path:
+    """Where the trajectories of that name are, once they are made."""
+    return local_folder(storage, "trajectories/study") / f"{name}.parquet"
+
+
+def _stored(storage: Storage, name: str, make: Callable[[], Sequence[Trajectory]]) -> list[Trajectory]:
+    """The trajectories of that name, made if they are not there; a file is whole or missing."""
+    file = stored_file(storage, name)
+    if not file.exists():
+        trajectories = make()
+        with replacing(file) as partial:
+            trajectory_store.write(partial, trajectories)
+    return list(trajectory_store.read(file))
+
+
+def final_weights(storage: Storage, run: StudyRun) -> Path:
+    """The checkpoint of the run's last update: no choice among them, so that no objective gains by one."""
+    latest = checkpoint.latest(local_folder(storage, run.config.ggpo_checkpoints))
+    assert latest is not None, "a trained run has a checkpoint"
+    return latest
+
+
+def cold_start_weights(storage: Storage, study: Study) -> Path:
+    """The checkpoint that every run starts from; ``ValueError`` if none of that name ships."""
+    folder = local_folder(storage, "checkpoints/study-cold-start")
+    return checkpoint.latest(folder) or unpack(study.checkpoint, folder)
+
+
+def _answered(
+    storage: Storage, study: Study, weights: Path, tasks: Sequence[Task], *, samples: int
+) -> tuple[Trajectory, ...]:
+    """``samples`` rollouts a question at the training temperature; one greedy rollout for 0."""
+    agent = _agent(storage, study, weights, study.temperature if samples else GREEDY)
+    concurrency = study.recipe(study.arms[0], 0).evaluation.concurrency
+    plan = RolloutPlan(group_size=max(1, samples), concurrency=concurrency)
+    return asyncio.run(evaluate(agent, tasks, MetricGrader(), plan)).trajectories
+
+
+def pilot3_answers(
+    storage: Storage, study: Study, weights: Path, rollouts: Sequence[Trajectory]
+) -> dict[str, list[Trajectory]]:
+    """Greedy answers of the cold start from parts of its wrong rollouts' graphs, by cut, stored."""
+    by_cut: dict[str, list[Trajectory]] = {}
+    for name, cut in pilot3.CUTS.items():
+
+        def make(cut: pilot3.Cut = cut) -> tuple[Trajectory, ...]:
+            return pilot3.answered_again(_agent(storage, study, weights, GREEDY), rollouts, cut)
+
+        by_cut[name] = _stored(storage, f"{COLD_START}-pilot3-{name}", make)
+    return by_cut
+
+
+def _agent(storage: Storage, study: Study, weights: Path, temperature: float) -> Agent:
+    recipe = study.recipe(study.arms[0], 0)
+    world, loaded = RunContext.open(storage, recipe), load(weights)
+    encoder = loaded.encoder()
+    policy = TransformersPolicy(loaded.model, encoder, world.media, max_batch=recipe.evaluation.concurrency)
+    return world.agent(policy, world.memory("vimrag", encoder), temperature=temperature)
+
+
+def local_folder(storage: Storage, directory: str) -> Path:
+    """The folder of this machine that holds ``directory`` of the root."""
+    local = storage.local_path(directory)
+    assert local is not None, "a study works below a local root"
+    return local

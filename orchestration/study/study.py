@@ -1,16 +1,14 @@
 """The training study: GGPO, GSPO, a random mask and GRPO from one cold start, with equal rollouts.
 
-Holds the order of work and the reduction to figures and a page; the runs are ``runs.py``, the figures' definitions
-``model.evaluation.learning_curves``. Resumable: what is trained or answered is not made again.
+Holds the order of work and the reduction to figures and a page; the runs are made by ``training.py``, their answers by
+``answers.py``, the figures are defined in ``model.evaluation.learning_curves``. Resumable: what is trained or answered is not
+made again.
 """
 
-import argparse
 import math
 import os
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple
-from pathlib import Path
 from typing import Any
 
 from pydantic import JsonValue, TypeAdapter
@@ -25,7 +23,16 @@ from model.evaluation.statistics import Interval, bootstrap_macro_mean, bootstra
 from model.training.metrics import read_metrics
 from model.types import Trajectory
 from orchestration.evaluation.report_document import estimate
+from orchestration.launch.reporter import Reporter
 from orchestration.study import pilot3
+from orchestration.study.answers import (
+    COLD_START,
+    answers,
+    cold_start_weights,
+    final_weights,
+    pilot3_answers,
+    sampled_answers,
+)
 from orchestration.study.document import (
     ArmComparison,
     ArmFigures,
@@ -34,23 +41,8 @@ from orchestration.study.document import (
     SeedDifference,
     StudyDocument,
 )
-from orchestration.study.runs import (
-    ARMS,
-    COLD_START,
-    Study,
-    StudyRun,
-    answers,
-    cold_start_weights,
-    final_weights,
-    make_all,
-    pilot3_answers,
-    prepare,
-    require_checkpoint,
-    runs,
-    sampled_answers,
-    training_rollouts,
-    validated,
-)
+from orchestration.study.options import Study, StudyRun, runs
+from orchestration.study.training import Log, make_all, prepare, training_rollouts, validation_questions
 from orchestration.training.ggpo_run import METRICS
 
 Runs = Sequence[list[Trajectory]]  # a run each; the cold start is one
@@ -63,13 +55,14 @@ TITLES = {
     "prune_positives": "pruning right rollouts only",
     "prune_negatives": "pruning wrong rollouts only",
 }
+PAGE = "reports/study-ggpo/index.html"
 REFERENCE = "gspo"  # whose final score the others are timed against
 COUNTERS = ("repeated_searches", "dead_ends", "searches", "completion_tokens")
 
 
-def run(study: Study) -> StudyDocument:
+def run(study: Study, log: Log) -> StudyDocument:
     """Make what is missing and return the figures; page and figures lie in ``reports/study-ggpo`` below the root."""
-    storage = prepare(study, _say)
+    storage = prepare(study, log)
     start = cold_start_weights(storage, study)
     before = answers(storage, study, COLD_START, start, "val")
     greedy: dict[str, list[list[Trajectory]]] = {
@@ -83,14 +76,14 @@ def run(study: Study) -> StudyDocument:
     curves: dict[str, list[list[tuple[int, float]]]] = {arm: [] for arm in study.arms}
     rewards: dict[str, list[list[float]]] = {arm: [] for arm in study.arms}
     pruned: dict[str, list[float]] = {arm: [] for arm in study.arms}
-    make_all(storage, study, _say)
+    make_all(storage, study, log)
     every = list(runs(study))
     for each in every:
         final = final_weights(storage, each)
         greedy.setdefault(each.arm, []).append(answers(storage, study, each.name, final, "test"))
         drawn.setdefault(each.arm, []).append(sampled_answers(storage, study, each.name, final))
         records = _records(storage, each)
-        asked = validated(storage, each)
+        asked = validation_questions(storage, each)
         base = _score([one for one in before if (one.task.dataset, one.task.id) in asked])
         curves[each.arm].append([(0, base), *_validations(records)])
         rewards[each.arm].append([record["mean_reward"] for record in records])
@@ -129,6 +122,7 @@ def run(study: Study) -> StudyDocument:
         pilot3=pilot3.compared(again, wrong),
     )
     _publish(storage, document, _page(study, document, results, curves, rewards))
+    log(f"study: {storage.path(PAGE)}")
     return document
 
 
@@ -359,47 +353,12 @@ def _verdict(pair: ArmComparison) -> PairedDifference:
 
 
 def _publish(storage: Storage, document: StudyDocument, page: str) -> None:
-    storage.write_bytes("reports/study-ggpo/index.html", page.encode())
+    storage.write_bytes(PAGE, page.encode())
     storage.write_bytes("reports/study-ggpo/study.json", document.to_json())
-    _say(f"study: {storage.path('reports/study-ggpo/index.html')}")
 
 
-def _say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")  # one write, so that runs side by side do not share a line
-    sys.stderr.flush()
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Command line; the figures as one JSON object on standard output. Exit code 1 for a run that failed, 2 for wrong usage."""
-    parser = argparse.ArgumentParser(description="GGPO against its baselines on the miniature.")
-    parser.add_argument("--root", type=Path, required=True)
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--updates", type=int, default=12)
-    parser.add_argument("--questions", type=int, default=24)
-    parser.add_argument("--group-size", type=int, default=8)
-    parser.add_argument("--mini-batches", type=int, default=1)
-    parser.add_argument("--learning-rate", type=float, default=3e-4)
-    parser.add_argument("--temperature", type=float, default=1.0)
-    parser.add_argument("--parallel", type=int, default=2)
-    parser.add_argument("--samples", type=int, default=4)
-    parser.add_argument("--checkpoint", default="miniature")
-    parser.add_argument("--arms", nargs="+", default=list(ARMS))
-    given = parser.parse_args(argv)
+def make_study(study: Study, reporter: Reporter) -> None:
+    """Run the study; the figures are one JSON object on standard output."""
     os.environ.setdefault("DS_ACCELERATOR", "cpu")
-    try:
-        options = {**vars(given), "root": given.root.resolve(), "arms": tuple(given.arms)}
-        study = Study(**options)
-        require_checkpoint(study)
-    except ValueError as error:
-        _say(f"error: {error}")
-        return 2
-    try:
-        print(run(study).to_json().decode())
-    except ValueError as error:
-        _say(f"error: {error}")
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    study.require_checkpoint()
+    print(run(study, reporter.log).to_json().decode())

@@ -166,13 +166,13 @@ class TrainingRun:
             data_order = reached.data_order
             for name, value in checkpoint.inputs_of(path).items():
                 if self._inputs.get(name) != value:
-                    self._reporter.say(f"note: {name} differs from that of the checkpoint, {value}")
+                    self._reporter.log(f"note: {name} differs from that of the checkpoint, {value}")
             for name, value in changed_rates(checkpoint.params_of(path), self._recipe.ggpo.schedule).items():
-                self._reporter.say(
+                self._reporter.log(
                     f"note: {name} was {value}, so the learning rate goes on from another course"
                 )
             self._rollouts.curriculum.load(data_order)
-            self._reporter.say(f"resuming after update {reached.update}")
+            self._reporter.log(f"resuming after update {reached.update}")
         self._refresh()
         self._next = prefetch.load(data_order, folder, self.trainer.updates)
         if self._next is not None:
@@ -194,7 +194,7 @@ class TrainingRun:
         self._refresh()
         self._source.check(self.trainer, batch.trajectories)
         self._rewards.append(metrics.mean_reward)
-        self._reporter.say(self._line(metrics, rollout_s))
+        self._reporter.log(self._line(metrics, rollout_s))
         record = metrics.record()
         return {
             "seconds_rollouts": rollout_s,
@@ -275,7 +275,7 @@ def track(names: Sequence[str], folder: Path, run: str, reporter: Reporter) -> t
     path = folder / METRICS
     past = list(read_metrics(path)) if path.exists() else []
     openers = {name: tracker.opener(name, folder, run) for name in names}
-    return tracker.Trackers(openers, past=past, say=reporter.say)
+    return tracker.Trackers(openers, past=past, say=reporter.log)
 
 
 def timed(work: Callable[[], Result]) -> tuple[Result, float]:

@@ -46,7 +46,7 @@ class Heard:
     lines: list[str] = field(default_factory=list)
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
-    def say(self, text: str) -> None:
+    def log(self, text: str) -> None:
         self.lines.append(text)
 
     def finish(self, metadata: Mapping[str, Any], *, data_version: str | None = None) -> None:

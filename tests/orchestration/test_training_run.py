@@ -168,17 +168,17 @@ def test_the_best_the_last_and_every_nth_checkpoint_stay(root: Path, recipe: Rec
     ggpo_run.train(config, Heard())
     names = sorted(path.name for path in (root / config.ggpo_checkpoints).iterdir())
     assert names == ["000002", "000004", "000005"]
-    with pytest.raises(ValueError, match="keep_every must be a multiple of checkpoint_every, 6, got 4"):
-        replace(recipe.ggpo, checkpoint_every=6, keep_every=4)
+    with pytest.raises(ValueError, match="are a multiple of checkpoint_every, 6, apart, got 4"):
+        replace(recipe.ggpo, checkpoint_every=6, retention=Retention(every=4))
 
 
 class Killed(Heard):
     """A reporter under which the run ends once the third update is computed and not yet saved."""
 
-    def say(self, text: str) -> None:
+    def log(self, text: str) -> None:
         if text.startswith("update 3/3: reward"):
             raise KeyboardInterrupt
-        super().say(text)
+        super().log(text)
 
 
 def test_an_overlapping_run_that_was_ended_goes_on_with_the_rollouts_it_had_made_ahead(

@@ -242,6 +242,7 @@ def test_nonsense_is_refused_when_it_is_written_down(nonsense):
 
 
 def test_a_recipe_with_a_teacher_survives_the_command_line(recipe: Recipe):
+    from orchestration.launch.json_record import from_json, to_json
     from orchestration.launch.run_config import RunConfig
 
     start = replace(
@@ -250,4 +251,4 @@ def test_a_recipe_with_a_teacher_survives_the_command_line(recipe: Recipe):
         rejection=RejectionSampling(only_kept_segments=True),
     )
     config = RunConfig(root="r", name="n", recipe=replace(recipe, cold_start=start))
-    assert RunConfig.from_json(config.to_json()) == config
+    assert from_json(RunConfig, to_json(config)) == config

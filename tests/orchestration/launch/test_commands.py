@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from orchestration.launch.commands import GRACE_S, Script, command, environment
+from orchestration.launch.json_record import to_json
 from orchestration.launch.process import run_script
 from orchestration.launch.reporter import ConsoleReporter, Reporter, SilentReporter, finite, open_reporter
 from orchestration.launch.run_config import RunConfig
@@ -77,7 +78,7 @@ def test_every_launch_is_supervised_and_gets_its_configuration():
             "-m",
             f"orchestration.runs.{script}",
             "--config-json",
-            CONFIG.to_json(),
+            to_json(CONFIG),
         ]
         assert (ROOT / "orchestration" / "runs" / f"{script}.py").is_file()
 
@@ -87,7 +88,7 @@ def test_training_starts_one_process_a_rank_through_the_deepspeed_launcher():
     assert "deepspeed.launcher.launch" in line
     world = next(part for part in line if part.startswith("--world_info="))
     assert json.loads(urlsafe_b64decode(world.removeprefix("--world_info="))) == {"localhost": [0, 1, 2]}
-    assert line[-3:] == ["orchestration.runs.train_ggpo", "--config-json", CONFIG.to_json()]
+    assert line[-3:] == ["orchestration.runs.train_ggpo", "--config-json", to_json(CONFIG)]
 
 
 def test_the_supervisor_gives_up_before_dagster_does():
@@ -112,7 +113,7 @@ def test_only_rank_zero_speaks(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_without_dagster_the_result_is_one_line_of_json(capsys: pytest.CaptureFixture[str]):
-    ConsoleReporter().say("update 1/2")
+    ConsoleReporter().log("update 1/2")
     ConsoleReporter().finish({"loss": float("nan"), "steps": 3}, data_version="v")
     captured = capsys.readouterr()
     assert captured.err == "update 1/2\n"
@@ -132,13 +133,13 @@ def test_a_script_ends_with_a_code_and_one_line(capsys: pytest.CaptureFixture[st
         raise ValueError(f"no index in {config.root}")
 
     def run(body: object, text: str) -> int:
-        return run_script(body, description="", argv=["--config-json", text], needs_torch=False)  # pyright: ignore[reportArgumentType]
+        return run_script(body, RunConfig, description="", argv=["--config-json", text])  # pyright: ignore[reportArgumentType]
 
-    assert run(failing, CONFIG.to_json()) == 1
+    assert run(failing, to_json(CONFIG)) == 1
     assert "error: no index in runs/x\n" in capsys.readouterr().err
     assert run(failing, "{}") == 2
-    assert "not a run configuration" in capsys.readouterr().err
-    assert run(lambda config, reporter: reporter.say(config.name), CONFIG.to_json()) == 0
+    assert "not a RunConfig: root: " in capsys.readouterr().err
+    assert run(lambda config, reporter: reporter.log(config.name), to_json(CONFIG)) == 0
     assert capsys.readouterr().err == "x\n"
 
 

@@ -7,6 +7,7 @@ from typing import Any, get_args, get_type_hints
 import pytest
 
 from model.config import algorithm, engine, reward, schedule
+from orchestration.launch.json_record import from_json, to_json
 from orchestration.launch.run_config import RunConfig
 from orchestration.recipes.options import Recipe
 
@@ -66,4 +67,4 @@ def test_options_that_no_recipe_could_set_before_reach_the_process_that_trains()
     changed = replace(base.ggpo.schedule, weight_decay=0.1, betas=(0.8, 0.95), max_gradient_norm=0.5)
     recipe = replace(base, ggpo=replace(base.ggpo, schedule=changed))
     config = RunConfig(root="root", name="r", recipe=recipe)
-    assert RunConfig.from_json(config.to_json()).recipe.ggpo.schedule == changed
+    assert from_json(RunConfig, to_json(config)).recipe.ggpo.schedule == changed

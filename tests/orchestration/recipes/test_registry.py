@@ -9,6 +9,7 @@ from model.config.algorithm import Algorithm
 from model.config.engine import EngineConfig, Hardware, Lora
 from model.config.reward import RewardWeights
 from model.config.schedule import Retention, Schedule
+from orchestration.launch.json_record import from_json, to_json
 from orchestration.launch.run_config import RunConfig
 from orchestration.recipes.miniature import quickstart
 from orchestration.recipes.options import EvaluationOptions, Ggpo, MiniatureWorlds, Recipe
@@ -18,9 +19,9 @@ from orchestration.recipes.registry import RECIPES, recipe
 @pytest.mark.parametrize("name", sorted(RECIPES))
 def test_a_recipe_survives_the_command_line(name: str):
     config = RunConfig(root="s3://bucket/root", name=name, recipe=recipe(name))
-    text = config.to_json()
+    text = to_json(config)
     assert "\n" not in text
-    assert RunConfig.from_json(text) == config
+    assert from_json(RunConfig, text) == config
     assert config.recipe.name == name
 
 
@@ -68,8 +69,8 @@ def test_nonsense_is_refused_when_it_is_written_down(nonsense):
 
 def test_a_damaged_configuration_is_one_line_that_names_the_place():
     with pytest.raises(ValueError, match=r"recipe\.ggpo\.schedule\.updates") as caught:
-        text = RunConfig(root="r", name="n", recipe=Recipe(name="n")).to_json()
-        RunConfig.from_json(text.replace(f'"updates":{Schedule().updates}', '"updates":"many"'))
+        text = to_json(RunConfig(root="r", name="n", recipe=Recipe(name="n")))
+        from_json(RunConfig, text.replace(f'"updates":{Schedule().updates}', '"updates":"many"'))
     assert "\n" not in str(caught.value)
 
 

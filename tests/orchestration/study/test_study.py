@@ -5,18 +5,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from pydantic import TypeAdapter
 
 from infra.storage.root import Storage
 from memory_graph.graph import ROOT, AnswerNode, MemoryGraph, SearchNode
 from model.evaluation.evaluation import SeedComparison
 from model.evaluation.statistics import UNKNOWN, Interval
 from model.types import Outcome, Task, Trajectory
+from orchestration.launch.json_record import from_json, to_json
+from orchestration.launch.reporter import ConsoleReporter
 from orchestration.recipes.options import MiniatureWorlds
-from orchestration.study import answers
-from orchestration.study import runs as study_runs
+from orchestration.study import answers, training
 from orchestration.study.document import NoiseShare, StudyDocument
-from orchestration.study.runs import Study, runs
+from orchestration.study.options import Study, StudyRun, runs
 from orchestration.study.study import noise_share, run, sampled_accuracy, seeds_line
 
 
@@ -73,13 +73,13 @@ def test_runs_side_by_side_share_the_threads_and_their_rate_falls_to_nothing(tmp
 def test_a_failed_run_is_said_and_no_other_is_begun_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     begun = []
 
-    def failing(storage: Storage, study: Study, one: study_runs.StudyRun, say: study_runs.Say) -> None:
-        begun.append(one.config.name)
-        raise ValueError(f"{one.config.name} ended with code 1")
+    def failing(storage: Storage, study_run: StudyRun, log: training.Log) -> None:
+        begun.append(study_run.config.name)
+        raise ValueError(f"{study_run.config.name} ended with code 1")
 
-    monkeypatch.setattr(study_runs, "train", failing)
+    monkeypatch.setattr(training, "train", failing)
     with pytest.raises(ValueError, match="ended with code 1"):
-        study_runs.make_all(Storage(str(tmp_path)), Study(root=tmp_path, parallel=2), lambda text: None)
+        training.make_all(Storage(str(tmp_path)), Study(root=tmp_path, parallel=2), lambda text: None)
     assert set(begun) <= {"study-ggpo-0", "study-gspo-0"}
 
 
@@ -87,20 +87,26 @@ def test_answers_of_weights_that_are_gone_go_with_them(tmp_path: Path, monkeypat
     study, storage = Study(root=tmp_path), Storage(str(tmp_path))
     one, other = list(runs(study))[:2]
     for each in (one, other):
-        for name in study_runs._answer_names(study, each):
-            study_runs._file(storage, name).parent.mkdir(parents=True, exist_ok=True)
-            study_runs._file(storage, name).write_bytes(b"stale")
-    monkeypatch.setattr(study_runs, "_ran", lambda *_: None)
-    assert study_runs.is_answered(storage, study, one)
-    study_runs.train(storage, study, one, lambda text: None)
-    assert not study_runs.is_answered(storage, study, one)
-    assert study_runs.is_answered(storage, study, other)
+        for name in answers.answer_names(each):
+            answers.stored_file(storage, name).parent.mkdir(parents=True, exist_ok=True)
+            answers.stored_file(storage, name).write_bytes(b"stale")
+    monkeypatch.setattr(training, "_run_process", lambda *_: None)
+    assert answers.is_answered(storage, one)
+    training.train(storage, one, lambda text: None)
+    assert not answers.is_answered(storage, one)
+    assert answers.is_answered(storage, other)
 
 
-def test_a_run_that_the_study_does_not_have_is_not_answered(study: Study, capsys: pytest.CaptureFixture[str]):
-    told = TypeAdapter(Study).dump_json(study).decode()
-    assert answers.main(["--study-json", told, "--run", "ppo-0"]) == 1
-    assert "no run 'ppo-0'" in capsys.readouterr().err
+def test_a_run_of_the_study_survives_the_command_line(study: Study):
+    for study_run in runs(study):
+        assert from_json(StudyRun, to_json(study_run)) == study_run
+
+
+def test_a_run_that_the_study_does_not_have_is_refused(study: Study):
+    text = to_json(next(runs(study)))
+    for other in ('"arm":"ppo"', '"arm":"grpo"'):
+        with pytest.raises(ValueError, match="the study has no run"):
+            from_json(StudyRun, text.replace('"arm":"ggpo"', other))
 
 
 def test_a_difference_says_over_what_it_may_vary():
@@ -134,10 +140,10 @@ def test_sampled_accuracy_is_the_mean_of_questions_within_datasets():
 
 def test_a_root_takes_runs_of_one_study_only(tmp_path: Path):
     storage = Storage(str(tmp_path))
-    study_runs._claim(storage, Study(root=tmp_path))
-    study_runs._claim(storage, Study(root=tmp_path, seeds=9, samples=0))
+    training._claim(storage, Study(root=tmp_path))
+    training._claim(storage, Study(root=tmp_path, seeds=9, samples=0))
     with pytest.raises(ValueError, match="choose another root"):
-        study_runs._claim(storage, Study(root=tmp_path, group_size=4))
+        training._claim(storage, Study(root=tmp_path, group_size=4))
 
 
 def test_noise_is_the_share_of_steps_of_right_rollouts_that_the_answer_does_not_rest_on():
@@ -148,7 +154,8 @@ def test_noise_is_the_share_of_steps_of_right_rollouts_that_the_answer_does_not_
 
 @pytest.mark.timeout(400)
 def test_a_whole_study_trains_every_objective_once_and_says_what_came_out(study: Study):
-    document = run(study)
+    log = ConsoleReporter().log
+    document = run(study, log)
     assert set(document.unseen) == {"cold_start", "ggpo", "gspo"}
     assert document.arms["gspo"].pruned_share.estimate == 0.0
     assert [(pair.before, pair.after) for pair in document.comparisons] == [
@@ -170,6 +177,6 @@ def test_a_whole_study_trains_every_objective_once_and_says_what_came_out(study:
 
     storage_files = sorted(study.root.glob("checkpoints/*/*/manifest.json"))
     before = [file.stat().st_mtime_ns for file in storage_files]
-    again = run(study)  # nothing is trained or answered twice, and the figures are the same
+    again = run(study, log)  # nothing is trained or answered twice, and the figures are the same
     assert [file.stat().st_mtime_ns for file in storage_files] == before
     assert again.to_json() == document.to_json()

@@ -1,0 +1,170 @@
+"""Training of the study's runs: their worlds, and every run in a process of its own, some of them side by side.
+
+Holds how a run is made or found done; what it answers is ``answers.py``.
+"""
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import asdict
+from hashlib import sha256
+from os import environ
+from threading import Event
+
+from assets.corpus.build import build_corpus
+from assets.corpus.dataset import DATASETS
+from assets.corpus.read import built_datasets
+from assets.index.build import build_index
+from infra.progress import ProgressLogger
+from infra.storage import manifest
+from infra.storage.root import Storage
+from model.rl import trajectory_store
+from model.training import checkpoint
+from model.types import Trajectory
+from orchestration.dagster_defs.miniature_assets import ensure_miniature
+from orchestration.joins.adapters import tasks_of_split
+from orchestration.launch.commands import Script, command, environment
+from orchestration.recipes.cold_start import SHIPPED
+from orchestration.runs.cold_start import unpack
+from orchestration.study.answers import answer_names, is_answered, local_folder, stored_file
+from orchestration.study.options import Study, StudyRun, runs
+
+Log = Callable[[str], None]
+CLAIM = "study.json"  # below the root
+SHARED = (
+    "test_questions",
+    "updates",
+    "questions",
+    "group_size",
+    "mini_batches",
+    "learning_rate",
+    "warmup_steps",
+    "temperature",
+    "checkpoint",
+)
+
+
+def prepare(study: Study, log: Log) -> Storage:
+    """Worlds, corpus and index below the study's root; nothing is built twice.
+
+    Raises:
+        ValueError: if the root holds runs of another study.
+    """
+    storage = Storage(str(study.root))
+    _claim(storage, study)
+    raw = study.root / "raw"
+    progress = ProgressLogger(log)
+    is_new = ensure_miniature(raw, study.worlds)
+    if is_new or not DATASETS.keys() <= set(built_datasets(storage)):
+        build_corpus(raw, storage, progress=progress)
+    build_index(storage, progress=progress)
+    return storage
+
+
+def _claim(storage: Storage, study: Study) -> None:
+    """Keep what all runs of a root share, so that a repeated command never mixes two studies."""
+    shared = {name: getattr(study, name) for name in SHARED}
+    shipped = checkpoint.latest(SHIPPED / study.checkpoint)
+    assert shipped is not None, "asked for before (Study.require_checkpoint)"
+    weights = sha256(
+        (shipped / manifest.MANIFEST).read_bytes()
+    ).hexdigest()  # it holds the hashes of all files
+    more = {"reward": asdict(study.reward), "worlds": asdict(study.worlds), "weights": weights}
+    text = json.dumps({**shared, **more}, sort_keys=True)
+    if not storage.exists(CLAIM):
+        storage.write_bytes(CLAIM, text.encode())
+    elif (before := storage.read_bytes(CLAIM).decode()) != text:
+        raise ValueError(f"{storage.root} holds a study with {before}, not {text}: choose another root")
+
+
+def is_trained(storage: Storage, run: StudyRun) -> bool:
+    """Whether the run's last update has its checkpoint."""
+    reached = checkpoint.latest(local_folder(storage, run.config.ggpo_checkpoints))
+    return reached is not None and checkpoint.read(reached).update >= run.config.recipe.ggpo.schedule.updates
+
+
+def make_all(storage: Storage, study: Study, log: Log) -> None:
+    """Train what is not trained and answer the unseen questions, ``study.parallel`` runs at a time, seed after seed.
+
+    Raises:
+        ValueError: if a run fails; those that are under way are waited for, the others not begun.
+    """
+    study_runs = list(runs(study))
+    is_over = Event()
+
+    def make(number: int, run: StudyRun) -> None:
+        if is_over.is_set():
+            return
+        try:
+            _make(storage, run, log, which=f"{number} of {len(study_runs)}")
+        except BaseException:
+            is_over.set()  # at once: the pool would hand out the next run before anybody could cancel it
+            raise
+
+    with ThreadPoolExecutor(study.parallel) as pool:
+        futures = [pool.submit(make, number, run) for number, run in enumerate(study_runs, start=1)]
+        try:
+            wait(futures)
+        except BaseException:  # an interrupt
+            is_over.set()
+            raise
+    for future in futures:
+        future.result()
+
+
+def _make(storage: Storage, run: StudyRun, log: Log, *, which: str) -> None:
+    if not is_trained(storage, run):
+        log(f"study: run {which}, {run.arm}, seed {run.seed}")
+        train(storage, run, log)
+    if not is_answered(storage, run):
+        log(f"{run.arm} {run.seed}: answers the unseen questions")
+        _run_process(command(Script.STUDY_ANSWERS, run), run, log)
+
+
+def validation_questions(storage: Storage, run: StudyRun) -> frozenset[tuple[str, str]]:
+    """The validation questions of a run, by dataset and id."""
+    ggpo = run.config.recipe.ggpo
+    tasks = tasks_of_split(storage, "val", per_dataset=ggpo.validation, seed=ggpo.schedule.seed)
+    return frozenset((task.dataset, task.id) for task in tasks)
+
+
+def train(storage: Storage, run: StudyRun, log: Log) -> None:
+    """Train one run in a process of its own, on from its last checkpoint.
+
+    Raises:
+        ValueError: if it fails; its own lines went to ``log``.
+    """
+    start = local_folder(storage, run.config.cold_start_checkpoints)
+    if checkpoint.latest(start) is None:
+        unpack(run.study.checkpoint, start)
+    if checkpoint.latest(local_folder(storage, run.config.ggpo_checkpoints)) is None:
+        for name in answer_names(run):  # of weights that are gone
+            stored_file(storage, name).unlink(missing_ok=True)
+    _run_process(command(Script.TRAIN_GGPO, run.config), run, log)
+
+
+def _run_process(line: Sequence[str], run: StudyRun, log: Log) -> None:
+    """Run the command to its end; ``ValueError`` if it fails."""
+    with subprocess.Popen(
+        line,
+        env={**environ, **environment(run.config.recipe)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    ) as process:
+        assert process.stderr is not None, "it is a pipe"
+        for text in process.stderr:  # runs side by side log at once: each line says whose it is
+            log(f"{run.arm} {run.seed}: {text.rstrip()}")
+    if process.returncode:
+        raise ValueError(
+            f"the run {run.config.name} ended with code {process.returncode}; its own lines say why. "
+            "The same command goes on after what is finished"
+        )
+
+
+def training_rollouts(storage: Storage, run: StudyRun) -> Iterator[Trajectory]:
+    """Every rollout that a run was trained on, update after update."""
+    for file in sorted(local_folder(storage, run.config.rollouts).glob("update-*.parquet")):
+        yield from trajectory_store.read(file)
