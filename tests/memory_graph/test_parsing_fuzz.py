@@ -20,7 +20,7 @@ from memory_graph.graph import AnswerNode, MemoryGraph, SearchNode
 from memory_graph.parsing import MAX_TEXT_CHARS, ActionError, LegalAction, PendingObservation, legalise, parse
 
 INPUTS = 100_000
-EXAMPLES = 3_000
+EXAMPLES = 1_000
 
 GRAPH = MemoryGraph(
     question="Who?",
@@ -226,22 +226,25 @@ LONG: dict[str, Callable[[int], str]] = {
 
 
 def seconds(text: str) -> float:
-    """Of this thread alone, the best of several readings."""
-    times = []
-    for _ in range(5):
-        start = time.thread_time()
-        check(text, 2)
-        times.append(time.thread_time() - start)
-    return min(times)
+    """Of this thread alone."""
+    start = time.thread_time()
+    check(text, 2)
+    return time.thread_time() - start
 
 
 @pytest.mark.parametrize("family", LONG)
 def test_twice_the_input_costs_about_twice_the_work(family: str):
     # 8 times the length: 8 times the work if it is linear, 64 times if it is quadratic; what is too short to time is padded
     for short in (8_000, MAX_TEXT_CHARS // 8):
-        floor_s = 2e-4
-        less, more = (max(seconds(LONG[family](size)), floor_s) for size in (short, 8 * short - 100))
-        assert more < 24 * less, (family, short, less, more)
+        texts = [LONG[family](size) for size in (short, 8 * short - 100)]
+        best = [float("inf"), float("inf")]
+        for _ in range(5):  # readings, until the best of them are clear of the limit
+            best = [min(time_s, seconds(text)) for time_s, text in zip(best, texts, strict=True)]
+            less, more = (max(time_s, 2e-4) for time_s in best)
+            if more < 24 * less:
+                break
+        else:
+            pytest.fail(f"{family}: {less} s for {short} characters, {more} s for 8 times as many")
 
 
 @pytest.mark.parametrize("family", LONG)
