@@ -111,7 +111,7 @@ class TrajectoryFiles:
         """One trajectory without its token ids, ``graph`` decoded from JSON.
 
         Raises:
-            NoSuchFile: if there is no such file or row.
+            NoSuchFileError: if there is no such file or row.
         """
         path = self._path(file)
         with (

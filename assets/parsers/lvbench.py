@@ -111,7 +111,7 @@ def time_span(value: object) -> TimeSpan | None:
     """A ``time_reference``: "MM:SS-MM:SS", "H:MM:SS-H:MM:SS", one moment, two numbers; None if there is none.
 
     Raises:
-        RecordMalformed: if it is anything else.
+        MalformedRecordError: if it is anything else.
     """
     if value is None or value == "" or value == []:
         return None

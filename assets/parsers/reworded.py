@@ -47,7 +47,7 @@ def worded(value: object, rename: Rename) -> RewordedRecord:
     """``value`` by the names of its dataset.
 
     Raises:
-        RecordMalformed: if it is no object, or a reworded record without its evidence.
+        MalformedRecordError: if it is no object, or a reworded record without its evidence.
     """
     record = fields.mapping(value)
     if record.keys() >= UNIVERSALRAG:

@@ -23,7 +23,7 @@ async def judged(candidate: Candidate, panel: ModelPanel) -> CandidateOutcome:
     """What becomes of a candidate.
 
     Raises:
-        BudgetSpent: if it needs a request too many; nothing is decided then.
+        RequestBudgetError: if it needs a request too many; nothing is decided then.
     """
     outcome = CandidateOutcome(candidate=candidate)
     reason = detail = ""

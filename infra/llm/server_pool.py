@@ -86,8 +86,8 @@ class ServerPool:
         """What ``call`` gives on some server.
 
         Raises:
-            Refused: as soon as a server refuses.
-            Unavailable: if none answered in time; the message is the last server's.
+            RequestRefusedError: as soon as a server refuses.
+            EndpointUnavailableError: if none answered in time; the message is the last server's.
         """
         self.tally.requests += 1
         last = ""
@@ -110,8 +110,8 @@ class ServerPool:
         """Run ``call`` once on every server; those that fail are left out until they are prepared. How many succeeded.
 
         Raises:
-            Refused: if any refuses.
-            Unavailable: if none succeeded.
+            RequestRefusedError: if any refuses.
+            EndpointUnavailableError: if none succeeded.
         """
 
         async def one(member: _Member) -> EndpointUnavailableError | None:

@@ -44,7 +44,7 @@ async def grading(folder: Path, *, ask_judge: bool = True) -> AsyncIterator[Grad
     """The grader of one event loop; verdicts of a judge lie in ``folder``. Without ``ask_judge`` it is the metric in any case.
 
     Raises:
-        Refused: by the endpoint, for a wrong key or model.
+        RequestRefusedError: by the endpoint, for a wrong key or model.
     """
     if not ask_judge or not (url := os.environ.get(ENDPOINT, "")):
         yield GradingSession(grader=MetricGrader())

@@ -66,8 +66,8 @@ class ServedSource:
         """Send the weights to every server that is there; the others get them when they are back.
 
         Raises:
-            Refused: if a server will not load them.
-            Unavailable: if there is no server.
+            RequestRefusedError: if a server will not load them.
+            EndpointUnavailableError: if there is no server.
         """
         self._sync.write(self._engine, version)
         if self._engine.rank == 0:

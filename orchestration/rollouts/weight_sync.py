@@ -42,8 +42,8 @@ class WeightSync(Protocol):
         """Make ``server`` serve what was written last; doing so again changes nothing.
 
         Raises:
-            Refused: if it will not; the message says how to start it.
-            Unavailable: if it is away.
+            RequestRefusedError: if it will not; the message says how to start it.
+            EndpointUnavailableError: if it is away.
         """
         ...
 

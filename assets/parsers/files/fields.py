@@ -93,7 +93,7 @@ def page_numbers(value: object, what: str = "evidence_pages") -> tuple[int, ...]
     """Page numbers from an int, a digit string, a list of either, or these stringified; distinct, ascending.
 
     Raises:
-        RecordMalformed: if it is anything else.
+        MalformedRecordError: if it is anything else.
     """
     value = literal(value)
     if value is None or value == "":

@@ -101,7 +101,7 @@ class JsonReader:
         Raises:
             ValueError: if it is no JSON, RecursionError: if it is nested too deeply; it has been consumed and
                 reading can go on behind it.
-            FileMalformed: if the file ends within it, or it is longer than an element may be.
+            MalformedFileError: if the file ends within it, or it is longer than an element may be.
         """
         self.peek()
         while True:
