@@ -16,8 +16,9 @@ from orchestration.launch.reporter import ConsoleReporter
 from orchestration.recipes.options import MiniatureWorlds
 from orchestration.study import answers, training
 from orchestration.study.document import NoiseShare, StudyDocument
+from orchestration.study.figures import noise_share, sampled_accuracy, seeds_line
 from orchestration.study.options import Study, StudyRun, runs
-from orchestration.study.study import noise_share, run, sampled_accuracy, seeds_line
+from orchestration.study.study import run
 
 
 @pytest.fixture
