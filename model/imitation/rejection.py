@@ -19,7 +19,7 @@ from model.config.algorithm import Algorithm
 from model.rl.segments import segment_reasons
 from model.types import Outcome, Trajectory
 
-Question: TypeAlias = tuple[str, str]  # dataset, id
+QuestionKey: TypeAlias = tuple[str, str]  # dataset, id
 Actions: TypeAlias = tuple[str, tuple[tuple[str, tuple[str, ...]], ...]]
 
 
@@ -64,7 +64,7 @@ def select(trajectories: Iterable[Trajectory], selection: Selection) -> tuple[Tr
     Of rollouts with equal actions the one with the fewest refused and repaired replies stands for all. Where a dataset has
     too many, every question keeps its first before any keeps its second.
     """
-    found: dict[Question, dict[Actions, Trajectory]] = {}
+    found: dict[QuestionKey, dict[Actions, Trajectory]] = {}
     for each in filter(is_right, trajectories):
         ways = found.setdefault((each.task.dataset, each.task.id), {})
         actions = actions_of(each)
@@ -110,7 +110,7 @@ def tally(rollouts: Sequence[Trajectory], kept: Sequence[Trajectory]) -> dict[st
     }
 
 
-def _question(trajectory: Trajectory) -> Question:
+def _question(trajectory: Trajectory) -> QuestionKey:
     return trajectory.task.dataset, trajectory.task.id
 
 

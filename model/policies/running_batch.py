@@ -17,7 +17,9 @@ from model.policies.sampling import GeneratedTokens, RowState
 from model.protocols import MediaSource
 from model.types import Sampling
 
-Event: TypeAlias = int | GeneratedTokens | Exception  # a token, the end of the reply, or why there is none
+BatchEvent: TypeAlias = (
+    int | GeneratedTokens | Exception
+)  # a token, the end of the reply, or why there is none
 
 
 class PendingRequest:
@@ -29,10 +31,10 @@ class PendingRequest:
     def __init__(self, prompt: EncodedPrompt, sampling: Sampling, *, streamed: bool) -> None:
         self.prompt, self.row, self.streamed = prompt, RowState(sampling), streamed
         self.loop = asyncio.get_running_loop()
-        self.events: asyncio.Queue[Event] = asyncio.Queue()
+        self.events: asyncio.Queue[BatchEvent] = asyncio.Queue()
         self.reach = len(prompt.ids) + sampling.max_tokens  # tokens it may come to hold
 
-    def tell(self, event: Event) -> None:
+    def tell(self, event: BatchEvent) -> None:
         """Hand an event over to the loop, from another thread."""
         try:
             self.loop.call_soon_threadsafe(self.events.put_nowait, event)
@@ -44,7 +46,7 @@ class RequestResult(NamedTuple):
     """What a request is to be told."""
 
     request: PendingRequest
-    event: Event
+    event: BatchEvent
 
 
 class RunningBatch:

@@ -21,7 +21,7 @@ from model.policies.detokenizer import Detokenizer
 from model.policies.families import VisionLanguageModel, family
 from model.policies.fingerprint import of_policy
 from model.policies.lockstep import SETTLED_TURNS, tell_together
-from model.policies.running_batch import Event, PendingRequest, RunningBatch
+from model.policies.running_batch import BatchEvent, PendingRequest, RunningBatch
 from model.policies.sampling import GeneratedTokens
 from model.protocols import MediaSource
 from model.types import Completion, Message, Sampling, Task
@@ -119,7 +119,7 @@ class TransformersPolicy:
         finally:
             request.row.abandon()
 
-    def _completion(self, request: PendingRequest, event: Event) -> Completion:
+    def _completion(self, request: PendingRequest, event: BatchEvent) -> Completion:
         if isinstance(event, Exception):
             raise event
         assert isinstance(event, GeneratedTokens), "tokens are handed to streams only"

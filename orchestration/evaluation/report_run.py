@@ -6,7 +6,7 @@ Loads no model; the report is arranged by ``report_document.py``.
 import json
 from typing import Any
 
-from infra.media.encoding import data_uri
+from infra.media import data_uri
 from infra.reporting.report import Report, render
 from infra.storage.manifest import publish
 from infra.storage.root import Storage

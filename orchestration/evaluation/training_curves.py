@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from infra.media.encoding import data_uri
+from infra.media import data_uri
 from infra.reporting.charts import Curve, curve_image
 
 Records = Sequence[Mapping[str, Any]]

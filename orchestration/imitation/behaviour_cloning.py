@@ -4,12 +4,13 @@ Holds the two ways of learning and the drawing of examples. Which rollouts are i
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
 
+from infra.progress import LogFunction
 from model.config.algorithm import Algorithm
 from model.config.engine import EngineConfig, Lora
 from model.config.schedule import Schedule
@@ -28,8 +29,6 @@ from orchestration.recipes.options import Ggpo
 
 EVERY = 25  # steps between two reports
 WARMUP_STEPS = 10
-
-Say = Callable[[str], None]
 
 
 class SftResult(NamedTuple):
@@ -63,7 +62,7 @@ def learn_plainly(
     plan: ImitationOptions,
     *,
     name: str,
-    say: Say,
+    say: LogFunction,
 ) -> SftResult:
     """As the last stage of the tiny model's cold start does it: names renamed for every example, some reading in between."""
     own, others = segments_of(material.rollouts), segments_of(material.others)
@@ -97,7 +96,7 @@ def learn_under_engine(  # noqa: PLR0913 - as ``learn_plainly``, and the layout
     *,
     ggpo: Ggpo,
     name: str,
-    say: Say,
+    say: LogFunction,
 ) -> SftResult:
     """The mean negative log-likelihood of a batch a step, under the recipe's layout on one rank; adapters come back merged."""
     own, others = supervised_samples(material.rollouts), supervised_samples(material.others)
