@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import JsonValue, TypeAdapter
 
+from infra.progress import LogFunction
 from infra.storage.root import Storage
 from model.evaluation.evaluation import summarise
 from model.evaluation.learning_curves import area, first_reaching, roughness
@@ -40,14 +41,14 @@ from orchestration.study.figures import (
 )
 from orchestration.study.options import Study, StudyRun, runs
 from orchestration.study.page import study_page
-from orchestration.study.training import Log, make_all, prepare, training_rollouts, validation_questions
+from orchestration.study.training import make_all, prepare, training_rollouts, validation_questions
 from orchestration.training.ggpo_run import METRICS
 
 PAGE = "reports/study-ggpo/index.html"
 FIGURES = "reports/study-ggpo/study.json"
 
 
-def run(study: Study, log: Log) -> StudyDocument:
+def run(study: Study, log: LogFunction) -> StudyDocument:
     """Make what is missing and return the figures; page and figures lie in ``reports/study-ggpo`` below the root."""
     storage = prepare(study, log)
     start = cold_start_weights(storage, study)
