@@ -27,7 +27,7 @@ from model.imitation.tiny.shape import TinyShape, build_model
 from model.imitation.tiny.tokenizer import CONTROL_TOKENS, build_tokenizer
 from model.policies.chat_template import IMAGE_PAD, VISION_END, VISION_START, PromptEncoder, visual_tokens
 from model.rl.segments import training_samples
-from model.training.batches import InputBuilder, plan
+from model.training.batches import InputBuilder, batch_rounds
 from model.training.engine import DeepSpeedEngine
 from model.training.logprobs import TokenLogprobs
 from model.training.trainer import Trainer
@@ -165,7 +165,7 @@ def sampled(trajectories: list[Trajectory], jitter: float) -> list[Trajectory]:
     samples = training_samples(trajectories, algorithm=Algorithm(pruning=Pruning.NONE)).samples
     builder = InputBuilder(encoder=PromptEncoder(build_tokenizer([])), media=Pages())
     scored, found = TokenLogprobs(model()).eval(), {}
-    for (batch,), chunks in plan(samples, world_size=1, schedule=SCHEDULE):
+    for (batch,), chunks in batch_rounds(samples, world_size=1, schedule=SCHEDULE):
         built = builder.build(batch, {each.key: 1.0 for each in batch})
         with torch.no_grad():
             values, _ = scored(built.inputs, built.targets, chunks)

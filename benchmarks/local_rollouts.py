@@ -31,7 +31,7 @@ from infra.storage.root import Storage
 from model.agent.loop import Agent
 from model.policies.chat_template import PromptEncoder, collate
 from model.policies.families import VisionLanguageModel
-from model.policies.fingerprint import of_policy
+from model.policies.fingerprint import policy_fingerprint
 from model.policies.transformers_policy import TransformersPolicy
 from model.protocols import MediaSource, Policy
 from model.rl.rollouts import RolloutPlan, ordered_by_group, run_rollouts
@@ -50,7 +50,7 @@ class GeneratePolicy:
 
     def __init__(self, model: VisionLanguageModel, encoder: PromptEncoder, media: MediaSource) -> None:
         self._model, self._encoder, self._media = model.eval(), encoder, media
-        self.fingerprint = of_policy(model, encoder.tokenizer)
+        self.fingerprint = policy_fingerprint(model, encoder.tokenizer)
 
     async def complete(self, messages: Sequence[Message], *, sampling: Sampling, task: Task) -> Completion:
         prompt = self._encoder.encode(messages)

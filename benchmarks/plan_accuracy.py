@@ -34,7 +34,7 @@ from model.policies.transformers_policy import TransformersPolicy
 from model.training.batches import InputBuilder
 from model.training.engine import DeepSpeedEngine
 from model.training.model_shape import ModelShape, VisionShape
-from model.training.planning import UpdateLoad, plan
+from model.training.planning import UpdateLoad, resource_plan
 from model.training.trainer import Trainer
 from model.types import Message, Sampling, Task
 
@@ -145,7 +145,7 @@ def predict(shape: TinyShape, found: Timed, batch: int, hardware: Hardware) -> S
         concurrent=batch,
     )
     engine = EngineConfig(zero_stage=0)
-    return Seconds(*(phase.seconds for phase in plan(numbers, engine, load, hardware).phases))
+    return Seconds(*(phase.seconds for phase in resource_plan(numbers, engine, load, hardware).phases))
 
 
 def growth(of: dict[str, Seconds]) -> dict[str, float]:

@@ -220,12 +220,12 @@ class LocalModel:
             )
         from transformers.utils import logging
 
-        from orchestration.joins.agents import chosen, load
+        from orchestration.joins.agents import best_checkpoint, load
 
         logging.disable_progress_bar()
 
         whole = (folder / "manifest.json").is_file()
-        return cls(choice, load(folder if whole else chosen(folder, what="train_ggpo")))
+        return cls(choice, load(folder if whole else best_checkpoint(folder, what="train_ggpo")))
 
     def count_tokens(self, turns: Sequence[Message], /) -> int:
         """Exactly."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from app.commands.model_options import Endpoint, MaxTokens, Model, PriceOption, Temperature
-from app.commands.options import JsonFlag, Root
+from app.commands.model_options import Endpoint, MaxTokens, Model, Prices, Temperature
+from app.commands.options import Json, Root
 from app.commands.output import UsageError, note, results
 
 if TYPE_CHECKING:
@@ -49,12 +49,12 @@ def ask(  # noqa: PLR0913 - one parameter an option
     datasets: Annotated[
         str | None, typer.Option("--datasets", metavar="A,B", help="Search only these, by comma.")
     ] = None,
-    prices: PriceOption = None,
+    prices: Prices = None,
     save: Annotated[
         Path | None,
         typer.Option("--save", metavar="FILE.parquet", help="Keep the whole trajectory, for the viewer."),
     ] = None,
-    json: JsonFlag = False,
+    json: Json = False,
 ) -> None:
     r"""Answer a question over your corpus and show what the answer rests on.
 

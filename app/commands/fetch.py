@@ -13,7 +13,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from app.commands.options import JsonFlag, dataset_names
+from app.commands.options import Json, dataset_names
 from app.commands.output import UsageError, as_json, note, results, shown_progress, table_console
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def fetch(  # noqa: PLR0913 - one parameter an option
     relock: Annotated[
         bool, typer.Option("--relock", help="Forget the recorded hashes, and record anew.")
     ] = False,
-    json: JsonFlag = False,
+    json: Json = False,
 ) -> None:
     """Download benchmarks from where their authors publish them.
 

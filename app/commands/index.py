@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from app.commands.options import Datasets, EngineName, JsonFlag, Root, Workers, dataset_names, engine_or_none
+from app.commands.options import Datasets, EngineName, Json, Root, Workers, dataset_names, engine_or_none
 from app.commands.output import UsageError, as_json, note, results, shown_progress, table_console
 
 app = typer.Typer(help="Make the corpus searchable.", no_args_is_help=True)
@@ -42,7 +42,7 @@ def build(
     ] = "lance",
     engine: EngineName = "local",
     workers: Workers = None,
-    json: JsonFlag = False,
+    json: Json = False,
 ) -> None:
     """Index every finished corpus below --root."""
     names = dataset_names(datasets)

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from app.commands.options import JsonFlag, Root
+from app.commands.options import Json, Root
 from app.commands.output import UsageError, as_json, note, results, shown_progress, table_console
 from infra.limits import PAGE_DPI
 
@@ -37,7 +37,7 @@ def ingest(
         list[Path] | None,
         typer.Option("--forget", metavar="PATH", help="Remove a file or folder; may be repeated."),
     ] = None,
-    json: JsonFlag = False,
+    json: Json = False,
 ) -> None:
     r"""Make your PDFs, pictures, texts, Markdown and videos searchable.
 

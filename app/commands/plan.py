@@ -7,13 +7,12 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from app.commands.options import JsonFlag
+from app.commands.options import Json
 from app.commands.output import UsageError, as_json, note, table_console
 from app.commands.plan_table import tables, trains
 from infra.suggestions import unknown
 from model.training.model_shape import SHAPES
-from model.training.planning import ResourcePlan, UpdateLoad
-from model.training.planning import plan as resource_plan
+from model.training.planning import ResourcePlan, UpdateLoad, resource_plan
 from orchestration.recipes.options import Recipe
 from orchestration.recipes.registry import RECIPES
 
@@ -38,7 +37,7 @@ def plan(  # noqa: PLR0913 - one parameter an option
         bool,
         typer.Option("--table", help="Markdown: the tables of docs/hardware.md, and the fewest devices."),
     ] = False,
-    json: JsonFlag = False,
+    json: Json = False,
 ) -> None:
     r"""Show memory and time by phase of a recipe for real models, from the model's shape.
 

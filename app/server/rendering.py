@@ -14,7 +14,7 @@ from PIL import Image
 
 from assets.corpus.media import ShardMedia
 from infra.media import encode_jpeg, encode_png
-from model.policies.image_uris import goes_as_png
+from model.policies.image_uris import is_small_or_flat
 
 KEPT_BYTES = 64 * 1024 * 1024
 
@@ -78,7 +78,7 @@ def shrunk(image: Image.Image, width: int, height: int) -> Image.Image:
 
 def encoded(image: Image.Image) -> RenderedImage:
     """As PNG or JPEG; the head of this file says which."""
-    if goes_as_png(image):
+    if is_small_or_flat(image):
         data, media_type = encode_png(image), "image/png"
     else:
         data, media_type = encode_jpeg(image), "image/jpeg"

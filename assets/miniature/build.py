@@ -1,6 +1,6 @@
 """Writes the miniature's raw folders: worlds in, nine authoritative formats and ``miniature/plans.jsonl`` out.
 
-Holds the loop over worlds only; formats live in ``writers/``. World after world is written and forgotten, so memory does not
+Holds the loop over worlds only; formats live in ``writers/``. Worlds are written one after another, so memory does not
 grow with their number.
 """
 
@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assets.miniature.lexicon import SPLITS
-from assets.miniature.plans import PlacedQuestion
 from assets.miniature.questions import questions
 from assets.miniature.sentences import EvidenceKey
 from assets.miniature.world import MiniatureWorld, worlds
-from assets.miniature.writers.files import DatasetWriter, GrowingLines
+from assets.miniature.writers.files import DatasetWriter, GrowingLines, WrittenQuestion, WrittenWorld
 from assets.miniature.writers.hotpotqa import HotpotqaWriter
 from assets.miniature.writers.lvbench import LvbenchWriter
 from assets.miniature.writers.mmlongbench_doc import MmlongbenchDocWriter
@@ -31,7 +30,7 @@ PLANS = ("miniature", "plans.jsonl")  # below the raw folder
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MiniatureSummary:
-    """What was written."""
+    """Counts of what was written."""
 
     worlds: dict[str, int]
     items: dict[str, int]  # by dataset
@@ -54,21 +53,23 @@ def write_miniature(
         raise ValueError("a miniature needs at least one world")
     writers = _writers(raw_root)
     plans = GrowingLines(raw_root.joinpath(*PLANS))
-    items: Counter[str] = Counter()
-    asked: Counter[str] = Counter()
+    num_items: Counter[str] = Counter()
+    num_questions: Counter[str] = Counter()
     for split in SPLITS:
         for world in worlds(split, worlds_by_split.get(split, 0), seed=seed):
-            ids: dict[EvidenceKey, str] = {}
-            for placed in _write_world(world, writers, questions_per_dataset, ids):
-                plans.append_json(placed.to_json())
-                asked[placed.asked.dataset] += 1
-            items.update(key.dataset for key in ids)
+            written = _write_world(world, writers, questions_per_dataset)
+            for question_id, question in written.questions:
+                plans.append_json(
+                    question.to_json(question_id=question_id, split=split, item_ids=written.item_ids)
+                )
+                num_questions[question.dataset] += 1
+            num_items.update(key.dataset for key in written.item_ids)
     for file in (*writers.values(), plans):
         file.close()
     return MiniatureSummary(
         worlds={split: worlds_by_split.get(split, 0) for split in SPLITS},
-        items=dict(items),
-        questions=dict(asked),
+        items=dict(num_items),
+        questions=dict(num_questions),
         plans="/".join(PLANS),
     )
 
@@ -93,7 +94,14 @@ def _writers(raw_root: Path) -> dict[str, DatasetWriter]:
 
 
 def _write_world(
-    world: MiniatureWorld, writers: Mapping[str, DatasetWriter], per_dataset: int, ids: dict[EvidenceKey, str]
-) -> list[PlacedQuestion]:
-    asked = questions(world, per_dataset=per_dataset)
-    return [placed for name, writer in writers.items() for placed in writer.add(world, asked[name], ids)]
+    world: MiniatureWorld, writers: Mapping[str, DatasetWriter], per_dataset: int
+) -> WrittenWorld:
+    """Ids of one world's items and questions over all datasets; gold may lie in another dataset than its question."""
+    planned = questions(world, per_dataset=per_dataset)
+    item_ids: dict[EvidenceKey, str] = {}
+    written: list[WrittenQuestion] = []
+    for name, writer in writers.items():
+        part = writer.add(world, planned[name])
+        item_ids |= part.item_ids
+        written += part.questions
+    return WrittenWorld(item_ids, written)

@@ -1,6 +1,6 @@
 """Letter and digit shapes: dot digits of the fine texture, and clear letters for headings and scanned pages.
 
-Holds shapes and their placement in fixed cells only; where they go on a picture is decided in ``render.py``.
+Holds shapes and their placement in fixed cells only; where they go on an image is decided in ``render.py``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 CHAR_WIDTH, CHAR_HEIGHT = 9, 16  # pixels of one letter cell
-LINE_CHARS = 14  # letters that fit on one line of a 128-pixel picture
+LINE_CHARS = 14  # letters that fit on one line of a 128-pixel image
 LEFT_MARGIN = 1
 FONT_SIZE = 15
 INK = 20  # grey level of letters

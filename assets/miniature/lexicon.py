@@ -72,29 +72,10 @@ def all_fragments() -> tuple[str, ...]:
 
 
 @cache
-def _longest_fragment() -> tuple[frozenset[str], int]:
+def longest_fragment() -> tuple[frozenset[str], int]:
+    """All fragments, and the length of the longest."""
     fragments = frozenset(all_fragments())
     return fragments, max(map(len, fragments))
-
-
-def split_fragments(text: str) -> list[str]:
-    """Greedy longest match of ``text`` over ``all_fragments()``, left to right.
-
-    Raises:
-        ValueError: at the first character no fragment covers.
-    """
-    fragments, longest = _longest_fragment()
-    found: list[str] = []
-    at = 0
-    while at < len(text):
-        size = next(
-            (n for n in range(min(longest, len(text) - at), 0, -1) if text[at : at + n] in fragments), 0
-        )
-        if not size:
-            raise ValueError(f"no fragment of the lexicon covers {text[at : at + 12]!r} in {text!r}")
-        found.append(text[at : at + size])
-        at += size
-    return found
 
 
 def split_of(name: str) -> str:
@@ -107,7 +88,7 @@ def split_of(name: str) -> str:
 
 def reads_by_syllable(name: str) -> bool:
     """False for a name in which a fixed word hides ("Notape" would be read "Not" first)."""
-    fragments, longest = _longest_fragment()
+    fragments, longest = longest_fragment()
     for prefix in ("", " "):
         text, at = prefix + name, 0
         for syllable in range(NAME_SYLLABLES):
@@ -129,7 +110,7 @@ def names(split: str, *, seed: int = 0) -> Iterator[str]:
     total = len(SYLLABLES) ** NAME_SYLLABLES
     stride = (
         2 * 7919 * (seed % 1009) + 104_729
-    )  # made coprime to the total below, so that the walk meets every name once
+    )  # made coprime to the total below: the walk visits every name once
     while math.gcd(stride, total) != 1:
         stride += 2
     for step in range(total):

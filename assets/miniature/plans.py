@@ -1,13 +1,13 @@
-"""What is asked and how an ideal agent would find it: questions with their hops, before any file exists.
+"""Questions and their gold plans: the searches by which an ideal agent would answer, before any file exists.
 
-Holds records and their JSON form. Questions are made in ``asking/``; item ids come from the writers, because each format
+Holds records and their JSON form. Questions are made in ``templates/``; item ids come from the writers, because each format
 names its items in its own way.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from assets.miniature.sentences import EvidenceKey
 
@@ -16,7 +16,7 @@ NOT_ANSWERABLE = "Not answerable"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedHop:
-    """One search: both wordings, the items it must find and what is then worth remembering.
+    """One search: both wordings, the items it must find and the summary to remember.
 
     ``summary`` of a visual hop names what is kept and not its value, unless a later hop depends on that value.
     ``timestamps`` are the moments of a clip to keep, seconds from the clip's start.
@@ -32,7 +32,7 @@ class PlannedHop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedQuestion:
-    """One question. ``template`` names its kind; ``chance`` is what the best guess without evidence scores on it."""
+    """One question. ``template`` names its kind; ``chance`` is the score of the best guess without evidence."""
 
     dataset: str
     template: str
@@ -41,7 +41,7 @@ class PlannedQuestion:
     hops: tuple[PlannedHop, ...]
     chance: float
     choices: tuple[str, ...] = ()
-    moment_s: float | None = None  # of a film, for time references
+    moment_s: float | None = None  # of a video, for time references
 
     @property
     def needs_pixels(self) -> bool:
@@ -53,38 +53,29 @@ class PlannedQuestion:
         """Gold of all hops, each once."""
         return tuple(dict.fromkeys(key for hop in self.hops for key in hop.gold))
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlacedQuestion:
-    """A question as its writer placed it: the id and split under which the parser will yield it."""
-
-    asked: PlannedQuestion
-    question_id: str
-    split: str  # of the world, which is not always the split of the format
-    ids: Mapping[EvidenceKey, str] = field(repr=False)
-
-    def to_json(self) -> dict[str, object]:
-        """The line of ``plans.jsonl``."""
-        asked = self.asked
+    def to_json(
+        self, *, question_id: str, split: str, item_ids: Mapping[EvidenceKey, str]
+    ) -> dict[str, object]:
+        """The line of ``plans.jsonl``; ``split`` is the world's, which is not always the split of the format."""
         hops = [
             {
                 "id": number,
                 "depends": list(hop.depends),
                 "queries": list(hop.queries),
-                "gold": [self.ids[key] for key in hop.gold],
+                "gold": [item_ids[key] for key in hop.gold],
                 "summary": hop.summary,
                 "visual": hop.visual,
                 "timestamps": list(hop.timestamps),
             }
-            for number, hop in enumerate(asked.hops)
+            for number, hop in enumerate(self.hops)
         ]
         return {
-            "question_id": self.question_id,
-            "dataset": asked.dataset,
-            "split": self.split,
-            "template": asked.template,
-            "needs_pixels": asked.needs_pixels,
-            "chance": round(asked.chance, 4),
+            "question_id": question_id,
+            "dataset": self.dataset,
+            "split": split,
+            "template": self.template,
+            "needs_pixels": self.needs_pixels,
+            "chance": round(self.chance, 4),
             "hops": hops,
-            "answer": asked.answer,
+            "answer": self.answer,
         }

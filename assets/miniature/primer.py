@@ -1,7 +1,7 @@
-"""Single facts, entries and pictures with unseen names, for models that must learn to look before they learn to search.
+"""Single facts, entries and images with unseen names, for a curriculum before search.
 
-Plain values only, drawn anew from a random generator and tied to no world; a launch script turns them into lessons. Statements,
-captions and questions are those of ``sentences.py`` and ``asking/``, so that what is learnt here carries over.
+Plain values only, drawn from a random generator and tied to no world; ``orchestration.imitation`` makes examples of them.
+Statements, captions and questions are those of ``sentences.py`` and ``templates/``, so that skills carry over.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from assets.miniature.lexicon import (
     SYLLABLES,
     reads_by_syllable,
 )
-from assets.miniature.world import CLIP_SCENES, FILM_CLIPS, SCENE_SECONDS, scenes
+from assets.miniature.world import CLIP_SCENES, SCENE_SECONDS, WORKSHOP_CLIPS, scenes
 
 NAME_RELATIONS = (
     ("The leader of {0} is {1}.", "Who is the leader of {0}?"),
@@ -42,10 +42,10 @@ NAME_RELATIONS = (
 
 
 class PrimerImage(NamedTuple):
-    """A pictured item: title, (picture, seconds or None) in order, (question, answer) pairs, and all it shows in one line."""
+    """An item with images: title, (image, seconds or None) in order, (question, answer) pairs, and all it shows in one line."""
 
     title: str
-    pictures: tuple[tuple[Image.Image, float | None], ...]
+    images: tuple[tuple[Image.Image, float | None], ...]
     facts: tuple[tuple[str, str], ...]
     reading: str
 
@@ -58,7 +58,7 @@ def random_name(rng: random.Random) -> str:
 
 
 class PrimerStatement(NamedTuple):
-    """One sentence, a question about it in the words of ``asking/``, and the answer."""
+    """One sentence, a question about it in the words of ``templates/``, and the answer."""
 
     sentence: str
     question: str
@@ -66,7 +66,7 @@ class PrimerStatement(NamedTuple):
 
 
 class PrimerEntry(NamedTuple):
-    """What passages say of one name, and questions of the same kind that they leave open."""
+    """Statements of passages about one name, and questions of the same kind that they leave open."""
 
     title: str
     stated: tuple[PrimerStatement, ...]
@@ -129,32 +129,32 @@ _FACTS = {
         _Fact("{0} lies in the {1}.", ("What is the region of {0}?",), _one_of(REGIONS)),
         _Fact("{0} is known for {1}.", ("What is {0} known for?",), _one_of(GIFTS)),
     ),
-}  # kind of name -> what is said of it
+}  # kind of name -> facts stated of it
 
 
 def entry(rng: random.Random) -> PrimerEntry:
-    """A random name with some of the facts that are told of its kind; what they leave out stays open."""
+    """A random name with some of the facts of its kind; questions about the others stay open."""
     name, facts = random_name(rng), rng.choice(list(_FACTS.values()))
-    said = rng.randint(1, len(facts))
+    num_stated = rng.randint(1, len(facts))
     drawn = rng.sample(facts, len(facts))
     stated = []
-    for fact in drawn[:said]:
+    for fact in drawn[:num_stated]:
         value = fact.value(rng)
         sentence = fact.sentence.format(name, *value.split(", "))
         stated.append(PrimerStatement(sentence, rng.choice(fact.questions).format(name), value))
     return PrimerEntry(
-        name, tuple(stated), tuple(rng.choice(fact.questions).format(name) for fact in drawn[said:])
+        name, tuple(stated), tuple(rng.choice(fact.questions).format(name) for fact in drawn[num_stated:])
     )
 
 
 def _badge(name: str, rng: random.Random) -> PrimerImage:
     colour, code = rng.choice(COLOURS), rng.randrange(100)
-    picture = render.badge(colour, code, rng.getrandbits(32))
+    image = render.badge(colour, code, rng.getrandbits(32))
     facts = (
         (f"What colour is the badge of {name}?", colour),
         (f"What code is on the badge of {name}?", f"{code:02d}"),
     )
-    return PrimerImage(f"Badge of {name}.", ((picture, None),), facts, f"{colour} {code:02d}")
+    return PrimerImage(f"Badge of {name}.", ((image, None),), facts, f"{colour} {code:02d}")
 
 
 def _dial(name: str, rng: random.Random) -> PrimerImage:
@@ -178,8 +178,8 @@ def _chart(name: str, rng: random.Random) -> PrimerImage:
         (f"What was the {season} output of {name}?", str(height))
         for season, height in zip(SEASONS, output, strict=True)
     )
-    picture = render.bar_chart(output, heading, rng.getrandbits(32))
-    return PrimerImage(heading, ((picture, None),), facts, " ".join(map(str, output)))
+    image = render.bar_chart(output, heading, rng.getrandbits(32))
+    return PrimerImage(heading, ((image, None),), facts, " ".join(map(str, output)))
 
 
 def _table(name: str, rng: random.Random) -> PrimerImage:
@@ -189,49 +189,49 @@ def _table(name: str, rng: random.Random) -> PrimerImage:
         (f"How much {good} is in the stock of {name}?", str(number))
         for good, number in zip(GOODS, stock, strict=True)
     )
-    picture = render.table(stock, heading, rng.getrandbits(32))
-    return PrimerImage(heading, ((picture, None),), facts, " ".join(map(str, stock)))
+    image = render.table(stock, heading, rng.getrandbits(32))
+    return PrimerImage(heading, ((image, None),), facts, " ".join(map(str, stock)))
 
 
 def _clip(name: str, rng: random.Random) -> PrimerImage:
-    shown = scenes(CLIP_SCENES, rng)
+    clip = scenes(CLIP_SCENES, rng)
     frames = tuple(
         (render.clip_frame(scene.colour, scene.mark), (place + 0.5) * SCENE_SECONDS)
-        for place, scene in enumerate(shown)
+        for place, scene in enumerate(clip)
     )
     before = rng.randrange(CLIP_SCENES - 1)
     facts = (
-        (f"What colour is the first lamp in the video of {name}?", shown[0].colour),
-        (f"What colour is the last lamp in the video of {name}?", shown[-1].colour),
-        (f"What is the first mark in the video of {name}?", shown[0].mark),
-        (f"What is the last mark in the video of {name}?", shown[-1].mark),
+        (f"What colour is the first lamp in the video of {name}?", clip[0].colour),
+        (f"What colour is the last lamp in the video of {name}?", clip[-1].colour),
+        (f"What is the first mark in the video of {name}?", clip[0].mark),
+        (f"What is the last mark in the video of {name}?", clip[-1].mark),
         (
-            f"What colour is the lamp after {shown[before].colour} in the video of {name}?",
-            shown[before + 1].colour,
+            f"What colour is the lamp after {clip[before].colour} in the video of {name}?",
+            clip[before + 1].colour,
         ),
     )
-    reading = " ".join(f"{scene.colour} {scene.mark}" for scene in shown)
+    reading = " ".join(f"{scene.colour} {scene.mark}" for scene in clip)
     return PrimerImage(f"Video of {name}.", frames, facts, reading)
 
 
-def film(name: str, rng: random.Random) -> PrimerImage:
-    """One minute of a film, asked about by the clock, with four choices."""
-    shown, minute = scenes(CLIP_SCENES, rng), rng.randrange(FILM_CLIPS)
+def workshop_video(name: str, rng: random.Random) -> PrimerImage:
+    """One minute of a workshop's video, asked about by the clock, with four choices."""
+    clip, minute = scenes(CLIP_SCENES, rng), rng.randrange(WORKSHOP_CLIPS)
     frames = tuple(
         (render.clip_frame(scene.colour, scene.mark), (place + 0.5) * SCENE_SECONDS)
-        for place, scene in enumerate(shown)
+        for place, scene in enumerate(clip)
     )
     facts = []
-    for place, scene in enumerate(shown):
+    for place, scene in enumerate(clip):
         clock = f"{minute:02d}:{place * SCENE_SECONDS + rng.randrange(2, SCENE_SECONDS - 1):02d}"
-        asks = ("What colour is the lamp", scene.colour, COLOURS), ("What mark is shown", scene.mark, MARKS)
-        for question, value, values in asks:
+        stems = ("What colour is the lamp", scene.colour, COLOURS), ("What mark is shown", scene.mark, MARKS)
+        for question, value, values in stems:
             choices = rng.sample([other for other in values if other != value], len(LETTERS) - 1)
             right = rng.randrange(len(LETTERS))
             choices.insert(right, value)
             lines = "".join(f"\n({letter}) {choice}" for letter, choice in zip(LETTERS, choices, strict=True))
             facts.append((f"{question} at {clock} in the film of {name}?{lines}", LETTERS[right]))
-    reading = " ".join(f"{scene.colour} {scene.mark}" for scene in shown)
+    reading = " ".join(f"{scene.colour} {scene.mark}" for scene in clip)
     return PrimerImage(f"{name} film {minute:02d}:00", frames, tuple(facts), reading)
 
 
@@ -242,11 +242,11 @@ KINDS = {
     _dial: 2,
     _door: 2,
     _clip: 4,
-    film: 4,
-}  # weights: what is hard to read comes more often
+    workshop_video: 4,
+}  # frequency: hard ones are drawn more often
 
 
 def view(rng: random.Random) -> PrimerImage:
-    """A random pictured item."""
+    """A random item with images."""
     draw = rng.choices(list(KINDS), weights=list(KINDS.values()))[0]
     return draw(random_name(rng), rng)

@@ -1,6 +1,6 @@
 """Draws the questions of a world: every dataset's templates in turn, no question twice.
 
-Holds the drawing only; the templates live in ``asking/``, the records in ``plans.py``.
+Holds the drawing only; the templates are in ``templates/``, the records in ``plans.py``.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ TEMPLATES: dict[str, tuple[Template, ...]] = {
     "syntheticqa": (videos.first_or_last, videos.lamp_after),
     "xvbench": (videos.page_and_clip, videos.same_start, videos.ends_with),
 }
-DRAWS = 20  # attempts to find a question not asked yet, before a template is left out
+DRAWS = 20  # attempts to draw a new question, before a template is left out
 
 
 def questions(world: MiniatureWorld, *, per_dataset: int) -> dict[str, tuple[PlannedQuestion, ...]]:
@@ -53,15 +53,15 @@ def questions(world: MiniatureWorld, *, per_dataset: int) -> dict[str, tuple[Pla
 
 
 def _draw(world: MiniatureWorld, dataset: str, count: int) -> tuple[PlannedQuestion, ...]:
-    """Templates take turns, starting elsewhere in every world, so that few questions still cover all of them."""
+    """Templates take turns, starting with another one in every world, so that few questions still cover all of them."""
     rng = random.Random(f"{world.salt}:{dataset}:questions")
     templates = TEMPLATES[dataset]
-    found: dict[str, PlannedQuestion] = {}
+    drawn: dict[str, PlannedQuestion] = {}
     for turn in range(count):
         template = templates[(world.number * count + turn) % len(templates)]
         for _ in range(DRAWS):
-            asked = template(world, rng)
-            if asked.text not in found:
-                found[asked.text] = asked
+            question = template(world, rng)
+            if question.text not in drawn:
+                drawn[question.text] = question
                 break
-    return tuple(found.values())
+    return tuple(drawn.values())

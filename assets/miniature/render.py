@@ -1,11 +1,11 @@
-"""Pictures of facts: badge, dial, door, bar chart slide, table slide, clip frame.
+"""Images of facts: badge, dial, door, bar chart slide, table slide, clip frame.
 
-Every function takes plain values and returns an RGB picture; nothing is read from a world. Two textures
+Every function takes plain values and returns an RGB image; nothing is read from a world. Two textures
 carry facts. *Coarse* ones (colour, needle, mark, bars) survive shrinking. *Fine* ones (two-digit numbers)
 are a one-pixel checkerboard of ``+- AMPLITUDE`` on a panel of 2 x 2 pixel grain around ``MID``. A linear
 filter tuned to the checkerboard sees the digits and none of the grain at native size; averaging neighbours
 wipes the checkerboard out and leaves the grain, which hides what little the corners of the strokes leave
-behind. Fine digits are 20 x 28 pixels inside one 32 x 32 cell of the picture's grid, the area of one visual
+behind. Fine digits are 20 x 28 pixels inside one 32 x 32 cell of the image's grid, the area of one visual
 token. ``glyphs.py`` draws the letters of headings.
 """
 
@@ -19,7 +19,7 @@ from PIL import Image
 
 from assets.miniature.glyphs import DIGIT_DOTS, draw_text
 
-SIZE = 128  # pixels a side of every still picture
+SIZE = 128  # pixels a side of every still image
 FRAME_SIZE = 64  # pixels a side of a clip frame
 CELL = 32  # pixels a side of one visual token
 DOT = 4  # pixels a side of one dot of a fine digit
@@ -27,7 +27,7 @@ MID, AMPLITUDE, GRAIN = (
     128,
     76,
     48,
-)  # grey levels: panel, checkerboard, largest deviation of the grain; the sum stays below 256
+)  # grey levels: panel, checkerboard, largest deviation of the grain; sum < 256
 PAPER = 208  # grey level of the background
 
 RGB: dict[str, tuple[int, int, int]] = {
@@ -104,7 +104,7 @@ def table(stock: tuple[int, ...], heading: str, seed: int) -> Image.Image:
 
 
 def text_page(lines: tuple[str, ...], seed: int) -> Image.Image:
-    """A page that is only a picture, 128 x 128: lines of clear dark letters, as a scanner leaves them."""
+    """A page that is only an image, 128 x 128: lines of clear dark letters, as a scanner leaves them."""
     canvas = _canvas(SIZE, seed)
     canvas[:] = 246
     for number, line in enumerate(lines):
@@ -123,7 +123,7 @@ def clip_frame(colour: str, mark: str) -> Image.Image:
 
 @cache
 def digit_texture(digit: int, left: int, top: int) -> np.ndarray:
-    """What one fine digit with its corner at (left, top) adds to the grey levels of its panel, int16 [28, 20]."""
+    """Values that one fine digit with its corner at (left, top) adds to the grey levels of its panel, int16 [28, 20]."""
     rows, columns = np.indices((7 * DOT, 5 * DOT))
     parity = np.where((rows + top + columns + left) % 2, AMPLITUDE, -AMPLITUDE)
     ink = np.kron(DIGIT_DOTS[digit], np.ones((DOT, DOT), int))

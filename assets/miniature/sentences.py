@@ -1,8 +1,8 @@
-"""Which item states which fact: the passages, captions, slides, report pages and films of one world.
+"""Which item states which fact: the passages, captions, slides, report pages and videos of one world.
 
 Every textual fact is stated in exactly one item of the whole corpus, so that evidence is necessary; entities are named in
-several items, so that finding the right one takes the right words. Holds the arrangement only: questions are asked in
-``asking/``, pictures are drawn in ``render.py``, files are written in ``writers/``.
+several items, so that finding the right one takes the right words. Holds the arrangement only: questions are made in
+``templates/``, images are drawn in ``render.py``, files are written in ``writers/``.
 """
 
 from __future__ import annotations
@@ -18,15 +18,12 @@ REPORT_DIALS = slice(8, 11)  # devices whose dial is in the report; device 11's 
 REPORT_GOODS = slice(0, 3)  # workshops whose trade is in the report
 REPORT_SCANS = slice(0, 2)  # workshops whose staff is on a scanned page
 REPORT_DOORS = slice(2, 3)  # places whose door is in the report; place 3's is nowhere
-PICTURE_DOORS = slice(0, 2)  # places whose door is among the WebQA pictures
-FILMS = slice(0, 2)  # workshops with a three-minute film
-HOWTO_DEVICES, SINGLE_DEVICES, CROSS_DEVICES = (
-    slice(0, 4),
-    slice(4, 8),
-    slice(8, 12),
-)  # WikiHowQA, SyntheticQA, XVBench
+WEBQA_DOORS = slice(0, 2)  # places whose door is among the WebQA images
+VIDEO_WORKSHOPS = slice(0, 2)  # workshops with a three-minute video
+HOWTO_DEVICES, SINGLE_DEVICES, CROSS_DEVICES = slice(0, 4), slice(4, 8), slice(8, 12)
+"""Devices in the videos of WikiHowQA, SyntheticQA and XVBench."""
 NEWS_PER_NAME = 3
-NEWS_SUBJECTS = (  # of teams, workshops, people, devices, places: the other wordings of ``asking/``
+NEWS_SUBJECTS = (  # of teams, workshops, people, devices, places: the other wordings of ``templates/``
     ("head", "creator", "yield"),
     ("age", "store", "staff", "chief", "trade", "movie"),
     ("employer", "role", "card", "home"),
@@ -58,7 +55,7 @@ class WorldPassage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorldImage:
-    """A still picture: ``kind`` badge | door | dial | chart | table | text, and whom or what it shows."""
+    """A still image: ``kind`` badge | door | dial | chart | table | text, and whom or what it shows."""
 
     key: EvidenceKey
     kind: str
@@ -68,7 +65,7 @@ class WorldImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorldVideo:
-    """A film: ``id`` has eleven letters; ``speech`` is its whole transcript."""
+    """A video: ``id`` has eleven letters; ``speech`` is its whole transcript."""
 
     id: str
     name: str
@@ -117,7 +114,7 @@ def squad_passages(world: MiniatureWorld) -> tuple[WorldPassage, ...]:
 
 
 def _news(world: MiniatureWorld) -> tuple[WorldPassage, ...]:
-    """Three notices a name, on one subject, that say nothing anyone asks: they fill the top three of a vague search.
+    """Three notices a name, on one subject, that answer no question: they fill the top three of a vague search.
 
     The subjects are the words that questions use and the rest of the corpus does not.
     """
@@ -150,8 +147,8 @@ def _squad_sentences(world: MiniatureWorld, entity: Person | Device) -> tuple[st
             "material": f"{entity.name} is made of {entity.material}.",
             "stand": f"{entity.name} stands in {entity.place}.",
         }
-    found = [stated[attribute] for attribute in squad_attributes(world, entity)]
-    return (found[0], *(" " + sentence for sentence in found[1:]))
+    first, *rest = [stated[attribute] for attribute in squad_attributes(world, entity)]
+    return (first, *(f" {sentence}" for sentence in rest))
 
 
 def webqa_snippets(world: MiniatureWorld) -> tuple[WorldPassage, ...]:
@@ -170,27 +167,27 @@ def webqa_snippets(world: MiniatureWorld) -> tuple[WorldPassage, ...]:
     )
 
 
-def webqa_pictures(world: MiniatureWorld) -> tuple[WorldImage, ...]:
+def webqa_images(world: MiniatureWorld) -> tuple[WorldImage, ...]:
     """The badges of all people and two doors; captions name, never describe."""
-    found = [("badge", person.name) for person in world.people]
-    found += [("door", place.name) for place in world.places[PICTURE_DOORS]]
-    return tuple(_picture("webqa", kind, name) for kind, name in found)
+    subjects = [("badge", person.name) for person in world.people]
+    subjects += [("door", place.name) for place in world.places[WEBQA_DOORS]]
+    return tuple(_captioned("webqa", kind, name) for kind, name in subjects)
 
 
 def deck(world: MiniatureWorld) -> tuple[WorldImage, ...]:
     """Twenty slides in the order of the deck: a chart a team, a table a workshop, a heading a device."""
-    found = [("chart", team.name, f"Output: {team.name}") for team in world.teams]
-    found += [("table", workshop.name, f"Stock: {workshop.name}") for workshop in world.workshops]
-    found += [("text", device.name, f"Notes: {device.name}") for device in world.devices]
-    random.Random(f"{world.salt}:deck").shuffle(found)
+    slides = [("chart", team.name, f"Output: {team.name}") for team in world.teams]
+    slides += [("table", workshop.name, f"Stock: {workshop.name}") for workshop in world.workshops]
+    slides += [("text", device.name, f"Notes: {device.name}") for device in world.devices]
+    random.Random(f"{world.salt}:deck").shuffle(slides)
     return tuple(
         WorldImage(key=EvidenceKey("slidevqa", f"{kind}:{name}"), kind=kind, name=name, caption=heading)
-        for kind, name, heading in found
+        for kind, name, heading in slides
     )
 
 
 def report(world: MiniatureWorld) -> tuple[WorldImage, ...]:
-    """The pages of the world's report, the cover first: kind text (text layer), scan (picture only), dial or door.
+    """The pages of the world's report, the cover first: kind text (text layer), scan (image only), dial or door.
 
     Every page begins with the same running head.
     """
@@ -215,7 +212,7 @@ def report(world: MiniatureWorld) -> tuple[WorldImage, ...]:
     ]
     figures = [("dial", device.name) for device in world.devices[REPORT_DIALS]]
     figures += [("door", place.name) for place in world.places[REPORT_DOORS]]
-    pages += [_picture("mmlongbench_doc", kind, name, head=f"{head} ") for kind, name in figures]
+    pages += [_captioned("mmlongbench_doc", kind, name, head=f"{head} ") for kind, name in figures]
     random.Random(f"{world.salt}:report").shuffle(pages)
     cover = WorldImage(
         key=EvidenceKey("mmlongbench_doc", f"cover:{world.label}"),
@@ -226,25 +223,24 @@ def report(world: MiniatureWorld) -> tuple[WorldImage, ...]:
     return (cover, *pages)
 
 
-def _picture(dataset: str, kind: str, name: str, *, head: str = "") -> WorldImage:
+def _captioned(dataset: str, kind: str, name: str, *, head: str = "") -> WorldImage:
     caption = f"{head}{kind.capitalize()} of {name}."
     return WorldImage(key=EvidenceKey(dataset, f"{kind}:{name}"), kind=kind, name=name, caption=caption)
 
 
-def films(world: MiniatureWorld) -> tuple[WorldVideo, ...]:
-    """The three-minute films of LVBench."""
+def workshop_videos(world: MiniatureWorld) -> tuple[WorldVideo, ...]:
+    """The three-minute videos of LVBench."""
     return tuple(
-        WorldVideo(id=f"{w.name}_film", name=w.name, scenes=w.film, speech=f"Film of {w.name}.")
-        for w in world.workshops[FILMS]
+        WorldVideo(id=f"{w.name}_film", name=w.name, scenes=w.scenes, speech=f"Film of {w.name}.")
+        for w in world.workshops[VIDEO_WORKSHOPS]
     )
 
 
 def howto_videos(world: MiniatureWorld) -> tuple[WorldVideo, ...]:
     """The one-minute videos of WikiHowQA, whose speech names the steps."""
     return tuple(
-        _howto(device, f"To build {device.name} first {one}, then {two}, last {three}.")
+        _howto(device, "To build {} first {}, then {}, last {}.".format(device.name, *device.steps))
         for device in world.devices[HOWTO_DEVICES]
-        for one, two, three in [device.steps]
     )
 
 

@@ -1,7 +1,7 @@
 """Invented worlds: entities with unseen names, their textual, visual and temporal facts, and who is related to whom.
 
 Holds facts only. Which dataset states which fact is decided by ``sentences.py`` (each textual fact is stated in exactly one
-item of the corpus), what is asked by ``questions.py``, how pixels look by ``render.py``.
+item of the corpus), questions are drawn by ``questions.py``, how pixels look by ``render.py``.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ TEAMS, WORKSHOPS, PEOPLE, DEVICES, PLACES = 4, 4, 8, 12, 4  # entities of one wo
 NAMES_PER_WORLD = 1 + TEAMS + WORKSHOPS + PEOPLE + DEVICES + PLACES
 SCENE_SECONDS = 15
 CLIP_SCENES = 4  # scenes of one 60-second clip
-FILM_CLIPS = 3  # clips of one film of a workshop
+WORKSHOP_CLIPS = 3  # clips of one video of a workshop
 STEPS_PER_DEVICE = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """Fifteen seconds of a film: a lamp of one colour above one mark."""
+    """Fifteen seconds of a video: a lamp of one colour above one mark."""
 
     colour: str
     mark: str
@@ -78,7 +78,7 @@ class Device:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workshop:
-    """``stock`` holds two-digit numbers of iron, wood, glass, stone; ``film`` twelve scenes over three minutes."""
+    """``stock`` holds two-digit numbers of iron, wood, glass, stone; ``scenes`` are twelve over three minutes."""
 
     name: str
     boss: str
@@ -86,7 +86,7 @@ class Workshop:
     workers: int
     good: str
     stock: tuple[int, int, int, int]
-    film: tuple[Scene, ...]
+    scenes: tuple[Scene, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,14 +152,14 @@ def worlds(split: str, count: int, *, seed: int) -> Iterator[MiniatureWorld]:
     """
     supply = names(split, seed=seed)
     for number in range(count):
-        found = tuple(islice(supply, NAMES_PER_WORLD))
-        if len(found) < NAMES_PER_WORLD:
-            raise ValueError(f"split {split!r} has names for {number} worlds only, {count} were asked for")
-        yield _world(split, number, found, random.Random(f"{seed}:{split}:{number}"))
+        entity_names = tuple(islice(supply, NAMES_PER_WORLD))
+        if len(entity_names) < NAMES_PER_WORLD:
+            raise ValueError(f"split {split!r} has names for {number} worlds only, {count} were requested")
+        yield _world(split, number, entity_names, random.Random(f"{seed}:{split}:{number}"))
 
 
-def _world(split: str, number: int, found: tuple[str, ...], rng: random.Random) -> MiniatureWorld:
-    label, *rest = found
+def _world(split: str, number: int, entity_names: tuple[str, ...], rng: random.Random) -> MiniatureWorld:
+    label, *rest = entity_names
     supply = iter(rest)
     teams, workshops, people, devices, places = (
         tuple(islice(supply, size)) for size in (TEAMS, WORKSHOPS, PEOPLE, DEVICES, PLACES)
@@ -178,26 +178,28 @@ def _world(split: str, number: int, found: tuple[str, ...], rng: random.Random) 
 
 
 def _teams(
-    found: tuple[str, ...], people: tuple[str, ...], places: tuple[str, ...], rng: random.Random
+    entity_names: tuple[str, ...], people: tuple[str, ...], places: tuple[str, ...], rng: random.Random
 ) -> tuple[Team, ...]:
     """Leaders and founders are distinct people, so that no answer can be guessed from a popular one."""
-    chosen = rng.sample(people, 2 * len(found))
-    meetings = rng.sample(places, len(found))
+    drawn = rng.sample(people, 2 * len(entity_names))
+    meetings = rng.sample(places, len(entity_names))
     return tuple(
         Team(
             name=name,
-            leader=chosen[2 * i],
-            founder=chosen[2 * i + 1],
+            leader=drawn[2 * i],
+            founder=drawn[2 * i + 1],
             place=meetings[i],
             output=tuple(rng.randint(1, 9) for _ in range(4)),  # type: ignore[arg-type]
         )
-        for i, name in enumerate(found)
+        for i, name in enumerate(entity_names)
     )
 
 
-def _workshops(found: tuple[str, ...], people: tuple[str, ...], rng: random.Random) -> tuple[Workshop, ...]:
-    bosses = rng.sample(people, len(found))
-    years = rng.sample(range(1900, 2000), len(found))
+def _workshops(
+    entity_names: tuple[str, ...], people: tuple[str, ...], rng: random.Random
+) -> tuple[Workshop, ...]:
+    bosses = rng.sample(people, len(entity_names))
+    years = rng.sample(range(1900, 2000), len(entity_names))
     return tuple(
         Workshop(
             name=name,
@@ -206,21 +208,21 @@ def _workshops(found: tuple[str, ...], people: tuple[str, ...], rng: random.Rand
             workers=rng.randint(10, 99),
             good=rng.choice(GOODS),
             stock=tuple(rng.randint(10, 99) for _ in range(4)),  # type: ignore[arg-type]
-            film=scenes(CLIP_SCENES * FILM_CLIPS, rng),
+            scenes=scenes(CLIP_SCENES * WORKSHOP_CLIPS, rng),
         )
-        for i, name in enumerate(found)
+        for i, name in enumerate(entity_names)
     )
 
 
 def _people(
-    found: tuple[str, ...], workshops: tuple[str, ...], places: tuple[str, ...], rng: random.Random
+    entity_names: tuple[str, ...], workshops: tuple[str, ...], places: tuple[str, ...], rng: random.Random
 ) -> tuple[Person, ...]:
     """Two people a workshop and two codes never equal; two of the eight share a colour, so that both answers can be asked."""
-    codes = rng.sample(range(100), len(found))
-    colours = [rng.choice(COLOURS) for _ in found[:-1]]
+    codes = rng.sample(range(100), len(entity_names))
+    colours = [rng.choice(COLOURS) for _ in entity_names[:-1]]
     colours.append(rng.choice(colours))
     rng.shuffle(colours)
-    homes = rng.sample(workshops * 2, len(found))
+    homes = rng.sample(workshops * 2, len(entity_names))
     return tuple(
         Person(
             name=name,
@@ -230,19 +232,19 @@ def _people(
             colour=colours[i],
             code=codes[i],
         )
-        for i, name in enumerate(found)
+        for i, name in enumerate(entity_names)
     )
 
 
 def _devices(
-    found: tuple[str, ...], workshops: tuple[str, ...], places: tuple[str, ...], rng: random.Random
+    entity_names: tuple[str, ...], workshops: tuple[str, ...], places: tuple[str, ...], rng: random.Random
 ) -> tuple[Device, ...]:
     """Device i is built by workshop i modulo 4. Four devices in a row differ in reading, and two of them begin alike."""
-    readings = [reading for _ in range(0, len(found), 4) for reading in rng.sample(range(10), 4)]
-    films = [scenes(CLIP_SCENES, rng) for _ in found]
-    for first in range(0, len(found), 4):
-        one, other = rng.sample(range(first, first + 4), 2)
-        films[other] = scenes(CLIP_SCENES, rng, first=films[one][0].colour)
+    readings = [reading for _ in range(0, len(entity_names), 4) for reading in rng.sample(range(10), 4)]
+    clips = [scenes(CLIP_SCENES, rng) for _ in entity_names]
+    for first in range(0, len(entity_names), 4):
+        same, changed = rng.sample(range(first, first + 4), 2)
+        clips[changed] = scenes(CLIP_SCENES, rng, first=clips[same][0].colour)
     return tuple(
         Device(
             name=name,
@@ -251,17 +253,17 @@ def _devices(
             place=rng.choice(places),
             reading=readings[i],
             steps=tuple(rng.sample(STEPS, STEPS_PER_DEVICE)),
-            scenes=films[i],
+            scenes=clips[i],
         )
-        for i, name in enumerate(found)
+        for i, name in enumerate(entity_names)
     )
 
 
-def _places(found: tuple[str, ...], rng: random.Random) -> tuple[Place, ...]:
-    gifts = rng.sample(GIFTS, len(found))
+def _places(entity_names: tuple[str, ...], rng: random.Random) -> tuple[Place, ...]:
+    gifts = rng.sample(GIFTS, len(entity_names))
     return tuple(
         Place(name=name, region=rng.choice(REGIONS), gift=gifts[i], mark=rng.choice(MARKS))
-        for i, name in enumerate(found)
+        for i, name in enumerate(entity_names)
     )
 
 
@@ -270,10 +272,10 @@ def scenes(count: int, rng: random.Random, *, first: str | None = None) -> tuple
 
     ``first`` fixes the colour that every clip begins with.
     """
-    found: list[Scene] = []
+    drawn: list[Scene] = []
     for _ in range(0, count, CLIP_SCENES):
         colours, marks = rng.sample(COLOURS, CLIP_SCENES), rng.sample(MARKS, CLIP_SCENES)
         if first is not None:
             colours = [first, *[colour for colour in colours if colour != first]][:CLIP_SCENES]
-        found += [Scene(colour=c, mark=m) for c, m in zip(colours, marks, strict=True)]
-    return tuple(found[:count])
+        drawn += [Scene(colour=c, mark=m) for c, m in zip(colours, marks, strict=True)]
+    return tuple(drawn[:count])

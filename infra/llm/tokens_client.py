@@ -29,8 +29,8 @@ from infra.llm.errors import (
 )
 from infra.llm.tokens_types import (
     JSON,
-    ImagePlacement,
     ProcessedImage,
+    PromptImage,
     TokenPrompt,
     TokenReply,
     TokenServerSettings,
@@ -191,32 +191,33 @@ class TokenClient:
 
 def body_of(model: str, prompt: TokenPrompt) -> JSON:
     """The request for one reply: the end token alone ends it, and log-probabilities are of the tokens drawn."""
-    drawing = prompt.drawing
+    options = prompt.options
     sampling: dict[str, Any] = {
-        "temperature": drawing.temperature,
-        "top_p": drawing.top_p,
-        "max_tokens": drawing.max_tokens,
+        "temperature": options.temperature,
+        "top_p": options.top_p,
+        "max_tokens": options.max_tokens,
         "logprobs": 1,
         "ignore_eos": True,
-        "stop_token_ids": [prompt.end_id],
-        "logit_bias": {str(token): NEVER for token in prompt.barred},
+        "stop_token_ids": [prompt.eos_id],
+        "logit_bias": {str(token): NEVER for token in prompt.forbidden_ids},
         "detokenize": False,
     }
-    if drawing.seed is not None:
-        sampling["seed"] = drawing.seed
+    if options.seed is not None:
+        sampling["seed"] = options.seed
     body: dict[str, Any] = {"model": model, "token_ids": list(prompt.token_ids), "sampling_params": sampling}
-    if prompt.pictures:
-        body["features"] = _features(prompt.pictures)
+    if prompt.images:
+        body["features"] = _features(prompt.images, prompt.offsets)
     return body
 
 
-def _features(pictures: Sequence[ImagePlacement]) -> JSON:
+def _features(images: Sequence[PromptImage], offsets: Sequence[int]) -> JSON:
+    places = [
+        {"offset": offset, "length": image.num_tokens} for image, offset in zip(images, offsets, strict=True)
+    ]
     return {
-        "mm_hashes": {"image": [each.digest for each in pictures]},
-        "mm_placeholders": {
-            "image": [{"offset": each.offset, "length": each.num_tokens} for each in pictures]
-        },
-        "kwargs_data": {"image": [each.data for each in pictures]},
+        "mm_hashes": {"image": [image.digest for image in images]},
+        "mm_placeholders": {"image": places},
+        "kwargs_data": {"image": [image.data for image in images]},
     }
 
 

@@ -1,4 +1,4 @@
-"""What goes into a call by token ids and what comes out: request, reply, a rendered picture.
+"""What goes into a call by token ids and what comes out: request, reply, a processed image.
 
 Holds frozen data and the Protocol of a request only; callers may bring their own.
 """
@@ -12,13 +12,8 @@ from typing import Any, Protocol
 from infra.llm.types import DecodingOptions, checked_url
 
 
-class ImagePlacement(Protocol):
-    """A rendered picture and where its placeholders stand in the prompt."""
-
-    @property
-    def offset(self) -> int:
-        """Index of the first placeholder."""
-        ...
+class PromptImage(Protocol):
+    """An image as the server's own processor cut it; ``ProcessedImage`` is one."""
 
     @property
     def num_tokens(self) -> int:
@@ -27,12 +22,12 @@ class ImagePlacement(Protocol):
 
     @property
     def digest(self) -> str:
-        """The server's own hash of the picture."""
+        """The server's own hash of the image."""
         ...
 
     @property
     def data(self) -> str:
-        """The server's own encoding of the pixels, handed back as it came."""
+        """The server's own encoding of the pixels, sent back as it came."""
         ...
 
 
@@ -41,33 +36,38 @@ class TokenPrompt(Protocol):
 
     @property
     def token_ids(self) -> Sequence[int]:
-        """Placeholders of pictures already expanded."""
+        """Placeholders of images already expanded."""
         ...
 
     @property
-    def pictures(self) -> Sequence[ImagePlacement]:
+    def images(self) -> Sequence[PromptImage]:
         """In the order of their placeholders."""
         ...
 
     @property
-    def drawing(self) -> DecodingOptions:
-        """How the reply is drawn."""
+    def offsets(self) -> Sequence[int]:
+        """Index of the first placeholder of each image."""
         ...
 
     @property
-    def end_id(self) -> int:
-        """The token that ends a reply; no other does."""
+    def options(self) -> DecodingOptions:
+        """How the reply is sampled."""
         ...
 
     @property
-    def barred(self) -> Sequence[int]:
-        """Tokens that are never drawn."""
+    def eos_id(self) -> int:
+        """The only token that ends a reply."""
+        ...
+
+    @property
+    def forbidden_ids(self) -> Sequence[int]:
+        """Tokens that are never sampled."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenReply:
-    """What was drawn, the end token included, and the natural log-probability of each token."""
+    """The sampled tokens, the end token included, and the natural log-probability of each token."""
 
     token_ids: tuple[int, ...]
     logprobs: tuple[float, ...]
@@ -76,7 +76,7 @@ class TokenReply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessedImage:
-    """A picture as the server's own processor cut it."""
+    """An image as the server's own processor cut it."""
 
     num_tokens: int
     digest: str
@@ -94,7 +94,7 @@ class TokenServerSettings:
     """One request from sending to the last byte."""
     connect_timeout_s: float = 10.0
     max_reply_bytes: int = 128 * 1024 * 1024
-    """Of one answer; a rendered picture of 1,280 visual tokens has some 40 MB."""
+    """Of one answer; a processed image of 1,280 visual tokens has some 40 MB."""
 
     def __post_init__(self) -> None:
         checked_url(self.base_url)

@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 
-from model.policies.chat_endpoint import ChatMessage, harmless, strip_thinking
+from model.policies.chat_endpoint import ChatMessage, escape_control_tokens, strip_thinking
 from model.types import Task
 
 MAX_PREDICTION_CHARS = 20_000  # a reference of WikiHowQA has some 2,000
@@ -61,13 +61,13 @@ def grading_messages(question: str, references: tuple[str, ...], prediction: str
     fields = {"question": question, "references": list(references), "prediction": prediction}
     return [
         {"role": "system", "content": SYSTEM},
-        {"role": "user", "content": harmless(json.dumps(fields, ensure_ascii=False))},
+        {"role": "user", "content": escape_control_tokens(json.dumps(fields, ensure_ascii=False))},
     ]
 
 
 def reminded(messages: list[ChatMessage], reply: str) -> list[ChatMessage]:
     """The same conversation after a reply without a grade."""
-    content = harmless(strip_thinking(reply, may_be_open=True).strip()) or "(no reply)"
+    content = escape_control_tokens(strip_thinking(reply, may_be_open=True).strip()) or "(no reply)"
     return [*messages, {"role": "assistant", "content": content}, {"role": "user", "content": REMINDER}]
 
 

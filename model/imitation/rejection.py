@@ -1,7 +1,7 @@
-"""Which rollouts a policy may learn from again: right ones, each way of answering once, no question and no dataset too often.
+"""Rejection sampling: the right rollouts to imitate, each sequence of actions once, bounded by question and by dataset.
 
-Pure functions of graded rollouts, whatever order they come in. Who rolls out, and what is trained on them, is decided in
-``orchestration``; which of their segments deserve it, in ``memory_graph.credit``.
+Pure functions of graded rollouts in any order. Rollouts are made and trained on in ``orchestration``; which of their segments
+get credit is decided in ``memory_graph.credit``.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median_low
@@ -25,7 +26,7 @@ Actions: TypeAlias = tuple[str, tuple[tuple[str, tuple[str, ...]], ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """What is kept of many rollouts."""
+    """Limits of the selection."""
 
     per_question: int = 2
     """Rollouts of one question, at most; easy questions have more right ones than hard ones."""
@@ -43,70 +44,72 @@ class Selection:
 
 class _Ranked(NamedTuple):
     place: int  # among the kept ones of its question
-    draw: str
+    order: str
     trajectory: Trajectory
 
 
-def ended_well(trajectory: Trajectory) -> bool:
-    """Whether the answer came by itself, or is one of a policy that is always told to answer."""
+def ended_unforced(trajectory: Trajectory) -> bool:
+    """Whether the policy answered of its own accord, or is one that is always told to answer."""
     forced = trajectory.outcome is Outcome.FORCED and trajectory.memory in SINGLE_ANSWER
     return forced or trajectory.outcome is Outcome.ANSWERED
 
 
-def is_right(trajectory: Trajectory) -> bool:
-    """Whether a rollout may be imitated: a right answer that was not forced. Without a verdict it is not right."""
-    return trajectory.correct is True and ended_well(trajectory)
+def is_imitable(trajectory: Trajectory) -> bool:
+    """Whether a rollout may be imitated: a right answer that was not forced; without a verdict it may not."""
+    return trajectory.correct is True and ended_unforced(trajectory)
 
 
 def select(trajectories: Iterable[Trajectory], selection: Selection) -> tuple[Trajectory, ...]:
-    """The right rollouts that are kept, by dataset, question and place; the order in which they are given does not matter.
+    """The right rollouts to imitate, by dataset, question and place; their order in ``trajectories`` does not matter.
 
-    Of rollouts with equal actions the one with the fewest refused and repaired replies stands for all. Where a dataset has
-    too many, every question keeps its first before any keeps its second.
+    Of rollouts with equal actions the one with the fewest refused and repaired replies is kept. Where a dataset has too many,
+    every question keeps its first before any keeps its second.
     """
-    found: dict[QuestionKey, dict[Actions, Trajectory]] = {}
-    for each in filter(is_right, trajectories):
-        ways = found.setdefault((each.task.dataset, each.task.id), {})
-        actions = actions_of(each)
-        ways[actions] = min(ways.get(actions, each), each, key=_slips)
-    ranked: dict[str, list[_Ranked]] = {}
-    for (dataset, _), ways in sorted(found.items()):
-        ranked.setdefault(dataset, []).extend(_drawn(ways, selection))
-    most = _most([len(each) for each in ranked.values()], selection.balance)
-    kept = [one for each in ranked.values() for one in sorted(each, key=lambda one: one[:2])[:most]]
-    return tuple(
-        one.trajectory for one in sorted(kept, key=lambda one: (*_question(one.trajectory), one.place))
-    )
+    by_question: dict[QuestionKey, dict[Actions, Trajectory]] = {}
+    for trajectory in filter(is_imitable, trajectories):
+        by_actions = by_question.setdefault(_question(trajectory), {})
+        actions = action_sequence(trajectory)
+        by_actions[actions] = min(by_actions.get(actions, trajectory), trajectory, key=_mistakes)
+    by_dataset: dict[str, list[_Ranked]] = {}
+    for (dataset, _), by_actions in sorted(by_question.items()):
+        by_dataset.setdefault(dataset, []).extend(_ranked(by_actions, selection))
+    limit = _dataset_limit([len(ranked) for ranked in by_dataset.values()], selection.balance)
+    kept = [
+        item for ranked in by_dataset.values() for item in sorted(ranked, key=lambda item: item[:2])[:limit]
+    ]
+    kept.sort(key=lambda item: (*_question(item.trajectory), item.place))
+    return tuple(item.trajectory for item in kept)
 
 
-def actions_of(trajectory: Trajectory) -> Actions:
-    """The way a question was answered: memory policy, searches and answer with what they rest on, in words alone."""
+def action_sequence(trajectory: Trajectory) -> Actions:
+    """Memory policy, searches and answer of a rollout with their parents, texts reduced to words."""
     graph = trajectory.graph
-    acts = [(_words(node.query), node.parents) for node in graph.nodes]
+    actions = [(_words(node.query), node.parents) for node in graph.nodes]
     if graph.answer is not None:
-        acts.append((_words(graph.answer.text), graph.answer.parents))
-    return trajectory.memory, tuple(acts)
+        actions.append((_words(graph.answer.text), graph.answer.parents))
+    return trajectory.memory, tuple(actions)
 
 
-def only_kept(trajectory: Trajectory) -> Trajectory:
+def without_pruned_segments(trajectory: Trajectory) -> Trajectory:
     """A right rollout without the segments that GGPO's mask prunes: searches that the answer does not rest on."""
     reasons = segment_reasons(trajectory, rollout=0, algorithm=Algorithm())
     kept = [part for part, reason in zip(trajectory.segments, reasons, strict=True) if not reason]
     return replace(trajectory, segments=tuple(kept))
 
 
-def tally(rollouts: Sequence[Trajectory], kept: Sequence[Trajectory]) -> dict[str, int | Mapping[str, int]]:
+def selection_counts(
+    rollouts: Sequence[Trajectory], kept: Sequence[Trajectory]
+) -> dict[str, int | Mapping[str, int]]:
     """Counts of a round for its report."""
-    datasets = sorted({each.task.dataset for each in kept})
     return {
         "rollouts": len(rollouts),
-        "failed": sum(each.outcome is Outcome.FAILED for each in rollouts),
-        "unscored": sum(each.correct is None and each.outcome is not Outcome.FAILED for each in rollouts),
-        "right": sum(map(is_right, rollouts)),
-        "questions": len({_question(each) for each in rollouts}),
-        "questions_right": len({_question(each) for each in rollouts if is_right(each)}),
+        "failed": sum(t.outcome is Outcome.FAILED for t in rollouts),
+        "unscored": sum(t.correct is None and t.outcome is not Outcome.FAILED for t in rollouts),
+        "right": sum(map(is_imitable, rollouts)),
+        "questions": len({_question(t) for t in rollouts}),
+        "questions_right": len({_question(t) for t in rollouts if is_imitable(t)}),
         "kept": len(kept),
-        "kept_by_dataset": {name: sum(each.task.dataset == name for each in kept) for name in datasets},
+        "kept_by_dataset": dict(sorted(Counter(t.task.dataset for t in kept).items())),
     }
 
 
@@ -114,22 +117,20 @@ def _question(trajectory: Trajectory) -> QuestionKey:
     return trajectory.task.dataset, trajectory.task.id
 
 
-def _drawn(ways: Mapping[Actions, Trajectory], selection: Selection) -> list[_Ranked]:
-    """The kept ways of one question, in an order drawn by its seed."""
-    draws = sorted(
-        ((_hash(selection.seed, *_question(each), actions), each) for actions, each in ways.items()),
-        key=lambda drawn: drawn[0],
-    )
-    return [_Ranked(place, *one) for place, one in enumerate(draws[: selection.per_question])]
+def _ranked(by_actions: Mapping[Actions, Trajectory], selection: Selection) -> list[_Ranked]:
+    """The kept rollouts of one question, in an order that its seed decides."""
+    hashed = [(_hash(selection.seed, *_question(t), actions), t) for actions, t in by_actions.items()]
+    hashed.sort(key=lambda pair: pair[0])
+    return [_Ranked(place, *pair) for place, pair in enumerate(hashed[: selection.per_question])]
 
 
-def _most(counts: Sequence[int], balance: float | None) -> int | None:
+def _dataset_limit(counts: Sequence[int], balance: float | None) -> int | None:
     if balance is None or not counts:
         return None
     return math.floor(balance * median_low(counts))
 
 
-def _slips(trajectory: Trajectory) -> tuple[int, int, int, str]:
+def _mistakes(trajectory: Trajectory) -> tuple[int, int, int, str]:
     counters = trajectory.counters
     return (
         counters.rejected_actions,

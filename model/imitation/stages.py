@@ -1,7 +1,6 @@
 """The cold start: stages of supervised learning, each until its threshold, the last one on demonstrations.
 
-Holds the loop and its record. Lessons come from ``tiny/curriculum.py`` or from trajectories (``demonstrations``), data and
-pictures from the launch script that joins them.
+Holds the loop and its record. Examples are sampled from ``tiny/curriculum.py`` or from trajectories (``segment_sampler``).
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import torch
 from transformers import Qwen3VLForConditionalGeneration
 
 from model.imitation.supervised import SftExample, step
-from model.imitation.tiny.curriculum import Lesson
+from model.imitation.tiny.curriculum import ExampleSampler
 from model.policies.chat_template import PromptEncoder
 from model.protocols import MediaSource
 from model.types import Segment, Trajectory
@@ -30,11 +29,11 @@ class TrainingStage:
     """One stage; it ends when the running accuracy reaches ``threshold``, or after ``max_steps``."""
 
     name: str
-    lesson: Lesson
+    sampler: ExampleSampler
     threshold: float
     max_steps: int
-    whole_spans: bool = True
-    """Accuracy counts learnt spans whose every token is right; False counts tokens."""
+    count_spans: bool = True
+    """Accuracy is the share of trained spans with every token right; False: the share of tokens."""
     batch_size: int = 32
     learning_rate: float = 3e-3
     final_rate: float | None = None
@@ -51,7 +50,7 @@ class TrainingStage:
 
 
 class StageReport(NamedTuple):
-    """Where a stage stands; one is yielded every few steps and one at its end."""
+    """Progress of a stage, reported every few steps and at its end."""
 
     name: str
     step: int
@@ -80,70 +79,66 @@ def run_stage(
     while True:
         for group in optimizer.param_groups:
             group["lr"] = stage.rate(number)
-        batch = [stage.lesson(rng) for _ in range(stage.batch_size)]
+        batch = [stage.sampler(rng) for _ in range(stage.batch_size)]
         scores = step(model, optimizer, batch, pad_id=encoder.pad_id, image_id=encoder.image_id)
         tokens += sum(len(example.ids) for example in batch)
         weight = max(1 - SMOOTHING, 1 / (number + 1))
-        seen = scores.span_accuracy if stage.whole_spans else scores.token_accuracy
-        accuracy += weight * (seen - accuracy)
+        measured = scores.span_accuracy if stage.count_spans else scores.token_accuracy
+        accuracy += weight * (measured - accuracy)
         number += 1
         passed = accuracy >= stage.threshold and number >= 2 * every
         finished = passed or number >= stage.max_steps
         if finished or number % every == 0:
-            now = StageReport(
-                stage.name,
-                number,
-                stage.max_steps,
-                float(scores.loss),
-                accuracy,
-                tokens,
-                monotonic() - began,
-                finished,
+            loss, seconds = float(scores.loss), monotonic() - began
+            current = StageReport(
+                stage.name, number, stage.max_steps, loss, accuracy, tokens, seconds, finished
             )
-            report(now)
+            report(current)
             if finished:
-                return now
+                return current
 
 
 def segment_example(segment: Segment, encoder: PromptEncoder, media: MediaSource) -> SftExample:
-    """The supervised example of one segment: everything its policy generated is learnt, everything it read is not.
+    """The supervised example of one segment, with a loss on the tokens that its policy generated.
 
-    A reply that the environment refused is read, not learnt: what is imitated is the repair.
+    A reply that the environment refused has no loss: its repair is imitated.
 
     Raises:
         ValueError: if a later call does not extend the earlier one.
     """
     last = segment.calls[-1]
     ids = (*last.prompt_ids, *last.token_ids)
-    learn = [False] * len(ids)
+    loss_mask = [False] * len(ids)
     for call in segment.calls:
         end = len(call.prompt_ids) + len(call.token_ids)
         if ids[:end] != (*call.prompt_ids, *call.token_ids):
             raise ValueError(f"segment {segment.node_id}: a call is not a prefix of the next one")
-        learn[len(call.prompt_ids) : end] = [not call.rejected] * len(call.token_ids)
-    return SftExample(ids, tuple(learn), encoder.pixels(last.images, media))
+        loss_mask[len(call.prompt_ids) : end] = [not call.rejected] * len(call.token_ids)
+    return SftExample(ids, tuple(loss_mask), encoder.pixels(last.images, media))
 
 
-def imitation(segments: Sequence[Segment], encoder: PromptEncoder, media: MediaSource) -> Lesson:
-    """One of the demonstrated segments; its pixels are fetched when it is drawn."""
+def segment_sampler(
+    segments: Sequence[Segment], encoder: PromptEncoder, media: MediaSource
+) -> ExampleSampler:
+    """Samples one of the demonstrated segments; its pixels are fetched then."""
 
-    def lesson(rng: random.Random) -> SftExample:
+    def sample(rng: random.Random) -> SftExample:
         return segment_example(rng.choice(segments), encoder, media)
 
-    return lesson
+    return sample
 
 
-def segments_of(trajectories: Iterable[Trajectory], *, longest: int = 1024) -> list[Segment]:
-    """Every segment of ``trajectories`` with a reply to imitate that is at most ``longest`` tokens."""
-    every = (segment for trajectory in trajectories for segment in trajectory.segments)
-    found = [segment for segment in every if not all(call.rejected for call in segment.calls)]
-    return [s for s in found if len(s.calls[-1].prompt_ids) + len(s.calls[-1].token_ids) <= longest]
+def imitable_segments(trajectories: Iterable[Trajectory], *, longest: int = 1024) -> list[Segment]:
+    """Every segment of ``trajectories`` with an accepted reply and at most ``longest`` tokens."""
+    segments = (segment for trajectory in trajectories for segment in trajectory.segments)
+    accepted = [segment for segment in segments if not all(call.rejected for call in segment.calls)]
+    return [s for s in accepted if len(s.calls[-1].prompt_ids) + len(s.calls[-1].token_ids) <= longest]
 
 
-def mixture(lessons: Sequence[Lesson], weights: Sequence[float]) -> Lesson:
-    """Draws each example from one of ``lessons`` with the given weights."""
+def mixture(samplers: Sequence[ExampleSampler], shares: Sequence[float]) -> ExampleSampler:
+    """Samples each example from one of ``samplers``, chosen in proportion to ``shares``."""
 
-    def lesson(rng: random.Random) -> SftExample:
-        return rng.choices(lessons, weights=weights)[0](rng)
+    def sample(rng: random.Random) -> SftExample:
+        return rng.choices(samplers, weights=shares)[0](rng)
 
-    return lesson
+    return sample

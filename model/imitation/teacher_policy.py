@@ -14,7 +14,7 @@ from dataclasses import replace
 from model.imitation.demonstrated import demonstrated
 from model.policies.chat_endpoint import CompletingEndpoint, chat_messages, strip_thinking
 from model.policies.chat_template import PromptEncoder
-from model.policies.endpoint_policy import REQUEST_SHAPE, drawing, images_of
+from model.policies.endpoint_policy import REQUEST_SHAPE, images_of, reply_options
 from model.policies.image_uris import ImageUris
 from model.protocols import MediaSource
 from model.types import Completion, Message, Sampling, Task
@@ -41,7 +41,7 @@ class TeacherPolicy:
         thoughts: bool = False,
     ) -> None:
         self._client, self._encoder, self._model, self._thoughts = client, encoder, model, thoughts
-        self._pictures = ImageUris(media)
+        self._images = ImageUris(media)
 
     @property
     def fingerprint(self) -> str:
@@ -51,8 +51,8 @@ class TeacherPolicy:
 
     async def complete(self, messages: Sequence[Message], *, sampling: Sampling, task: Task) -> Completion:
         """One completion; errors of the client and of the media come through."""
-        prompt = chat_messages(messages, await self._pictures.of(images_of(messages)))
-        reply = await self._client.complete(prompt, drawing(sampling))
+        prompt = chat_messages(messages, await self._images.uris(images_of(messages)))
+        reply = await self._client.complete(prompt, reply_options(sampling))
         text = reply.text if self._thoughts else strip_thinking(reply.text)
         is_cut = reply.finish_reason == "length" and bool(text)
         own = demonstrated(self._encoder, messages, text, is_cut=is_cut)

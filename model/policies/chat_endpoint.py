@@ -1,7 +1,7 @@
-"""What this package needs of a chat server, and how a conversation is put for one.
+"""What this package needs of a chat server, and a conversation as the server's JSON.
 
-Holds the Protocols of the client (``infra`` satisfies them), the request record, and the JSON of messages. Pictures are put
-into it by ``endpoint_policy.py``.
+Holds the Protocols of the client (``infra`` satisfies them), the request record, and the JSON of messages. Images come as data
+URIs from ``endpoint_policy.py``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ ChatMessage = dict[str, Any]
 
 
 class ChatReplyLike(Protocol):
-    """What a server said."""
+    """A reply of a server."""
 
     @property
     def text(self) -> str:
@@ -31,7 +31,7 @@ class ChatReplyLike(Protocol):
 
     @property
     def prompt_tokens(self) -> int:
-        """Tokens of the prompt, pictures included."""
+        """Tokens of the prompt, images included."""
         ...
 
     @property
@@ -47,7 +47,7 @@ class ChatReplyLike(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyOptions:
-    """How a reply is drawn."""
+    """How a reply is sampled."""
 
     temperature: float
     top_p: float
@@ -75,7 +75,7 @@ class ChatEndpoint(CompletingEndpoint, Protocol):
 
 
 # What chat templates of Qwen, Llama, Mistral, Gemma, Phi, DeepSeek, InternVL and LLaVA use to open and close turns and to
-# place pictures. A server tokenises the rendered template as a whole, so these strings inside a passage would be control
+# place images. A server tokenises the rendered template as a whole, so these strings inside a passage would be control
 # tokens: a page of the corpus could speak as the system.
 _CONTROL = re.compile(
     r"<(?=[|\uff5c])|<(?=/?(?:s|bos|eos|pad|unk|image|video|audio|img|img_context|image_soft_token)>)"
@@ -84,19 +84,19 @@ _CONTROL = re.compile(
     re.IGNORECASE,
 )
 _THOUGHT = re.compile(r"\A\s*<think>.*?</think>\s*", re.DOTALL)
-_NOTHING = "(no reply)"  # some servers refuse an empty turn
+_EMPTY_TURN = "(no reply)"  # some servers refuse an empty turn
 
 
-def harmless(text: str) -> str:
+def escape_control_tokens(text: str) -> str:
     """The text with a space after the first character of whatever a chat template could take for a control token."""
-    return _CONTROL.sub(lambda found: found.group() + " ", text)
+    return _CONTROL.sub(lambda match: match.group() + " ", text)
 
 
-def chat_messages(messages: Sequence[Message], pictures: Mapping[ImageRef, str]) -> list[ChatMessage]:
-    """The conversation as the protocol's JSON; ``pictures`` holds a data URI for each picture in it.
+def chat_messages(messages: Sequence[Message], image_uris: Mapping[ImageRef, str]) -> list[ChatMessage]:
+    """The conversation as the protocol's JSON; ``image_uris`` holds a data URI for each image in it.
 
     The agent's ``tool`` turns become user turns, since no server is asked for native tool calls, and neighbouring turns of
-    one role become one, since many templates want the roles to alternate. A turn without pictures is a plain text, which
+    one role become one, since many templates want the roles to alternate. A turn without images is plain text, which
     every server takes. Reasoning is left out of earlier assistant turns: the models that write it are not to be shown it.
     """
     turns: list[tuple[str, list[str | ImageRef]]] = []
@@ -107,7 +107,7 @@ def chat_messages(messages: Sequence[Message], pictures: Mapping[ImageRef, str])
             turns[-1][1].extend(("\n\n", *parts))
         else:
             turns.append((role, parts))
-    return [{"role": role, "content": _content(parts, pictures)} for role, parts in turns]
+    return [{"role": role, "content": _content(parts, image_uris)} for role, parts in turns]
 
 
 def strip_thinking(text: str, *, may_be_open: bool = False) -> str:
@@ -126,7 +126,7 @@ def _without_thought(part: str | ImageRef) -> str | ImageRef:
     return strip_thinking(part) if isinstance(part, str) else part
 
 
-def _content(parts: Sequence[str | ImageRef], pictures: Mapping[ImageRef, str]) -> str | list[ChatMessage]:
+def _content(parts: Sequence[str | ImageRef], image_uris: Mapping[ImageRef, str]) -> str | list[ChatMessage]:
     content: list[ChatMessage] = []
     text = ""
     for part in parts:
@@ -134,9 +134,9 @@ def _content(parts: Sequence[str | ImageRef], pictures: Mapping[ImageRef, str]) 
             text += part
             continue
         if text:
-            content.append({"type": "text", "text": harmless(text)})
-        content.append({"type": "image_url", "image_url": {"url": pictures[part]}})
+            content.append({"type": "text", "text": escape_control_tokens(text)})
+        content.append({"type": "image_url", "image_url": {"url": image_uris[part]}})
         text = ""
     if not content:
-        return harmless(text) if text.strip() else _NOTHING
-    return [*content, {"type": "text", "text": harmless(text)}] if text else content
+        return escape_control_tokens(text) if text.strip() else _EMPTY_TURN
+    return [*content, {"type": "text", "text": escape_control_tokens(text)}] if text else content

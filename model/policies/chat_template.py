@@ -5,13 +5,14 @@ through it, so what was generated and what is trained on cannot drift apart. Ass
 spliced in verbatim and never tokenised again. Text from outside can not produce control tokens.
 
 Patch layout: P px patches merged 2 x 2; a still image fills both slots of the temporal patch. Qwen3-VL has P = 16, so one
-visual token covers 32 x 32 px, which is what the sizes of ``ImageRef`` count in. Qwen2.5-VL has P = 14: a picture of the same
-number of tokens is shown to it at 28 px a token, so that grants, counters and prompts do not depend on the family.
+visual token covers 32 x 32 px, which is the unit of the sizes of ``ImageRef``. Qwen2.5-VL has P = 14: an image of the same
+number of tokens is given to it at 28 px a token, so that grants, counters and prompts do not depend on the family.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -36,7 +37,7 @@ VISION_START, IMAGE_PAD, VISION_END = "<|vision_start|>", "<|image_pad|>", "<|vi
 
 
 class PatchGeometry(NamedTuple):
-    """What the vision tower of a model family is fed: patches of ``patch_px`` squared, each channel normalised.
+    """Input of a family's vision tower: patches of ``patch_px`` squared, each channel normalised.
 
     A value v in [0, 1] becomes (v - mean) / deviation.
     """
@@ -50,8 +51,8 @@ class PatchGeometry(NamedTuple):
         """Values of one flattened patch: 1,536 for 16 px."""
         return 3 * TEMPORAL_PATCH * self.patch_px * self.patch_px
 
-    def shown_px(self, side_px: int) -> int:
-        """The side at which a model of this family sees a granted side of ``side_px``, a multiple of 32."""
+    def input_px(self, side_px: int) -> int:
+        """Side of the model's input for a granted side of ``side_px``, a multiple of 32."""
         return side_px // PATCH_PX * self.patch_px
 
 
@@ -85,7 +86,7 @@ def visual_tokens(image: ImageRef) -> int:
 
 
 def patches(pixels_HWC: np.ndarray, patching: PatchGeometry = QWEN3_VL) -> np.ndarray:
-    """Flattened patches of an RGB picture u8[h, w, 3], f32[h/P * w/P, 3 * 2 * P * P], in the order of the processors.
+    """Flattened patches of an RGB image u8[h, w, 3], f32[h/P * w/P, 3 * 2 * P * P], in the order of the processors.
 
     2 x 2 neighbours stay together.
     """
@@ -101,7 +102,7 @@ def patches(pixels_HWC: np.ndarray, patching: PatchGeometry = QWEN3_VL) -> np.nd
 def _resized(ref: ImageRef, media: MediaSource, patching: PatchGeometry) -> np.ndarray:
     visual_tokens(ref)
     image = media.image(ref.item_id) if ref.timestamp_s is None else media.frame(ref.item_id, ref.timestamp_s)
-    size = (patching.shown_px(ref.width), patching.shown_px(ref.height))
+    size = (patching.input_px(ref.width), patching.input_px(ref.height))
     if image.size != size:
         image = image.resize(size, Image.Resampling.BICUBIC)
     return np.asarray(image.convert("RGB"))
@@ -114,7 +115,7 @@ class PromptEncoder:
         tokenizer: a fast tokenizer that knows the six control tokens above.
         roles: names that replace a message's role, e.g. ``{"tool": "user"}`` for models without a tool turn.
         cache_images: resized images kept, three bytes a pixel, so that segments sharing an image decode it once.
-        patching: how the model's family cuts pictures.
+        patching: patch geometry of the model's family.
     """
 
     def __init__(
@@ -128,7 +129,9 @@ class PromptEncoder:
         backend = getattr(tokenizer, "backend_tokenizer", None)
         if not isinstance(backend, Tokenizer):
             raise ValueError(f"a fast tokenizer is needed, got {type(tokenizer).__name__}")
-        self.tokenizer, self._backend = tokenizer, backend
+        self.tokenizer = tokenizer
+        self._plain_backend = deepcopy(backend)  # a copy: the caller's tokenizer keeps its own setting
+        self._plain_backend.encode_special_tokens = True  # control tokens in a text are ordinary characters
         self._roles = roles or {}
         self.patching = patching
         self._resized: LRUCache[ImageRef, np.ndarray] = LRUCache(cache_images)
@@ -139,10 +142,10 @@ class PromptEncoder:
         self._plain_cached = lru_cache(maxsize=16384)(self._plain)
 
     def _id(self, token: str) -> int:
-        found = self.tokenizer.convert_tokens_to_ids(token)
-        if not isinstance(found, int) or found == self.tokenizer.unk_token_id:
+        token_id = self.tokenizer.convert_tokens_to_ids(token)
+        if not isinstance(token_id, int) or token_id == self.tokenizer.unk_token_id:
             raise ValueError(f"the tokenizer lacks the control token {token!r}")
-        return found
+        return token_id
 
     @property
     def eos_id(self) -> int:
@@ -152,8 +155,8 @@ class PromptEncoder:
     @property
     def pad_id(self) -> int:
         """Id used for padding; masked everywhere."""
-        found = self.tokenizer.pad_token_id
-        return found if isinstance(found, int) else self.eos_id
+        token_id = self.tokenizer.pad_token_id
+        return token_id if isinstance(token_id, int) else self.eos_id
 
     @property
     def image_id(self) -> int:
@@ -162,8 +165,7 @@ class PromptEncoder:
 
     def _plain(self, text: str) -> tuple[int, ...]:
         """Ids of text in which control tokens are ordinary characters."""
-        self._backend.encode_special_tokens = True
-        return tuple(self._backend.encode(text, add_special_tokens=False).ids)
+        return tuple(self._plain_backend.encode(text, add_special_tokens=False).ids)
 
     def _part(self, part: str | ImageRef) -> tuple[int, ...]:
         if isinstance(part, str):
@@ -172,7 +174,7 @@ class PromptEncoder:
         return (self._control[VISION_START], *placeholders, self._control[VISION_END])
 
     def text_ids(self, text: str) -> tuple[int, ...]:
-        """Ids of plain text, e.g. of a demonstration the policy is to imitate; the end token is not added."""
+        """Ids of plain text, e.g. of a demonstration; the end token is not added."""
         return self._plain_cached(text)
 
     def turn(self, message: Message) -> tuple[int, ...]:
@@ -206,14 +208,14 @@ class PromptEncoder:
         return PixelBatch(torch.zeros(0, PATCH_WIDTH), torch.zeros(0, 3, dtype=torch.long))
 
     def pixels(self, images: Sequence[ImageRef], media: MediaSource, *, keep: bool = True) -> PixelBatch:
-        """Pixels of ``images`` in order, each resized to its granted size; ``keep`` remembers them for the next call.
+        """Pixels of ``images`` in order, each resized to its granted size; ``keep`` caches them for the next call.
 
         Raises:
             KeyError: for an item unknown to ``media``.
         """
         if not images:
             return self.no_pixels()
-        arrays = [patches(self.picture(image, media, keep=keep), self.patching) for image in images]
+        arrays = [patches(self.resized_image(image, media, keep=keep), self.patching) for image in images]
         return PixelBatch(torch.from_numpy(np.concatenate(arrays)), self.grid(images))
 
     @staticmethod
@@ -222,14 +224,14 @@ class PromptEncoder:
         sides = [[1, image.height // PATCH_PX, image.width // PATCH_PX] for image in images]
         return torch.tensor(sides, dtype=torch.long).reshape(-1, 3)
 
-    def picture(self, ref: ImageRef, media: MediaSource, *, keep: bool = True) -> np.ndarray:
-        """The picture as a model of this family is shown it, u8[h, w, 3]; ``keep`` and errors as in ``pixels``."""
+    def resized_image(self, ref: ImageRef, media: MediaSource, *, keep: bool = True) -> np.ndarray:
+        """The image at the input size of this family's models, u8[h, w, 3]; ``keep`` and errors as in ``pixels``."""
         if ref in self._resized and keep:
             return self._resized[ref]
-        found = _resized(ref, media, self.patching)
+        pixels = _resized(ref, media, self.patching)
         if keep:
-            self._resized[ref] = found
-        return found
+            self._resized[ref] = pixels
+        return pixels
 
 
 def collate(
@@ -255,16 +257,18 @@ def collate(
         span = slice(width - len(sequence), width) if left else slice(0, len(sequence))
         input_ids_BL[row, span] = torch.tensor(sequence, dtype=torch.long)
         mask_BL[row, span] = 1
-        wanted = int(pixels.grid_thw.prod(dim=1).sum()) // (MERGE * MERGE)
-        found = int((input_ids_BL[row] == image_id).sum())
-        if wanted != found:
-            raise ValueError(f"sequence {row} has {found} image placeholders, its images need {wanted}")
+        needed = int(pixels.grid_thw.prod(dim=1).sum()) // (MERGE * MERGE)
+        placeholders = int((input_ids_BL[row] == image_id).sum())
+        if placeholders != needed:
+            raise ValueError(
+                f"sequence {row} has {placeholders} image placeholders, its images need {needed}"
+            )
     batch = {
         "input_ids": input_ids_BL,
         "attention_mask": mask_BL,
         "mm_token_type_ids": (input_ids_BL == image_id).int(),
     }
-    if shown := [pixels for pixels in pixel_batches if len(pixels.grid_thw)]:
-        batch["pixel_values"] = torch.cat([pixels.pixel_values for pixels in shown])
-        batch["image_grid_thw"] = torch.cat([pixels.grid_thw for pixels in shown])
+    if with_images := [pixels for pixels in pixel_batches if len(pixels.grid_thw)]:
+        batch["pixel_values"] = torch.cat([pixels.pixel_values for pixels in with_images])
+        batch["image_grid_thw"] = torch.cat([pixels.grid_thw for pixels in with_images])
     return batch

@@ -1,7 +1,7 @@
 """The decoding loop: a running batch of a local Qwen-VL that requests join and leave between steps.
 
 ``DecodingBatch`` is the loop in pieces (``step``, ``join``, ``sample``), ``generate`` the whole of it for requests that are all
-there. The loop is our own because a draw must not depend on who else is in the batch: each row has its own random
+there. The loop is our own because a sample must not depend on the rest of the batch: each row has its own random
 stream (``sampling.py``), its own positions and its own place in the cache (``kv_cache.py``). Queues and threads are
 ``transformers_policy.py``.
 
@@ -26,12 +26,12 @@ from model.types import ImageRef
 
 PREFILL_TOKENS = 16_384  # padded tokens of one forward pass over prompts, which bounds its activations
 LONGEST_TO_SHORTEST = 1.25  # prompts of one pass, so that at most a fifth of it is padding
-PICTURE_TOKENS = 16_384  # visual tokens whose features are kept for other prompts
+FEATURE_TOKENS = 16_384  # visual tokens whose features are kept for other prompts
 ATTENTIONS = ("sdpa", "eager")  # those that honour a mask with gaps at the end of a row
 
 
 class GenerationRequest(NamedTuple):
-    """What is to be completed, and the row that it will be; requests with equal prompts are computed once."""
+    """A prompt to complete and the state of its row; requests with equal prompts are computed once."""
 
     row: RowState
     prompt: EncodedPrompt
@@ -39,12 +39,12 @@ class GenerationRequest(NamedTuple):
 
     @property
     def reach(self) -> int:
-        """Tokens it may come to hold: its prompt and all that it may draw."""
+        """Tokens it may come to hold: its prompt and its longest reply."""
         return len(self.prompt.ids) + self.row.sampling.max_tokens
 
 
 class Prefill(NamedTuple):
-    """Prompts that have been computed: next token's logits, keys and values, next positions."""
+    """Computed prompts: logits of the next token, keys and values, next positions."""
 
     logits_UV: Tensor
     cache: DynamicCache
@@ -54,8 +54,8 @@ class Prefill(NamedTuple):
 class DecodingBatch:
     """Rows that are decoded together.
 
-    In turn: ``step`` feeds each row's last token, ``join`` adds rows, ``sample`` gives every row its next token and
-    takes out those that have ended.
+    In this order: ``step`` feeds each row's last token, ``join`` adds rows, ``sample`` gives every row its next token and
+    removes those that have ended.
 
     Raises:
         ValueError: if the model's attention cannot decode rows of different lengths.
@@ -69,7 +69,7 @@ class DecodingBatch:
             )
         self._model, self._encoder = model, encoder
         self._cache = RowCache(model.config.get_text_config())
-        self._pictures = VisionFeatureCache(model, max_tokens=PICTURE_TOKENS)
+        self._image_features = VisionFeatureCache(model, max_tokens=FEATURE_TOKENS)
         self._logits_BV: Tensor | None = None
         self._next_positions: list[int] = []
         self._reaches: list[int] = []
@@ -99,56 +99,56 @@ class DecodingBatch:
     def join(self, requests: Sequence[GenerationRequest]) -> None:
         """Compute the prompts of ``requests``, equal ones once, and add their rows.
 
-        An error leaves the rows that are there as they are; of ``requests``, some may have joined.
+        An error leaves the present rows as they are; some of ``requests`` may have joined.
         """
-        assert self._logits_BV is not None or not self.rows, "the rows that are there step first"
-        for piece in _pieces(requests):
-            different = [group[0] for group in piece]
-            self._append(piece, prefill(self._model, self._encoder, different, self._pictures))
+        assert self._logits_BV is not None or not self.rows, "the present rows step first"
+        for groups in _prefill_passes(requests):
+            distinct = [group[0] for group in groups]
+            self._append(groups, prefill(self._model, self._encoder, distinct, self._image_features))
 
     def sample(self) -> list[RowState]:
-        """Give every row its next token; the rows that have ended, and have left, in any order."""
-        assert self._logits_BV is not None, "rows join before they draw"
-        drawn = sample(self._logits_BV, self.rows, forbidden=self._encoder.image_id)
-        for row, token, logprob in zip(self.rows, drawn.tokens, drawn.logprobs, strict=True):
-            if not row.done:  # an abandoned row draws no more
-                row.take(token, logprob, self._encoder.eos_id)
+        """Give every row its next token; returns the rows that have ended and left, in any order."""
+        assert self._logits_BV is not None, "rows join before they are sampled"
+        sampled = sample(self._logits_BV, self.rows, forbidden=self._encoder.image_id)
+        for row, token, logprob in zip(self.rows, sampled.tokens, sampled.logprobs, strict=True):
+            if not row.done:  # an abandoned row gets no more tokens
+                row.append(token, logprob, self._encoder.eos_id)
         self._logits_BV = None
-        return self._leave([place for place, row in enumerate(self.rows) if row.done])
+        return self._remove([index for index, row in enumerate(self.rows) if row.done])
 
-    def _append(self, piece: Sequence[Sequence[GenerationRequest]], done: Prefill) -> None:
+    def _append(self, groups: Sequence[Sequence[GenerationRequest]], prefilled: Prefill) -> None:
         sources = [
-            (RowSource(number, len(one.prompt.ids)), one)
-            for number, group in enumerate(piece)
-            for one in group
+            (RowSource(number, len(request.prompt.ids)), request)
+            for number, group in enumerate(groups)
+            for request in group
         ]
-        reach = max(self.reach, *(one.reach for _, one in sources))
-        self._cache.insert(done.cache, [source for source, _ in sources], columns=reach)
-        logits_NV = done.logits_UV[[source.row for source, _ in sources]]
+        reach = max(self.reach, *(request.reach for _, request in sources))
+        self._cache.insert(prefilled.cache, [source for source, _ in sources], columns=reach)
+        logits_NV = prefilled.logits_UV[[source.row for source, _ in sources]]
         before_BV = self._logits_BV
         self._logits_BV = logits_NV if before_BV is None else torch.cat([before_BV, logits_NV])
-        for source, one in sources:
-            self.rows.append(one.row)
-            self._reaches.append(one.reach)
-            self._next_positions.append(done.next_positions[source.row])
+        for source, request in sources:
+            self.rows.append(request.row)
+            self._reaches.append(request.reach)
+            self._next_positions.append(prefilled.next_positions[source.row])
 
-    def _leave(self, places: Sequence[int]) -> list[RowState]:
-        if not places:
+    def _remove(self, indices: Sequence[int]) -> list[RowState]:
+        if not indices:
             return []
-        gone = [self.rows[place] for place in places]
-        order = compact(len(self.rows), places)
+        removed = [self.rows[index] for index in indices]
+        order = compact(len(self.rows), indices)
         self._cache.keep(order)
-        self.rows = [self.rows[place] for place in order]
-        self._reaches = [self._reaches[place] for place in order]
-        self._next_positions = [self._next_positions[place] for place in order]
-        return gone
+        self.rows = [self.rows[index] for index in order]
+        self._reaches = [self._reaches[index] for index in order]
+        self._next_positions = [self._next_positions[index] for index in order]
+        return removed
 
 
 @torch.inference_mode()
 def generate(
     model: VisionLanguageModel, requests: Sequence[GenerationRequest], *, encoder: PromptEncoder
 ) -> list[GeneratedTokens]:
-    """Complete each request as its own sampling says; rows end at the end token or at their ``max_tokens``."""
+    """Complete each request with its own sampling options; rows end at the end token or at their ``max_tokens``."""
     was_training = model.training
     model.eval()
     batch = DecodingBatch(model, encoder)
@@ -165,20 +165,22 @@ def prefill(
     model: VisionLanguageModel,
     encoder: PromptEncoder,
     requests: Sequence[GenerationRequest],
-    pictures: VisionFeatureCache,
+    image_features: VisionFeatureCache,
 ) -> Prefill:
-    """Run prompts in one pass, with explicit positions: those the model keeps are its last caller's."""
+    """Run prompts in one pass, with explicit positions: those the model stores belong to its last caller."""
     batch = collate(
-        [one.prompt.ids for one in requests],
-        [one.pixels for one in requests],
+        [request.prompt.ids for request in requests],
+        [request.pixels for request in requests],
         pad_id=encoder.pad_id,
         image_id=encoder.image_id,
         left=True,
     )
-    batch.pop("pixel_values", None)  # their features are given instead
+    batch.pop("pixel_values", None)  # features replace them
     inputs: dict[str, Any] = {name: tensor.to(model.device) for name, tensor in batch.items()}
     positions_3UL = _positions(model, inputs)
-    features = pictures.features([one.prompt.images for one in requests], [one.pixels for one in requests])
+    features = image_features.features(
+        [request.prompt.images for request in requests], [request.pixels for request in requests]
+    )
     if features is not None:
         inputs["mm_encoder_outputs"] = {"image": features}
     cache = DynamicCache(config=model.config.get_text_config())
@@ -194,26 +196,26 @@ def _positions(model: VisionLanguageModel, inputs: dict[str, Tensor]) -> Tensor:
     mask_UL = inputs["attention_mask"]
     if "image_grid_thw" not in inputs:
         return (mask_UL.cumsum(-1) - 1).clamp(min=0).expand(3, -1, -1)
-    placed = ("input_ids", "mm_token_type_ids", "image_grid_thw", "attention_mask")
-    arguments: dict[str, Any] = {name: inputs[name] for name in placed}
+    names = ("input_ids", "mm_token_type_ids", "image_grid_thw", "attention_mask")
+    arguments: dict[str, Any] = {name: inputs[name] for name in names}
     return model.model.get_rope_index(**arguments)[0]
 
 
-def _pieces(requests: Sequence[GenerationRequest]) -> list[list[list[GenerationRequest]]]:
-    """Requests with equal prompts in one group, groups of similar length in one piece, shortest first."""
+def _prefill_passes(requests: Sequence[GenerationRequest]) -> list[list[list[GenerationRequest]]]:
+    """Requests with equal prompts in one group, groups of similar length in one pass, shortest first."""
     groups: dict[tuple[tuple[int, ...], tuple[ImageRef, ...]], list[GenerationRequest]] = {}
-    for one in requests:
-        groups.setdefault((one.prompt.ids, one.prompt.images), []).append(one)
-    pieces: list[list[list[GenerationRequest]]] = []
+    for request in requests:
+        groups.setdefault((request.prompt.ids, request.prompt.images), []).append(request)
+    passes: list[list[list[GenerationRequest]]] = []
     for group in sorted(groups.values(), key=lambda group: len(group[0].prompt.ids)):
         length = len(group[0].prompt.ids)
-        if pieces and _fits(length, pieces[-1]):
-            pieces[-1].append(group)
+        if passes and _fits(length, passes[-1]):
+            passes[-1].append(group)
         else:
-            pieces.append([group])
-    return pieces
+            passes.append([group])
+    return passes
 
 
-def _fits(length: int, piece: Sequence[Sequence[GenerationRequest]]) -> bool:
-    shortest = len(piece[0][0].prompt.ids)
-    return length <= LONGEST_TO_SHORTEST * shortest and length * (len(piece) + 1) <= PREFILL_TOKENS
+def _fits(length: int, groups: Sequence[Sequence[GenerationRequest]]) -> bool:
+    shortest = len(groups[0][0].prompt.ids)
+    return length <= LONGEST_TO_SHORTEST * shortest and length * (len(groups) + 1) <= PREFILL_TOKENS

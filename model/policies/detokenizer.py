@@ -18,32 +18,32 @@ class Detokenizer:
     """The text of one reply as its tokens come; single use.
 
     Only the tokens since the last piece, and those of that piece, are decoded again (the latter because some decoders
-    treat the first token of a text in a way of its own), so the work is linear in the reply.
+    treat the first token of a text differently), so the work is linear in the reply.
     """
 
     def __init__(self, encoder: PromptEncoder) -> None:
         self._encoder = encoder
         self._ids: list[int] = []
         self._context = 0  # where decoding starts
-        self._told = 0  # tokens whose text has been handed out
+        self._emitted = 0  # tokens whose text has been returned
 
     def add(self, token: int) -> str:
-        """The text that is certain now and was not before; often empty."""
+        """The text that has become certain with this token; often empty."""
         self._ids.append(token)
         if self._is_byte(token):
             return ""
         return self._take(hold_unfinished=True)
 
     def rest(self) -> str:
-        """What was held back; the reply has ended."""
+        """The text held back so far; the reply has ended."""
         return self._take(hold_unfinished=False)
 
     def _take(self, *, hold_unfinished: bool) -> str:
-        before = self._encoder.decode(self._ids[self._context : self._told])
+        before = self._encoder.decode(self._ids[self._context : self._emitted])
         text = self._encoder.decode(self._ids[self._context :])
         if hold_unfinished and text.endswith(_UNFINISHED):
             return ""
-        self._context, self._told = self._told, len(self._ids)
+        self._context, self._emitted = self._emitted, len(self._ids)
         return text[len(before) :]
 
     def _is_byte(self, token: int) -> bool:

@@ -1,6 +1,6 @@
 """A served vision-language model as a policy, behind any OpenAI-compatible endpoint.
 
-Joins a conversation, its pictures and a client. A served model gives no token ids and no log-probabilities, so its rollouts
+Joins a conversation, its images and a client. A served model gives no token ids and no log-probabilities, so its rollouts
 can be shown, scored and imitated, but not trained on by GGPO.
 """
 
@@ -15,7 +15,7 @@ from model.policies.image_uris import ImageUris
 from model.protocols import MediaSource
 from model.types import Completion, ImageRef, Message, Sampling, Task
 
-REQUEST_SHAPE = "chat-1"  # changes whenever the same conversation is put differently to a server
+REQUEST_SHAPE = "chat-1"  # changes whenever the same conversation becomes another request
 SEED_BITS = 31  # every server takes these; some read a seed as a signed or an unsigned 32-bit number
 
 
@@ -24,7 +24,7 @@ class EndpointPolicy:
 
     Args:
         client: the endpoint; the caller closes it.
-        media: where the pictures of the prompts come from.
+        media: source of the prompts' images.
         model: the model's name, as it is asked for.
     """
 
@@ -32,7 +32,7 @@ class EndpointPolicy:
         if not model:
             raise ValueError("an endpoint policy needs the name of its model")
         self._client, self._model = client, model
-        self._pictures = ImageUris(media)
+        self._images = ImageUris(media)
 
     @property
     def fingerprint(self) -> str:
@@ -46,19 +46,19 @@ class EndpointPolicy:
     async def complete(self, messages: Sequence[Message], *, sampling: Sampling, task: Task) -> Completion:
         """One completion; errors of the client and of the media come through."""
         prompt = await self._prompt(messages)
-        return self._completion(messages, await self._client.complete(prompt, drawing(sampling)))
+        return self._completion(messages, await self._client.complete(prompt, reply_options(sampling)))
 
     async def stream(
         self, messages: Sequence[Message], *, sampling: Sampling, task: Task
     ) -> AsyncGenerator[str | Completion]:
         """Pieces of the reply, the completion last; leaving early ends the request."""
         prompt = await self._prompt(messages)
-        async with aclosing(self._client.stream(prompt, drawing(sampling))) as replies:
+        async with aclosing(self._client.stream(prompt, reply_options(sampling))) as replies:
             async for piece in replies:
                 yield piece if isinstance(piece, str) else self._completion(messages, piece)
 
     async def _prompt(self, messages: Sequence[Message]) -> list[ChatMessage]:
-        return chat_messages(messages, await self._pictures.of(images_of(messages)))
+        return chat_messages(messages, await self._images.uris(images_of(messages)))
 
     def _completion(self, messages: Sequence[Message], reply: ChatReplyLike) -> Completion:
         self._model = reply.model or self._model
@@ -72,12 +72,12 @@ class EndpointPolicy:
 
 
 def images_of(messages: Sequence[Message]) -> tuple[ImageRef, ...]:
-    """Every picture of a conversation, in reading order."""
+    """Every image of a conversation, in reading order."""
     return tuple(part for message in messages for part in message.parts if isinstance(part, ImageRef))
 
 
-def drawing(sampling: Sampling) -> ReplyOptions:
-    """The same for a server."""
+def reply_options(sampling: Sampling) -> ReplyOptions:
+    """The sampling options as a server takes them."""
     return ReplyOptions(
         temperature=sampling.temperature,
         top_p=sampling.top_p,

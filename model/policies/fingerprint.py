@@ -1,6 +1,6 @@
-"""What identifies a policy: hashes of its weights, its tokenizer and its words.
+"""Fingerprints of a policy: hashes of its weights and its tokenizer.
 
-Two equal fingerprints complete alike; one optimiser step gives another fingerprint.
+Policies with equal fingerprints complete alike; one optimiser step changes the fingerprint.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 
-def of_weights(state: Mapping[str, Tensor]) -> str:
+def weights_fingerprint(state: Mapping[str, Tensor]) -> str:
     """Hash (16 hex digits) of every name, type, shape and value; order of the names does not count."""
     digest = hashlib.blake2b(digest_size=8)
     for name in sorted(state):
@@ -24,12 +24,14 @@ def of_weights(state: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def of_tokenizer(tokenizer: PreTrainedTokenizerBase) -> str:
+def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:
     """Hash (16 hex digits) of the tokenizer's own serialisation; needs a fast tokenizer."""
     backend: Any = tokenizer.backend_tokenizer
     return hashlib.blake2b(backend.to_str().encode(), digest_size=8).hexdigest()
 
 
-def of_policy(model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase) -> str:
+def policy_fingerprint(model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase) -> str:
     """``<class>:<weights>:<tokenizer>``; the chat template is part of the code and needs no hash."""
-    return f"{type(model).__name__}:{of_weights(model.state_dict())}:{of_tokenizer(tokenizer)}"
+    return (
+        f"{type(model).__name__}:{weights_fingerprint(model.state_dict())}:{tokenizer_fingerprint(tokenizer)}"
+    )

@@ -1,8 +1,8 @@
-"""Pictures for a served model: exactly the granted size, encoded once, as data URIs.
+"""Images for a served model: exactly the granted size, encoded once, as data URIs.
 
-A page or drawing (at most 256 colours, as greyscale scans and rendered text are) and a picture of at most 128 x 128 pixels
-go as PNG: JPEG blurs letters and thin lines, and saves little where the picture is small. Everything else goes as JPEG of
-quality 90: a photograph or video frame is a fifth of its PNG, and the loss is below what resizing has already cost.
+A page or drawing (at most 256 colours, as greyscale scans and rendered text are) and an image of at most 128 x 128 pixels
+are sent as PNG: JPEG blurs letters and thin lines, and saves little where the image is small. Everything else is sent as JPEG
+of quality 90: a photograph or video frame is a fifth of its PNG, and the loss is below what resizing has already cost.
 """
 
 from __future__ import annotations
@@ -26,34 +26,34 @@ CACHE_CHARS = 128 * 1024 * 1024  # of data URIs: some 500 frames of 512 x 512
 
 
 class ImageUris:
-    """Data URIs of granted pictures; the latest ones are kept.
+    """Data URIs of granted images; the latest ones are cached.
 
-    Decoding and encoding run in one thread of its own, so that rollouts go on meanwhile and no picture is made twice.
+    Decoding and encoding run in a thread, so that rollouts go on meanwhile; one thread, so that no image is encoded twice.
     """
 
     def __init__(self, media: MediaSource, *, cache_chars: int = CACHE_CHARS) -> None:
         self._media = media
         self._kept: LRUCache[ImageRef, str] = LRUCache(cache_chars, len)
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pictures")
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="images")
 
-    async def of(self, images: Iterable[ImageRef]) -> dict[ImageRef, str]:
-        """A data URI for each picture. Raises what the media source raises, ``KeyError`` for an unknown item."""
-        wanted = tuple(dict.fromkeys(images))
-        if not wanted:
+    async def uris(self, images: Iterable[ImageRef]) -> dict[ImageRef, str]:
+        """A data URI for each image. Raises what the media source raises, ``KeyError`` for an unknown item."""
+        distinct = tuple(dict.fromkeys(images))
+        if not distinct:
             return {}
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, lambda: {ref: self._uri(ref) for ref in wanted})
+        return await loop.run_in_executor(self._thread, lambda: {ref: self._uri(ref) for ref in distinct})
 
     def _uri(self, ref: ImageRef) -> str:
         if (uri := self._kept.get(ref)) is None:
-            uri = image_uri(granted(ref, self._media))
+            uri = image_uri(resized_image(ref, self._media))
             if len(uri) <= self._kept.maxsize:
                 self._kept[ref] = uri
         return uri
 
 
-def granted(ref: ImageRef, media: MediaSource) -> Image.Image:
-    """The RGB picture at exactly its granted size, in pixels."""
+def resized_image(ref: ImageRef, media: MediaSource) -> Image.Image:
+    """The RGB image at exactly its granted size, in pixels."""
     image = media.image(ref.item_id) if ref.timestamp_s is None else media.frame(ref.item_id, ref.timestamp_s)
     image = image.convert("RGB")
     if image.size != (ref.width, ref.height):
@@ -61,14 +61,18 @@ def granted(ref: ImageRef, media: MediaSource) -> Image.Image:
     return image
 
 
-def goes_as_png(image: Image.Image) -> bool:
-    """Whether an RGB picture is small or flat."""
+def is_small_or_flat(image: Image.Image) -> bool:
+    """Whether an RGB image is small or has few colours."""
     return image.width * image.height <= SMALL_PIXELS or image.getcolors(FLAT_COLOURS) is not None
 
 
 def image_uri(image: Image.Image) -> str:
     """An RGB image as ``data:image/png`` or ``data:image/jpeg``; the head of this file says which."""
-    return png_uri(image) if goes_as_png(image) else _uri(image, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+    return (
+        png_uri(image)
+        if is_small_or_flat(image)
+        else _uri(image, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+    )
 
 
 def png_uri(image: Image.Image) -> str:

@@ -138,7 +138,7 @@ class RowCache(Cache):
 
 
 def compact(num_rows: int, gone: Sequence[int]) -> list[int]:
-    """The order after rows have gone: their places are taken by the last rows, everybody else stays.
+    """The order after rows have gone: their places are taken by the last rows, all others stay.
 
     ``compact(5, [1]) == [0, 4, 2, 3]``.
     """

@@ -1,13 +1,14 @@
-"""The running batch and the requests whose rows it holds: who joins, who is told what, whose error it is.
+"""The running batch and the requests whose rows it holds: which join, which results each gets, which request an error ends.
 
-Lives in the decoding thread; only ``PendingRequest.tell`` reaches into an event loop. When requests join is decided by
-``transformers_policy.py``.
+Lives in the decoding thread; ``PendingRequest.deliver`` and ``deliver_together`` hand results to an event loop. When requests
+join is decided by ``transformers_policy.py``.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from model.policies.chat_template import EncodedPrompt, PromptEncoder
@@ -17,9 +18,9 @@ from model.policies.sampling import GeneratedTokens, RowState
 from model.protocols import MediaSource
 from model.types import Sampling
 
-BatchEvent: TypeAlias = (
-    int | GeneratedTokens | Exception
-)  # a token, the end of the reply, or why there is none
+ReplyEvent: TypeAlias = int | GeneratedTokens | Exception  # a token, the whole reply, or why there is none
+SETTLED_TURNS = 32  # event-loop turns, of microseconds each, after which no further request is on its way
+POLL_S = 0.05  # between two checks whether the loop still runs
 
 
 class PendingRequest:
@@ -31,10 +32,10 @@ class PendingRequest:
     def __init__(self, prompt: EncodedPrompt, sampling: Sampling, *, streamed: bool) -> None:
         self.prompt, self.row, self.streamed = prompt, RowState(sampling), streamed
         self.loop = asyncio.get_running_loop()
-        self.events: asyncio.Queue[BatchEvent] = asyncio.Queue()
+        self.events: asyncio.Queue[ReplyEvent] = asyncio.Queue()
         self.reach = len(prompt.ids) + sampling.max_tokens  # tokens it may come to hold
 
-    def tell(self, event: BatchEvent) -> None:
+    def deliver(self, event: ReplyEvent) -> None:
         """Hand an event over to the loop, from another thread."""
         try:
             self.loop.call_soon_threadsafe(self.events.put_nowait, event)
@@ -43,10 +44,10 @@ class PendingRequest:
 
 
 class RequestResult(NamedTuple):
-    """What a request is to be told."""
+    """An event for a request."""
 
     request: PendingRequest
-    event: BatchEvent
+    event: ReplyEvent
 
 
 class RunningBatch:
@@ -59,7 +60,7 @@ class RunningBatch:
 
     @property
     def requests(self) -> list[PendingRequest]:
-        """Those being decoded."""
+        """Requests being decoded."""
         return list(self._requests.values())
 
     @property
@@ -72,13 +73,13 @@ class RunningBatch:
         """Tokens that the longest row may come to hold."""
         return self._batch.reach
 
-    def turn(self, joining: Sequence[PendingRequest]) -> list[RequestResult]:
-        """One token for every row, those of ``joining`` included; what is to be told to whom."""
-        self._requests |= {one.row: one for one in joining}
-        return [*self._step(), *self._join(joining), *self._draw()]
+    def advance(self, joining: Sequence[PendingRequest]) -> list[RequestResult]:
+        """Sample one token for every row, those of ``joining`` included; returns the events for their requests."""
+        self._requests |= {request.row: request for request in joining}
+        return [*self._step(), *self._join(joining), *self._sample()]
 
     def _step(self) -> list[RequestResult]:
-        """Feed the last tokens; an error here is nobody's in particular and ends all rows."""
+        """Feed the last tokens; an error here belongs to no single request and ends all rows."""
         try:
             if self._batch.rows:
                 self._batch.step()
@@ -92,38 +93,82 @@ class RunningBatch:
         """Add rows together; if that fails, one by one, so that an error reaches only its own request."""
         failed: list[RequestResult] = []
         ready: list[GenerationRequest] = []
-        for one in joining:
+        for pending in joining:
             try:
-                pixels = self._encoder.pixels(one.prompt.images, self._media)
+                pixels = self._encoder.pixels(pending.prompt.images, self._media)
             except Exception as error:
-                failed.append(RequestResult(self._requests.pop(one.row), error))
+                failed.append(RequestResult(self._requests.pop(pending.row), error))
             else:
-                ready.append(GenerationRequest(one.row, one.prompt, pixels))
+                ready.append(GenerationRequest(pending.row, pending.prompt, pixels))
         try:
             self._batch.join(ready)
         except Exception:
             joined = set(self._batch.rows)
-            failed += [outcome for one in ready if one.row not in joined for outcome in self._join_alone(one)]
+            left = [request for request in ready if request.row not in joined]
+            failed += [result for request in left for result in self._join_alone(request)]
         return failed
 
-    def _join_alone(self, one: GenerationRequest) -> list[RequestResult]:
+    def _join_alone(self, request: GenerationRequest) -> list[RequestResult]:
         try:
-            self._batch.join([one])
+            self._batch.join([request])
         except Exception as error:
-            return [RequestResult(self._requests.pop(one.row), error)]
+            return [RequestResult(self._requests.pop(request.row), error)]
         return []
 
-    def _draw(self) -> list[RequestResult]:
+    def _sample(self) -> list[RequestResult]:
         if not self._batch.rows:
             return []
-        drawing = list(self._batch.rows)
+        rows = list(self._batch.rows)
         ended = set(self._batch.sample())
-        outcomes: list[RequestResult] = []
-        for row in drawing:
+        results: list[RequestResult] = []
+        for row in rows:
             request = self._requests[row]
             if request.streamed and row.token_ids:
-                outcomes.append(RequestResult(request, row.token_ids[-1]))
+                results.append(RequestResult(request, row.token_ids[-1]))
             if row in ended:
                 del self._requests[row]
-                outcomes.append(RequestResult(request, row.generated))
-        return outcomes
+                results.append(RequestResult(request, row.generated))
+        return results
+
+
+def deliver_together(results: Sequence[RequestResult], *, num_waiting: Callable[[], int] | None) -> bool:
+    """Deliver all results in one turn of their event loop; returns whether a reply ended, so that new requests may follow.
+
+    Callbacks of one loop run in the order in which they were scheduled, so equal results lead to equal next requests, whatever
+    the timing. With ``num_waiting``, the number of requests that wait, returns only once the loop brings no further one.
+    """
+    ended = any(not isinstance(result.event, int) for result in results)
+    if not results:
+        return False
+    loop, settled = results[0].request.loop, threading.Event()
+
+    def deliver_all() -> None:
+        for result in results:
+            result.request.events.put_nowait(result.event)
+        if ended and num_waiting is not None:
+            _settle(loop, num_waiting, settled)
+
+    try:
+        loop.call_soon_threadsafe(deliver_all)
+    except RuntimeError:  # the loop is closed, so nobody waits
+        for result in results:
+            result.request.row.abandon()
+        return ended
+    while ended and num_waiting is not None and not settled.wait(POLL_S) and loop.is_running():
+        pass
+    return ended
+
+
+def _settle(
+    loop: asyncio.AbstractEventLoop, num_waiting: Callable[[], int], settled: threading.Event
+) -> None:
+    """Set ``settled`` after ``SETTLED_TURNS`` turns of the loop in which ``num_waiting`` did not grow."""
+
+    def check(before: int, quiet_turns: int) -> None:
+        waiting = num_waiting()
+        if quiet_turns == SETTLED_TURNS:
+            settled.set()
+        else:
+            loop.call_soon(check, waiting, quiet_turns + 1 if waiting == before else 0)
+
+    check(num_waiting(), 0)

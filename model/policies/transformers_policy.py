@@ -1,8 +1,8 @@
 """A local Qwen-VL as a policy: requests join the running batch and leave it one by one.
 
-``TransformersPolicy`` holds the queue, the thread and the streams; the decoding loop is ``decoding.py``. One thread
-decodes for as long as there is anything to decode: between two steps it takes in what waits, so that nobody waits for
-somebody else's reply to end. What a request is given does not depend on who else is in the batch.
+``TransformersPolicy`` holds the queue, the thread and the streams; the decoding loop is ``decoding.py``. One thread decodes for
+as long as there is anything to decode: between two steps it takes in waiting requests, so that none waits for another's reply
+to end. The reply to a request does not depend on the rest of the batch.
 """
 
 from __future__ import annotations
@@ -19,9 +19,14 @@ import torch
 from model.policies.chat_template import PromptEncoder
 from model.policies.detokenizer import Detokenizer
 from model.policies.families import VisionLanguageModel, family
-from model.policies.fingerprint import of_policy
-from model.policies.lockstep import SETTLED_TURNS, tell_together
-from model.policies.running_batch import BatchEvent, PendingRequest, RunningBatch
+from model.policies.fingerprint import policy_fingerprint
+from model.policies.running_batch import (
+    SETTLED_TURNS,
+    PendingRequest,
+    ReplyEvent,
+    RunningBatch,
+    deliver_together,
+)
 from model.policies.sampling import GeneratedTokens
 from model.protocols import MediaSource
 from model.types import Completion, Message, Sampling, Task
@@ -36,13 +41,13 @@ class TransformersPolicy:
 
     Args:
         model: a Qwen-VL of a known family; in eval mode while it decodes.
-        encoder: chat template and pixels, cut as the model's family wants them.
-        media: where the pictures of the prompts come from.
+        encoder: chat template and pixels, with the patch geometry of the model's family.
+        media: source of the prompts' images.
         max_batch: requests decoded together.
         max_prompt_tokens: longest prompt; a longer one is refused with ``ValueError``.
         cache_tokens: room of the KV cache, rows times the tokens of the longest; one request alone is always served.
-        lockstep: take requests into the batch only once the event loop brings no more, so that who is decoded together, on
-            which the last bits of a log-probability depend, is no matter of time. Requests come from one event loop then.
+        lockstep: take requests into the batch only once the event loop brings no more, so that the composition of a batch, on
+            which the last bits of a log-probability depend, does not depend on timing. Requests then come from one event loop.
     """
 
     def __init__(  # noqa: PLR0913 - limits with defaults
@@ -82,11 +87,11 @@ class TransformersPolicy:
     def fingerprint(self) -> str:
         """Hash of weights and tokenizer, computed once; see ``refresh``."""
         if self._fingerprint is None:
-            self._fingerprint = of_policy(self._model, self._encoder.tokenizer)
+            self._fingerprint = policy_fingerprint(self._model, self._encoder.tokenizer)
         return self._fingerprint
 
     def refresh(self) -> None:
-        """Say that the weights have changed."""
+        """Forget the fingerprint: the weights have changed."""
         self._fingerprint = None
 
     async def complete(self, messages: Sequence[Message], *, sampling: Sampling, task: Task) -> Completion:
@@ -94,7 +99,7 @@ class TransformersPolicy:
 
         Raises:
             ValueError: for a prompt that is too long.
-            KeyError: for a picture that ``media`` does not know.
+            KeyError: for an image that ``media`` does not know.
         """
         request = self._submit(messages, sampling, streamed=False)
         try:
@@ -119,7 +124,7 @@ class TransformersPolicy:
         finally:
             request.row.abandon()
 
-    def _completion(self, request: PendingRequest, event: BatchEvent) -> Completion:
+    def _completion(self, request: PendingRequest, event: ReplyEvent) -> Completion:
         if isinstance(event, Exception):
             raise event
         assert isinstance(event, GeneratedTokens), "tokens are handed to streams only"
@@ -152,33 +157,33 @@ class TransformersPolicy:
             request.loop.call_soon(self._start, request.loop, 0, 0)
         return request
 
-    def _start(self, loop: asyncio.AbstractEventLoop, seen: int, quiet: int) -> None:
+    def _start(self, loop: asyncio.AbstractEventLoop, before: int, quiet_turns: int) -> None:
         """Start the thread once the first batch is full or the event loop brings no further request."""
         waiting = len(self._waiting)
-        if quiet < self._idle_turns and waiting < self._max_batch:
-            loop.call_soon(self._start, loop, waiting, quiet + 1 if waiting == seen else 0)
+        if quiet_turns < self._idle_turns and waiting < self._max_batch:
+            loop.call_soon(self._start, loop, waiting, quiet_turns + 1 if waiting == before else 0)
             return
         self._starter = None
         self._thread.submit(self._run)
 
     @torch.inference_mode()
     def _run(self) -> None:
-        """Decode until nothing is left; the thread's whole life between two pauses."""
+        """Decode until no request is left."""
         was_training = self._model.training
         self._model.eval()
         running = RunningBatch(self._model, self._encoder, self._media)
         may_join = True
         try:
             while True:
-                outcomes = running.turn(self._joining(running) if may_join else ())
-                # the model is handed back before the last requests are answered: their callers may train it at once
+                results = running.advance(self._next_requests(running) if may_join else ())
+                # the model's mode is restored before the last requests are answered: their callers may train it at once
                 paused = not running.num_rows and self._pause(was_training)
                 if self._lockstep:
-                    ended = tell_together(outcomes, num_waiting=None if paused else self._num_waiting)
+                    ended = deliver_together(results, num_waiting=None if paused else self._num_waiting)
                     may_join = ended or not running.num_rows
                 else:
-                    for outcome in outcomes:
-                        outcome.request.tell(outcome.event)
+                    for result in results:
+                        result.request.deliver(result.event)
                 if paused:
                     return
         except BaseException as cause:
@@ -190,8 +195,8 @@ class TransformersPolicy:
     def _num_waiting(self) -> int:
         return len(self._waiting)
 
-    def _joining(self, running: RunningBatch) -> list[PendingRequest]:
-        """Those of the queue that join now, in its order: whoever does not fit waits, and so do all behind it."""
+    def _next_requests(self, running: RunningBatch) -> list[PendingRequest]:
+        """Requests of the queue that join now, in its order: one that does not fit waits, and so do all behind it."""
         joining: list[PendingRequest] = []
         reach = running.reach
         with self._lock:
@@ -202,7 +207,7 @@ class TransformersPolicy:
                 if num_rows > 1 and (num_rows > self._max_batch or needed > self._cache_tokens):
                     break
                 self._waiting.popleft()
-                if not request.row.done:  # else nobody waits for it any more
+                if not request.row.done:  # else it was abandoned
                     joining.append(request)
                     reach = max(reach, request.reach)
         return joining
@@ -223,4 +228,4 @@ class TransformersPolicy:
             self._model.train(was_training)
             self._running = False
         for request in lost:
-            request.tell(error)
+            request.deliver(error)

@@ -1,4 +1,4 @@
-"""Features of pictures, computed once for all prompts of a running batch that show the same picture at the same size.
+"""Features of images, computed once for all prompts of a running batch that show the same image at the same size.
 
 ``VisionFeatureCache`` belongs to one batch and dies with it, so the weights of the vision tower cannot change under it.
 """
@@ -20,7 +20,7 @@ from model.types import ImageRef
 
 
 class ImageFeatures(NamedTuple):
-    """What the language model is given of one picture: [tokens, width], and as much for each layer that is fed anew."""
+    """Inputs of the language model for one image: [tokens, width], and as much for each deepstack layer."""
 
     pooled: Tensor
     deepstack: tuple[Tensor, ...]  # Qwen3-VL only (DeepStack, arXiv 2406.04334)
@@ -28,7 +28,7 @@ class ImageFeatures(NamedTuple):
 
 @dataclass
 class TowerOutput(ModelOutput):
-    """What the class of the model takes in place of running its vision tower; from 5.24 on it has to be a ``ModelOutput``."""
+    """Features that the model class takes instead of running its vision tower; from transformers 5.24 on a ``ModelOutput``."""
 
     pooler_output: tuple[Tensor, ...] | None = None
     deepstack_features: list[tuple[Tensor, ...]] | None = None
@@ -44,24 +44,25 @@ class VisionFeatureCache:
     def features(
         self, images: Sequence[Sequence[ImageRef]], pixels: Sequence[PixelBatch]
     ) -> TowerOutput | None:
-        """What the vision tower gives for all pictures of several prompts, in order; None without pictures.
+        """Output of the vision tower for all images of several prompts, in order; None without images.
 
-        ``images`` are named and ``pixels`` given prompt by prompt.
+        ``images`` and ``pixels`` come prompt by prompt.
         """
-        given = {
-            image: one
-            for shown, batch in zip(images, pixels, strict=True)
-            for image, one in zip(shown, _split(batch), strict=True)
+        inputs = {
+            image: patches_and_grid
+            for prompt_images, batch in zip(images, pixels, strict=True)
+            for image, patches_and_grid in zip(prompt_images, _split(batch), strict=True)
         }
-        new = {image: one for image, one in given.items() if image not in self._known}
-        found = {image: self._known[image] for image in given if image in self._known}
-        found |= self._compute(new) if new else {}
+        new = {image: inputs[image] for image in inputs if image not in self._known}
+        features = {image: self._known[image] for image in inputs if image in self._known}
+        features |= self._compute(new) if new else {}
         self._known.update(
-            (image, features)
-            for image, features in found.items()
-            if _num_tokens(features) <= self._known.maxsize
+            (image, computed)
+            for image, computed in features.items()
+            if _num_tokens(computed) <= self._known.maxsize
         )
-        return _joined([found[image] for shown in images for image in shown]) if found else None
+        ordered = [features[image] for prompt_images in images for image in prompt_images]
+        return _joined(ordered) if ordered else None
 
     def _compute(self, new: Mapping[ImageRef, tuple[Tensor, Tensor]]) -> dict[ImageRef, ImageFeatures]:
         device = self._model.device
@@ -81,15 +82,15 @@ def _num_tokens(features: ImageFeatures) -> int:
 
 
 def _split(pixels: PixelBatch) -> list[tuple[Tensor, Tensor]]:
-    """Patches and grid of each picture."""
+    """Patches and grid of each image."""
     sizes = pixels.grid_thw.prod(dim=1).tolist()
     return list(zip(pixels.pixel_values.split(sizes), pixels.grid_thw, strict=True))
 
 
 def _joined(features: Sequence[ImageFeatures]) -> TowerOutput:
     """In the shape in which transformers takes the output of a vision tower."""
-    layers = zip(*(each.deepstack for each in features), strict=True)
+    layers = zip(*(image.deepstack for image in features), strict=True)
     return TowerOutput(
-        pooler_output=tuple(each.pooled for each in features),
+        pooler_output=tuple(image.pooled for image in features),
         deepstack_features=[tuple(layer) for layer in layers],
     )

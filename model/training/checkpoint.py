@@ -41,7 +41,7 @@ class TrainingProgress:
     score: float | None = None
     """Held-out score at this point, higher is better; None when it was not measured."""
     data_order: Mapping[str, Any] = field(default_factory=dict)
-    """Whatever the caller needs to go on with the next question; JSON values."""
+    """State that the caller needs to go on with the next question; JSON values."""
 
 
 def save(  # noqa: PLR0913 - all that a checkpoint holds
@@ -137,7 +137,7 @@ def _writing(
 
 
 def restore(path: Path, *, engine: DeepSpeedEngine) -> TrainingProgress:
-    """Puts optimiser and random state of this rank back; the engine's model must hold the checkpoint's weights already.
+    """Restores optimiser and random state of this rank; the engine's model must hold the checkpoint's weights already.
 
     Raises:
         ValueError: if the checkpoint is not whole, or belongs to another layout of ranks (see ``DeepSpeedEngine.load_state``).
@@ -181,18 +181,18 @@ def best(root: Path) -> Path | None:
 
 def prune(root: Path, retention: Retention) -> tuple[Path, ...]:
     """Removes the checkpoints that ``retention`` does not keep; returns what it removed."""
-    found = _finished(root)
-    kept = set(found[-retention.keep_last :])
-    if retention.keep_best and (leader := best(root)) is not None:
-        kept.add(leader)
+    finished = _finished(root)
+    kept = set(finished[-retention.keep_last :])
+    if retention.keep_best and (best_path := best(root)) is not None:
+        kept.add(best_path)
     if retention.every:
-        kept.update(path for path in found if int(path.name) % retention.every == 0)
-    removed = tuple(path for path in found if path not in kept)
+        kept.update(path for path in finished if int(path.name) % retention.every == 0)
+    removed = tuple(path for path in finished if path not in kept)
     for path in removed:
-        gone = path.with_name(f".{path.name}.removed")
-        path.rename(gone)  # killed in the middle, no half checkpoint is left under a name that is trusted
-    for gone in root.glob(".*.removed"):
-        shutil.rmtree(gone)
+        # renamed first: killed in the middle, no half checkpoint is left under a name that is trusted
+        path.rename(path.with_name(f".{path.name}.removed"))
+    for folder in root.glob(".*.removed"):
+        shutil.rmtree(folder)
     return removed
 
 
@@ -213,7 +213,7 @@ def inputs_of(path: Path) -> dict[str, str]:
 
 
 def params_of(path: Path) -> dict[str, Any]:
-    """What the run told the manifest of a finished checkpoint about itself."""
+    """Parameters of the run in the manifest of a finished checkpoint."""
     return dict(_read_json(path / MANIFEST)["params"])
 
 

@@ -22,20 +22,20 @@ from transformers import Qwen3VLForConditionalGeneration
 from model.config.engine import EngineConfig
 from model.config.schedule import Schedule
 from model.training.logprobs import Targets, TokenLogprobs
-from model.training.lora import attach, merged
+from model.training.lora import attach_adapters, merged_weights
 
 STATE_VERSION = 2
 
 
 class StepInfo(NamedTuple):
-    """What one optimiser step was."""
+    """Facts of one optimiser step."""
 
     gradient_norm: float  # global L2 norm before clipping
     learning_rate: float
 
 
 def deepspeed_config(config: EngineConfig, schedule: Schedule) -> dict[str, Any]:
-    """The dictionary DeepSpeed wants. ``torch_adam`` avoids compiling an optimiser, so no compiler is needed."""
+    """DeepSpeed's configuration dictionary. ``torch_adam`` avoids compiling an optimiser, so no compiler is needed."""
     zero: dict[str, Any] = {"stage": config.zero_stage}
     if config.zero_stage == 3:
         zero["stage3_param_persistence_threshold"] = config.persist_below
@@ -84,7 +84,7 @@ class DeepSpeedEngine:
             model.gradient_checkpointing_enable({"use_reentrant": False})
         deepspeed = _deepspeed()
         if config.lora is not None:
-            attach(model, config.lora)
+            attach_adapters(model, config.lora)
         elif not config.train_vision:
             model.model.visual.requires_grad_(False)
         if config.bf16:
@@ -107,7 +107,7 @@ class DeepSpeedEngine:
 
     @property
     def device(self) -> torch.device:
-        """Where inputs have to be."""
+        """Device of the inputs."""
         return torch.device(self.engine.device)
 
     def train(self, mode: bool = True) -> None:
@@ -119,7 +119,7 @@ class DeepSpeedEngine:
         return self.engine(inputs, targets, num_chunks)
 
     def features(self, pixel_values: Tensor, grid_thw: Tensor) -> Tensor:
-        """What the vision tower makes of pictures, see ``sharing.tower_features``; not under ZeRO-3."""
+        """Output of the vision tower for images, see ``vision_dedup.tower_features``; not under ZeRO-3."""
         return self.engine.module.features(pixel_values, grid_thw)
 
     def backward(self, loss: Tensor, *, last: bool) -> None:
@@ -142,7 +142,7 @@ class DeepSpeedEngine:
         rate = self.schedule.rate(self.steps)
         for group in self.engine.optimizer.param_groups:
             group["lr"] = rate
-        norm = self._norm_of_unsharded()
+        norm = self._unsharded_norm()
         self.engine.step()
         if norm is None:
             norm = float(self.engine.get_global_grad_norm() or 0.0)
@@ -151,7 +151,7 @@ class DeepSpeedEngine:
         self.steps += 1
         return StepInfo(norm, rate)
 
-    def _norm_of_unsharded(self) -> float | None:
+    def _unsharded_norm(self) -> float | None:
         """Gradient norm without ZeRO, where DeepSpeed does not report it; None with ZeRO."""
         if self.config.zero_stage:
             return None
@@ -162,9 +162,9 @@ class DeepSpeedEngine:
 
     def total(self, values: Tensor, *, largest: bool = False) -> Tensor:
         """``values`` summed over ranks (or their maximum), on every rank."""
-        shared = values.to(self.device)
-        dist.all_reduce(shared, op=dist.ReduceOp.MAX if largest else dist.ReduceOp.SUM)
-        return shared.cpu()
+        reduced = values.to(self.device)
+        dist.all_reduce(reduced, op=dist.ReduceOp.MAX if largest else dist.ReduceOp.SUM)
+        return reduced.cpu()
 
     def barrier(self) -> None:
         """Waits until every rank is here."""
@@ -176,10 +176,12 @@ class DeepSpeedEngine:
         A collective; filled on rank 0 only.
         """
         gathered = self.raw_weights()
-        return gathered if self.config.lora is None else merged(gathered, scale=self.config.lora.scale)
+        return (
+            gathered if self.config.lora is None else merged_weights(gathered, scale=self.config.lora.scale)
+        )
 
     def raw_weights(self) -> dict[str, Tensor]:
-        """As ``weights``, adapters apart and under the names of the model as it trains."""
+        """As ``weights``, but with adapters apart, under the names of the model under training."""
         gathered: dict[str, Tensor] = {}
         for name, parameter in self.model.named_parameters():
             with self._whole(parameter):
@@ -212,30 +214,28 @@ class DeepSpeedEngine:
         """This rank's optimiser shard: step count, fp32 weights, moments. Tensors and numbers only, copied."""
         moments = self._base_optimizer().state
         shards = [
-            {"master": master.detach().cpu().clone(), **{k: _copied(v) for k, v in moments[master].items()}}
+            {"master": _copied(master), **{k: _copied(v) for k, v in moments[master].items()}}
             for master in self._masters()
         ]
-        layout = self._layout()
-        low = {name: tensor.detach().cpu().clone() for name, tensor in self._adapters().items()}
         return {
             "version": STATE_VERSION,
             "steps": self.steps,
-            "layout": layout,
+            "layout": self._layout(),
             "shards": shards,
-            "adapters": low,
+            "adapters": {name: _copied(tensor) for name, tensor in self._adapters().items()},
         }
 
     def _adapters(self) -> dict[str, Tensor]:
-        """What is trained besides plain weights: nothing without adapters."""
+        """Trained adapter parameters; empty without adapters."""
         if self.config.lora is None:
             return {}
-        return {name: each for name, each in self.model.named_parameters() if each.requires_grad}
+        return {name: tensor for name, tensor in self.model.named_parameters() if tensor.requires_grad}
 
     def _layout(self) -> dict[str, int]:
         return {"zero_stage": self.config.zero_stage, "world_size": self.world_size, "rank": self.rank}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Puts back what ``state`` gave, on a model that holds the same checkpoint's weights.
+        """Restores what ``state`` returned, on a model that holds the same checkpoint's weights.
 
         Raises:
             ValueError: if it was saved with another version, ZeRO stage, number of ranks or model shape.
@@ -247,10 +247,10 @@ class DeepSpeedEngine:
             raise ValueError(f"optimiser state of {state['layout']} cannot continue as {self._layout()}")
         if [len(shard["master"]) for shard in state["shards"]] != [len(master) for master in masters]:
             raise ValueError("optimiser state belongs to a model of another shape")
-        low = self._adapters()
-        if low.keys() != state["adapters"].keys():
+        adapters = self._adapters()
+        if adapters.keys() != state["adapters"].keys():
             raise ValueError("optimiser state belongs to a model with other adapters")
-        for name, parameter in low.items():
+        for name, parameter in adapters.items():
             parameter.data.copy_(state["adapters"][name])
         moments = self._base_optimizer().state
         for master, shard in zip(masters, state["shards"], strict=True):
@@ -274,10 +274,6 @@ def _deepspeed() -> Any:
     if not torch.cuda.is_available():
         os.environ.setdefault("DS_ACCELERATOR", "cpu")
     deepspeed: Any = importlib.import_module("deepspeed")
-    if deepspeed.get_accelerator().device_name() == "cpu":
-        # DeepSpeed would compile a shared-memory all-reduce with g++ at the first start (minutes, or an error without a
-        # compiler). Told that no compiled operation is to be had, it leaves the work to gloo.
-        deepspeed.ops.__compatible_ops__ = {}
     if not dist.is_initialized() and "RANK" not in os.environ:
         backend = (
             None if torch.cuda.is_available() else "gloo"
@@ -285,5 +281,26 @@ def _deepspeed() -> Any:
         dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)  # pyright: ignore[reportPrivateImportUsage]
         os.environ.setdefault("LOCAL_RANK", "0")
     if not deepspeed.comm.is_initialized():
-        deepspeed.init_distributed(verbose=False)
+        with _no_compiled_ops(deepspeed):
+            deepspeed.init_distributed(verbose=False)
     return deepspeed
+
+
+@contextmanager
+def _no_compiled_ops(deepspeed: Any) -> Iterator[None]:
+    """On a CPU, DeepSpeed finds no compiled operation while the block runs, so that gloo reduces and no compiler is needed.
+
+    Else it would compile a shared-memory all-reduce with g++ at the first start (minutes, or an error without a compiler).
+    """
+    if deepspeed.get_accelerator().device_name() != "cpu":
+        yield
+        return
+    names = vars(deepspeed.ops)
+    before = names.get("__compatible_ops__")
+    names["__compatible_ops__"] = {}
+    try:
+        yield
+    finally:
+        del names["__compatible_ops__"]
+        if before is not None:
+            names["__compatible_ops__"] = before

@@ -1,7 +1,7 @@
 """Log-probabilities of chosen tokens only: the forward pass of the trainer.
 
-Wraps a Qwen3-VL so that logits exist at loss tokens alone, a chunk at a time. What is done with the log-probabilities is
-``rl/loss.py``; how inputs are built is ``batches.py``.
+Wraps a Qwen3-VL so that logits exist at loss tokens alone, a chunk at a time. The objective over the log-probabilities is
+``rl/loss.py``; inputs are built in ``batches.py``.
 
 Shape legend: B = sequences, L = tokens of the longest, D = hidden width, T = loss tokens, C = tokens of a chunk, V = vocabulary.
 """
@@ -47,7 +47,7 @@ class TokenLogprobs(nn.Module):
         """Two f32[T]: log-probabilities of the targets (differentiable) and entropies (detached), in nats.
 
         Args:
-            inputs: keyword arguments of the model for B right-padded sequences; pictures may be shared (``vision_dedup.py``).
+            inputs: keyword arguments of the model for B right-padded sequences; images may be shared (``vision_dedup.py``).
             targets: the T loss tokens; T may be 0.
             num_chunks: parts the head's work is cut into; equal on all ranks. Each part is recomputed in the backward pass,
                 so that at most one part's logits [C, V] exist.
@@ -57,10 +57,12 @@ class TokenLogprobs(nn.Module):
         hidden_TD = hidden_BLD[targets.row_T, targets.index_T - 1]
         parts = zip(hidden_TD.tensor_split(num_chunks), targets.token_T.tensor_split(num_chunks), strict=True)
         scored = [self._score(hidden_CD, token_C, recompute=num_chunks > 1) for hidden_CD, token_C in parts]
-        return torch.cat([each[0] for each in scored]), torch.cat([each[1] for each in scored]).detach()
+        return torch.cat([logprobs for logprobs, _ in scored]), torch.cat(
+            [entropies for _, entropies in scored]
+        ).detach()
 
     def features(self, pixel_values: Tensor, grid_thw: Tensor) -> Tensor:
-        """See ``sharing.tower_features``."""
+        """See ``vision_dedup.tower_features``."""
         return tower_features(self.model.model, pixel_values, grid_thw)
 
     def _score(self, hidden_CD: Tensor, token_C: Tensor, *, recompute: bool) -> tuple[Tensor, Tensor]:

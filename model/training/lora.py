@@ -19,7 +19,7 @@ _BASE = re.compile(r"^(?P<layer>.+)\.base_layer\.(?P<kind>weight|bias)$")
 _LOW = re.compile(rf"^(?P<layer>.+)\.lora_(?P<side>[AB])\.{ADAPTER}\.weight$")
 
 
-def attach(model: PreTrainedModel, lora: Lora) -> None:
+def attach_adapters(model: PreTrainedModel, lora: Lora) -> None:
     """Give ``model`` adapters in place; from then on nothing else takes gradient. The first output is unchanged: B is 0.
 
     Raises:
@@ -35,32 +35,32 @@ def attach(model: PreTrainedModel, lora: Lora) -> None:
     inject_adapter_in_model(settings, model, adapter_name=ADAPTER)
 
 
-def merged(weights: Mapping[str, Tensor], *, scale: float) -> dict[str, Tensor]:
+def merged_weights(weights: Mapping[str, Tensor], *, scale: float) -> dict[str, Tensor]:
     """Plain weights under the names of a model without adapters: ``W + scale * B A`` where there are any.
 
     Sums are taken in float32 and rounded once to the weight's own type.
     """
     low: dict[str, dict[str, Tensor]] = {}
     for name, tensor in weights.items():
-        if found := _LOW.match(name):
-            low.setdefault(found["layer"], {})[found["side"]] = tensor.float()
+        if match := _LOW.match(name):
+            low.setdefault(match["layer"], {})[match["side"]] = tensor.float()
     plain: dict[str, Tensor] = {}
     for name, tensor in weights.items():
         if _LOW.match(name):
             continue
-        found = _BASE.match(name)
-        if found is None:
+        match = _BASE.match(name)
+        if match is None:
             plain[name] = tensor
-        elif found["kind"] == "bias":
-            plain[f"{found['layer']}.bias"] = tensor
+        elif match["kind"] == "bias":
+            plain[f"{match['layer']}.bias"] = tensor
         else:
-            sides = low[found["layer"]]
+            sides = low[match["layer"]]
             update = sides["B"] @ sides["A"] * scale
-            plain[f"{found['layer']}.weight"] = (tensor.float() + update).to(tensor.dtype)
+            plain[f"{match['layer']}.weight"] = (tensor.float() + update).to(tensor.dtype)
     return plain
 
 
-def adapters(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def adapter_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The low-rank matrices alone, under the names that peft's own files use."""
     return {
         f"base_model.model.{name.replace(f'.{ADAPTER}.', '.')}": tensor

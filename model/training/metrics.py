@@ -1,4 +1,4 @@
-"""What an update was, in numbers, and the file that keeps them: one JSON object a line, complete lines only.
+"""Metrics of an update, and the file that keeps them: one JSON object a line, complete lines only.
 
 The file is the ground truth for trackers, plots and Dagster metadata, which read it. The numbers are computed in
 ``trainer.py``.
@@ -60,9 +60,8 @@ class UpdateMetrics:
 
     def record(self) -> dict[str, Any]:
         """All numbers in one flat dictionary for ``MetricsWriter``."""
-        own = asdict(self)
-        rollouts, pruned = own.pop("rollouts"), own.pop("pruned")
-        return own | rollouts | pruned
+        fields = asdict(self)
+        return fields | fields.pop("rollouts") | fields.pop("pruned")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +95,7 @@ class MetricsWriter:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         if resume_at is not None and path.exists():
-            self._replace([each for each in read_metrics(path) if each.get("update", -1) < resume_at])
+            self._replace([record for record in read_metrics(path) if record.get("update", -1) < resume_at])
 
     def write(self, record: Mapping[str, Any]) -> None:
         """Adds one record; a number that is not finite becomes null, because JSON has no such number."""
@@ -104,12 +103,12 @@ class MetricsWriter:
             file.write(_line(record))
 
     def complete(self, values: Mapping[str, Any]) -> None:
-        """Adds to the last record what was known only after it had to be on disk."""
+        """Adds ``values``, known only after the last record had been written, to that record."""
         *before, last = read_metrics(self.path)
         self._replace([*before, {**last, **values}])
 
     def _replace(self, records: Sequence[Mapping[str, Any]]) -> None:
-        """All records anew; whenever the process is killed, the old file or the new one is there."""
+        """Rewrites the file; whenever the process is killed, the old file or the new one is there."""
         with replacing(self.path) as partial:
             partial.write_text("".join(_line(record) for record in records), encoding="utf-8")
 

@@ -13,7 +13,7 @@ import torch
 
 from model.policies.chat_template import MERGE, PATCH_PX, PixelBatch, visual_tokens
 from model.rl.segments import SampleKey, TrainingSample
-from model.training.batches import InputBuilder, MicroBatch, plan, to_device
+from model.training.batches import InputBuilder, MicroBatch, batch_rounds, to_device
 from model.training.engine import DeepSpeedEngine
 
 
@@ -122,7 +122,7 @@ def check_logprobs(sample: TrainingSample, recomputed: Sequence[float], *, confi
 def check_rollouts(
     samples: Sequence[TrainingSample], *, engine: DeepSpeedEngine, inputs: InputBuilder, config: ParityConfig
 ) -> float:
-    """Rebuilds what the rollouts saw, images first, and compares; a collective, so all ranks refuse together.
+    """Rebuilds the inputs of the rollouts, images first, and compares; a collective, so all ranks refuse together.
 
     Returns:
         The largest difference of a log-probability (nats).
@@ -130,10 +130,10 @@ def check_rollouts(
     Raises:
         ParityError: naming the first offending segment.
     """
-    rounds = plan(samples, world_size=engine.world_size, schedule=engine.schedule)
+    rounds = batch_rounds(samples, world_size=engine.world_size, schedule=engine.schedule)
     keys = sorted(sample.key for sample in samples)
-    mine = [sample for each in rounds for sample in each.batches[engine.rank]]
-    _agree(keys, [error for sample in mine if (error := _image_error(sample, inputs)) is not None], engine)
+    own = [sample for batches, _ in rounds for sample in batches[engine.rank]]
+    _agree(keys, [error for sample in own if (error := _image_error(sample, inputs)) is not None], engine)
     errors: list[ParityError] = []
     worst = 0.0
     engine.train(False)
@@ -175,7 +175,7 @@ def _recomputed(
 
 
 def _agree(keys: Sequence[SampleKey], errors: Sequence[ParityError], engine: DeepSpeedEngine) -> None:
-    """Raises on every rank if any rank found an error: the first in the order of ``keys``."""
+    """Raises on every rank if any rank has an error: the first in the order of ``keys``."""
     first = min(errors, key=lambda error: error.key, default=None)
     number = len(keys) if first is None else keys.index(first.key)
     agreed = -int(engine.total(torch.tensor([-number]), largest=True))

@@ -165,7 +165,9 @@ class ResourcePlan(NamedTuple):
         return sum(phase.seconds for phase in self.phases)
 
 
-def plan(shape: ModelShape, engine: EngineConfig, load: UpdateLoad, hardware: Hardware) -> ResourcePlan:
+def resource_plan(
+    shape: ModelShape, engine: EngineConfig, load: UpdateLoad, hardware: Hardware
+) -> ResourcePlan:
     """Both phases of an update on ``hardware``; a tenth of a device's memory is kept free for fragments."""
     phases = (generation(shape, engine, load, hardware), training(shape, engine, load, hardware))
     peak = max(phase.total_bytes for phase in phases)

@@ -19,7 +19,7 @@ from model.config.algorithm import Algorithm
 from model.rl.loss import Loss, likelihood_loss, policy_loss
 from model.rl.rollout_metrics import pruned_shares, rollout_metrics
 from model.rl.segments import SampleKey, SampleSet, TrainingSample, segment_weights, training_samples
-from model.training.batches import InputBuilder, TensorBatch, padded_tokens, plan, to_device
+from model.training.batches import InputBuilder, TensorBatch, batch_rounds, padded_tokens, to_device
 from model.training.engine import DeepSpeedEngine, StepInfo
 from model.training.logprobs import TokenLogprobs
 from model.training.metrics import LikelihoodMetrics, UpdateMetrics
@@ -28,7 +28,7 @@ from model.training.vision_features import build_vision_features
 from model.types import Trajectory
 
 Objective = Callable[[TensorBatch, Tensor, int], Loss]  # batch, log-probabilities [T], number of head chunks
-Weights = Mapping[SampleKey, float]
+LossWeights = Mapping[SampleKey, float]
 
 
 class StepTotals(NamedTuple):
@@ -40,6 +40,12 @@ class StepTotals(NamedTuple):
     divergence: float
     entropy: float
     max_log_ratio: float
+
+    def plus(self, loss: Loss, entropies_T: Tensor) -> StepTotals:
+        """The totals with those of one more micro-batch, summed in float64."""
+        parts = torch.stack([loss.value, loss.clipped, loss.ratios, loss.divergence, entropies_T.sum()])
+        sums = [total + part for total, part in zip(self[:-1], parts.detach().double().tolist(), strict=True)]
+        return StepTotals._make([*sums, max(self.max_log_ratio, float(loss.max_log_ratio))])
 
 
 class OptimiserStep(NamedTuple):
@@ -59,12 +65,12 @@ def trainable(sample: TrainingSample, *, algorithm: Algorithm) -> bool:
 def mini_batches(
     samples: Sequence[TrainingSample], *, parts: int, seed: str
 ) -> list[tuple[TrainingSample, ...]]:
-    """Whole questions dealt into at most ``parts`` parts in an order that depends on ``seed`` alone; none is empty."""
+    """Whole questions split into at most ``parts`` parts in an order that depends on ``seed`` alone; none is empty."""
     questions = sorted({sample.key.question_id for sample in samples})
     random.Random(seed).shuffle(questions)
     part_of = {question: number % parts for number, question in enumerate(questions)}
-    dealt = [tuple(s for s in samples if part_of[s.key.question_id] == number) for number in range(parts)]
-    return [part for part in dealt if part]
+    split = [tuple(s for s in samples if part_of[s.key.question_id] == number) for number in range(parts)]
+    return [part for part in split if part]
 
 
 class Trainer:
@@ -112,17 +118,17 @@ class Trainer:
             ValueError: for rollouts that cannot be trained on (see ``segments.training_samples``).
         """
         started = time.monotonic()
-        found = training_samples(trajectories, algorithm=self.algorithm)
+        sample_set = training_samples(trajectories, algorithm=self.algorithm)
         if gate and not self._gate_passed:
-            self.check_parity(found.samples)
+            self.check_parity(sample_set.samples)
             self._gate_passed = True
         schedule = self.engine.schedule
         parts = mini_batches(
-            found.samples, parts=schedule.mini_batches, seed=f"{schedule.seed}/{self.updates}"
+            sample_set.samples, parts=schedule.mini_batches, seed=f"{schedule.seed}/{self.updates}"
         )
         steps = [step for part in parts if (step := self._policy_step(part)) is not None]
         metrics = _summary(
-            self.updates, self.engine.steps, found, trajectories, steps, time.monotonic() - started
+            self.updates, self.engine.steps, sample_set, trajectories, steps, time.monotonic() - started
         )
         self.updates += 1
         return metrics
@@ -172,63 +178,58 @@ class Trainer:
         if self.reference is not None:
             with torch.no_grad():
                 reference_T, _ = self.reference(batch.inputs, batch.targets, num_chunks)
-        given = batch.given._replace(reference_T=reference_T)
-        return policy_loss(logprobs_T, given, algorithm=self.algorithm)
+        inputs = batch.loss_inputs._replace(reference_T=reference_T)
+        return policy_loss(logprobs_T, inputs, algorithm=self.algorithm)
 
     def _step(
-        self, samples: Sequence[TrainingSample], weights: Weights, objective: Objective
+        self, samples: Sequence[TrainingSample], weights: LossWeights, objective: Objective
     ) -> OptimiserStep:
         """Accumulates the gradient of every micro-batch of this rank, then steps."""
-        rounds = plan(samples, world_size=self.engine.world_size, schedule=self.engine.schedule)
+        rounds = batch_rounds(samples, world_size=self.engine.world_size, schedule=self.engine.schedule)
         self.engine.train()
-        # features of the policy's tower are none of the reference's
-        gallery = (
+        # the reference model has other features than the policy
+        features = (
             build_vision_features(rounds, engine=self.engine, inputs=self.inputs)
             if self.reference is None
             else None
         )
-        tower_later = gallery is not None and gallery.is_trained
-        totals = torch.zeros(len(StepTotals._fields), dtype=torch.float64)
+        tower_last = features is not None and features.is_trained
+        totals = StepTotals._make([0.0] * len(StepTotals._fields))
         for number, (batches, num_chunks) in enumerate(rounds):
-            built = self.inputs.build(batches[self.engine.rank], weights, gallery)
+            built = self.inputs.build(batches[self.engine.rank], weights, features)
             batch = to_device(built, self.engine.device)
             logprobs_T, entropies_T = self.engine.logprobs(batch.inputs, batch.targets, num_chunks)
             loss = objective(batch, logprobs_T, num_chunks)
-            self.engine.backward(loss.value, last=number == len(rounds) - 1 and not tower_later)
-            _add(totals, loss, entropies_T)
-        if gallery is not None and gallery.is_trained:
-            gallery.backward(self.engine, self.inputs)
-        sums = self._shared(totals)
+            self.engine.backward(loss.value, last=number == len(rounds) - 1 and not tower_last)
+            totals = totals.plus(loss, entropies_T)
+        if features is not None and tower_last:
+            features.backward(self.engine, self.inputs)
+        sums = self._over_ranks(totals)
         if not math.isfinite(sums.loss):
             raise FloatingPointError(f"the loss of optimiser step {self.engine.steps} is not finite")
         info = self.engine.step()
-        padded = sum(padded_tokens(batch) for each in rounds for batch in each.batches)
+        padded = sum(padded_tokens(batch) for batches, _ in rounds for batch in batches)
         return OptimiserStep(tuple(samples), sums, padded, info)
 
-    def _shared(self, totals: Tensor) -> StepTotals:
-        largest = float(self.engine.total(totals[-1:].clone(), largest=True))
-        loss, clipped, ratios, divergence, entropy = self.engine.total(totals[:-1].clone()).tolist()
-        return StepTotals(loss, clipped, ratios, divergence, entropy, largest)
-
-
-def _add(totals: Tensor, loss: Loss, entropies_T: Tensor) -> None:
-    sums = torch.stack([loss.value, loss.clipped, loss.ratios, loss.divergence, entropies_T.sum()])
-    totals[:-1] += sums.detach().double().cpu()
-    totals[-1] = max(float(totals[-1]), float(loss.max_log_ratio))
+    def _over_ranks(self, totals: StepTotals) -> StepTotals:
+        largest = self.engine.total(torch.tensor([totals.max_log_ratio], dtype=torch.float64), largest=True)
+        sums = self.engine.total(torch.tensor(totals[:-1], dtype=torch.float64))
+        return StepTotals._make([*sums.tolist(), float(largest)])
 
 
 def _summary(
     update: int,
     steps_done: int,
-    found: SampleSet,
+    sample_set: SampleSet,
     trajectories: Sequence[Trajectory],
     steps: Sequence[OptimiserStep],
     seconds: float,
 ) -> UpdateMetrics:
-    rewards = [each.reward for each in trajectories if each.reward is not None]
+    rewards = [trajectory.reward for trajectory in trajectories if trajectory.reward is not None]
     trained = [sample for step in steps for sample in step.samples]
     loss_tokens = sum(len(sample.loss_positions) for sample in trained)
-    pruned = sum(sample.pruned for sample in found.samples)
+    samples = sample_set.samples
+    pruned = sum(sample.pruned for sample in samples)
     return UpdateMetrics(
         update=update,
         steps=steps_done,
@@ -241,19 +242,19 @@ def _summary(
         gradient_norm=_mean([step.info.gradient_norm for step in steps]),
         learning_rate=steps[-1].info.learning_rate if steps else math.nan,
         mean_reward=_mean(rewards),
-        num_questions=len({sample.key.question_id for sample in found.samples}),
-        num_rollouts=len(rewards) + found.num_unscored,
-        num_unscored=found.num_unscored,
-        num_segments=len(found.samples),
+        num_questions=len({sample.key.question_id for sample in samples}),
+        num_rollouts=len(rewards) + sample_set.num_unscored,
+        num_unscored=sample_set.num_unscored,
+        num_segments=len(samples),
         num_pruned=pruned,
-        num_zero_advantage=len(found.samples) - pruned - len(trained),
+        num_zero_advantage=len(samples) - pruned - len(trained),
         num_trained=len(trained),
         loss_tokens=loss_tokens,
         forward_tokens=sum(len(sample.token_ids) for sample in trained),
         padded_tokens=sum(step.padded_tokens for step in steps),
         seconds=seconds,
         rollouts=rollout_metrics(trajectories),
-        pruned=pruned_shares(found.samples),
+        pruned=pruned_shares(samples),
     )
 
 

@@ -36,7 +36,7 @@ from orchestration.evaluation.document import (
 )
 from orchestration.evaluation.methods import METHODS
 from orchestration.joins.adapters import MetricGrader, tasks_of_split
-from orchestration.joins.agents import GREEDY, RunContext, chosen, load
+from orchestration.joins.agents import GREEDY, RunContext, best_checkpoint, load
 from orchestration.joins.grading import METRIC, grading
 from orchestration.launch.reporter import Reporter, progress
 from orchestration.launch.run_config import RunConfig
@@ -73,7 +73,7 @@ def run(config: RunConfig, reporter: Reporter) -> None:
         results = {}
         for name in options.methods:
             kind = METHODS[name].checkpoint
-            path = chosen(checkpoints[kind].pull(), what=kind)
+            path = best_checkpoint(checkpoints[kind].pull(), what=kind)
             results[name] = _answer(context, name, tasks, path, verdicts, reporter)
         metrics.push()
     document = document_of(results, config, context)

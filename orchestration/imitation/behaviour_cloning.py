@@ -1,20 +1,19 @@
-"""Optimiser steps on segments of right rollouts: the tiny model plainly, one from elsewhere under DeepSpeed.
+"""Behaviour cloning: optimiser steps on segments of right rollouts, with AdamW for the tiny model, with DeepSpeed for others.
 
-Holds the two ways of learning and the drawing of examples. Which rollouts are imitated is decided in ``sft_stages.py``.
+Holds the two training functions and the sampling of examples. Rollouts are chosen in ``sft_stages.py``.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
 
-from infra.progress import LogFunction
 from model.config.algorithm import Algorithm
 from model.config.engine import EngineConfig, Lora
 from model.config.schedule import Schedule
-from model.imitation.stages import StageReport, imitation, mixture, run_stage, segments_of
+from model.imitation.stages import StageReport, imitable_segments, mixture, run_stage, segment_sampler
 from model.policies.chat_template import PromptEncoder
 from model.protocols import MediaSource
 from model.rl.segments import TrainingSample, supervised_samples
@@ -27,12 +26,14 @@ from orchestration.joins.agents import LoadedCheckpoint
 from orchestration.recipes.cold_start import ImitationOptions
 from orchestration.recipes.options import Ggpo
 
-EVERY = 25  # steps between two reports
+REPORT_EVERY = 25  # steps between two reports
 WARMUP_STEPS = 10
+
+Log = Callable[[str], None]
 
 
 class SftResult(NamedTuple):
-    """What steps came to."""
+    """Outcome of a stage of supervised steps."""
 
     steps: int
     loss: float  # of the last step, nats a token
@@ -42,7 +43,7 @@ class SftResult(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SftData:
-    """What is imitated: ``rollouts``, and in a share ``demonstrations`` of the examples others, if there are any."""
+    """Trajectories to imitate: ``rollouts`` and, in a share ``demonstrations`` of the examples, ``others`` if there are any."""
 
     rollouts: Sequence[Trajectory]
     others: Sequence[Trajectory] = ()
@@ -55,80 +56,80 @@ class SftData:
         return self.demonstrations if self.others else 0.0
 
 
-def learn_plainly(
-    weights: LoadedCheckpoint,
+def train_tiny(
+    start: LoadedCheckpoint,
     encoder: PromptEncoder,
-    material: SftData,
-    plan: ImitationOptions,
+    data: SftData,
+    options: ImitationOptions,
     *,
     name: str,
-    say: LogFunction,
+    log: Log,
 ) -> SftResult:
-    """As the last stage of the tiny model's cold start does it: names renamed for every example, some reading in between."""
-    own, others = segments_of(material.rollouts), segments_of(material.others)
+    """Train as the last stage of the tiny model's cold start does: names permuted in every example, some reading mixed in."""
+    own, others = imitable_segments(data.rollouts), imitable_segments(data.others)
     if not own:
         raise ValueError(f"{name}: no segment of the right rollouts is short enough for the tiny model")
-    parts = [(own, 1 - material.share), (others, material.share)]
-    drawn = [(imitation(segments, encoder, material.media), share) for segments, share in parts if segments]
-    lesson = mixture([each for each, _ in drawn], [share for _, share in drawn])
+    parts = [(part, share) for part, share in ((own, 1 - data.share), (others, data.share)) if part]
+    samplers = [segment_sampler(segments, encoder, data.media) for segments, _ in parts]
+    sampler = mixture(samplers, [share for _, share in parts])
     stage = replace(
-        pretraining_stages.demonstration_stage(encoder, lesson, steps=plan.steps),
+        pretraining_stages.demonstration_stage(encoder, sampler, steps=options.steps),
         name=name,
-        learning_rate=plan.learning_rate,
-        final_rate=plan.learning_rate / 10,
-        batch_size=plan.batch_size,
+        learning_rate=options.learning_rate,
+        final_rate=options.learning_rate / 10,
+        batch_size=options.batch_size,
         warmup_steps=WARMUP_STEPS,
     )
 
-    def report(now: StageReport) -> None:
-        say(f"{name} {now.step}/{now.max_steps}: loss {now.loss:.3f}, {now.seconds:.0f} s")
+    def report(current: StageReport) -> None:
+        log(f"{name} {current.step}/{current.max_steps}: loss {current.loss:.3f}, {current.seconds:.0f} s")
 
-    done = run_stage(weights.model, encoder, stage, random.Random(name), report=report)
-    weights.model.eval()
-    return SftResult(done.step, done.loss, len(own) + len(others))
+    last = run_stage(start.model, encoder, stage, random.Random(name), report=report)
+    start.model.eval()
+    return SftResult(last.step, last.loss, len(own) + len(others))
 
 
-def learn_under_engine(  # noqa: PLR0913 - as ``learn_plainly``, and the layout
-    weights: LoadedCheckpoint,
+def train_with_engine(  # noqa: PLR0913 - as ``train_tiny``, and the layout
+    start: LoadedCheckpoint,
     encoder: PromptEncoder,
-    material: SftData,
-    plan: ImitationOptions,
+    data: SftData,
+    options: ImitationOptions,
     *,
     ggpo: Ggpo,
     name: str,
-    say: LogFunction,
+    log: Log,
 ) -> SftResult:
     """The mean negative log-likelihood of a batch a step, under the recipe's layout on one rank; adapters come back merged."""
-    own, others = supervised_samples(material.rollouts), supervised_samples(material.others)
-    engine = DeepSpeedEngine(weights.model, config=_engine(plan, ggpo), schedule=_schedule(plan, ggpo))
-    inputs = InputBuilder(encoder=encoder, media=material.media)
+    own, others = supervised_samples(data.rollouts), supervised_samples(data.others)
+    engine = DeepSpeedEngine(start.model, config=_engine(options, ggpo), schedule=_schedule(options, ggpo))
+    inputs = InputBuilder(encoder=encoder, media=data.media)
     trainer = Trainer(engine, inputs, algorithm=Algorithm(), parity=None)
     rng, loss = random.Random(name), 0.0
-    for number in range(1, plan.steps + 1):
-        done = trainer.nll_update(_batch(own, others, plan.batch_size, material.share, rng))
-        loss = done.loss
-        if number % EVERY == 0 or number == plan.steps:
-            say(f"{name} {number}/{plan.steps}: loss {loss:.3f}, {done.seconds:.1f} s a step")
+    for number in range(1, options.steps + 1):
+        metrics = trainer.nll_update(_batch(own, others, options.batch_size, data.share, rng))
+        loss = metrics.loss
+        if number % REPORT_EVERY == 0 or number == options.steps:
+            log(f"{name} {number}/{options.steps}: loss {loss:.3f}, {metrics.seconds:.1f} s a step")
     engine.train(False)
-    return SftResult(plan.steps, loss, len(own) + len(others), engine.weights())
+    return SftResult(options.steps, loss, len(own) + len(others), engine.weights())
 
 
-def _engine(plan: ImitationOptions, ggpo: Ggpo) -> EngineConfig:
-    """The recipe's, at the temperature of likelihoods, with the plan's own adapters if it names a rank."""
+def _engine(options: ImitationOptions, ggpo: Ggpo) -> EngineConfig:
+    """The recipe's layout at temperature 1, with adapters of ``options`` if these name a rank."""
     lora = ggpo.engine.lora
-    if plan.lora_rank is not None:
-        lora = Lora(rank=plan.lora_rank, alpha=2 * plan.lora_rank) if plan.lora_rank else None
+    if options.lora_rank is not None:
+        lora = Lora(rank=options.lora_rank, alpha=2 * options.lora_rank) if options.lora_rank else None
     return replace(ggpo.engine, temperature=1.0, lora=lora)
 
 
-def _schedule(plan: ImitationOptions, ggpo: Ggpo) -> Schedule:
-    warmup = min(WARMUP_STEPS, plan.steps)
+def _schedule(options: ImitationOptions, ggpo: Ggpo) -> Schedule:
+    warmup = min(WARMUP_STEPS, options.steps)
     return replace(
         ggpo.schedule,
-        learning_rate=plan.learning_rate,
+        learning_rate=options.learning_rate,
         warmup_steps=warmup,
         decay=True,
-        updates=plan.steps + warmup,
+        updates=options.steps + warmup,
         mini_batches=1,
     )
 
@@ -140,12 +141,12 @@ def _batch(
     share: float,
     rng: random.Random,
 ) -> list[TrainingSample]:
-    """Examples of one step; a sample comes twice only where there are too few."""
+    """Examples of one step; a sample is repeated only where there are too few."""
     from_others = sum(rng.random() < share for _ in range(size))
-    return [*_drawn(own, size - from_others, rng), *_drawn(others, from_others, rng)]
+    return [*_sampled(own, size - from_others, rng), *_sampled(others, from_others, rng)]
 
 
-def _drawn(samples: Sequence[TrainingSample], count: int, rng: random.Random) -> list[TrainingSample]:
+def _sampled(samples: Sequence[TrainingSample], count: int, rng: random.Random) -> list[TrainingSample]:
     if count <= len(samples):
         return rng.sample(samples, count)
     return rng.choices(samples, k=count)

@@ -1,7 +1,7 @@
-"""Demonstrations from a served model: it answers the training questions through the agent loop, right rollouts are kept.
+"""Distillation: a served teacher answers the training questions in the agent loop, and its right rollouts are imitated.
 
-Holds the asking and its bill. Every reply is kept in a file before it is used, so that a run that was killed asks nothing
-twice. The key of the server, if any, is ``VIMRAG_TEACHER_API_KEY``; it goes to the teacher's address alone.
+Holds the rollouts and their cost. Every reply is stored in a file before it is used, so that a run that was killed repeats no
+request. The key of the server, if any, is ``VIMRAG_TEACHER_API_KEY``; it goes to the teacher's address alone.
 """
 
 import asyncio
@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from infra.errors import EndpointError
-from infra.llm.cached_client import CachedChatClient
+from infra.llm.cached_client import CachedChatClient, Messages
 from infra.llm.client import ChatClient, ChatReply, ChatSettings, RequestBudgetError, RequestRefusedError
-from infra.llm.types import ChatMessages, DecodingOptions
-from infra.progress import ProgressListener as Shown
+from infra.llm.types import DecodingOptions
+from infra.progress import ProgressListener
 from infra.storage.atomic import replacing
 from infra.storage.key_value import KeyValueFile
 from model.agent.loop import Agent
 from model.evaluation.evaluation import grade_all
-from model.imitation.rejection import Selection, select, tally
+from model.imitation.rejection import Selection, select, selection_counts
 from model.imitation.teacher_policy import TeacherPolicy
 from model.policies.chat_template import PromptEncoder
 from model.rl import trajectory_store
@@ -38,7 +38,7 @@ PUSH_EVERY = 64  # rollouts between two uploads of the replies to a root that is
 
 
 class DistillationResult(NamedTuple):
-    """Rollouts to imitate, and what they took."""
+    """Rollouts to imitate, and counts with the teacher's usage."""
 
     kept: tuple[Trajectory, ...]
     counts: dict[str, Any]
@@ -46,83 +46,86 @@ class DistillationResult(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DistillationJob:
-    """What a teacher is asked, and for whom."""
+    """Questions for a teacher, and the student's encoder."""
 
     world: RunContext
     encoder: PromptEncoder
     tasks: Sequence[Task]
     folder: Path
-    """Where replies, verdicts and rollouts are kept."""
+    """Holds replies, verdicts and rollouts."""
     push: Callable[[], None] = lambda: None
-    """Takes the folder to where it outlives this machine."""
+    """Uploads the folder to a root that is not this machine's."""
 
 
-def distil(teacher: TeacherOptions, lesson: DistillationJob, shown: Shown) -> DistillationResult:
+def distil(
+    teacher: TeacherOptions, job: DistillationJob, on_progress: ProgressListener
+) -> DistillationResult:
     """The teacher's right rollouts in the student's tokens.
 
     Raises:
-        EndpointError: if the server is not there, or too many rollouts failed; replies so far are kept.
+        EndpointError: if the server is not reachable, or too many rollouts failed; replies so far are kept.
         ValueError: if none is right.
     """
-    taught = asyncio.run(_teach(teacher, lesson, shown))
-    lesson.push()
-    if not taught.kept:
-        counts = taught.counts
+    result = asyncio.run(_distil(teacher, job, on_progress))
+    job.push()
+    if not result.kept:
         raise ValueError(
-            f"none of the teacher's {counts['rollouts']} rollouts is right, so there is nothing to imitate; "
-            f"they are in {lesson.folder / ROLLOUTS}"
+            f"none of the teacher's {result.counts['rollouts']} rollouts is right, so there is nothing to imitate; "
+            f"they are in {job.folder / ROLLOUTS}"
         )
-    return taught
+    return result
 
 
-def kept_of(rollouts: Sequence[Trajectory], teacher: TeacherOptions) -> tuple[Trajectory, ...]:
-    """Those that are imitated."""
+def selected_rollouts(rollouts: Sequence[Trajectory], teacher: TeacherOptions) -> tuple[Trajectory, ...]:
+    """The rollouts to imitate."""
     selection = Selection(per_question=teacher.per_question, balance=teacher.balance, seed=teacher.seed)
     return select(rollouts, selection)
 
 
-async def _teach(teacher: TeacherOptions, lesson: DistillationJob, shown: Shown) -> DistillationResult:
+async def _distil(
+    teacher: TeacherOptions, job: DistillationJob, on_progress: ProgressListener
+) -> DistillationResult:
     settings = await _settings(teacher)
-    lesson.folder.mkdir(parents=True, exist_ok=True)
-    replies = KeyValueFile(lesson.folder / REPLIES)
-    allowed = _allowed(teacher, CachedChatClient(ClosedEndpoint(settings.model), replies).total().replies)
+    job.folder.mkdir(parents=True, exist_ok=True)
+    replies = KeyValueFile(job.folder / REPLIES)
+    closed = ClosedEndpoint(settings.model)
+    allowed = _requests_left(teacher, CachedChatClient(closed, replies).total().replies)
     client = ChatClient(replace(settings, max_requests=allowed or None))
     try:
-        chat = CachedChatClient(ClosedEndpoint(settings.model) if allowed == 0 else client, replies)
+        chat = CachedChatClient(closed if allowed == 0 else client, replies)
         policy = TeacherPolicy(
-            chat, lesson.world.media, lesson.encoder, model=settings.model, thoughts=teacher.thoughts
+            chat, job.world.media, job.encoder, model=settings.model, thoughts=teacher.thoughts
         )
-        rollouts = await _rollouts(teacher, lesson, policy, shown)
-        async with grading(lesson.folder) as bench:
-            graded = await grade_all(rollouts, bench.grader)
-        kept = kept_of(graded, teacher)
-        write_whole(lesson.folder / ROLLOUTS, graded)
-        unasked = _checked(graded, teacher.most_failed)
-        return DistillationResult(
-            kept, {**tally(graded, kept), "unasked": unasked, **_bill(client, chat, settings)}
-        )
+        rollouts = await _rollouts(teacher, job, policy, on_progress)
+        async with grading(job.folder) as session:
+            graded = await grade_all(rollouts, session.grader)
+        kept = selected_rollouts(graded, teacher)
+        write_trajectories(job.folder / ROLLOUTS, graded)
+        unasked = _num_unasked(graded, teacher.most_failed)
+        counts = {**selection_counts(graded, kept), "unasked": unasked}
+        return DistillationResult(kept, {**counts, **_usage(client, chat, settings)})
     finally:
         replies.close()
         await client.close()
 
 
 class ClosedEndpoint:
-    """A server that may not be asked any more: what was not kept is not had."""
+    """A server whose requests are used up: only stored replies are available."""
 
     def __init__(self, model: str) -> None:
         self._model = model
 
     async def model(self) -> str:
-        """The name that kept replies have."""
+        """The model name of the stored replies."""
         return self._model
 
-    async def complete(self, messages: ChatMessages, request: DecodingOptions) -> ChatReply:
+    async def complete(self, messages: Messages, request: DecodingOptions) -> ChatReply:
         """Refuses."""
         raise RequestBudgetError("all replies of the teacher that the recipe allows were paid for")
 
 
 async def _settings(teacher: TeacherOptions) -> ChatSettings:
-    """The server with the model's name filled in. ``EndpointError`` if it does not answer or several models are there."""
+    """The server with the model's name filled in. ``EndpointError`` if it does not answer or lists several models."""
     settings = ChatSettings(
         base_url=teacher.endpoint,
         model=teacher.model,
@@ -142,51 +145,50 @@ async def _settings(teacher: TeacherOptions) -> ChatSettings:
         await probe.close()
 
 
-def _allowed(teacher: TeacherOptions, paid: int) -> int | None:
+def _requests_left(teacher: TeacherOptions, paid: int) -> int | None:
     """Requests that may still be sent; None is without limit."""
     return None if teacher.max_requests is None else max(0, teacher.max_requests - paid)
 
 
 async def _rollouts(
-    teacher: TeacherOptions, lesson: DistillationJob, policy: TeacherPolicy, shown: Shown
+    teacher: TeacherOptions, job: DistillationJob, policy: TeacherPolicy, on_progress: ProgressListener
 ) -> list[Trajectory]:
     plan = RolloutPlan(group_size=teacher.samples, concurrency=teacher.concurrency, seed=teacher.seed)
     sampling = Sampling(temperature=teacher.temperature, max_tokens=teacher.max_tokens)
-    found: list[Trajectory] = []
+    rollouts: list[Trajectory] = []
     for name in teacher.memories:
-        memory = lesson.world.memory(name, lesson.encoder, training=True)
-        agent = replace(
-            lesson.world.agent(policy, memory, temperature=teacher.temperature), sampling=sampling
-        )
-        found += await collected(agent, lesson.tasks, plan, f"teacher: {name}", shown, lesson.push)
-    return found
+        memory = job.world.memory(name, job.encoder, training=True)
+        agent = replace(job.world.agent(policy, memory, temperature=teacher.temperature), sampling=sampling)
+        stage = f"teacher: {name}"
+        rollouts += await run_with_progress(agent, job.tasks, plan, stage, on_progress, job.push)
+    return rollouts
 
 
-async def collected(
+async def run_with_progress(
     agent: Agent,
     tasks: Sequence[Task],
     plan: RolloutPlan,
     stage: str,
-    shown: Shown,
+    on_progress: ProgressListener,
     push: Callable[[], None] = lambda: None,
 ) -> list[Trajectory]:
-    """The rollouts of ``tasks`` in order, with progress; ``push`` is called now and then."""
+    """The rollouts of ``tasks`` in order, with progress; ``push`` is called every ``PUSH_EVERY`` rollouts."""
 
-    def on_progress(now: RolloutProgress) -> None:
-        shown(stage, now.done, now.total)
-        if now.done % PUSH_EVERY == 0:
+    def report(current: RolloutProgress) -> None:
+        on_progress(stage, current.done, current.total)
+        if current.done % PUSH_EVERY == 0:
             push()
 
-    return list(ordered_by_group(await run_rollouts(agent, tasks, plan, on_progress=on_progress)))
+    return list(ordered_by_group(await run_rollouts(agent, tasks, plan, on_progress=report)))
 
 
-def _checked(rollouts: Sequence[Trajectory], most_failed: float) -> int:
-    """Rollouts that were not asked for any more because the replies allowed were used up.
+def _num_unasked(rollouts: Sequence[Trajectory], most_failed: float) -> int:
+    """Number of rollouts that were not made because the allowed replies were used up.
 
     Raises:
         EndpointError: if too many others failed.
     """
-    errors = [each.error for each in rollouts if each.outcome is Outcome.FAILED]
+    errors = [trajectory.error for trajectory in rollouts if trajectory.outcome is Outcome.FAILED]
     failed = [error for error in errors if not error.startswith(RequestBudgetError.__name__)]
     if len(failed) > most_failed * len(rollouts):
         raise EndpointError(
@@ -196,15 +198,15 @@ def _checked(rollouts: Sequence[Trajectory], most_failed: float) -> int:
     return len(errors) - len(failed)
 
 
-def _bill(client: ChatClient, chat: CachedChatClient, settings: ChatSettings) -> dict[str, Any]:
-    """Of this run, as it was sent; and of all runs into this folder, as far as replies came."""
+def _usage(client: ChatClient, chat: CachedChatClient, settings: ChatSettings) -> dict[str, Any]:
+    """Requests and tokens of this run, and those of all replies stored in the folder."""
     spent = client.ledger.snapshot()
     names = ("requests", "retries", "failures", "prompt_tokens", "completion_tokens")
     this_run = {**{name: getattr(spent, name) for name in names}, "found": chat.found}
     return {"model": settings.model, "this_run": this_run, "all_runs": asdict(chat.total())}
 
 
-def write_whole(path: Path, trajectories: Sequence[Trajectory]) -> None:
+def write_trajectories(path: Path, trajectories: Sequence[Trajectory]) -> None:
     """Write a file of rollouts that is whole or not there."""
     with replacing(path) as partial:
         trajectory_store.write(partial, trajectories)

@@ -1,7 +1,7 @@
-"""Rollouts of one round of rejection sampling: the policy answers the training questions, part after part, each part kept.
+"""Rollouts of one round of rejection sampling: the policy answers the training questions, and each part is stored.
 
-Holds the rolling out and the keeping. A round that was ended goes on with the part after its last one; a finished one is
-read. A part's file is named by all that its rollouts depend on, so that other weights or settings are never taken for them.
+A round that was ended goes on with the part after its last one; a finished one is read. The name of a part's file is a hash of
+everything that its rollouts depend on, so that other weights or settings are never mistaken for them.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.progress import ProgressListener as Shown
+from infra.progress import ProgressListener
 from model.agent.loop import Agent, derived_seed
 from model.evaluation.evaluation import grade_all
 from model.policies.chat_template import PromptEncoder
@@ -18,7 +18,7 @@ from model.protocols import Policy
 from model.rl import trajectory_store
 from model.rl.rollouts import RolloutPlan
 from model.types import Task, Trajectory
-from orchestration.imitation.distillation import collected, write_whole
+from orchestration.imitation.distillation import run_with_progress, write_trajectories
 from orchestration.joins.agents import RunContext
 from orchestration.joins.grading import grading
 from orchestration.recipes.cold_start import RejectionSampling
@@ -28,7 +28,7 @@ QUESTIONS_PER_PART = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SamplingRound:
-    """One round: whose rollouts, of what, kept where."""
+    """One round: policy, questions and folder."""
 
     number: int
     """From 1."""
@@ -38,53 +38,56 @@ class SamplingRound:
     tasks: Sequence[Task]
     folder: Path
     push: Callable[[], None] = lambda: None
-    """Takes the folder to where it outlives this machine."""
+    """Uploads the folder to a root that is not this machine's."""
 
 
-def rollouts_of(rejection: RejectionSampling, one: SamplingRound, shown: Shown) -> list[Trajectory]:
+def sample_round(
+    options: RejectionSampling, current: SamplingRound, on_progress: ProgressListener
+) -> list[Trajectory]:
     """Graded rollouts of every question under every memory policy."""
-    one.folder.mkdir(parents=True, exist_ok=True)
-    found: list[Trajectory] = []
-    parts = [one.tasks[at : at + QUESTIONS_PER_PART] for at in range(0, len(one.tasks), QUESTIONS_PER_PART)]
-    for name in rejection.memories:
-        memory = one.world.memory(name, one.encoder, training=True)
-        agent = one.world.agent(one.policy, memory, temperature=rejection.temperature)
+    current.folder.mkdir(parents=True, exist_ok=True)
+    rollouts: list[Trajectory] = []
+    starts = range(0, len(current.tasks), QUESTIONS_PER_PART)
+    parts = [current.tasks[start : start + QUESTIONS_PER_PART] for start in starts]
+    for name in options.memories:
+        memory = current.world.memory(name, current.encoder, training=True)
+        agent = current.world.agent(current.policy, memory, temperature=options.temperature)
         for number, tasks in enumerate(parts, start=1):
-            stage = f"round {one.number}: {name}, part {number} of {len(parts)}"
-            found += _part(rejection, one, agent, tasks, stage, shown)
-    return found
+            stage = f"round {current.number}: {name}, part {number} of {len(parts)}"
+            rollouts += _part(options, current, agent, tasks, stage, on_progress)
+    return rollouts
 
 
 def _part(
-    rejection: RejectionSampling,
-    one: SamplingRound,
+    options: RejectionSampling,
+    current: SamplingRound,
     agent: Agent,
     tasks: Sequence[Task],
     stage: str,
-    shown: Shown,
+    on_progress: ProgressListener,
 ) -> list[Trajectory]:
     plan = RolloutPlan(
-        group_size=rejection.samples,
-        concurrency=one.world.recipe.evaluation.concurrency,
-        seed=derived_seed(rejection.seed, one.number),
+        group_size=options.samples,
+        concurrency=current.world.recipe.evaluation.concurrency,
+        seed=derived_seed(options.seed, current.number),
     )
-    path = one.folder / f"round-{one.number}-{_digest(agent, tasks, plan)}.parquet"
+    path = current.folder / f"round-{current.number}-{_digest(agent, tasks, plan)}.parquet"
     if path.exists():
         return list(trajectory_store.read(path))
 
-    async def roll() -> tuple[Trajectory, ...]:
-        rollouts = await collected(agent, tasks, plan, stage, shown)
-        async with grading(one.folder) as bench:
-            return await grade_all(rollouts, bench.grader)
+    async def run_and_grade() -> tuple[Trajectory, ...]:
+        rollouts = await run_with_progress(agent, tasks, plan, stage, on_progress)
+        async with grading(current.folder) as session:
+            return await grade_all(rollouts, session.grader)
 
-    graded = asyncio.run(roll())
-    write_whole(path, graded)
-    one.push()
+    graded = asyncio.run(run_and_grade())
+    write_trajectories(path, graded)
+    current.push()
     return list(graded)
 
 
 def _digest(agent: Agent, tasks: Sequence[Task], plan: RolloutPlan) -> str:
-    """Of all that the rollouts depend on."""
+    """Hash of everything that the rollouts depend on."""
     depends = (
         agent.policy.fingerprint,
         agent.retriever.fingerprint,

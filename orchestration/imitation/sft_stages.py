@@ -1,9 +1,10 @@
-"""Stages of a cold start after there is a model that answers: imitation of a teacher, rounds of rejection sampling.
+"""Stages of a cold start that begin with a model that answers: distillation of a teacher, rounds of rejection sampling.
 
-Each stage is a function of the checkpoint before it and of rollouts that are kept, and leaves a checkpoint that lists the
-stages done with their counts; a run that was ended goes on with the stage after them. Only the last checkpoint stays.
+Each stage is a function of the checkpoint before it and of stored rollouts, and leaves a checkpoint that lists the completed
+stages with their counts; a run that was ended goes on with the stage after them. Only the last checkpoint stays.
 """
 
+import asyncio
 import gc
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -12,56 +13,70 @@ from typing import Any
 
 from infra.storage.root import Storage
 from model.config.schedule import Retention
-from model.imitation.rejection import Selection, only_kept, select, tally
+from model.evaluation.evaluation import evaluate
+from model.imitation.rejection import Selection, select, selection_counts, without_pruned_segments
 from model.policies.chat_template import PromptEncoder
 from model.policies.transformers_policy import TransformersPolicy
 from model.rl import trajectory_store
+from model.rl.rollouts import RolloutPlan
 from model.training import checkpoint
 from model.types import Trajectory
-from orchestration.imitation.behaviour_cloning import SftData, SftResult, learn_plainly, learn_under_engine
+from orchestration.imitation.behaviour_cloning import SftData, SftResult, train_tiny, train_with_engine
 from orchestration.imitation.demonstrations import demonstrate
 from orchestration.imitation.distillation import (
     ROLLOUTS,
     DistillationJob,
     DistillationResult,
     distil,
-    kept_of,
+    selected_rollouts,
 )
-from orchestration.imitation.rejection_sampling import SamplingRound, rollouts_of
-from orchestration.imitation.validation import validated
-from orchestration.joins.adapters import read_plans, tasks_of_split
-from orchestration.joins.agents import LoadedCheckpoint, RunContext, load
+from orchestration.imitation.rejection_sampling import SamplingRound, sample_round
+from orchestration.joins.adapters import MetricGrader, read_plans, tasks_of_split
+from orchestration.joins.agents import GREEDY, LoadedCheckpoint, RunContext, load
 from orchestration.launch.reporter import Reporter, progress
 from orchestration.launch.run_config import RunConfig
 from orchestration.launch.synced_directory import SyncedDirectory
 from orchestration.recipes.cold_start import ColdStart, ImitationOptions, RejectionSampling, TeacherOptions
+from orchestration.recipes.options import Recipe
 
 TEACHER = "teacher"
 STAGES = "stages"  # in a checkpoint's progress
 
 
-def wanted(cold_start: ColdStart) -> tuple[str, ...]:
+def stage_names(cold_start: ColdStart) -> tuple[str, ...]:
     """Names of the stages that the recipe asks for after its start."""
-    from_nothing = cold_start.shipped is None and cold_start.base is None
-    taught = cold_start.teacher is not None and not from_nothing
+    from_scratch = cold_start.shipped is None and cold_start.base is None
+    distils = cold_start.teacher is not None and not from_scratch
     rounds = 0 if cold_start.rejection is None else cold_start.rejection.rounds
-    return (*([TEACHER] if taught else []), *(f"round {number}" for number in range(1, rounds + 1)))
+    return (*([TEACHER] if distils else []), *(f"round {number}" for number in range(1, rounds + 1)))
 
 
-def stages_of(path: Path) -> dict[str, Any]:
-    """Stages that a checkpoint has behind it, and their counts."""
+def completed_stages(path: Path) -> dict[str, Any]:
+    """Stages that led to a checkpoint, with their counts."""
     return dict(checkpoint.read(path).data_order.get(STAGES, {}))
 
 
-def asked(teacher: TeacherOptions, lesson: DistillationJob, reporter: Reporter) -> DistillationResult:
-    """The teacher's rollouts, and a line of what they are and cost."""
-    taught = distil(teacher, lesson, progress(reporter))
-    counts, bill = taught.counts, taught.counts["all_runs"]
+def distil_and_report(
+    teacher: TeacherOptions, job: DistillationJob, reporter: Reporter
+) -> DistillationResult:
+    """The teacher's rollouts; a line of their counts and cost goes to ``reporter``."""
+    result = distil(teacher, job, progress(reporter))
+    counts, usage = result.counts, result.counts["all_runs"]
     reporter.log(
         f"teacher {counts['model']}: {counts['right']} of {counts['rollouts']} rollouts right, {counts['kept']} kept; "
-        f"{bill['replies']:,} replies, {bill['prompt_tokens']:,} + {bill['completion_tokens']:,} tokens over all runs"
+        f"{usage['replies']:,} replies, {usage['prompt_tokens']:,} + {usage['completion_tokens']:,} tokens over all runs"
     )
-    return taught
+    return result
+
+
+def validation_score(
+    world: RunContext, storage: Storage, policy: TransformersPolicy, encoder: PromptEncoder, recipe: Recipe
+) -> float:
+    """Mean over the benchmarks of the share of validation questions answered rightly, with greedy decoding."""
+    agent = world.agent(policy, world.memory("vimrag", encoder), temperature=GREEDY)
+    plan = RolloutPlan(concurrency=recipe.evaluation.concurrency, seed=recipe.cold_start.seed)
+    evaluation = asyncio.run(evaluate(agent, tasks_of_split(storage, "val"), MetricGrader(), plan))
+    return evaluation.overall.estimate
 
 
 class SftStages:
@@ -69,54 +84,53 @@ class SftStages:
 
     Args:
         config: the run.
-        reporter: hears how it goes.
+        reporter: for progress and results.
         target: folder of the checkpoints.
-        folder: folder of the rollouts that are imitated.
+        folder: folder of the rollouts to imitate.
     """
 
     def __init__(
         self, config: RunConfig, reporter: Reporter, target: SyncedDirectory, folder: SyncedDirectory
     ) -> None:
         self._config, self._reporter, self._target, self._folder = config, reporter, target, folder
-        self._recipe, self._plan = config.recipe, config.recipe.cold_start
+        self._recipe, self._options = config.recipe, config.recipe.cold_start
         self._storage = Storage(config.root)
         self._world = RunContext.open(self._storage, config.recipe)
 
     def run(self, start: Path) -> Path:
-        """Run the stages that the checkpoint ``start`` does not have behind it; returns the last checkpoint."""
+        """Run the stages that the checkpoint ``start`` has not completed; returns the last checkpoint."""
         self._folder.pull()
         path = start
-        for name in wanted(self._plan):
-            if name not in stages_of(path):
+        for name in stage_names(self._options):
+            if name not in completed_stages(path):
                 path = self._stage(name, path)
-                gc.collect()  # a stage's model and optimiser go before the next one's come
+                gc.collect()  # frees a stage's model and optimiser before the next stage's are made
         return path
 
     def _stage(self, name: str, path: Path) -> Path:
-        weights = load(path, bf16=self._recipe.ggpo.engine.bf16)
-        encoder = weights.encoder()
+        start = load(path, bf16=self._recipe.ggpo.engine.bf16)
+        encoder = start.encoder()
         if name == TEACHER:
-            assert self._plan.teacher is not None, "the stage is wanted"
-            taught = asked(self._plan.teacher, self._lesson(self._plan.teacher, encoder), self._reporter)
-            material, counts = SftData(rollouts=taught.kept, media=self._world.media), taught.counts
-            plan = self._plan.teacher.imitation
+            assert self._options.teacher is not None, "stage_names lists the stage"
+            job = self._distillation_job(self._options.teacher, encoder)
+            distilled = distil_and_report(self._options.teacher, job, self._reporter)
+            data, counts = SftData(rollouts=distilled.kept, media=self._world.media), distilled.counts
+            options = self._options.teacher.imitation
         else:
-            assert self._plan.rejection is not None, "the stage is wanted"
-            plan = self._plan.rejection.imitation
+            assert self._options.rejection is not None, "stage_names lists the stage"
+            options = self._options.rejection.imitation
             number = int(name.removeprefix("round "))
-            material, counts = self._own(self._plan.rejection, number, weights, encoder)
-        learnt = self._learn(weights, encoder, material, plan, name)
-        score = validated(self._world, self._storage, self._policy(weights, encoder), encoder, self._recipe)
+            data, counts = self._rejection_data(self._options.rejection, number, start, encoder)
+        result = self._train(start, encoder, data, options, name)
+        policy = self._policy(start, encoder)
+        score = validation_score(self._world, self._storage, policy, encoder, self._recipe)
         self._reporter.log(f"{name}: validation {score:.1%} right, mean of the benchmarks")
-        done = {
-            "segments": learnt.segments,
-            "steps": learnt.steps,
-            "loss": learnt.loss,
-            "validation": score,
-        }
-        return self._save(path, weights, learnt, {**stages_of(path), name: {**counts, **done}})
+        outcome = {
+            "segments": result.segments, "steps": result.steps, "loss": result.loss, "validation": score
+        }  # fmt: skip
+        return self._save(path, start, result, {**completed_stages(path), name: {**counts, **outcome}})
 
-    def _lesson(self, teacher: TeacherOptions, encoder: PromptEncoder) -> DistillationJob:
+    def _distillation_job(self, teacher: TeacherOptions, encoder: PromptEncoder) -> DistillationJob:
         tasks = tasks_of_split(self._storage, "train", per_dataset=teacher.questions, seed=teacher.seed)
         return DistillationJob(
             world=self._world,
@@ -126,26 +140,26 @@ class SftStages:
             push=self._folder.push,
         )
 
-    def _own(
-        self, rejection: RejectionSampling, number: int, weights: LoadedCheckpoint, encoder: PromptEncoder
+    def _rejection_data(
+        self, rejection: RejectionSampling, number: int, start: LoadedCheckpoint, encoder: PromptEncoder
     ) -> tuple[SftData, dict[str, Any]]:
-        """Right rollouts of the policy, with the demonstrations that they are mixed with."""
+        """Right rollouts of the policy with the demonstrations they are mixed with, and counts."""
         tasks = tasks_of_split(self._storage, "train", per_dataset=rejection.questions, seed=rejection.seed)
-        one = SamplingRound(
+        current = SamplingRound(
             number=number,
             world=self._world,
-            policy=self._policy(weights, encoder),
+            policy=self._policy(start, encoder),
             encoder=encoder,
             tasks=tasks,
             folder=self._folder.path,
             push=self._folder.push,
         )
-        rollouts = rollouts_of(rejection, one, progress(self._reporter))
+        rollouts = sample_round(rejection, current, progress(self._reporter))
         selection = Selection(
             per_question=rejection.per_question, balance=rejection.balance, seed=rejection.seed
         )
         kept = select(rollouts, selection)
-        counts = tally(rollouts, kept)
+        counts = selection_counts(rollouts, kept)
         self._reporter.log(
             f"round {number}: {counts['right']} of {counts['rollouts']} rollouts right, {counts['kept']} kept "
             f"of {counts['questions_right']} questions"
@@ -155,61 +169,61 @@ class SftStages:
                 f"round {number}: none of {len(rollouts)} rollouts is right, so there is nothing to learn from; "
                 f"they are in {self._folder.path}. Begin with demonstrations, or allow more samples"
             )
-        chosen = tuple(map(only_kept, kept)) if rejection.only_kept_segments else kept
+        imitated = tuple(map(without_pruned_segments, kept)) if rejection.only_kept_segments else kept
         others = self._demonstrations(encoder) if rejection.demonstrations else ()
-        material = SftData(
-            rollouts=chosen,
+        data = SftData(
+            rollouts=imitated,
             others=others,
             demonstrations=rejection.demonstrations,
             media=self._world.media,
         )
-        return material, {**counts, "demonstrations": len(others)}
+        return data, {**counts, "demonstrations": len(others)}
 
     def _demonstrations(self, encoder: PromptEncoder) -> tuple[Trajectory, ...]:
         """The teacher's if there is one, else the oracle's on the questions whose plans are known, else none."""
-        if self._plan.teacher is not None:
-            return kept_of(list(trajectory_store.read(self._folder.path / ROLLOUTS)), self._plan.teacher)
+        if self._options.teacher is not None:
+            rollouts = list(trajectory_store.read(self._folder.path / ROLLOUTS))
+            return selected_rollouts(rollouts, self._options.teacher)
         plans = read_plans(self._storage)
         tasks = [task for task in tasks_of_split(self._storage, "train") if task.id in plans]
         if not tasks:
             return ()
-        shown = progress(self._reporter)
-        return tuple(demonstrate(self._world, encoder, tasks, plans, self._plan, shown))
+        on_progress = progress(self._reporter)
+        return tuple(demonstrate(self._world, encoder, tasks, plans, self._options, on_progress))
 
-    def _policy(self, weights: LoadedCheckpoint, encoder: PromptEncoder) -> TransformersPolicy:
-        many = self._recipe.evaluation.concurrency
-        return TransformersPolicy(weights.model, encoder, self._world.media, max_batch=many)
+    def _policy(self, start: LoadedCheckpoint, encoder: PromptEncoder) -> TransformersPolicy:
+        concurrency = self._recipe.evaluation.concurrency
+        return TransformersPolicy(start.model, encoder, self._world.media, max_batch=concurrency)
 
-    def _learn(
+    def _train(
         self,
-        weights: LoadedCheckpoint,
+        start: LoadedCheckpoint,
         encoder: PromptEncoder,
-        material: SftData,
-        plan: ImitationOptions,
+        data: SftData,
+        options: ImitationOptions,
         name: str,
     ) -> SftResult:
-        say = self._reporter.log
-        if self._plan.base is None:
-            return learn_plainly(weights, encoder, material, plan, name=name, say=say)
-        ggpo = self._recipe.ggpo
-        return learn_under_engine(weights, encoder, material, plan, ggpo=ggpo, name=name, say=say)
+        log = self._reporter.log
+        if self._options.base is None:
+            return train_tiny(start, encoder, data, options, name=name, log=log)
+        return train_with_engine(start, encoder, data, options, ggpo=self._recipe.ggpo, name=name, log=log)
 
     def _save(
-        self, before: Path, weights: LoadedCheckpoint, learnt: SftResult, stages: Mapping[str, Any]
+        self, before: Path, trained: LoadedCheckpoint, result: SftResult, stages: Mapping[str, Any]
     ) -> Path:
-        reached = checkpoint.read(before)
+        previous = checkpoint.read(before)
         path = checkpoint.save_weights(
             self._target.path,
-            model=weights.model,
-            tokenizer=weights.tokenizer,
+            model=trained.model,
+            tokenizer=trained.tokenizer,
             progress=checkpoint.TrainingProgress(
-                update=reached.update + 1,
-                steps=reached.steps + learnt.steps,
+                update=previous.update + 1,
+                steps=previous.steps + result.steps,
                 score=list(stages.values())[-1]["validation"],
                 data_order={STAGES: dict(stages)},
             ),
             params={"recipe": asdict(self._recipe)},
-            weights=learnt.weights,
+            weights=result.weights,
         )
         checkpoint.prune(self._target.path, Retention(keep_last=1, keep_best=False))
         self._target.push()

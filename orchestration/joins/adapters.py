@@ -173,13 +173,13 @@ def tasks_of_split(
         found = [
             task_of(q) for q in read_questions(storage, name) if _usable(q) and _split(q, plans) == split
         ]
-        tasks += drawn(found, per_dataset, seed=f"{seed}/{name}")
+        tasks += sampled_tasks(found, per_dataset, seed=f"{seed}/{name}")
     if not tasks:
         raise ValueError(f"no questions of split {split!r} in {storage.root}")
     return tuple(tasks)
 
 
-def drawn(tasks: Iterable[Task], count: int | None, *, seed: str) -> list[Task]:
+def sampled_tasks(tasks: Iterable[Task], count: int | None, *, seed: str) -> list[Task]:
     """At most ``count`` of the tasks in id order; which ones depends on ids and ``seed``, not on the order given."""
     ordered = sorted(tasks, key=lambda task: task.id)
     if count is None or count >= len(ordered):

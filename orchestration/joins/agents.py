@@ -19,8 +19,7 @@ from model.agent.memory import MemoryPolicy
 from model.agent.memory.registry import TRAINED, memory_policy
 from model.agent.prompts import PROFILES
 from model.policies.chat_template import PromptEncoder
-from model.policies.families import family, family_of
-from model.policies.patch_embedding import as_matrix_product
+from model.policies.families import family, family_of, linear_patch_embedding
 from model.protocols import MediaSource, Policy, Retriever
 from model.training import checkpoint
 from model.types import Sampling
@@ -96,10 +95,10 @@ def load(path: Path, *, bf16: bool = False) -> LoadedCheckpoint:
     loaded = family_of(path).model_class.from_pretrained(path, dtype=dtype, local_files_only=True)
     tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
     model = cast(Qwen3VLForConditionalGeneration, loaded)  # callers use what the families have in common
-    return LoadedCheckpoint(as_matrix_product(model), tokenizer, path)
+    return LoadedCheckpoint(linear_patch_embedding(model), tokenizer, path)
 
 
-def chosen(folder: Path, *, what: str) -> Path:
+def best_checkpoint(folder: Path, *, what: str) -> Path:
     """The checkpoint with the best validation score below ``folder``, else the latest.
 
     Raises:

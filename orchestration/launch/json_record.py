@@ -4,7 +4,7 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-_Record = TypeVar("_Record")
+Record = TypeVar("Record")
 
 
 def to_json(record: object) -> str:
@@ -12,7 +12,7 @@ def to_json(record: object) -> str:
     return TypeAdapter(type(record)).dump_json(record).decode()
 
 
-def from_json(kind: type[_Record], text: str) -> _Record:
+def from_json(kind: type[Record], text: str) -> Record:
     """The record of class ``kind`` that ``to_json`` wrote; ``ValueError`` in one line if it is not one."""
     try:
         return TypeAdapter(kind).validate_json(text)

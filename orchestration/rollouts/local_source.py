@@ -1,6 +1,6 @@
-"""Who rolls out during training: the model under training itself, a copy of it, or servers (``served_source.py``).
+"""Sources of rollouts during training: the model under training itself, a copy of it, or servers (``served_source.py``).
 
-Holds the two local sources and how they get the weights of an update. Which questions are rolled out is ``rollout_phase.py``.
+Holds the two local sources and how they get the weights of an update. Questions are chosen in ``rollout_phase.py``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,17 +13,17 @@ from model.policies.chat_template import PromptEncoder
 from model.policies.transformers_policy import TransformersPolicy
 from model.protocols import MediaSource, Policy
 from model.training.engine import DeepSpeedEngine
-from model.training.lora import merged
+from model.training.lora import merged_weights
 from model.training.trainer import Trainer
 from model.types import Trajectory
 
 
 class RolloutSource(Protocol):
-    """A policy to roll out with, and the weights it has."""
+    """A policy to roll out with, and the version of its weights."""
 
     @property
     def policy(self) -> Policy:
-        """Rolls out."""
+        """The policy that rolls out."""
         ...
 
     @property
@@ -36,11 +36,11 @@ class RolloutSource(Protocol):
         ...
 
     def check(self, trainer: Trainer, trajectories: Sequence[Trajectory]) -> None:
-        """See that the policy has the weights under training. A collective. ``ParityError`` if not."""
+        """Raise ``ParityError`` unless the policy has the weights under training. A collective."""
         ...
 
     async def close(self) -> None:
-        """Let go of what belongs to the running event loop."""
+        """Release what belongs to the running event loop."""
         ...
 
     def tally(self) -> Mapping[str, int]:
@@ -55,29 +55,29 @@ class LocalSource:
         self.policy, self.version = policy, version
 
     def refresh(self, version: int) -> None:
-        """The weights are the model's own."""
+        """The policy's weights are those under training; only its fingerprint is computed anew."""
         self.policy.refresh()
         self.version = version
 
     def check(self, trainer: Trainer, trajectories: Sequence[Trajectory]) -> None:
-        """They cannot differ."""
+        """Nothing: weights in this process cannot differ."""
 
     async def close(self) -> None:
-        """There is nothing to let go of."""
+        """Nothing: no connection is open."""
 
     def tally(self) -> Mapping[str, int]:
-        """None."""
+        """No counts."""
         return {}
 
 
-class CopySource:
+class CopySource(LocalSource):
     """A copy of the model, which rolls out with the weights before an update while that update is computed.
 
     Args:
         engine: whose weights are copied.
         copy: a plain model of the same shape, that nothing else uses.
-        encoder: of the copy alone: encoders keep pictures, and are used by one thread at a time.
-        media: pictures.
+        encoder: of the copy alone: encoders cache images, and are used by one thread at a time.
+        media: source of the images.
         max_batch: requests decoded together.
         lockstep: see ``TransformersPolicy``.
     """
@@ -93,26 +93,16 @@ class CopySource:
         lockstep: bool = False,
     ) -> None:
         self._engine, self._copy = engine, copy.requires_grad_(False).eval()
-        self.policy = TransformersPolicy(self._copy, encoder, media, max_batch=max_batch, lockstep=lockstep)
-        self.version = 0
+        super().__init__(
+            TransformersPolicy(self._copy, encoder, media, max_batch=max_batch, lockstep=lockstep)
+        )
 
     @torch.no_grad()
     def refresh(self, version: int) -> None:
         """Copy every weight, adapters merged."""
         weights: Mapping[str, torch.Tensor] = dict(self._engine.model.named_parameters())
         if (lora := self._engine.config.lora) is not None:
-            weights = merged(weights, scale=lora.scale)
+            weights = merged_weights(weights, scale=lora.scale)
         for name, parameter in self._copy.named_parameters():
             parameter.copy_(weights[name])
-        self.policy.refresh()
-        self.version = version
-
-    def check(self, trainer: Trainer, trajectories: Sequence[Trajectory]) -> None:
-        """They were copied one by one."""
-
-    async def close(self) -> None:
-        """There is nothing to let go of."""
-
-    def tally(self) -> Mapping[str, int]:
-        """None."""
-        return {}
+        super().refresh(version)

@@ -1,6 +1,6 @@
 """Servers that roll out during training: built from a recipe, refreshed after each update, checked against the trainer.
 
-Joins the client (``infra``), the policy (``model``) and the way weights get there (``weight_sync.py``).
+Joins the client (``infra``), the policy (``model``) and the transfer of weights (``weight_sync.py``).
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from infra.llm.tokens_pool import TokenPool
 from infra.llm.tokens_types import TokenServerSettings
 from infra.storage.root import Storage
 from model.policies.chat_template import EncodedPrompt, PromptEncoder
-from model.policies.fingerprint import of_weights
+from model.policies.fingerprint import weights_fingerprint
 from model.policies.served_policy import ServedPolicy, ServedWeights
 from model.protocols import MediaSource
 from model.rl.segments import SampleKey, TrainingSample, segment_tokens
@@ -47,7 +47,7 @@ class ServedSource:
         engine: whose weights are sent.
         policy: over the servers of ``pool``.
         pool: the servers.
-        sync: brings the weights there.
+        sync: transfers the weights.
     """
 
     def __init__(
@@ -63,20 +63,20 @@ class ServedSource:
         return self.policy.served.version
 
     def refresh(self, version: int) -> None:
-        """Send the weights to every server that is there; the others get them when they are back.
+        """Send the weights to every reachable server; the others get them when they are back.
 
         Raises:
             RequestRefusedError: if a server will not load them.
-            EndpointUnavailableError: if there is no server.
+            EndpointUnavailableError: if no server is reachable.
         """
         self._sync.write(self._engine, version)
         if self._engine.rank == 0:
-            asyncio.run(self._everywhere())
+            asyncio.run(self._load_everywhere())
         weights = self._engine.weights()
-        digest = self._shared(of_weights(weights) if self._engine.rank == 0 else None)
-        self.policy.served = ServedWeights(model=self._sync.model, version=version, weights=digest)
+        digest = self._broadcast(weights_fingerprint(weights) if self._engine.rank == 0 else None)
+        self.policy.served = ServedWeights(model=self._sync.model, version=version, fingerprint=digest)
 
-    async def _everywhere(self) -> None:
+    async def _load_everywhere(self) -> None:
         async def retire(server: TokenClient) -> None:
             await retire_quietly(self._sync, server)
 
@@ -95,9 +95,9 @@ class ServedSource:
         probe = _probe(trajectories)
         if probe is None:
             return
-        answered = asyncio.run(self._continued(*probe)) if self._engine.rank == 0 else None
+        sample = asyncio.run(self._probe_sample(*probe)) if self._engine.rank == 0 else None
         try:
-            trainer.check_parity([self._shared(answered)])
+            trainer.check_parity([self._broadcast(sample)])
         except ParityError as error:
             raise ValueError(
                 f"after {self.version} updates the servers do not have the trainer's weights: {error.reason}; "
@@ -105,20 +105,22 @@ class ServedSource:
                 "--logprobs-mode processed_logprobs?"
             ) from None
 
-    async def _continued(self, task: Task, call: Call) -> TrainingSample:
+    async def _probe_sample(self, task: Task, call: Call) -> TrainingSample:
         sampling = Sampling(
             temperature=self._engine.config.temperature, top_p=1.0, max_tokens=PROBE_TOKENS, seed=self.version
         )
         prompt = EncodedPrompt(call.prompt_ids, call.images)
         try:
-            found = await self.policy.continued(prompt, sampling=sampling, task=task)
+            completion = await self.policy.complete_prompt(prompt, sampling=sampling, task=task)
         finally:
             await self._pool.close()
-        drawn = replace(call, token_ids=found.token_ids, logprobs=found.logprobs)
-        place = segment_tokens(Segment(node_id=None, calls=(drawn,)))
-        return TrainingSample(key=SampleKey(task.id, 0, 0), old_logprobs=found.logprobs, **place._asdict())
+        answered = replace(call, token_ids=completion.token_ids, logprobs=completion.logprobs)
+        tokens = segment_tokens(Segment(node_id=None, calls=(answered,)))
+        return TrainingSample(
+            key=SampleKey(task.id, 0, 0), old_logprobs=completion.logprobs, **tokens._asdict()
+        )
 
-    def _shared(self, value: Any) -> Any:
+    def _broadcast(self, value: Any) -> Any:
         """Rank 0's value, on every rank."""
         if self._engine.world_size == 1:
             return value
@@ -136,11 +138,9 @@ class ServedSource:
 
 
 def _probe(trajectories: Sequence[Trajectory]) -> tuple[Task, Call] | None:
-    """A prompt to be continued, one with pictures if there is any."""
-    asked = [
-        (each.task, call) for each in trajectories for segment in each.segments for call in segment.calls[:1]
-    ]
-    return max(asked, key=lambda found: bool(found[1].images), default=None)
+    """A prompt to complete, one with images if there is any."""
+    calls = [(t.task, call) for t in trajectories for segment in t.segments for call in segment.calls[:1]]
+    return max(calls, key=lambda pair: bool(pair[1].images), default=None)
 
 
 def open_served(
@@ -153,7 +153,7 @@ def open_served(
     """The source that a recipe asks for.
 
     Raises:
-        ValueError: if weights cannot be brought to the servers in the way that it asks for.
+        ValueError: if weights cannot get to the servers in the way that the recipe asks for.
     """
     key = os.environ.get(API_KEY) or None
     settings = [
@@ -161,14 +161,14 @@ def open_served(
         for url in served.servers
     ]
     limits = PoolSettings(total_timeout_s=served.rollout_timeout_s)
-    pool = ServerPool([TokenClient(each) for each in settings], limits)
-    start = ServedWeights(model=served.model, version=0, weights="")
+    pool = ServerPool([TokenClient(server) for server in settings], limits)
+    start = ServedWeights(model=served.model, version=0, fingerprint="")
     policy = ServedPolicy(TokenPool(pool), encoder, media, served=start)
     return ServedSource(engine, policy, pool, sync_of(served, config, engine))
 
 
 def sync_of(served: ServedRollouts, config: RunConfig, engine: DeepSpeedEngine) -> WeightSync:
-    """How weights get to the servers. ``ValueError`` if it cannot be done so."""
+    """The transfer that the recipe names; ``ValueError`` if it does not fit the training or the root."""
     lora = engine.config.lora
     if (served.sync == "adapter") != (lora is not None):
         raise ValueError(

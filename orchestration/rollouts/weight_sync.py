@@ -1,8 +1,8 @@
 """How the weights of an update get to the servers that roll out.
 
 ``AdapterSync`` and ``FolderSync`` write to a folder that trainer and servers share, under a name with the update's number, and
-have each server load it. ``TransferSync`` hands the weights from device to device through vLLM's own client; it needs GPUs
-and was never run here. A server that was away is brought up to date by ``load`` before it is asked anything.
+have each server load it. ``TransferSync`` sends the weights from device to device through vLLM's own client; it needs GPUs
+and was never run here. A server that was away gets the present weights by ``load`` before its next request.
 """
 
 import asyncio
@@ -20,18 +20,18 @@ from infra.llm.tokens_client import TokenClient
 from infra.storage.atomic import replacing
 from model.config.engine import Lora
 from model.training.engine import DeepSpeedEngine
-from model.training.lora import adapters
+from model.training.lora import adapter_weights
 
 LOAD_ADAPTER, UNLOAD_ADAPTER = "/v1/load_lora_adapter", "/v1/unload_lora_adapter"
 KEPT_VERSIONS = 2  # a server that comes back needs the present one; the one before may still be read
 
 
 class WeightSync(Protocol):
-    """Brings weights to servers; the same calls on every rank."""
+    """Transfers weights to servers; the same calls on every rank."""
 
     @property
     def model(self) -> str:
-        """The name to ask for since the last ``write``."""
+        """Model name in requests since the last ``write``."""
         ...
 
     def write(self, engine: DeepSpeedEngine, version: int) -> None:
@@ -48,7 +48,7 @@ class WeightSync(Protocol):
         ...
 
     async def retire(self, server: TokenClient) -> None:
-        """Make ``server`` forget what was served before."""
+        """Make ``server`` unload the version before."""
         ...
 
 
@@ -75,12 +75,12 @@ class AdapterSync:
 
     def write(self, engine: DeepSpeedEngine, version: int) -> None:
         """The adapter as peft's own files. ``ValueError`` if peft is missing."""
-        low = adapters(engine.raw_weights())
+        matrices = adapter_weights(engine.raw_weights())
         if engine.rank == 0:
             with replacing(self._folder / self._name(version)) as partial:
                 partial.mkdir()
                 save_file(
-                    {name: tensor.contiguous() for name, tensor in low.items()},
+                    {name: tensor.contiguous() for name, tensor in matrices.items()},
                     partial / "adapter_model.safetensors",
                 )
                 _peft_config(self._lora, partial)
@@ -132,7 +132,7 @@ class FolderSync:
         engine.barrier()
 
     async def load(self, server: TokenClient) -> None:
-        """Reload, then forget cached beginnings, which were computed with the weights before."""
+        """Reload, then drop cached prefixes, which were computed with the weights before."""
         if self.model not in (names := await server.models()):
             raise unknown_model(server.where, self.model, names)
         body = {"method": "reload_weights", "kwargs": {"weights_path": str(self._path)}}
@@ -164,7 +164,7 @@ class TransferSync:
         self._sender: Any = None
 
     def write(self, engine: DeepSpeedEngine, version: int) -> None:
-        """Nothing but to remember where the weights are."""
+        """Only remember the engine, whose weights ``load`` broadcasts."""
         if engine.world_size > 1 or engine.config.lora is not None:
             raise ValueError("sync 'transfer' needs one rank and no adapters; take 'folder' or 'adapter'")
         self._engine = engine
@@ -211,8 +211,8 @@ def vllm_transfer() -> tuple[Any, Any]:
         raise ValueError(
             f"sync 'transfer' needs vLLM 0.29 or later beside the trainer ({error}): take 'folder' or 'adapter'"
         ) from None
-    wanted = ("WeightTransferTrainerFactory", "HTTPVLLMWeightSyncClient", "ModuleSource")
-    if missing := [name for name in wanted if not hasattr(transfer, name)]:
+    names = ("WeightTransferTrainerFactory", "HTTPVLLMWeightSyncClient", "ModuleSource")
+    if missing := [name for name in names if not hasattr(transfer, name)]:
         raise ValueError(f"this vLLM has no {missing[0]}: sync 'transfer' needs 0.29 or later")
     return transfer, nccl
 
@@ -243,7 +243,7 @@ def _drop_old(current: Path, prefix: str) -> None:
 
 
 async def retire_quietly(sync: WeightSync, server: TokenClient) -> None:
-    """As ``retire``; an adapter too many does no harm, so that errors are let go."""
+    """As ``retire``, ignoring errors: an adapter too many does no harm."""
     try:
         await sync.retire(server)
     except (RequestRefusedError, EndpointUnavailableError):

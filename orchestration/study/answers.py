@@ -16,10 +16,10 @@ from model.rl import trajectory_store
 from model.rl.rollouts import RolloutPlan
 from model.training import checkpoint
 from model.types import Task, Trajectory
+from orchestration.imitation.cold_start import unpack
 from orchestration.joins.adapters import MetricGrader, tasks_of_split
 from orchestration.joins.agents import GREEDY, RunContext, load
 from orchestration.launch.reporter import Reporter
-from orchestration.runs.cold_start import unpack
 from orchestration.study import pilot3
 from orchestration.study.options import Study, StudyRun
 

@@ -34,7 +34,7 @@ from model.training.parity import ParityConfig, bf16_parity
 from model.training.trainer import Trainer
 from orchestration.evaluation.training_curves import materialisation
 from orchestration.joins.adapters import tasks_of_split
-from orchestration.joins.agents import GREEDY, LoadedCheckpoint, RunContext, chosen, load
+from orchestration.joins.agents import GREEDY, LoadedCheckpoint, RunContext, best_checkpoint, load
 from orchestration.launch.process import rank
 from orchestration.launch.reporter import Reporter
 from orchestration.launch.run_config import RunConfig
@@ -47,7 +47,7 @@ from orchestration.rollouts.served_source import open_served
 from orchestration.training.inputs import fingerprints
 
 METRICS = "ggpo.jsonl"
-_Result = TypeVar("_Result")
+Result = TypeVar("Result")
 
 
 def train(config: RunConfig, reporter: Reporter) -> None:
@@ -66,7 +66,7 @@ def train(config: RunConfig, reporter: Reporter) -> None:
         # adapters go on from the weights they were attached to; a checkpoint's own have them merged in
         start = None if recipe.ggpo.engine.lora else resumed
         bf16, is_anchored = recipe.ggpo.engine.bf16, recipe.ggpo.algorithm.kl_coefficient > 0
-        begun = None if start and not is_anchored else chosen(cold_start.pull(), what="cold_start")
+        begun = None if start and not is_anchored else best_checkpoint(cold_start.pull(), what="cold_start")
         first = start or begun
         assert first is not None, "chosen raises where there is none"
         weights = load(first, bf16=bf16)
@@ -246,7 +246,7 @@ class TrainingRun:
 
     def summary(self, folder: Path) -> dict[str, Any]:
         """What the materialisation says."""
-        best = chosen(folder, what="train_ggpo")
+        best = best_checkpoint(folder, what="train_ggpo")
         return {
             "checkpoint": str(best.name),
             "updates": self.trainer.updates,
@@ -278,7 +278,7 @@ def track(names: Sequence[str], folder: Path, run: str, reporter: Reporter) -> t
     return tracker.Trackers(openers, past=past, say=reporter.log)
 
 
-def timed(work: Callable[[], _Result]) -> tuple[_Result, float]:
+def timed(work: Callable[[], Result]) -> tuple[Result, float]:
     """What ``work`` gives, and the seconds it took."""
     began = monotonic()
     return work(), monotonic() - began

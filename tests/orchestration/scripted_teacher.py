@@ -13,7 +13,7 @@ from model.imitation.oracle import DemonstrationNoise, Oracle
 from model.policies.chat_endpoint import chat_messages
 from model.policies.chat_template import PromptEncoder
 from model.types import Completion, Message, Sampling, Task
-from orchestration.imitation.demonstrations import plan_of
+from orchestration.imitation.demonstrations import gold_plan
 from orchestration.joins.agents import RunContext
 from tests.servers.openai_server import Answer, OpenAIServer, Received
 
@@ -47,7 +47,7 @@ def script(
     async def play() -> None:
         for task in tasks:
             oracle = Oracle(
-                plan_of(plans[task.id]), world.retriever, encoder, noise=noise, rng=random.Random(task.id)
+                gold_plan(plans[task.id]), world.retriever, encoder, noise=noise, rng=random.Random(task.id)
             )
             agent = world.agent(Recorder(oracle, said), memory, temperature=1.0)
             await replace(agent, retriever=oracle).run(task)

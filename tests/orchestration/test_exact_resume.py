@@ -26,12 +26,12 @@ from infra.storage.root import Storage
 from model.config.algorithm import Algorithm
 from model.training.metrics import read_metrics
 from orchestration.dagster_defs.miniature_assets import ensure_miniature
+from orchestration.imitation import cold_start
 from orchestration.launch.commands import environment
 from orchestration.launch.json_record import to_json
 from orchestration.launch.run_config import RunConfig
 from orchestration.recipes.miniature import quickstart
 from orchestration.recipes.options import MiniatureWorlds, Recipe
-from orchestration.runs import cold_start
 from tests.orchestration.run_scene import DATASETS
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -17,7 +17,7 @@ from model.config.reward import RewardWeights
 from model.types import Hit, Task, Trajectory
 from orchestration.joins import grading
 from orchestration.recipes.miniature import quickstart
-from orchestration.rollouts.rollout_phase import RankGroup, RolloutPhase, teaches
+from orchestration.rollouts.rollout_phase import RankGroup, RolloutPhase, rewards_differ
 from tests.orchestration.run_scene import Heard
 from tests.servers.openai_server import OpenAIServer
 
@@ -81,14 +81,14 @@ def test_a_retrieval_weight_pays_for_what_the_searches_returned(tmp_path: Path):
     # both wrong; gold at the second place of the first rollout: 0.2 / log2(3)
     assert [each.reward for each in group] == pytest.approx([0.2 * 0.63093, 0.0], abs=1e-5)
     assert [each.correct for each in group] == [False, False]
-    assert teaches(group), "rewards differ, though both are wrong"
+    assert rewards_differ(group), "rewards differ, though both are wrong"
     assert curriculum.state()["counts"] == {TASK.id: [0, 2]}, "success is the verdict, not the reward"
 
 
 def test_by_default_the_same_rollouts_are_worth_their_verdict_and_teach_nothing(tmp_path: Path):
     group, _ = rolled(tmp_path, None, [*said("well put", "42"), *said("badly put", "42")])
     assert [each.reward for each in group] == [0.0, 0.0]
-    assert not teaches(group)
+    assert not rewards_differ(group)
 
 
 def test_the_judge_and_the_metric_are_two_terms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

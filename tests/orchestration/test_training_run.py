@@ -17,19 +17,19 @@ from infra.storage import manifest
 from infra.storage.root import Storage
 from memory_graph.graph import MemoryGraph
 from model.config.schedule import Retention
-from model.policies.fingerprint import of_weights
+from model.policies.fingerprint import weights_fingerprint
 from model.rl import trajectory_store
 from model.training import checkpoint
 from model.training.metrics import read_metrics
 from model.types import Outcome, Task, Trajectory
 from orchestration.definitions import build_defs
 from orchestration.evaluation import evaluation_run, report_run
+from orchestration.imitation import cold_start
 from orchestration.joins.adapters import tasks_of_split
 from orchestration.joins.agents import load
 from orchestration.launch.run_config import RunConfig
 from orchestration.recipes.options import Recipe
 from orchestration.rollouts import prefetch, rollout_phase
-from orchestration.runs import cold_start
 from orchestration.training import ggpo_run, inputs
 from tests.orchestration.run_scene import DATASETS, SHAPE, Heard, config_of, recipe, root, scheduled, shipped
 
@@ -133,8 +133,8 @@ def test_a_group_teaches_when_its_rewards_differ():
             task=task, graph=MemoryGraph(question="?"), segments=(), outcome=Outcome.ABSTAINED, reward=reward
         )
 
-    assert rollout_phase.teaches([rollout(1.0), rollout(0.0)])
-    assert not rollout_phase.teaches([rollout(1.0), rollout(1.0), rollout(None)])
+    assert rollout_phase.rewards_differ([rollout(1.0), rollout(0.0)])
+    assert not rollout_phase.rewards_differ([rollout(1.0), rollout(1.0), rollout(None)])
 
 
 def test_an_ended_run_goes_on_from_its_checkpoint(root: Path, recipe: Recipe, trained: Heard):
@@ -209,9 +209,9 @@ def test_an_overlapping_run_that_was_ended_goes_on_with_the_rollouts_it_had_made
     assert made_ahead.stat().st_mtime_ns == written  # not drawn again
     assert [line[:2] for line in told(straight)] == [(0, 0), (1, 1), (2, 1)]
     assert told(ended) == told(straight)
-    assert of_weights(load(root / ended.ggpo_checkpoints / "000003").model.state_dict()) == of_weights(
-        load(root / straight.ggpo_checkpoints / "000003").model.state_dict()
-    )
+    assert weights_fingerprint(
+        load(root / ended.ggpo_checkpoints / "000003").model.state_dict()
+    ) == weights_fingerprint(load(root / straight.ggpo_checkpoints / "000003").model.state_dict())
 
 
 def test_a_checkpoint_whose_rollouts_made_ahead_are_gone_is_refused(tmp_path: Path):

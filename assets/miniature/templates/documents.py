@@ -1,4 +1,4 @@
-"""Questions of MMLongBench-Doc: pages of a report, a fifth of them about what no page says.
+"""Questions of MMLongBench-Doc: pages of a report, a fifth of them unanswerable.
 
 Templates only; each takes a world and a random source and returns one question. An unanswerable question is one of the same
 template about an entity that the report leaves out, so that no wording betrays it.
@@ -27,9 +27,9 @@ def reading(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
         rng, even_draw(world, "reading"), world.devices[REPORT_DIALS], world.devices[REPORT_DIALS.stop :]
     )
     wording = worded(rng, "dial", "gauge")
-    return _asked(
+    return _question(
         "reading",
-        text=f"What reading is on the {wording.asked} of {device.name}?",
+        text=f"What reading is on the {wording.first} of {device.name}?",
         answer=str(device.reading) if known else None,
         hops=(_dial(device, wording, known),),
         guess=1 / 10,
@@ -42,12 +42,12 @@ def higher_reading(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion
     known = even_draw(world, "higher_reading") >= UNANSWERABLE_SHARE
     pair = rng.sample(present, 2) if known else [rng.choice(present), rng.choice(absent)]
     rng.shuffle(pair)
-    one, other = pair
+    first, second = pair
     wording = worded(rng, "dial", "gauge")
-    return _asked(
+    return _question(
         "higher_reading",
-        text=f"Which has the higher {wording.asked} reading, {one.name} or {other.name}?",
-        answer=max(one, other, key=lambda device: device.reading).name if known else None,
+        text=f"Which has the higher {wording.first} reading, {first.name} or {second.name}?",
+        answer=max(first, second, key=lambda device: device.reading).name if known else None,
         hops=tuple(_dial(device, wording, device in present) for device in pair),
         guess=0.5,
     )
@@ -58,7 +58,7 @@ def workers(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     workshop, known = _choice(
         rng, even_draw(world, "workers"), world.workshops[REPORT_SCANS], world.workshops[REPORT_SCANS.stop :]
     )
-    return _asked(
+    return _question(
         "workers",
         text=f"How many workers has {workshop.name}?",
         answer=str(workshop.workers) if known else None,
@@ -79,7 +79,7 @@ def trade(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     workshop, known = _choice(
         rng, even_draw(world, "trade"), world.workshops[REPORT_GOODS], world.workshops[REPORT_GOODS.stop :]
     )
-    return _asked(
+    return _question(
         "trade",
         text=f"What does {workshop.name} sell?",
         answer=workshop.good if known else None,
@@ -101,9 +101,9 @@ def boss(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
         rng, even_draw(world, "boss"), world.workshops[REPORT_GOODS], world.workshops[REPORT_GOODS.stop :]
     )
     wording = worded(rng, "boss", "chief")
-    return _asked(
+    return _question(
         "boss",
-        text=f"Who is the {wording.asked} of {workshop.name}?",
+        text=f"Who is the {wording.first} of {workshop.name}?",
         answer=workshop.boss if known else None,
         hops=(
             _page(
@@ -125,9 +125,9 @@ def door(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     wording = worded(rng, "door", "gate")
     summary = f"The door of {place.name} is kept."
     hop = _page(f"door:{place.name}", about(wording, place.name), summary, known, visual=True)
-    return _asked(
+    return _question(
         "door",
-        text=f"What mark is on the {wording.asked} of {place.name}?",
+        text=f"What mark is on the {wording.first} of {place.name}?",
         answer=place.mark if known else None,
         hops=(hop,),
         guess=1 / len(MARKS),
@@ -137,7 +137,7 @@ def door(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
 def _choice(
     rng: random.Random, draw: float, present: Sequence[Entity], absent: Sequence[Entity]
 ) -> tuple[Entity, bool]:
-    """An entity that the report tells of or, for a ``draw`` below the share, one that it leaves out."""
+    """An entity that the report states or, for a ``draw`` below the share, one that it leaves out."""
     known = draw >= UNANSWERABLE_SHARE
     return rng.choice(present if known else absent), known
 
@@ -155,7 +155,7 @@ def _page(
     return PlannedHop(queries=queries, gold=(EvidenceKey(REPORT, name),), summary=summary, visual=visual)
 
 
-def _asked(
+def _question(
     template: str, *, text: str, answer: str | None, hops: tuple[PlannedHop, ...], guess: float
 ) -> PlannedQuestion:
     return PlannedQuestion(

@@ -9,18 +9,18 @@ import random
 
 from assets.miniature.lexicon import COLOURS, GOODS, MARKS, REGIONS, SEASONS
 from assets.miniature.plans import PlannedHop, PlannedQuestion
-from assets.miniature.sentences import PICTURE_DOORS, EvidenceKey
+from assets.miniature.sentences import WEBQA_DOORS, EvidenceKey
 from assets.miniature.templates.wording import Wording, about, even_draw, worded
 from assets.miniature.world import MiniatureWorld, Person, Team, Workshop
 
 
 def badge_colour(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
-    """One picture, coarse."""
+    """One image, coarse."""
     person, wording = rng.choice(world.people), worded(rng, "badge", "card")
     return PlannedQuestion(
         dataset="webqa",
         template="badge_colour",
-        text=f"What colour is the {wording.asked} of {person.name}?",
+        text=f"What colour is the {wording.first} of {person.name}?",
         answer=person.colour,
         hops=(_badge(person, wording),),
         chance=1 / len(COLOURS),
@@ -28,12 +28,12 @@ def badge_colour(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
 
 
 def badge_code(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
-    """One picture, fine."""
+    """One image, fine."""
     person, wording = rng.choice(world.people), worded(rng, "badge", "card")
     return PlannedQuestion(
         dataset="webqa",
         template="badge_code",
-        text=f"What code is on the {wording.asked} of {person.name}?",
+        text=f"What code is on the {wording.first} of {person.name}?",
         answer=f"{person.code:02d}",
         hops=(_badge(person, wording),),
         chance=1 / 100,
@@ -41,7 +41,7 @@ def badge_code(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
 
 
 def founder_code(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
-    """A snippet, then a picture, fine."""
+    """A snippet, then an image, fine."""
     team = rng.choice(world.teams)
     person = world.person(team.founder)
     wording = worded(rng, "founder", "creator")
@@ -53,7 +53,7 @@ def founder_code(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     return PlannedQuestion(
         dataset="webqa",
         template="founder_code",
-        text=f"What code is on the badge of the {wording.asked} of {team.name}?",
+        text=f"What code is on the badge of the {wording.first} of {team.name}?",
         answer=f"{person.code:02d}",
         hops=(founder, _badge(person, worded(rng, "badge", "card"), depends=(0,))),
         chance=1 / 100,
@@ -61,22 +61,22 @@ def founder_code(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
 
 
 def same_colour(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
-    """Two pictures, yes or no, drawn so that both are equally frequent."""
+    """Two images, yes or no, drawn so that both are equally frequent."""
     alike = even_draw(world, "same_colour") < 0.5
     pairs = [
-        (one, other)
-        for one in world.people
-        for other in world.people
-        if one != other and (one.colour == other.colour) == alike
+        (first, second)
+        for first in world.people
+        for second in world.people
+        if first != second and (first.colour == second.colour) == alike
     ]
-    one, other = rng.choice(pairs)
+    first, second = rng.choice(pairs)
     wording = worded(rng, "badge", "card")
     return PlannedQuestion(
         dataset="webqa",
         template="same_colour",
-        text=f"Do the {wording.asked}s of {one.name} and {other.name} have the same colour?",
+        text=f"Do the {wording.first}s of {first.name} and {second.name} have the same colour?",
         answer="yes" if alike else "no",
-        hops=(_badge(one, wording), _badge(other, wording)),
+        hops=(_badge(first, wording), _badge(second, wording)),
         chance=0.5,
     )
 
@@ -102,8 +102,8 @@ def meeting_region(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion
 
 
 def meeting_door(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
-    """A snippet, then a picture: team -> place -> mark."""
-    doors = {place.name: place for place in world.places[PICTURE_DOORS]}
+    """A snippet, then an image: team -> place -> mark."""
+    doors = {place.name: place for place in world.places[WEBQA_DOORS]}
     team = rng.choice([team for team in world.teams if team.place in doors])
     place = doors[team.place]
     door = PlannedHop(
@@ -147,7 +147,7 @@ def season_output(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     return PlannedQuestion(
         dataset="slidevqa",
         template="season_output",
-        text=f"What was the {SEASONS[season]} {wording.asked} of {team.name}?",
+        text=f"What was the {SEASONS[season]} {wording.first} of {team.name}?",
         answer=str(team.output[season]),
         hops=(_chart(team, wording),),
         chance=1 / 9,
@@ -158,27 +158,27 @@ def higher_output(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """The same bar of two charts."""
     first_wins = even_draw(world, "higher_output") < 0.5
     pairs = [
-        (one, other, season)
-        for one in world.teams
-        for other in world.teams
+        (first, second, season)
+        for first in world.teams
+        for second in world.teams
         for season in range(4)
-        if _wins(one.output[season], other.output[season], first_wins)
+        if _wins(first.output[season], second.output[season], first_wins)
     ]
-    one, other, season = rng.choice(pairs)
+    first, second, season = rng.choice(pairs)
     wording = worded(rng, "output", "yield")
     return PlannedQuestion(
         dataset="slidevqa",
         template="higher_output",
-        text=f"Which had the higher {SEASONS[season]} {wording.asked}, {one.name} or {other.name}?",
-        answer=max(one, other, key=lambda team: team.output[season]).name,
-        hops=(_chart(one, wording), _chart(other, wording)),
+        text=f"Which had the higher {SEASONS[season]} {wording.first}, {first.name} or {second.name}?",
+        answer=max(first, second, key=lambda team: team.output[season]).name,
+        hops=(_chart(first, wording), _chart(second, wording)),
         chance=0.5,
     )
 
 
-def _wins(one: int, other: int, first_wins: bool) -> bool:
-    """Whether the wanted side has more; never with equal numbers."""
-    return one > other if first_wins else one < other
+def _wins(first: int, second: int, first_wins: bool) -> bool:
+    """Whether the side that is to win has more; never with equal numbers."""
+    return first > second if first_wins else first < second
 
 
 def stock(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
@@ -187,7 +187,7 @@ def stock(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     return PlannedQuestion(
         dataset="slidevqa",
         template="stock",
-        text=f"How much {GOODS[good]} is in the {wording.asked} of {workshop.name}?",
+        text=f"How much {GOODS[good]} is in the {wording.first} of {workshop.name}?",
         answer=str(workshop.stock[good]),
         hops=(_table(workshop, wording),),
         chance=1 / 90,
@@ -198,20 +198,20 @@ def more_stock(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """The same cell of two tables, fine."""
     first_wins = even_draw(world, "more_stock") < 0.5
     pairs = [
-        (one, other, good)
-        for one in world.workshops
-        for other in world.workshops
+        (first, second, good)
+        for first in world.workshops
+        for second in world.workshops
         for good in range(4)
-        if _wins(one.stock[good], other.stock[good], first_wins)
+        if _wins(first.stock[good], second.stock[good], first_wins)
     ]
-    one, other, good = rng.choice(pairs)
+    first, second, good = rng.choice(pairs)
     wording = worded(rng, "stock", "store")
     return PlannedQuestion(
         dataset="slidevqa",
         template="more_stock",
-        text=f"Which has more {GOODS[good]} in {wording.asked}, {one.name} or {other.name}?",
-        answer=max(one, other, key=lambda workshop: workshop.stock[good]).name,
-        hops=(_table(one, wording), _table(other, wording)),
+        text=f"Which has more {GOODS[good]} in {wording.first}, {first.name} or {second.name}?",
+        answer=max(first, second, key=lambda workshop: workshop.stock[good]).name,
+        hops=(_table(first, wording), _table(second, wording)),
         chance=0.5,
     )
 

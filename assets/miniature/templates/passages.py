@@ -25,7 +25,7 @@ def leader_works(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     return PlannedQuestion(
         dataset="hotpotqa",
         template="leader_works",
-        text=f"Where does the {wording.asked} of {team.name} work?",
+        text=f"Where does the {wording.first} of {team.name} work?",
         answer=person.workshop,
         hops=(
             PlannedHop(
@@ -57,7 +57,7 @@ def maker_opened(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     return PlannedQuestion(
         dataset="hotpotqa",
         template="maker_opened",
-        text=f"When did the {wording.asked} of {device.name} open?",
+        text=f"When did the {wording.first} of {device.name} open?",
         answer=str(workshop.year),
         hops=(maker, _opened(workshop, rng, depends=(0,))),
         chance=1 / YEARS,
@@ -66,16 +66,16 @@ def maker_opened(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
 
 def opened_first(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """Comparison of two years."""
-    one, other = sorted(rng.sample(world.workshops, 2), key=lambda workshop: workshop.year)
+    first, second = sorted(rng.sample(world.workshops, 2), key=lambda workshop: workshop.year)
     if even_draw(world, "opened_first") < 0.5:
-        one, other = other, one
+        first, second = second, first
     wording = worded(rng, "opened first", "is older")
     return PlannedQuestion(
         dataset="hotpotqa",
         template="opened_first",
-        text=f"Which {wording.asked}, {one.name} or {other.name}?",
-        answer=min(one, other, key=lambda workshop: workshop.year).name,
-        hops=(_opened(one, rng), _opened(other, rng)),
+        text=f"Which {wording.first}, {first.name} or {second.name}?",
+        answer=min(first, second, key=lambda workshop: workshop.year).name,
+        hops=(_opened(first, rng), _opened(second, rng)),
         chance=0.5,
     )
 
@@ -95,7 +95,7 @@ def person_attribute(world: MiniatureWorld, rng: random.Random) -> PlannedQuesti
     assert isinstance(person, Person)
     if attribute == "job":
         wording = worded(rng, "job", "role")
-        text, queries = f"What is the {wording.asked} of {person.name}?", about(wording, person.name)
+        text, queries = f"What is the {wording.first} of {person.name}?", about(wording, person.name)
         answer, summary, guess = person.role, f"The job of {person.name} is {person.role}.", 1 / len(ROLES)
     else:
         text = f"Where does {person.name} live?"

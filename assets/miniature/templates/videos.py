@@ -11,10 +11,10 @@ from assets.miniature.lexicon import COLOURS, LETTERS, MARKS
 from assets.miniature.plans import PlannedHop, PlannedQuestion
 from assets.miniature.sentences import (
     CROSS_DEVICES,
-    FILMS,
     HOWTO_DEVICES,
     REPORT_DIALS,
     SINGLE_DEVICES,
+    VIDEO_WORKSHOPS,
     EvidenceKey,
 )
 from assets.miniature.templates.wording import about, even_draw, worded
@@ -31,27 +31,27 @@ def clip_key(dataset: str, video: str, start_s: int = 0) -> EvidenceKey:
 
 
 def lamp_at(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
-    """The lamp at a moment of a film, four choices."""
+    """The lamp at a moment of a video, four choices."""
     return _at(world, rng, what="lamp", values=COLOURS)
 
 
 def mark_at(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
-    """The mark at a moment of a film, four choices."""
+    """The mark at a moment of a video, four choices."""
     return _at(world, rng, what="mark", values=MARKS)
 
 
 def _at(world: MiniatureWorld, rng: random.Random, *, what: str, values: tuple[str, ...]) -> PlannedQuestion:
-    workshop = rng.choice(world.workshops[FILMS])
-    scene = rng.randrange(len(workshop.film))
+    workshop = rng.choice(world.workshops[VIDEO_WORKSHOPS])
+    scene = rng.randrange(len(workshop.scenes))
     moment = scene * SCENE_SECONDS + rng.randrange(BORDER_S, SCENE_SECONDS - BORDER_S + 1)
-    shown = workshop.film[scene].colour if what == "lamp" else workshop.film[scene].mark
+    shown = workshop.scenes[scene].colour if what == "lamp" else workshop.scenes[scene].mark
     choices = rng.sample([value for value in values if value != shown], len(LETTERS) - 1)
     place = rng.randrange(len(LETTERS))
     choices.insert(place, shown)
     start = moment // CLIP_SECONDS * CLIP_SECONDS
     asks = "What colour is the lamp" if what == "lamp" else "What mark is shown"
     wording = worded(rng, "film", "movie")
-    stem = f"{asks} at {moment // 60:02d}:{moment % 60:02d} in the {wording.asked} of {workshop.name}?"
+    stem = f"{asks} at {moment // 60:02d}:{moment % 60:02d} in the {wording.first} of {workshop.name}?"
     return PlannedQuestion(
         dataset="lvbench",
         template=f"{what}_at",
@@ -77,17 +77,17 @@ def _at(world: MiniatureWorld, rng: random.Random, *, what: str, values: tuple[s
 def steps(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """The order of three steps, as spoken."""
     device = rng.choice(world.devices[HOWTO_DEVICES])
-    one, two, three = device.steps
+    first, second, third = device.steps
     return PlannedQuestion(
         dataset="wikihowqa",
         template="steps",
         text=f"How To Build {device.name}",
-        answer=f"{one}, {two}, {three}",
+        answer=f"{first}, {second}, {third}",
         hops=(
             PlannedHop(
                 queries=tuple(worded(rng, f"build {device.name}", f"making of {device.name}")),
                 gold=(clip_key("wikihowqa", f"{device.name}_make"),),
-                summary=f"To build {device.name} first {one}, then {two}, last {three}.",
+                summary=f"To build {device.name} first {first}, then {second}, last {third}.",
             ),
         ),
         chance=1 / 336,  # three of eight steps in order
@@ -104,7 +104,7 @@ def first_or_last(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     return PlannedQuestion(
         dataset="syntheticqa",
         template=f"{end}_{what}",
-        text=f"{asks} in the {wording.asked} of {device.name}?",
+        text=f"{asks} in the {wording.first} of {device.name}?",
         answer=scene.colour if what == "lamp" else scene.mark,
         hops=(
             _clip(
@@ -124,7 +124,7 @@ def lamp_after(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     return PlannedQuestion(
         dataset="syntheticqa",
         template="lamp_after",
-        text=f"What colour is the lamp after {device.scenes[before].colour} in the {wording.asked} of {device.name}?",
+        text=f"What colour is the lamp after {device.scenes[before].colour} in the {wording.first} of {device.name}?",
         answer=device.scenes[before + 1].colour,
         hops=(_clip("syntheticqa", device, about(wording, device.name), times),),
         chance=1 / (len(COLOURS) - 1),
@@ -136,22 +136,22 @@ def same_start(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     alike = even_draw(world, "same_start") < 0.5
     devices = world.devices[CROSS_DEVICES]
     pairs = [
-        (one, other)
-        for one in devices
-        for other in devices
-        if one != other and (one.scenes[0].colour == other.scenes[0].colour) == alike
+        (first, second)
+        for first in devices
+        for second in devices
+        if first != second and (first.scenes[0].colour == second.scenes[0].colour) == alike
     ]
     if not pairs:  # all four may begin alike by accident
         alike, pairs = not alike, [(devices[0], devices[1])]
-    one, other = rng.choice(pairs)
+    first, second = rng.choice(pairs)
     wording = worded(rng, "video", "movie")
     return PlannedQuestion(
         dataset="xvbench",
         template="same_start",
-        text=f"Do the {wording.asked}s of {one.name} and {other.name} start with the same colour?",
+        text=f"Do the {wording.first}s of {first.name} and {second.name} start with the same colour?",
         answer="yes" if alike else "no",
         hops=tuple(
-            _clip("xvbench", device, about(wording, device.name), (FIRST_S,)) for device in (one, other)
+            _clip("xvbench", device, about(wording, device.name), (FIRST_S,)) for device in (first, second)
         ),
         chance=0.5,
     )
@@ -161,10 +161,10 @@ def ends_with(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """Which of two clips ends with a given lamp."""
     devices = world.devices[CROSS_DEVICES]
     pairs = [
-        (one, other)
-        for one in devices
-        for other in devices
-        if one != other and one.scenes[-1].colour != other.scenes[-1].colour
+        (first, second)
+        for first in devices
+        for second in devices
+        if first != second and first.scenes[-1].colour != second.scenes[-1].colour
     ]
     if not pairs:  # all four may end alike by accident
         return same_start(world, rng)
@@ -175,7 +175,7 @@ def ends_with(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     return PlannedQuestion(
         dataset="xvbench",
         template="ends_with",
-        text=f"Which {wording.asked} ends with {colour}, {pair[0].name} or {pair[1].name}?",
+        text=f"Which {wording.first} ends with {colour}, {pair[0].name} or {pair[1].name}?",
         answer=ending.name,
         hops=tuple(_clip("xvbench", device, about(wording, device.name), (LAST_S,)) for device in pair),
         chance=0.5,
@@ -201,7 +201,7 @@ def page_and_clip(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     return PlannedQuestion(
         dataset="xvbench",
         template=f"page_clip_{end}",
-        text=f"The {world.label} report has a {wording.asked} with reading {device.reading}. "
+        text=f"The {world.label} report has a {wording.first} with reading {device.reading}. "
         f"What colour is the {end} lamp in the video of its device?",
         answer=scene.colour,
         hops=(page, clip),

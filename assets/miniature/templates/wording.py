@@ -15,24 +15,24 @@ from assets.miniature.world import MiniatureWorld
 OTHER_SHARE = 0.35  # of all relations are asked in the other words
 GOLDEN = (
     5**0.5 - 1
-) / 2  # its multiples, modulo 1, fill the unit interval evenly along any regular choice of worlds
+) / 2  # multiples modulo 1 fill the unit interval evenly over any regular choice of worlds
 
 
 class Wording(NamedTuple):
-    """``asked`` stands in the question and in the first query, ``again`` in the second query."""
+    """``first`` is used in the question and in the first query, ``second`` in the second query."""
 
-    asked: str
-    again: str
+    first: str
+    second: str
 
 
-def worded(rng: random.Random, plain: str, other: str) -> Wording:
-    """``plain`` (the corpus's words) first, or ``other`` first in ``OTHER_SHARE`` of the cases."""
-    return Wording(other, plain) if rng.random() < OTHER_SHARE else Wording(plain, other)
+def worded(rng: random.Random, plain: str, second: str) -> Wording:
+    """``plain`` (the corpus's words) first, or ``second`` first in ``OTHER_SHARE`` of the cases."""
+    return Wording(second, plain) if rng.random() < OTHER_SHARE else Wording(plain, second)
 
 
 def about(wording: Wording, name: str) -> tuple[str, str]:
     """Both queries for a wording that is a noun: "leader of Belodu", "head of Belodu"."""
-    return f"{wording.asked} of {name}", f"{wording.again} of {name}"
+    return f"{wording.first} of {name}", f"{wording.second} of {name}"
 
 
 def even_draw(world: MiniatureWorld, purpose: str) -> float:

@@ -1,32 +1,20 @@
-"""JSON files that grow record by record, and the shape all writers share.
+"""JSON files that grow record by record, and the base class of all writers.
 
-Holds streaming output only; what the records say is each format's own module.
+Holds streaming output only; records are made in each format's own module.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, NamedTuple
 
-from assets.miniature.plans import PlacedQuestion, PlannedQuestion
+from assets.miniature.plans import PlannedQuestion
 from assets.miniature.sentences import EvidenceKey
 from assets.miniature.world import MiniatureWorld
-
-
-class DatasetWriter(Protocol):
-    """One dataset's raw folder, being written."""
-
-    def add(
-        self, world: MiniatureWorld, asked: Sequence[PlannedQuestion], ids: dict[EvidenceKey, str]
-    ) -> list[PlacedQuestion]:
-        """Write one world's items and questions; put the items' ids into ``ids``."""
-        ...
-
-    def close(self) -> None:
-        """End every file."""
-        ...
 
 
 class GrowingJson:
@@ -83,6 +71,53 @@ class GrowingLines:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+class WrittenQuestion(NamedTuple):
+    """A question with the id under which the parser will yield it."""
+
+    id: str
+    question: PlannedQuestion
+
+
+class WrittenWorld(NamedTuple):
+    """Ids of the items and questions of one world in one dataset."""
+
+    item_ids: dict[EvidenceKey, str]
+    questions: list[WrittenQuestion]
+
+
+class DatasetWriter(ABC):
+    """One dataset's raw folder, being written."""
+
+    def __init__(self) -> None:
+        self._open_files: list[GrowingJson | GrowingLines] = []
+
+    @abstractmethod
+    def add(self, world: MiniatureWorld, questions: Sequence[PlannedQuestion]) -> WrittenWorld:
+        """Write one world's items and questions; returns their ids."""
+
+    def json_file(self, path: Path, *, head: str = "[", tail: str = "]") -> GrowingJson:
+        """A JSON file that ``close`` ends."""
+        file = GrowingJson(path, head=head, tail=tail)
+        self._open_files.append(file)
+        return file
+
+    def lines_file(self, path: Path) -> GrowingLines:
+        """A file of lines that ``close`` ends."""
+        file = GrowingLines(path)
+        self._open_files.append(file)
+        return file
+
+    def close(self) -> None:
+        """End every file."""
+        for file in self._open_files:
+            file.close()
+
+
+def md5_prefix(text: str, length: int) -> str:
+    """The first hex digits of the MD5 hash of ``text``, in the form of the originals' ids."""
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()[:length]
 
 
 def held_out(split: str) -> bool:

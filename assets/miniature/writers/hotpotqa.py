@@ -6,57 +6,44 @@ apart. Free choices: ten paragraphs a context, the gold two among eight distract
 
 from __future__ import annotations
 
-import hashlib
 import random
 from collections.abc import Sequence
 from pathlib import Path
 
-from assets.miniature.plans import PlacedQuestion, PlannedQuestion
+from assets.miniature.plans import PlannedQuestion
 from assets.miniature.sentences import EvidenceKey, WorldPassage, hotpotqa_passages
 from assets.miniature.world import MiniatureWorld
-from assets.miniature.writers.files import GrowingJson, held_out
+from assets.miniature.writers.files import DatasetWriter, WrittenQuestion, WrittenWorld, held_out, md5_prefix
 from assets.parsers.hotpotqa import Paragraph
 
 CONTEXT_SIZE = 10
 
 
-class HotpotqaWriter:
+class HotpotqaWriter(DatasetWriter):
     """See the module."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__()
         self._files = {
-            "train": GrowingJson(folder / "hotpot_train_v1.1.json"),
-            "dev": GrowingJson(folder / "hotpot_dev_distractor_v1.json"),
+            "train": self.json_file(folder / "hotpot_train_v1.1.json"),
+            "dev": self.json_file(folder / "hotpot_dev_distractor_v1.json"),
         }
 
-    def add(
-        self, world: MiniatureWorld, asked: Sequence[PlannedQuestion], ids: dict[EvidenceKey, str]
-    ) -> list[PlacedQuestion]:
-        """See ``Writer.add``. Every paragraph of the world stands in some context as soon as four questions are asked."""
+    def add(self, world: MiniatureWorld, questions: Sequence[PlannedQuestion]) -> WrittenWorld:
+        """See ``DatasetWriter.add``. Every paragraph of the world stands in some context as soon as four questions are asked."""
         passages = {passage.key: passage for passage in hotpotqa_passages(world)}
-        ids |= {key: Paragraph(passage.title, passage.text).id for key, passage in passages.items()}
+        ids = {key: Paragraph(passage.title, passage.text).id for key, passage in passages.items()}
         split = "dev" if held_out(world.split) else "train"
         rng = random.Random(f"{world.salt}:hotpotqa:contexts")
         fillers = list(passages)
         rng.shuffle(fillers)
-        placed = []
-        for number, question in enumerate(asked):
-            native = hashlib.md5(
-                f"{world.salt}:{world.key}:{number}".encode(), usedforsecurity=False
-            ).hexdigest()[:24]
+        written = []
+        for number, question in enumerate(questions):
+            native = md5_prefix(f"{world.salt}:{world.key}:{number}", 24)
             context = _context(question, fillers, passages, rng)
             self._files[split].append(_record(native, question, context))
-            placed.append(
-                PlacedQuestion(
-                    asked=question, question_id=f"hotpotqa:{split}:{native}", split=world.split, ids=ids
-                )
-            )
-        return placed
-
-    def close(self) -> None:
-        """See ``Writer.close``."""
-        for file in self._files.values():
-            file.close()
+            written.append(WrittenQuestion(f"hotpotqa:{split}:{native}", question))
+        return WrittenWorld(ids, written)
 
 
 def _context(
@@ -70,9 +57,9 @@ def _context(
     for key in distractors:
         fillers.remove(key)
         fillers.append(key)
-    chosen = [*question.gold, *distractors]
-    rng.shuffle(chosen)
-    return [passages[key] for key in chosen]
+    context = [*question.gold, *distractors]
+    rng.shuffle(context)
+    return [passages[key] for key in context]
 
 
 def _record(native: str, question: PlannedQuestion, context: list[WorldPassage]) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """LVBench files: ``video_info.meta.jsonl`` and ``videos/<key>.mp4``.
 
-Free choices: keys of eleven letters that name the film, as no other text of the format does; one film is three minutes of
+Free choices: keys of eleven letters that name the workshop, as no other text of the format does; one video is three minutes of
 64 x 64 pixels at one frame a second; ``time_reference`` is the scene of fifteen seconds around the moment asked about.
 """
 
@@ -10,50 +10,43 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from assets.miniature.plans import PlacedQuestion, PlannedQuestion
+from assets.miniature.plans import PlannedQuestion
 from assets.miniature.render import FRAME_SIZE
-from assets.miniature.sentences import EvidenceKey, WorldVideo, films
+from assets.miniature.sentences import EvidenceKey, WorldVideo, workshop_videos
 from assets.miniature.templates.videos import CLIP_SECONDS, clip_key
 from assets.miniature.world import SCENE_SECONDS, MiniatureWorld
-from assets.miniature.writers.files import GrowingLines
+from assets.miniature.writers.files import DatasetWriter, WrittenQuestion, WrittenWorld
 from assets.miniature.writers.mp4 import FPS, mp4_bytes
 
 
-class LvbenchWriter:
+class LvbenchWriter(DatasetWriter):
     """See the module."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__()
         self._videos = folder / "videos"
-        self._meta = GrowingLines(folder / "video_info.meta.jsonl")
+        self._meta = self.lines_file(folder / "video_info.meta.jsonl")
         self._count = 0
 
-    def add(
-        self, world: MiniatureWorld, asked: Sequence[PlannedQuestion], ids: dict[EvidenceKey, str]
-    ) -> list[PlacedQuestion]:
-        """See ``Writer.add``."""
+    def add(self, world: MiniatureWorld, questions: Sequence[PlannedQuestion]) -> WrittenWorld:
+        """See ``DatasetWriter.add``."""
         self._videos.mkdir(parents=True, exist_ok=True)
-        placed = []
-        for video in films(world):
+        ids: dict[EvidenceKey, str] = {}
+        written = []
+        for video in workshop_videos(world):
             (self._videos / f"{video.id}.mp4").write_bytes(
                 mp4_bytes(video.scenes, serial=zlib.crc32(video.id.encode()))
             )
             for start in range(0, len(video.scenes) * SCENE_SECONDS, CLIP_SECONDS):
                 ids[clip_key("lvbench", video.id, start)] = f"lvbench:clip:{video.id}#{start}"
             entries = []
-            for question in asked:
+            for question in questions:
                 if f" {video.name}?" in question.text:
                     self._count += 1
                     entries.append(_entry(str(self._count), question))
-                    question_id = f"lvbench:test:{self._count}"
-                    placed.append(
-                        PlacedQuestion(asked=question, question_id=question_id, split=world.split, ids=ids)
-                    )
+                    written.append(WrittenQuestion(f"lvbench:test:{self._count}", question))
             self._meta.append_json(_line(video, entries))
-        return placed
-
-    def close(self) -> None:
-        """See ``Writer.close``."""
-        self._meta.close()
+        return WrittenWorld(ids, written)
 
 
 def _line(video: WorldVideo, entries: list[dict[str, object]]) -> dict[str, object]:

@@ -14,35 +14,29 @@ from PIL import Image
 
 from assets.miniature import render
 from assets.miniature.glyphs import LINE_CHARS
-from assets.miniature.plans import NOT_ANSWERABLE, PlacedQuestion, PlannedQuestion
-from assets.miniature.sentences import EvidenceKey, WorldImage, report
+from assets.miniature.plans import NOT_ANSWERABLE, PlannedQuestion
+from assets.miniature.sentences import WorldImage, report
 from assets.miniature.world import MiniatureWorld
-from assets.miniature.writers.files import GrowingJson
+from assets.miniature.writers.files import DatasetWriter, WrittenQuestion, WrittenWorld
 from assets.miniature.writers.pdf import PdfPageSpec, pdf_bytes
 from assets.parsers.identity import short_hash
 from assets.parsers.mmlongbench_doc import page_id
 
-FIGURE_BOX = (
-    8.0,
-    0.0,
-    48.0,
-    48.0,
-)  # points: left, bottom, width, height of a figure below its two caption lines
+FIGURE_BOX = (8.0, 0.0, 48.0, 48.0)  # points: left, bottom, width, height of a figure below two caption lines
 WHOLE_PAGE = (0.0, 0.0, 64.0, 64.0)
 LINE_LETTERS = 17  # of a text line, at 7 points on a page of 64
 
 
-class MmlongbenchDocWriter:
+class MmlongbenchDocWriter(DatasetWriter):
     """See the module."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__()
         self._documents = folder / "documents"
-        self._samples = GrowingJson(folder / "samples.json")
+        self._samples = self.json_file(folder / "samples.json")
 
-    def add(
-        self, world: MiniatureWorld, asked: Sequence[PlannedQuestion], ids: dict[EvidenceKey, str]
-    ) -> list[PlacedQuestion]:
-        """See ``Writer.add``."""
+    def add(self, world: MiniatureWorld, questions: Sequence[PlannedQuestion]) -> WrittenWorld:
+        """See ``DatasetWriter.add``."""
         doc_id = document_name(world)
         pages = report(world)
         self._documents.mkdir(parents=True, exist_ok=True)
@@ -50,21 +44,13 @@ class MmlongbenchDocWriter:
             pdf_bytes(tuple(_page(world, page, n) for n, page in enumerate(pages)))
         )
         numbers = {page.key: number for number, page in enumerate(pages, start=1)}
-        ids |= {key: page_id(doc_id, number) for key, number in numbers.items()}
-        placed = []
-        for question in asked:
+        ids = {key: page_id(doc_id, number) for key, number in numbers.items()}
+        written = []
+        for question in questions:
             native = f"{self._samples.count}-{short_hash(doc_id, question.text)}"
             self._samples.append(_sample(question, doc_id, sorted(numbers[key] for key in question.gold)))
-            placed.append(
-                PlacedQuestion(
-                    asked=question, question_id=f"mmlongbench_doc:test:{native}", split=world.split, ids=ids
-                )
-            )
-        return placed
-
-    def close(self) -> None:
-        """See ``Writer.close``."""
-        self._samples.close()
+            written.append(WrittenQuestion(f"mmlongbench_doc:test:{native}", question))
+        return WrittenWorld(ids, written)
 
 
 def document_name(world: MiniatureWorld) -> str:
@@ -92,9 +78,9 @@ def _page(world: MiniatureWorld, page: WorldImage, number: int) -> PdfPageSpec:
     if page.kind == "text":
         return PdfPageSpec(lines=wrapped(page.caption, LINE_LETTERS))
     if page.kind == "scan":
-        return PdfPageSpec(picture=render.text_page(wrapped(page.caption, LINE_CHARS), seed), box=WHOLE_PAGE)
+        return PdfPageSpec(image=render.text_page(wrapped(page.caption, LINE_CHARS), seed), box=WHOLE_PAGE)
     return PdfPageSpec(
-        lines=wrapped(page.caption, LINE_LETTERS), picture=_figure(world, page, seed), box=FIGURE_BOX
+        lines=wrapped(page.caption, LINE_LETTERS), image=_figure(world, page, seed), box=FIGURE_BOX
     )
 
 

@@ -1,6 +1,6 @@
 """Small MP4 files of still scenes, through PyAV: one frame a second, one thread, the same bytes for the same scenes.
 
-Holds video coding only; which scenes a film has is decided in ``world.py``.
+Holds video coding only; which scenes a video has is decided in ``world.py``.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ QUALITY = "18"  # x264 constant rate factor
 
 
 def mp4_bytes(scenes: Sequence[Scene], *, serial: int = 0) -> bytes:
-    """An H.264 film of ``scenes``, 64 x 64 pixels, 15 seconds a scene.
+    """An H.264 video of ``scenes``, 64 x 64 pixels, 15 seconds a scene.
 
-    ``serial`` is written as barely different greys into the last row, so that equal scenes of two films differ in bytes.
+    ``serial`` is written as barely different greys into the last row, so that equal scenes of two videos differ in bytes.
     """
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp4") as container:

@@ -1,4 +1,4 @@
-"""A minimal PDF writer: pages of Helvetica lines and one RGB picture each, the same bytes for the same pages.
+"""A minimal PDF writer: pages of Helvetica lines and one RGB image each, the same bytes for the same pages.
 
 Holds the file format only (ISO 32000-1, sections 7.5 and 9.4). No dates, no producer, no compression but Flate.
 """
@@ -18,10 +18,10 @@ MARGIN = 2.0  # points
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PdfPageSpec:
-    """``lines`` are set from the top; ``box`` places the picture (left, bottom, width, height, in points)."""
+    """``lines`` are set from the top; ``box`` places the image (left, bottom, width, height, in points)."""
 
     lines: tuple[str, ...] = ()
-    picture: Image.Image | None = None
+    image: Image.Image | None = None
     box: tuple[float, float, float, float] = (0.0, 0.0, 64.0, 64.0)
 
 
@@ -41,8 +41,8 @@ def pdf_bytes(pages: tuple[PdfPageSpec, ...], *, width: float = 64.0, height: fl
     kids = []
     for page in pages:
         resources = b"/Font << /F1 3 0 R >>"
-        if page.picture is not None:
-            objects.append(_image(page.picture))
+        if page.image is not None:
+            objects.append(_image(page.image))
             resources += f" /XObject << /I1 {len(objects)} 0 R >>".encode()
         objects.append(_stream(b"", _content(page, height)))
         objects.append(
@@ -57,22 +57,22 @@ def pdf_bytes(pages: tuple[PdfPageSpec, ...], *, width: float = 64.0, height: fl
 
 def _content(page: PdfPageSpec, height: float) -> bytes:
     parts = []
-    if page.picture is not None:
+    if page.image is not None:
         left, bottom, width, tall = page.box
         parts.append(f"q {width:g} 0 0 {tall:g} {left:g} {bottom:g} cm /I1 Do Q")
     for number, line in enumerate(page.lines):
         if not line.isascii():
             raise ValueError(f"a line must be ASCII, got {line!r}")
-        shown = line.replace("\\", "\\\\").replace("(", "\\(").replace(")", "\\)")
+        escaped = line.replace("\\", "\\\\").replace("(", "\\(").replace(")", "\\)")
         baseline = height - MARGIN - FONT_SIZE * 0.8 - number * LEADING
-        parts.append(f"BT /F1 {FONT_SIZE:g} Tf {MARGIN:g} {baseline:g} Td ({shown}) Tj ET")
+        parts.append(f"BT /F1 {FONT_SIZE:g} Tf {MARGIN:g} {baseline:g} Td ({escaped}) Tj ET")
     return "\n".join(parts).encode()
 
 
-def _image(picture: Image.Image) -> bytes:
-    data = np.asarray(picture.convert("RGB")).tobytes()
+def _image(image: Image.Image) -> bytes:
+    data = np.asarray(image.convert("RGB")).tobytes()
     head = (
-        f"/Type /XObject /Subtype /Image /Width {picture.width} /Height {picture.height} "
+        f"/Type /XObject /Subtype /Image /Width {image.width} /Height {image.height} "
         "/ColorSpace /DeviceRGB /BitsPerComponent 8 "
     )
     return _stream(head.encode(), data)

@@ -12,26 +12,25 @@ from pathlib import Path
 from PIL import Image
 
 from assets.miniature import render
-from assets.miniature.plans import PlacedQuestion, PlannedQuestion
-from assets.miniature.sentences import EvidenceKey, WorldImage, deck
+from assets.miniature.plans import PlannedQuestion
+from assets.miniature.sentences import WorldImage, deck
 from assets.miniature.world import MiniatureWorld
-from assets.miniature.writers.files import GrowingLines
+from assets.miniature.writers.files import DatasetWriter, WrittenQuestion, WrittenWorld
 
 FILES = {"train": "train", "val": "dev", "test": "test"}
 
 
-class SlidevqaWriter:
+class SlidevqaWriter(DatasetWriter):
     """See the module."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__()
         self._images = folder / "images"
-        self._files = {split: GrowingLines(folder / f"{name}.jsonl") for split, name in FILES.items()}
+        self._files = {split: self.lines_file(folder / f"{name}.jsonl") for split, name in FILES.items()}
         self._count = 0
 
-    def add(
-        self, world: MiniatureWorld, asked: Sequence[PlannedQuestion], ids: dict[EvidenceKey, str]
-    ) -> list[PlacedQuestion]:
-        """See ``Writer.add``."""
+    def add(self, world: MiniatureWorld, questions: Sequence[PlannedQuestion]) -> WrittenWorld:
+        """See ``DatasetWriter.add``."""
         name = deck_name(world)
         slides = deck(world)
         (self._images / name).mkdir(parents=True, exist_ok=True)
@@ -39,20 +38,14 @@ class SlidevqaWriter:
             image = _draw(world, slide, world.salt + number)
             image.save(self._images / name / f"{name}-{number}-1024.jpg", "PNG")
         numbers = {slide.key: number for number, slide in enumerate(slides, start=1)}
-        ids |= {key: f"slidevqa:slide:{name}#{number}" for key, number in numbers.items()}
-        placed = []
-        for question in asked:
+        ids = {key: f"slidevqa:slide:{name}#{number}" for key, number in numbers.items()}
+        written = []
+        for question in questions:
             self._count += 1
             pages = sorted(numbers[key] for key in question.gold)
             self._files[world.split].append_json(_record(name, self._count, question, pages))
-            question_id = f"slidevqa:{FILES[world.split]}:{self._count}"
-            placed.append(PlacedQuestion(asked=question, question_id=question_id, split=world.split, ids=ids))
-        return placed
-
-    def close(self) -> None:
-        """See ``Writer.close``."""
-        for file in self._files.values():
-            file.close()
+            written.append(WrittenQuestion(f"slidevqa:{FILES[world.split]}:{self._count}", question))
+        return WrittenWorld(ids, written)
 
 
 def deck_name(world: MiniatureWorld) -> str:

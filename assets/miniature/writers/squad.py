@@ -6,56 +6,44 @@ paragraph an article; unanswerable questions offer the paragraph's first stated 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from assets.miniature.plans import NOT_ANSWERABLE, PlacedQuestion, PlannedQuestion
+from assets.miniature.plans import NOT_ANSWERABLE, PlannedQuestion
 from assets.miniature.sentences import EvidenceKey, squad_passages
 from assets.miniature.world import MiniatureWorld
-from assets.miniature.writers.files import GrowingJson, held_out
+from assets.miniature.writers.files import DatasetWriter, WrittenQuestion, WrittenWorld, held_out, md5_prefix
 from assets.parsers.squad import SquadParagraph as SquadPassage
 
 
-class SquadWriter:
+class SquadWriter(DatasetWriter):
     """See the module."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__()
         head, tail = '{"version": "v2.0", "data": [', "]}"
         self._files = {
-            "train": GrowingJson(folder / "train-v2.0.json", head=head, tail=tail),
-            "dev": GrowingJson(folder / "dev-v2.0.json", head=head, tail=tail),
+            "train": self.json_file(folder / "train-v2.0.json", head=head, tail=tail),
+            "dev": self.json_file(folder / "dev-v2.0.json", head=head, tail=tail),
         }
 
-    def add(
-        self, world: MiniatureWorld, asked: Sequence[PlannedQuestion], ids: dict[EvidenceKey, str]
-    ) -> list[PlacedQuestion]:
-        """See ``Writer.add``."""
+    def add(self, world: MiniatureWorld, questions: Sequence[PlannedQuestion]) -> WrittenWorld:
+        """See ``DatasetWriter.add``."""
         split = "dev" if held_out(world.split) else "train"
-        placed: list[PlacedQuestion] = []
+        ids: dict[EvidenceKey, str] = {}
+        written = []
         for passage in squad_passages(world):
             ids[passage.key] = SquadPassage(passage.title, passage.text).id
             qas = []
-            for question in asked:
+            for question in questions:
                 if passage.title in question.text and not passage.key.name.startswith("news:"):
-                    native = hashlib.md5(
-                        f"{world.salt}:{question.text}".encode(), usedforsecurity=False
-                    ).hexdigest()[:24]
+                    native = md5_prefix(f"{world.salt}:{question.text}", 24)
                     qas.append(_qa(native, question, passage.text))
-                    placed.append(
-                        PlacedQuestion(
-                            asked=question, question_id=f"squad:{split}:{native}", split=world.split, ids=ids
-                        )
-                    )
+                    written.append(WrittenQuestion(f"squad:{split}:{native}", question))
             self._files[split].append(
                 {"title": passage.title, "paragraphs": [{"context": passage.text, "qas": qas}]}
             )
-        return placed
-
-    def close(self) -> None:
-        """See ``Writer.close``."""
-        for file in self._files.values():
-            file.close()
+        return WrittenWorld(ids, written)
 
 
 def _qa(native: str, question: PlannedQuestion, context: str) -> dict[str, object]:

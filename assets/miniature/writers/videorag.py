@@ -13,17 +13,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from assets.miniature.plans import PlacedQuestion, PlannedQuestion
-from assets.miniature.sentences import EvidenceKey, WorldVideo, howto_videos, single_videos
+from assets.miniature.plans import PlannedQuestion
+from assets.miniature.sentences import WorldVideo, howto_videos, single_videos
 from assets.miniature.templates.videos import clip_key
 from assets.miniature.world import MiniatureWorld
-from assets.miniature.writers.files import GrowingJson
+from assets.miniature.writers.files import DatasetWriter, WrittenQuestion, WrittenWorld
 from assets.miniature.writers.mp4 import mp4_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoragLayout:
-    """What tells the two datasets apart. ``name`` is that of their files."""
+    """Differences between the two datasets. ``name`` is that of their files."""
 
     dataset: str
     name: str
@@ -35,33 +35,32 @@ WIKIHOWQA = VideoragLayout(dataset="wikihowqa", name="wikihow", videos=howto_vid
 SYNTHETICQA = VideoragLayout(dataset="syntheticqa", name="synthetic", videos=single_videos, steps=False)
 
 
-class VideoragWriter:
+class VideoragWriter(DatasetWriter):
     """See the module."""
 
     def __init__(self, folder: Path, layout: VideoragLayout) -> None:
+        super().__init__()
         self._folder, self._layout = folder, layout
-        self._qa = GrowingJson(folder / "qa" / f"{layout.name}.json")
-        self._ranking = GrowingJson(
+        self._qa = self.json_file(folder / "qa" / f"{layout.name}.json")
+        self._ranking = self.json_file(
             folder / "retrieval" / layout.name / "query2videos.json", head="{", tail="}"
         )
 
-    def add(
-        self, world: MiniatureWorld, asked: Sequence[PlannedQuestion], ids: dict[EvidenceKey, str]
-    ) -> list[PlacedQuestion]:
-        """See ``Writer.add``."""
+    def add(self, world: MiniatureWorld, questions: Sequence[PlannedQuestion]) -> WrittenWorld:
+        """See ``DatasetWriter.add``."""
         videos = self._layout.videos(world)
+        dataset = self._layout.dataset
         for video in videos:
             self._write_video(video)
-            ids[clip_key(self._layout.dataset, video.id)] = f"{self._layout.dataset}:clip:{video.id}#0"
-        placed = []
-        for number, question in enumerate(asked):
+        ids = {clip_key(dataset, video.id): f"{dataset}:clip:{video.id}#0" for video in videos}
+        written = []
+        for number, question in enumerate(questions):
             video = next(video for video in videos if video.name in question.text)
             qid = self._qa.count + 1 if self._layout.steps else f"{video.id}_{number}"
             self._qa.append(_record(qid, question, video, steps=self._layout.steps))
             self._ranking.append([other.id for other in videos], name=str(qid))
-            question_id = f"{self._layout.dataset}:test:{qid}"
-            placed.append(PlacedQuestion(asked=question, question_id=question_id, split=world.split, ids=ids))
-        return placed
+            written.append(WrittenQuestion(f"{dataset}:test:{qid}", question))
+        return WrittenWorld(ids, written)
 
     def _write_video(self, video: WorldVideo) -> None:
         scripts, videos = self._folder / "scripts" / "asr", self._folder / "videos"
@@ -71,11 +70,6 @@ class VideoragWriter:
         (videos / f"{video.id}.mp4").write_bytes(
             mp4_bytes(video.scenes, serial=zlib.crc32(video.id.encode()))
         )
-
-    def close(self) -> None:
-        """See ``Writer.close``."""
-        self._qa.close()
-        self._ranking.close()
 
 
 def _record(

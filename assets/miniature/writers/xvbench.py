@@ -2,7 +2,7 @@
 
 Free choices, as the published names are not verified: fields ``question``, ``answer``, ``video_name`` and
 ``reference`` (a list of file names); transcripts stand beside the clips. A page that a question needs is
-named as its picture would be, ``<pdf stem>_<page>.jpg``.
+named as its image would be, ``<pdf stem>_<page>.jpg``.
 """
 
 from __future__ import annotations
@@ -11,38 +11,38 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from assets.miniature.plans import PlacedQuestion, PlannedQuestion
+from assets.miniature.plans import PlannedQuestion
 from assets.miniature.sentences import EvidenceKey, WorldVideo, cross_videos, report
 from assets.miniature.templates.videos import clip_key
 from assets.miniature.world import MiniatureWorld
-from assets.miniature.writers.files import GrowingLines
+from assets.miniature.writers.files import DatasetWriter, WrittenQuestion, WrittenWorld
 from assets.miniature.writers.mp4 import mp4_bytes
 
 
-class XvbenchWriter:
+class XvbenchWriter(DatasetWriter):
     """See the module."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__()
         self._chunks = folder / "video_chunks"
-        self._lines = GrowingLines(folder / "xvbench.jsonl")
+        self._lines = self.lines_file(folder / "xvbench.jsonl")
         self._count = 0
 
-    def add(
-        self, world: MiniatureWorld, asked: Sequence[PlannedQuestion], ids: dict[EvidenceKey, str]
-    ) -> list[PlacedQuestion]:
-        """See ``Writer.add``."""
+    def add(self, world: MiniatureWorld, questions: Sequence[PlannedQuestion]) -> WrittenWorld:
+        """See ``DatasetWriter.add``."""
         files: dict[EvidenceKey, str] = {
             page.key: f"{world.label}_report_{number}.jpg"
             for number, page in enumerate(report(world), start=1)
         }
         self._chunks.mkdir(parents=True, exist_ok=True)
+        ids: dict[EvidenceKey, str] = {}
         for video in cross_videos(world):
             key = clip_key("xvbench", video.id)
             files[key] = f"{video.id}_000.mp4"
             self._write_video(video, files[key])
             ids[key] = f"xvbench:clip:{video.id}#0"
-        placed = []
-        for question in asked:
+        written = []
+        for question in questions:
             references = [files[key] for key in question.gold]
             names = [name.removesuffix("_000.mp4") for name in references if name.endswith(".mp4")]
             self._lines.append_json(
@@ -53,15 +53,10 @@ class XvbenchWriter:
                     "reference": references,
                 }
             )
-            question_id = f"xvbench:test:{self._count}"
+            written.append(WrittenQuestion(f"xvbench:test:{self._count}", question))
             self._count += 1
-            placed.append(PlacedQuestion(asked=question, question_id=question_id, split=world.split, ids=ids))
-        return placed
+        return WrittenWorld(ids, written)
 
     def _write_video(self, video: WorldVideo, name: str) -> None:
         (self._chunks / name).write_bytes(mp4_bytes(video.scenes, serial=zlib.crc32(video.id.encode())))
         (self._chunks / name).with_suffix(".txt").write_text(video.speech, encoding="utf-8")
-
-    def close(self) -> None:
-        """See ``Writer.close``."""
-        self._lines.close()

@@ -3,7 +3,7 @@
 A unigram model in which every fragment costs the same, so that a text is cut into as few fragments as possible: syllables and
 words of the invented world (handed in by the caller), and the skeleton of the action protocol as single tokens, so that a
 model of a few million parameters spends its tokens on decisions. Numbers are read and written digit by digit: ten signs are
-learnt from far fewer pictures than a hundred. Anything else falls back to bytes: no text is unknown.
+learnt from far fewer images than a hundred. Anything else falls back to bytes: no text is unknown.
 """
 
 from __future__ import annotations

@@ -41,12 +41,12 @@ class Built:
         if item.modality == Modality.TEXT:
             return PerceivedItem(title=item.title, text=item.text)
         if item.modality == Modality.IMAGE:
-            return PerceivedItem(title=item.title, text=item.text, pictures=(self.media.image(item_id),))
+            return PerceivedItem(title=item.title, text=item.text, images=(self.media.image(item_id),))
         times = self.media.times(item_id)
         return PerceivedItem(
             title=item.title,
             text=item.text,
-            pictures=tuple(self.media.frame(item_id, time_s) for time_s in times),
+            images=tuple(self.media.frame(item_id, time_s) for time_s in times),
             times=tuple(item.position + time_s for time_s in times),
         )
 

@@ -50,7 +50,7 @@ class PerceivedItem:
 
     title: str
     text: str
-    pictures: tuple[Image.Image, ...] = ()
+    images: tuple[Image.Image, ...] = ()
     times: tuple[float, ...] = ()
 
 
@@ -64,7 +64,7 @@ class Facts:
         for piece in evidence:
             text = " ".join(piece.text.split())
             self._listen(text)
-            if piece.pictures:
+            if piece.images:
                 self._look(piece, text)
 
     def _listen(self, text: str) -> None:
@@ -89,9 +89,9 @@ class Facts:
             raise UnknownFactError(f"{relation} of {name}")
         return self._said[relation, name]
 
-    def picture(self, kind: str, name: str) -> Image.Image:
+    def image(self, kind: str, name: str) -> Image.Image:
         """The picture with that caption. Raises ``UnknownFactError``."""
-        return self._piece(kind, name).pictures[0]
+        return self._piece(kind, name).images[0]
 
     def on_page(self, kind: str, name: str) -> bool:
         """Whether the picture is a page of a report. Raises ``UnknownFactError``."""
@@ -105,14 +105,14 @@ class Facts:
 
     def clip(self, name: str) -> tuple[Image.Image, ...]:
         """The frames of a device's video. Raises ``UnknownFactError``."""
-        return self._piece("clip", name).pictures
+        return self._piece("clip", name).images
 
     def moment(self, name: str, second: float) -> Image.Image:
         """The frame of a workshop's film nearest to ``second``, of the clip of that minute. Raises ``UnknownFactError``."""
         shown = [
             pair
             for piece in self._films.get(name, ())
-            for pair in zip(piece.times, piece.pictures, strict=True)
+            for pair in zip(piece.times, piece.images, strict=True)
         ]
         frames = [frame for frame in shown if frame[0] // CLIP_SECONDS == second // CLIP_SECONDS]
         if not frames:

@@ -48,11 +48,11 @@ def _opened_first(facts: Facts, one: str, other: str) -> str:
 
 
 def _badge_colour(facts: Facts, name: str) -> str:
-    return template_ocr.read_badge(facts.picture("badge", name)).colour
+    return template_ocr.read_badge(facts.image("badge", name)).colour
 
 
 def _badge_code(facts: Facts, name: str) -> str:
-    return f"{template_ocr.read_badge(facts.picture('badge', name)).code:02d}"
+    return f"{template_ocr.read_badge(facts.image('badge', name)).code:02d}"
 
 
 def _founder_code(facts: Facts, team: str) -> str:
@@ -64,9 +64,9 @@ def _same_colour(facts: Facts, one: str, other: str) -> str:
 
 
 def _door(facts: Facts, name: str) -> str:
-    picture = facts.picture("door", name)
+    image = facts.image("door", name)
     return template_ocr.read_door(
-        template_ocr.figure_of_page(picture) if facts.on_page("door", name) else picture
+        template_ocr.figure_of_page(image) if facts.on_page("door", name) else image
     )
 
 
@@ -75,7 +75,7 @@ def _meeting_door(facts: Facts, team: str) -> str:
 
 
 def _output(facts: Facts, season: str, team: str) -> str:
-    return str(template_ocr.read_bars(facts.picture("output", team))[SEASONS.index(season)])
+    return str(template_ocr.read_bars(facts.image("output", team))[SEASONS.index(season)])
 
 
 def _higher_output(facts: Facts, season: str, one: str, other: str) -> str:
@@ -83,7 +83,7 @@ def _higher_output(facts: Facts, season: str, one: str, other: str) -> str:
 
 
 def _stock(facts: Facts, good: str, workshop: str) -> str:
-    return str(template_ocr.read_table(facts.picture("stock", workshop))[GOODS.index(good)])
+    return str(template_ocr.read_table(facts.image("stock", workshop))[GOODS.index(good)])
 
 
 def _more_stock(facts: Facts, good: str, one: str, other: str) -> str:
@@ -91,7 +91,7 @@ def _more_stock(facts: Facts, good: str, one: str, other: str) -> str:
 
 
 def _reading(facts: Facts, device: str) -> str:
-    return str(template_ocr.read_dial(template_ocr.figure_of_page(facts.picture("dial", device))))
+    return str(template_ocr.read_dial(template_ocr.figure_of_page(facts.image("dial", device))))
 
 
 def _higher_reading(facts: Facts, one: str, other: str) -> str:
@@ -107,7 +107,7 @@ def _film(facts: Facts, what: str, minutes: str, seconds: str, name: str, option
 
 def _lamps(facts: Facts, device: str) -> list[str]:
     """The colours of a clip in order, repeats in a row left out."""
-    shown = [template_ocr.read_frame(picture).colour for picture in facts.clip(device)]
+    shown = [template_ocr.read_frame(image).colour for image in facts.clip(device)]
     return [colour for place, colour in enumerate(shown) if place == 0 or shown[place - 1] != colour]
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from assets.corpus.dataset import DATASETS, ParseContext, SkippedRecord
 from assets.corpus.question import AnswerKind, Question
-from assets.miniature.lexicon import split_fragments
 from assets.miniature.plans import NOT_ANSWERABLE
+from tests.assets.miniature.fragments import split_fragments
 from tests.assets.miniature.solver import solve
 from tests.assets.miniature.template_ocr import read_text
 

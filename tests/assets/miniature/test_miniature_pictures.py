@@ -75,8 +75,8 @@ def legible_share(side: int, resampling: Image.Resampling) -> float:
     rng = random.Random(9)
     hits = 0
     for code in range(100):
-        picture = render.badge(rng.choice(COLOURS), code, rng.getrandbits(32))
-        shown = picture if side == render.SIZE else picture.resize((side, side), resampling)
+        image = render.badge(rng.choice(COLOURS), code, rng.getrandbits(32))
+        shown = image if side == render.SIZE else image.resize((side, side), resampling)
         hits += template_ocr.read_badge(shown).code == code
     return hits / 100
 
@@ -111,9 +111,9 @@ def test_equal_budgets_lose_the_code_that_energy_budgets_keep() -> None:
         )
         for mode in ("energy", "equal")
     }
-    picture = render.badge("blue", 83, 20)
+    image = render.badge("blue", 83, 20)
     codes = {
-        mode: template_ocr.read_badge(resized(picture, grants[gold])).code for mode, grants in shown.items()
+        mode: template_ocr.read_badge(resized(image, grants[gold])).code for mode, grants in shown.items()
     }
     assert codes["energy"] == 83
     assert codes["equal"] != 83
@@ -127,9 +127,9 @@ def picture_item(number: int, *, priority: int) -> VisualItem:
     )
 
 
-def resized(picture: Image.Image, pixels: int) -> Image.Image:
-    size = tuple(shrink(picture.width, picture.height, pixels))
-    return picture if size == picture.size else picture.resize(size, Image.Resampling.BICUBIC)
+def resized(image: Image.Image, pixels: int) -> Image.Image:
+    size = tuple(shrink(image.width, image.height, pixels))
+    return image if size == image.size else image.resize(size, Image.Resampling.BICUBIC)
 
 
 def test_the_grain_hides_nothing_from_a_filter_tuned_to_the_checkerboard() -> None:
@@ -145,7 +145,7 @@ def test_pictures_of_equal_facts_differ_in_bytes() -> None:
 
 def test_a_dial_on_a_pdf_page_reads_back_at_every_usual_resolution() -> None:
     page = PdfPageSpec(
-        lines=("Belodu report.", "Dial of Sudora."), picture=render.dial(7, 3), box=(8.0, 0.0, 48.0, 48.0)
+        lines=("Belodu report.", "Dial of Sudora."), image=render.dial(7, 3), box=(8.0, 0.0, 48.0, 48.0)
     )
     for dpi in (72, 100, 144, 200):
         with media_decoder().open_pdf(pdf_bytes((page,))) as document:

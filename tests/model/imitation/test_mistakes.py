@@ -22,7 +22,7 @@ from model.agent.prompts import COMPACT
 from model.agent.scripted import ScriptedRetriever
 from model.imitation.mistakes import Mistake, corrupted, mistakes
 from model.imitation.oracle import DemonstrationNoise, Oracle
-from model.imitation.stages import segment_example, segments_of
+from model.imitation.stages import imitable_segments, segment_example
 from model.imitation.tiny.tokenizer import build_tokenizer
 from model.policies.chat_template import PromptEncoder
 from model.rl.segments import supervised_samples
@@ -193,9 +193,9 @@ def test_the_mistake_is_read_and_the_repair_is_learnt(memory: str):
         for seed in range(20)
         if (each := played(memory, seed, encoder=encoder)).counters.rejected_actions
     )
-    for part in segments_of([trajectory]):
+    for part in imitable_segments([trajectory]):
         example = segment_example(part, encoder, None)  # type: ignore[arg-type]
-        learnt = [token for token, flag in zip(example.ids, example.learn, strict=True) if flag]
+        learnt = [token for token, flag in zip(example.ids, example.loss_mask, strict=True) if flag]
         right = [token for call in part.calls if not call.rejected for token in call.token_ids]
         assert learnt == right
         wrong = [token for call in part.calls if call.rejected for token in call.token_ids]

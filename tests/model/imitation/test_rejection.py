@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory_graph.graph import AnswerNode, MemoryGraph, SearchNode
-from model.imitation.rejection import Selection, actions_of, ended_well, is_right, only_kept, select, tally
+from model.imitation.rejection import (
+    Selection,
+    action_sequence,
+    ended_unforced,
+    is_imitable,
+    select,
+    selection_counts,
+    without_pruned_segments,
+)
 from model.types import Call, Counters, Outcome, Segment, Task, Trajectory
 
 
@@ -62,13 +70,13 @@ def kept_queries(found: tuple[Trajectory, ...]) -> list[tuple[str, ...]]:
     ],
 )
 def test_only_right_answers_that_came_by_themselves_are_kept(given_one: Trajectory, right: bool):
-    assert is_right(given_one) is right
+    assert is_imitable(given_one) is right
     assert bool(select([given_one], Selection())) is right
 
 
 def test_equal_actions_count_once_and_the_tidier_rollout_stands_for_them():
     twice = [rollout("q1", "Leader of  Belodu", slips=2), rollout("q1", "leader of belodu?", slips=1)]
-    assert actions_of(twice[0]) == actions_of(twice[1])
+    assert action_sequence(twice[0]) == action_sequence(twice[1])
     (found,) = select(twice, Selection(per_question=5))
     assert found.counters.rejected_actions == 1
 
@@ -123,9 +131,13 @@ def test_another_seed_draws_other_ways():
 
 def test_what_the_answer_does_not_rest_on_is_left_out_where_asked_for():
     # n2 hangs on n1, the answer rests on n1 alone: n2 is a dead end; the answer's segment always stays
-    found = only_kept(rollout("q1", "a", "b", support=("n1",)))
+    found = without_pruned_segments(rollout("q1", "a", "b", support=("n1",)))
     assert [part.node_id for part in found.segments] == ["n1", None]
-    assert [part.node_id for part in only_kept(rollout("q1", "a", "b")).segments] == ["n1", "n2", None]
+    assert [part.node_id for part in without_pruned_segments(rollout("q1", "a", "b")).segments] == [
+        "n1",
+        "n2",
+        None,
+    ]
 
 
 def test_the_counts_of_a_round():
@@ -138,7 +150,7 @@ def test_the_counts_of_a_round():
         rollout("q5", "a", dataset="e"),
     ]
     kept = select(rollouts, Selection(per_question=1))
-    assert tally(rollouts, kept) == {
+    assert selection_counts(rollouts, kept) == {
         "rollouts": 6,
         "failed": 1,
         "unscored": 1,
@@ -178,14 +190,14 @@ selections = st.builds(
 @given(st.lists(rollouts, max_size=25), selections, st.integers(0, 999))
 def test_for_any_rollouts(given_ones: list[Trajectory], selection: Selection, seed: int):
     found = select(given_ones, selection)
-    assert all(is_right(each) and ended_well(each) for each in found)
+    assert all(is_imitable(each) and ended_unforced(each) for each in found)
     assert all(each in given_ones for each in found)
     questions = Counter((each.task.dataset, each.task.id) for each in found)
     assert max(questions.values(), default=0) <= selection.per_question
-    assert len({(each.task.dataset, each.task.id, actions_of(each)) for each in found}) == len(found)
+    assert len({(each.task.dataset, each.task.id, action_sequence(each)) for each in found}) == len(found)
     # a question that was answered rightly stays unless its dataset is cut
     if selection.balance is None:
-        assert set(questions) == {(e.task.dataset, e.task.id) for e in given_ones if is_right(e)}
+        assert set(questions) == {(e.task.dataset, e.task.id) for e in given_ones if is_imitable(e)}
     shuffled = random.Random(seed).sample(given_ones, len(given_ones))
     assert select(shuffled, selection) == found
     assert select([*given_ones, *given_ones], selection) == found

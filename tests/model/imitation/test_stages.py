@@ -6,13 +6,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from model.imitation.stages import TrainingStage, mixture, run_stage, segment_example, segments_of
+from model.imitation.stages import TrainingStage, imitable_segments, mixture, run_stage, segment_example
 from model.imitation.supervised import SftExample, score
 from model.imitation.tiny.curriculum import repetition
 from model.imitation.tiny.shape import TinyShape, build_model
 from model.imitation.tiny.tokenizer import build_tokenizer
 from model.policies.chat_template import PromptEncoder
-from model.policies.patch_embedding import as_matrix_product
+from model.policies.families import linear_patch_embedding
 from model.types import Call, Segment
 
 SMALL = TinyShape(
@@ -45,7 +45,7 @@ def test_all_that_was_generated_is_learnt_and_nothing_that_was_read(encoder: Pro
     segment = Segment(node_id="n1", calls=(call((1, 2), (3,)), call((1, 2, 3, 4, 5), (6, 7))))
     example = segment_example(segment, encoder, None)  # type: ignore[arg-type]
     assert example.ids == (1, 2, 3, 4, 5, 6, 7)
-    assert example.learn == (False, False, True, False, False, True, True)
+    assert example.loss_mask == (False, False, True, False, False, True, True)
 
 
 def test_a_refused_reply_is_read_and_not_learnt(encoder: PromptEncoder):
@@ -53,7 +53,7 @@ def test_a_refused_reply_is_read_and_not_learnt(encoder: PromptEncoder):
     refused = replace(call((1, 2), (3,)), rejected=True)
     segment = Segment(node_id="n1", calls=(refused, call((1, 2, 3, 4, 5), (6, 7))))
     example = segment_example(segment, encoder, None)  # type: ignore[arg-type]
-    assert example.learn == (False, False, False, False, False, True, True)
+    assert example.loss_mask == (False, False, False, False, False, True, True)
 
 
 def test_the_loss_counts_the_tokens_of_the_repair_alone(encoder: PromptEncoder):
@@ -74,7 +74,7 @@ def test_a_call_that_does_not_extend_the_one_before_is_refused(encoder: PromptEn
 
 
 def test_no_trajectory_has_no_segments():
-    assert segments_of([]) == []
+    assert imitable_segments([]) == []
 
 
 def test_the_loss_is_the_mean_over_learnt_tokens_alone(encoder: PromptEncoder):
@@ -102,11 +102,11 @@ def test_a_stage_ends_at_its_threshold_and_says_so(encoder: PromptEncoder):
     heard = []
     stage = TrainingStage(
         name="copy",
-        lesson=repetition([256, 257], length=12, longest_period=6, alphabet=1),  # one letter: soon certain
+        sampler=repetition([256, 257], length=12, longest_period=6, alphabet=1),  # one letter: soon certain
         threshold=0.9,
         max_steps=400,
         batch_size=8,
-        whole_spans=False,
+        count_spans=False,
         learning_rate=1e-2,
         warmup_steps=1,
     )
@@ -118,8 +118,8 @@ def test_a_stage_ends_at_its_threshold_and_says_so(encoder: PromptEncoder):
 def test_the_same_seed_gives_the_same_weights(encoder: PromptEncoder):
     def trained() -> torch.Tensor:
         model = model_of(encoder)
-        lesson = mixture([repetition([256, 257, 258], length=16, longest_period=6)], [1.0])
-        stage = TrainingStage(name="s", lesson=lesson, threshold=2.0, max_steps=3, batch_size=2)
+        sampler = mixture([repetition([256, 257, 258], length=16, longest_period=6)], [1.0])
+        stage = TrainingStage(name="s", sampler=sampler, threshold=2.0, max_steps=3, batch_size=2)
         run_stage(model, encoder, stage, random.Random(5), report=lambda report: None)
         return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
 
@@ -127,10 +127,10 @@ def test_the_same_seed_gives_the_same_weights(encoder: PromptEncoder):
 
 
 def test_a_cosine_stage_ends_at_its_final_rate():
-    lesson = repetition([256], length=8)
+    sampler = repetition([256], length=8)
     stage = TrainingStage(
         name="s",
-        lesson=lesson,
+        sampler=sampler,
         threshold=1,
         max_steps=101,
         learning_rate=1e-3,
@@ -143,7 +143,7 @@ def test_a_cosine_stage_ends_at_its_final_rate():
 
 
 def test_embedding_patches_by_a_product_changes_no_value_and_no_gradient(encoder: PromptEncoder):
-    convolved, multiplied = model_of(encoder), as_matrix_product(model_of(encoder))
+    convolved, multiplied = model_of(encoder), linear_patch_embedding(model_of(encoder))
     pixels = torch.randn(8, 1536)
     results = []
     for model in (convolved, multiplied):

@@ -22,9 +22,8 @@ from model.imitation.tiny.tokenizer import CONTROL_TOKENS, PAD, build_tokenizer
 from model.policies.chat_template import TURN_END, PromptEncoder, collate
 from model.policies.decoding import PREFILL_TOKENS, DecodingBatch, GenerationRequest, generate
 from model.policies.detokenizer import Detokenizer
-from model.policies.families import FAMILIES, family, family_of
+from model.policies.families import FAMILIES, family, family_of, linear_patch_embedding
 from model.policies.kv_cache import RowCache, RowSource, compact
-from model.policies.patch_embedding import as_matrix_product
 from model.policies.sampling import RowState
 from model.policies.vision_cache import VisionFeatureCache
 from model.types import ImageRef, Message, Sampling
@@ -96,7 +95,7 @@ class Setting:
             config.vision_config.deepstack_visual_indexes = [0]  # as the published sizes have them
             self.model = Qwen3VLForConditionalGeneration(config).eval()
         else:
-            self.model = as_matrix_product(qwen2_5_vl(self.encoder))  # type: ignore[arg-type]
+            self.model = linear_patch_embedding(qwen2_5_vl(self.encoder))  # type: ignore[arg-type]
 
     def request(self, words: int, pictures: int, sampling: Sampling) -> GenerationRequest:
         refs = [ImageRef(item_id=str(n), width=64, height=32 * (n % 3 + 1)) for n in range(pictures)]

@@ -19,7 +19,7 @@ from model.agent.loop import Agent
 from model.agent.memory.vimrag import Vimrag
 from model.agent.prompts import FULL
 from model.agent.scripted import ScriptedRetriever
-from model.policies.chat_endpoint import chat_messages, harmless
+from model.policies.chat_endpoint import chat_messages, escape_control_tokens
 from model.policies.endpoint_policy import EndpointPolicy
 from model.policies.image_uris import ImageUris
 from model.protocols import StreamingPolicy
@@ -106,10 +106,10 @@ def test_flat_and_small_pictures_go_without_loss_and_films_as_jpeg():
 def test_a_picture_is_fetched_and_encoded_once_as_long_as_it_is_kept():
     media = Media()
 
-    async def both(pictures: ImageUris) -> list[dict[ImageRef, str]]:
+    async def both(images: ImageUris) -> list[dict[ImageRef, str]]:
         return [
-            *await asyncio.gather(pictures.of([PAGE, FRAME]), pictures.of([FRAME])),
-            await pictures.of([PAGE]),
+            *await asyncio.gather(images.uris([PAGE, FRAME]), images.uris([FRAME])),
+            await images.uris([PAGE]),
         ]
 
     first, second, third = asyncio.run(both(ImageUris(media)))
@@ -186,7 +186,7 @@ def test_text_of_the_corpus_cannot_open_a_role(control: str):
     "text", [FULL.system, "a < b | c > d, [1] <think> <tool_call>{}</tool_call> <sup>2</sup>", ""]
 )
 def test_other_text_arrives_as_it_is(text: str):
-    assert harmless(text) == text
+    assert escape_control_tokens(text) == text
 
 
 def test_how_tokens_are_drawn_is_passed_on_with_a_seed_every_server_takes():

@@ -58,7 +58,7 @@ def pool_of(*urls: str, settings: PoolSettings = AT_ONCE, timeout_s: float = 10.
 
 
 def served(pool: ServerPool) -> ServedPolicy:
-    start = ServedWeights(model=BASE, version=0, weights="w0")
+    start = ServedWeights(model=BASE, version=0, fingerprint="w0")
     return ServedPolicy(TokenPool(pool), encoder(), Pictures(), served=start)
 
 
@@ -173,7 +173,7 @@ def no_number(answer: dict[str, Any]) -> dict[str, Any]:
         (lambda answer: {"choices": []}, RequestRefusedError, "an answer without choices"),
         (lambda answer: {"text": "hello"}, RequestRefusedError, "an answer without choices"),
         (cut_reply, ServingError, "ends before its end token and before its longest length"),
-        (foreign_token, ServingError, r"drew token 1000000, the policy knows \d+ tokens"),
+        (foreign_token, ServingError, r"sampled token 1000000, the policy has \d+ tokens"),
     ],
 )
 def test_a_reply_that_cannot_be_trained_on_is_refused_in_one_clear_line(

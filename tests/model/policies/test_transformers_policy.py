@@ -23,7 +23,7 @@ from model.imitation.tiny.tokenizer import build_tokenizer
 from model.policies import transformers_policy
 from model.policies.chat_template import QWEN2_5_VL, PromptEncoder, collate
 from model.policies.decoding import GenerationRequest, generate
-from model.policies.fingerprint import of_policy, of_weights
+from model.policies.fingerprint import policy_fingerprint, weights_fingerprint
 from model.policies.sampling import RowState
 from model.policies.transformers_policy import TransformersPolicy
 from model.protocols import StreamingPolicy
@@ -527,9 +527,9 @@ def test_the_fingerprint_changes_with_any_weight_and_with_nothing_else(encoder):
     model = build_model(encoder.tokenizer, SHAPE)
     policy = TransformersPolicy(model, encoder, Swatches())
     before = policy.fingerprint
-    assert before == of_policy(model, encoder.tokenizer)
+    assert before == policy_fingerprint(model, encoder.tokenizer)
     state = model.state_dict()
-    assert of_weights(state) == of_weights(dict(reversed(state.items())))
+    assert weights_fingerprint(state) == weights_fingerprint(dict(reversed(state.items())))
     with torch.no_grad():
         next(iter(model.parameters())).view(-1)[0] += 1e-6
     policy.refresh()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from model.config.algorithm import Algorithm
 from model.config.schedule import Schedule
 from model.rl.segments import SampleKey, TrainingSample, training_samples
-from model.training.batches import InputBuilder, pack, padded_tokens, plan
+from model.training.batches import InputBuilder, batch_rounds, pack, padded_tokens
 from tests.model.scene import CAT, Pictures, encoder, group, image_ids
 
 LENGTHS = st.lists(st.integers(2, 90), min_size=1, max_size=25)
@@ -32,7 +32,7 @@ def samples_of(lengths: list[int]) -> list[TrainingSample]:
 def test_every_sample_runs_once_and_all_ranks_run_equally_often(
     lengths: list[int], world_size: int, budget: int
 ):
-    rounds = plan(
+    rounds = batch_rounds(
         samples_of(lengths), world_size=world_size, schedule=Schedule(token_budget=budget, logit_tokens=4)
     )
     ran = [sample.key.rollout for each in rounds for batch in each.batches for sample in batch]
@@ -47,9 +47,12 @@ def test_the_plan_does_not_depend_on_the_order_of_samples(
     lengths: list[int], world_size: int, rng: random.Random
 ):
     samples = samples_of(lengths)
-    first = plan(samples, world_size=world_size, schedule=Schedule(token_budget=100, logit_tokens=4))
+    first = batch_rounds(samples, world_size=world_size, schedule=Schedule(token_budget=100, logit_tokens=4))
     rng.shuffle(samples)
-    assert plan(samples, world_size=world_size, schedule=Schedule(token_budget=100, logit_tokens=4)) == first
+    assert (
+        batch_rounds(samples, world_size=world_size, schedule=Schedule(token_budget=100, logit_tokens=4))
+        == first
+    )
 
 
 def test_samples_of_similar_length_share_a_batch():
@@ -59,19 +62,23 @@ def test_samples_of_similar_length_share_a_batch():
 
 
 def test_work_for_one_rank_is_shared_by_two():
-    (only,) = plan(samples_of([5, 5, 5]), world_size=2, schedule=Schedule(token_budget=1000, logit_tokens=4))
+    (only,) = batch_rounds(
+        samples_of([5, 5, 5]), world_size=2, schedule=Schedule(token_budget=1000, logit_tokens=4)
+    )
     assert [len(batch) for batch in only.batches] in ([1, 2], [2, 1])
 
 
 def test_a_rank_without_work_gets_an_empty_batch():
-    (only,) = plan(samples_of([5]), world_size=2, schedule=Schedule(token_budget=1000, logit_tokens=4))
+    (only,) = batch_rounds(
+        samples_of([5]), world_size=2, schedule=Schedule(token_budget=1000, logit_tokens=4)
+    )
     assert [len(batch) for batch in only.batches] == [1, 0]
 
 
 def test_pruned_samples_are_never_forwarded():
     samples = training_samples(group("q", 0), algorithm=Algorithm()).samples
     with pytest.raises(ValueError, match="not to be forwarded"):
-        plan(samples, world_size=1, schedule=Schedule(token_budget=100, logit_tokens=4))
+        batch_rounds(samples, world_size=1, schedule=Schedule(token_budget=100, logit_tokens=4))
 
 
 def test_the_heads_work_is_cut_alike_on_all_ranks():
@@ -80,7 +87,7 @@ def test_the_heads_work_is_cut_alike_on_all_ranks():
         key=SampleKey("q", 0, 0), token_ids=(1,) * 10, loss_positions=tuple(range(1, 10)), old_logprobs=()
     )
     short = TrainingSample(key=SampleKey("q", 1, 0), token_ids=(1,) * 9, loss_positions=(1,), old_logprobs=())
-    (only,) = plan([long, short], world_size=2, schedule=Schedule(token_budget=10, logit_tokens=4))
+    (only,) = batch_rounds([long, short], world_size=2, schedule=Schedule(token_budget=10, logit_tokens=4))
     assert only.num_chunks == 3
 
 
@@ -96,7 +103,7 @@ def test_targets_point_at_the_generated_tokens():
     assert batch.targets.token_T.tolist() == [
         each.token_ids[at] for each in samples for at in each.loss_positions
     ]
-    assert torch.equal(batch.given.segment_T, batch.targets.row_T)
+    assert torch.equal(batch.loss_inputs.segment_T, batch.targets.row_T)
 
 
 def test_a_batch_without_images_gets_one_behind_its_first_row():
@@ -113,7 +120,7 @@ def test_a_batch_without_images_gets_one_behind_its_first_row():
 
 def test_an_empty_batch_has_no_loss_tokens():
     batch = InputBuilder(encoder=encoder(), media=Pictures()).build((), {})
-    assert len(batch.targets.row_T) == len(batch.given.advantages_S) == 0
+    assert len(batch.targets.row_T) == len(batch.loss_inputs.advantages_S) == 0
     assert batch.inputs["input_ids"].shape == (1, 2)
 
 

@@ -12,7 +12,7 @@ from transformers import Qwen3VLForConditionalGeneration
 from model.config.engine import EngineConfig, Lora
 from model.config.schedule import Schedule
 from model.training.checkpoint import TrainingProgress, read, restore, save
-from model.training.lora import adapters, attach, merged
+from model.training.lora import adapter_weights, attach_adapters, merged_weights
 from model.types import Trajectory
 from tests.model.scene import Pictures, Setup, group, policy, sampled, tokenizer, trainer
 
@@ -43,13 +43,13 @@ def test_merging_adds_alpha_over_rank_times_the_product():
         "q.lora_B.default.weight": torch.tensor([[3.0]]),
         "norm.weight": torch.tensor([9.0]),
     }
-    plain = merged(weights, scale=LORA.scale)
+    plain = merged_weights(weights, scale=LORA.scale)
     assert {name: tensor.tolist() for name, tensor in plain.items()} == {
         "q.weight": [[7.0, -4.0]],
         "q.bias": [5.0],
         "norm.weight": [9.0],
     }
-    assert sorted(adapters(weights)) == [
+    assert sorted(adapter_weights(weights)) == [
         "base_model.model.q.lora_A.weight",
         "base_model.model.q.lora_B.weight",
     ]
@@ -57,7 +57,7 @@ def test_merging_adds_alpha_over_rank_times_the_product():
 
 def test_fresh_adapters_change_no_output_and_leave_everything_else_without_gradient():
     plain, adapted = policy(), policy()
-    attach(adapted, LORA)
+    attach_adapters(adapted, LORA)
     assert torch.equal(logits(plain), logits(adapted))
     trained = [name for name, parameter in adapted.named_parameters() if parameter.requires_grad]
     assert trained and all("lora_" in name and "visual" not in name for name in trained)

@@ -14,9 +14,16 @@ from model.config.schedule import Schedule
 from model.imitation.tiny.shape import TinyShape, build_config, build_model
 from model.training.engine import DeepSpeedEngine
 from model.training.logprobs import Targets, TokenLogprobs
-from model.training.lora import attach
+from model.training.lora import attach_adapters
 from model.training.model_shape import QWEN3_VL_4B, QWEN3_VL_8B, ModelShape, VisionShape
-from model.training.planning import BUCKET_VALUES, GIB, UpdateLoad, activation_bytes, plan, trained_parameters
+from model.training.planning import (
+    BUCKET_VALUES,
+    GIB,
+    UpdateLoad,
+    activation_bytes,
+    resource_plan,
+    trained_parameters,
+)
 from tests.model.policies.live_memory import LiveBytes, held_bytes
 from tests.model.scene import tokenizer
 
@@ -73,7 +80,7 @@ def test_adapters_count_what_peft_attaches():
         vision_width=16, vision_layers=1, vision_heads=2, vision_feed_forward=32,
     )  # fmt: skip
     model = build_model(tokenizer(), tiny)
-    attach(model, Lora(rank=3))
+    attach_adapters(model, Lora(rank=3))
     attached = sum(each.numel() for each in model.parameters() if each.requires_grad)
     assert shape.lora_parameters(3, Lora().targets) == attached
 
@@ -146,7 +153,7 @@ def test_weights_gradients_and_optimiser_are_those_that_deepspeed_allocates(stag
     engine.step()  # makes the moments
     gradient()
     found = held_bytes() - before
-    parts = dict(plan(QWEN3_VL_8B, replace(WHOLE, zero_stage=stage), LOAD, DEVICE).phases[1].parts)
+    parts = dict(resource_plan(QWEN3_VL_8B, replace(WHOLE, zero_stage=stage), LOAD, DEVICE).phases[1].parts)
     planned = sum(parts[name] for name in ("weights", "gradients", "optimiser")) / QWEN3_VL_8B.parameters
     assert planned == 16
     assert planned * total == pytest.approx(found, rel=0.03)
@@ -158,7 +165,9 @@ def test_a_gradient_bucket_is_as_large_as_deepspeed_makes_it_however_small_the_m
     inputs, targets = text_of(16)
     with LiveBytes() as live:
         engine.backward(-engine.logprobs(inputs, targets, 1)[0].mean(), last=True)
-    part = dict(plan(QWEN3_VL_8B, replace(WHOLE, zero_stage=1), LOAD, DEVICE).phases[1].parts)["bucket"]
+    part = dict(resource_plan(QWEN3_VL_8B, replace(WHOLE, zero_stage=1), LOAD, DEVICE).phases[1].parts)[
+        "bucket"
+    ]
     assert part == 2 * BUCKET_VALUES
     assert part == pytest.approx(live.peak, rel=0.02)
 
@@ -168,7 +177,9 @@ def test_zero_shares_out_what_its_stage_says():
     four = replace(DEVICE, devices=4)
     for stage, shared in ((0, (1, 1, 1)), (1, (1, 1, 4)), (2, (1, 4, 4)), (3, (4, 4, 4))):
         parts = dict(
-            plan(QWEN3_VL_8B, EngineConfig(zero_stage=stage, bf16=stage > 0), LOAD, four).phases[1].parts
+            resource_plan(QWEN3_VL_8B, EngineConfig(zero_stage=stage, bf16=stage > 0), LOAD, four)
+            .phases[1]
+            .parts
         )
         weights = QWEN3_VL_8B.parameters * (2 if stage else 4)
         assert parts["weights"] == weights / shared[0]
@@ -179,7 +190,7 @@ def test_zero_shares_out_what_its_stage_says():
 def test_adapters_train_a_hundredth_and_need_no_large_optimiser():
     low = replace(WHOLE, zero_stage=1, lora=Lora(rank=16))
     assert trained_parameters(QWEN3_VL_8B, low) < QWEN3_VL_8B.parameters / 100
-    assert dict(plan(QWEN3_VL_8B, low, LOAD, DEVICE).phases[1].parts)["optimiser"] < GIB
+    assert dict(resource_plan(QWEN3_VL_8B, low, LOAD, DEVICE).phases[1].parts)["optimiser"] < GIB
 
 
 def test_a_frozen_vision_tower_takes_no_gradient():
@@ -188,17 +199,19 @@ def test_a_frozen_vision_tower_takes_no_gradient():
 
 
 def test_an_optimiser_on_the_host_leaves_the_device():
-    moved = plan(QWEN3_VL_8B, replace(WHOLE, offload_optimizer=True), LOAD, DEVICE)
+    moved = resource_plan(QWEN3_VL_8B, replace(WHOLE, offload_optimizer=True), LOAD, DEVICE)
     assert all("optimiser" not in dict(phase.parts) for phase in moved.phases)
     assert moved.host_bytes == 12 * QWEN3_VL_8B.parameters
 
 
 def test_what_does_not_fit_is_said():
-    assert not plan(QWEN3_VL_8B, WHOLE, LOAD, replace(DEVICE, memory_gib=24)).fits
-    assert plan(QWEN3_VL_8B, WHOLE, LOAD, replace(DEVICE, devices=8)).fits
+    assert not resource_plan(QWEN3_VL_8B, WHOLE, LOAD, replace(DEVICE, memory_gib=24)).fits
+    assert resource_plan(QWEN3_VL_8B, WHOLE, LOAD, replace(DEVICE, devices=8)).fits
 
 
 def test_pruning_saves_its_share_of_the_training_time_only():
-    whole, half = (plan(QWEN3_VL_4B, WHOLE, replace(LOAD, pruned=share), DEVICE) for share in (0.0, 0.5))
+    whole, half = (
+        resource_plan(QWEN3_VL_4B, WHOLE, replace(LOAD, pruned=share), DEVICE) for share in (0.0, 0.5)
+    )
     assert half.phases[1].seconds == pytest.approx(whole.phases[1].seconds / 2)
     assert half.phases[0].seconds == whole.phases[0].seconds

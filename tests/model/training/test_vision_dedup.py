@@ -14,7 +14,7 @@ from model.imitation.tiny.shape import build_config
 from model.rl.segments import TrainingSample, training_samples
 from model.training.batches import InputBuilder
 from model.training.logprobs import TokenLogprobs
-from model.training.vision_dedup import GRID, INDEX, distinct, shared_inputs
+from model.training.vision_dedup import GRID, INDEX, distinct_images, shared_inputs
 from model.types import ImageRef, Trajectory
 from tests.model.scene import (
     CAT,
@@ -75,7 +75,7 @@ def outcome(
 
 def test_each_size_of_a_picture_is_a_picture_of_its_own():
     small = replace(CAT, width=32)
-    assert distinct([CAT, DOG, CAT, small, CAT]) == (CAT, DOG, small)
+    assert distinct_images([CAT, DOG, CAT, small, CAT]) == (CAT, DOG, small)
 
 
 def test_every_visual_token_points_at_its_feature():

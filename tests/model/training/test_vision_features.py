@@ -11,7 +11,7 @@ from model.config.engine import EngineConfig, Lora
 from model.config.schedule import Schedule
 from model.policies.chat_template import visual_tokens
 from model.rl.segments import TrainingSample, supervised_samples, training_samples
-from model.training.batches import plan
+from model.training.batches import batch_rounds
 from model.training.trainer import Trainer
 from model.training.vision_features import build_vision_features
 from model.types import Trajectory
@@ -31,7 +31,7 @@ def samples(rollouts: list[Trajectory]) -> list[TrainingSample]:
     return [each for each in training_samples(rollouts, algorithm=WIDE).samples if not each.pruned]
 
 
-def without_gallery(setup: Setup) -> Setup:
+def without_shared_features(setup: Setup) -> Setup:
     return replace(setup, schedule=replace(setup.schedule, kept_visual_tokens=0))
 
 
@@ -52,7 +52,7 @@ def test_every_picture_passes_the_tower_once_a_step_and_once_more_where_it_is_tr
 ):
     # cat and dog, 8 patches each, in more than three micro-batches
     made = trainer(Setup(schedule=SMALL, engine=layout))
-    assert len(plan(samples(rollouts), world_size=1, schedule=SMALL)) > 3
+    assert len(batch_rounds(samples(rollouts), world_size=1, schedule=SMALL)) > 3
     seen = tower_passes(made)
     made.update(rollouts)
     assert seen == expected
@@ -83,7 +83,7 @@ def test_an_update_from_kept_features_is_the_update_without(
         pytest.importorskip("peft", reason="adapters need peft")
     setup = Setup(schedule=replace(SMALL, token_budget=token_budget), engine=LAYOUTS[name])
     outcomes = []
-    for each in (without_gallery(setup), setup):
+    for each in (without_shared_features(setup), setup):
         torch.manual_seed(5)  # of fresh adapters
         made = trainer(each)
         metrics = [made.update(rollouts), made.update(rollouts)]
@@ -99,7 +99,7 @@ def test_an_update_from_kept_features_is_the_update_without(
 def test_the_gradient_of_every_weight_is_that_of_separate_passes(rollouts: list[Trajectory]):
     caught: list[dict[str, torch.Tensor]] = []
     setup = Setup(schedule=SMALL, engine=EngineConfig(zero_stage=0))
-    for each in (without_gallery(setup), setup):
+    for each in (without_shared_features(setup), setup):
         made = trainer(each)
         made.inputs = replace(made.inputs, share_images=each is setup)
         step = made.engine.step
@@ -126,21 +126,21 @@ def test_the_gradient_of_every_weight_is_that_of_separate_passes(rollouts: list[
         (TRAINED, replace(SMALL, token_budget=10_000)),  # one micro-batch: nothing to save
     ],
 )
-def test_no_gallery_where_it_cannot_be_or_saves_nothing(
+def test_no_features_are_kept_where_that_is_impossible_or_saves_nothing(
     layout: EngineConfig, schedule: Schedule, rollouts: list[Trajectory]
 ):
     made = trainer(Setup(schedule=schedule, engine=layout))
-    rounds = plan(samples(rollouts), world_size=1, schedule=schedule)
+    rounds = batch_rounds(samples(rollouts), world_size=1, schedule=schedule)
     assert build_vision_features(rounds, engine=made.engine, inputs=made.inputs) is None
 
 
-def test_a_gallery_gives_each_place_the_features_of_its_picture(rollouts: list[Trajectory]):
+def test_the_table_gives_each_place_the_features_of_its_image(rollouts: list[Trajectory]):
     made = trainer(Setup(schedule=SMALL))
-    rounds = plan(samples(rollouts), world_size=1, schedule=SMALL)
-    gallery = build_vision_features(rounds, engine=made.engine, inputs=made.inputs)
-    assert gallery is not None and gallery.features.shape[1] == visual_tokens(CAT) + visual_tokens(DOG)
+    rounds = batch_rounds(samples(rollouts), world_size=1, schedule=SMALL)
+    table = build_vision_features(rounds, engine=made.engine, inputs=made.inputs)
+    assert table is not None and table.features.shape[1] == visual_tokens(CAT) + visual_tokens(DOG)
     pixels = made.inputs.encoder.pixels((DOG, CAT), Pictures())
     with torch.no_grad():
         expected = made.engine.features(pixels.pixel_values, pixels.grid_thw)
-    (found,) = gallery.inputs((DOG, CAT)).values()
+    (found,) = table.inputs((DOG, CAT)).values()
     assert torch.allclose(found, expected, atol=1e-6)

@@ -14,7 +14,7 @@ import pytest
 from assets.miniature import lexicon
 from infra.errors import EndpointError
 from infra.storage.root import Storage
-from model.imitation.stages import imitation, segments_of
+from model.imitation.stages import imitable_segments, segment_sampler
 from model.imitation.tiny.tokenizer import build_tokenizer
 from model.policies.chat_template import PromptEncoder
 from model.rl import trajectory_store
@@ -61,8 +61,8 @@ def taught(
 ) -> DistillationResult:
     teacher = TeacherOptions(endpoint=server.base_url, **{"concurrency": 4, "balance": None, **options})
     chosen = scene.tasks if tasks is None else tasks
-    lesson = DistillationJob(world=scene.world, encoder=scene.encoder, tasks=chosen, folder=folder)
-    return distil(teacher, lesson, lambda stage, done, total: None)
+    job = DistillationJob(world=scene.world, encoder=scene.encoder, tasks=chosen, folder=folder)
+    return distil(teacher, job, lambda stage, done, total: None)
 
 
 def test_right_rollouts_come_back_in_the_students_tokens(scene: Scene, tmp_path: Path):
@@ -83,8 +83,8 @@ def test_right_rollouts_come_back_in_the_students_tokens(scene: Scene, tmp_path:
         for call in (call for part in each.segments for call in part.calls):
             assert scene.encoder.decode(call.token_ids) == call.text
             assert call.token_ids[-1] == scene.encoder.eos_id
-    lesson = imitation(segments_of(found.kept), scene.encoder, scene.world.media)
-    assert any(lesson(random.Random(0)).learn)
+    sampler = segment_sampler(imitable_segments(found.kept), scene.encoder, scene.world.media)
+    assert any(sampler(random.Random(0)).loss_mask)
     stored = list(trajectory_store.read(tmp_path / distillation.ROLLOUTS))
     assert len(stored) == len(scene.tasks) and set(found.kept) <= set(stored)
 
@@ -94,10 +94,10 @@ def test_a_teacher_that_errs_and_repairs_is_imitated_in_its_repairs_alone(scene:
         found = taught(scene, server, tmp_path)
     calls = [call for each in found.kept for part in each.segments for call in part.calls]
     assert any(call.rejected for call in calls)
-    for segment in segments_of(found.kept):
-        example = imitation([segment], scene.encoder, scene.world.media)(random.Random(0))
+    for segment in imitable_segments(found.kept):
+        example = segment_sampler([segment], scene.encoder, scene.world.media)(random.Random(0))
         right = sum(len(call.token_ids) for call in segment.calls if not call.rejected)
-        assert sum(example.learn) == right
+        assert sum(example.loss_mask) == right
 
 
 def test_what_was_answered_once_is_not_asked_again(scene: Scene, tmp_path: Path):
@@ -216,9 +216,9 @@ def test_the_key_goes_to_the_teacher_from_the_environment(
 
 def test_a_teacher_that_is_not_there_is_noticed_before_a_question_is_asked(scene: Scene, tmp_path: Path):
     teacher = TeacherOptions(endpoint="http://127.0.0.1:9/v1", model="m")
-    lesson = DistillationJob(world=scene.world, encoder=scene.encoder, tasks=scene.tasks, folder=tmp_path)
+    job = DistillationJob(world=scene.world, encoder=scene.encoder, tasks=scene.tasks, folder=tmp_path)
     with pytest.raises(EndpointError):
-        distil(teacher, lesson, lambda stage, done, total: None)
+        distil(teacher, job, lambda stage, done, total: None)
     assert not list(tmp_path.iterdir())
 
 

@@ -16,8 +16,9 @@ from assets.miniature import lexicon
 from infra.storage.root import Storage
 from model.imitation.tiny.tokenizer import build_tokenizer
 from model.policies.chat_template import PromptEncoder
-from model.policies.fingerprint import of_weights
+from model.policies.fingerprint import weights_fingerprint
 from model.training import checkpoint
+from orchestration.imitation import cold_start
 from orchestration.joins import grading
 from orchestration.joins.adapters import read_plans, tasks_of_split
 from orchestration.joins.agents import RunContext, load
@@ -25,7 +26,6 @@ from orchestration.launch.json_record import to_json
 from orchestration.launch.run_config import RunConfig
 from orchestration.recipes.cold_start import ColdStart, ImitationOptions, RejectionSampling, TeacherOptions
 from orchestration.recipes.options import Recipe
-from orchestration.runs import cold_start
 from tests.orchestration.run_scene import Heard, config_of, recipe, root, shipped
 from tests.orchestration.scripted_teacher import ScriptedTeacher, script
 
@@ -76,7 +76,7 @@ def test_a_model_from_elsewhere_is_taught_under_the_engine(
     assert heard.metadata["teacher"]["all_runs"]["replies"] == asked
     assert again.metadata == heard.metadata and again.lines == ["going on after teacher"]
     taught, before = load(path).model, load(shipped / "random" / "000000").model
-    assert of_weights(taught.state_dict()) != of_weights(before.state_dict())
+    assert weights_fingerprint(taught.state_dict()) != weights_fingerprint(before.state_dict())
 
 
 def test_adapters_that_were_taught_come_back_merged(

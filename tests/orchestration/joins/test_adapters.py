@@ -14,7 +14,7 @@ from assets.corpus.question import AnswerKind, EvidenceStatus, Question
 from assets.index.search import IndexHit
 from infra.storage.root import Storage
 from model.types import Task
-from orchestration.joins.adapters import IndexRetriever, MetricGrader, drawn, read_plans, task_of
+from orchestration.joins.adapters import IndexRetriever, MetricGrader, read_plans, sampled_tasks, task_of
 
 
 def hit(name: str, score: float) -> IndexHit:
@@ -154,7 +154,7 @@ def tasks(count: int) -> list[Task]:
 
 @given(st.permutations(tasks(8)), st.integers(1, 12), st.integers(0, 3))
 def test_a_draw_does_not_depend_on_the_order_it_is_given(shuffled: list[Task], count: int, seed: int):
-    found = drawn(shuffled, count, seed=str(seed))
-    assert found == drawn(tasks(8), count, seed=str(seed))
+    found = sampled_tasks(shuffled, count, seed=str(seed))
+    assert found == sampled_tasks(tasks(8), count, seed=str(seed))
     assert len(found) == min(count, 8)
     assert found == sorted(found, key=lambda task: task.id)

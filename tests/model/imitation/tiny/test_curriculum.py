@@ -1,4 +1,4 @@
-"""Lessons can be passed by looking only: what is learnt stands in what is shown, and names never repeat."""
+"""Examples are solved from their context only: every target stands in what is shown, and names never repeat."""
 
 import random
 
@@ -10,8 +10,8 @@ from model.imitation.tiny.curriculum import (
     Relation,
     look_up,
     perception,
+    permute_names,
     read_out,
-    rename,
     repetition,
 )
 from model.imitation.tiny.tokenizer import build_tokenizer
@@ -31,10 +31,10 @@ def encoder() -> PromptEncoder:
     return PromptEncoder(build_tokenizer([*SYLLABLES, *capitals, *(f" {c}" for c in capitals), *WORDS]))
 
 
-def learnt(example, encoder: PromptEncoder) -> list[str]:
-    """The learnt runs as text."""
+def targets(example, encoder: PromptEncoder) -> list[str]:
+    """The target runs as text."""
     runs, current = [], []
-    for token, flag in zip([*example.ids, 0], [*example.learn, False], strict=True):
+    for token, flag in zip([*example.ids, 0], [*example.loss_mask, False], strict=True):
         if flag:
             current.append(token)
         elif current:
@@ -45,9 +45,9 @@ def learnt(example, encoder: PromptEncoder) -> list[str]:
 
 def test_a_repetition_is_learnt_from_its_second_period_on():
     example = repetition([7, 8, 9], length=30, longest_period=6)(random.Random(0))
-    first = example.learn.index(True)
+    first = example.loss_mask.index(True)
     assert all(example.ids[place] == example.ids[place - first] for place in range(first, 30))
-    assert not any(example.learn[:first])
+    assert not any(example.loss_mask[:first])
 
 
 def test_an_ambiguous_repetition_uses_only_its_alphabet():
@@ -59,32 +59,32 @@ def test_every_looked_up_answer_stands_in_the_facts(encoder: PromptEncoder):
     relation = Relation(statement="The leader of {0} is {1}.", question="Who is the leader of {0}?")
     example = look_up(encoder, [relation], name, facts=3)(random.Random(2))
     shown = encoder.tokenizer.decode(example.ids).split("Question:")[0]
-    answers = [run.split('"answer":"')[1].split('"')[0] for run in learnt(example, encoder)]
+    answers = [run.split('"answer":"')[1].split('"')[0] for run in targets(example, encoder)]
     assert len(answers) == 3
     assert all(f"is {answer}." in shown for answer in answers)
 
 
-def test_pictures_of_a_lesson_have_their_placeholders(encoder: PromptEncoder):
-    picture = Image.new("RGB", (64, 32), "red")
-    sight = ImageExample(
+def test_images_of_an_example_have_their_placeholders(encoder: PromptEncoder):
+    image = Image.new("RGB", (64, 32), "red")
+    item = ImageExample(
         title="Badge",
-        pictures=((picture, None), (picture, 7.5)),
+        images=((image, None), (image, 7.5)),
         facts=((" What colour?", "red"),),
         reading="red",
     )
-    asked = perception(encoder, lambda rng: sight, most_sights=1)(random.Random(0))
-    told = read_out(encoder, lambda rng: sight)(random.Random(0))
-    for example in (asked, told):
-        assert example.ids.count(encoder.image_id) == 2 * 2  # two pictures of two tokens
+    asked = perception(encoder, lambda rng: item, max_items=1)(random.Random(0))
+    read = read_out(encoder, lambda rng: item)(random.Random(0))
+    for example in (asked, read):
+        assert example.ids.count(encoder.image_id) == 2 * 2  # two images of two tokens
         assert example.pixels.grid_thw.tolist() == [[1, 2, 4], [1, 2, 4]]
-    assert learnt(told, encoder) == ["red"]
+    assert targets(read, encoder) == ["red"]
 
 
 def test_renaming_swaps_syllables_alike_in_all_forms(encoder: PromptEncoder):
     forms = [[encoder.text_ids(form(s))[0] for s in SYLLABLES] for form in (str, str.capitalize)]
     relation = Relation(statement="The leader of {0} is {1}.", question="Who is the leader of {0}?")
     example = look_up(encoder, [relation], name, facts=2)(random.Random(3))
-    renamed = rename(example, forms, random.Random(4))
+    renamed = permute_names(example, forms, random.Random(4))
     back = {}
     for old, new in zip(example.ids, renamed.ids, strict=True):
         assert back.setdefault(old, new) == new  # one token always becomes the same one
@@ -92,4 +92,4 @@ def test_renaming_swaps_syllables_alike_in_all_forms(encoder: PromptEncoder):
         lower, upper = (back.get(form[syllable]) for form in forms)
         if lower is not None and upper is not None:
             assert forms[0].index(lower) == forms[1].index(upper)
-    assert renamed.learn == example.learn
+    assert renamed.loss_mask == example.loss_mask

@@ -1,21 +1,21 @@
-"""The passages of a lesson decide every answer, and what they leave out is not answered."""
+"""The passages of an example decide every answer, and questions that they leave open are not answered."""
 
 import random
 
 import pytest
 
 from assets.miniature import primer
-from assets.miniature.lexicon import split_fragments
-from model.imitation.tiny.passages import PassageEntry, passages
+from model.imitation.tiny.curriculum import PassageEntry, passages
 from model.policies.chat_template import PromptEncoder
 from orchestration.imitation import pretraining_stages
+from tests.assets.miniature.fragments import split_fragments
 
 LEFT_OPEN = "Not answerable"
 
 
 @pytest.fixture(scope="module")
 def encoder() -> PromptEncoder:
-    return PromptEncoder(pretraining_stages.tokenizer())
+    return PromptEncoder(pretraining_stages.miniature_tokenizer())
 
 
 def exchanges(encoder: PromptEncoder, entry, *, entries: int, seed: int) -> tuple[str, dict[str, str]]:
@@ -42,7 +42,7 @@ def test_a_relation_tells_two_facts_of_one_name_apart(encoder: PromptEncoder):
 
 @pytest.mark.parametrize("seed", range(20))
 def test_every_answer_is_shown_or_left_open(encoder: PromptEncoder, seed: int):
-    shown, answers = exchanges(encoder, pretraining_stages.draw_entry, entries=3, seed=seed)
+    shown, answers = exchanges(encoder, pretraining_stages.random_entry, entries=3, seed=seed)
     for answer in answers.values():
         assert answer == LEFT_OPEN or all(word in shown for word in answer.split(", "))
 
@@ -54,9 +54,9 @@ def test_every_word_of_an_entry_is_one_of_the_miniature():
             assert split_fragments(text)
 
 
-def test_a_film_is_asked_about_by_its_own_clock():
+def test_a_video_is_asked_about_by_its_own_clock():
     rng = random.Random(2)
-    view = primer.film("Badego", rng)
+    view = primer.workshop_video("Badego", rng)
     minute = view.title.split()[-1][:2]
     shown = view.reading.split()
     for question, letter in view.facts:
