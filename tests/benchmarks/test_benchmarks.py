@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -111,8 +112,15 @@ def test_shards_of_both_writers_hold_the_samples(lines: dict[str, dict[str, Any]
 @pytest.mark.parametrize(
     "name", ["energy_budget", "loop_overhead", "corpus_scale", "shard_writing", "sandbox_cost"]
 )
-def test_each_says_how_it_is_used(name: str):
-    text = run(name, "--help")
+def test_each_says_how_it_is_used(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    path = FOLDER / f"{name}.py"
+    monkeypatch.setattr(sys, "argv", [str(path), "--help"])
+    monkeypatch.syspath_prepend(FOLDER)
+    with pytest.raises(SystemExit, match=r"^0$"):  # in this process, which has imported most of it already
+        runpy.run_path(str(path), run_name="__main__")
+    text = capsys.readouterr().out
     assert "usage:" in text and "peer" in text
 
 
