@@ -54,7 +54,7 @@ class AnswerModel(Protocol):
         ...
 
     def policy(self, media: MediaSource) -> Policy:
-        """The model as a policy over these pictures; the same pictures give the same policy."""
+        """The model as a policy over these media; the same media give the same policy."""
         ...
 
     def cost(self, prompt_tokens: int, completion_tokens: int) -> float | None:
@@ -62,7 +62,7 @@ class AnswerModel(Protocol):
         ...
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""
         ...
 
 
@@ -93,7 +93,7 @@ class ModelChoice:
                 "no model: give --endpoint URL (and --model NAME if it serves several), or --model FOLDER of a checkpoint"
             )
 
-    def drawing(self, *, max_tokens: int, temperature: float) -> Sampling:
+    def sampling(self, *, max_tokens: int, temperature: float) -> Sampling:
         """The sampling asked for, the given values where nothing was."""
         return Sampling(
             temperature=temperature if self.temperature is None else self.temperature,
@@ -130,7 +130,7 @@ class ServedModel:
 
     def __init__(self, choice: ModelChoice, client: ChatClient, name: str) -> None:
         self.name, self._choice, self._client = name, choice, client
-        self.sampling = choice.drawing(max_tokens=ENDPOINT_TOKENS, temperature=ENDPOINT_TEMPERATURE)
+        self.sampling = choice.sampling(max_tokens=ENDPOINT_TOKENS, temperature=ENDPOINT_TEMPERATURE)
         self._policy: tuple[MediaSource, Policy] | None = None
 
     @classmethod
@@ -163,7 +163,7 @@ class ServedModel:
         return estimate_tokens(turns)
 
     def policy(self, media: MediaSource) -> Policy:
-        """One for each set of pictures; the last one is kept."""
+        """One for each source of media; the last one is kept."""
         if self._policy is None or self._policy[0] is not media:
             from model.policies.endpoint_policy import EndpointPolicy
 
@@ -203,7 +203,7 @@ class LocalModel:
         self._weights = weights
         self._policy: tuple[MediaSource, Policy] | None = None
         self._encoder = self._new_encoder()
-        self.sampling = choice.drawing(max_tokens=recipe.get("max_tokens", LOCAL_TOKENS), temperature=0.0)
+        self.sampling = choice.sampling(max_tokens=recipe.get("max_tokens", LOCAL_TOKENS), temperature=0.0)
 
     @classmethod
     def open(cls, choice: ModelChoice) -> LocalModel:
@@ -232,7 +232,7 @@ class LocalModel:
         return len(self._encoder.encode(turns).ids)
 
     def policy(self, media: MediaSource) -> Policy:
-        """One for each set of pictures, whose encoder keeps the patches of these pictures only."""
+        """One for each source of media, whose encoder keeps the patches of its images only."""
         if self._policy is None or self._policy[0] is not media:
             from model.policies.transformers_policy import TransformersPolicy
 
@@ -243,7 +243,7 @@ class LocalModel:
         return self._weights.encoder()
 
     def cost(self, prompt_tokens: int, completion_tokens: int) -> float | None:
-        """Nobody is paid."""
+        """None: this machine asks for no money."""
         return None
 
     async def close(self) -> None:

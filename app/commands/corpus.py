@@ -97,7 +97,7 @@ def build(  # noqa: PLR0913 - one parameter an option
 
 
 def _warn(report: CorpusReport) -> None:
-    """Say aloud where a copy is neither a part of what is published nor all of it, and where nothing can be found."""
+    """Warn of a copy that is neither a part of what is published nor all of it, and of a dataset without items or questions."""
     for name, built in report.datasets.items():
         for copy in report.copies(name):
             if copy.warning:
@@ -127,10 +127,10 @@ def _table(report: CorpusReport) -> Table:
 
 def _copies(report: CorpusReport, name: str) -> str:
     """The editions found, as "train 23 of 90,447, dev all 7,405"."""
-    shown = []
-    for edition, found, published, extent in report.copies(name):
+    copies = []
+    for edition, count, published, extent in report.copies(name):
         if published is None:
-            shown.append(f"{edition} {found:,}")
+            copies.append(f"{edition} {count:,}")
         else:
-            shown.append(f"{edition} {'all' if extent == 'complete' else f'{found:,} of'} {published:,}")
-    return ", ".join(shown)
+            copies.append(f"{edition} {'all' if extent == 'complete' else f'{count:,} of'} {published:,}")
+    return ", ".join(copies)

@@ -135,7 +135,7 @@ def fetch(  # noqa: PLR0913 - one parameter an option
         if json:
             shown = {name: report.to_json() for name, report in reports.items()}
             write(as_json({"datasets": shown, "errors": errors}))
-    _tell(reports, errors, json=json)
+    _show(reports, errors, json=json)
     if errors or any(report.failures for report in reports.values()):
         raise typer.Exit(1)
     if not json:
@@ -157,8 +157,8 @@ def _checked(datasets: Sequence[str] | None, root: str | None) -> list[str]:
     return names
 
 
-def _revisions(given: Sequence[str]) -> dict[str, str]:
-    matches = {option: _REVISION.fullmatch(option) for option in given}
+def _revisions(options: Sequence[str]) -> dict[str, str]:
+    matches = {option: _REVISION.fullmatch(option) for option in options}
     if wrong := next((option for option, match in matches.items() if match is None), None):
         raise UsageError(f"a revision is given as OWNER/REPO=REV, not {wrong!r}")
     return {match.group(1): match.group(2) for match in matches.values() if match}
@@ -183,7 +183,7 @@ def _settings(options: Mapping[str, Any], video: Mapping[str, Any], mirror: Sequ
 
 
 def _sleep(seconds: float) -> None:
-    """A pause between two tries, said aloud if it is long enough to wonder about."""
+    """A pause between two tries, announced if it is long."""
     if seconds >= LONG_PAUSE_S:
         note(f"waiting {seconds:.0f} s before the next try")
     time.sleep(seconds)
@@ -217,7 +217,7 @@ def _fetch_one(name: str, root: Path, settings: FetchSettings, progress: Any, in
         errors[name] = " ".join(str(error).split())
 
 
-def _tell(reports: Mapping[str, FetchReport], errors: Mapping[str, str], *, json: bool) -> None:
+def _show(reports: Mapping[str, FetchReport], errors: Mapping[str, str], *, json: bool) -> None:
     """Failures always, the table for a person."""
     for name, report in reports.items():
         for failure in report.failures[:SHOWN_FAILURES]:
@@ -253,7 +253,11 @@ def _list(*, json: bool) -> None:
 
     if json:
         with results() as write:
-            write(as_json({"datasets": {name: _listed(each) for name, each in PUBLICATIONS.items()}}))
+            write(
+                as_json(
+                    {"datasets": {name: _listed(publication) for name, publication in PUBLICATIONS.items()}}
+                )
+            )
         return
     table = Table("dataset", "part", "what", "licence")
     for name, publication in PUBLICATIONS.items():

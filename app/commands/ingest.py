@@ -31,7 +31,7 @@ def ingest(
         int, typer.Option("--dpi", min=18, max=600, help="Resolution at which PDF pages are rendered.")
     ] = PAGE_DPI,
     no_ocr: Annotated[
-        bool, typer.Option("--no-ocr", help="Do not read text in pictures and scanned pages: much faster.")
+        bool, typer.Option("--no-ocr", help="Do not read text in images and scanned pages: much faster.")
     ] = False,
     forget: Annotated[
         list[Path] | None,
@@ -39,7 +39,7 @@ def ingest(
     ] = None,
     json: Json = False,
 ) -> None:
-    r"""Make your PDFs, pictures, texts, Markdown and videos searchable.
+    r"""Make your PDFs, images, texts, Markdown and videos searchable.
 
     [bold]Examples[/bold]
 
@@ -52,8 +52,8 @@ def ingest(
 
     Exit code 1 when none of the files could be read.
     """
-    given, forgotten = paths or [], forget or []
-    _check(given, forgotten)
+    added, forgotten = paths or [], forget or []
+    _check(added, forgotten)
     from assets.parsers.types import ParseContext
     from assets.user_files.ingest import IngestSettings
     from assets.user_files.ingest import ingest as ingest_files
@@ -62,12 +62,12 @@ def ingest(
 
     settings = IngestSettings(reading=ParseContext(dpi=dpi, ocr=None if no_ocr else SandboxedOcr().text))
     with results() as write, shown_progress() as progress:
-        report = ingest_files(given, Storage(root), settings=settings, forget=forgotten, progress=progress)
+        report = ingest_files(added, Storage(root), settings=settings, forget=forgotten, progress=progress)
         if json:
             write(as_json(report.to_json()))
     if not json:
         _show(report)
-    if given and not report.readable:
+    if added and not report.readable:
         note(f"nothing could be read: {_counted(report.skipped) or 'there is no file'}")
         raise typer.Exit(1)
     if not json:

@@ -63,19 +63,19 @@ def engine_or_none(name: str, workers: int | None) -> WorkerEngine | None:
         raise UsageError(str(error)) from error
 
 
-def dataset_names(given: str | None) -> list[str] | None:
+def dataset_names(text: str | None) -> list[str] | None:
     """The names of a comma-separated option; None if it was not given.
 
     Raises:
         UsageError: if one of them is unknown; it names the nearest one.
     """
-    if given is None:
+    if text is None:
         return None
     from assets.corpus.dataset import DATASETS
     from assets.user_files.settings import DATASET as OWN
 
     known = (*DATASETS, OWN)
-    names = list(dict.fromkeys(name.strip() for name in given.split(",") if name.strip()))
+    names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     if not names:
         raise UsageError("--datasets names no dataset")
     for name in names:

@@ -13,12 +13,12 @@ SHOWN = ("vimrag", "dagster", "torch", "transformers", "deepspeed", "lancedb", "
 
 def version(json: Json = False) -> None:
     """Print the versions of this program and of the libraries that matter."""
-    found = {"python": platform.python_version(), **{name: _version(name) for name in SHOWN}}
+    versions = {"python": platform.python_version(), **{name: _version(name) for name in SHOWN}}
     with results() as write:
         if json:
-            write(as_json(found))
+            write(as_json(versions))
             return
-        for name, number in found.items():
+        for name, number in versions.items():
             write(f"{name} {number or 'not installed'}")
 
 

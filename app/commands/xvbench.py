@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Build a benchmark like XVBench from a folder of videos.", no_args_is_help=True)
 
 STOPPED = 130  # the exit code of a program that was interrupted
-ATTEMPT_S, CALL_S = 180.0, 600.0  # of a request with dozens of pictures; of a call with all its retries
+ATTEMPT_S, CALL_S = 180.0, 600.0  # of a request with dozens of images; of a call with all its retries
 
 EPILOG = """[bold]Examples[/bold]
 
-  vimrag xvbench build ~/films --out data/mine --endpoint http://127.0.0.1:8000/v1 --questions 50
+  vimrag xvbench build ~/videos --out data/mine --endpoint http://127.0.0.1:8000/v1 --questions 50
 
   vimrag corpus build --raw data/mine --root runs/mine
 
-Films are cut into clips of one minute; clips at variable intervals are captioned; a question is drafted from two to five
+Videos are cut into clips of one minute; clips at variable intervals are captioned; a question is drafted from two to five
 captions; it is kept if the model answers it from its clips, and neither from nothing, nor from other clips, nor from one of
 them alone. provenance.jsonl tells of every candidate why it was kept or not.
 
@@ -59,13 +59,11 @@ def build(  # noqa: PLR0913 - one parameter an option
     model: Annotated[
         str,
         typer.Option(
-            "--model", envvar="VIMRAG_MODEL", help="Name of a model at the endpoint that sees pictures."
+            "--model", envvar="VIMRAG_MODEL", help="Name of a model at the endpoint that sees images."
         ),
     ] = "",
-    questions: Annotated[int, typer.Option("--questions", min=1, help="Questions wanted.")] = 20,
-    tries: Annotated[
-        int, typer.Option("--tries", min=1, help="Candidates for each question wanted, at most.")
-    ] = 4,
+    questions: Annotated[int, typer.Option("--questions", min=1, help="Questions to build.")] = 20,
+    tries: Annotated[int, typer.Option("--tries", min=1, help="Candidates for each question, at most.")] = 4,
     seed: Annotated[int, typer.Option("--seed", help="Other clips and groups for another number.")] = 0,
     interval: Annotated[
         int,
@@ -73,7 +71,7 @@ def build(  # noqa: PLR0913 - one parameter an option
             "--interval", min=1, help="Minutes from one clip taken to the next, at most; 1 takes all."
         ),
     ] = 4,
-    frames: Annotated[int, typer.Option("--frames", min=1, max=64, help="Pictures shown of a clip.")] = 8,
+    frames: Annotated[int, typer.Option("--frames", min=1, max=64, help="Images shown of a clip.")] = 8,
     side: Annotated[
         int, typer.Option("--side", min=16, max=2048, help="Their longest side in pixels.")
     ] = 448,
@@ -102,20 +100,20 @@ def build(  # noqa: PLR0913 - one parameter an option
     from infra.llm.image_parts import ClipSampling
 
     target = BuildTarget(questions=questions, at_once=concurrency)
-    look = ClipSampling(frames=frames, side=side)
-    wish = BuildRequest(
+    clip_sampling = ClipSampling(frames=frames, side=side)
+    request = BuildRequest(
         videos=videos,
         out=OutFolder(out),
         target=target,
         tries=tries,
         seed=seed,
         interval=interval,
-        look=look,
+        clip_sampling=clip_sampling,
         captions=captions,
     )
     try:
         with results() as write, shown_progress() as progress:
-            report = asyncio.run(build_xvbench(wish, settings, progress))
+            report = asyncio.run(build_xvbench(request, settings, progress))
             if json:
                 write(as_json(report))
     except KeyboardInterrupt:
@@ -130,7 +128,7 @@ def _settings(
     endpoint: str, model: str, *, concurrency: int, max_requests: int | None, prices: str | None
 ) -> ChatSettings:
     if not endpoint:
-        raise UsageError("no model: give --endpoint URL of a server whose model sees pictures")
+        raise UsageError("no model: give --endpoint URL of a server whose model sees images")
     from app.answers.models import key_of_environment, prices_of
     from infra.llm.client import ChatSettings
 
@@ -182,7 +180,7 @@ def _show_costs(console: Console, report: Mapping[str, Any]) -> None:
         console.print(f"{title}: {number}, {tokens}{cost}")
 
 
-def _conclude(report: Mapping[str, Any], wanted: int) -> None:
+def _conclude(report: Mapping[str, Any], target: int) -> None:
     """Say what is next, and end with 1 where a script should not go on."""
     ended = report["stopped"]
     captions = report["captions"] or {"complete": True, "without": {}}
@@ -199,6 +197,6 @@ def _conclude(report: Mapping[str, Any], wanted: int) -> None:
         raise typer.Exit(1)
     if ended == "candidates":
         note(
-            f"only {report['questions']:,} of {wanted:,} questions: every candidate was tried; raise --tries or add videos"
+            f"only {report['questions']:,} of {target:,} questions: every candidate was tried; raise --tries or add videos"
         )
     note(f"next: vimrag corpus build --raw {report['out']} --root ROOT")

@@ -42,11 +42,11 @@ class BuildRequest:
     out: OutFolder
     target: BuildTarget
     tries: int = 4
-    """Candidates for each question wanted, at most."""
+    """Candidates for each question, at most."""
     seed: int = 0
     interval: int = INTERVAL
     """Clips from one that is sampled to the next, at most."""
-    look: ClipSampling = field(default_factory=ClipSampling)
+    clip_sampling: ClipSampling = field(default_factory=ClipSampling)
     captions: bool = False
     """Whether every clip gets its caption as a text beside it."""
 
@@ -75,7 +75,7 @@ class JudgeAdapter:
 
 
 async def build_xvbench(
-    wish: BuildRequest, settings: ChatSettings, progress: ProgressListener
+    request: BuildRequest, settings: ChatSettings, progress: ProgressListener
 ) -> dict[str, Any]:
     """Build, or go on building; gives what ``report.json`` holds.
 
@@ -83,25 +83,25 @@ async def build_xvbench(
         ValueError: if the videos give too few clips, or another process builds there.
         EndpointError: if the endpoint is down, or does not say which model to ask.
     """
-    found = videos_in(wish.videos, apart_from=wish.out.path)
+    scan = videos_in(request.videos, apart_from=request.out.path)
     settings = replace(settings, model=await _model(settings))
-    with only_writer(wish.out.storage, wish.out.questions.parent.name):
-        wish.out.replies.parent.mkdir(parents=True, exist_ok=True)
-        cut = cut_videos(found.films, wish.out.clips, progress)
-        skipped = (*found.skipped, *cut.skipped)
-        pool = sampled(cut.clips, seed=wish.seed, interval=wish.interval)
-        client, replies = ChatClient(settings), KeyValueFile(wish.out.replies)
+    with only_writer(request.out.storage, request.out.questions.parent.name):
+        request.out.replies.parent.mkdir(parents=True, exist_ok=True)
+        cut = cut_videos(scan.films, request.out.clips, progress)
+        skipped = (*scan.skipped, *cut.skipped)
+        pool = sampled(cut.clips, seed=request.seed, interval=request.interval)
+        client, replies = ChatClient(settings), KeyValueFile(request.out.replies)
         try:
             chat = CachedChatClient(client, replies)
             judge = JudgeGrader(chat, model=settings.model, cache=NoCache(), settings=_patient(settings))
             versions = {**prompts.versions(), "judge": judge.fingerprint, "model": settings.model}
-            panel = _panel(chat, judge, wish.look)
-            built = await _build(wish, pool, panel, versions, progress)
+            panel = _panel(chat, judge, request.clip_sampling)
+            built = await _build(request, pool, panel, versions, progress)
             captions = None
-            if wish.captions and built.stop in (StopReason.ENOUGH, StopReason.CANDIDATES):
-                clips = [clip for of_film in cut.clips.values() for clip in of_film]
+            if request.captions and built.stop in (StopReason.ENOUGH, StopReason.CANDIDATES):
+                clips = [clip for of_video in cut.clips.values() for clip in of_video]
                 captions = await caption_clips(
-                    clips, panel.describer, at_once=wish.target.at_once, progress=progress
+                    clips, panel.describer, at_once=request.target.at_once, progress=progress
                 )
             report = {
                 **counts(built),
@@ -111,44 +111,44 @@ async def build_xvbench(
                 "videos": len(cut.clips),
                 "skipped": _skips(skipped),
                 **_costs(client, chat, settings),
-                "seed": wish.seed,
-                "interval": wish.interval,
-                "look": asdict(wish.look),
+                "seed": request.seed,
+                "interval": request.interval,
+                "look": asdict(request.clip_sampling),
                 "versions": versions,
-                "out": str(wish.out.path),
+                "out": str(request.out.path),
             }
         finally:
             replies.close()
             await client.close()
-        wish.out.write_report(report)
+        request.out.write_report(report)
     return report
 
 
 async def _build(
-    wish: BuildRequest,
+    request: BuildRequest,
     pool: dict[str, tuple[ClipFile, ...]],
     panel: ModelPanel,
     versions: dict[str, str],
     progress: ProgressListener,
 ) -> BuildResult:
-    limit = wish.target.questions * wish.tries
-    wanted = list(candidates(pool, seed=wish.seed, limit=limit))
+    limit = request.target.questions * request.tries
+    pending = list(candidates(pool, seed=request.seed, limit=limit))
 
-    def tell(outcomes: list[CandidateOutcome]) -> None:
-        wish.out.write(outcomes, versions)
+    def on_outcomes(outcomes: list[CandidateOutcome]) -> None:
+        request.out.write(outcomes, versions)
         kept = sum(not outcome.reason for outcome in outcomes)
-        progress("candidates judged", len(outcomes), len(wanted))
-        progress("questions kept", kept, wish.target.questions)
+        progress("candidates judged", len(outcomes), len(pending))
+        progress("questions kept", kept, request.target.questions)
 
-    return await build(wanted, panel, wish.target, tell)
+    return await build(pending, panel, request.target, on_outcomes)
 
 
-def _panel(chat: CachedChatClient, judge: JudgeGrader, look: ClipSampling) -> ModelPanel:
-    pictures = ClipImages(look)
+def _panel(chat: CachedChatClient, judge: JudgeGrader, clip_sampling: ClipSampling) -> ModelPanel:
+    images = ClipImages(clip_sampling)
     return ModelPanel(
-        describer=ServedDescriber(chat, pictures),
+        describer=ServedDescriber(chat, images),
         drafter=ServedDrafter(chat),
-        answerer=ServedAnswerer(chat, pictures),
+        answerer=ServedAnswerer(chat, images),
         grader=JudgeAdapter(judge),
     )
 
@@ -159,7 +159,7 @@ def _patient(settings: ChatSettings) -> JudgeSettings:
 
 
 async def _model(settings: ChatSettings) -> str:
-    """The model to ask; a server that is down, or lists several where none was named, is noticed before films are cut."""
+    """The model to ask; a server that is down, or lists several where none was named, is noticed before videos are cut."""
     client = ChatClient(replace(settings, retries=PROBE_RETRIES, total_timeout_s=PROBE_S))
     try:
         if not settings.model:

@@ -1,6 +1,6 @@
-"""Pictures for a browser: shrunk to fit, never enlarged, encoded once; the latest ones are kept.
+"""Images for a browser: shrunk to fit, never enlarged, encoded once; the latest ones are kept.
 
-Flat pictures (pages, drawings) and small ones go as PNG, which keeps letters sharp; everything else as JPEG.
+Flat images (pages, drawings) and small ones go as PNG, which keeps letters sharp; everything else as JPEG.
 """
 
 from __future__ import annotations
@@ -46,29 +46,29 @@ class ImageRenderer:
         self._media: ShardMedia | None = None  # what they were made from
         self._lock = Lock()
 
-    def of(self, wanted: RenderRequest, media: ShardMedia) -> RenderedImage:
+    def of(self, request: RenderRequest, media: ShardMedia) -> RenderedImage:
         """Raises ``KeyError`` for an unknown item and ``MediaError`` for one that cannot be decoded."""
         with self._lock:
             if media is not self._media:
                 self._kept.clear()
                 self._media = media
-            if wanted in self._kept:
-                return self._kept[wanted]
-        made = encoded(shrunk(_native(wanted, media), wanted.width, wanted.height))
+            if request in self._kept:
+                return self._kept[request]
+        rendered = encoded(shrunk(_native(request, media), request.width, request.height))
         with self._lock:
-            if media is self._media and len(made.data) <= self._kept.maxsize:
-                self._kept[wanted] = made
-        return made
+            if media is self._media and len(rendered.data) <= self._kept.maxsize:
+                self._kept[request] = rendered
+        return rendered
 
 
-def _native(wanted: RenderRequest, media: ShardMedia) -> Image.Image:
-    if wanted.time_s is None:
-        return media.image(wanted.item_id)
-    return media.frame(wanted.item_id, wanted.time_s)
+def _native(request: RenderRequest, media: ShardMedia) -> Image.Image:
+    if request.time_s is None:
+        return media.image(request.item_id)
+    return media.frame(request.item_id, request.time_s)
 
 
 def shrunk(image: Image.Image, width: int, height: int) -> Image.Image:
-    """The picture within ``width`` x ``height`` pixels, its shape kept; itself if it fits."""
+    """The image within ``width`` x ``height`` pixels, its shape kept; itself if it fits."""
     if image.width <= width and image.height <= height:
         return image
     scale = min(width / image.width, height / image.height)

@@ -61,7 +61,7 @@ class TrajectoryFile(NamedTuple):
 
 
 class Filters(NamedTuple):
-    """Which rows are wanted; None and empty want all."""
+    """Which rows are listed; None and empty list all."""
 
     verdict: str | None = None
     memory: str | None = None
@@ -87,12 +87,12 @@ class TrajectoryFiles:
 
     def files(self) -> list[TrajectoryFile]:
         """Every file of trajectories, by run and name."""
-        found = []
+        files = []
         for name, size in sorted(self._sizes().items())[:LISTED_FILES]:
             run, _, base = name.rpartition("/")
             if (rows := self._rows_of(name, size)) is not None:
-                found.append(TrajectoryFile(run, base, rows, size))
-        return found
+                files.append(TrajectoryFile(run, base, rows, size))
+        return files
 
     def page(self, file: str, filters: Filters, *, offset: int, limit: int) -> RowPage:
         """Rows in file order. Raises ``NoSuchFileError``."""
@@ -100,10 +100,10 @@ class TrajectoryFiles:
         columns = table.collect_schema().names()
         missing = [pl.lit(None).alias(name) for name in PLAIN if name not in columns]
         plain = table.select(*(name for name in PLAIN if name in columns), *missing).with_row_index("row")
-        wanted = plain.filter(_condition(filters))
+        matching = plain.filter(_condition(filters))
         with boundary(StorageError, f"read {file!r}", passing=(NoSuchFileError,)), _damage_named(file):
-            total = wanted.select(pl.len()).collect().item()
-            rows = wanted.slice(offset, limit).collect()
+            total = matching.select(pl.len()).collect().item()
+            rows = matching.slice(offset, limit).collect()
             facets = self._facets(plain)
         return RowPage(total, list(rows.iter_rows(named=True)), facets)
 
@@ -157,10 +157,10 @@ class TrajectoryFiles:
         """Bytes of every file by its name below the folder; links out of the folder are left out."""
         if not self._storage.exists(FOLDER):
             return {}
-        found = {name: size for name, size in self._storage.sizes(FOLDER).items() if _is_candidate(name)}
+        sizes = {name: size for name, size in self._storage.sizes(FOLDER).items() if _is_candidate(name)}
         if folder := self._storage.local_path(FOLDER):
-            return {name: size for name, size in found.items() if _lies_in(folder / name, folder)}
-        return found
+            return {name: size for name, size in sizes.items() if _lies_in(folder / name, folder)}
+        return sizes
 
     def _rows_of(self, name: str, size: int) -> int | None:
         """From the footer alone; None for a file that is damaged or holds something else."""
@@ -223,11 +223,11 @@ def _condition(filters: Filters) -> pl.Expr:
             condition &= pl.col(name) == value
     if filters.text:
         words = filters.text.lower()
-        found = [
+        matches = [
             pl.col(name).fill_null("").str.to_lowercase().str.contains(words, literal=True)
             for name in ("question", "answer", "task_id")
         ]
-        condition &= pl.any_horizontal(found)
+        condition &= pl.any_horizontal(matches)
     return condition
 
 
@@ -243,6 +243,6 @@ def _whole(table: pq.ParquetFile, row: int, file: str) -> dict[str, Any]:
     batches = table.iter_batches(batch_size=1, row_groups=[group], columns=columns, use_threads=False)
     for index, batch in enumerate(batches):
         if index == place:
-            found: Mapping[str, Any] = batch.to_pylist()[0]
-            return {**dict.fromkeys(_DETAIL), **found, "graph": json.loads(found["graph"])}
+            values: Mapping[str, Any] = batch.to_pylist()[0]
+            return {**dict.fromkeys(_DETAIL), **values, "graph": json.loads(values["graph"])}
     raise AssertionError("a row group holds the rows its footer counts")

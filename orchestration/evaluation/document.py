@@ -128,7 +128,7 @@ def savings(evaluations: Mapping[str, Evaluation]) -> tuple[MethodSaving, ...]:
 
 def fields_of(record: Any) -> dict[str, Any]:
     """The fields of a dataclass by name, those of nested ones as they are."""
-    return {each.name: getattr(record, each.name) for each in fields(record)}
+    return {field_.name: getattr(record, field_.name) for field_ in fields(record)}
 
 
 def _of_version_1(document: Mapping[str, Any]) -> dict[str, Any]:

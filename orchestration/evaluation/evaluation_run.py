@@ -135,7 +135,9 @@ def document_of(
 
 def _judging(result: MethodResult) -> Judging:
     trajectories = result.evaluation.trajectories
-    both = agreement([each.correct for each in trajectories], [each.metric for each in trajectories])
+    both = agreement(
+        [rollout.correct for rollout in trajectories], [rollout.metric for rollout in trajectories]
+    )
     return Judging(
         judge=result.judge,
         tally=result.tally,
@@ -185,8 +187,8 @@ def _drawing(trajectory: Trajectory, context: RunContext) -> str:
 def _store(
     storage: Storage, config: RunConfig, results: Mapping[str, MethodResult], document: EvaluationDocument
 ) -> None:
-    made = {"producer": "orchestration.launch.evaluate/1", "params": {"run": config.name}}
-    with publish(storage, config.trajectories, **made, inputs={"index": document.index}) as published:
+    manifest = {"producer": "orchestration.launch.evaluate/1", "params": {"run": config.name}}
+    with publish(storage, config.trajectories, **manifest, inputs={"index": document.index}) as published:
         for name, result in results.items():
             published.counts[name] = trajectory_store.write(
                 published.directory / f"{name}.parquet", result.evaluation.trajectories

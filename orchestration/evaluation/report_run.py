@@ -27,8 +27,8 @@ def run(config: RunConfig, reporter: Reporter) -> None:
         raise ValueError(f"no evaluation at {storage.path(path)}: run the job evaluate first")
     document = EvaluationDocument.from_json(storage.read_bytes(path))
     report = report_of(document, config, ggpo=_lines(storage, f"{config.metrics}/{GGPO_METRICS}"))
-    made = {"producer": "orchestration.launch.report/1", "params": {"run": config.name}, "inputs": {}}
-    with publish(storage, config.report, **made) as published:
+    manifest = {"producer": "orchestration.launch.report/1", "params": {"run": config.name}, "inputs": {}}
+    with publish(storage, config.report, **manifest) as published:
         published.write_bytes("index.html", render(report).encode())
         published.write_bytes("report.json", report.to_json())
     reporter.log("\n" + as_text(report))

@@ -86,8 +86,8 @@ class Guard:
         if self._settings.token is None:
             return None
         path = scope["path"]
-        if path in PAGES and scope["method"] == "GET" and (given := _token_of_query(scope)):
-            return _welcome(path, given, self._settings.token)
+        if path in PAGES and scope["method"] == "GET" and (token := _token_of_query(scope)):
+            return _welcome(path, token, self._settings.token)
         if path not in PAGES and not path.startswith("/static/"):
             _check_token(headers, self._settings.token)
         return None
@@ -102,11 +102,11 @@ class HostHeader(NamedTuple):
 
 def host_of(headers: Headers) -> HostHeader:
     """The one host that a request names. Raises ``ApiError`` if it names none, several or nonsense."""
-    given = headers.getlist("host")
-    found = _HOST.fullmatch(given[0]) if len(given) == 1 else None
-    if found is None:
+    hosts = headers.getlist("host")
+    host = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
+    if host is None:
         raise ApiError(400, "malformed", "the Host header is missing or is none")
-    return HostHeader(found["name"].lower(), found["port"] or "")
+    return HostHeader(host["name"].lower(), host["port"] or "")
 
 
 def is_loopback(host: str) -> bool:
@@ -147,8 +147,8 @@ def _check_origin(headers: Headers) -> None:
 
 
 def _check_token(headers: Headers, token: str) -> None:
-    scheme, _, given = headers.get("authorization", "").partition(" ")
-    by_header = scheme.lower() == "bearer" and _same(given.strip(), token)
+    scheme, _, bearer = headers.get("authorization", "").partition(" ")
+    by_header = scheme.lower() == "bearer" and _same(bearer.strip(), token)
     if not by_header and not _same(_cookie(headers), session_of(token)):
         raise ApiError(
             401,
@@ -163,9 +163,9 @@ def session_of(token: str) -> str:
     return hmac.new(token.encode(), _SESSION_LABEL, hashlib.sha256).hexdigest()
 
 
-def _welcome(path: str, given: str, token: str) -> Response:
+def _welcome(path: str, sent: str, token: str) -> Response:
     """To the page without the token in its address, the cookie set."""
-    if not _same(given, token):
+    if not _same(sent, token):
         raise ApiError(401, "token", "this is not the token")
     response = RedirectResponse(path, status_code=303, headers={"Cache-Control": "no-store"})
     response.set_cookie(COOKIE, session_of(token), httponly=True, samesite="strict", path="/")
@@ -182,12 +182,12 @@ def _token_of_query(scope: Scope) -> str:
 
 def _cookie(headers: Headers) -> str:
     try:
-        found = SimpleCookie(headers.get("cookie", "")[:8192]).get(COOKIE)
+        cookie = SimpleCookie(headers.get("cookie", "")[:8192]).get(COOKIE)
     except CookieError:
         return ""
-    return found.value if found else ""
+    return cookie.value if cookie else ""
 
 
-def _same(given: str, expected: str) -> bool:
+def _same(sent: str, expected: str) -> bool:
     """Compared in constant time."""
-    return hmac.compare_digest(given.encode(errors="replace"), expected.encode())
+    return hmac.compare_digest(sent.encode(errors="replace"), expected.encode())

@@ -79,9 +79,9 @@ def described(schema: dict[str, Any]) -> str:
 
 def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
     rows = "".join(
-        f"<li><code>{html.escape(each['name'])}</code> ({html.escape(each['in'])})"
-        f"{' required' if each.get('required') else ''}: {html.escape(each.get('description', ''))}</li>"
-        for each in operation.get("parameters", ())
+        f"<li><code>{html.escape(parameter['name'])}</code> ({html.escape(parameter['in'])})"
+        f"{' required' if parameter.get('required') else ''}: {html.escape(parameter.get('description', ''))}</li>"
+        for parameter in operation.get("parameters", ())
     )
     bodies = [
         content.get("schema", {}).get("$ref", "").rpartition("/")[2]

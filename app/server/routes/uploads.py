@@ -42,7 +42,7 @@ class UploadResult(NamedTuple):
     openapi_extra={"requestBody": {"required": True, "content": {"application/octet-stream": {}}}},
 )
 async def put_file(request: Request, name: str) -> UploadedFile:
-    """Make a file searchable: PDF, picture, text, Markdown or video."""
+    """Make a file searchable: PDF, image, text, Markdown or video."""
     state: ServerState = request.app.state.server
     folder = state.corpus.storage.local_path(FOLDER)
     if not state.settings.upload or folder is None:

@@ -49,9 +49,9 @@ async def runs(request: Request) -> RunList:
     return RunList(
         runs=[
             RunListing(
-                path=run, files=[RunFile(name=each.name, rows=each.rows, bytes=each.size) for each in members]
+                path=run, files=[RunFile(name=file.name, rows=file.rows, bytes=file.size) for file in members]
             )
-            for run, members in groupby(files, key=lambda each: each.run)
+            for run, members in groupby(files, key=lambda file: file.run)
         ]
     )
 

@@ -30,13 +30,13 @@ class Body(BaseModel):
         """Refuse half a surrogate pair, which JSON can write and nothing behind this server can take."""
         waiting = [data]
         while waiting:
-            each = waiting.pop()
-            if isinstance(each, str) and any("\ud800" <= char <= "\udfff" for char in each):
+            value = waiting.pop()
+            if isinstance(value, str) and any("\ud800" <= char <= "\udfff" for char in value):
                 raise ValueError("a text holds half a surrogate pair")
-            if isinstance(each, dict):
-                waiting += [*each, *each.values()]
-            elif isinstance(each, list):
-                waiting += each
+            if isinstance(value, dict):
+                waiting += [*value, *value.values()]
+            elif isinstance(value, list):
+                waiting += value
         return data
 
 
@@ -72,4 +72,4 @@ class UpstreamBody(Body):
     search_corpus: Annotated[
         str | None, Field(max_length=100, description="A dataset; null searches all.")
     ] = None
-    vrag_ret: Annotated[bool, Field(description="Only the pictures, in the older form.")] = False
+    vrag_ret: Annotated[bool, Field(description="Only the images, in the older form.")] = False
