@@ -31,7 +31,8 @@ from app.commands import (
     version,
     xvbench,
 )
-from app.commands.output import UsageError, note
+from app.commands.output import note
+from app.errors import UsageError
 from infra.errors import ExternalError
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from app.answers.corpus_handle import Snapshot
 from app.answers.models import AnswerModel
-from app.commands.output import UsageError
+from app.errors import UsageError
 from infra.suggestions import unknown
 from model.agent.limits import BY_PROFILE
 from model.agent.loop import Agent

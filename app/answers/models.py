@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from app.commands.output import UsageError
+from app.errors import UsageError
 from infra.errors import EndpointError
 from infra.llm.client import ChatClient, ChatSettings, EndpointUnavailableError, Prices
 from model.agent.context import estimate_tokens

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from app.commands.model_options import Endpoint, MaxTokens, Model, Prices, Temperature
-from app.commands.options import Json, Root
-from app.commands.output import UsageError, note, results
+from app.commands.options import Json, Root, comma_separated
+from app.commands.output import note, results
+from app.errors import UsageError
 
 if TYPE_CHECKING:
     from app.answers.corpus_handle import CorpusHandle, Snapshot
@@ -71,7 +72,7 @@ def ask(  # noqa: PLR0913 - one parameter an option
     """
     if not question.strip():
         raise UsageError("the question is empty")
-    names = _names(datasets)
+    names = comma_separated(datasets)
     _check_target(save)
     from app.answers.agent import require_memory
     from app.answers.events import AskRequest
@@ -157,15 +158,6 @@ def _snapshot(corpus: CorpusHandle, request: AskRequest) -> Snapshot:
     if unknown := sorted(set(request.datasets or ()) - set(snapshot.datasets)):
         raise UsageError(f"not in the index: {', '.join(unknown)}; it holds {', '.join(snapshot.datasets)}")
     return snapshot
-
-
-def _names(text: str | None) -> list[str] | None:
-    if text is None:
-        return None
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    if not names:
-        raise UsageError("--datasets names no dataset")
-    return list(dict.fromkeys(names))
 
 
 def _check_target(save: Path | None) -> None:

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from app.commands.options import Datasets, EngineName, Json, Root, Workers, dataset_names, engine_or_none
-from app.commands.output import as_json, note, results, shown_progress, table_console
+from app.commands.output import as_json, note, progress_bars, results, table_console
 from infra.limits import PAGE_DPI
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def build(  # noqa: PLR0913 - one parameter an option
     threads = 1 if used is not None and used.workers > 1 else 0
     reader = None if no_ocr else SandboxedOcr(num_threads=threads).text
     settings = ParseContext(ocr=reader, dpi=dpi, max_pages=max_pages, strict=strict)
-    with results() as write, shown_progress() as progress:
+    with results() as write, progress_bars() as progress:
         report = build_corpus(
             raw, Storage(root), datasets=names, settings=settings, engine=used, progress=progress
         )

@@ -14,7 +14,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from app.commands.options import Json, dataset_names
-from app.commands.output import UsageError, as_json, note, results, shown_progress, table_console
+from app.commands.output import as_json, note, printable, progress_bars, results, table_console
+from app.errors import UsageError
 
 if TYPE_CHECKING:
     from assets.acquisition.session import FetchReport, FetchSettings
@@ -129,7 +130,7 @@ def fetch(  # noqa: PLR0913 - one parameter an option
     assert root is not None
     reports: dict[str, FetchReport] = {}
     errors: dict[str, str] = {}
-    with results() as write, shown_progress() as progress:
+    with results() as write, progress_bars() as progress:
         for name in names:
             _fetch_one(name, Path(root).expanduser(), settings, progress, (reports, errors))
         if json:
@@ -221,13 +222,13 @@ def _show(reports: Mapping[str, FetchReport], errors: Mapping[str, str], *, json
     """Failures always, the table for a person."""
     for name, report in reports.items():
         for failure in report.failures[:SHOWN_FAILURES]:
-            note(f"FAILED: {name}: {failure.reason}: {_plain(failure.detail)}")
+            note(f"FAILED: {name}: {failure.reason}: {printable(failure.detail)}")
         if len(report.failures) > SHOWN_FAILURES:
             note(f"FAILED: {name}: {len(report.failures) - SHOWN_FAILURES:,} more files")
         for text in report.notes:
             note(f"note: {name}: {text}")
     for name, text in errors.items():
-        note(f"FAILED: {name}: {_plain(text)}")
+        note(f"FAILED: {name}: {printable(text)}")
     if reports and not json:
         table_console().print(_table(reports))
 
@@ -289,8 +290,3 @@ def _listed(publication: Any) -> dict[str, Any]:
             for part in publication.parts
         },
     }
-
-
-def _plain(text: str) -> str:
-    """Without what a terminal would obey: names from the network may hold anything."""
-    return "".join(char if char.isprintable() else " " for char in text)

@@ -8,7 +8,8 @@ import typer
 from rich.table import Table
 
 from app.commands.options import Datasets, EngineName, Json, Root, Workers, dataset_names, engine_or_none
-from app.commands.output import UsageError, as_json, note, results, shown_progress, table_console
+from app.commands.output import as_json, note, progress_bars, results, table_console
+from app.errors import UsageError
 
 app = typer.Typer(help="Make the corpus searchable.", no_args_is_help=True)
 
@@ -52,7 +53,7 @@ def build(
     from assets.index.build import build_index
     from infra.storage.root import Storage
 
-    with results() as write, shown_progress() as progress:
+    with results() as write, progress_bars() as progress:
         report = build_index(Storage(root), store=store, datasets=names, engine=used, progress=progress)
         if json:
             write(as_json(report.to_json()))

@@ -11,7 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from app.commands.options import Json, Root
-from app.commands.output import UsageError, as_json, note, results, shown_progress, table_console
+from app.commands.output import as_json, note, printable, progress_bars, results, table_console
+from app.errors import UsageError
 from infra.limits import PAGE_DPI
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def ingest(
     from infra.storage.root import Storage
 
     settings = IngestSettings(reading=ParseContext(dpi=dpi, ocr=None if no_ocr else SandboxedOcr().text))
-    with results() as write, shown_progress() as progress:
+    with results() as write, progress_bars() as progress:
         report = ingest_files(added, Storage(root), settings=settings, forget=forgotten, progress=progress)
         if json:
             write(as_json(report.to_json()))
@@ -94,7 +95,7 @@ def _show(report: IngestReport) -> None:
     table.add_column("items", justify="right")
     table.add_column("what happened", overflow="fold")
     for file in shown:
-        table.add_row(_plain(file.path), f"{file.items:,}", _plain(_happened(file)))
+        table.add_row(escape(printable(file.path)), f"{file.items:,}", escape(printable(_happened(file))))
     console = table_console()
     if shown:
         console.print(table)
@@ -112,8 +113,3 @@ def _happened(file: FileReport) -> str:
 
 def _counted(skipped: Mapping[str, int]) -> str:
     return ", ".join(f"{reason} {count:,}" for reason, count in skipped.items())
-
-
-def _plain(text: str) -> str:
-    """Without what a terminal would obey: names of files may hold anything."""
-    return escape("".join(char if char.isprintable() else " " for char in text))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.commands.output import UsageError
+from app.errors import UsageError
 from infra.suggestions import unknown
 
 if TYPE_CHECKING:
@@ -63,21 +63,28 @@ def engine_or_none(name: str, workers: int | None) -> WorkerEngine | None:
         raise UsageError(str(error)) from error
 
 
+def comma_separated(text: str | None) -> list[str] | None:
+    """The names of ``--datasets``, each once; None if it was not given. Raises ``UsageError`` for none at all."""
+    if text is None:
+        return None
+    names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names:
+        raise UsageError("--datasets names no dataset")
+    return names
+
+
 def dataset_names(text: str | None) -> list[str] | None:
-    """The names of a comma-separated option; None if it was not given.
+    """``comma_separated``, of datasets that this program knows.
 
     Raises:
         UsageError: if one of them is unknown; it names the nearest one.
     """
-    if text is None:
+    if (names := comma_separated(text)) is None:
         return None
     from assets.corpus.dataset import DATASETS
     from assets.user_files.settings import DATASET as OWN
 
     known = (*DATASETS, OWN)
-    names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    if not names:
-        raise UsageError("--datasets names no dataset")
     for name in names:
         if name not in known:
             raise UsageError(unknown("dataset", name, known))

@@ -1,4 +1,4 @@
-"""How commands speak: results on standard output, everything else on standard error, errors in one line.
+"""What commands print: results on standard output, everything else on standard error, errors in one line.
 
 Holds the rules that all commands share. With ``--json`` standard output carries one JSON object and nothing else, whatever
 libraries print in between.
@@ -18,16 +18,13 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     SpinnerColumn,
+    TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
 
 from infra.progress import ProgressListener as ProgressCallback
 from infra.progress import ProgressLogger
-
-
-class UsageError(ValueError):
-    """The command line itself is wrong; exit code 2."""
 
 
 @contextlib.contextmanager
@@ -54,13 +51,18 @@ def table_console() -> Console:
     return console if console.is_terminal else Console(highlight=False, width=160)
 
 
+def printable(text: str) -> str:
+    """Without control characters, which a terminal would obey: names of files and texts of the network may hold any."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
 def note(text: str) -> None:
     """A line for the person, not for pipes."""
     print(text, file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
-def shown_progress() -> Iterator[ProgressCallback]:
+def progress_bars() -> Iterator[ProgressCallback]:
     """A progress callback: moving bars on a terminal, a line now and then elsewhere."""
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -74,7 +76,7 @@ def shown_progress() -> Iterator[ProgressCallback]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console) as bars:
-        tasks: dict[str, Any] = {}
+        tasks: dict[str, TaskID] = {}
 
         def show(stage: str, done: int, total: int | None) -> None:
             if stage not in tasks:

@@ -8,8 +8,9 @@ import typer
 from rich.table import Table
 
 from app.commands.options import Json
-from app.commands.output import UsageError, as_json, note, table_console
+from app.commands.output import as_json, note, table_console
 from app.commands.plan_table import tables, trains
+from app.errors import UsageError
 from infra.suggestions import unknown
 from model.training.model_shape import SHAPES
 from model.training.planning import ResourcePlan, UpdateLoad, resource_plan

@@ -8,7 +8,8 @@ import typer
 from rich.markup import escape
 
 from app.commands.options import Datasets, Json, Root, dataset_names
-from app.commands.output import UsageError, as_json, note, results, table_console
+from app.commands.output import as_json, note, results, table_console
+from app.errors import UsageError
 
 if TYPE_CHECKING:
     from assets.index.search import IndexHit

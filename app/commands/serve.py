@@ -13,7 +13,8 @@ import typer
 
 from app.commands.model_options import Endpoint, MaxTokens, Model, Prices, Temperature
 from app.commands.options import Root
-from app.commands.output import UsageError, note
+from app.commands.output import note
+from app.errors import UsageError
 
 if TYPE_CHECKING:
     from app.answers import models

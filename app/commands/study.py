@@ -13,7 +13,8 @@ import typer
 from rich.table import Table
 
 from app.commands.options import Json, Root
-from app.commands.output import UsageError, note, results, table_console
+from app.commands.output import note, results, table_console
+from app.errors import UsageError
 from orchestration.study.options import ARMS, Study
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ import typer
 
 from app.commands.model_options import Endpoint, Prices
 from app.commands.options import Json
-from app.commands.output import UsageError, as_json, note, results, shown_progress, table_console
+from app.commands.output import as_json, note, progress_bars, results, table_console
+from app.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -112,7 +113,7 @@ def build(  # noqa: PLR0913 - one parameter an option
         captions=captions,
     )
     try:
-        with results() as write, shown_progress() as progress:
+        with results() as write, progress_bars() as progress:
             report = asyncio.run(build_xvbench(request, settings, progress))
             if json:
                 write(as_json(report))

@@ -24,7 +24,7 @@ from app.answers.events import (
     StreamEvent,
 )
 from app.answers.records import json_bytes
-from app.commands.output import UsageError
+from app.errors import UsageError
 from app.server.errors import ApiError, explain
 from app.server.routes.search import require_datasets
 from app.server.schema.requests import AskBody
