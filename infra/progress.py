@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Protocol
 
+LogFunction = Callable[[str], None]
+"""Shows one line of text."""
 MIN_INTERVAL_S = 2.0  # between two lines of one stage
 
 

@@ -22,7 +22,7 @@ TOP_K = 5  # items over the whole graph; a video clip is one item
 MODES = ("energy", "equal", "fixed")
 
 
-class ImageSize(NamedTuple):
+class GrantedSize(NamedTuple):
     """Pixels."""
 
     width: int
@@ -81,7 +81,7 @@ def allocate(  # noqa: PLR0913 - the limits and options of Eq. 8 are few and bel
     return {key: granted[key] for key in kept_items(graph) if key in granted}
 
 
-def shrink(width: int, height: int, pixels: int, *, factor: int = FACTOR) -> ImageSize:
+def shrink(width: int, height: int, pixels: int, *, factor: int = FACTOR) -> GrantedSize:
     """The size at which a picture of ``width`` x ``height`` is shown for at most ``pixels``.
 
     Both sides are scaled by sqrt(pixels / (width * height)), never up, and rounded down to multiples of
@@ -101,10 +101,10 @@ def shrink(width: int, height: int, pixels: int, *, factor: int = FACTOR) -> Ima
     high = height if pixels >= area else math.isqrt(height * height * pixels // area)
     # a side raised to one token may overdraw; the other one pays for it
     affordable = pixels // (factor * factor)
-    return ImageSize(*(min(max(side // factor, 1), affordable) * factor for side in (wide, high)))
+    return GrantedSize(*(min(max(side // factor, 1), affordable) * factor for side in (wide, high)))
 
 
-def shown_size(item: VisualItem, pixels: int) -> ImageSize:
+def shown_size(item: VisualItem, pixels: int) -> GrantedSize:
     """The size of the item's picture, or of each of its frames, when ``pixels`` is its whole grant."""
     return shrink(item.width, item.height, pixels // item.num_frames)
 

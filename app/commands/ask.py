@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from app.commands.model_options import Endpoint, MaxTokens, Model, Prices, Temperature
-from app.commands.options import Json, Root, comma_separated
+from app.commands.model_options import Endpoint, MaxTokens, Model, Temperature
+from app.commands.options import JsonFlag, Root, comma_separated
 from app.commands.output import note, results
 from app.errors import UsageError
 
@@ -50,12 +50,12 @@ def ask(  # noqa: PLR0913 - one parameter an option
     datasets: Annotated[
         str | None, typer.Option("--datasets", metavar="A,B", help="Search only these, by comma.")
     ] = None,
-    prices: Prices = None,
+    prices: PriceOption = None,
     save: Annotated[
         Path | None,
         typer.Option("--save", metavar="FILE.parquet", help="Keep the whole trajectory, for the viewer."),
     ] = None,
-    json: Json = False,
+    json: JsonFlag = False,
 ) -> None:
     r"""Answer a question over your corpus and show what the answer rests on.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from app.commands.options import Datasets, EngineName, Json, Root, Workers, dataset_names, engine_or_none
+from app.commands.options import Datasets, EngineName, JsonFlag, Root, Workers, dataset_names, engine_or_none
 from app.commands.output import as_json, note, progress_bars, results, table_console
 from infra.limits import PAGE_DPI
 
@@ -68,7 +68,7 @@ def build(  # noqa: PLR0913 - one parameter an option
     ] = False,
     engine: EngineName = "local",
     workers: Workers = None,
-    json: Json = False,
+    json: JsonFlag = False,
 ) -> None:
     """Build the corpus of every dataset found below --raw."""
     names = dataset_names(datasets)

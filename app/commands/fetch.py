@@ -13,7 +13,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from app.commands.options import Json, dataset_names
+from app.commands.options import JsonFlag, dataset_names
 from app.commands.output import as_json, note, printable, progress_bars, results, table_console
 from app.errors import UsageError
 
@@ -87,7 +87,7 @@ def fetch(  # noqa: PLR0913 - one parameter an option
     relock: Annotated[
         bool, typer.Option("--relock", help="Forget the recorded hashes, and record anew.")
     ] = False,
-    json: Json = False,
+    json: JsonFlag = False,
 ) -> None:
     """Download benchmarks from where their authors publish them.
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from app.commands.options import Datasets, EngineName, Json, Root, Workers, dataset_names, engine_or_none
+from app.commands.options import Datasets, EngineName, JsonFlag, Root, Workers, dataset_names, engine_or_none
 from app.commands.output import as_json, note, progress_bars, results, table_console
 from app.errors import UsageError
 
@@ -43,7 +43,7 @@ def build(
     ] = "lance",
     engine: EngineName = "local",
     workers: Workers = None,
-    json: Json = False,
+    json: JsonFlag = False,
 ) -> None:
     """Index every finished corpus below --root."""
     names = dataset_names(datasets)

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from app.commands.options import Json, Root
+from app.commands.options import JsonFlag, Root
 from app.commands.output import as_json, note, printable, progress_bars, results, table_console
 from app.errors import UsageError
 from infra.limits import PAGE_DPI
@@ -38,7 +38,7 @@ def ingest(
         list[Path] | None,
         typer.Option("--forget", metavar="PATH", help="Remove a file or folder; may be repeated."),
     ] = None,
-    json: Json = False,
+    json: JsonFlag = False,
 ) -> None:
     r"""Make your PDFs, images, texts, Markdown and videos searchable.
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from app.commands.options import Json
+from app.commands.options import JsonFlag
 from app.commands.output import as_json, note, results, table_console
 
 app = typer.Typer(help="Write the invented benchmark that fits on a laptop.", no_args_is_help=True)
@@ -40,7 +40,7 @@ def write(
     val: Annotated[int, typer.Option(min=0, help="Validation worlds.")] = 2,
     test: Annotated[int, typer.Option(min=0, help="Test worlds, unseen in training.")] = 4,
     seed: Annotated[int, typer.Option(help="Other worlds for another number.")] = 0,
-    json: Json = False,
+    json: JsonFlag = False,
 ) -> None:
     """Write raw folders of nine datasets about invented worlds."""
     from assets.corpus.dataset import DATASETS

@@ -25,7 +25,7 @@ Temperature = Annotated[
     float | None,
     typer.Option("--temperature", min=0.0, max=2.0, help="0 always draws the likeliest token."),
 ]
-Prices = Annotated[
+PriceOption = Annotated[
     str | None,
     typer.Option(
         "--prices", metavar="IN,OUT", help="What a million tokens cost, read and written; shows the cost."

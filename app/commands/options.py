@@ -21,7 +21,7 @@ Root = Annotated[
         show_default=False,
     ),
 ]
-Json = Annotated[
+JsonFlag = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else there.")
 ]
 Datasets = Annotated[

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from app.commands.options import Json
+from app.commands.options import JsonFlag
 from app.commands.output import as_json, note, table_console
 from app.commands.plan_table import tables, trains
 from app.errors import UsageError
@@ -38,7 +38,7 @@ def plan(  # noqa: PLR0913 - one parameter an option
         bool,
         typer.Option("--table", help="Markdown: the tables of docs/hardware.md, and the fewest devices."),
     ] = False,
-    json: Json = False,
+    json: JsonFlag = False,
 ) -> None:
     r"""Show memory and time by phase of a recipe for real models, from the model's shape.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from app.commands.options import Json, Root
+from app.commands.options import JsonFlag, Root
 from app.commands.output import as_json, note, results, table_console
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def report(
     root: Root,
     run: Annotated[str, typer.Option("--run", help="Name of the run: that of its recipe.")] = "quickstart",
-    json: Json = False,
+    json: JsonFlag = False,
 ) -> None:
     """Show method by benchmark with 95 % intervals, and before against after GGPO.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from app.commands.options import Datasets, Json, Root, dataset_names
+from app.commands.options import Datasets, JsonFlag, Root, dataset_names
 from app.commands.output import as_json, note, results, table_console
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def retrieval(
         typer.Option("--scope", help="own: among the dataset's own items; all: in the whole corpus."),
     ] = SearchScope.OWN,
     datasets: Datasets = None,
-    json: Json = False,
+    json: JsonFlag = False,
 ) -> None:
     """Measure recall of gold evidence and mean reciprocal rank.
 

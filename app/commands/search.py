@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from app.commands.options import Datasets, Json, Root, dataset_names
+from app.commands.options import Datasets, JsonFlag, Root, dataset_names
 from app.commands.output import as_json, note, results, table_console
 from app.errors import UsageError
 
@@ -22,7 +22,7 @@ def search(
     root: Root,
     top_k: Annotated[int, typer.Option("--top-k", min=1, max=1000, help="Most items to show.")] = 5,
     datasets: Datasets = None,
-    json: Json = False,
+    json: JsonFlag = False,
 ) -> None:
     r"""Show the items that fit a question best, by words and by meaning.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.commands.model_options import Endpoint, MaxTokens, Model, Prices, Temperature
+from app.commands.model_options import Endpoint, MaxTokens, Model, PriceOption, Temperature
 from app.commands.options import Root
 from app.commands.output import note
 from app.errors import UsageError
@@ -62,7 +62,7 @@ def serve(  # noqa: PLR0913 - one parameter an option
     ] = None,
     max_tokens: MaxTokens = None,
     temperature: Temperature = None,
-    prices: Prices = None,
+    prices: PriceOption = None,
 ) -> None:
     r"""Open the page for questions and for looking at trajectories, and the HTTP interface beside it.
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from app.commands.options import Json, Root
+from app.commands.options import JsonFlag, Root
 from app.commands.output import note, results, table_console
 from app.errors import UsageError
 from orchestration.study.options import ARMS, Study
@@ -74,7 +74,7 @@ def ggpo(  # noqa: PLR0913 - one parameter an option
     checkpoint: Annotated[
         str, typer.Option("--checkpoint", help="The cold start: a folder below checkpoints/.")
     ] = DEFAULTS["checkpoint"],
-    json: Json = False,
+    json: JsonFlag = False,
 ) -> None:
     """Train GGPO, GSPO, a random mask and GRPO with equal rollouts; compare them on unseen worlds.
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import platform
 from importlib import metadata
 
-from app.commands.options import Json
+from app.commands.options import JsonFlag
 from app.commands.output import as_json, results
 
 SHOWN = ("vimrag", "dagster", "torch", "transformers", "deepspeed", "lancedb", "weaviate-client", "polars")
 
 
-def version(json: Json = False) -> None:
+def version(json: JsonFlag = False) -> None:
     """Print the versions of this program and of the libraries that matter."""
     versions = {"python": platform.python_version(), **{name: _version(name) for name in SHOWN}}
     with results() as write:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.commands.model_options import Endpoint, Prices
-from app.commands.options import Json
+from app.commands.model_options import Endpoint
+from app.commands.options import JsonFlag
 from app.commands.output import as_json, note, progress_bars, results, table_console
 from app.errors import UsageError
 
@@ -89,8 +89,8 @@ def build(  # noqa: PLR0913 - one parameter an option
             "--max-requests", min=1, help="Requests of this run, retries included.", show_default="no limit"
         ),
     ] = None,
-    prices: Prices = None,
-    json: Json = False,
+    prices: PriceOption = None,
+    json: JsonFlag = False,
 ) -> None:
     """Build questions that need several clips, with the clips, from a folder of videos."""
     settings = _settings(endpoint, model, concurrency=concurrency, max_requests=max_requests, prices=prices)

@@ -16,7 +16,7 @@ from typing import Any
 
 from assets.corpus import shards
 from assets.corpus.completeness import DatasetCopy, compare
-from assets.corpus.dataset import DATASETS, Dataset, ParseContext, Record
+from assets.corpus.dataset import DATASETS, Dataset, ParseContext, ParsedRecord
 from assets.corpus.item import SCHEMA_VERSION
 from assets.corpus.merge import CorpusMerger, DatasetReport
 from assets.corpus.ocr_prefetch import OcrPrefetch
@@ -155,7 +155,7 @@ def _reading(
 
 def _published(
     name: str,
-    records: Iterator[Record],
+    records: Iterator[ParsedRecord],
     storage: Storage,
     made: Mapping[str, Any],
     progress: ProgressListener,

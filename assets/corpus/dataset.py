@@ -27,8 +27,8 @@ from assets.parsers.types import (
     MediaBlob,
     ParseContext,
     ParsedItem,
+    ParsedRecord,
     Parser,
-    Record,
     SkippedRecord,
 )
 
@@ -39,8 +39,8 @@ __all__ = [
     "MediaBlob",
     "ParseContext",
     "ParsedItem",
+    "ParsedRecord",
     "Parser",
-    "Record",
     "SkippedRecord",
     "dataset",
 ]
@@ -60,7 +60,7 @@ class Dataset:
     expected_counts: dict[str, int] = field(default_factory=dict)
     """Questions of each edition (a split, or a version of it) as published; see ``completeness.py``."""
 
-    def records(self, raw: Path, context: ParseContext) -> Iterator[Record]:
+    def records(self, raw: Path, context: ParseContext) -> Iterator[ParsedRecord]:
         """Stream what ``raw`` holds, in a stable order.
 
         Raises:
@@ -79,7 +79,7 @@ class Dataset:
             layout = f"assets/parsers/{self.name}.py"
             raise ValueError(f"{self.name}: nothing to read in {raw}; its layout is described in {layout}")
 
-    def _refuse(self, record: Record) -> None:
+    def _refuse(self, record: ParsedRecord) -> None:
         if isinstance(record, SkippedRecord):
             raise ValueError(f"{self.name}: {record.reason} at {record.where}: {record.detail}")
         if isinstance(record, EditionCounts):

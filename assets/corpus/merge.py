@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from assets.corpus import tables
-from assets.corpus.dataset import EditionCounts, ParsedItem, Record, SkippedRecord
+from assets.corpus.dataset import EditionCounts, ParsedItem, ParsedRecord, SkippedRecord
 from assets.corpus.item import Item
 from assets.corpus.question import EvidenceStatus, Question
 from assets.corpus.shards import ShardWriter
@@ -114,7 +114,7 @@ class CorpusMerger:
         self._found: Counter[str] = Counter()
         self._moved = self._missing = 0
 
-    def take(self, records: Iterable[Record], *, stage: str, progress: ProgressListener) -> None:
+    def take(self, records: Iterable[ParsedRecord], *, stage: str, progress: ProgressListener) -> None:
         """Pass 1: media to the shards, rows to scratch tables, what cannot be used to ``skipped.parquet``."""
         done = 0
         with (

@@ -32,7 +32,7 @@ from assets.parsers.files.record_files import find_records, read_records
 from assets.parsers.identity import short_hash, text_hash
 from assets.parsers.question_registry import QuestionRegistry
 from assets.parsers.splits import split_of
-from assets.parsers.types import ParseContext, ParsedItem, Record, SkippedRecord
+from assets.parsers.types import ParseContext, ParsedItem, ParsedRecord, SkippedRecord
 
 DATASET = "hotpotqa"
 LICENCE = "CC BY-SA 4.0"
@@ -67,7 +67,7 @@ class Paragraph(NamedTuple):
         return item_id(DATASET, ItemKind.PARAGRAPH, short_hash(self.title, self.text))
 
 
-def parse(raw: Path, context: ParseContext) -> Iterator[Record]:
+def parse(raw: Path, context: ParseContext) -> Iterator[ParsedRecord]:
     """Stream every file of records under ``raw``; fullwiki files come last."""
     del context  # nothing to render or read
     folder = RawFolder(raw)
@@ -91,7 +91,7 @@ def _source(name: str) -> HotpotqaSource:
     return HotpotqaSource(name, split, f"{split} {FULLWIKI}" if FULLWIKI in name.lower() else split)
 
 
-def _record(element: JsonElement, source: HotpotqaSource, seen: HotpotqaState) -> Iterator[Record]:
+def _record(element: JsonElement, source: HotpotqaSource, seen: HotpotqaState) -> Iterator[ParsedRecord]:
     """The new paragraphs of one record, then its question."""
     try:
         record = fields.mapping(element.value)

@@ -32,7 +32,7 @@ from assets.parsers.files.raw_folder import RawFolder
 from assets.parsers.files.record_files import find_records, read_records
 from assets.parsers.question_registry import QuestionRegistry
 from assets.parsers.reworded import UNIVERSALRAG, film_question, worded
-from assets.parsers.types import ParseContext, ParsedItem, Record, SkippedRecord
+from assets.parsers.types import ParseContext, ParsedItem, ParsedRecord, SkippedRecord
 from assets.parsers.videos import (
     VIDEO_SUFFIXES,
     ClipItem,
@@ -88,7 +88,7 @@ class LvbenchState(NamedTuple):
     roll: QuestionRegistry
 
 
-def parse(raw: Path, context: ParseContext) -> Iterator[Record]:
+def parse(raw: Path, context: ParseContext) -> Iterator[ParsedRecord]:
     """Stream each video's clips, then its questions; then the videos that nobody asks about."""
     folder = RawFolder(raw)
     files = video_files(folder)
@@ -132,7 +132,7 @@ def _seconds(part: object, whole: object) -> float:
     return int(hours or 0) * 3600 + int(minutes) * 60 + float(seconds)
 
 
-def _line(element: JsonElement, seen: LvbenchState, context: ParseContext) -> Iterator[Record]:
+def _line(element: JsonElement, seen: LvbenchState, context: ParseContext) -> Iterator[ParsedRecord]:
     """The questions of a line of the release, or the one of a flat row, behind the clips of their video."""
     try:
         split, record = worded(element.value, film_question)
@@ -151,7 +151,7 @@ def _line(element: JsonElement, seen: LvbenchState, context: ParseContext) -> It
         yield from _qa(qa, QuestionContext(where, key, edition), seen, context)
 
 
-def _film(key: str, where: str, seen: LvbenchState, context: ParseContext) -> Iterator[Record]:
+def _film(key: str, where: str, seen: LvbenchState, context: ParseContext) -> Iterator[ParsedRecord]:
     """The clips of one video, which are remembered."""
     clips: list[ClipItem] = []
     is_whole = key in seen.files.by_id
@@ -173,7 +173,9 @@ def _stem(path: str) -> str:
     return name.stem if name.suffix.lower() in VIDEO_SUFFIXES else name.name
 
 
-def _qa(value: object, place: QuestionContext, seen: LvbenchState, context: ParseContext) -> Iterator[Record]:
+def _qa(
+    value: object, place: QuestionContext, seen: LvbenchState, context: ParseContext
+) -> Iterator[ParsedRecord]:
     where, key, edition = place
     try:
         record = fields.mapping(value, "question")

@@ -36,7 +36,7 @@ from assets.parsers.identity import bytes_hash, short_hash
 from assets.parsers.images import image_item, read_text
 from assets.parsers.question_registry import QuestionRegistry
 from assets.parsers.reworded import EXAMPLE, document_question, worded
-from assets.parsers.types import ParseContext, ParsedItem, Record, SkippedRecord
+from assets.parsers.types import ParseContext, ParsedItem, ParsedRecord, SkippedRecord
 from infra.errors import MediaError
 from infra.media import PdfPage, media_decoder
 
@@ -91,7 +91,7 @@ def known_as(doc_id: str) -> str:
     return unicodedata.normalize("NFC", PurePosixPath(doc_id.strip()).name).casefold()
 
 
-def parse(raw: Path, context: ParseContext) -> Iterator[Record]:
+def parse(raw: Path, context: ParseContext) -> Iterator[ParsedRecord]:
     """Stream the pages of every document, then the questions."""
     folder = RawFolder(raw)
     documents = folder.take((PDF_SUFFIX,))
@@ -111,7 +111,7 @@ def parse(raw: Path, context: ParseContext) -> Iterator[Record]:
     yield from folder.untaken()
 
 
-def _document(file: RawFile, seen: MmlongbenchState, context: ParseContext) -> Iterator[Record]:
+def _document(file: RawFile, seen: MmlongbenchState, context: ParseContext) -> Iterator[ParsedRecord]:
     """The pages of one document, unless one of its name came before."""
     digest = bytes_hash(file.path.read_bytes())
     if (before := seen.documents.get(known_as(file.path.name))) is not None:
@@ -168,7 +168,7 @@ def _title(stem: str, first_page: str) -> str:
     return " ".join(next((line for line in lines if line), [])[:TITLE_WORDS])
 
 
-def _record(element: JsonElement, index: int, seen: MmlongbenchState) -> Iterator[Record]:
+def _record(element: JsonElement, index: int, seen: MmlongbenchState) -> Iterator[ParsedRecord]:
     """One question, preceded by what is wrong with its evidence."""
     edition = EDITION
     try:

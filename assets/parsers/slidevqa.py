@@ -38,7 +38,7 @@ from assets.parsers.images import image_item, read_picture, read_text
 from assets.parsers.question_registry import QuestionRegistry
 from assets.parsers.reworded import EXAMPLE, deck_question, worded
 from assets.parsers.splits import split_of
-from assets.parsers.types import ParseContext, ParsedItem, Record, SkippedRecord
+from assets.parsers.types import ParseContext, ParsedItem, ParsedRecord, SkippedRecord
 from infra.errors import MediaError
 from infra.media import media_decoder
 
@@ -68,7 +68,7 @@ class Slide(NamedTuple):
     text: str = ""  # that the file itself carries
 
 
-def parse(raw: Path, context: ParseContext) -> Iterator[Record]:
+def parse(raw: Path, context: ParseContext) -> Iterator[ParsedRecord]:
     """Stream the slides of every deck, then the questions."""
     folder = RawFolder(raw)
     folder.take((".jsonl",), lambda file: file.folder == BOXES)  # of a clone; no questions
@@ -228,7 +228,7 @@ def _item(
     )
 
 
-def _record(element: JsonElement, split: str, seen: SlidevqaState) -> Iterator[Record]:
+def _record(element: JsonElement, split: str, seen: SlidevqaState) -> Iterator[ParsedRecord]:
     try:
         reworded, record = worded(element.value, deck_question)
         split = reworded or split

@@ -30,7 +30,7 @@ from assets.parsers.files.record_files import find_records, is_marked, read_reco
 from assets.parsers.identity import short_hash, text_hash
 from assets.parsers.question_registry import QuestionRegistry
 from assets.parsers.splits import split_of
-from assets.parsers.types import ParseContext, ParsedItem, Record, SkippedRecord
+from assets.parsers.types import ParseContext, ParsedItem, ParsedRecord, SkippedRecord
 
 DATASET = "squad"
 LICENCE = "CC BY-SA 4.0"
@@ -69,7 +69,7 @@ class SquadParagraph(NamedTuple):
         return item_id(DATASET, ItemKind.PARAGRAPH, short_hash(self.title, self.context))
 
 
-def parse(raw: Path, context: ParseContext) -> Iterator[Record]:
+def parse(raw: Path, context: ParseContext) -> Iterator[ParsedRecord]:
     """Stream every file of articles or rows under ``raw``."""
     del context  # nothing to render or read
     folder = RawFolder(raw)
@@ -85,7 +85,7 @@ def parse(raw: Path, context: ParseContext) -> Iterator[Record]:
     yield from folder.untaken()
 
 
-def _file(file: RawFile, split: str, seen: SquadState) -> Iterator[Record]:
+def _file(file: RawFile, split: str, seen: SquadState) -> Iterator[ParsedRecord]:
     for element in read_records(file, (*ARTICLE, *ROW)):
         if isinstance(element, SkippedRecord):
             yield element
@@ -95,7 +95,7 @@ def _file(file: RawFile, split: str, seen: SquadState) -> Iterator[Record]:
             yield from _article(element.value, SquadSource(file.name, element.where, split), seen)
 
 
-def _article(value: object, source: SquadSource, seen: SquadState) -> Iterator[Record]:
+def _article(value: object, source: SquadSource, seen: SquadState) -> Iterator[ParsedRecord]:
     try:
         article = fields.mapping(value, "article")
         paragraphs = fields.sequence(article.get("paragraphs"), "paragraphs")
@@ -109,7 +109,7 @@ def _article(value: object, source: SquadSource, seen: SquadState) -> Iterator[R
         )
 
 
-def _paragraph(title: str, value: object, source: SquadSource, seen: SquadState) -> Iterator[Record]:
+def _paragraph(title: str, value: object, source: SquadSource, seen: SquadState) -> Iterator[ParsedRecord]:
     record: Mapping[str, object] = {}
     try:
         record = fields.mapping(value, "paragraph")
@@ -126,7 +126,7 @@ def _paragraph(title: str, value: object, source: SquadSource, seen: SquadState)
         yield from _qa(qa, passage, source._replace(where=f"{source.where}.qas[{index}]"), seen)
 
 
-def _row(value: object, source: SquadSource, seen: SquadState) -> Iterator[Record]:
+def _row(value: object, source: SquadSource, seen: SquadState) -> Iterator[ParsedRecord]:
     """One flat row of the hub."""
     try:
         row = fields.mapping(value)
@@ -158,7 +158,9 @@ def _passage(passage: SquadParagraph, source: SquadSource, seen: SquadState) -> 
     )
 
 
-def _qa(value: object, passage: SquadParagraph, source: SquadSource, seen: SquadState) -> Iterator[Record]:
+def _qa(
+    value: object, passage: SquadParagraph, source: SquadSource, seen: SquadState
+) -> Iterator[ParsedRecord]:
     try:
         question = _question(fields.mapping(value, "question"), passage, source.split)
     except MalformedRecordError as error:

@@ -14,13 +14,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from assets.parsers.types import ParseContext, Record
+from assets.parsers.types import ParseContext, ParsedRecord
 from assets.parsers.videorag import VideoragDataset, parse_collection
 
 LICENCE = "unstated; videos and transcripts belong to their owners"
 COLLECTION = VideoragDataset("syntheticqa", LICENCE, is_synthetic=True)
 
 
-def parse(raw: Path, context: ParseContext) -> Iterator[Record]:
+def parse(raw: Path, context: ParseContext) -> Iterator[ParsedRecord]:
     """Stream videos, then questions."""
     return parse_collection(raw, context, COLLECTION)

@@ -91,5 +91,5 @@ class ParseContext:
             raise ValueError(f"max_pages must be at least 1 or None, got {self.max_pages}")
 
 
-Record = ParsedItem | Question | SkippedRecord | EditionCounts
-Parser = Callable[[Path, ParseContext], Iterator[Record]]
+ParsedRecord = ParsedItem | Question | SkippedRecord | EditionCounts
+Parser = Callable[[Path, ParseContext], Iterator[ParsedRecord]]

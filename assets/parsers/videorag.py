@@ -30,7 +30,7 @@ from assets.parsers.files.raw_folder import RawFile, RawFolder
 from assets.parsers.files.record_files import LOOKED_AT, find_records, read_records
 from assets.parsers.question_registry import QuestionRegistry
 from assets.parsers.reworded import UNIVERSALRAG, how_to_question, worded
-from assets.parsers.types import ParseContext, ParsedItem, Record, SkippedRecord
+from assets.parsers.types import ParseContext, ParsedItem, ParsedRecord, SkippedRecord
 from assets.parsers.videos import VIDEO_SUFFIXES, VideoFiles, VideoSource, video_files, video_items
 
 SCRIPTS, SCRIPT_FOLDERS = "scripts", ("original", "asr")
@@ -57,7 +57,7 @@ class VideoragState(NamedTuple):
     roll: QuestionRegistry
 
 
-def parse_collection(raw: Path, context: ParseContext, collection: VideoragDataset) -> Iterator[Record]:
+def parse_collection(raw: Path, context: ParseContext, collection: VideoragDataset) -> Iterator[ParsedRecord]:
     """Stream the items of every video at hand, then the questions."""
     folder = RawFolder(raw)
     files = video_files(folder)
@@ -150,7 +150,7 @@ def _videos(
             yield record
 
 
-def _record(element: JsonElement, seen: VideoragState, collection: VideoragDataset) -> Iterator[Record]:
+def _record(element: JsonElement, seen: VideoragState, collection: VideoragDataset) -> Iterator[ParsedRecord]:
     """One question, preceded by the videos it names that are not at hand."""
     edition = EDITION
     try:

@@ -39,7 +39,7 @@ from assets.parsers.images import image_item
 from assets.parsers.question_registry import QuestionRegistry
 from assets.parsers.reworded import UNIVERSALRAG, picture_question, worded
 from assets.parsers.splits import split_of
-from assets.parsers.types import ParseContext, ParsedItem, Record, SkippedRecord
+from assets.parsers.types import ParseContext, ParsedItem, ParsedRecord, SkippedRecord
 from infra.errors import MediaError
 from infra.media import media_decoder
 
@@ -73,7 +73,7 @@ class WebqaSource(NamedTuple):
     reworded: str = ""  # the split of a record that is
 
 
-def parse(raw: Path, context: ParseContext) -> Iterator[Record]:
+def parse(raw: Path, context: ParseContext) -> Iterator[ParsedRecord]:
     """Stream the facts of each record, then its question."""
     folder = RawFolder(raw)
     tables = folder.take((".tsv",), lambda file: file.path.name.lower() == TABLE_NAME)[:1]
@@ -115,7 +115,7 @@ def snippet_id(native: object) -> str:
 
 def _record(
     element: JsonElement, source: WebqaSource, table: ImageTable, seen: WebqaState, context: ParseContext
-) -> Iterator[Record]:
+) -> Iterator[ParsedRecord]:
     try:
         reworded, record = worded(element.value, picture_question)
         source = source._replace(reworded=reworded)
@@ -140,7 +140,7 @@ def _facts(record: Mapping[str, object], names: tuple[str, ...]) -> list[Mapping
 
 def _image(
     fact: Mapping[str, object], where: str, table: ImageTable, seen: WebqaState, context: ParseContext
-) -> Iterator[Record]:
+) -> Iterator[ParsedRecord]:
     try:
         native = int(fields.identifier(fact, "image_id"))
     except ValueError as error:  # RecordMalformed is one
@@ -184,7 +184,7 @@ def _picture(data: bytes, context: ParseContext) -> tuple[Image.Image, str]:
         return media_decoder().image(data, max_pixels=context.max_pixels, truncated=True), error.detail
 
 
-def _snippet(fact: Mapping[str, object], where: str, source: str, seen: WebqaState) -> Iterator[Record]:
+def _snippet(fact: Mapping[str, object], where: str, source: str, seen: WebqaState) -> Iterator[ParsedRecord]:
     try:
         identifier = snippet_id(fields.identifier(fact, "snippet_id"))
         text = fields.text(fact, "fact")
@@ -211,7 +211,7 @@ def _snippet(fact: Mapping[str, object], where: str, source: str, seen: WebqaSta
 
 def _asked(
     record: Mapping[str, object], element: JsonElement, source: WebqaSource, seen: WebqaState
-) -> Iterator[Record]:
+) -> Iterator[ParsedRecord]:
     split = _split(record, source)
     try:
         question = _question(record, element.key, split)

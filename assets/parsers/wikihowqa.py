@@ -15,13 +15,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from assets.parsers.types import ParseContext, Record
+from assets.parsers.types import ParseContext, ParsedRecord
 from assets.parsers.videorag import VideoragDataset, parse_collection
 
 LICENCE = "CC BY-NC-SA 3.0 (WikiHow text); videos and transcripts belong to their owners"
 COLLECTION = VideoragDataset("wikihowqa", LICENCE, is_synthetic=False)
 
 
-def parse(raw: Path, context: ParseContext) -> Iterator[Record]:
+def parse(raw: Path, context: ParseContext) -> Iterator[ParsedRecord]:
     """Stream videos, then questions."""
     return parse_collection(raw, context, COLLECTION)

@@ -30,7 +30,7 @@ from assets.parsers.files.raw_folder import RawFile, RawFolder
 from assets.parsers.files.record_files import find_records, read_records
 from assets.parsers.mmlongbench_doc import page_id
 from assets.parsers.question_registry import QuestionRegistry
-from assets.parsers.types import ParseContext, ParsedItem, Record, SkippedRecord
+from assets.parsers.types import ParseContext, ParsedItem, ParsedRecord, SkippedRecord
 from assets.parsers.videorag import LONG_FORM_WORDS
 from assets.parsers.videos import (
     VIDEO_SUFFIXES,
@@ -63,7 +63,7 @@ class XvbenchState(NamedTuple):
     roll: QuestionRegistry
 
 
-def parse(raw: Path, context: ParseContext) -> Iterator[Record]:
+def parse(raw: Path, context: ParseContext) -> Iterator[ParsedRecord]:
     """Stream the clips, then the questions."""
     folder = RawFolder(raw)
     files = video_files(folder)
@@ -122,7 +122,7 @@ def _chunk(record: ParsedItem, stem: str, sources: Set[str], context: ParseConte
     return replace(record, item=item)
 
 
-def _record(element: JsonElement, index: int, seen: XvbenchState) -> Iterator[Record]:
+def _record(element: JsonElement, index: int, seen: XvbenchState) -> Iterator[ParsedRecord]:
     try:
         record = fields.mapping(element.value)
         question = _question(record, index)

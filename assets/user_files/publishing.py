@@ -17,7 +17,7 @@ from assets.corpus.read import built_datasets
 from assets.index.build import IndexReport, build_index
 from assets.index.published import IndexPointer, current_index
 from assets.parsers.identity import bytes_hash
-from assets.parsers.types import Record
+from assets.parsers.types import ParsedRecord
 from assets.user_files import ledger, parsed_files
 from assets.user_files.ledger import FileLedger, IngestedFile
 from assets.user_files.paths import file_key
@@ -90,7 +90,7 @@ def _is_current(storage: Storage, inputs: dict[str, str]) -> bool:
     return manifest.read(storage, CORPUS).inputs.get("shards") == manifest.digest(media)
 
 
-def _records(storage: Storage, files: FileLedger) -> Iterator[Record]:
+def _records(storage: Storage, files: FileLedger) -> Iterator[ParsedRecord]:
     for file in files.values():
         about = parsed_files.about(storage, file.kept)
         if about is None:

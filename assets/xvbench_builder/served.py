@@ -14,10 +14,10 @@ from cachetools import LRUCache
 
 from assets.xvbench_builder import prompts
 from assets.xvbench_builder.records import Caption, ClipFile
-from infra.llm.captioner import CaptionChat, Captioner, CaptionResult
-from infra.llm.image_parts import ClipSampling, Part, clip_parts, text_part
+from infra.llm.captioner import Captioner, CaptionResult
+from infra.llm.image_parts import ClipSampling, MessagePart, clip_parts, text_part
 from infra.llm.reply_json import object_in, text_of, without_thoughts
-from infra.llm.types import ChatRequest
+from infra.llm.types import ChatCompleter, Decoding
 
 KEPT_CLIPS = 64  # some 64 x 8 frames of 448 pixels, 30 MB as JPEG
 MAX_TOKENS = 2048  # of a reply, thoughts included
@@ -29,9 +29,9 @@ class ClipImages:
 
     def __init__(self, look: ClipSampling) -> None:
         self._look = look
-        self._kept: LRUCache[Path, Sequence[Part]] = LRUCache(KEPT_CLIPS)
+        self._kept: LRUCache[Path, Sequence[MessagePart]] = LRUCache(KEPT_CLIPS)
 
-    async def of(self, clip: ClipFile) -> Sequence[Part]:
+    async def of(self, clip: ClipFile) -> Sequence[MessagePart]:
         """Of one clip. Raises ``MediaError``."""
         if (parts := self._kept.get(clip.path)) is None:
             parts = self._kept[clip.path] = await asyncio.to_thread(clip_parts, clip.path, self._look)
@@ -41,7 +41,7 @@ class ClipImages:
 class ServedDescriber:
     """``Describer`` through the captioner."""
 
-    def __init__(self, chat: CaptionChat, pictures: ClipImages) -> None:
+    def __init__(self, chat: ChatCompleter, pictures: ClipImages) -> None:
         self._captioner, self._pictures = Captioner(chat), pictures
 
     async def describe(self, clip: ClipFile) -> CaptionResult:
@@ -52,7 +52,7 @@ class ServedDescriber:
 class ServedDrafter:
     """``Drafter``, drawn greedily: another group of clips is another question."""
 
-    def __init__(self, chat: CaptionChat) -> None:
+    def __init__(self, chat: ChatCompleter) -> None:
         self._chat = chat
 
     async def draft(self, captions: Sequence[Caption]) -> str:
@@ -67,7 +67,7 @@ class ServedDrafter:
 class ServedAnswerer:
     """``Answerer``, drawn greedily. A reply that is no JSON is taken at its word, for refusing is an answer too."""
 
-    def __init__(self, chat: CaptionChat, pictures: ClipImages) -> None:
+    def __init__(self, chat: ChatCompleter, pictures: ClipImages) -> None:
         self._chat, self._pictures = chat, pictures
 
     async def answer(self, question: str, clips: Sequence[ClipFile]) -> str:
@@ -91,5 +91,5 @@ def read_answer(reply: str) -> str:
     return text_of(str(said) if isinstance(said, int | float) else said, max_chars=MAX_ANSWER_CHARS)
 
 
-def _greedy() -> ChatRequest:
-    return ChatRequest(temperature=0.0, top_p=1.0, max_tokens=MAX_TOKENS)
+def _greedy() -> Decoding:
+    return Decoding(temperature=0.0, top_p=1.0, max_tokens=MAX_TOKENS)

@@ -9,29 +9,24 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Protocol
+from typing import Protocol
 from weakref import WeakValueDictionary
 
-from infra.llm.types import ChatReply, DecodingOptions
+from infra.llm.types import ChatCompleter, ChatMessages, ChatReply, DecodingOptions
 from infra.storage.key_value import KeyValueFile
 
-Messages = Sequence[Mapping[str, Any]]
 _TYPES = {"text": str, "finish_reason": str, "prompt_tokens": int, "completion_tokens": int, "model": str}
 
 
-class ChatCompleter(Protocol):
-    """What answers the requests that nobody has made before; ``ChatClient`` does."""
+class NamedChatModel(ChatCompleter, Protocol):
+    """Answers the requests that nobody has made before; ``ChatClient`` does."""
 
     async def model(self) -> str:
         """The name of the model that is asked."""
-        ...
-
-    async def complete(self, messages: Messages, request: DecodingOptions) -> ChatReply:
-        """The whole reply."""
         ...
 
 
@@ -67,12 +62,12 @@ def metered() -> Iterator[UsageMeter]:
 class CachedChatClient:
     """A chat server that is asked each thing once. Use it from one event loop; file and client are closed by their owners."""
 
-    def __init__(self, chat: ChatCompleter, replies: KeyValueFile) -> None:
+    def __init__(self, chat: NamedChatModel, replies: KeyValueFile) -> None:
         self._chat, self._replies = chat, replies
         self._busy: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.found = 0  # replies that were there already
 
-    async def complete(self, messages: Messages, request: DecodingOptions) -> ChatReply:
+    async def complete(self, messages: ChatMessages, request: DecodingOptions) -> ChatReply:
         """The reply to exactly this request of this model; raises what the server's client raises."""
         key = request_key(await self._chat.model(), messages, request)
         lock = self._busy.setdefault(key, asyncio.Lock())
@@ -100,7 +95,7 @@ class CachedChatClient:
         return reply
 
 
-def request_key(model: str, messages: Messages, request: DecodingOptions) -> str:
+def request_key(model: str, messages: ChatMessages, request: DecodingOptions) -> str:
     """The sha256, in hex, of everything that a reply depends on."""
     drawing = [request.temperature, request.top_p, request.max_tokens, request.seed, list(request.stop)]
     return hashlib.sha256(json.dumps([model, drawing, list(messages)], sort_keys=True).encode()).hexdigest()

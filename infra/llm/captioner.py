@@ -1,6 +1,6 @@
 """Captions of clips and pictures by a served model: the text by which what is only seen can be found.
 
-Holds the prompt and the reading of the reply. Over a ``KeptChat`` a caption is paid for once, so that captioning a folder
+Holds the prompt and the reading of the reply. Over a ``CachedChatClient`` a caption is paid for once, so that captioning a folder
 goes on where it was interrupted. Where a caption is put (an item's text, a prompt) is decided by whoever asks.
 """
 
@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from infra.llm.cached_client import Messages
-from infra.llm.image_parts import Part
+from infra.llm.image_parts import MessagePart
 from infra.llm.reply_json import object_in, text_of
-from infra.llm.types import ChatReply, ChatRequest, DecodingOptions
+from infra.llm.types import ChatCompleter, ChatReply, Decoding
 
 MAX_CAPTION_CHARS = 4_000
 MAX_TOKENS = 1024  # thoughts and caption
@@ -30,14 +29,6 @@ Reply with one JSON object and nothing else: {"caption": "..."}. If the pictures
 PROMPT_HASH = hashlib.sha256(SYSTEM.encode()).hexdigest()[:16]
 
 
-class CaptionChat(Protocol):
-    """What captions are asked of; ``KeptChat`` and ``ChatClient`` are such."""
-
-    async def complete(self, messages: Messages, request: DecodingOptions) -> ChatReply:
-        """The whole reply."""
-        ...
-
-
 class CaptionResult(NamedTuple):
     """A caption, or why there is none: ``unparseable``, ``truncated`` or ``declined``."""
 
@@ -48,11 +39,11 @@ class CaptionResult(NamedTuple):
 class Captioner:
     """Captions by one model, drawn greedily."""
 
-    def __init__(self, chat: CaptionChat) -> None:
+    def __init__(self, chat: ChatCompleter) -> None:
         self._chat = chat
-        self._drawing = ChatRequest(temperature=0.0, top_p=1.0, max_tokens=MAX_TOKENS)
+        self._drawing = Decoding(temperature=0.0, top_p=1.0, max_tokens=MAX_TOKENS)
 
-    async def caption(self, pictures: Sequence[Part]) -> CaptionResult:
+    async def caption(self, pictures: Sequence[MessagePart]) -> CaptionResult:
         """What the pictures, frames of one clip or a single one, show. Raises what the chat raises."""
         messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": list(pictures)}]
         return read_caption(await self._chat.complete(messages, self._drawing))

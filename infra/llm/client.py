@@ -27,15 +27,15 @@ from infra.llm.errors import (
     transport,
 )
 from infra.llm.rate_limit import RateLimiter
-from infra.llm.transport import HttpTransport, Messages
-from infra.llm.types import ChatReply, ChatRequest, ChatSettings, DecodingOptions
+from infra.llm.transport import HttpTransport
+from infra.llm.types import ChatMessages, ChatReply, ChatSettings, Decoding, DecodingOptions
 from infra.llm.usage import Prices, UsageLedger, UsageTotals
 
 __all__ = [
     "ChatClient",
     "ChatReply",
-    "ChatRequest",
     "ChatSettings",
+    "Decoding",
     "EndpointUnavailableError",
     "Prices",
     "RequestBudgetError",
@@ -44,7 +44,7 @@ __all__ = [
     "UsageTotals",
 ]
 
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +83,7 @@ class ChatClient:
         """Close all connections."""
         await self._wire.close()
 
-    async def complete(self, messages: Messages, request: DecodingOptions) -> ChatReply:
+    async def complete(self, messages: ChatMessages, request: DecodingOptions) -> ChatReply:
         """The whole reply."""
         model = await self.model()
 
@@ -93,7 +93,9 @@ class ChatClient:
 
         return self._reply(messages, await self._repeated(whole))
 
-    async def stream(self, messages: Messages, request: DecodingOptions) -> AsyncGenerator[str | ChatReply]:
+    async def stream(
+        self, messages: ChatMessages, request: DecodingOptions
+    ) -> AsyncGenerator[str | ChatReply]:
         """Pieces of the reply's text as they come, the reply last; together the pieces are its text.
 
         Retried as long as no piece was handed out. Leaving early ends the request; what was said so far is booked.
@@ -131,7 +133,7 @@ class ChatClient:
             self._model = names[0]
         return self._model
 
-    async def _begun(self, messages: Messages, request: DecodingOptions) -> _Begun:
+    async def _begun(self, messages: ChatMessages, request: DecodingOptions) -> _Begun:
         model = await self.model()
 
         async def begin(stack: AsyncExitStack, deadline_s: float) -> _Begun:
@@ -146,7 +148,7 @@ class ChatClient:
 
         return await self._repeated(begin)
 
-    async def _repeated(self, exchange: Callable[[AsyncExitStack, float], Awaitable[Result]]) -> Result:
+    async def _repeated(self, exchange: Callable[[AsyncExitStack, float], Awaitable[_Result]]) -> _Result:
         """``exchange`` until it succeeds or attempts or time are used up; the one place that counts failures.
 
         The exchange gets a stack, closed after it, and the moment by which it has to be over.
@@ -159,7 +161,7 @@ class ChatClient:
             reraise=True,
         )
 
-        async def attempt(limit: asyncio.Timeout) -> Result:
+        async def attempt(limit: asyncio.Timeout) -> _Result:
             async with AsyncExitStack() as stack:
                 deadline_s = await stack.enter_async_context(self._place(limit))
                 async with self._until(deadline_s):
@@ -223,7 +225,7 @@ class ChatClient:
                 f"{self._wire.where}: no complete answer within {limit_s:g} s"
             ) from None
 
-    def _reply(self, messages: Messages, assembly: ReplyAssembler) -> ChatReply:
+    def _reply(self, messages: ChatMessages, assembly: ReplyAssembler) -> ChatReply:
         usage, is_estimated = _usage(messages, assembly)
         self.ledger.add_tokens(*usage, estimated=is_estimated)
         return ChatReply(
@@ -242,7 +244,7 @@ def _asked_wait_s(state: RetryCallState) -> float | None:
     return error.retry_after_s if isinstance(error, EndpointUnavailableError) else None
 
 
-def _usage(messages: Messages, assembly: ReplyAssembler) -> tuple[TokenUsage, bool]:
+def _usage(messages: ChatMessages, assembly: ReplyAssembler) -> tuple[TokenUsage, bool]:
     """Tokens of a call, and whether they had to be estimated."""
     if assembly.usage is not None:
         return assembly.usage, False

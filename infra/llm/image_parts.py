@@ -17,7 +17,7 @@ from infra.media import MediaDecoder, data_uri, encode_jpeg, encode_png, media_d
 
 SMALL_SIDE = 128  # pixels; up to here PNG costs little
 
-Part = dict[str, Any]
+MessagePart = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,12 +34,12 @@ class ClipSampling:
             raise ValueError(f"a clip is shown by a frame and a side of 16 pixels at least: {self}")
 
 
-def text_part(text: str) -> Part:
+def text_part(text: str) -> MessagePart:
     """A text between images."""
     return {"type": "text", "text": text}
 
 
-def image_part(image: Image.Image, *, side: int) -> Part:
+def image_part(image: Image.Image, *, side: int) -> MessagePart:
     """An image whose longest side is at most ``side`` pixels, as a data URI."""
     scale = side / max(image.size)
     if scale < 1:
@@ -50,7 +50,9 @@ def image_part(image: Image.Image, *, side: int) -> Part:
     return {"type": "image_url", "image_url": {"url": uri}}
 
 
-def clip_parts(path: Path, sampling: ClipSampling, *, decoder: MediaDecoder | None = None) -> Sequence[Part]:
+def clip_parts(
+    path: Path, sampling: ClipSampling, *, decoder: MediaDecoder | None = None
+) -> Sequence[MessagePart]:
     """The frames of a clip file in order, as parts of a message.
 
     Raises:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from infra.llm.errors import ServerError, is_too_long
-from infra.llm.types import DecodingOptions
+from infra.llm.types import ChatMessages, DecodingOptions
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class RequestBodyBuilder:
         self.refused: frozenset[str] = frozenset()
 
     def body(
-        self, model: str, messages: Sequence[Mapping[str, Any]], request: DecodingOptions, *, stream: bool
+        self, model: str, messages: ChatMessages, request: DecodingOptions, *, stream: bool
     ) -> dict[str, Any]:
         """The JSON of one request. A nucleus of 1 is everybody's default and is not sent."""
         body: dict[str, Any] = {

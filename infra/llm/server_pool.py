@@ -15,8 +15,8 @@ from typing import TypeVar
 from infra.llm.errors import EndpointUnavailableError
 from infra.llm.tokens_client import TokenClient
 
-Result = TypeVar("Result")
-Call = Callable[[TokenClient], Awaitable[Result]]
+_Result = TypeVar("_Result")
+ServerCall = Callable[[TokenClient], Awaitable[_Result]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,7 @@ class ServerPool:
             await member.server.close()
             member.back_s = 0.0
 
-    async def run(self, key: str, call: Call[Result]) -> Result:
+    async def run(self, key: str, call: ServerCall[_Result]) -> _Result:
         """What ``call`` gives on some server.
 
         Raises:
@@ -106,7 +106,7 @@ class ServerPool:
                 f"no rollout server answered within {limit_s:g} s; {last or 'all are out'}"
             ) from None
 
-    async def everywhere(self, call: Call[None]) -> int:
+    async def everywhere(self, call: ServerCall[None]) -> int:
         """Run ``call`` once on every server; those that fail are left out until they are prepared. How many succeeded.
 
         Raises:
@@ -126,7 +126,7 @@ class ServerPool:
             raise failed[0]
         return len(self._members) - len(failed)
 
-    async def _on(self, member: _Member, call: Call[Result], *, prepared: bool = False) -> Result:
+    async def _on(self, member: _Member, call: ServerCall[_Result], *, prepared: bool = False) -> _Result:
         member.under_way += 1
         try:
             if member.behind and self.prepare is not None and not prepared:

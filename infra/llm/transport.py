@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, suppress
 from typing import Any
 
@@ -32,13 +32,11 @@ from infra.llm.errors import (
 )
 from infra.llm.request_body import RequestBodyBuilder
 from infra.llm.sse import DONE, SseParser
-from infra.llm.types import ChatSettings, DecodingOptions
+from infra.llm.types import ChatMessages, ChatSettings, DecodingOptions
 from infra.llm.usage import UsageLedger
 
 MAX_ERROR_BYTES = 64 * 1024  # of a refusal; some servers echo the request
 MAX_LISTING_BYTES = 4 * 1024 * 1024  # hosted routers list hundreds of models
-
-Messages = Sequence[Mapping[str, Any]]
 
 
 class HttpTransport:
@@ -64,7 +62,13 @@ class HttpTransport:
         await self._http.aclose()
 
     async def ask(
-        self, stack: AsyncExitStack, model: str, messages: Messages, request: DecodingOptions, *, stream: bool
+        self,
+        stack: AsyncExitStack,
+        model: str,
+        messages: ChatMessages,
+        request: DecodingOptions,
+        *,
+        stream: bool,
     ) -> httpx.Response:
         """The server's answer once it is a success; ``stack`` closes it.
 

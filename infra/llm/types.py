@@ -5,18 +5,20 @@ Holds frozen data only. The key is in ``ChatSettings`` alone and never in its te
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from infra.llm.usage import Prices
 
+ChatMessages = Sequence[Mapping[str, Any]]
+"""A conversation as the protocol's JSON."""
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class DecodingOptions(Protocol):
-    """How one reply is drawn; ``ChatRequest`` is one, callers may bring their own."""
+    """How one reply is drawn; ``Decoding`` is one, the agent brings its own."""
 
     @property
     def temperature(self) -> float:
@@ -45,7 +47,7 @@ class DecodingOptions(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChatRequest:
+class Decoding:
     """How one reply is drawn."""
 
     temperature: float
@@ -69,6 +71,14 @@ class ChatReply:
     completion_tokens: int
     model: str  # as the server calls it
     estimated: bool = False  # whether the tokens were estimated because the server did not count them
+
+
+class ChatCompleter(Protocol):
+    """Answers conversations; ``ChatClient`` and ``CachedChatClient`` do."""
+
+    async def complete(self, messages: ChatMessages, request: DecodingOptions) -> ChatReply:
+        """The whole reply."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

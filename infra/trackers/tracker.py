@@ -15,8 +15,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
-Record = Mapping[str, Any]
-Say = Callable[[str], None]
+from infra.progress import LogFunction
+
+MetricRecord = Mapping[str, Any]
 VARIABLE = "VIMRAG_TRACKERS"
 PACKAGES = {"tensorboard": "tensorboard", "mlflow": "mlflow", "wandb": "wandb"}
 LAST_WORDS_S = 30.0  # that the end of a run waits for its trackers
@@ -70,13 +71,15 @@ class Trackers:
         say: hears of a tracker that fails, once; it is left out from then on.
     """
 
-    def __init__(self, openers: Mapping[str, Opener], *, past: Sequence[Record], say: Say) -> None:
+    def __init__(
+        self, openers: Mapping[str, Opener], *, past: Sequence[MetricRecord], say: LogFunction
+    ) -> None:
         self._followers = [_Follower(name, opening) for name, opening in openers.items()]
         self._say = say
         for record in past:
             self.log(record)
 
-    def log(self, record: Record) -> None:
+    def log(self, record: MetricRecord) -> None:
         """Tell everybody; returns at once."""
         for follower in self._followers:
             follower.told.put(record)
@@ -108,7 +111,7 @@ class _Follower:
     def __init__(self, name: str, opening: Opener) -> None:
         self.name, self.error = name, None
         self.error: Exception | None
-        self.told: queue.Queue[Record | None] = queue.Queue()
+        self.told: queue.Queue[MetricRecord | None] = queue.Queue()
         self.thread = threading.Thread(target=self._run, args=(opening,), name=f"track {name}", daemon=True)
         self.thread.start()
 
@@ -121,11 +124,11 @@ class _Follower:
         except Exception as error:  # whatever a tracker's library raises: it must not end a training
             self.error = error
 
-    def _records(self) -> Iterator[Record]:
+    def _records(self) -> Iterator[MetricRecord]:
         while (record := self.told.get()) is not None:
             yield record
 
 
-def numbers(record: Record) -> dict[str, float]:
+def numbers(record: MetricRecord) -> dict[str, float]:
     """What of a record can be drawn."""
     return {k: float(v) for k, v in record.items() if isinstance(v, int | float) and math.isfinite(v)}

@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeVar
 
 from infra.errors import EngineError
 
-Shard = TypeVar("Shard")
+_Shard = TypeVar("_Shard")
 
 ENGINES = ("local", "ray")
 ADDRESS_VARIABLE = "VIMRAG_RAY_ADDRESS"
@@ -33,7 +33,7 @@ class WorkerEngine(Protocol):
         """How many shards are worked on at once."""
         ...
 
-    def run(self, make: Callable[[], Callable[[Shard], int]], shards: Sequence[Shard]) -> Iterator[int]:
+    def run(self, make: Callable[[], Callable[[_Shard], int]], shards: Sequence[_Shard]) -> Iterator[int]:
         """One count a shard, in the order in which they are finished, which differs from run to run.
 
         ``make`` is called once in every worker, where it loads what is heavy. It and the shards must pickle; the function
@@ -61,7 +61,7 @@ class LocalEngine:
         """How many shards are worked on at once."""
         return self._workers
 
-    def run(self, make: Callable[[], Callable[[Shard], int]], shards: Sequence[Shard]) -> Iterator[int]:
+    def run(self, make: Callable[[], Callable[[_Shard], int]], shards: Sequence[_Shard]) -> Iterator[int]:
         """See ``WorkerEngine.run``."""
         if not shards:
             return
@@ -80,7 +80,9 @@ class LocalEngine:
             "Run it again; what is finished is kept"
         )
 
-    def _pooled(self, make: Callable[[], Callable[[Shard], int]], waiting: dict[int, Shard]) -> Iterator[int]:
+    def _pooled(
+        self, make: Callable[[], Callable[[_Shard], int]], waiting: dict[int, _Shard]
+    ) -> Iterator[int]:
         """The results of one pool, taken out of ``waiting``; some are left there if a worker was killed."""
         context = multiprocessing.get_context("spawn")  # threads of ONNX Runtime do not survive a fork
         workers = min(self._workers, len(waiting))

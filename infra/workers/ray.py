@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from infra.errors import EngineError, boundary
 
-Shard = TypeVar("Shard")
+_Shard = TypeVar("_Shard")
 
 OBJECT_STORE_BYTES = 128 * 1024 * 1024  # of shared memory: names of shards and counts travel, no pictures
 SHORT_FOLDER = "/tmp"  # sockets lie in it, whose paths may have 107 bytes
@@ -58,14 +58,14 @@ class RayEngine:
         """How many shards are worked on at once."""
         return self._workers
 
-    def run(self, make: Callable[[], Callable[[Shard], int]], shards: Sequence[Shard]) -> Iterator[int]:
+    def run(self, make: Callable[[], Callable[[_Shard], int]], shards: Sequence[_Shard]) -> Iterator[int]:
         """See ``Engine.run``. Ray replaces actors that die for as long as it can start new ones."""
         if not shards:
             return
         with self._connected(), boundary(EngineError, "run Ray Data"):
             yield from self._mapped(make, list(shards))
 
-    def _mapped(self, make: Callable[[], Callable[[Shard], int]], shards: list[Shard]) -> Iterator[int]:
+    def _mapped(self, make: Callable[[], Callable[[_Shard], int]], shards: list[_Shard]) -> Iterator[int]:
         import ray.data
 
         ray.data.DataContext.get_current().enable_progress_bars = False

@@ -11,14 +11,14 @@ from collections.abc import Sequence
 
 from memory_graph.drawing.layering import Layering
 
-Rows = list[list[int]]
+NodeRows = list[list[int]]
 
 _MOST_SWEEPS, _LEAST_SWEEPS, _EFFORT = 12, 4, 6000  # effort: sweeps times points
 _PATIENCE = 3  # sweeps without a gain before giving up
 _MOST_EXCHANGED = 500  # points; in a larger drawing neighbours are not exchanged, which is quadratic in edges
 
 
-def ordered_rows(layers: Layering) -> Rows:
+def ordered_rows(layers: Layering) -> NodeRows:
     """The points of each row from left to right."""
     rows = [list(row) for row in layers.rows]
     num_points = len(layers.row_of)
@@ -58,7 +58,7 @@ def _places(layers: Layering, rows: Sequence[Sequence[int]]) -> list[int]:
     return place
 
 
-def _swept(layers: Layering, rows: Rows, *, downward: bool) -> Rows:
+def _swept(layers: Layering, rows: NodeRows, *, downward: bool) -> NodeRows:
     """Every row by the mean place of its neighbours on the side already ordered."""
     neighbours = layers.above if downward else layers.below
     swept = [list(row) for row in rows]
@@ -81,7 +81,7 @@ def _by_barycentre(row: list[int], neighbours: Sequence[Sequence[int]], place: S
     return [next(moving) if point in means else point for point in row]
 
 
-def _exchange(layers: Layering, rows: Rows) -> None:
+def _exchange(layers: Layering, rows: NodeRows) -> None:
     """Swaps neighbours within rows, in place, while that takes crossings away."""
     place = _places(layers, rows)
     for row in rows:

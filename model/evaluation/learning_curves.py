@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from model.evaluation.statistics import Interval, bootstrap_mean
 
-Curve = Sequence[tuple[int, float]]
+LearningCurve = Sequence[tuple[int, float]]
 """(update, score), updates increasing."""
 
 
@@ -23,7 +23,7 @@ class BandPoint(NamedTuple):
     score: Interval
 
 
-def area(curve: Curve) -> float:
+def area(curve: LearningCurve) -> float:
     """Mean height of a curve over its updates (trapezoidal rule), in units of the score; nan below two points.
 
     Raises:
@@ -37,7 +37,7 @@ def area(curve: Curve) -> float:
     return total / (curve[-1][0] - curve[0][0])
 
 
-def first_reaching(curve: Curve, target: float) -> int | None:
+def first_reaching(curve: LearningCurve, target: float) -> int | None:
     """The first update whose score is at least ``target``; None if none is."""
     return next((update for update, score in curve if score >= target), None)
 
@@ -49,7 +49,7 @@ def roughness(values: Sequence[float]) -> float:
     return math.sqrt(math.fsum((b - a) ** 2 for a, b in pairwise(values)) / (len(values) - 1))
 
 
-def band(curves: Sequence[Curve]) -> tuple[BandPoint, ...]:
+def band(curves: Sequence[LearningCurve]) -> tuple[BandPoint, ...]:
     """Mean and interval over the curves at every update that all of them have."""
     if not curves:
         return ()

@@ -4,12 +4,13 @@ Holds the two training functions and the sampling of examples. Rollouts are chos
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
 
+from infra.progress import LogFunction
 from model.config.algorithm import Algorithm
 from model.config.engine import EngineConfig, Lora
 from model.config.schedule import Schedule
@@ -28,8 +29,6 @@ from orchestration.recipes.options import Ggpo
 
 REPORT_EVERY = 25  # steps between two reports
 WARMUP_STEPS = 10
-
-Log = Callable[[str], None]
 
 
 class SftResult(NamedTuple):
@@ -63,7 +62,7 @@ def train_tiny(
     options: ImitationOptions,
     *,
     name: str,
-    log: Log,
+    log: LogFunction,
 ) -> SftResult:
     """Train as the last stage of the tiny model's cold start does: names permuted in every example, some reading mixed in."""
     own, others = imitable_segments(data.rollouts), imitable_segments(data.others)
@@ -97,7 +96,7 @@ def train_with_engine(  # noqa: PLR0913 - as ``train_tiny``, and the layout
     *,
     ggpo: Ggpo,
     name: str,
-    log: Log,
+    log: LogFunction,
 ) -> SftResult:
     """The mean negative log-likelihood of a batch a step, under the recipe's layout on one rank; adapters come back merged."""
     own, others = supervised_samples(data.rollouts), supervised_samples(data.others)

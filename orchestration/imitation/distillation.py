@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from infra.errors import EndpointError
-from infra.llm.cached_client import CachedChatClient, Messages
+from infra.llm.cached_client import CachedChatClient
 from infra.llm.client import ChatClient, ChatReply, ChatSettings, RequestBudgetError, RequestRefusedError
-from infra.llm.types import DecodingOptions
+from infra.llm.types import ChatMessages, DecodingOptions
 from infra.progress import ProgressListener
 from infra.storage.atomic import replacing
 from infra.storage.key_value import KeyValueFile
@@ -119,7 +119,7 @@ class ClosedEndpoint:
         """The model name of the stored replies."""
         return self._model
 
-    async def complete(self, messages: Messages, request: DecodingOptions) -> ChatReply:
+    async def complete(self, messages: ChatMessages, request: DecodingOptions) -> ChatReply:
         """Refuses."""
         raise RequestBudgetError("all replies of the teacher that the recipe allows were paid for")
 

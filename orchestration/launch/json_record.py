@@ -4,7 +4,7 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-Record = TypeVar("Record")
+_Record = TypeVar("_Record")
 
 
 def to_json(record: object) -> str:
@@ -12,7 +12,7 @@ def to_json(record: object) -> str:
     return TypeAdapter(type(record)).dump_json(record).decode()
 
 
-def from_json(kind: type[Record], text: str) -> Record:
+def from_json(kind: type[_Record], text: str) -> _Record:
     """The record of class ``kind`` that ``to_json`` wrote; ``ValueError`` in one line if it is not one."""
     try:
         return TypeAdapter(kind).validate_json(text)

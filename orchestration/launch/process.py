@@ -15,15 +15,15 @@ from orchestration.launch.json_record import from_json
 from orchestration.launch.reporter import Reporter, open_reporter
 from orchestration.launch.run_config import RunConfig
 
-Record = TypeVar("Record")
+_Record = TypeVar("_Record")
 
 
 def run_script(
-    body: Callable[[Record, Reporter], None],
-    record: type[Record],
+    body: Callable[[_Record, Reporter], None],
+    record: type[_Record],
     *,
     description: str,
-    setup: Callable[[Record], None] | None = None,
+    setup: Callable[[_Record], None] | None = None,
     argv: Sequence[str] | None = None,
 ) -> int:
     """Run ``body`` with the record of the command line; exit code 0, 1 for a failure, 2 for a record that is none.

@@ -13,26 +13,26 @@ from typing import Any, Generic, TypeVar
 from model.rl import trajectory_store
 from orchestration.rollouts.rollout_phase import RolloutBatch
 
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 PREFETCHED = "ahead"  # key in a checkpoint's progress
 
 
-class BackgroundRollouts(Generic[Result]):
+class BackgroundRollouts(Generic[_Result]):
     """A function running in a thread of its own, which ends with the process."""
 
-    def __init__(self, function: Callable[[], Result]) -> None:
-        self._results: list[Result] = []
+    def __init__(self, function: Callable[[], _Result]) -> None:
+        self._results: list[_Result] = []
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, args=(function,), name="prefetch", daemon=True)
         self._thread.start()
 
-    def _run(self, function: Callable[[], Result]) -> None:
+    def _run(self, function: Callable[[], _Result]) -> None:
         try:
             self._results.append(function())
         except BaseException as error:  # raised where the result is asked for
             self._error = error
 
-    def result(self) -> Result:
+    def result(self) -> _Result:
         """The function's result, once there is one; its exception is raised here."""
         self._thread.join()
         if self._error is not None:

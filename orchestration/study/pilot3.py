@@ -25,16 +25,18 @@ from orchestration.study.document import EvidenceFigures, PairedTest
 Cut = Callable[[Trajectory], MemoryGraph]
 FULL, EVIDENCE, RANDOM = "full", "evidence", "random"
 CUTS: Mapping[str, Cut] = {
-    FULL: lambda each: without(each.graph, set()),
-    EVIDENCE: lambda each: only_evidence(each.graph, each.task.gold),
-    RANDOM: lambda each: without_random_nodes(each.graph, each.task.gold, seed=each.task.id),
+    FULL: lambda rollout: without(rollout.graph, set()),
+    EVIDENCE: lambda rollout: only_evidence(rollout.graph, rollout.task.gold),
+    RANDOM: lambda rollout: without_random_nodes(rollout.graph, rollout.task.gold, seed=rollout.task.id),
 }
 
 
 def cuttable(trajectories: Sequence[Trajectory]) -> list[Trajectory]:
     """Wrong rollouts that found gold evidence, those without a noise node too: all cuts leave these as they are."""
     return [
-        each for each in trajectories if each.correct is False and evidence_nodes(each.graph, each.task.gold)
+        rollout
+        for rollout in trajectories
+        if rollout.correct is False and evidence_nodes(rollout.graph, rollout.task.gold)
     ]
 
 
@@ -42,16 +44,17 @@ def answered_again(agent: Agent, rollouts: Sequence[Trajectory], cut: Cut) -> tu
     """One graded answer a rollout, from what ``cut`` leaves of its graph."""
 
     async def answer() -> tuple[Trajectory, ...]:
-        made = await asyncio.gather(*(answer_from(agent, each.task, cut(each)) for each in rollouts))
-        return await grade_all(made, MetricGrader())
+        graphs = [(rollout.task, cut(rollout)) for rollout in rollouts]
+        answers = await asyncio.gather(*(answer_from(agent, task, graph) for task, graph in graphs))
+        return await grade_all(answers, MetricGrader())
 
     return asyncio.run(answer())
 
 
-def compared(found: Mapping[str, Sequence[Trajectory]], rollouts: Sequence[Trajectory]) -> EvidenceFigures:
+def compared(by_cut: Mapping[str, Sequence[Trajectory]], rollouts: Sequence[Trajectory]) -> EvidenceFigures:
     """Share right from each cut, and the evidence's against both controls, paired by question."""
-    right = {name: [float(each.correct is True) for each in made] for name, made in found.items()}
-    noise = [len(each.graph.nodes) - len(evidence_nodes(each.graph, each.task.gold)) for each in rollouts]
+    right = {name: [float(t.correct is True) for t in answers] for name, answers in by_cut.items()}
+    noise = [len(t.graph.nodes) - len(evidence_nodes(t.graph, t.task.gold)) for t in rollouts]
     return EvidenceFigures(
         wrong_rollouts_with_evidence=len(rollouts),
         with_noise_nodes=sum(count > 0 for count in noise),

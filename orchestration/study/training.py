@@ -5,7 +5,7 @@ Holds how a run is made or found done; what it answers is ``answers.py``.
 
 import json
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict
 from hashlib import sha256
@@ -16,7 +16,7 @@ from assets.corpus.build import build_corpus
 from assets.corpus.dataset import DATASETS
 from assets.corpus.read import built_datasets
 from assets.index.build import build_index
-from infra.progress import ProgressLogger
+from infra.progress import LogFunction, ProgressLogger
 from infra.storage import manifest
 from infra.storage.root import Storage
 from model.rl import trajectory_store
@@ -30,7 +30,6 @@ from orchestration.recipes.cold_start import SHIPPED
 from orchestration.study.answers import answer_names, is_answered, local_folder, stored_file
 from orchestration.study.options import Study, StudyRun, runs
 
-Log = Callable[[str], None]
 CLAIM = "study.json"  # below the root
 SHARED = (
     "test_questions",
@@ -45,7 +44,7 @@ SHARED = (
 )
 
 
-def prepare(study: Study, log: Log) -> Storage:
+def prepare(study: Study, log: LogFunction) -> Storage:
     """Worlds, corpus and index below the study's root; nothing is built twice.
 
     Raises:
@@ -84,7 +83,7 @@ def is_trained(storage: Storage, run: StudyRun) -> bool:
     return reached is not None and checkpoint.read(reached).update >= run.config.recipe.ggpo.schedule.updates
 
 
-def make_all(storage: Storage, study: Study, log: Log) -> None:
+def make_all(storage: Storage, study: Study, log: LogFunction) -> None:
     """Train what is not trained and answer the unseen questions, ``study.parallel`` runs at a time, seed after seed.
 
     Raises:
@@ -113,7 +112,7 @@ def make_all(storage: Storage, study: Study, log: Log) -> None:
         future.result()
 
 
-def _make(storage: Storage, run: StudyRun, log: Log, *, which: str) -> None:
+def _make(storage: Storage, run: StudyRun, log: LogFunction, *, which: str) -> None:
     if not is_trained(storage, run):
         log(f"study: run {which}, {run.arm}, seed {run.seed}")
         train(storage, run, log)
@@ -129,7 +128,7 @@ def validation_questions(storage: Storage, run: StudyRun) -> frozenset[tuple[str
     return frozenset((task.dataset, task.id) for task in tasks)
 
 
-def train(storage: Storage, run: StudyRun, log: Log) -> None:
+def train(storage: Storage, run: StudyRun, log: LogFunction) -> None:
     """Train one run in a process of its own, on from its last checkpoint.
 
     Raises:
@@ -144,7 +143,7 @@ def train(storage: Storage, run: StudyRun, log: Log) -> None:
     _run_process(command(Script.TRAIN_GGPO, run.config), run, log)
 
 
-def _run_process(line: Sequence[str], run: StudyRun, log: Log) -> None:
+def _run_process(line: Sequence[str], run: StudyRun, log: LogFunction) -> None:
     """Run the command to its end; ``ValueError`` if it fails."""
     with subprocess.Popen(
         line,

@@ -47,7 +47,7 @@ from orchestration.rollouts.served_source import open_served
 from orchestration.training.inputs import fingerprints
 
 METRICS = "ggpo.jsonl"
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 
 
 def train(config: RunConfig, reporter: Reporter) -> None:
@@ -278,7 +278,7 @@ def track(names: Sequence[str], folder: Path, run: str, reporter: Reporter) -> t
     return tracker.Trackers(openers, past=past, say=reporter.log)
 
 
-def timed(work: Callable[[], Result]) -> tuple[Result, float]:
+def timed(work: Callable[[], _Result]) -> tuple[_Result, float]:
     """What ``work`` gives, and the seconds it took."""
     began = monotonic()
     return work(), monotonic() - began

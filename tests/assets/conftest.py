@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 
 from assets.corpus import dataset
-from assets.corpus.dataset import Dataset, Record
+from assets.corpus.dataset import Dataset, ParsedRecord
 from infra.storage.root import Storage
 
-Register = Callable[[Callable[[], Iterator[Record]]], Path]
+Register = Callable[[Callable[[], Iterator[ParsedRecord]]], Path]
 
 
 @pytest.fixture
 def register(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Register:
     """Make a tenth dataset ``toy`` of the given records; returns the raw folder."""
 
-    def make(records: Callable[[], Iterator[Record]]) -> Path:
+    def make(records: Callable[[], Iterator[ParsedRecord]]) -> Path:
         toy = Dataset(name="toy", parse=lambda raw, context: records(), licence="none", media=True)
         monkeypatch.setitem(dataset.DATASETS, "toy", toy)
         (tmp_path / "raw" / "toy").mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from assets.corpus.build import build_corpus
-from assets.corpus.dataset import MediaBlob, ParseContext, ParsedItem, Record, SkippedRecord
+from assets.corpus.dataset import MediaBlob, ParseContext, ParsedItem, ParsedRecord, SkippedRecord
 from assets.corpus.item import Item, Modality
 from assets.corpus.merge import DatasetReport
 from assets.corpus.question import EvidenceStatus, Question
@@ -60,7 +60,7 @@ def question(native: str, *gold: str, evidence: EvidenceStatus = EvidenceStatus.
     )
 
 
-def toy_records() -> Iterator[Record]:
+def toy_records() -> Iterator[ParsedRecord]:
     yield question("early", "toy:text:b")  # its gold comes later, and is folded
     yield text("a", "same words")
     yield text("a", "same words")  # a paragraph met again with another question

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Text = Annotated[str, Field(max_length=8_000)]
+BoundedText = Annotated[str, Field(max_length=8_000)]
 Query = Annotated[str, Field(min_length=1, max_length=8_000)]
 DatasetName = Annotated[str, Field(min_length=1, max_length=100)]
 DatasetNames = Annotated[list[DatasetName], Field(min_length=1, max_length=64)]
@@ -65,7 +65,7 @@ class UpstreamBody(Body):
     """A search as the clients of VRAG send it."""
 
     queries: Annotated[
-        str | Annotated[list[Text], Field(max_length=MOST_QUERIES)],
+        str | Annotated[list[BoundedText], Field(max_length=MOST_QUERIES)],
         Field(description="One text counts as a list of one."),
     ] = []
     top_k: Annotated[int, Field(ge=1, le=MOST_HITS)] = 3

@@ -10,7 +10,7 @@ import polars as pl
 
 from assets.corpus import shards
 from assets.corpus.build import build_corpus, fingerprint
-from assets.corpus.dataset import DATASETS, Record
+from assets.corpus.dataset import DATASETS, ParsedRecord
 from assets.corpus.media import ShardMedia
 from assets.corpus.question import EvidenceStatus
 from assets.corpus.read import built_datasets, read_items, read_questions, read_skipped
@@ -18,7 +18,7 @@ from infra.storage import manifest
 from infra.storage.root import Storage
 from tests.assets.toy import CONTEXT, build, question, text, toy_records
 
-Register = Callable[[Callable[[], Iterator[Record]]], Path]
+Register = Callable[[Callable[[], Iterator[ParsedRecord]]], Path]
 
 
 def test_equal_content_is_one_item_with_the_other_ids_as_aliases(register: Register, storage: Storage):
@@ -126,7 +126,7 @@ def test_the_tables_are_plain_parquet(register: Register, storage: Storage):
 def test_tables_larger_than_a_batch_keep_every_row_in_order(register: Register, storage: Storage):
     count = 10_000
 
-    def many() -> Iterator[Record]:
+    def many() -> Iterator[ParsedRecord]:
         for number in range(count):
             yield text(f"{number:05d}", f"words {number // 2}")
             yield question(f"{number}", f"toy:text:{number:05d}")
@@ -166,7 +166,7 @@ def test_the_same_build_on_s3(register: Register, storage: Storage, s3_storage: 
 
 def test_memory_does_not_grow_with_the_texts(register: Register, storage: Storage):
     # 120 MB of text go through twice; the process may grow by hashes, ids and two batches
-    def long_texts() -> Iterator[Record]:
+    def long_texts() -> Iterator[ParsedRecord]:
         for number in range(6_000):
             yield text(str(number), f"{number} " + "long " * 4_000)
 

@@ -14,14 +14,14 @@ import pytest
 
 from assets.corpus import shards
 from assets.corpus.build import build_corpus
-from assets.corpus.dataset import Record, SkippedRecord
+from assets.corpus.dataset import ParsedRecord, SkippedRecord
 from assets.corpus.read import built_datasets, read_items, read_skipped
 from infra.storage import manifest
 from infra.storage.root import Storage
 from tests.assets.toy import CONTEXT, build, text, toy_records
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-Register = Callable[[Callable[[], Iterator[Record]]], Path]
+Register = Callable[[Callable[[], Iterator[ParsedRecord]]], Path]
 
 
 def test_an_unknown_dataset_is_named_with_its_nearest_and_all_known(tmp_path: Path, storage: Storage):
@@ -65,7 +65,7 @@ def test_a_parser_that_fails_keeps_the_corpus_of_before(register: Register, stor
     build(register(toy_records), storage)
     before = storage.read_bytes("corpus/toy/manifest.json")
 
-    def failing() -> Iterator[Record]:
+    def failing() -> Iterator[ParsedRecord]:
         yield text("new", "new words")
         raise RuntimeError("the parser is wrong")
 

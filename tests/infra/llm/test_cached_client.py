@@ -13,13 +13,13 @@ from PIL import Image
 from infra.errors import EndpointError
 from infra.llm.cached_client import CachedChatClient, metered
 from infra.llm.captioner import Captioner, CaptionResult, read_caption
-from infra.llm.client import ChatClient, ChatReply, ChatRequest, ChatSettings, RequestBudgetError
+from infra.llm.client import ChatClient, ChatReply, ChatSettings, Decoding, RequestBudgetError
 from infra.llm.image_parts import image_part, text_part
 from infra.storage.key_value import KeyValueFile
 from tests.servers.openai_server import Fault, OpenAIServer, Spoken
 
 Result = TypeVar("Result")
-DRAW = ChatRequest(temperature=0.0, top_p=1.0, max_tokens=8)
+DRAW = Decoding(temperature=0.0, top_p=1.0, max_tokens=8)
 
 
 def asked(text: str) -> list[dict[str, Any]]:
@@ -63,8 +63,8 @@ def test_a_second_run_reads_what_the_first_was_told(tmp_path: Path):
     "other",
     [
         {"messages": asked("b")},
-        {"request": ChatRequest(temperature=0.5, top_p=1.0, max_tokens=8)},
-        {"request": ChatRequest(temperature=0.0, top_p=1.0, max_tokens=8, seed=1)},
+        {"request": Decoding(temperature=0.5, top_p=1.0, max_tokens=8)},
+        {"request": Decoding(temperature=0.0, top_p=1.0, max_tokens=8, seed=1)},
     ],
 )
 def test_another_request_is_asked(tmp_path: Path, other: dict[str, Any]):

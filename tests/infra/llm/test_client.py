@@ -19,8 +19,8 @@ from infra.llm.assembly import ReplyAssembler
 from infra.llm.client import (
     ChatClient,
     ChatReply,
-    ChatRequest,
     ChatSettings,
+    Decoding,
     EndpointUnavailableError,
     Prices,
     RequestRefusedError,
@@ -32,7 +32,7 @@ from tests.servers.openai_server import Fault, OpenAIServer, Spoken
 
 KEY = "sk-very-secret-0123456789"
 ASK = [{"role": "user", "content": "What is the capital of France?"}]
-DRAW = ChatRequest(temperature=0.5, top_p=0.9, max_tokens=64, seed=7)
+DRAW = Decoding(temperature=0.5, top_p=0.9, max_tokens=64, seed=7)
 Result = TypeVar("Result")
 
 

@@ -10,14 +10,14 @@ import pytest
 from PIL import Image
 
 from infra.errors import MediaError
-from infra.llm.image_parts import ClipSampling, Part, clip_parts
+from infra.llm.image_parts import ClipSampling, MessagePart, clip_parts
 from tests.infra.media import hostile_files as hostile
 from tests.infra.media.breaking import WAYS, breaking, obedient_decoder
 
 SAMPLING = ClipSampling(frames=3, side=32)
 
 
-def image_of(part: Part) -> Image.Image:
+def image_of(part: MessagePart) -> Image.Image:
     head, _, data = part["image_url"]["url"].partition(",")
     assert head == "data:image/png;base64"
     return Image.open(io.BytesIO(base64.b64decode(data)))

@@ -95,10 +95,14 @@ def test_what_items_say_changes_no_action_no_turn_no_picture_and_no_counter(memo
         assert lines_of(seen) == lines_of(usual)  # as many lines in each part, the same pictures between them
 
 
+@pytest.fixture(scope="module")
+def encoder() -> PromptEncoder:
+    return PromptEncoder(build_tokenizer(["Belodu"]))
+
+
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("memory", list(MEMORIES))
-def test_no_control_token_comes_out_of_a_text(memory, order):
-    encoder = PromptEncoder(build_tokenizer(["Belodu"]))
+def test_no_control_token_comes_out_of_a_text(memory, order, encoder: PromptEncoder):
     control = [
         encoder.tokenizer.convert_tokens_to_ids(token) for token in (TURN_START, TURN_END, VISION_START)
     ]

@@ -16,8 +16,9 @@ from orchestration.launch.reporter import ConsoleReporter
 from orchestration.recipes.options import MiniatureWorlds
 from orchestration.study import answers, training
 from orchestration.study.document import NoiseShare, StudyDocument
+from orchestration.study.figures import noise_share, sampled_accuracy, seeds_line
 from orchestration.study.options import Study, StudyRun, runs
-from orchestration.study.study import noise_share, run, sampled_accuracy, seeds_line
+from orchestration.study.study import run
 
 
 @pytest.fixture
@@ -73,7 +74,7 @@ def test_runs_side_by_side_share_the_threads_and_their_rate_falls_to_nothing(tmp
 def test_a_failed_run_is_said_and_no_other_is_begun_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     begun = []
 
-    def failing(storage: Storage, study_run: StudyRun, log: training.Log) -> None:
+    def failing(storage: Storage, study_run: StudyRun, log: training.LogFunction) -> None:
         begun.append(study_run.config.name)
         raise ValueError(f"{study_run.config.name} ended with code 1")
 
