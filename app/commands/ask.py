@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from app.commands.model_options import Endpoint, MaxTokens, Model, Temperature
+from app.commands.model_options import Endpoint, MaxTokens, Model, PriceOption, Temperature
 from app.commands.options import JsonFlag, Root, comma_separated
 from app.commands.output import note, results
 from app.errors import UsageError

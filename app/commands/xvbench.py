@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.commands.model_options import Endpoint
+from app.commands.model_options import Endpoint, PriceOption
 from app.commands.options import JsonFlag
 from app.commands.output import as_json, note, progress_bars, results, table_console
 from app.errors import UsageError
