@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Studies of the algorithm on the miniature.", no_args_is_help=True)
 DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Study)}
+GROUP_SIZE = "Rollouts of one question in training."
+MINI_BATCHES = "Optimiser steps of an update; with 1 no ratio is clipped."
+LEARNING_RATE = "At its highest; it falls to zero over a run."
+TEMPERATURE = "Of rollouts in training and of sampled answers."
+PARALLEL = "Runs trained side by side; they share the threads."
+ARM = f"An objective; give it again for more. Default: {', '.join(ARMS)}."
+CHECKPOINT = "The cold start: a folder below checkpoints/."
+SAMPLES = "Sampled answers to each unseen question beside the greedy one."
 
 
 @app.callback()
@@ -33,47 +41,17 @@ def group() -> None:
 @app.command("ggpo")
 def ggpo(  # noqa: PLR0913 - one parameter an option
     root: Root,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Runs of each objective.")] = DEFAULTS["seeds"],
-    updates: Annotated[int, typer.Option("--updates", min=1, help="Policy updates of a run.")] = DEFAULTS[
-        "updates"
-    ],
-    questions: Annotated[int, typer.Option("--questions", min=1, help="Questions of an update.")] = DEFAULTS[
-        "questions"
-    ],
-    group_size: Annotated[
-        int, typer.Option("--group-size", min=2, help="Rollouts of one question in training.")
-    ] = DEFAULTS["group_size"],
-    mini_batches: Annotated[
-        int,
-        typer.Option(
-            "--mini-batches", min=1, help="Optimiser steps of an update; with 1 no ratio is clipped."
-        ),
-    ] = DEFAULTS["mini_batches"],
-    learning_rate: Annotated[
-        float,
-        typer.Option("--learning-rate", min=0, help="At its highest; it falls to zero over a run."),
-    ] = DEFAULTS["learning_rate"],
-    temperature: Annotated[
-        float, typer.Option("--temperature", min=0, help="Of rollouts in training and of sampled answers.")
-    ] = DEFAULTS["temperature"],
-    parallel: Annotated[
-        int, typer.Option("--parallel", min=1, help="Runs trained side by side; they share the threads.")
-    ] = DEFAULTS["parallel"],
-    arm: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--arm", help="An objective; give it again for more. [default: ggpo, gspo, prune_at_random, grpo]"
-        ),
-    ] = None,
-    samples: Annotated[
-        int,
-        typer.Option(
-            "--samples", min=0, help="Sampled answers to each unseen question beside the greedy one."
-        ),
-    ] = DEFAULTS["samples"],
-    checkpoint: Annotated[
-        str, typer.Option("--checkpoint", help="The cold start: a folder below checkpoints/.")
-    ] = DEFAULTS["checkpoint"],
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each objective.")] = DEFAULTS["seeds"],
+    updates: Annotated[int, typer.Option(min=1, help="Policy updates of a run.")] = DEFAULTS["updates"],
+    questions: Annotated[int, typer.Option(min=1, help="Questions of an update.")] = DEFAULTS["questions"],
+    group_size: Annotated[int, typer.Option(min=2, help=GROUP_SIZE)] = DEFAULTS["group_size"],
+    mini_batches: Annotated[int, typer.Option(min=1, help=MINI_BATCHES)] = DEFAULTS["mini_batches"],
+    learning_rate: Annotated[float, typer.Option(min=0, help=LEARNING_RATE)] = DEFAULTS["learning_rate"],
+    temperature: Annotated[float, typer.Option(min=0, help=TEMPERATURE)] = DEFAULTS["temperature"],
+    parallel: Annotated[int, typer.Option(min=1, help=PARALLEL)] = DEFAULTS["parallel"],
+    arm: Annotated[list[str] | None, typer.Option(help=ARM)] = None,
+    samples: Annotated[int, typer.Option(min=0, help=SAMPLES)] = DEFAULTS["samples"],
+    checkpoint: Annotated[str, typer.Option(help=CHECKPOINT)] = DEFAULTS["checkpoint"],
     json: JsonFlag = False,
 ) -> None:
     """Train GGPO, GSPO, a random mask and GRPO with equal rollouts; compare them on unseen worlds.

@@ -31,17 +31,7 @@ from orchestration.study.answers import answer_names, is_answered, local_folder,
 from orchestration.study.options import Study, StudyRun, runs
 
 CLAIM = "study.json"  # below the root
-SHARED = (
-    "test_questions",
-    "updates",
-    "questions",
-    "group_size",
-    "mini_batches",
-    "learning_rate",
-    "warmup_steps",
-    "temperature",
-    "checkpoint",
-)
+MAY_DIFFER = {"root", "arms", "seeds", "parallel", "samples"}  # between commands that go on with one study
 
 
 def prepare(study: Study, log: LogFunction) -> Storage:
@@ -63,14 +53,13 @@ def prepare(study: Study, log: LogFunction) -> Storage:
 
 def _claim(storage: Storage, study: Study) -> None:
     """Keep what all runs of a root share, so that a repeated command never mixes two studies."""
-    shared = {name: getattr(study, name) for name in SHARED}
     shipped = checkpoint.latest(SHIPPED / study.checkpoint)
     assert shipped is not None, "asked for before (Study.require_checkpoint)"
-    weights = sha256(
+    shared = {name: value for name, value in asdict(study).items() if name not in MAY_DIFFER}
+    shared["weights"] = sha256(
         (shipped / manifest.MANIFEST).read_bytes()
-    ).hexdigest()  # it holds the hashes of all files
-    more = {"reward": asdict(study.reward), "worlds": asdict(study.worlds), "weights": weights}
-    text = json.dumps({**shared, **more}, sort_keys=True)
+    ).hexdigest()  # holds the hashes of all files
+    text = json.dumps(shared, sort_keys=True)
     if not storage.exists(CLAIM):
         storage.write_bytes(CLAIM, text.encode())
     elif (before := storage.read_bytes(CLAIM).decode()) != text:

@@ -1,5 +1,6 @@
 """The training study: its plan, its reductions, and one whole small study with real runs, repeated."""
 
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -137,6 +138,26 @@ def test_sampled_accuracy_is_the_mean_of_questions_within_datasets():
     far = replace(wrong, task=replace(wrong.task, id="r", dataset="hotpotqa"))
     found = sampled_accuracy([first, wrong, other, far])
     assert found.estimate == pytest.approx(0.375)
+
+
+def test_a_root_that_was_claimed_before_its_options_moved_goes_on(tmp_path: Path):
+    storage = Storage(str(tmp_path))
+    training._claim(storage, Study(root=tmp_path))
+    claim = json.loads(storage.read_bytes(training.CLAIM))
+    assert len(claim.pop("weights")) == 64
+    assert claim == {
+        "checkpoint": "miniature",
+        "group_size": 8,
+        "learning_rate": 3e-4,
+        "mini_batches": 1,
+        "questions": 24,
+        "reward": {"exact": 1.0, "format": 0.0, "judge": 0.0, "retrieval": 0.0},
+        "temperature": 1.0,
+        "test_questions": 16,
+        "updates": 12,
+        "warmup_steps": 3,
+        "worlds": {"questions": 8, "seed": 0, "test": 8, "train": 48, "val": 4},
+    }
 
 
 def test_a_root_takes_runs_of_one_study_only(tmp_path: Path):
