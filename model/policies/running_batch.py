@@ -18,7 +18,7 @@ from model.policies.sampling import GeneratedTokens, RowState
 from model.protocols import MediaSource
 from model.types import Sampling
 
-ReplyEvent: TypeAlias = int | GeneratedTokens | Exception  # a token, the whole reply, or why there is none
+BatchEvent: TypeAlias = int | GeneratedTokens | Exception  # a token, the whole reply, or why there is none
 SETTLED_TURNS = 32  # event-loop turns, of microseconds each, after which no further request is on its way
 POLL_S = 0.05  # between two checks whether the loop still runs
 
@@ -32,10 +32,10 @@ class PendingRequest:
     def __init__(self, prompt: EncodedPrompt, sampling: Sampling, *, streamed: bool) -> None:
         self.prompt, self.row, self.streamed = prompt, RowState(sampling), streamed
         self.loop = asyncio.get_running_loop()
-        self.events: asyncio.Queue[ReplyEvent] = asyncio.Queue()
+        self.events: asyncio.Queue[BatchEvent] = asyncio.Queue()
         self.reach = len(prompt.ids) + sampling.max_tokens  # tokens it may come to hold
 
-    def deliver(self, event: ReplyEvent) -> None:
+    def deliver(self, event: BatchEvent) -> None:
         """Hand an event over to the loop, from another thread."""
         try:
             self.loop.call_soon_threadsafe(self.events.put_nowait, event)
@@ -47,7 +47,7 @@ class RequestResult(NamedTuple):
     """An event for a request."""
 
     request: PendingRequest
-    event: ReplyEvent
+    event: BatchEvent
 
 
 class RunningBatch:

@@ -22,8 +22,8 @@ from model.policies.families import VisionLanguageModel, family
 from model.policies.fingerprint import policy_fingerprint
 from model.policies.running_batch import (
     SETTLED_TURNS,
+    BatchEvent,
     PendingRequest,
-    ReplyEvent,
     RunningBatch,
     deliver_together,
 )
@@ -124,7 +124,7 @@ class TransformersPolicy:
         finally:
             request.row.abandon()
 
-    def _completion(self, request: PendingRequest, event: ReplyEvent) -> Completion:
+    def _completion(self, request: PendingRequest, event: BatchEvent) -> Completion:
         if isinstance(event, Exception):
             raise event
         assert isinstance(event, GeneratedTokens), "tokens are handed to streams only"
