@@ -16,9 +16,12 @@ from rich.table import Table
 from app.commands.options import JsonFlag, dataset_names
 from app.commands.output import as_json, note, printable, progress_bars, results, table_console
 from app.errors import UsageError
+from infra.errors import ExternalError
 
 if TYPE_CHECKING:
+    from assets.acquisition.catalogue import PublishedDataset
     from assets.acquisition.session import FetchReport, FetchSettings
+    from infra.progress import ProgressListener
 
 SHOWN_FAILURES = 20
 LONG_PAUSE_S = 5.0
@@ -132,7 +135,14 @@ def fetch(  # noqa: PLR0913 - one parameter an option
     errors: dict[str, str] = {}
     with results() as write, progress_bars() as progress:
         for name in names:
-            _fetch_one(name, Path(root).expanduser(), settings, progress, (reports, errors))
+            try:
+                reports[name] = _fetch_dataset(name, Path(root).expanduser(), settings, progress)
+            except (
+                ValueError,
+                OSError,
+                ExternalError,
+            ) as error:  # what ends one dataset does not end the others
+                errors[name] = " ".join(str(error).split())
         if json:
             shown = {name: report.to_json() for name, report in reports.items()}
             write(as_json({"datasets": shown, "errors": errors}))
@@ -205,17 +215,11 @@ def _require_possible(names: Sequence[str], settings: FetchSettings) -> None:
             raise UsageError(str(error)) from error
 
 
-def _fetch_one(name: str, root: Path, settings: FetchSettings, progress: Any, into: Any) -> None:
-    """One dataset; what ends it does not end the others."""
+def _fetch_dataset(name: str, root: Path, settings: FetchSettings, progress: ProgressListener) -> FetchReport:
     from assets.acquisition.fetch import fetch as fetch_dataset
     from assets.acquisition.publications import PUBLICATIONS
-    from infra.errors import ExternalError
 
-    reports, errors = into
-    try:
-        reports[name] = fetch_dataset(PUBLICATIONS[name], root, settings, progress=progress)
-    except (ValueError, OSError, ExternalError) as error:
-        errors[name] = " ".join(str(error).split())
+    return fetch_dataset(PUBLICATIONS[name], root, settings, progress=progress)
 
 
 def _show(reports: Mapping[str, FetchReport], errors: Mapping[str, str], *, json: bool) -> None:
@@ -274,7 +278,7 @@ def _list(*, json: bool) -> None:
     console.print(escape("[terms]: printed and refused without --accept-terms. Sizes are downloads."))
 
 
-def _listed(publication: Any) -> dict[str, Any]:
+def _listed(publication: PublishedDataset) -> dict[str, object]:
     return {
         "licence": publication.licence,
         "terms": publication.terms,
