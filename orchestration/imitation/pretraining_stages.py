@@ -81,7 +81,7 @@ def _facts(encoder: PromptEncoder, number: int, *, questions: float = 0.5) -> Ex
 def primary_stages(encoder: PromptEncoder) -> tuple[TrainingStage, ...]:
     """To copy, to copy ambiguous text, to complete, to look up, to read images, to choose among them."""
     syllables = [token for form in syllable_forms(encoder) for token in form]
-    copying = {"whole_spans": False, "learning_rate": 3e-3}
+    copying = {"count_spans": False, "learning_rate": 3e-3}
     one, three = (perception(encoder, _draw_item, max_items=number) for number in (1, 3))
     reading = read_out(encoder, _draw_item)
     return (

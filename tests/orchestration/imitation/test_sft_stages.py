@@ -26,7 +26,7 @@ from orchestration.launch.json_record import to_json
 from orchestration.launch.run_config import RunConfig
 from orchestration.recipes.cold_start import ColdStart, ImitationOptions, RejectionSampling, TeacherOptions
 from orchestration.recipes.options import Recipe
-from tests.orchestration.run_scene import Heard, config_of, recipe, root, shipped
+from tests.orchestration.run_scene import Heard, cold_start_elsewhere, config_of, recipe, root, shipped
 from tests.orchestration.scripted_teacher import ScriptedTeacher, script
 
 __all__ = ["recipe", "root", "shipped"]  # fixtures
@@ -101,10 +101,9 @@ def test_a_student_from_nothing_has_the_teachers_rollouts_in_place_of_the_oracle
     with ScriptedTeacher(said) as server:
         teacher = TeacherOptions(endpoint=server.base_url)
         plan = ColdStart(shipped=None, stage_steps=1, steps=1, teacher=teacher)
-        config, heard = planned(root, recipe, "pupil", plan), Heard()
-        cold_start.run(config, heard)
-    assert heard.metadata["checkpoint"] == "000010"
-    assert heard.metadata["teacher"]["kept"] > 0
+        metadata = cold_start_elsewhere(planned(root, recipe, "pupil", plan))
+    assert metadata["checkpoint"] == "000010"
+    assert metadata["teacher"]["kept"] > 0
 
 
 def test_a_policy_without_a_right_rollout_is_told_so(root: Path, recipe: Recipe, shipped: Path):
