@@ -34,7 +34,7 @@ class EndpointError(ExternalError):
 
 
 class MediaError(ExternalError):
-    """A document, picture or clip cannot be read. ``reason`` is a stable word that skips are counted by."""
+    """A document, image or clip cannot be read. ``reason`` is a stable word that skips are counted by."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)

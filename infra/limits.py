@@ -1,6 +1,6 @@
 """Bounds on what is accepted from outside, each with its unit and its reason.
 
-Documents, pictures and clips are hostile input: a file of a few kilobytes can ask for gigabytes of memory.
+Documents, images and clips are hostile input: a file of a few kilobytes can ask for gigabytes of memory.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ MAX_SHARD_BYTES = 512 * 1024 * 1024  # large enough to stream well from S3, smal
 PARQUET_BATCH_ROWS = 4_096  # rows held in memory while a table is written
 PARQUET_BATCH_CHARACTERS = 4_000_000  # of text in these rows: pages of a book are longer than captions
 PARQUET_READ_ROWS = 256  # rows turned into records at a time
-MEDIA_CACHE_BYTES = 256 * 1024 * 1024  # decoded pictures of one reader: 5,400 of 128 x 128, or 40 pages
-MAX_MEMBER_BYTES = 256 * 1024 * 1024  # of one picture or table in a shard that others may have written
+MEDIA_CACHE_BYTES = 256 * 1024 * 1024  # decoded images of one reader: 5,400 of 128 x 128, or 40 pages
+MAX_MEMBER_BYTES = 256 * 1024 * 1024  # of one image or table in a shard that others may have written
 MAX_WORKER_BYTES = (
     4 * 1024**3
-)  # address space of a decoding process: 100 megapixels, thrice copied, or threads of a 4K film
+)  # address space of a decoding process: 100 megapixels, thrice copied, or threads of a 4K video
 MAX_WORKER_FILES = 64  # descriptors of a decoding process: it needs a handful
 MAX_TEXT_BYTES = 16 * 1024 * 1024  # of one page; a dictionary's has some ten thousand
-JOB_SECONDS = 60.0  # processor time of a page or a picture; both take less than one
+JOB_SECONDS = 60.0  # processor time of a page or an image; both take less than one
 VIDEO_JOB_SECONDS = 900.0  # of a clip: a minute of 4K HEVC decodes at a tenth of its speed on a laptop
 WALL_FACTOR = 3.0  # seconds on the clock for one of processor time: the machine may be busy with other things
 MAX_CLIP_BYTES = 1024 * 1024 * 1024  # of a minute of video as H.264: some 140 megabits a second

@@ -54,8 +54,8 @@ class Dataset:
     parse: Parser
     licence: str
     media: bool
-    """True if its items have pictures or frames in the shards."""
-    reads_pictures: bool = False
+    """True if its items have images or frames in the shards."""
+    reads_images: bool = False
     """True if its parser asks for OCR, which may then run ahead of it on several workers."""
     expected_counts: dict[str, int] = field(default_factory=dict)
     """Questions of each edition (a split, or a version of it) as published; see ``completeness.py``."""
@@ -123,7 +123,7 @@ DATASETS: dict[str, Dataset] = {
             parse=slidevqa.parse,
             licence=slidevqa.LICENCE,
             media=True,
-            reads_pictures=True,
+            reads_images=True,
             expected_counts={"train": 10_617, "dev": 1_652, "test": 2_215},
         ),
         Dataset(
@@ -131,7 +131,7 @@ DATASETS: dict[str, Dataset] = {
             parse=mmlongbench_doc.parse,
             licence=mmlongbench_doc.LICENCE,
             media=True,
-            reads_pictures=True,
+            reads_images=True,
             expected_counts={"test": 1_082},
         ),
         Dataset(

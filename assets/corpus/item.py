@@ -1,4 +1,4 @@
-"""One retrievable unit of the corpus: a passage, a page image, a picture or a video clip.
+"""One retrievable unit of the corpus: a passage, a page, an image or a video clip.
 
 Holds the record and its identity only. How items are parsed lives in ``parsers/``, how their media are stored in
 ``shards.py``, how they are found in ``index/build.py``.

@@ -1,7 +1,7 @@
 """Pixels of corpus items: one seek, one decode, and the latest ones kept.
 
 Satisfies the media Protocol of the agent without knowing it. Holds no resizing: what the agent is granted of
-a picture is decided by its budget.
+an image is decided by its budget.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ ROUNDING_S = 0.051  # seconds; times go through prompts and come back rounded to
 
 
 class ShardMedia:
-    """Pictures and frames by item id. Thread-safe; callers share the pictures and must not change them.
+    """Images and frames by item id. Thread-safe; callers share the images and must not change them.
 
-    The index of a dataset is read at the first item asked for; ``cache_bytes`` bounds the decoded pictures
+    The index of a dataset is read at the first item asked for; ``cache_bytes`` bounds the decoded images
     kept.
     """
 
@@ -40,13 +40,13 @@ class ShardMedia:
         self._lock = Lock()
 
     def image(self, item_id: str) -> Image.Image:
-        """The RGB picture of an image item (of a clip: its first frame), at native size.
+        """The RGB image of an image item (of a clip: its first frame), at native size.
 
         Raises:
             KeyError: if the item is unknown or has no media.
             MediaError: if its bytes cannot be decoded.
         """
-        return self._picture(item_id, self._locate(item_id), 0)
+        return self._image(item_id, self._locate(item_id), 0)
 
     def frame(self, item_id: str, timestamp_s: float) -> Image.Image:
         """The stored RGB frame of a clip at ``timestamp_s`` seconds from its start: the latest not after it.
@@ -55,10 +55,10 @@ class ShardMedia:
         """
         location = self._locate(item_id)
         index = bisect_right(location.times, timestamp_s + ROUNDING_S) - 1
-        return self._picture(item_id, location, max(0, index))
+        return self._image(item_id, location, max(0, index))
 
     def times(self, item_id: str) -> tuple[float, ...]:
-        """Seconds of the stored frames from the clip's start; none for a picture. Raises ``KeyError``."""
+        """Seconds of the stored frames from the clip's start; none for an image. Raises ``KeyError``."""
         return self._locate(item_id).times
 
     def close(self) -> None:
@@ -68,7 +68,7 @@ class ShardMedia:
                 os.close(descriptor)
             self._descriptors.clear()
 
-    def _picture(self, item_id: str, location: MediaLocation, index: int) -> Image.Image:
+    def _image(self, item_id: str, location: MediaLocation, index: int) -> Image.Image:
         # by place, not by id: aliases share their pixels
         key = (location.shard, location.offsets[index])
         with self._lock:

@@ -1,6 +1,6 @@
-"""OCR ahead of a build, on any engine: the corpus is then the same, byte for byte, as if it had read each picture itself.
+"""OCR ahead of a build, on any engine: the corpus is then the same, byte for byte, as if it had read each image itself.
 
-The raw folder is parsed twice. The first pass keeps the pictures that the parser wants read, losslessly, as small shards; the
+The raw folder is parsed twice. The first pass keeps the images that the parser wants read, losslessly, as small shards; the
 engine reads those; in the second pass the texts are looked up by the pixels. Both lie beside the corpus under hidden names
 and go when it is published: a build that was killed goes on behind the last finished shard.
 """
@@ -54,7 +54,7 @@ class OcrPrefetch:
         Raises:
             EngineError: if the engine fails; what is finished is kept.
         """
-        if context.ocr is None or not self.dataset.reads_pictures:
+        if context.ocr is None or not self.dataset.reads_images:
             yield context
             return
         pages, kept = (f"corpus/.{self.dataset.name}.{name}" for name in ("pages", "texts"))
@@ -84,7 +84,7 @@ class OcrPrefetch:
 
 
 class _Keeper:
-    """Stands in for OCR in the first pass: keeps each picture once and reads nothing."""
+    """Stands in for OCR in the first pass: keeps each image once and reads nothing."""
 
     def __init__(self, writer: ShardWriter) -> None:
         self._writer, self._known = writer, set[str]()
@@ -98,18 +98,18 @@ class _Keeper:
 
 
 class PageReader:
-    """What a worker does with the bytes of a kept picture."""
+    """What a worker does with the bytes of a kept image."""
 
     def __init__(self, ocr: ReadImage) -> None:
         self._ocr = ocr
 
     def __call__(self, data: bytes) -> str:
-        """See ``shard_texts.PictureReader``."""
+        """See ``shard_texts.ImageReader``."""
         return self._ocr(media_decoder().image(data))
 
 
 class _LookedUp:
-    """Stands in for OCR in the second pass. A picture that the first did not see is read here and now."""
+    """Stands in for OCR in the second pass. An image that the first did not see is read here and now."""
 
     def __init__(self, texts: Iterable[ImageText], ocr: ReadImage) -> None:
         self._texts = {text.key: text for text in texts}

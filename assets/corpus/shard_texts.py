@@ -1,7 +1,7 @@
-"""Texts of the pictures in shards: what a reader (OCR, a captioner) says of each, shard by shard, on any engine.
+"""Texts of the images in shards: what a reader (OCR, a captioner) says of each, shard by shard, on any engine.
 
 The texts of a shard are one table, written when the shard is finished: a run that was killed goes on with the next shard. What
-the texts are for is known by the caller; the reader is any function from the bytes of a picture to a text.
+the texts are for is known by the caller; the reader is any function from the bytes of an image to a text.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ _SCHEMA = pa.schema(
 
 
 class ImageReader(Protocol):
-    """Says what is in a picture. Must depend on the picture alone, so that every engine gives the same bytes."""
+    """Says what is in an image. Must depend on the image alone, so that every engine gives the same bytes."""
 
     def __call__(self, data: bytes) -> str:
-        """The text of an encoded picture. An ``ExternalError`` is kept in the place of the text."""
+        """The text of an encoded image. An ``ExternalError`` is kept in the place of the text."""
         ...
 
 
 class ImageText(NamedTuple):
-    """The text of one picture, or why there is none. ``extension`` tells the frames of a clip apart ("0.jpg").
+    """The text of one image, or why there is none. ``extension`` tells the frames of a clip apart ("0.jpg").
 
     ``reason`` is the word of a ``MediaError``, whose detail ``failure`` then is; empty for another error.
     """
@@ -54,7 +54,7 @@ class ImageText(NamedTuple):
 
 
 class TextJob(NamedTuple):
-    """Which pictures, and where their texts go: both are folders below the root, ``source`` one of finished shards."""
+    """Which images, and where their texts go: both are folders below the root, ``source`` one of finished shards."""
 
     source: str
     target: str
@@ -69,7 +69,7 @@ def write(
     stage: str,
     progress: ProgressListener,
 ) -> None:
-    """Read every picture of every shard whose table is not there yet. ``make`` is called once a worker, and must pickle.
+    """Read every image of every shard whose table is not there yet. ``make`` is called once a worker, and must pickle.
 
     Raises:
         ValueError: if the shards are not finished, or one is damaged.
@@ -88,7 +88,7 @@ def write(
 
 
 def read(storage: Storage, texts: TextJob) -> Iterator[ImageText]:
-    """What was written, in the order of the shards and of the pictures in them."""
+    """What was written, in the order of the shards and of the images in them."""
     for shard in _shards(storage, texts.source):
         with storage.open(f"{texts.target}/{shard}.parquet") as file:
             yield from (ImageText(**row) for row in tables.rows(file))

@@ -1,4 +1,4 @@
-"""Media of the corpus as WebDataset tars, and an index that finds one picture without reading the rest.
+"""Media of the corpus as WebDataset tars, and an index that finds one image without reading the rest.
 
 A sample is ``<key>.json`` with the members beside it (``<key>.png``; ``<key>.0.jpg``, ``<key>.1.jpg`` ... for
 the frames of a clip). Shards are byte-identical on re-run. Holds writing, streaming and the index; decoding
@@ -51,7 +51,7 @@ class MediaSample(NamedTuple):
 
 
 class MediaLocation(NamedTuple):
-    """Where the media of an item lie: offsets and sizes in bytes, times in seconds (none for a picture)."""
+    """Where the media of an item lie: offsets and sizes in bytes, times in seconds (none for an image)."""
 
     shard: str
     offsets: tuple[int, ...]

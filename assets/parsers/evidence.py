@@ -1,6 +1,6 @@
 """The evidence status of a question from what was found of its gold and what was not.
 
-Holds the one rule that picture and video datasets share; documents and paragraphs have rules of their own.
+Holds the one rule that image and video datasets share; documents and paragraphs have rules of their own.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Pictures of items: how they are stored and what is read in them when they carry no text.
+"""Images of items: how they are stored and what is read in them when they carry no text.
 
 Holds the choice of format and the OCR rule only; decoding and encoding are ``infra.media``.
 """
@@ -22,14 +22,14 @@ MIN_LAYER_CHARACTERS = 16  # letters and digits of a page's own text; a scan wit
 
 
 class StoredImage(NamedTuple):
-    """A picture as it is stored."""
+    """An image as it is stored."""
 
     extension: str
     data: bytes
 
 
 def encode(image: Image.Image) -> StoredImage:
-    """PNG for a small picture, else JPEG; equal bytes for equal pixels."""
+    """PNG for a small image, else JPEG; equal bytes for equal pixels."""
     if max(image.size) <= LOSSLESS_SIDE:
         return StoredImage("png", encode_png(image))
     return StoredImage("jpg", encode_jpeg(image, quality=JPEG_QUALITY))
@@ -54,8 +54,8 @@ def _num_characters(text: str) -> int:
     return sum(map(str.isalnum, text))
 
 
-def read_picture(path: Path, context: ParseContext) -> Image.Image:
-    """The RGB picture in a file.
+def read_image(path: Path, context: ParseContext) -> Image.Image:
+    """The RGB image in a file.
 
     Raises:
         MediaError: ``image_missing``, or as ``MediaDecoder.image``.
@@ -68,7 +68,7 @@ def read_picture(path: Path, context: ParseContext) -> Image.Image:
 
 
 def image_item(item: Item, image: Image.Image) -> ParsedItem:
-    """``item`` completed with its picture: modality, size, media key and, unless it has one, content hash."""
+    """``item`` completed with its image: modality, size, media key and, unless it has one, content hash."""
     encoded = encode(image)
     return ParsedItem(
         item=Item(

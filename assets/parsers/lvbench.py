@@ -31,7 +31,7 @@ from assets.parsers.files.json_stream import JsonElement
 from assets.parsers.files.raw_folder import RawFolder
 from assets.parsers.files.record_files import find_records, read_records
 from assets.parsers.question_registry import QuestionRegistry
-from assets.parsers.reworded import UNIVERSALRAG, film_question, worded
+from assets.parsers.reworded import UNIVERSALRAG, video_question, worded
 from assets.parsers.types import ParseContext, ParsedItem, ParsedRecord, SkippedRecord
 from assets.parsers.videos import (
     VIDEO_SUFFIXES,
@@ -84,7 +84,7 @@ class LvbenchState(NamedTuple):
     """What has been met so far."""
 
     files: VideoFiles
-    films: dict[str, VideoClips]
+    videos: dict[str, VideoClips]
     roll: QuestionRegistry
 
 
@@ -101,8 +101,8 @@ def parse(raw: Path, context: ParseContext) -> Iterator[ParsedRecord]:
                 yield element
             else:
                 yield from _line(element, seen, context)
-    for key in sorted(files.by_id.keys() - seen.films.keys()):
-        yield from _film(key, "", seen, context)
+    for key in sorted(files.by_id.keys() - seen.videos.keys()):
+        yield from _video(key, "", seen, context)
     yield from seen.roll.tallies()
     yield from folder.untaken(VIDEO_SUFFIXES)
 
@@ -135,7 +135,7 @@ def _seconds(part: object, whole: object) -> float:
 def _line(element: JsonElement, seen: LvbenchState, context: ParseContext) -> Iterator[ParsedRecord]:
     """The questions of a line of the release, or the one of a flat row, behind the clips of their video."""
     try:
-        split, record = worded(element.value, film_question)
+        split, record = worded(element.value, video_question)
         key = fields.optional_text(record, "key").strip() or _stem(fields.text(record, "video_path"))
         flat = "qa" not in record and "question" in record
         qas = [record] if flat else fields.sequence(record.get("qa"), "qa")
@@ -144,14 +144,14 @@ def _line(element: JsonElement, seen: LvbenchState, context: ParseContext) -> It
         yield SkippedRecord(reason="record_malformed", where=element.where, detail=str(error))
         return
     edition = split or EDITION
-    if key not in seen.films:
-        yield from _film(key, element.where, seen, context)
+    if key not in seen.videos:
+        yield from _video(key, element.where, seen, context)
     for index, qa in enumerate(qas):
         where = element.where if flat else f"{element.where}.qa[{index}]"
         yield from _qa(qa, QuestionContext(where, key, edition), seen, context)
 
 
-def _film(key: str, where: str, seen: LvbenchState, context: ParseContext) -> Iterator[ParsedRecord]:
+def _video(key: str, where: str, seen: LvbenchState, context: ParseContext) -> Iterator[ParsedRecord]:
     """The clips of one video, which are remembered."""
     clips: list[ClipItem] = []
     is_whole = key in seen.files.by_id
@@ -165,7 +165,7 @@ def _film(key: str, where: str, seen: LvbenchState, context: ParseContext) -> It
             else:
                 is_whole = False
             yield clip
-    seen.films[key] = VideoClips(tuple(clips), is_whole)
+    seen.videos[key] = VideoClips(tuple(clips), is_whole)
 
 
 def _stem(path: str) -> str:
@@ -186,7 +186,7 @@ def _qa(
         return
     try:
         span = time_span(record.get("time_reference"))
-        question = _with_gold(question, span, key, seen.films[key], context)
+        question = _with_gold(question, span, key, seen.videos[key], context)
     except MalformedRecordError as error:
         yield SkippedRecord(reason="time_reference_malformed", where=where, detail=str(error))
         question = replace(question, evidence=EvidenceStatus.INVALID, notes=(str(error),))
@@ -194,13 +194,13 @@ def _qa(
 
 
 def _with_gold(
-    question: Question, span: TimeSpan | None, key: str, film: VideoClips, context: ParseContext
+    question: Question, span: TimeSpan | None, key: str, video: VideoClips, context: ParseContext
 ) -> Question:
     if span is None:
         return replace(question, evidence=EvidenceStatus.NONE)
-    tail_s = context.min_tail_s if film.is_whole else 0.0
-    found = overlapping(film.clips, span.start_s, span.end_s, tail_s=tail_s)
-    if film.is_whole and not found:
+    tail_s = context.min_tail_s if video.is_whole else 0.0
+    found = overlapping(video.clips, span.start_s, span.end_s, tail_s=tail_s)
+    if video.is_whole and not found:
         note = f"time_out_of_range:{span.start_s:.0f}-{span.end_s:.0f}"
         return replace(question, evidence=EvidenceStatus.INVALID, notes=(note,))
     return with_evidence(question, found=found, missing=() if found else (key,))

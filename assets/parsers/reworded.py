@@ -58,7 +58,7 @@ def worded(value: object, rename: Rename) -> RewordedRecord:
     return RewordedRecord("", record)
 
 
-def film_question(record: Mapping[str, object]) -> Mapping[str, object]:
+def video_question(record: Mapping[str, object]) -> Mapping[str, object]:
     """A question of LVBench, as a flat row."""
     stems = _stems(record, "gt_videos")
     return {**record, "uid": _native(record), "key": stems[0] if stems else ""}
@@ -74,8 +74,8 @@ def how_to_question(record: Mapping[str, object]) -> Mapping[str, object]:
     }
 
 
-def picture_question(record: Mapping[str, object]) -> Mapping[str, object]:
-    """A question of WebQA; its pictures are named, not described."""
+def image_question(record: Mapping[str, object]) -> Mapping[str, object]:
+    """A question of WebQA; its images are named, not described."""
     return {
         "Guid": _native(record),
         "Q": record.get("question"),

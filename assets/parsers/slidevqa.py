@@ -7,7 +7,7 @@ One question a line in ``{train,dev,test}.jsonl``, anywhere below the raw folder
      "qa_id": 1, "question": "...", "answer": "12.5 bn", "arithmetic_expression": "None",
      "evidence_pages": [5, 7]}
 
-Slides are pictures in a folder named after their deck, anywhere below the raw folder, with the page (from 1)
+Slides are images in a folder named after their deck, anywhere below the raw folder, with the page (from 1)
 in the file name: ``<anything>-<page>-1024.jpg`` as the downloader writes them, or ``<anything>_<page>.jpg``;
 or all decks in one folder, ``<deck_name>_<page>.jpg``. The hub's Parquet has the slides in columns
 ``page_1`` to ``page_20`` of every question of a deck (``files/slide_columns.py``); a deck may be ``<deck_name>.pdf``.
@@ -34,7 +34,7 @@ from assets.parsers.files.json_stream import JsonElement
 from assets.parsers.files.raw_folder import RawFile, RawFolder
 from assets.parsers.files.record_files import PARQUET_SUFFIX, find_records, read_records
 from assets.parsers.files.slide_columns import QUESTION_COLUMNS, deck_names, slides_of
-from assets.parsers.images import image_item, read_picture, read_text
+from assets.parsers.images import image_item, read_image, read_text
 from assets.parsers.question_registry import QuestionRegistry
 from assets.parsers.reworded import EXAMPLE, deck_question, worded
 from assets.parsers.splits import split_of
@@ -61,7 +61,7 @@ class SlidevqaState(NamedTuple):
 
 
 class Slide(NamedTuple):
-    """Which slide a picture shows."""
+    """Which slide an image shows."""
 
     deck: str
     page: int
@@ -76,7 +76,7 @@ def parse(raw: Path, context: ParseContext) -> Iterator[ParsedRecord]:
     yield from folder.faults
     yield from found.skipped
     seen = SlidevqaState(set(), set(), QuestionRegistry())
-    yield from _pictures(folder, _decks_asked_about(found.files), seen, context)
+    yield from _images(folder, _decks_asked_about(found.files), seen, context)
     for file in found.files:
         if file.suffix == PARQUET_SUFFIX:
             yield from _columns(file, seen, context)
@@ -124,7 +124,7 @@ def _deck_of(value: object) -> str:
         return ""
 
 
-def _pictures(
+def _images(
     folder: RawFolder, asked: Set[str], seen: SlidevqaState, context: ParseContext
 ) -> Iterator[ParsedItem | SkippedRecord]:
     """The slides that are files, decks in name order; of two files for one slide the first by name."""
@@ -143,7 +143,7 @@ def _pictures(
             found[slide] = file
     for slide, file in sorted(found.items()):
         try:
-            item = _item(slide, read_picture(file.path, context), file.name, seen, context)
+            item = _item(slide, read_image(file.path, context), file.name, seen, context)
         except MediaError as error:
             yield SkippedRecord(reason=error.reason, where=file.name, detail=error.detail)
             continue
@@ -173,8 +173,8 @@ def _columns(
             yield stored
             continue
         try:
-            picture = media_decoder().image(stored.data, max_pixels=context.max_pixels)
-            item = _item(Slide(stored.deck, stored.page), picture, file.name, seen, context)
+            image = media_decoder().image(stored.data, max_pixels=context.max_pixels)
+            item = _item(Slide(stored.deck, stored.page), image, file.name, seen, context)
         except MediaError as error:
             yield SkippedRecord(reason=error.reason, where=stored.where, detail=error.detail)
             continue
@@ -205,11 +205,11 @@ def _document(
 
 
 def _item(
-    slide: Slide, picture: Image.Image, source: str, seen: SlidevqaState, context: ParseContext
+    slide: Slide, image: Image.Image, source: str, seen: SlidevqaState, context: ParseContext
 ) -> ParsedItem:
     deck, page, text = slide
     identifier = slide_id(deck, page)
-    text = read_text(picture, text, context)
+    text = read_text(image, text, context)
     seen.items.add(identifier)
     return image_item(
         Item(
@@ -224,7 +224,7 @@ def _item(
             licence=LICENCE,
             source=source,
         ),
-        picture,
+        image,
     )
 
 

@@ -20,7 +20,7 @@ from assets.corpus.question import Question
 class MediaBlob:
     """The media of one item as they go into its shard sample.
 
-    ``members`` are (extension, bytes): one ("png" | "jpg", data) for a picture or page, ("0.png", data),
+    ``members`` are (extension, bytes): one ("png" | "jpg", data) for an image or page, ("0.png", data),
     ("1.png", data), ... for the frames of a clip in time order. ``meta`` is json-able; a clip has {"times":
     [seconds from clip start]}.
     """
@@ -70,7 +70,7 @@ class ParseContext:
     max_pages: int | None = None
     """Pages rendered of each document, from the first; None renders all of them."""
     max_pixels: int = 64_000_000
-    """Pictures larger than this are refused (decompression bombs)."""
+    """Images larger than this are refused (decompression bombs)."""
     max_frames: int = 32
     """Frames stored of each clip, at most."""
     fps: float = 1.0

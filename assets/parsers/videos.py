@@ -136,8 +136,8 @@ def _clip_item(
     length_s = clip.end_s - clip.start_s
     times = uniform_times(length_s, context.fps, context.max_frames)
     frames = media_decoder().frames(path, [clip.start_s + time_s for time_s in times])
-    pictures = [frame.image for frame in frames]
-    encoded = [encode(picture) for picture in pictures]
+    images = [frame.image for frame in frames]
+    encoded = [encode(image) for image in images]
     identifier = clip_id(video.dataset, video.id, clip.start_s)
     return ParsedItem(
         item=Item(
@@ -148,8 +148,8 @@ def _clip_item(
             title=title,
             text=text,
             media_key=identifier,
-            width=pictures[0].width,
-            height=pictures[0].height,
+            width=images[0].width,
+            height=images[0].height,
             duration_s=length_s,
             parent=video.id,
             position=clip.start_s,

@@ -1,6 +1,6 @@
-r"""WebQA: questions on one or two Wikimedia pictures, or on text snippets, among negatives of both kinds.
+r"""WebQA: questions on one or two Wikimedia images, or on text snippets, among negatives of both kinds.
 
-``WebQA_train_val.json`` and ``WebQA_test.json`` are one JSON object each, by Guid; pictures are in
+``WebQA_train_val.json`` and ``WebQA_test.json`` are one JSON object each, by Guid; images are in
 ``imgs.tsv`` (``files/image_table.py``). All may lie anywhere below the raw folder, the JSON under any name. Strings
 often carry literal double quotes; a test record has ``img_Facts`` and ``txt_Facts`` instead of the four lists,
 and no usable answer::
@@ -37,7 +37,7 @@ from assets.parsers.files.record_files import find_records, read_records
 from assets.parsers.identity import text_hash
 from assets.parsers.images import image_item
 from assets.parsers.question_registry import QuestionRegistry
-from assets.parsers.reworded import UNIVERSALRAG, picture_question, worded
+from assets.parsers.reworded import UNIVERSALRAG, image_question, worded
 from assets.parsers.splits import split_of
 from assets.parsers.types import ParseContext, ParsedItem, ParsedRecord, SkippedRecord
 from infra.errors import MediaError
@@ -61,7 +61,7 @@ class WebqaState(NamedTuple):
     """What has been met so far."""
 
     items: set[str]
-    missing: set[str]  # pictures that could not be read
+    missing: set[str]  # images that could not be read
     roll: QuestionRegistry
 
 
@@ -96,7 +96,7 @@ def parse(raw: Path, context: ParseContext) -> Iterator[ParsedRecord]:
 
 
 def _turn(file: RawFile) -> int:
-    """The release with its answers, then its test split, then what only names the pictures of both."""
+    """The release with its answers, then its test split, then what only names the images of both."""
     first = next((one.value for one in read_records(file, MARKS) if isinstance(one, JsonElement)), None)
     if isinstance(first, Mapping) and first.keys() >= UNIVERSALRAG:
         return 2
@@ -104,7 +104,7 @@ def _turn(file: RawFile) -> int:
 
 
 def image_id(native: object) -> str:
-    """The item id of a picture."""
+    """The item id of an image."""
     return item_id(DATASET, ItemKind.IMAGE, str(native))
 
 
@@ -117,7 +117,7 @@ def _record(
     element: JsonElement, source: WebqaSource, table: ImageTable, seen: WebqaState, context: ParseContext
 ) -> Iterator[ParsedRecord]:
     try:
-        reworded, record = worded(element.value, picture_question)
+        reworded, record = worded(element.value, image_question)
         source = source._replace(reworded=reworded)
         images = _facts(record, IMAGE_LISTS)
         snippets = _facts(record, TEXT_LISTS)
@@ -125,7 +125,7 @@ def _record(
         seen.roll.unusable(source.split or "test")
         yield SkippedRecord(reason="record_malformed", where=element.where, detail=str(error))
         return
-    for fact in () if reworded else images:  # its pictures are items of the original, or missing
+    for fact in () if reworded else images:  # its images are items of the original, or missing
         yield from _image(fact, element.where, table, seen, context)
     for fact in snippets:
         yield from _snippet(fact, element.where, source.file, seen)
@@ -151,7 +151,7 @@ def _image(
         return
     where = f"{TABLE_NAME}:{native}"
     try:
-        picture, lost = _picture(table.picture(native), context)
+        image, lost = _decode(table.image(native), context)
     except MediaError as error:
         seen.missing.add(identifier)
         yield SkippedRecord(reason=error.reason, where=where, detail=error.detail)
@@ -170,12 +170,12 @@ def _image(
             licence=LICENCE,
             source=fields.optional_text(fact, "url"),
         ),
-        picture,
+        image,
     )
 
 
-def _picture(data: bytes, context: ParseContext) -> tuple[Image.Image, str]:
-    """The picture, and what is lost of it: the release has truncated ones, to be shown as far as they go."""
+def _decode(data: bytes, context: ParseContext) -> tuple[Image.Image, str]:
+    """The image, and what is lost of it: the release has truncated ones, to be shown as far as they go."""
     try:
         return media_decoder().image(data, max_pixels=context.max_pixels), ""
     except MediaError as error:

@@ -17,7 +17,7 @@ from PIL import Image
 
 from assets.corpus.item import Item, Modality
 from assets.parsers.identity import text_hash
-from assets.parsers.images import image_item, read_picture, read_text
+from assets.parsers.images import image_item, read_image, read_text
 from assets.parsers.types import ParseContext, ParsedItem, SkippedRecord
 from assets.parsers.videos import VideoSource, clip_title, video_items
 from assets.user_files.encodings import decode
@@ -121,7 +121,7 @@ def _page_text(page: PdfPage, context: ParseContext) -> str:
 
 
 def _picture(path: Path, context: ParseContext) -> Iterator[Found]:
-    picture = read_picture(path, context)
+    picture = read_image(path, context)
     yield _image("image:", "", read_text(picture, "", context), picture)
 
 

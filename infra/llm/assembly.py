@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 CHARS_PER_TOKEN = 3  # below the 3.5-4.5 of English, so that the estimate errs towards too many
-TOKENS_PER_PICTURE = 256  # a picture of 512 x 512 at 32 x 32 pixels a token
+TOKENS_PER_IMAGE = 256  # an image of 512 x 512 at 32 x 32 pixels a token
 
 _THINK_TAG = re.compile(r"</?think>", re.IGNORECASE)
 _OPEN, _CLOSE = "<think>\n", "\n</think>\n"
@@ -157,10 +157,10 @@ def estimated_usage(messages: object, text: str) -> TokenUsage:
 
 
 def _prompt_estimate(messages: object) -> int:
-    chars = pictures = 0
+    chars = images = 0
     for message in messages if isinstance(messages, list | tuple) else ():
         content = message["content"]
         for part in [{"text": content}] if isinstance(content, str) else content:
             chars += len(part.get("text", ""))
-            pictures += "image_url" in part
-    return chars // CHARS_PER_TOKEN + pictures * TOKENS_PER_PICTURE
+            images += "image_url" in part
+    return chars // CHARS_PER_TOKEN + images * TOKENS_PER_IMAGE

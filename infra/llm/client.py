@@ -1,7 +1,7 @@
 """Chat completions of any OpenAI-compatible server (vLLM, SGLang, llama.cpp, hosted).
 
 Holds the client: how many requests at once and a minute, how long, how often again, and what it all cost. One exchange is
-in ``transport.py``, the meaning of chunks in ``assembly.py``. Knows nothing of agents, pictures or tools; messages are
+in ``transport.py``, the meaning of chunks in ``assembly.py``. Knows nothing of agents, images or tools; messages are
 the JSON of the protocol.
 """
 

@@ -26,7 +26,7 @@ _TOO_LONG = re.compile(
     r"context (length|window|size)|maximum context|too (long|large)|exceed\w*[^.]{0,40}(context|token)",
     re.IGNORECASE,
 )
-_NO_PICTURES = re.compile(
+_NO_IMAGES = re.compile(
     r"not a multimodal|(image|vision|multimodal)[^.]{0,60}not support|not support[^.]{0,40}(image|vision|multimodal)",
     re.IGNORECASE,
 )
@@ -119,8 +119,8 @@ def _advice(status: int, message: str, has_key: bool) -> str:
         return "nothing is served under this address, which usually ends in /v1"
     if status == 413 or _TOO_LONG.search(message):
         return "the prompt is too long for it: lower the context and pixel limits, or serve a longer context"
-    if _NO_PICTURES.search(message):
-        return "the model takes no pictures: serve a vision-language model"
+    if _NO_IMAGES.search(message):
+        return "the model takes no images: serve a vision-language model"
     return "the request was refused"
 
 
@@ -132,7 +132,7 @@ def is_too_long(words: ServerError) -> bool:
 def is_about_model(words: ServerError) -> bool:
     """Whether the refusal may mean that there is no such model."""
     message = words.message
-    return "model" in message.lower() and not _TOO_LONG.search(message) and not _NO_PICTURES.search(message)
+    return "model" in message.lower() and not _TOO_LONG.search(message) and not _NO_IMAGES.search(message)
 
 
 def unknown_model(where: str, model: str, names: Sequence[str]) -> RequestRefusedError:

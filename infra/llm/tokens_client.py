@@ -1,7 +1,7 @@
-"""One vLLM server by token ids: tokens in, tokens and log-probabilities out; pictures rendered, weights exchanged.
+"""One vLLM server by token ids: tokens in, tokens and log-probabilities out; images rendered, weights exchanged.
 
-Speaks ``/inference/v1/generate`` (a prompt of token ids, pictures as features), ``/v1/chat/completions/render`` (what the server
-makes of a picture) and the administrative calls. No text is tokenised by the server, so what a policy is trained on is
+Speaks ``/inference/v1/generate`` (a prompt of token ids, images as features), ``/v1/chat/completions/render`` (what the server
+makes of an image) and the administrative calls. No text is tokenised by the server, so what a policy is trained on is
 what it has drawn. Holds no retries; several servers are ``server_pool.py``.
 """
 
@@ -68,7 +68,7 @@ class TokenClient:
         return self._reply(answer)
 
     async def render(self, model: str, uri: str) -> ProcessedImage:
-        """The picture of a data URI as the server's processor cuts it."""
+        """The image of a data URI as the server's processor cuts it."""
         content = [{"type": "image_url", "image_url": {"url": uri}}]
         body = {"model": model, "messages": [{"role": "user", "content": content}], "max_tokens": 1}
         answer = await self.post(RENDER, body)
@@ -80,7 +80,7 @@ class TokenClient:
             return ProcessedImage(num_tokens=int(place["length"]), digest=str(digest), data=_text(data))
         except (KeyError, TypeError, ValueError):
             raise RequestRefusedError(
-                f"{self.where}: {RENDER} gives no pixels of a picture; {WANTED}"
+                f"{self.where}: {RENDER} gives no pixels of an image; {WANTED}"
             ) from None
 
     async def models(self) -> list[str]:

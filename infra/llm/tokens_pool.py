@@ -17,5 +17,5 @@ class TokenPool:
         return await self.pool.run(key, lambda server: server.generate(model, request))
 
     async def render(self, model: str, uri: str, *, key: str) -> ProcessedImage:
-        """The picture of a data URI as the servers' processor cuts it."""
+        """The image of a data URI as the servers' processor cuts it."""
         return await self.pool.run(key, lambda server: server.render(model, uri))

@@ -20,7 +20,7 @@ from infra.errors import EngineError, boundary
 
 _Shard = TypeVar("_Shard")
 
-OBJECT_STORE_BYTES = 128 * 1024 * 1024  # of shared memory: names of shards and counts travel, no pictures
+OBJECT_STORE_BYTES = 128 * 1024 * 1024  # of shared memory: names of shards and counts travel, no images
 SHORT_FOLDER = "/tmp"  # sockets lie in it, whose paths may have 107 bytes
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is reported anywhere

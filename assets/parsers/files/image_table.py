@@ -1,4 +1,4 @@
-"""WebQA's ``imgs.tsv``: tens of gigabytes of base64 pictures, read one line at a time by offset.
+"""WebQA's ``imgs.tsv``: tens of gigabytes of base64 images, read one line at a time by offset.
 
 A line is "<image_id> TAB <base64>"; ``imgs.lineidx`` holds the byte offset of each line, and the published
 table has image ``i`` on line ``i % 10_000_000``. Where the offsets are missing, or a partial table is
@@ -16,14 +16,14 @@ from infra.errors import MediaError
 
 TABLE_NAME, OFFSETS_NAME = "imgs.tsv", "imgs.lineidx"
 ID_BASE = 10_000_000
-MAX_LINE_BYTES = 1 << 28  # of one picture in base64; a table that has lost its line ends is one line
+MAX_LINE_BYTES = 1 << 28  # of one image in base64; a table that has lost its line ends is one line
 PART_BYTES = 1 << 20  # of a line held while the table is searched
 OFFSET_DIGITS = 18  # of a byte offset: a thousand petabytes
-HEAD_BYTES = 64  # an id, a tab and the beginning of the picture
+HEAD_BYTES = 64  # an id, a tab and the beginning of the image
 
 
 class ImageTable:
-    """Pictures by image id; holds offsets only, so that it may be opened on any machine."""
+    """Images by image id; holds offsets only, so that it may be opened on any machine."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / TABLE_NAME
@@ -31,8 +31,8 @@ class ImageTable:
         self._lines = _line_offsets(folder / OFFSETS_NAME)
         self._scanned: dict[int, int] | None = None
 
-    def picture(self, image_id: int) -> bytes:
-        """The encoded picture.
+    def image(self, image_id: int) -> bytes:
+        """The encoded image.
 
         Raises:
             MediaError: ``image_missing``, ``image_unreadable`` (not base64).

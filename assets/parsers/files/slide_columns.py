@@ -1,7 +1,7 @@
-"""Slides in the columns of SlideVQA's Parquet: 20 pictures stored again in every question of a deck.
+"""Slides in the columns of SlideVQA's Parquet: 20 images stored again in every question of a deck.
 
 A row is {"deck_name", ..., "page_1": {"bytes", "path"}, ..., "page_20"}; the columns are in no numeric order
-and a page may be null. Only pictures that are wanted are taken out of the table, so that what a deck costs is
+and a page may be null. Only images that are wanted are taken out of the table, so that what a deck costs is
 paid once. What a slide becomes is decided by ``slidevqa.py``.
 """
 
@@ -19,12 +19,12 @@ from assets.parsers.files.record_files import PARQUET_BUFFER, parquet_rows
 from assets.parsers.types import SkippedRecord
 
 QUESTION_COLUMNS = ("deck_name", "deck_url", "qa_id", "question", "answer", "evidence_pages")
-ROWS_AT_ONCE = 4  # a row holds 20 pictures, some 4 MB
+ROWS_AT_ONCE = 4  # a row holds 20 images, some 4 MB
 _PAGE_COLUMN = re.compile(r"page_(\d+)")
 
 
 class StoredSlide(NamedTuple):
-    """One picture as it is stored."""
+    """One image as it is stored."""
 
     deck: str
     page: int
@@ -39,7 +39,7 @@ def deck_names(file: RawFile) -> set[str]:
 
 
 def slides_of(file: RawFile, is_wanted: Callable[[str, int], bool]) -> Iterator[StoredSlide | SkippedRecord]:
-    """The pictures of a file, rows in order and pages in numeric order, that ``is_wanted`` by deck and page."""
+    """The images of a file, rows in order and pages in numeric order, that ``is_wanted`` by deck and page."""
     row = 0
     try:
         with pq.ParquetFile(file.path, buffer_size=PARQUET_BUFFER, pre_buffer=False) as table:
@@ -64,7 +64,7 @@ def _page_columns(names: Sequence[str]) -> dict[int, str]:
 
 
 def _bytes(value: pa.Scalar) -> bytes:
-    """The encoded picture of a cell: bytes, or a record with a field of that name; empty if there is none."""
+    """The encoded image of a cell: bytes, or a record with a field of that name; empty if there is none."""
     found = value.as_py()
     if isinstance(found, dict):
         found = found.get("bytes")

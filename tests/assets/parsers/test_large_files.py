@@ -21,14 +21,14 @@ GIGABYTE = 1 << 30
 READ = """
 import resource, sys
 from pathlib import Path
-from assets.corpus.dataset import DATASETS, ParseContext, Parsed
+from assets.corpus.dataset import DATASETS, ParseContext, ParsedItem
 from assets.corpus.question import Question
 
 records = DATASETS[sys.argv[1]].records(Path(sys.argv[2]), ParseContext())
-counts = {Parsed: 0, Question: 0}
+counts = {ParsedItem: 0, Question: 0}
 for record in records:
     counts[type(record)] = counts.get(type(record), 0) + 1
-print(counts[Parsed], counts[Question], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(counts[ParsedItem], counts[Question], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 

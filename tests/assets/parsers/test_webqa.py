@@ -145,16 +145,16 @@ def test_bad_facts_are_counted_and_the_rest_kept(tmp_path: Path):
 def test_a_partial_table_is_searched_where_its_lines_are_numbered_otherwise(tmp_path: Path, offsets: bool):
     write_table(tmp_path, {30000007: png(7), 30000003: png(3)}, offsets=offsets)
     table = ImageTable(tmp_path)
-    assert decode(table.picture(30000003)).getpixel((0, 0)) == (3, 0, 0)
-    assert decode(table.picture(30000007)).getpixel((0, 0)) == (7, 0, 0)
+    assert decode(table.image(30000003)).getpixel((0, 0)) == (3, 0, 0)
+    assert decode(table.image(30000007)).getpixel((0, 0)) == (7, 0, 0)
     with pytest.raises(MediaError, match="image_missing"):
-        table.picture(30000000)
+        table.image(30000000)
 
 
 def test_a_line_that_is_no_base64_is_refused(tmp_path: Path):
     (tmp_path / "imgs.tsv").write_text("30000000\t???\n", encoding="utf-8")
     with pytest.raises(MediaError, match="image_unreadable"):
-        ImageTable(tmp_path).picture(30000000)
+        ImageTable(tmp_path).image(30000000)
 
 
 def test_one_pair_of_literal_quotes_is_stripped():
@@ -194,14 +194,14 @@ def test_an_id_of_the_second_range_is_not_the_picture_on_its_line(tmp_path: Path
     # the baseline numbers features from 40000000; 40000001 and 30000001 are both line 1
     write_table(tmp_path, {30000000: png(0), 30000001: png(1)})
     with pytest.raises(MediaError, match="image_missing"):
-        ImageTable(tmp_path).picture(40000001)
+        ImageTable(tmp_path).image(40000001)
 
 
 @pytest.mark.parametrize("offsets", ["9" * 40, "-1", "0\n1e3", "0\n99999999"])
 def test_offsets_that_are_wrong_cost_a_search_and_nothing_else(tmp_path: Path, offsets: str):
     write_table(tmp_path, {30000000: png(0), 30000001: png(1)})
     (tmp_path / "imgs.lineidx").write_text(offsets, encoding="utf-8")
-    assert decode(ImageTable(tmp_path).picture(30000001)).getpixel((0, 0)) == (1, 0, 0)
+    assert decode(ImageTable(tmp_path).image(30000001)).getpixel((0, 0)) == (1, 0, 0)
 
 
 def test_the_release_may_lie_in_folders_and_be_called_otherwise(tmp_path: Path):

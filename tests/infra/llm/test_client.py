@@ -449,7 +449,7 @@ def test_nobody_listens_at_the_address():
             ),
             "prompt is too long",
         ),
-        (Fault(status=400, body={"message": "test-model is not a multimodal model"}), "takes no pictures"),
+        (Fault(status=400, body={"message": "test-model is not a multimodal model"}), "takes no images"),
         (
             Fault(status=429, body={"error": {"message": "quota", "code": "insufficient_quota"}}),
             "no credit left",
