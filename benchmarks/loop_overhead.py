@@ -26,14 +26,14 @@ from memory_graph.actions import Action, Answer, Mark, Memorize, Search
 from memory_graph.budget import allocate
 from memory_graph.codec import encode
 from memory_graph.energy import DECAY, FEEDBACK, ItemKey
-from memory_graph.graph import MAX_PRIORITY, MemoryGraph, SearchNode
-from model.agent.environment import Limits
+from memory_graph.graph import MAX_PRIORITY, MemoryGraph, Modality, SearchNode
 from model.agent.events import ModelCall
 from model.agent.loop import Agent
 from model.agent.memory import MemoryPolicy, MemorySession
 from model.agent.memory.vimrag import Vimrag
 from model.agent.prompts import FULL
 from model.agent.scripted import ScriptedPolicy, ScriptedRetriever
+from model.config.limits import Limits
 from model.protocols import Retriever
 from model.types import Hit, Message, Task
 
@@ -57,9 +57,10 @@ def script(num_nodes: int) -> list[Action]:
 def hits(number: int) -> list[Hit]:
     """A page, a clip and a passage of the ``number``-th search."""
     return [
-        Hit(item_id=f"p{number}", dataset="d", modality="image", title="A page", text="", width=1240, height=1754),
-        Hit(item_id=f"v{number}", dataset="d", modality="video", title="A clip", text="", width=640, height=360, duration_s=60.0),
-        Hit(item_id=f"t{number}", dataset="d", modality="text", title="A passage", text="It is said. " * 150),
+        Hit(item_id=f"p{number}", dataset="d", modality=Modality.IMAGE, title="A page", text="", width=1240, height=1754),
+        Hit(item_id=f"v{number}", dataset="d", modality=Modality.VIDEO, title="A clip", text="",
+            width=640, height=360, duration_s=60.0),
+        Hit(item_id=f"t{number}", dataset="d", modality=Modality.TEXT, title="A passage", text="It is said. " * 150),
     ]  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -19,7 +20,14 @@ TOKEN_PIXELS = FACTOR * FACTOR
 TOTAL_PIXELS = 5 * 256 * TOKEN_PIXELS  # S_total of the paper: 1,310,720 px = 1,280 visual tokens
 TOP_K = 5  # items over the whole graph; a video clip is one item
 
-MODES = ("energy", "equal", "fixed")
+
+class Allocation(StrEnum):
+    """How kept items get their pixels."""
+
+    ENERGY = "energy"  # in proportion to their energies; at inference
+    EQUAL = "equal"  # all alike
+    FIXED = "fixed"  # a fixed share to each, independent of energies; in training
+    NONE = "none"  # nothing is shown
 
 
 class GrantedSize(NamedTuple):
@@ -45,15 +53,15 @@ def allocate(  # noqa: PLR0913 - the limits and options of Eq. 8 are few and bel
     total_pixels: int,
     top_k: int = TOP_K,
     min_pixels: int = 0,
-    mode: str = "energy",
+    allocation: Allocation = Allocation.ENERGY,
     waterfill: bool = True,
 ) -> dict[ItemKey, int]:
     """Pixels granted to each item that is shown (b of Eq. 8); an absent item is not shown. Creation order.
 
-    Modes: ``energy`` shares ``total_pixels`` among the ``top_k`` items of highest energy in proportion to it;
+    ``energy`` shares ``total_pixels`` among the ``top_k`` items of highest energy in proportion to it;
     ``equal`` shares it evenly among all kept items; ``fixed``, for training, gives ``total_pixels / top_k``
     to each of at most ``top_k`` items, those of highest priority (newer first), so that prompts do not depend
-    on energies. ``energies`` is read by ``energy`` only.
+    on energies; ``none`` shows nothing. ``energies`` is read by ``energy`` only.
 
     ``waterfill`` [ours] gives what an item cannot use (its native size is below its share) to the others;
     without it, and always in ``fixed``, it stays unused as in the paper. [ours] A share below ``min_pixels``,
@@ -64,16 +72,19 @@ def allocate(  # noqa: PLR0913 - the limits and options of Eq. 8 are few and bel
     whole tokens.
 
     Raises:
-        ValueError: an unknown mode, a limit out of range, or (mode ``energy``) an energy that is missing,
+        ValueError: a limit out of range, or (with ``energy``) an energy that is missing,
             negative or not finite.
     """
-    _require_limits(total_pixels, top_k, min_pixels, mode)
-    ranked = _ranked(graph, energies, mode)
-    if mode != "equal":
+    _require_limits(total_pixels, top_k, min_pixels)
+    if allocation is Allocation.NONE:
+        return {}
+    by_energy = allocation is Allocation.ENERGY
+    ranked = _ranked(graph, energies if by_energy else None)
+    if allocation is not Allocation.EQUAL:
         ranked = ranked[:top_k]
-    weights = {key: _weight(energies[key]) if mode == "energy" else Fraction(1) for key, _ in ranked}
+    weights = {key: _weight(energies[key]) if by_energy else Fraction(1) for key, _ in ranked}
     claims = [_claim(key, item, weights[key], min_pixels) for key, item in ranked if weights[key]]
-    if mode == "fixed":
+    if allocation is Allocation.FIXED:
         share = total_pixels // top_k
         granted = {claim.key: min(share, claim.cap) for claim in claims if share >= claim.least}
     else:
@@ -82,7 +93,7 @@ def allocate(  # noqa: PLR0913 - the limits and options of Eq. 8 are few and bel
 
 
 def shrink(width: int, height: int, pixels: int, *, factor: int = FACTOR) -> GrantedSize:
-    """The size at which a picture of ``width`` x ``height`` is shown for at most ``pixels``.
+    """The size at which an image of ``width`` x ``height`` is shown for at most ``pixels``.
 
     Both sides are scaled by sqrt(pixels / (width * height)), never up, and rounded down to multiples of
     ``factor``, so the true cost never exceeds ``pixels``. A side is at least ``factor``: a smaller native
@@ -92,7 +103,7 @@ def shrink(width: int, height: int, pixels: int, *, factor: int = FACTOR) -> Gra
         ValueError: a size below 1, or fewer pixels than one token.
     """
     if width < 1 or height < 1 or factor < 1:
-        raise ValueError(f"a picture of {width}x{height} cannot be shown in tokens of {factor} px")
+        raise ValueError(f"an image of {width}x{height} cannot be shown in tokens of {factor} px")
     if pixels < factor * factor:
         raise ValueError(f"{pixels} pixels do not pay for one token of {factor}x{factor}")
     area = width * height
@@ -105,7 +116,7 @@ def shrink(width: int, height: int, pixels: int, *, factor: int = FACTOR) -> Gra
 
 
 def shown_size(item: VisualItem, pixels: int) -> GrantedSize:
-    """The size of the item's picture, or of each of its frames, when ``pixels`` is its whole grant."""
+    """The size of the item's image, or of each of its frames, when ``pixels`` is its whole grant."""
     return shrink(item.width, item.height, pixels // item.num_frames)
 
 
@@ -115,12 +126,13 @@ def native_pixels(item: VisualItem) -> int:
     return width * height * item.num_frames
 
 
-def _ranked(
-    graph: MemoryGraph, energies: Mapping[ItemKey, float], mode: str
-) -> list[tuple[ItemKey, VisualItem]]:
-    """Kept items, strongest first; ties go to the newer node, then to the order within the node."""
+def _ranked(graph: MemoryGraph, energies: Mapping[ItemKey, float] | None) -> list[tuple[ItemKey, VisualItem]]:
+    """Kept items, strongest first, by their energies or else by their priorities.
+
+    Ties go to the newer node, then to the order within the node.
+    """
     items = kept_items(graph)
-    strength = energies if mode == "energy" else {key: item.priority for key, item in items.items()}
+    strength = {key: item.priority for key, item in items.items()} if energies is None else energies
     for key in items:
         if not math.isfinite(strength.get(key, math.nan)) or strength[key] < 0:
             raise ValueError(f"the energy of {key} must be finite and not negative, got {strength.get(key)}")
@@ -159,16 +171,14 @@ def _filled(claims: Sequence[_Claim], total: int) -> dict[ItemKey, int]:
     """Water-filling: claims in the order in which they fill up; a full one leaves its rest to later ones."""
     left, rest = Fraction(total), sum(claim.weight for claim in claims)
     shares: dict[ItemKey, int] = {}
-    for claim in sorted(claims, key=lambda each: each.cap / each.weight):
+    for claim in sorted(claims, key=lambda claim: claim.cap / claim.weight):
         share = min(left * claim.weight / rest, Fraction(claim.cap))
         shares[claim.key] = math.floor(share)
         left, rest = left - share, rest - claim.weight
     return shares
 
 
-def _require_limits(total_pixels: int, top_k: int, min_pixels: int, mode: str) -> None:
-    if mode not in MODES:
-        raise ValueError(f"mode must be one of {MODES}, got {mode!r}")
+def _require_limits(total_pixels: int, top_k: int, min_pixels: int) -> None:
     if total_pixels < 0 or top_k < 1 or min_pixels < 0:
         raise ValueError(
             f"limits out of range: total_pixels {total_pixels}, top_k {top_k}, min_pixels {min_pixels}"

@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from memory_graph.graph import MemoryGraph, SearchNode
+from memory_graph.graph import MemoryGraph, Modality, SearchNode
 
 NOTHING: Mapping[str, str] = {}
-_MODALITIES = {"page": "image"}  # kinds of kept items whose modality has another name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +33,7 @@ def citations(
 ) -> tuple[Citation, ...]:
     """Items of every node that the answer rests on: its parents and all their ancestors, in order of creation.
 
-    Of a node that was judged: its kept pictures and clips, in the order they were kept, then its useful texts. Of a
+    Of a node that was judged: its kept images and clips, in the order they were kept, then its useful texts. Of a
     node that was never judged (a policy without a memorize step, or an answer straight after a search): all it returned, in
     rank order. An item is cited once, by the oldest of these nodes; its times are those of all of them. A graph
     without an answer has no citations, and neither has an answer that rests on the root alone.
@@ -63,9 +62,9 @@ def _of_node(
         return Citation(node_id=node.id, item_id=item_id, modality=modality, title=title, times_s=times_s)
 
     for item in node.items:
-        yield cite(item.item_id, _MODALITIES.get(item.kind, item.kind), tuple(sorted(item.timestamps)))
+        yield cite(item.item_id, item.kind.modality, tuple(sorted(item.timestamps)))
     for item_id in node.noted:
-        yield cite(item_id, "text")
+        yield cite(item_id, Modality.TEXT)
     if not node.summary:  # a judged node has one, an unjudged one never
         for item_id in node.retrieved:
             yield cite(item_id, modalities.get(item_id, ""))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from memory_graph.graph import AnswerNode, MemoryGraph, SearchNode, VisualItem
+from memory_graph.graph import AnswerNode, ItemKind, MemoryGraph, SearchNode, VisualItem
 
 VERSION = 2
 READABLE = (1, VERSION)
@@ -66,7 +66,7 @@ def _encode_node(node: SearchNode) -> dict[str, Any]:
 def _encode_item(item: VisualItem) -> dict[str, Any]:
     return {
         "item_id": item.item_id,
-        "kind": item.kind,
+        "kind": item.kind.value,
         "priority": item.priority,
         "width": item.width,
         "height": item.height,
@@ -91,7 +91,8 @@ def _decode_item(data: Any) -> VisualItem:
     _require_fields(data, _ITEM, "an item")
     if any(isinstance(time, bool) or not isinstance(time, (int, float)) for time in data["timestamps"]):
         raise ValueError(f"timestamps must be numbers: {data['timestamps']!r}")
-    return VisualItem(**{**data, "timestamps": tuple(float(time) for time in data["timestamps"])})
+    times_s = tuple(float(time) for time in data["timestamps"])
+    return VisualItem(**{**data, "kind": ItemKind(data["kind"]), "timestamps": times_s})
 
 
 def _decode_answer(data: Any) -> AnswerNode:

@@ -1,8 +1,8 @@
-"""Which segments of a rollout take gradient: the prune mask of GGPO (Eq. 11).
+"""Which segments of a rollout take gradient, and why: the prune mask of GGPO (Eq. 11 of arXiv 2602.12735).
 
-Structure decides credit, the trainer only executes it: a mask holds one bool a segment, search nodes in
-creation order and the terminal (answer) segment last. It is not a loss-token mask; a pruned segment is not
-trained at all, and the ratio of a kept one never changes by it.
+Structure decides credit, the trainer only executes it. There is one ``Credit`` a segment, search nodes in creation order and
+the terminal (answer) segment last. It is not a loss-token mask: a pruned segment is not trained at all, and the ratio of a
+kept one never changes by it.
 """
 
 from __future__ import annotations
@@ -10,49 +10,49 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from enum import StrEnum
 
 from memory_graph.graph import MemoryGraph, SearchNode
 
-KEPT_SUPPORT = "kept: the answer rests on it"
-KEPT_NO_GOLD = "kept: wrong answer, no gold evidence returned"
-KEPT_TERMINAL = "kept: the answer segment is never pruned"
-KEPT_OPTION = "kept: pruning is switched off for this outcome"
-PRUNED_DEAD_END = "pruned: right answer, which does not rest on it"
-PRUNED_GOLD = "pruned: wrong answer, but it returned gold evidence"
+
+class PruneReason(StrEnum):
+    """Why a segment is pruned or kept. The values are stored and shown as they are."""
+
+    SUPPORTS_ANSWER = "kept: the answer rests on it"
+    NO_GOLD = "kept: wrong answer, no gold evidence returned"
+    TERMINAL = "kept: the answer segment is never pruned"
+    RULE_OFF = "kept: pruning is switched off for this outcome"
+    NOT_DRAWN = "kept: not drawn by chance"
+    NO_VERDICT = "kept: there is no verdict to prune by"
+    DEAD_END = "pruned: right answer, which does not rest on it"
+    RETURNED_GOLD = "pruned: wrong answer, but it returned gold evidence"
+    DRAWN = "pruned: drawn by chance"
 
 
-def pruned_segments(
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """Whether one segment is left out of the gradient (mu of Eq. 11), and why."""
+
+    pruned: bool
+    reason: PruneReason
+
+
+TERMINAL = Credit(False, PruneReason.TERMINAL)
+
+
+def segment_credits(
     graph: MemoryGraph,
     *,
     correct: bool,
     gold: AbstractSet[str],
     positives: bool = True,
     negatives: bool = True,
-) -> tuple[bool, ...]:
-    """The mask mu of Eq. 11, length ``len(graph.nodes) + 1``: True where a segment earns no gradient.
+) -> tuple[Credit, ...]:
+    """The mask mu of Eq. 11 with its reasons, length ``len(graph.nodes) + 1``.
 
-    With a right answer the nodes outside the ancestor closure of the answer (P_ans) are pruned, with a wrong
-    one those that returned gold evidence (R_val). ``positives`` and ``negatives`` switch the two rules off
-    for ablations.
-
-    Raises:
-        ValueError: ``correct`` for a graph without an answer.
-    """
-    reasons = prune_reasons(graph, correct=correct, gold=gold, positives=positives, negatives=negatives)
-    return tuple(reason.startswith("pruned") for reason in reasons)
-
-
-def prune_reasons(
-    graph: MemoryGraph,
-    *,
-    correct: bool,
-    gold: AbstractSet[str],
-    positives: bool = True,
-    negatives: bool = True,
-) -> tuple[str, ...]:
-    """Why each segment is kept or pruned, in the order of ``pruned_segments``.
-
-    Each text is one of this module's constants and starts with "kept" or "pruned".
+    With a right answer the nodes outside the ancestor closure of the answer (P_ans) are pruned, with a wrong one those that
+    returned gold evidence (R_val). ``positives`` and ``negatives`` switch the two rules off for ablations.
 
     Raises:
         ValueError: ``correct`` for a graph without an answer.
@@ -60,29 +60,29 @@ def prune_reasons(
     if correct and graph.answer is None:
         raise ValueError("a rollout without an answer cannot be correct")
     if not (positives if correct else negatives):
-        return (*(KEPT_OPTION for _ in graph.nodes), KEPT_TERMINAL)
-    if graph.answer is not None and correct:
+        searches = [Credit(False, PruneReason.RULE_OFF) for _ in graph.nodes]
+    elif graph.answer is not None and correct:
         support = graph.ancestors(graph.answer.parents)
-        return (
-            *(KEPT_SUPPORT if node.id in support else PRUNED_DEAD_END for node in graph.nodes),
-            KEPT_TERMINAL,
-        )
-    return (
-        *(PRUNED_GOLD if _returned_gold(node, gold) else KEPT_NO_GOLD for node in graph.nodes),
-        KEPT_TERMINAL,
-    )
+        kept, pruned = Credit(False, PruneReason.SUPPORTS_ANSWER), Credit(True, PruneReason.DEAD_END)
+        searches = [kept if node.id in support else pruned for node in graph.nodes]
+    else:
+        kept, pruned = Credit(False, PruneReason.NO_GOLD), Credit(True, PruneReason.RETURNED_GOLD)
+        searches = [pruned if _returned_gold(node, gold) else kept for node in graph.nodes]
+    return (*searches, TERMINAL)
 
 
-def random_mask(mask: Sequence[bool], *, seed: int) -> tuple[bool, ...]:
-    """The baseline of Eq. 11: as many pruned segments as in ``mask``, drawn evenly among the search segments.
+def random_credits(credits: Sequence[Credit], *, seed: int) -> tuple[Credit, ...]:
+    """The baseline of Eq. 11: as many pruned segments as in ``credits``, drawn evenly among the search segments.
 
     Raises:
-        ValueError: an empty mask, or one that prunes the terminal segment.
+        ValueError: no credit at all, or a pruned terminal segment.
     """
-    if not mask or mask[-1]:
-        raise ValueError("a mask holds the terminal segment last, which is never pruned")
-    drawn = set(random.Random(seed).sample(range(len(mask) - 1), sum(mask)))
-    return tuple(index in drawn for index in range(len(mask)))
+    if not credits or credits[-1].pruned:
+        raise ValueError("the last credit is that of the terminal segment, which is never pruned")
+    num_pruned = sum(credit.pruned for credit in credits)
+    drawn = set(random.Random(seed).sample(range(len(credits) - 1), num_pruned))
+    kept, pruned = Credit(False, PruneReason.NOT_DRAWN), Credit(True, PruneReason.DRAWN)
+    return (*(pruned if index in drawn else kept for index in range(len(credits) - 1)), credits[-1])
 
 
 def _returned_gold(node: SearchNode, gold: AbstractSet[str]) -> bool:

@@ -12,10 +12,9 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 ROOT = "root"
-
-KINDS = ("image", "page", "video")
 
 MIN_PRIORITY, MAX_PRIORITY = 1, 5
 
@@ -28,12 +27,33 @@ def is_node_id(text: str) -> bool:
     return _NODE_ID.fullmatch(text) is not None and text.casefold() != ROOT
 
 
+class Modality(StrEnum):
+    """What a model perceives of an item."""
+
+    TEXT = "text"
+    IMAGE = "image"
+    VIDEO = "video"
+
+
+class ItemKind(StrEnum):
+    """What a kept item is, for a reader."""
+
+    IMAGE = "image"
+    PAGE = "page"
+    VIDEO = "video"
+
+    @property
+    def modality(self) -> Modality:
+        """A page is seen as an image."""
+        return Modality.VIDEO if self is ItemKind.VIDEO else Modality.IMAGE
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VisualItem:
     """One image, page or video clip kept by a node."""
 
     item_id: str
-    kind: str  # "image" | "page" | "video"
+    kind: ItemKind
     priority: int  # 1 (least) to 5, as stated by the model
     width: int  # native pixels; of one frame when the item is a video
     height: int
@@ -43,13 +63,11 @@ class VisualItem:
         """Raises ``ValueError`` for a field out of range."""
         if not self.item_id:
             raise ValueError("a visual item needs an id")
-        if self.kind not in KINDS:
-            raise ValueError(f"kind of {self.item_id!r} must be one of {KINDS}, got {self.kind!r}")
         if not MIN_PRIORITY <= self.priority <= MAX_PRIORITY:
             raise ValueError(f"priority of {self.item_id!r} must be 1 to 5, got {self.priority}")
         if self.width < 1 or self.height < 1:
             raise ValueError(f"{self.item_id!r} must have a native size, got {self.width}x{self.height}")
-        if self.timestamps and self.kind != "video":
+        if self.timestamps and self.kind is not ItemKind.VIDEO:
             raise ValueError(f"{self.item_id!r} is a {self.kind}; only a video has timestamps")
         if any(not math.isfinite(time_s) or time_s < 0 for time_s in self.timestamps):
             raise ValueError(
@@ -58,7 +76,7 @@ class VisualItem:
 
     @property
     def num_frames(self) -> int:
-        """Pictures shown for the item: 1 for a still (and for a video whose frames were not chosen)."""
+        """Images shown for the item: 1 for a still (and for a video whose frames were not chosen)."""
         return max(1, len(self.timestamps))
 
 
@@ -168,5 +186,5 @@ def _distinct(ids: Iterable[str]) -> tuple[str, ...]:
 
 
 def _require_known(ids: Iterable[str], known: set[str], whose: str) -> None:
-    if unknown := [each for each in ids if each not in known]:
+    if unknown := [node_id for node_id in ids if node_id not in known]:
         raise ValueError(f"{whose} names unknown or younger nodes {unknown}")

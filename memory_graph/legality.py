@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from memory_graph.actions import Action, ActionError, Mark, Memorize, Search
-from memory_graph.graph import ROOT, MemoryGraph, is_node_id
+from memory_graph.graph import ROOT, MemoryGraph, Modality, is_node_id
 
 _ROOT_NAMES = frozenset({"root", "question", "q", "0", "n0", "none", "null"})
 _NUMBERED = re.compile(r"(?:n|node)?[\s_#-]*(\d{1,6})", re.ASCII)
@@ -22,9 +22,7 @@ class PendingObservation:
     """A search whose observation was shown and whose summary is due."""
 
     search: Search
-    modalities: tuple[
-        str, ...
-    ] = ()  # "text" | "image" | "page" | "video" of each observed item, in the order shown
+    modalities: tuple[Modality, ...] = ()  # of each observed item, in the order shown
 
 
 class LegalAction(NamedTuple):
@@ -94,7 +92,7 @@ def _legal_memorize(action: Memorize, pending: PendingObservation | None) -> Leg
         if mark.item > len(pending.modalities) or mark.item in marks:
             repairs.append("mark of an absent or already marked item dropped")
             continue
-        if mark.timestamps and pending.modalities[mark.item - 1] != "video":
+        if mark.timestamps and pending.modalities[mark.item - 1] is not Modality.VIDEO:
             repairs.append("timestamps of a still dropped")
             mark = replace(mark, timestamps=())
         marks[mark.item] = replace(mark, timestamps=tuple(sorted(set(mark.timestamps))))

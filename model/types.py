@@ -9,7 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from memory_graph.graph import MemoryGraph
+from memory_graph.budget import Allocation
+from memory_graph.credit import Credit
+from memory_graph.graph import MemoryGraph, Modality
+from model.config.algorithm import Algorithm
+from model.config.limits import Limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +35,7 @@ class Hit:
 
     item_id: str
     dataset: str
-    modality: str  # "text" | "image" | "video"
+    modality: Modality
     title: str
     text: str
     score: float = 0.0
@@ -51,6 +55,15 @@ class ImageRef:
     timestamp_s: float | None = None
 
 
+class Role(StrEnum):
+    """Whose turn it is."""
+
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+    TOOL = "tool"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """One turn; ``parts`` interleaves text and images in reading order.
@@ -59,7 +72,7 @@ class Message:
     the turn is never tokenised again; it is empty for every other turn.
     """
 
-    role: str  # "system" | "user" | "assistant" | "tool"
+    role: Role
     parts: tuple[str | ImageRef, ...]
     token_ids: tuple[int, ...] = ()
 
@@ -103,14 +116,14 @@ class Outcome(StrEnum):
     FAILED = "failed"  # infrastructure error; carries no reward
 
 
-IMAGE_MARK = "\ufffc"  # the Unicode object replacement character stands for a picture in readable text
+IMAGE_MARK = "\ufffc"  # the Unicode object replacement character stands for an image in rendered text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """One turn of a prompt for a reader: every picture is one ``IMAGE_MARK``, in the order of the call's ``images``."""
+    """One turn of a prompt as text: every image is one ``IMAGE_MARK``, in the order of the call's ``images``."""
 
-    role: str
+    role: Role
     text: str
 
 
@@ -139,6 +152,7 @@ class Segment:
 
     node_id: str | None  # None for the terminal (answer) segment
     calls: tuple[Call, ...]
+    credit: Credit | None = None  # as training decided it; None where the rollout was not trained on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,10 +182,13 @@ class Trajectory:
     answer: str = ""
     policy: str = ""  # policy fingerprint
     memory: str = "vimrag"  # memory policy name
+    allocation: Allocation = Allocation.ENERGY  # how the memory policy granted pixels
+    limits: Limits = field(default_factory=Limits)
     index: str = ""  # retriever fingerprint
     reward: float | None = None  # None = unscored
     correct: bool | None = None
     metric: bool | None = None  # verdict of the dataset's own metric, beside a judge's in ``correct``
     advantage: float | None = None  # within its group; None outside of training
+    algorithm: Algorithm | None = None  # the objective it was trained with; None outside of training
     counters: Counters = field(default_factory=Counters)
     error: str = ""

@@ -13,9 +13,9 @@ from app.answers.corpus_handle import Snapshot
 from app.answers.models import AnswerModel
 from app.errors import UsageError
 from infra.suggestions import unknown
-from model.agent.limits import BY_PROFILE
 from model.agent.loop import Agent
 from model.agent.memory.registry import MEMORIES, TRAINED, memory_policy
+from model.config.limits import BY_PROFILE
 from orchestration.joins.adapters import IndexRetriever
 
 DEFAULT_MEMORY = "vimrag"

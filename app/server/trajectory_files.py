@@ -39,10 +39,11 @@ PLAIN = (
 """Columns of a list; none of them is large."""
 FACETS = ("dataset", "memory", "outcome")
 VERDICTS = ("right", "wrong", "unscored")
-_DETAIL = (*PLAIN, "kind", "gold", "error", "graph")
+_DETAIL = (*PLAIN, "schema_version", "gold", "error", "graph", "algorithm", "allocation", "limits")
 _CALL = "segments.list.element.calls.list.element"
 _SEGMENT_LEAVES = (
     "segments.list.element.node_id",
+    "segments.list.element.credit",
     *(f"{_CALL}.{name}" for name in ("images", "text", "turns", "prompt_tokens", "completion_tokens")),
 )
 

@@ -14,7 +14,7 @@ from memory_graph.budget import TOKEN_PIXELS, shown_size, shrink
 from memory_graph.graph import MemoryGraph, VisualItem
 from memory_graph.linearise import linearise, one_line
 from model.agent.prompts import Profile
-from model.types import IMAGE_MARK, Completion, Hit, ImageRef, Message, Task, Turn
+from model.types import IMAGE_MARK, Completion, Hit, ImageRef, Message, Role, Task, Turn
 
 TITLE_CHARS = 300  # of the title of an item; a corpus may hold anything
 CHARS_PER_TOKEN = 3  # below the 3.5-4.5 of English, so that the estimate errs towards too many
@@ -186,7 +186,7 @@ def reply_turn(completion: Completion) -> Message:
     """What the model said, as a turn of the conversation, with its exact tokens except the end token."""
     drawn = completion.token_ids
     kept = drawn[:-1] if drawn and completion.finish_reason == "stop" else drawn
-    return Message(role="assistant", parts=(completion.text,), token_ids=kept)
+    return Message(role=Role.ASSISTANT, parts=(completion.text,), token_ids=kept)
 
 
 def render_turns(messages: Sequence[Message]) -> tuple[Turn, ...]:

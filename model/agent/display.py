@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from memory_graph.actions import Mark
-from memory_graph.graph import VisualItem
+from memory_graph.graph import ItemKind, Modality, VisualItem
 from model.agent.context import DisplayedHit, even_times, frame_times, sized
-from model.agent.limits import Limits
+from model.config.limits import Limits
+from model.item_ids import IdKind, id_kind
 from model.types import Hit
 
 SHOWN_TIME_PRECISION_S = 0.05  # times are shown with one decimal, so a copied time may be off by this much
@@ -24,11 +25,11 @@ def display(hit: Hit, limits: Limits) -> DisplayedHit:
     Raises:
         ValueError: if a picture has no native size or a clip no duration.
     """
-    if hit.modality == "text":
+    if hit.modality is Modality.TEXT:
         return DisplayedHit(hit=hit)
     if hit.width < 1 or hit.height < 1:
         raise ValueError(f"{hit.modality} item {hit.item_id!r} has no native size: {hit.width}x{hit.height}")
-    if hit.modality == "image":
+    if hit.modality is Modality.IMAGE:
         return DisplayedHit(
             hit=hit, images=(sized(hit.item_id, hit.width, hit.height, pixels=limits.observation_pixels),)
         )
@@ -66,7 +67,7 @@ def kept_item(each: DisplayedHit, mark: Mark) -> VisualItem:
     times = key_frames(observed_s, mark.timestamps, interval_s=each.interval_s) if observed_s else ()
     return VisualItem(
         item_id=each.hit.item_id,
-        kind=kind_of(each.hit),
+        kind=kept_kind(each.hit),
         priority=mark.priority,
         width=each.hit.width,
         height=each.hit.height,
@@ -74,7 +75,8 @@ def kept_item(each: DisplayedHit, mark: Mark) -> VisualItem:
     )
 
 
-def kind_of(hit: Hit) -> str:
-    """``page`` for a picture whose id says so (``dataset:page:...``), else the modality."""
-    is_page = hit.modality == "image" and hit.item_id.split(":")[1:2] == ["page"]
-    return "page" if is_page else hit.modality
+def kept_kind(hit: Hit) -> ItemKind:
+    """What a visual hit is called among the kept items: a page if its id says so, else its modality."""
+    if hit.modality is Modality.IMAGE and id_kind(hit.item_id) == IdKind.PAGE:
+        return ItemKind.PAGE
+    return ItemKind(hit.modality.value)

@@ -13,18 +13,16 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from memory_graph.actions import Answer, Memorize, Search
-from memory_graph.budget import allocate
+from memory_graph.budget import Allocation, allocate
 from memory_graph.energy import energies
-from memory_graph.graph import AnswerNode, MemoryGraph, SearchNode
+from memory_graph.graph import AnswerNode, MemoryGraph, Modality, SearchNode
 from memory_graph.parsing import ActionError, LegalAction, PendingObservation, legalise, parse
 from model.agent.context import DisplayedEvidence, DisplayedHit, gather_evidence, num_visual_tokens
-from model.agent.display import display, kept_item, key_frames, kind_of
+from model.agent.display import display, kept_item
 from model.agent.events import ObservationAdded
-from model.agent.limits import MINIATURE_LIMITS, Limits
+from model.config.limits import Limits
 from model.protocols import Retriever
 from model.types import Completion, Counters, Hit, Message, Outcome, Task
-
-__all__ = ["MINIATURE_LIMITS", "Environment", "Limits", "display", "key_frames", "normalised"]
 
 DEPTHS = (8, 64)  # times top_k: how far a search that takes some kinds of items only looks down the ranking
 
@@ -35,12 +33,11 @@ Choice: TypeAlias = Callable[[list[Hit]], list[Hit]]
 class Environment:
     """State of one rollout; single use.
 
-    ``allocation`` is how kept evidence gets its pixels: "energy" (inference), "equal", "fixed" (training:
-    independent of energies) or "none" (text summaries only).
+    ``allocation`` is how kept evidence gets its pixels; with ``NONE`` memory holds no images.
     """
 
     def __init__(
-        self, task: Task, retriever: Retriever, limits: Limits, *, allocation: str = "energy"
+        self, task: Task, retriever: Retriever, limits: Limits, *, allocation: Allocation = Allocation.NONE
     ) -> None:
         self.task, self.limits, self.allocation = task, limits, allocation
         self.graph = MemoryGraph(question=task.question)
@@ -57,10 +54,10 @@ class Environment:
         """The search that awaits its summary."""
         if self._observed is None:
             return None
-        seen = self._observed
+        observed = self._observed
         return PendingObservation(
-            search=Search(seen.node_id, seen.parents, seen.query),
-            modalities=tuple(kind_of(each.hit) for each in seen.shown),
+            search=Search(observed.node_id, observed.parents, observed.query),
+            modalities=tuple(shown.hit.modality for shown in observed.shown),
         )
 
     @property
@@ -170,9 +167,11 @@ class Environment:
             parents=seen.parents,
             query=seen.query,
             summary=action.summary,
-            items=tuple(kept_item(each, mark) for each, mark in useful if each.hit.modality != "text"),
+            items=tuple(
+                kept_item(each, mark) for each, mark in useful if each.hit.modality is not Modality.TEXT
+            ),
             retrieved=seen.retrieved,
-            noted=tuple(each.hit.item_id for each, _ in useful if each.hit.modality == "text"),
+            noted=tuple(each.hit.item_id for each, _ in useful if each.hit.modality is Modality.TEXT),
         )
         self.noted |= set(node.noted)
         self.graph = self.graph.add(node)
@@ -193,16 +192,16 @@ class Environment:
 
     def evidence(self) -> tuple[DisplayedEvidence, ...]:
         """Kept items that get pixels now, energies and grants freshly computed; the overdraft is counted."""
-        if self.allocation == "none":
+        if self.allocation is Allocation.NONE:
             return ()
-        omega = {} if self.allocation == "fixed" else energies(self.graph)
+        omega = {} if self.allocation is Allocation.FIXED else energies(self.graph)
         grants = allocate(
             self.graph,
             omega,
             total_pixels=self.limits.total_pixels,
             top_k=self.limits.kept_items,
             min_pixels=self.limits.min_pixels,
-            mode=self.allocation,
+            allocation=self.allocation,
         )
         evidence = gather_evidence(self.graph, grants, omega, self._titles)
         costs = {(e.node_id, e.item_id): sum(i.width * i.height for i in e.images) for e in evidence}

@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from memory_graph.budget import TOKEN_PIXELS, allocate
+from memory_graph.budget import TOKEN_PIXELS, Allocation, allocate
 from memory_graph.drawing.notes import ItemNote, NodeNote
 from memory_graph.energy import ItemKey, energies
 from memory_graph.graph import MemoryGraph, SearchNode, VisualItem
-from model.agent.limits import Limits
-from model.agent.memory.registry import MEMORIES, memory_policy
+from model.agent.memory.registry import memory_policy
 from model.agent.prompts import FULL
+from model.config.limits import Limits
 
 Thumbnail: TypeAlias = Callable[[str, float | None], str | None]
 """Address of a small picture of an item, of the frame at a time of a clip; None for none."""
@@ -35,19 +35,16 @@ class GraphState:
     """Of items, as far as they are known."""
 
 
-def allocation_of(memory: str) -> str | None:
-    """How the memory policy of that name grants pixels; None if it keeps no energies, or is not known."""
-    if memory not in MEMORIES:
-        return None
-    allocation = getattr(memory_policy(memory, profile=FULL), "allocation", None)
-    return allocation if allocation in ("energy", "equal", "fixed") else None
+def allocation_of(memory: str) -> Allocation:
+    """How the memory policy of that name grants pixels."""
+    return getattr(memory_policy(memory, profile=FULL), "allocation", Allocation.NONE)
 
 
 def graph_state(
-    graph: MemoryGraph, *, limits: Limits, allocation: str | None, titles: Mapping[str, str]
+    graph: MemoryGraph, *, limits: Limits, allocation: Allocation, titles: Mapping[str, str]
 ) -> GraphState:
     """Energies by Eq. 7 and grants by Eq. 8 within ``limits``."""
-    if allocation is None:
+    if allocation is Allocation.NONE:
         return GraphState(graph=graph, energies={}, grants={}, titles=titles)
     omega = energies(graph)
     grants = allocate(
@@ -56,7 +53,7 @@ def graph_state(
         total_pixels=limits.total_pixels,
         top_k=limits.kept_items,
         min_pixels=limits.min_pixels,
-        mode=allocation,
+        allocation=allocation,
     )
     return GraphState(graph=graph, energies=omega, grants=grants, titles=titles)
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from memory_graph.actions import Answer, Search
 from memory_graph.parsing import ActionError, LegalAction
 from model.agent.context import render_turns, reply_turn
-from model.agent.environment import Environment, Limits
+from model.agent.environment import Environment
 from model.agent.events import (
     AnswerGiven,
     Event,
@@ -27,6 +27,7 @@ from model.agent.events import (
     TokenDelta,
 )
 from model.agent.memory import MemoryPolicy, MemorySession
+from model.config.limits import Limits
 from model.protocols import Policy, Retriever, StreamingPolicy
 from model.types import Call, Completion, Message, Sampling, Segment, Task, Trajectory
 
@@ -112,6 +113,8 @@ class Agent:
             answer="" if answer is None else answer.text,
             policy=self.policy.fingerprint,
             memory=self.memory.name,
+            allocation=environment.allocation,
+            limits=replace(self.limits, similarity=None),
             index=self.retriever.fingerprint,
             counters=environment.counters,
         )

@@ -9,13 +9,14 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from model.agent.memory.universalrag import NO_SEARCH, PAGE_KINDS, kind_of_id, video_of
+from model.agent.memory.universalrag import NO_SEARCH
+from model.item_ids import PAGE_KINDS, IdKind, id_kind, video_of
 
 _ROUTE_OF_KIND: Mapping[str, str] = {
     **dict.fromkeys(PAGE_KINDS, "document"),
-    "image": "image",
-    "clip": "clip",
-    "video": "clip",
+    IdKind.IMAGE: "image",
+    IdKind.CLIP: "clip",
+    IdKind.VIDEO: "clip",
 }
 
 
@@ -62,7 +63,7 @@ def route_of(plan: GoldPlan) -> str:
     gold = [item_id for hop in plan.hops for item_id in sorted(hop.gold)]
     if not gold:
         return NO_SEARCH
-    places = Counter(_ROUTE_OF_KIND.get(kind_of_id(item_id), "paragraph") for item_id in gold)
+    places = Counter(_ROUTE_OF_KIND.get(id_kind(item_id), "paragraph") for item_id in gold)
     place = places.most_common(1)[0][0]
     one_video = len({video_of(item_id) for item_id in gold}) == 1 < len(set(gold))
     return "video" if place == "clip" and one_video else place

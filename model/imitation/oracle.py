@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 from memory_graph.actions import Answer, Mark, Memorize, Search, render
-from memory_graph.graph import ROOT
+from memory_graph.graph import ROOT, Modality
 from memory_graph.parsing import parse
 from model.agent.context import excerpt, headline
 from model.agent.memory.registry import MEMORIES
@@ -225,7 +225,9 @@ class Oracle:
                 item=place,
                 useful=hit.item_id in gold,
                 priority=GOLD_PRIORITY if hit.item_id in gold else OTHER_PRIORITY,
-                timestamps=hop.timestamps if hop and hit.item_id in gold and hit.modality == "video" else (),
+                timestamps=hop.timestamps
+                if hop and hit.item_id in gold and hit.modality is Modality.VIDEO
+                else (),
             )
             for place, hit in enumerate(shown, start=1)
         )

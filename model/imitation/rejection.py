@@ -17,7 +17,7 @@ from typing import NamedTuple, TypeAlias
 
 from model.agent.memory.registry import SINGLE_ANSWER
 from model.config.algorithm import Algorithm
-from model.rl.segments import segment_reasons
+from model.rl.credit import trajectory_credits
 from model.types import Outcome, Trajectory
 
 QuestionKey: TypeAlias = tuple[str, str]  # dataset, id
@@ -92,8 +92,10 @@ def action_sequence(trajectory: Trajectory) -> Actions:
 
 def without_pruned_segments(trajectory: Trajectory) -> Trajectory:
     """A right rollout without the segments that GGPO's mask prunes: searches that the answer does not rest on."""
-    reasons = segment_reasons(trajectory, rollout=0, algorithm=Algorithm())
-    kept = [part for part, reason in zip(trajectory.segments, reasons, strict=True) if not reason]
+    credits = trajectory_credits(trajectory, algorithm=Algorithm())
+    kept = [
+        segment for segment, credit in zip(trajectory.segments, credits, strict=True) if not credit.pruned
+    ]
     return replace(trajectory, segments=tuple(kept))
 
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from model.types import ImageRef, Message
+from model.types import ImageRef, Message, Role
 
 ChatMessage = dict[str, Any]
 
@@ -101,7 +101,7 @@ def chat_messages(messages: Sequence[Message], image_uris: Mapping[ImageRef, str
     """
     turns: list[tuple[str, list[str | ImageRef]]] = []
     for message in messages:
-        role = "user" if message.role == "tool" else message.role
+        role = "user" if message.role == Role.TOOL else message.role
         parts = [_without_thought(part) if role == "assistant" else part for part in message.parts]
         if turns and turns[-1][0] == role:
             turns[-1][1].extend(("\n\n", *parts))

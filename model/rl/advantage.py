@@ -9,11 +9,9 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from model.config.algorithm import Algorithm, Baseline
-from model.types import Trajectory
 
 
 class GroupStats(NamedTuple):
@@ -53,20 +51,13 @@ def advantages(
         if not math.isfinite(reward):
             raise ValueError(f"a reward must be finite or None, got {reward}")
         members[key].append(reward)
-    spreads = {key: group_stats(found) for key, found in members.items()}
+    stats = {key: group_stats(scored) for key, scored in members.items()}
     return tuple(
         None
         if reward is None
-        else _normalised(reward, spreads[key], min(members[key]) == max(members[key]), algorithm)
+        else _normalised(reward, stats[key], min(members[key]) == max(members[key]), algorithm)
         for key, reward in zip(keys, rewards, strict=True)
     )
-
-
-def with_advantages(trajectories: Sequence[Trajectory], *, algorithm: Algorithm) -> tuple[Trajectory, ...]:
-    """The rollouts of whole groups, each with its advantage noted."""
-    groups = [each.task.id for each in trajectories]
-    found = advantages(groups, [each.reward for each in trajectories], algorithm=algorithm)
-    return tuple(replace(each, advantage=worth) for each, worth in zip(trajectories, found, strict=True))
 
 
 def _normalised(reward: float, peers: GroupStats, equal: bool, algorithm: Algorithm) -> float:

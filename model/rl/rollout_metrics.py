@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from memory_graph.credit import PRUNED_DEAD_END, PRUNED_GOLD
-from model.rl.segments import PRUNED_AT_RANDOM, TrainingSample
+from memory_graph.credit import PruneReason
+from model.rl.segments import TrainingSample
 from model.types import Counters, Outcome, Trajectory
 
 
@@ -48,33 +48,33 @@ class PrunedShares:
 
 def rollout_metrics(trajectories: Sequence[Trajectory]) -> RolloutMetrics:
     """The numbers of graded rollouts; those without a verdict count in every mean but ``share_right``."""
-    ran = [each for each in trajectories if each.outcome is not Outcome.FAILED]
+    ran = [trajectory for trajectory in trajectories if trajectory.outcome is not Outcome.FAILED]
 
     def mean(value: Callable[[Counters], int]) -> float:
-        return _mean([value(each.counters) for each in ran])
+        return _mean([value(trajectory.counters) for trajectory in ran])
 
     return RolloutMetrics(
-        share_right=_mean([each.correct for each in ran if each.correct is not None]),
-        mean_searches=mean(lambda did: did.searches),
-        mean_repeated_searches=mean(lambda did: did.repeated_searches),
-        mean_dead_ends=mean(lambda did: did.dead_ends),
-        mean_rejected_actions=mean(lambda did: did.rejected_actions),
-        mean_tokens=mean(lambda did: did.prompt_tokens + did.completion_tokens),
-        mean_visual_tokens=mean(lambda did: did.visual_tokens),
+        share_right=_mean([trajectory.correct for trajectory in ran if trajectory.correct is not None]),
+        mean_searches=mean(lambda counters: counters.searches),
+        mean_repeated_searches=mean(lambda counters: counters.repeated_searches),
+        mean_dead_ends=mean(lambda counters: counters.dead_ends),
+        mean_rejected_actions=mean(lambda counters: counters.rejected_actions),
+        mean_tokens=mean(lambda counters: counters.prompt_tokens + counters.completion_tokens),
+        mean_visual_tokens=mean(lambda counters: counters.visual_tokens),
     )
 
 
 def pruned_shares(samples: Sequence[TrainingSample]) -> PrunedShares:
     """The shares over ``samples``, kept ones included; the three add up to the share that is pruned."""
-    reasons = Counter(sample.reason for sample in samples if sample.pruned)
+    reasons = Counter(sample.credit.reason for sample in samples if sample.credit is not None)
 
-    def share(reason: str) -> float:
+    def share(reason: PruneReason) -> float:
         return reasons[reason] / len(samples) if samples else math.nan
 
     return PrunedShares(
-        pruned_dead_end=share(PRUNED_DEAD_END),
-        pruned_gold=share(PRUNED_GOLD),
-        pruned_at_random=share(PRUNED_AT_RANDOM),
+        pruned_dead_end=share(PruneReason.DEAD_END),
+        pruned_gold=share(PruneReason.RETURNED_GOLD),
+        pruned_at_random=share(PruneReason.DRAWN),
     )
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from memory_graph.budget import Allocation
 from memory_graph.graph import MemoryGraph
 from model.agent.loop import Agent, derived_seed
 from model.types import Outcome, Task, Trajectory
@@ -115,6 +116,8 @@ def _failed(agent: Agent, task: Task, error: str) -> Trajectory:
         segments=(),
         outcome=Outcome.FAILED,
         memory=agent.memory.name,
+        allocation=Allocation.NONE,
+        limits=replace(agent.limits, similarity=None),
         error=error,
     )
 

@@ -1,26 +1,22 @@
 """From rollouts to training samples: one segment, one sample, with its own prompt and its own pixels.
 
-Finds the generated tokens of a segment by position, joins the credit mask and the advantage, and says why a sample takes no
-gradient. Holds plain records, no tensors; the mask itself is decided in ``memory_graph.credit``, advantages in
-``advantage.py``, batches are made in ``training/batches.py``.
+Finds the generated tokens of a segment by position. Holds plain records, no tensors; advantage and credit are decided in
+``credit.py``, batches are made in ``training/batches.py``.
 """
 
 from __future__ import annotations
 
 import math
-import random
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
 
-from memory_graph.credit import PRUNED_DEAD_END, prune_reasons, random_mask
-from model.config.algorithm import Algorithm, Denominator, Pruning
-from model.rl.advantage import advantages
+from memory_graph.credit import Credit
+from model.config.algorithm import Algorithm, Denominator
+from model.rl.credit import credited
 from model.types import ImageRef, Segment, Trajectory
-
-PRUNED_AT_RANDOM = "pruned: drawn by chance"
 
 
 class SampleKey(NamedTuple):
@@ -45,10 +41,8 @@ class TrainingSample:
     images: tuple[ImageRef, ...] = ()
     """In placeholder order."""
     advantage: float = 1.0
-    pruned: bool = False
-    """mu of Eq. 11: True takes the segment out of the gradient and, with it, out of the forward pass."""
-    reason: str = ""
-    """Why it is pruned; empty when it is not."""
+    credit: Credit | None = None
+    """Whether and why it is pruned; None for supervised samples, which all are trained on."""
     node_id: str | None = None
     """None for the answer segment."""
 
@@ -62,6 +56,11 @@ class TrainingSample:
             raise ValueError("a log-probability of the sampling policy is not finite")
         if self.old_logprobs and len(self.old_logprobs) != len(positions):
             raise ValueError(f"{len(self.old_logprobs)} log-probabilities for {len(positions)} loss tokens")
+
+    @property
+    def pruned(self) -> bool:
+        """Mu of Eq. 11: True takes the segment out of the gradient and, with it, out of the forward pass."""
+        return self.credit is not None and self.credit.pruned
 
 
 class SegmentTokens(NamedTuple):
@@ -109,7 +108,7 @@ def segment_tokens(segment: Segment, *, accepted_only: bool = False) -> SegmentT
 
 
 def training_samples(trajectories: Sequence[Trajectory], *, algorithm: Algorithm) -> SampleSet:
-    """One sample for each segment of each scored rollout, with its advantage and its pruning mask.
+    """One sample for each segment of each scored rollout, with its advantage and its credit.
 
     A segment without a call (a rollout that ended before its answer was asked for) gives none.
 
@@ -117,16 +116,21 @@ def training_samples(trajectories: Sequence[Trajectory], *, algorithm: Algorithm
         ValueError: if a segment is not one sequence, lacks log-probabilities, or a scored rollout lacks a verdict that the
             pruning needs; the message names question, rollout and segment.
     """
-    groups = [each.task.id for each in trajectories]
-    worths = advantages(groups, [each.reward for each in trajectories], algorithm=algorithm)
     samples: list[TrainingSample] = []
     numbers: Counter[str] = Counter()
-    for trajectory, worth in zip(trajectories, worths, strict=True):
+    num_unscored = 0
+    for trajectory in credited(trajectories, algorithm=algorithm):
         rollout = numbers[trajectory.task.id]
         numbers[trajectory.task.id] += 1
-        if worth is not None:
-            samples += _rollout_samples(trajectory, rollout, worth, algorithm)
-    return SampleSet(tuple(samples), sum(worth is None for worth in worths))
+        if trajectory.advantage is None:
+            num_unscored += 1
+            continue
+        for index, segment in enumerate(trajectory.segments):
+            if segment.calls:
+                key = SampleKey(trajectory.task.id, rollout, index)
+                sample = _sample(key, segment, sampled=True)
+                samples.append(replace(sample, advantage=trajectory.advantage))
+    return SampleSet(tuple(samples), num_unscored)
 
 
 def supervised_samples(trajectories: Sequence[Trajectory]) -> tuple[TrainingSample, ...]:
@@ -145,65 +149,18 @@ def supervised_samples(trajectories: Sequence[Trajectory]) -> tuple[TrainingSamp
 
 def _sample(key: SampleKey, segment: Segment, *, sampled: bool) -> TrainingSample:
     try:
-        found = segment_tokens(segment, accepted_only=not sampled)
+        tokens = segment_tokens(segment, accepted_only=not sampled)
         old = tuple(value for call in segment.calls for value in call.logprobs) if sampled else ()
         if sampled and not old:
             raise ValueError("no log-probabilities of the sampling policy, so its ratio is undefined")
-        return TrainingSample(key=key, node_id=segment.node_id, old_logprobs=old, **found._asdict())
+        credit = segment.credit if sampled else None
+        return TrainingSample(
+            key=key, node_id=segment.node_id, old_logprobs=old, credit=credit, **tokens._asdict()
+        )
     except ValueError as cause:
         raise ValueError(
             f"question {key.question_id!r}, rollout {key.rollout}, segment {key.segment}: {cause}"
         ) from cause
-
-
-def _rollout_samples(
-    trajectory: Trajectory, rollout: int, advantage: float, algorithm: Algorithm
-) -> list[TrainingSample]:
-    reasons = segment_reasons(trajectory, rollout=rollout, algorithm=algorithm)
-    samples = []
-    for index, (segment, reason) in enumerate(zip(trajectory.segments, reasons, strict=True)):
-        if segment.calls:
-            sample = _sample(SampleKey(trajectory.task.id, rollout, index), segment, sampled=True)
-            samples.append(replace(sample, advantage=advantage, pruned=bool(reason), reason=reason))
-    return samples
-
-
-def segment_reasons(trajectory: Trajectory, *, rollout: int, algorithm: Algorithm) -> tuple[str, ...]:
-    """Why each segment of a scored rollout is pruned, empty text where it is kept: Eq. 11 or one of its ablations.
-
-    A segment whose node was never finished has no place in the graph: it supports no answer and found nothing.
-
-    Raises:
-        ValueError: if the rollout has a reward and no verdict.
-    """
-    if algorithm.pruning is Pruning.NONE:
-        return ("",) * len(trajectory.segments)
-    if trajectory.correct is None:
-        raise ValueError(
-            f"question {trajectory.task.id!r}, rollout {rollout}: pruning needs a verdict, not only a reward"
-        )
-    positives, negatives = (
-        algorithm.pruning is not Pruning.NEGATIVES,
-        algorithm.pruning is not Pruning.POSITIVES,
-    )
-    found = prune_reasons(
-        trajectory.graph,
-        correct=trajectory.correct,
-        gold=trajectory.task.gold,
-        positives=positives,
-        negatives=negatives,
-    )
-    if algorithm.pruning is Pruning.RANDOM:
-        seed = random.Random(f"{algorithm.seed}/{trajectory.task.id}/{rollout}").getrandbits(63)
-        drawn = random_mask([reason.startswith("pruned") for reason in found], seed=seed)
-        found = tuple(PRUNED_AT_RANDOM if each else "" for each in drawn)
-    by_node = {node.id: reason for node, reason in zip(trajectory.graph.nodes, found[:-1], strict=True)}
-    unfinished = PRUNED_DEAD_END if trajectory.correct and positives else ""
-    reasons = [
-        "" if segment.node_id is None else by_node.get(segment.node_id, unfinished)
-        for segment in trajectory.segments
-    ]
-    return tuple(reason if reason.startswith("pruned") else "" for reason in reasons)
 
 
 def segment_weights(

@@ -2,7 +2,7 @@
 
 One row a trajectory. What reports filter by are plain columns; the graph is the JSON of
 ``memory_graph.codec``; calls are nested lists that any Parquet reader understands. Publishing a directory of
-parts with its manifest is the caller's business.
+parts with its manifest is the caller's business. Files of schema version 2 are read too (``upgraded``).
 """
 
 from __future__ import annotations
@@ -14,11 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from pydantic import TypeAdapter
 
 from memory_graph import codec
-from model.types import Call, Counters, ImageRef, Outcome, Segment, Task, Trajectory, Turn
+from memory_graph.budget import Allocation
+from model.agent.prompts import COMPACT
+from model.config.algorithm import Algorithm
+from model.config.limits import MINIATURE_LIMITS, Limits
+from model.types import Counters, Outcome, Segment, Task, Trajectory
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 ROWS_PER_GROUP = 64  # rows that a reader holds at once; a row of a real run is some hundred kilobytes
 
 _IMAGE = pl.Struct({"item_id": pl.String, "width": pl.Int32, "height": pl.Int32, "timestamp_s": pl.Float64})
@@ -35,8 +40,21 @@ _CALL = pl.Struct(
         "rejected": pl.Boolean,
     }
 )
-_SEGMENT = pl.Struct({"node_id": pl.String, "calls": pl.List(_CALL)})
+_CREDIT = pl.Struct({"pruned": pl.Boolean, "reason": pl.String})
+_SEGMENT = pl.Struct({"node_id": pl.String, "calls": pl.List(_CALL), "credit": _CREDIT})
 _COUNTER_NAMES = tuple(asdict(Counters()))
+_COLUMN_TYPES = {int: pl.Int64, float: pl.Float64, bool: pl.Boolean}
+
+
+def _limits_record(limits: Limits) -> dict[str, int | float]:
+    return {name: value for name, value in asdict(limits).items() if name != "similarity"}
+
+
+def _struct(record: Mapping[str, Any]) -> pl.Struct:
+    """One column a field, texts for enums."""
+    return pl.Struct({name: _COLUMN_TYPES.get(type(value), pl.String) for name, value in record.items()})
+
+
 SCHEMA = pl.Schema(
     {
         "schema_version": pl.Int32,
@@ -53,7 +71,10 @@ SCHEMA = pl.Schema(
         "metric": pl.Boolean,
         "reward": pl.Float64,
         "advantage": pl.Float64,
+        "algorithm": _struct(asdict(Algorithm())),
         "memory": pl.String,
+        "allocation": pl.String,
+        "limits": _struct(_limits_record(Limits())),
         "policy": pl.String,
         "index": pl.String,
         "error": pl.String,
@@ -62,6 +83,14 @@ SCHEMA = pl.Schema(
         "segments": pl.List(_SEGMENT),
     }
 )
+NEW_COLUMNS = ("algorithm", "allocation", "limits")  # since version 2, like the credit of a segment
+_ALLOCATIONS_2 = {
+    "vimrag": Allocation.ENERGY,
+    "vimrag_equal": Allocation.EQUAL,
+    "vimrag_fixed": Allocation.FIXED,
+}
+_SEGMENTS = TypeAdapter(tuple[Segment, ...])
+_ALGORITHM = TypeAdapter(Algorithm | None)
 
 
 def write(
@@ -83,18 +112,47 @@ def read(path: str | Path, *, storage_options: dict[str, str] | None = None) -> 
         ValueError: if the file is of another schema version or lacks columns.
     """
     lazy = pl.scan_parquet(path, storage_options=storage_options)
-    if missing := [name for name in SCHEMA if name not in lazy.collect_schema()]:
+    columns = lazy.collect_schema()
+    if missing := [name for name in SCHEMA if name not in columns and name not in NEW_COLUMNS]:
         raise ValueError(f"{path} holds no trajectories: columns {missing} are missing")
     start = 0
     while len(frame := lazy.slice(start, ROWS_PER_GROUP).collect()):
         for row in frame.iter_rows(named=True):
-            yield _trajectory(row, path)
+            try:
+                upgraded_row = upgraded(row)
+            except ValueError as error:
+                raise ValueError(f"{path}: {error}") from error
+            yield _trajectory(upgraded_row)
         start += len(frame)
 
 
 def scan(path: str | Path, *, storage_options: dict[str, str] | None = None) -> pl.LazyFrame:
     """The plain columns, without graphs and tokens, for reports."""
     return pl.scan_parquet(path, storage_options=storage_options).drop("graph", "segments")
+
+
+def upgraded(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A stored row in the present schema.
+
+    Version 2 lacks limits, allocation, algorithm and credit. Its limits follow from the instruction of its prompts, its
+    allocation from the memory policy; with which objective it was trained, if at all, is not known.
+
+    Raises:
+        ValueError: for another version.
+    """
+    version = row["schema_version"]
+    if version == SCHEMA_VERSION:
+        return dict(row)
+    if version != 2:
+        raise ValueError(f"trajectories of schema version {version}; this code reads 2 and {SCHEMA_VERSION}")
+    calls = [call for segment in row["segments"] or () for call in segment["calls"]]
+    instructions = {turns[0]["text"] for call in calls if (turns := call.get("turns"))}
+    return {
+        **row,
+        "limits": _limits_record(MINIATURE_LIMITS if COMPACT.system in instructions else Limits()),
+        "allocation": _ALLOCATIONS_2.get(row["memory"], Allocation.NONE).value,
+        "algorithm": None,
+    }
 
 
 def _row(trajectory: Trajectory) -> dict[str, Any]:
@@ -114,7 +172,10 @@ def _row(trajectory: Trajectory) -> dict[str, Any]:
         "metric": trajectory.metric,
         "reward": trajectory.reward,
         "advantage": trajectory.advantage,
+        "algorithm": None if trajectory.algorithm is None else asdict(trajectory.algorithm),
         "memory": trajectory.memory,
+        "allocation": trajectory.allocation.value,
+        "limits": _limits_record(trajectory.limits),
         "policy": trajectory.policy,
         "index": trajectory.index,
         "error": trajectory.error,
@@ -124,11 +185,7 @@ def _row(trajectory: Trajectory) -> dict[str, Any]:
     }
 
 
-def _trajectory(row: Mapping[str, Any], path: str | Path) -> Trajectory:
-    if row["schema_version"] != SCHEMA_VERSION:
-        raise ValueError(
-            f"{path} has schema version {row['schema_version']}, this code reads {SCHEMA_VERSION}"
-        )
+def _trajectory(row: Mapping[str, Any]) -> Trajectory:
     task = Task(
         id=row["task_id"],
         dataset=row["dataset"],
@@ -142,26 +199,11 @@ def _trajectory(row: Mapping[str, Any], path: str | Path) -> Trajectory:
     return Trajectory(
         task=task,
         graph=codec.decode(json.loads(row["graph"])),
-        segments=tuple(_segment(segment) for segment in row["segments"]),
+        segments=_SEGMENTS.validate_python(row["segments"]),
         outcome=Outcome(row["outcome"]),
         counters=Counters(**row["counters"]),
+        allocation=Allocation(row["allocation"]),
+        limits=Limits(**row["limits"]),
+        algorithm=_ALGORITHM.validate_python(row["algorithm"]),
         **{name: row[name] for name in plain},
-    )
-
-
-def _segment(row: Mapping[str, Any]) -> Segment:
-    return Segment(node_id=row["node_id"], calls=tuple(_call(call) for call in row["calls"]))
-
-
-def _call(row: Mapping[str, Any]) -> Call:
-    return Call(
-        prompt_ids=tuple(row["prompt_ids"]),
-        token_ids=tuple(row["token_ids"]),
-        logprobs=tuple(row["logprobs"]),
-        images=tuple(ImageRef(**image) for image in row["images"]),
-        text=row["text"],
-        turns=tuple(Turn(**turn) for turn in row["turns"]),
-        prompt_tokens=row["prompt_tokens"],
-        completion_tokens=row["completion_tokens"],
-        rejected=bool(row.get("rejected")),  # files from before this was told apart lack it
     )

@@ -15,8 +15,7 @@ from infra.storage.manifest import publish
 from infra.storage.root import Storage
 from memory_graph.drawing.svg import draw
 from memory_graph.linearise import linearise
-from model.agent.graph_state import allocation_of, graph_state, node_notes
-from model.agent.limits import BY_PROFILE
+from model.agent.graph_state import graph_state, node_notes
 from model.evaluation.agreement import agreement
 from model.evaluation.evaluation import Evaluation, evaluate, with_metric
 from model.evaluation.judge import JudgeCounts
@@ -179,8 +178,9 @@ def _drawing(trajectory: Trajectory, context: RunContext) -> str:
         small.thumbnail((THUMBNAIL, THUMBNAIL))
         return image_uri(small)
 
-    limits, allocation = BY_PROFILE[context.recipe.profile], allocation_of(trajectory.memory)
-    state = graph_state(trajectory.graph, limits=limits, allocation=allocation, titles={})
+    state = graph_state(
+        trajectory.graph, limits=trajectory.limits, allocation=trajectory.allocation, titles={}
+    )
     return draw(trajectory.graph, notes=node_notes(state, thumbnail), embedded=True)
 
 

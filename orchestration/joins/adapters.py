@@ -15,6 +15,7 @@ from assets.corpus.read import built_datasets, read_questions
 from assets.grading import grade_answer
 from assets.index.search import Index, IndexHit
 from infra.storage.root import Storage
+from memory_graph.graph import Modality
 from model.types import Hit, Task
 
 PLANS = "raw/miniature/plans.jsonl"  # below the root; only the miniature has it
@@ -100,7 +101,7 @@ def hit_of(found: IndexHit) -> Hit:
     return Hit(
         item_id=found.item_id,
         dataset=found.dataset,
-        modality=str(found.modality),
+        modality=Modality(found.modality),
         title=found.title,
         text=found.text,
         score=found.score,

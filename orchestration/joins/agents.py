@@ -13,11 +13,11 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, Qwen3VLForCondi
 from assets.corpus.media import ShardMedia
 from assets.index.published import open_index
 from infra.storage.root import Storage
-from model.agent.limits import BY_PROFILE
 from model.agent.loop import Agent
 from model.agent.memory import MemoryPolicy
 from model.agent.memory.registry import TRAINED, memory_policy
 from model.agent.prompts import PROFILES
+from model.config.limits import BY_PROFILE
 from model.policies.chat_template import PromptEncoder
 from model.policies.families import family, family_of, linear_patch_embedding
 from model.protocols import MediaSource, Policy, Retriever

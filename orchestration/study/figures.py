@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple
 
-from memory_graph.credit import prune_reasons
+from memory_graph.credit import segment_credits
 from model.evaluation.evaluation import Evaluation, SeedComparison, compare, compare_seeds
 from model.evaluation.statistics import Interval, bootstrap_macro_mean
 from model.types import Trajectory
@@ -21,9 +21,9 @@ def noise_share(trajectories: Iterable[Trajectory]) -> NoiseShare:
     num_right = num_steps = num_noisy = 0
     for trajectory in trajectories:
         if trajectory.correct and trajectory.graph.answer is not None:
-            reasons = prune_reasons(trajectory.graph, correct=True, gold=trajectory.task.gold)[:-1]
-            num_right, num_steps = num_right + 1, num_steps + len(reasons)
-            num_noisy += sum(reason.startswith("pruned") for reason in reasons)
+            searches = segment_credits(trajectory.graph, correct=True, gold=trajectory.task.gold)[:-1]
+            num_right, num_steps = num_right + 1, num_steps + len(searches)
+            num_noisy += sum(credit.pruned for credit in searches)
     return NoiseShare(
         right_rollouts=num_right,
         search_steps=num_steps,

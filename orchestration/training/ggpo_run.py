@@ -24,7 +24,7 @@ from model.config.schedule import Schedule
 from model.policies.transformers_policy import TransformersPolicy
 from model.protocols import MediaSource
 from model.rl import trajectory_store
-from model.rl.advantage import with_advantages
+from model.rl.credit import credited
 from model.training import checkpoint
 from model.training.batches import InputBuilder
 from model.training.engine import DeepSpeedEngine
@@ -218,7 +218,7 @@ class TrainingRun:
     def _gather(self, number: int, folder: Path) -> RolloutBatch:
         batch = self._rollouts.gather(self._agent, self._source, number)
         if self.engine.rank == 0:
-            scored = with_advantages(batch.trajectories, algorithm=self.trainer.algorithm)
+            scored = credited(batch.trajectories, algorithm=self.trainer.algorithm)
             trajectory_store.write(prefetch.file_of(folder, number), scored)
         return batch
 

@@ -1,4 +1,4 @@
-"""Eq. 8: the paper's example by hand, the three modes, and the laws of every allocation."""
+"""Eq. 8: the paper's example by hand, and the laws of every allocation."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from memory_graph.budget import (
-    MODES,
     TOKEN_PIXELS,
     TOTAL_PIXELS,
+    Allocation,
     allocate,
     native_pixels,
     shown_size,
@@ -104,7 +104,7 @@ def test_an_item_smaller_than_the_minimum_is_shown_at_native_size():
 def test_equal_mode_shares_over_all_kept_items_not_only_the_top_k():
     # 20 pictures of 128x128 on the miniature's budget: 81,920 / 20 = 4,096 px each, that is 64x64
     twenty = graph(*(node(f"n{k}", items=(picture(f"p{k}"),)) for k in range(1, 21)))
-    granted = allocate(twenty, {}, total_pixels=MINIATURE_PIXELS, mode="equal")
+    granted = allocate(twenty, {}, total_pixels=MINIATURE_PIXELS, allocation=Allocation.EQUAL)
     assert set(granted.values()) == {4096} and len(granted) == 20
     assert shrink(128, 128, 4096) == (64, 64)
 
@@ -120,20 +120,20 @@ def test_fixed_mode_gives_total_over_k_each_and_reads_no_energies():
     # 1,310,720 / 5 = 262,144 px = 256 tokens = 512x512, however many items there are
     for count in (1, 3, 5):
         few = graph(node("A", items=tuple(page(f"p{k}") for k in range(count))))
-        granted = allocate(few, {}, total_pixels=TOTAL_PIXELS, mode="fixed")
+        granted = allocate(few, {}, total_pixels=TOTAL_PIXELS, allocation=Allocation.FIXED)
         assert list(granted.values()) == [262_144] * count
     assert shown_size(page("p"), 262_144) == (512, 512)
 
 
 def test_fixed_mode_shows_at_most_k_items_by_priority_and_then_newest():
     seven = graph(*(node(f"n{k}", items=(page("p", 5 if k == 1 else 3),)) for k in range(1, 8)))
-    granted = allocate(seven, {}, total_pixels=TOTAL_PIXELS, mode="fixed")
+    granted = allocate(seven, {}, total_pixels=TOTAL_PIXELS, allocation=Allocation.FIXED)
     assert [node_id for node_id, _ in granted] == ["n1", "n4", "n5", "n6", "n7"]
 
 
 def test_fixed_mode_never_pours():
     mixed = graph(node("A", items=(page("small", width=64, height=64), page("big"))))
-    granted = allocate(mixed, {}, total_pixels=TOTAL_PIXELS, mode="fixed")
+    granted = allocate(mixed, {}, total_pixels=TOTAL_PIXELS, allocation=Allocation.FIXED)
     assert list(granted.values()) == [4096, 262_144]
 
 
@@ -150,7 +150,9 @@ def test_a_video_that_cannot_get_one_token_a_frame_is_not_shown():
     omega = {("A", "v"): 1.0, ("A", "p"): 1.0}
     assert len(allocate(many, omega, total_pixels=16 * TOKEN_PIXELS)) == 2
     assert allocate(many, omega, total_pixels=15 * TOKEN_PIXELS) == {("A", "p"): 15 * TOKEN_PIXELS}
-    assert allocate(many, {}, total_pixels=35 * TOKEN_PIXELS, mode="fixed") == {("A", "p"): 7 * TOKEN_PIXELS}
+    assert allocate(many, {}, total_pixels=35 * TOKEN_PIXELS, allocation=Allocation.FIXED) == {
+        ("A", "p"): 7 * TOKEN_PIXELS
+    }
 
 
 def test_an_item_without_energy_is_not_shown():
@@ -159,15 +161,15 @@ def test_an_item_without_energy_is_not_shown():
 
 
 def test_nothing_kept_or_nothing_to_share_grants_nothing():
-    for mode in MODES:
-        assert allocate(graph(node("A")), {}, total_pixels=TOTAL_PIXELS, mode=mode) == {}
+    for allocation in Allocation:
+        assert allocate(graph(node("A")), {}, total_pixels=TOTAL_PIXELS, allocation=allocation) == {}
         one = graph(node("A", items=(page("a"),)))
-        assert allocate(one, energies(one), total_pixels=0, mode=mode) == {}
+        assert allocate(one, energies(one), total_pixels=0, allocation=allocation) == {}
 
 
 @pytest.mark.parametrize(
     "limits",
-    [{"mode": "even"}, {"total_pixels": -1}, {"top_k": 0}, {"min_pixels": -1}],
+    [{"total_pixels": -1}, {"top_k": 0}, {"min_pixels": -1}],
 )
 def test_limits_out_of_range_are_refused(limits):
     with pytest.raises(ValueError):
@@ -191,13 +193,13 @@ LIMITS = st.fixed_dictionaries(
 )
 
 
-@given(graphs(), LIMITS, st.sampled_from(MODES))
+@given(graphs(), LIMITS, st.sampled_from(Allocation))
 def test_grants_stay_within_the_total_the_native_size_and_the_minimum(
-    random_graph: MemoryGraph, limits, mode
+    random_graph: MemoryGraph, limits, allocation
 ):
-    granted = allocate(random_graph, energies(random_graph), mode=mode, **limits)
+    granted = allocate(random_graph, energies(random_graph), allocation=allocation, **limits)
     assert sum(granted.values()) <= limits["total_pixels"]
-    assert mode == "equal" or len(granted) <= limits["top_k"]
+    assert allocation is Allocation.EQUAL or len(granted) <= limits["top_k"]
     items = kept_items(random_graph)
     for key, pixels in granted.items():
         native = native_pixels(items[key])
@@ -205,9 +207,11 @@ def test_grants_stay_within_the_total_the_native_size_and_the_minimum(
         assert pixels >= min(limits["min_pixels"], native)
 
 
-@given(graphs(), LIMITS, st.sampled_from(MODES))
-def test_the_true_cost_of_what_is_shown_never_exceeds_its_grant(random_graph: MemoryGraph, limits, mode):
-    granted = allocate(random_graph, energies(random_graph), mode=mode, **limits)
+@given(graphs(), LIMITS, st.sampled_from(Allocation))
+def test_the_true_cost_of_what_is_shown_never_exceeds_its_grant(
+    random_graph: MemoryGraph, limits, allocation
+):
+    granted = allocate(random_graph, energies(random_graph), allocation=allocation, **limits)
     items = kept_items(random_graph)
     for key, pixels in granted.items():
         width, height = shown_size(items[key], pixels)
@@ -246,8 +250,8 @@ def test_pouring_never_lowers_what_is_used(random_graph: MemoryGraph, total: int
 @given(graphs(), st.floats(0.1, 10))
 def test_fixed_grants_do_not_depend_on_energies(random_graph: MemoryGraph, factor: float):
     omega = {key: value * factor for key, value in energies(random_graph).items()}
-    with_energies = allocate(random_graph, omega, total_pixels=TOTAL_PIXELS, mode="fixed")
-    assert with_energies == allocate(random_graph, {}, total_pixels=TOTAL_PIXELS, mode="fixed")
+    with_energies = allocate(random_graph, omega, total_pixels=TOTAL_PIXELS, allocation=Allocation.FIXED)
+    assert with_energies == allocate(random_graph, {}, total_pixels=TOTAL_PIXELS, allocation=Allocation.FIXED)
 
 
 SIDES = st.integers(1, 5000)

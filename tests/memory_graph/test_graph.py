@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory_graph.graph import ROOT, AnswerNode, MemoryGraph, SearchNode, VisualItem, is_node_id
+from memory_graph.graph import ROOT, AnswerNode, ItemKind, MemoryGraph, SearchNode, VisualItem, is_node_id
 from tests.memory_graph.graphs import clip, graph, graphs, node, page
 
 # n1 and n2 hang on the root, n3 joins both, n4 continues n1, n5 is a dead end under n4
@@ -75,18 +75,17 @@ def test_a_broken_invariant_is_refused(broken, message):
     "change",
     [
         {"item_id": ""},
-        {"kind": "text"},
         {"priority": 0},
         {"priority": 6},
         {"width": 0},
         {"height": -1},
         {"timestamps": (1.0,)},
-        {"kind": "video", "timestamps": (float("nan"),)},
-        {"kind": "video", "timestamps": (-1.0,)},
+        {"kind": ItemKind.VIDEO, "timestamps": (float("nan"),)},
+        {"kind": ItemKind.VIDEO, "timestamps": (-1.0,)},
     ],
 )
 def test_a_visual_item_out_of_range_is_refused(change):
-    sound = {"item_id": "a", "kind": "page", "priority": 3, "width": 10, "height": 10}
+    sound = {"item_id": "a", "kind": ItemKind.PAGE, "priority": 3, "width": 10, "height": 10}
     assert VisualItem(**sound).num_frames == 1
     with pytest.raises(ValueError):
         VisualItem(**sound | change)

@@ -7,12 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory_graph.actions import ActionError, Answer, Mark, Memorize, Search
-from memory_graph.graph import ROOT, AnswerNode, MemoryGraph, SearchNode
+from memory_graph.graph import ROOT, AnswerNode, MemoryGraph, Modality, SearchNode
 from memory_graph.legality import PendingObservation, legalise, next_id
 from tests.memory_graph.graphs import graph, graphs, node
 
 TWO = graph(node("n1"), node("n2", "n1"))
-PENDING = PendingObservation(search=Search("n3", ("n2",), "q"), modalities=("text", "image", "video"))
+PENDING = PendingObservation(
+    search=Search("n3", ("n2",), "q"), modalities=(Modality.TEXT, Modality.IMAGE, Modality.VIDEO)
+)
 
 
 def test_legal_actions_pass_unchanged():

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from memory_graph.actions import Answer, Mark, Memorize, Search, render
-from memory_graph.graph import AnswerNode, MemoryGraph, SearchNode
+from memory_graph.graph import AnswerNode, MemoryGraph, Modality, SearchNode
 from memory_graph.parsing import MAX_TEXT_CHARS, ActionError, LegalAction, PendingObservation, legalise, parse
 
 INPUTS = 100_000
@@ -29,7 +29,9 @@ GRAPH = MemoryGraph(
         SearchNode(id="n2", parents=("n1", "root"), query="b"),
     ),
 )
-PENDING = PendingObservation(search=Search("n3", ("n2",), "c"), modalities=("page", "video", "text"))
+PENDING = PendingObservation(
+    search=Search("n3", ("n2",), "c"), modalities=(Modality.IMAGE, Modality.VIDEO, Modality.TEXT)
+)
 STATES = (
     (MemoryGraph(question="Who?"), None),
     (GRAPH, None),

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from memory_graph.actions import Answer, Mark, Memorize, Search
-from model.agent.environment import MINIATURE_LIMITS
+from memory_graph.graph import Modality
 from model.agent.loop import Agent
 from model.agent.memory.registry import memory_policy
 from model.agent.prompts import COMPACT
 from model.agent.scripted import ScriptedPolicy, ScriptedRetriever
 from model.config.algorithm import Algorithm
+from model.config.limits import MINIATURE_LIMITS
 from model.config.reward import RewardWeights
 from model.types import Hit, Task, Trajectory
 from orchestration.joins import grading
@@ -24,7 +25,9 @@ from tests.servers.openai_server import OpenAIServer
 TASK = Task(
     id="squad:q:1", dataset="squad", question="Which code is it?", answers=("41",), gold=frozenset({"g"})
 )
-GOLD, OTHER = (Hit(item_id=name, dataset="squad", modality="text", title=name, text="t") for name in "gx")
+GOLD, OTHER = (
+    Hit(item_id=name, dataset="squad", modality=Modality.TEXT, title=name, text="t") for name in "gx"
+)
 FOUND = {"well put": [OTHER, GOLD], "badly put": [OTHER]}
 
 

@@ -12,7 +12,7 @@ from app.answers.agent import DEFAULT_MEMORY, OFFERED
 from app.answers.corpus_handle import NoIndexError
 from app.server.schema.responses import IndexStatus, ServerStatus
 from app.server.state import ServerState
-from model.agent.limits import BY_PROFILE, Limits
+from model.config.limits import BY_PROFILE, Limits
 
 router = APIRouter(tags=["status"])
 

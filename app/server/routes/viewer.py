@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import groupby
 from typing import Annotated, Any, Literal
@@ -27,14 +27,15 @@ from app.server.schema.responses import (
 from app.server.state import ServerState
 from app.server.trajectory_files import Filters, NoSuchFileError, TrajectoryFiles
 from memory_graph import codec
-from memory_graph.credit import prune_reasons
+from memory_graph.budget import Allocation
+from memory_graph.credit import Credit, PruneReason, segment_credits
 from memory_graph.graph import MemoryGraph
-from model.agent.graph_state import allocation_of, graph_state
-from model.agent.limits import BY_PROFILE, Limits
-from model.agent.prompts import COMPACT
+from model.agent.graph_state import graph_state
+from model.config.limits import Limits
+from model.rl.trajectory_store import upgraded
 
 MOST_ROWS = 500
-UNSCORED = "kept: there is no verdict to prune by"
+NO_VERDICT = Credit(False, PruneReason.NO_VERDICT)
 FileName = Annotated[str, Query(min_length=1, max_length=1000)]
 Chosen = Annotated[str | None, Query(max_length=200)]
 
@@ -129,48 +130,43 @@ def detail(row: Mapping[str, Any], catalogue: Catalogue) -> dict[str, Any]:
     """A stored row as the viewer shows it. Raises ``ApiError`` for a row that this version cannot read."""
     try:
         graph = codec.decode(row["graph"])
+        row = upgraded({**row, "segments": row["segments"] or []})
+        limits, allocation = Limits(**row["limits"]), Allocation(row["allocation"])
     except ValueError as error:
-        raise ApiError(404, "unreadable", f"the memory graph of this row cannot be read: {error}") from None
-    segments = row["segments"] or []
+        raise ApiError(404, "unreadable", f"this row cannot be read: {error}") from None
     kept = {item.item_id for node in graph.nodes for item in node.items}
     titles = {item_id: item.title for item_id, item in catalogue.find(kept).items()}
-    state = graph_state(
-        graph, limits=limits_of(segments), allocation=allocation_of(row["memory"]), titles=titles
-    )
+    state = graph_state(graph, limits=limits, allocation=allocation, titles=titles)
     names = (
         *("task_id", "question", "answers", "answer", "correct", "outcome", "memory"),
         *("reward", "advantage", "counters"),
     )
-    reasons = reasons_of(graph, row["correct"], frozenset(row["gold"] or ()))
+    by_ggpo = credits_of(graph, row["correct"], frozenset(row["gold"] or ()))
     return {
         **{name: plain(row)[name] for name in names},
         "error": row["error"] or "",
+        "algorithm": row["algorithm"],
         "svg": svg(state),
         "nodes": node_records(state),
-        "segments": [_segment(each, reasons) for each in segments],
+        "segments": [_segment(segment, by_ggpo) for segment in row["segments"]],
     }
 
 
-def reasons_of(graph: MemoryGraph, correct: bool | None, gold: frozenset[str]) -> dict[str | None, str]:
-    """Why the segment of each node is trained on or not; None is the segment of the answer."""
+def credits_of(graph: MemoryGraph, correct: bool | None, gold: frozenset[str]) -> dict[str | None, Credit]:
+    """The credit that GGPO gives the segment of each node; None is the segment of the answer."""
     ids = (*(node.id for node in graph.nodes), None)
     if correct is None or (correct and graph.answer is None):
-        return dict.fromkeys(ids, UNSCORED)
-    return dict(zip(ids, prune_reasons(graph, correct=correct, gold=gold), strict=True))
+        return dict.fromkeys(ids, NO_VERDICT)
+    return dict(zip(ids, segment_credits(graph, correct=correct, gold=gold), strict=True))
 
 
-def limits_of(segments: Sequence[Mapping[str, Any]]) -> Limits:
-    """The limits of the rollout. They are not stored, but they come with the words of a prompt profile, which are."""
-    calls = [call for segment in segments for call in segment["calls"]]
-    instructions = {turns[0]["text"] for call in calls if (turns := call.get("turns"))}
-    return BY_PROFILE["compact"] if COMPACT.system in instructions else BY_PROFILE["full"]
-
-
-def _segment(segment: Mapping[str, Any], reasons: Mapping[str | None, str]) -> dict[str, Any]:
-    reason = reasons.get(segment["node_id"], UNSCORED)
+def _segment(segment: Mapping[str, Any], by_ggpo: Mapping[str | None, Credit]) -> dict[str, Any]:
+    """The segment with the credit it was trained with, or else with that of GGPO."""
+    trained = segment.get("credit")
+    credit = by_ggpo.get(segment["node_id"], NO_VERDICT)
     return {
         "node_id": segment["node_id"],
-        "pruned": reason.startswith("pruned"),
-        "reason": reason,
+        "pruned": trained["pruned"] if trained else credit.pruned,
+        "reason": trained["reason"] if trained else credit.reason.value,
         "calls": [{**call, "turns": call.get("turns") or []} for call in segment["calls"]],
     }

@@ -161,7 +161,10 @@ class CallRecord(Record):
 
 
 class SegmentRecord(Record):
-    """The calls of one node (of the answer, without an id), and whether GGPO trains on them."""
+    """The calls of one node (of the answer, without an id), and whether they are trained on.
+
+    The credit is the one that was trained with where the file holds it, else the one that GGPO would give.
+    """
 
     node_id: str | None
     pruned: bool
@@ -172,6 +175,8 @@ class SegmentRecord(Record):
 class TrajectoryDetail(TrajectorySummary):
     """One whole trajectory."""
 
+    algorithm: dict[str, str | float | bool] | None
+    """The objective that it was trained with; null where it was not trained on, or nobody noted it."""
     error: str
     svg: str
     nodes: list[NodeRecord]

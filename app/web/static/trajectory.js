@@ -92,6 +92,7 @@ function head(trajectory) {
     ["Memory", memoryName(trajectory.memory)],
     ["Reward", decimal(trajectory.reward)],
     ["Advantage", signed(trajectory.advantage)],
+    ["Credit", trajectory.algorithm ? `as trained (pruning ${trajectory.algorithm.pruning}, ratio ${trajectory.algorithm.ratio})` : "as GGPO would give it"],
   ];
   const done = Object.entries(COUNTERS).filter(([name]) => counters[name]);
   return element(

@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import Protocol
 
 from memory_graph.actions import Memorize, Search
-from model.agent.environment import Environment, Limits
+from model.agent.environment import Environment
 from model.agent.events import Event
+from model.config.limits import Limits
 from model.protocols import Retriever
 from model.types import Message, Task
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from memory_graph.actions import Memorize, Search
 from model.agent.context import question_parts, with_notice
-from model.agent.environment import Environment, Limits
+from model.agent.environment import Environment
 from model.agent.events import Event
 from model.agent.prompts import FULL, Profile
+from model.config.limits import Limits
 from model.protocols import Retriever
-from model.types import Message, Task
+from model.types import Message, Role, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,14 +24,14 @@ class ClosedBook:
     def open(self, task: Task, retriever: Retriever, limits: Limits) -> SingleAnswer:
         """The session of one rollout; the retriever is never asked."""
         turns = opening_turns(self.profile, task)
-        return SingleAnswer(self.profile, Environment(task, retriever, limits, allocation="none"), turns)
+        return SingleAnswer(self.profile, Environment(task, retriever, limits), turns)
 
 
 def opening_turns(profile: Profile, task: Task) -> tuple[Message, ...]:
     """Instruction and question of a policy that is asked once."""
     return (
-        Message(role="system", parts=(profile.system_single,)),
-        Message(role="user", parts=question_parts(profile, task)),
+        Message(role=Role.SYSTEM, parts=(profile.system_single,)),
+        Message(role=Role.USER, parts=question_parts(profile, task)),
     )
 
 

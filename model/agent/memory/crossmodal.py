@@ -29,12 +29,12 @@ from model.agent.context import (
 )
 from model.agent.environment import Environment
 from model.agent.events import ObservationAdded
-from model.agent.limits import Limits
 from model.agent.memory.cycle import CycleSession
 from model.agent.memory.observation import ObservationRenderer
 from model.agent.prompts import FULL, Profile
+from model.config.limits import Limits
 from model.protocols import Retriever
-from model.types import ImageRef, Message, Task
+from model.types import ImageRef, Message, Role, Task
 
 Keep: TypeAlias = Callable[[ObservationAdded, SearchNode], tuple[DisplayedEvidence, ...]]
 
@@ -105,7 +105,7 @@ class CrossModal:
 
     def open(self, task: Task, retriever: Retriever, limits: Limits) -> CycleSession:
         """The session of one rollout."""
-        environment = Environment(task, retriever, limits, allocation="none")
+        environment = Environment(task, retriever, limits)
         observing = ObservationRenderer(profile=self.profile, limits=limits, count=self.count_tokens)
         return CycleSession(environment, StrategyContents(self, environment), observing)
 
@@ -154,6 +154,6 @@ class StrategyContents:
         profile, environment = self._policy.profile, self._environment
         parts = state_parts(profile, environment.task, environment.graph, kept)
         return (
-            Message(role="system", parts=(self._strategy.instruction(profile),)),
-            Message(role="user", parts=parts),
+            Message(role=Role.SYSTEM, parts=(self._strategy.instruction(profile),)),
+            Message(role=Role.USER, parts=parts),
         )

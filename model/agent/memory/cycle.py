@@ -16,7 +16,7 @@ from model.agent.context import DisplayedHit, with_notice
 from model.agent.environment import Environment
 from model.agent.events import Event, NodeAdded, ObservationAdded
 from model.agent.memory.observation import ObservationRenderer
-from model.types import Message
+from model.types import Message, Role
 
 
 class MemoryContents(Protocol):
@@ -78,7 +78,7 @@ class CycleSession:
 
     def reject(self, reply: Message, reason: str) -> None:
         """Show the error; the cycle goes on."""
-        self._turns += (reply, Message(role="tool", parts=(reason,)))
+        self._turns += (reply, Message(role=Role.TOOL, parts=(reason,)))
 
     async def search(self, reply: Message, action: Search) -> tuple[Event, ...]:
         """Show what is new; the cycle goes on."""

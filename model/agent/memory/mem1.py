@@ -27,14 +27,14 @@ from model.agent.context import (
 )
 from model.agent.environment import Environment
 from model.agent.events import ObservationAdded
-from model.agent.limits import Limits
 from model.agent.memory.cycle import CycleSession
 from model.agent.memory.observation import ObservationRenderer
 from model.agent.memory.text_state import bounded
 from model.agent.prompts import FULL, Profile
 from model.agent.truncation import truncate
+from model.config.limits import Limits
 from model.protocols import Retriever
-from model.types import Message, Task
+from model.types import Message, Role, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class Mem1:
 
     def open(self, task: Task, retriever: Retriever, limits: Limits) -> CycleSession:
         """The session of one rollout."""
-        environment = Environment(task, retriever, limits, allocation="none")
+        environment = Environment(task, retriever, limits)
         observing = ObservationRenderer(profile=self.profile, limits=limits, count=self.count_tokens)
         return CycleSession(environment, LastTurn(self, environment), observing)
 
@@ -93,8 +93,8 @@ class LastTurn:
             results = [_result(node, each, chars) for each in shown]
             parts += [profile.state + line_of(node), *evidence_parts(profile.last_results, results)]
         return (
-            Message(role="system", parts=(profile.system_state,)),
-            Message(role="user", parts=joined(parts)),
+            Message(role=Role.SYSTEM, parts=(profile.system_state,)),
+            Message(role=Role.USER, parts=joined(parts)),
         )
 
 

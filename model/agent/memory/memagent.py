@@ -22,13 +22,13 @@ from model.agent.context import (
 )
 from model.agent.environment import Environment
 from model.agent.events import ObservationAdded
-from model.agent.limits import Limits
 from model.agent.memory.cycle import CycleSession
 from model.agent.memory.observation import ObservationRenderer
 from model.agent.memory.text_state import bounded
 from model.agent.prompts import FULL, Profile
+from model.config.limits import Limits
 from model.protocols import Retriever
-from model.types import Message, Task
+from model.types import Message, Role, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class MemAgent:
 
     def open(self, task: Task, retriever: Retriever, limits: Limits) -> CycleSession:
         """The session of one rollout."""
-        environment = Environment(task, retriever, limits, allocation="none")
+        environment = Environment(task, retriever, limits)
         observing = ObservationRenderer(profile=self.profile, limits=limits, count=self.count_tokens)
         return CycleSession(environment, TextMemory(self, environment), observing, answers_blind=True)
 
@@ -79,6 +79,6 @@ class TextMemory:
         if node is not None:
             parts.append(profile.state + node.id + FIELD + one_line(node.summary))
         return (
-            Message(role="system", parts=(profile.system_text_memory,)),
-            Message(role="user", parts=joined(parts)),
+            Message(role=Role.SYSTEM, parts=(profile.system_text_memory,)),
+            Message(role=Role.USER, parts=joined(parts)),
         )

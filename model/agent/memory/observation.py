@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from model.agent.context import DisplayedHit, TokenCounter, observation_parts
 from model.agent.events import ObservationAdded
-from model.agent.limits import Limits
 from model.agent.prompts import Profile
 from model.agent.truncation import truncate
-from model.types import Message
+from model.config.limits import Limits
+from model.types import Message, Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class ObservationRenderer:
         """The turn that shows the results, or says why there are none."""
         chars = self.limits.passage_chars
         return Message(
-            role="tool",
+            role=Role.TOOL,
             parts=observation_parts(self.profile, shown, repeated=repeated, passage_chars=chars),
         )
 

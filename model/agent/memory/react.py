@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from memory_graph.actions import Memorize, Search
+from memory_graph.graph import Modality
 from model.agent.context import (
     ContextTooLong,
     DisplayedHit,
@@ -26,11 +27,11 @@ from model.agent.context import (
 )
 from model.agent.environment import Environment
 from model.agent.events import Event, NodeAdded
-from model.agent.limits import Limits
 from model.agent.memory.observation import ObservationRenderer
 from model.agent.prompts import FULL, Profile
+from model.config.limits import Limits
 from model.protocols import Retriever
-from model.types import Message, Task
+from model.types import Message, Role, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +44,7 @@ class React:
 
     def open(self, task: Task, retriever: Retriever, limits: Limits) -> ReactSession:
         """The session of one rollout."""
-        environment = Environment(task, retriever, limits, allocation="none")
+        environment = Environment(task, retriever, limits)
         return ReactSession(
             environment, ObservationRenderer(profile=self.profile, limits=limits, count=self.count_tokens)
         )
@@ -65,7 +66,7 @@ class Exchange:
         if self.left_out:
             return frozenset()
         return frozenset(
-            each.hit.item_id for each in self.shown if each.images or each.hit.modality == "text"
+            each.hit.item_id for each in self.shown if each.images or each.hit.modality is Modality.TEXT
         )
 
 
@@ -91,7 +92,7 @@ class ReactSession:
 
     def reject(self, reply: Message, reason: str) -> None:
         """Show the error; the history goes on."""
-        self._said += (reply, Message(role="tool", parts=(reason,)))
+        self._said += (reply, Message(role=Role.TOOL, parts=(reason,)))
 
     async def search(self, reply: Message, action: Search) -> tuple[Event, ...]:
         """Show what is new; the node enters the graph at once."""
@@ -112,8 +113,8 @@ class ReactSession:
     def _history(self, exchanges: tuple[Exchange, ...], said: tuple[Message, ...]) -> tuple[Message, ...]:
         profile, task = self._observing.profile, self.environment.task
         turns = [
-            Message(role="system", parts=(profile.system_history,)),
-            Message(role="user", parts=question_parts(profile, task)),
+            Message(role=Role.SYSTEM, parts=(profile.system_history,)),
+            Message(role=Role.USER, parts=question_parts(profile, task)),
         ]
         for each in exchanges:
             turns += [*each.said, self._result(each)]
@@ -121,7 +122,7 @@ class ReactSession:
 
     def _result(self, exchange: Exchange) -> Message:
         if exchange.left_out:
-            return Message(role="tool", parts=(self._observing.profile.left_out,))
+            return Message(role=Role.TOOL, parts=(self._observing.profile.left_out,))
         return self._observing.message(exchange.shown, repeated=exchange.repeated)
 
     def _fitting(self, said: tuple[Message, ...]) -> tuple[Exchange, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
+from memory_graph.budget import Allocation
 from model.agent.context import TokenCounter, estimate_tokens
 from model.agent.memory import MemoryPolicy
 from model.agent.memory.closed_book import ClosedBook
@@ -29,7 +30,7 @@ SINGLE_ANSWER = frozenset({"closed_book", "vanilla", "videorag", "universalrag"}
 """Policies whose one answer is always a forced one."""
 
 
-def _vimrag(name: str, allocation: str) -> Build:
+def _vimrag(name: str, allocation: Allocation) -> Build:
     return lambda profile, count: Vimrag(
         profile=profile, allocation=allocation, count_tokens=count, name=name
     )
@@ -47,10 +48,10 @@ MEMORIES: Mapping[str, Build] = {
     "memagent": lambda profile, count: MemAgent(profile=profile, count_tokens=count),
     "videorag": lambda profile, count: VideoRag(profile=profile, count_tokens=count),
     "universalrag": lambda profile, count: UniversalRag(profile=profile, count_tokens=count),
-    "vimrag": _vimrag("vimrag", "energy"),
-    "vimrag_text": _vimrag("vimrag_text", "none"),
-    "vimrag_equal": _vimrag("vimrag_equal", "equal"),
-    TRAINED: _vimrag(TRAINED, "fixed"),
+    "vimrag": _vimrag("vimrag", Allocation.ENERGY),
+    "vimrag_text": _vimrag("vimrag_text", Allocation.NONE),
+    "vimrag_equal": _vimrag("vimrag_equal", Allocation.EQUAL),
+    TRAINED: _vimrag(TRAINED, Allocation.FIXED),
     **{name: _strategy(name) for name in STRATEGIES},
 }
 

@@ -14,27 +14,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from memory_graph.actions import Memorize, Search
+from memory_graph.graph import Modality
 from model.agent.context import TokenCounter, estimate_tokens, question_parts, with_notice
 from model.agent.environment import Choice, Environment, normalised
 from model.agent.events import Event, NodeAdded, ReplyRejected
-from model.agent.limits import Limits
 from model.agent.memory.observation import ObservationRenderer
 from model.agent.prompts import FULL, Profile
+from model.config.limits import Limits
+from model.item_ids import PAGE_KINDS, id_kind, video_of
 from model.protocols import Retriever
-from model.types import Hit, Message, Task
+from model.types import Hit, Message, Role, Task
 
 NO_SEARCH = "none"
-PAGE_KINDS = ("page", "slide")  # second part of an item id, ``dataset:kind:native-id``
-
-
-def kind_of_id(item_id: str) -> str:
-    """The second part of an item id; empty for an id of another form."""
-    return "".join(item_id.split(":")[1:2])
-
-
-def video_of(clip_id: str) -> str:
-    """The video of a clip, whose id is ``<video>#<start>``."""
-    return clip_id.rsplit("#", 1)[0]
 
 
 def _taking(wanted: Callable[[Hit], bool]) -> Choice:
@@ -43,16 +34,16 @@ def _taking(wanted: Callable[[Hit], bool]) -> Choice:
 
 def _one_video(hits: list[Hit]) -> list[Hit]:
     """The clips of the video of the best clip, in their order in time."""
-    clips = [hit for hit in hits if hit.modality == "video"]
+    clips = [hit for hit in hits if hit.modality is Modality.VIDEO]
     same = [hit for hit in clips if video_of(hit.item_id) == video_of(clips[0].item_id)]
     return sorted(same, key=lambda hit: hit.start_s)
 
 
 ROUTES: Mapping[str, Choice] = {
-    "paragraph": _taking(lambda hit: hit.modality == "text"),
-    "document": _taking(lambda hit: hit.modality == "image" and kind_of_id(hit.item_id) in PAGE_KINDS),
-    "image": _taking(lambda hit: hit.modality == "image" and kind_of_id(hit.item_id) not in PAGE_KINDS),
-    "clip": _taking(lambda hit: hit.modality == "video"),
+    "paragraph": _taking(lambda hit: hit.modality is Modality.TEXT),
+    "document": _taking(lambda hit: hit.modality is Modality.IMAGE and id_kind(hit.item_id) in PAGE_KINDS),
+    "image": _taking(lambda hit: hit.modality is Modality.IMAGE and id_kind(hit.item_id) not in PAGE_KINDS),
+    "clip": _taking(lambda hit: hit.modality is Modality.VIDEO),
     "video": _one_video,
 }
 REFUSAL = f"Not a place to look: the query has to be one of {', '.join((NO_SEARCH, *ROUTES))}."
@@ -69,7 +60,7 @@ class UniversalRag:
     def open(self, task: Task, retriever: Retriever, limits: Limits) -> RoutedSession:
         """The session of one rollout."""
         observing = ObservationRenderer(profile=self.profile, limits=limits, count=self.count_tokens)
-        return RoutedSession(Environment(task, retriever, limits, allocation="none"), observing)
+        return RoutedSession(Environment(task, retriever, limits), observing)
 
 
 class RoutedSession:
@@ -81,8 +72,8 @@ class RoutedSession:
         self.must_answer = False
         self._observing = observing
         self._turns = (
-            Message(role="system", parts=(profile.system_router,)),
-            Message(role="user", parts=question_parts(profile, environment.task)),
+            Message(role=Role.SYSTEM, parts=(profile.system_router,)),
+            Message(role=Role.USER, parts=question_parts(profile, environment.task)),
         )
 
     async def begin(self) -> tuple[Event, ...]:
@@ -95,14 +86,14 @@ class RoutedSession:
 
     def reject(self, reply: Message, reason: str) -> None:
         """Show the error; the router is asked again."""
-        self._turns += (reply, Message(role="tool", parts=(reason,)))
+        self._turns += (reply, Message(role=Role.TOOL, parts=(reason,)))
 
     async def search(self, reply: Message, action: Search) -> tuple[Event, ...]:
         """Take the query as the route and search with the question there."""
         route, environment = normalised(action.query), self.environment
         if route == NO_SEARCH:
             self.must_answer = True
-            notice = Message(role="tool", parts=(self._observing.profile.not_searched,))
+            notice = Message(role=Role.TOOL, parts=(self._observing.profile.not_searched,))
             self._turns += (reply, notice)
             return ()
         if route not in ROUTES:

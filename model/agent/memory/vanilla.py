@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from memory_graph.actions import Search, render
 from memory_graph.graph import ROOT
 from model.agent.context import TokenCounter, estimate_tokens
-from model.agent.environment import Environment, Limits, View
+from model.agent.environment import Environment, View
 from model.agent.events import Event, NodeAdded
 from model.agent.memory.closed_book import SingleAnswer, opening_turns
 from model.agent.memory.observation import ObservationRenderer
 from model.agent.prompts import FULL, Profile
+from model.config.limits import Limits
 from model.protocols import Retriever
-from model.types import Message, Task
+from model.types import Message, Role, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +33,7 @@ class Vanilla:
     def open(self, task: Task, retriever: Retriever, limits: Limits) -> OneSearch:
         """The session of one rollout."""
         observing = ObservationRenderer(profile=self.profile, limits=limits, count=self.count_tokens)
-        environment = Environment(task, retriever, limits, allocation="none")
+        environment = Environment(task, retriever, limits)
         return OneSearch(environment, observing, view=observing.fitting)
 
 
@@ -48,7 +49,7 @@ class OneSearch(SingleAnswer):
         environment = self.environment
         action = Search("n1", (ROOT,), environment.task.question)
         observed = await environment.search(action, view=self._view)
-        asked = Message(role="assistant", parts=(render(action),))
+        asked = Message(role=Role.ASSISTANT, parts=(render(action),))
         self._turns += (asked, self._observing.turn(observed))
         node = environment.close_pending()
         assert node is not None, "a search was just made"

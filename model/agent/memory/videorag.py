@@ -13,13 +13,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from memory_graph.graph import Modality
 from model.agent.context import DisplayedHit, TokenCounter, estimate_tokens, sized
 from model.agent.display import with_frames
 from model.agent.environment import Environment
-from model.agent.limits import Limits
 from model.agent.memory.observation import ObservationRenderer
 from model.agent.memory.vanilla import OneSearch
 from model.agent.prompts import FULL, Profile
+from model.config.limits import Limits
 from model.protocols import Retriever
 from model.types import Task
 
@@ -35,7 +36,7 @@ class VideoRag:
     def open(self, task: Task, retriever: Retriever, limits: Limits) -> OneSearch:
         """The session of one rollout."""
         observing = ObservationRenderer(profile=self.profile, limits=limits, count=self.count_tokens)
-        environment = Environment(task, retriever, limits, allocation="none")
+        environment = Environment(task, retriever, limits)
         return OneSearch(
             environment, observing, view=lambda shown: observing.fitting(clips_first(shown, limits))
         )
@@ -43,8 +44,8 @@ class VideoRag:
 
 def clips_first(shown: Sequence[DisplayedHit], limits: Limits) -> tuple[DisplayedHit, ...]:
     """The results in the order and with the pictures of this method."""
-    clips = [each for each in shown if each.hit.modality == "video"]
-    others = [each for each in shown if each.hit.modality != "video"]
+    clips = [each for each in shown if each.hit.modality is Modality.VIDEO]
+    others = [each for each in shown if each.hit.modality is not Modality.VIDEO]
     left = max(limits.max_frames - sum(bool(each.images) for each in others), min(1, len(clips)))
     ordered: list[DisplayedHit] = []
     for place, clip in enumerate(clips):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from memory_graph.budget import Allocation
 from memory_graph.graph import MemoryGraph, SearchNode
 from model.agent.context import (
     DisplayedEvidence,
@@ -20,30 +21,25 @@ from model.agent.context import (
 )
 from model.agent.environment import Environment
 from model.agent.events import ObservationAdded
-from model.agent.limits import Limits
 from model.agent.memory.cycle import CycleSession
 from model.agent.memory.observation import ObservationRenderer
 from model.agent.prompts import FULL, Profile
+from model.config.limits import Limits
 from model.protocols import Retriever
-from model.types import Message, Task
+from model.types import Message, Role, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vimrag:
     """The memory of the paper and its ablations.
 
-    ``allocation``: "energy" at inference, "fixed" in training; "equal" and "none" (text summaries only) are
-    the ablations.
+    ``allocation``: by energy at inference, fixed in training; equal and none (text summaries only) are the ablations.
     """
 
     profile: Profile = FULL
-    allocation: str = "energy"
+    allocation: Allocation = Allocation.ENERGY
     count_tokens: TokenCounter = estimate_tokens
     name: str = "vimrag"
-
-    def __post_init__(self) -> None:
-        if self.allocation not in ("energy", "equal", "fixed", "none"):
-            raise ValueError(f"allocation must be energy, equal, fixed or none, got {self.allocation!r}")
 
     def open(self, task: Task, retriever: Retriever, limits: Limits) -> CycleSession:
         """The session of one rollout."""
@@ -98,6 +94,6 @@ class GraphContents:
 
     def _context(self, evidence: tuple[DisplayedEvidence, ...]) -> tuple[Message, ...]:
         profile, environment = self._policy.profile, self._environment
-        system = profile.system_summaries if self._policy.allocation == "none" else profile.system
+        system = profile.system_summaries if self._policy.allocation is Allocation.NONE else profile.system
         parts = state_parts(profile, environment.task, environment.graph, evidence)
-        return (Message(role="system", parts=(system,)), Message(role="user", parts=parts))
+        return (Message(role=Role.SYSTEM, parts=(system,)), Message(role=Role.USER, parts=parts))

@@ -16,7 +16,7 @@ from memory_graph.actions import Answer, render
 from model.imitation.oracle import NOT_ANSWERABLE
 from model.imitation.supervised import SftExample
 from model.policies.chat_template import PixelBatch, PromptEncoder
-from model.types import ImageRef, Message
+from model.types import ImageRef, Message, Role
 
 FEW_OPEN = 2  # open questions of one example, at most
 
@@ -62,7 +62,7 @@ class ExampleBuilder:
     def add_exchange(self, message: Message, reply: str) -> None:
         """One exchange: the user's turn is context, the assistant's reply and its end token are the target."""
         self.add_context(self._encoder.turn(message))
-        opening = self._encoder.turn(Message(role="assistant", parts=("",)))
+        opening = self._encoder.turn(Message(role=Role.ASSISTANT, parts=("",)))
         self.add_context(opening[:-2])
         self.add_target((*self._encoder.text_ids(reply), opening[-2]))
         self.add_context(opening[-1:])
@@ -112,10 +112,10 @@ def look_up(
         lines = "".join(
             f"\n[{1 + place % 3}] {r.statement.format(a, b)}" for place, (r, a, b) in enumerate(stated)
         )
-        builder.add_context(encoder.turn(Message(role="tool", parts=(f"Found:{lines}",))))
+        builder.add_context(encoder.turn(Message(role=Role.TOOL, parts=(f"Found:{lines}",))))
         for relation, subject, value in rng.sample(stated, k=facts):
             if rng.random() < questions:
-                question = Message(role="user", parts=(f"Question: {relation.question.format(subject)}",))
+                question = Message(role=Role.USER, parts=(f"Question: {relation.question.format(subject)}",))
                 builder.add_exchange(question, render(Answer(parents=("n1",), text=value)))
             else:
                 opening = relation.statement.split("{1}")[0].format(subject).rstrip()
@@ -131,7 +131,7 @@ def read_out(encoder: PromptEncoder, draw_item: Callable[[random.Random], ImageE
 
     def sample(rng: random.Random) -> SftExample:
         item, images, builder = draw_item(rng), _ExampleImages(), ExampleBuilder(encoder)
-        message = Message(role="user", parts=("\nEvidence:", *images.evidence(1, item)))
+        message = Message(role=Role.USER, parts=("\nEvidence:", *images.evidence(1, item)))
         builder.add_exchange(message, item.reading)
         return builder.example(encoder.pixels(images.refs, images, keep=False))
 
@@ -154,7 +154,7 @@ def perception(
         facts = [(f"n{number}", fact) for number, item in enumerate(items, start=1) for fact in item.facts]
         for turn, (node, (question, answer)) in enumerate(rng.sample(facts, k=min(questions, len(facts)))):
             evidence = ("\nEvidence:", *parts) if turn == 0 else ()
-            message = Message(role="user", parts=(f"Question: {question}", *evidence))
+            message = Message(role=Role.USER, parts=(f"Question: {question}", *evidence))
             builder.add_exchange(message, render(Answer(parents=(node,), text=answer)))
         return builder.example(encoder.pixels(images.refs, images, keep=False))
 
@@ -223,9 +223,9 @@ def passages(
         rng.shuffle(lines)
         results = "".join(f"\n[{1 + place % 3}] {line}" for place, line in enumerate(lines))
         builder = ExampleBuilder(encoder)
-        builder.add_context(encoder.turn(Message(role="tool", parts=(f"Found:{results}",))))
+        builder.add_context(encoder.turn(Message(role=Role.TOOL, parts=(f"Found:{results}",))))
         for question, answer in _questions(drawn, rng):
-            message = Message(role="user", parts=(f"Question: {question}",))
+            message = Message(role=Role.USER, parts=(f"Question: {question}",))
             builder.add_exchange(message, render(Answer(parents=("n1",), text=answer)))
         return builder.example(PromptEncoder.no_pixels())
 

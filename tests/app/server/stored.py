@@ -8,11 +8,11 @@ from pathlib import Path
 
 import polars as pl
 
-from memory_graph.graph import AnswerNode, MemoryGraph, SearchNode, VisualItem
+from memory_graph.graph import AnswerNode, ItemKind, MemoryGraph, SearchNode, VisualItem
 from model.rl import trajectory_store
-from model.types import Call, Counters, ImageRef, Outcome, Segment, Task, Trajectory, Turn
+from model.types import Call, Counters, ImageRef, Outcome, Role, Segment, Task, Trajectory, Turn
 
-PAGE = VisualItem(item_id="documents:page:a#1", kind="page", priority=5, width=640, height=640)
+PAGE = VisualItem(item_id="documents:page:a#1", kind=ItemKind.PAGE, priority=5, width=640, height=640)
 GRAPH = MemoryGraph(
     question="Which year?",
     nodes=(
@@ -33,8 +33,8 @@ GRAPH = MemoryGraph(
 def call(text: str, *, pixels: tuple[ImageRef, ...] = (), ids: tuple[int, ...] = (1, 2, 3)) -> Call:
     """One call whose prompt shows ``pixels``."""
     turns = (
-        Turn(role="system", text="Answer."),
-        Turn(role="user", text="Which year?" + "\ufffc" * len(pixels)),
+        Turn(role=Role.SYSTEM, text="Answer."),
+        Turn(role=Role.USER, text="Which year?" + "\ufffc" * len(pixels)),
     )
     return Call(
         prompt_ids=ids,

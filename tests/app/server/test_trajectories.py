@@ -16,7 +16,7 @@ import pytest
 
 from app.server.trajectory_files import Filters, NoSuchFileError, TrajectoryFiles
 from infra.storage.root import Storage
-from memory_graph.credit import KEPT_NO_GOLD, KEPT_SUPPORT, KEPT_TERMINAL, PRUNED_DEAD_END, PRUNED_GOLD
+from memory_graph.credit import PruneReason
 from model.rl import trajectory_store
 from tests.app.server.serving import Served, serving
 from tests.app.server.stored import trajectory, write_large
@@ -119,8 +119,14 @@ def detail(viewed: Served, row: int) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("row", "reasons"),
     [
-        (0, [KEPT_SUPPORT, PRUNED_DEAD_END, KEPT_TERMINAL]),  # right, and the answer rests on n1 alone
-        (1, [KEPT_NO_GOLD, PRUNED_GOLD, KEPT_TERMINAL]),  # wrong, and n2 had found the gold evidence
+        (
+            0,
+            [PruneReason.SUPPORTS_ANSWER, PruneReason.DEAD_END, PruneReason.TERMINAL],
+        ),  # right, and the answer rests on n1 alone
+        (
+            1,
+            [PruneReason.NO_GOLD, PruneReason.RETURNED_GOLD, PruneReason.TERMINAL],
+        ),  # wrong, and n2 had found the gold evidence
     ],
 )
 def test_each_segment_says_whether_it_is_trained_on_and_why(viewed: Served, row: int, reasons: list[str]):

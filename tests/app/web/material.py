@@ -13,9 +13,9 @@ from assets.parsers.types import ParseContext
 from assets.user_files.ingest import DATASET, IngestSettings, ingest
 from infra.storage.root import Storage
 from memory_graph.actions import Answer, Mark, Memorize, Search, render
-from memory_graph.graph import AnswerNode, MemoryGraph, SearchNode, VisualItem
+from memory_graph.graph import AnswerNode, ItemKind, MemoryGraph, SearchNode, VisualItem
 from model.rl import trajectory_store
-from model.types import IMAGE_MARK, Call, Counters, ImageRef, Outcome, Segment, Task, Trajectory, Turn
+from model.types import IMAGE_MARK, Call, Counters, ImageRef, Outcome, Role, Segment, Task, Trajectory, Turn
 from tests.assets.user_files.material import write_still_film, write_text
 from tests.servers.openai_server import Answer as Reply
 from tests.servers.openai_server import Fault, Messages, Spoken, text_of
@@ -121,8 +121,8 @@ def _trajectory(number: int, page: str, image: str) -> Trajectory:
 
 def _graph(question: str, page: str, image: str) -> MemoryGraph:
     kept = (
-        VisualItem(item_id=page, kind="page", priority=5, width=600, height=400),
-        VisualItem(item_id=image, kind="image", priority=2, width=640, height=400),
+        VisualItem(item_id=page, kind=ItemKind.PAGE, priority=5, width=600, height=400),
+        VisualItem(item_id=image, kind=ItemKind.IMAGE, priority=2, width=640, height=400),
     )
     first = SearchNode(
         id="n1",
@@ -140,17 +140,19 @@ def _graph(question: str, page: str, image: str) -> MemoryGraph:
 
 
 def _segments(page: str, image: str) -> tuple[Segment, ...]:
-    system = Turn(role="system", text="You answer a question.")
+    system = Turn(role=Role.SYSTEM, text="You answer a question.")
     user = Turn(
-        role="user",
+        role=Role.USER,
         text=f"Question: when?\n\nKept evidence:\n[n1] report {IMAGE_MARK} and then {IMAGE_MARK} end",
     )
     images = (ImageRef(item_id=page, width=192, height=128), ImageRef(item_id=image, width=96, height=64))
     search = render(Search(id="n1", parents=("root",), query="founding year"))
-    observed = Turn(role="tool", text=f"Search results:\n[1] <img src=x onerror=alert(4)> {IMAGE_MARK}")
+    observed = Turn(role=Role.TOOL, text=f"Search results:\n[1] <img src=x onerror=alert(4)> {IMAGE_MARK}")
     first = _call((system, user), images, f"I search. {search}")
     second = _call(
-        (system, user, Turn(role="assistant", text=first.text), observed), (*images, images[0]), "I remember."
+        (system, user, Turn(role=Role.ASSISTANT, text=first.text), observed),
+        (*images, images[0]),
+        "I remember.",
     )
     answer = render(Answer(parents=("n1",), text="1931"))
     return (

@@ -16,9 +16,9 @@ from assets.miniature.world import Scene
 from assets.miniature.writers.mp4 import mp4_bytes
 from assets.miniature.writers.pdf import PdfPageSpec, pdf_bytes
 from infra.media import media_decoder
-from memory_graph.budget import allocate, shrink
+from memory_graph.budget import Allocation, allocate, shrink
 from memory_graph.energy import energies
-from memory_graph.graph import MemoryGraph, SearchNode, VisualItem
+from memory_graph.graph import ItemKind, MemoryGraph, SearchNode, VisualItem
 from tests.assets.miniature import template_ocr
 
 TOTAL_PIXELS = 5 * render.SIZE * render.SIZE
@@ -106,14 +106,20 @@ def test_equal_budgets_lose_the_code_that_energy_budgets_keep() -> None:
     graph = MemoryGraph(question="What code is on the badge of Belodu?", nodes=tuple(nodes))
     gold = ("n20", "webqa:image:20")
     shown = {
-        mode: allocate(
-            graph, energies(graph), total_pixels=TOTAL_PIXELS, top_k=5, min_pixels=4 * 32 * 32, mode=mode
+        allocation: allocate(
+            graph,
+            energies(graph),
+            total_pixels=TOTAL_PIXELS,
+            top_k=5,
+            min_pixels=4 * 32 * 32,
+            allocation=allocation,
         )
-        for mode in ("energy", "equal")
+        for allocation in (Allocation.ENERGY, Allocation.EQUAL)
     }
     image = render.badge("blue", 83, 20)
     codes = {
-        mode: template_ocr.read_badge(resized(image, grants[gold])).code for mode, grants in shown.items()
+        allocation: template_ocr.read_badge(resized(image, grants[gold])).code
+        for allocation, grants in shown.items()
     }
     assert codes["energy"] == 83
     assert codes["equal"] != 83
@@ -123,7 +129,7 @@ def test_equal_budgets_lose_the_code_that_energy_budgets_keep() -> None:
 def picture_item(number: int, *, priority: int) -> VisualItem:
     side = render.SIZE
     return VisualItem(
-        item_id=f"webqa:image:{number}", kind="image", priority=priority, width=side, height=side
+        item_id=f"webqa:image:{number}", kind=ItemKind.IMAGE, priority=priority, width=side, height=side
     )
 
 

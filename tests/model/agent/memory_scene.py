@@ -8,24 +8,33 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from memory_graph.actions import Action, Answer, Mark, Memorize, Search, render
+from memory_graph.graph import Modality
 from model.agent.context import TokenCounter, estimate_tokens
-from model.agent.environment import MINIATURE_LIMITS, Limits
 from model.agent.events import Event, ModelCall, ReplyRejected, RolloutEnd
 from model.agent.loop import Agent
 from model.agent.memory.registry import memory_policy
 from model.agent.prompts import COMPACT, Profile
 from model.agent.scripted import ScriptedPolicy, ScriptedRetriever
-from model.types import Hit, ImageRef, Message, Task, Trajectory
+from model.config.limits import MINIATURE_LIMITS, Limits
+from model.types import Hit, ImageRef, Message, Role, Task, Trajectory
 
 TASK = Task(id="t:1", dataset="t", question="Which code is on Rakimo's badge?", answers=("41",))
-TEXT = Hit(item_id="t:text:1", dataset="t", modality="text", title="Belodu", text="Belodu is led by Rakimo.")
+TEXT = Hit(
+    item_id="t:text:1", dataset="t", modality=Modality.TEXT, title="Belodu", text="Belodu is led by Rakimo."
+)
 PAGE = Hit(
-    item_id="t:page:9", dataset="t", modality="image", title="Badges", text="scan", width=128, height=128
+    item_id="t:page:9",
+    dataset="t",
+    modality=Modality.IMAGE,
+    title="Badges",
+    text="scan",
+    width=128,
+    height=128,
 )
 CLIP = Hit(
     item_id="t:clip:3",
     dataset="t",
-    modality="video",
+    modality=Modality.VIDEO,
     title="Tour",
     text="a walk",
     width=64,
@@ -40,9 +49,9 @@ RESULTS = {
     TASK.question: [PAGE, TEXT, CLIP],
 }
 
-SYSTEM = Message(role="system", parts=("Answer from the corpus.",))
+SYSTEM = Message(role=Role.SYSTEM, parts=("Answer from the corpus.",))
 QUESTION = "Question: Which code is on Rakimo's badge?"
-ASKED = Message(role="user", parts=(QUESTION,))
+ASKED = Message(role=Role.USER, parts=(QUESTION,))
 NOW = "\nAnswer now."
 
 SEARCH_1 = Search("n1", ("root",), "who leads Belodu")
@@ -73,17 +82,17 @@ def clip_line(opening: str) -> tuple[str | ImageRef, ...]:
 
 def said(action: Action | str) -> Message:
     """What the model replied."""
-    return Message(role="assistant", parts=(action if isinstance(action, str) else render(action),))
+    return Message(role=Role.ASSISTANT, parts=(action if isinstance(action, str) else render(action),))
 
 
 def told(*parts: str | ImageRef) -> Message:
     """A turn of the environment."""
-    return Message(role="tool", parts=parts)
+    return Message(role=Role.TOOL, parts=parts)
 
 
 def user(*parts: str | ImageRef) -> Message:
     """A rebuilt context, the first part being what follows the question."""
-    return Message(role="user", parts=(QUESTION + str(parts[0]), *parts[1:]))
+    return Message(role=Role.USER, parts=(QUESTION + str(parts[0]), *parts[1:]))
 
 
 class Played(NamedTuple):
@@ -142,7 +151,7 @@ def room(context_tokens: int, observation_tokens: int = 100_000) -> Limits:
 
 def words(messages: Sequence[Message]) -> int:
     """A count that is easy to do by hand: one for each character of the turns after the instruction, 1,000 for each picture."""
-    parts = [part for message in messages if message.role != "system" for part in message.parts]
+    parts = [part for message in messages if message.role != Role.SYSTEM for part in message.parts]
     return sum(len(part) if isinstance(part, str) else 1000 for part in parts)
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory_graph.graph import MemoryGraph, SearchNode, VisualItem
+from memory_graph.graph import ItemKind, MemoryGraph, Modality, SearchNode, VisualItem
 from model.agent.context import (
     TITLE_CHARS,
     ContextTooLong,
@@ -30,7 +30,7 @@ from model.agent.context import (
     state_parts,
 )
 from model.agent.prompts import COMPACT
-from model.types import Completion, Hit, ImageRef, Message, Task
+from model.types import Completion, Hit, ImageRef, Message, Role, Task
 
 IMAGE = ImageRef(item_id="a", width=64, height=32)
 
@@ -40,7 +40,7 @@ def task(question="Who?", choices=()):
 
 
 def passage(title, text):
-    return DisplayedHit(hit=Hit(item_id=title, dataset="d", modality="text", title=title, text=text))
+    return DisplayedHit(hit=Hit(item_id=title, dataset="d", modality=Modality.TEXT, title=title, text=text))
 
 
 def test_frames_stand_at_the_centres_of_equal_intervals():
@@ -101,14 +101,16 @@ def test_nothing_shown_says_so():
 
 def test_granted_frames_share_the_grant_equally():
     # 2 frames of 8,192 px each: 128 x 128 shrinks by sqrt(1/2) to 90.5, in whole tokens 64 x 64
-    clip = VisualItem(item_id="c", kind="video", priority=3, width=128, height=128, timestamps=(1.0, 2.0))
+    clip = VisualItem(
+        item_id="c", kind=ItemKind.VIDEO, priority=3, width=128, height=128, timestamps=(1.0, 2.0)
+    )
     assert granted_images(clip, 16_384) == tuple(
         ImageRef(item_id="c", width=64, height=64, timestamp_s=time_s) for time_s in (1.0, 2.0)
     )
 
 
 def test_evidence_is_what_has_a_grant_in_creation_order():
-    items = [VisualItem(item_id=name, kind="page", priority=3, width=64, height=32) for name in "abc"]
+    items = [VisualItem(item_id=name, kind=ItemKind.PAGE, priority=3, width=64, height=32) for name in "abc"]
     graph = MemoryGraph(question="q").add(
         SearchNode(id="n1", parents=("root",), query="q", items=tuple(items[:2]))
     )
@@ -140,7 +142,7 @@ def evidence(item_id, energy):
 
 
 def build(kept):
-    return (Message(role="user", parts=("q", *(image for each in kept for image in each.images))),)
+    return (Message(role=Role.USER, parts=("q", *(image for each in kept for image in each.images))),)
 
 
 def test_a_context_that_is_too_long_loses_its_weakest_evidence_first_and_the_oldest_among_equals():
@@ -167,4 +169,4 @@ def test_what_fits_is_within_the_limit_and_nothing_weaker_is_kept(energies, max_
 
 def test_the_estimate_counts_text_and_pictures():
     # 30 characters / 3 + 2 visual tokens + 8 for the turn
-    assert estimate_tokens([Message(role="user", parts=("x" * 30, IMAGE))]) == 20
+    assert estimate_tokens([Message(role=Role.USER, parts=("x" * 30, IMAGE))]) == 20

@@ -10,18 +10,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory_graph.actions import ActionError, Mark, Memorize, Search
-from model.agent.environment import MINIATURE_LIMITS, Environment, Limits, display, key_frames, normalised
+from memory_graph.budget import Allocation
+from memory_graph.graph import Modality
+from model.agent.display import display, key_frames
+from model.agent.environment import Environment, normalised
 from model.agent.scripted import ScriptedRetriever
+from model.config.limits import MINIATURE_LIMITS, Limits
 from model.types import Hit, Task
 
 TASK = Task(id="1", dataset="d", question="Who?", answers=("x",))
-TEXT = Hit(item_id="d:text:1", dataset="d", modality="text", title="T", text="words")
-PAGE = Hit(item_id="d:page:2", dataset="d", modality="image", title="P", text="", width=400, height=200)
-PHOTO = Hit(item_id="d:photo:3", dataset="d", modality="image", title="F", text="", width=64, height=64)
+TEXT = Hit(item_id="d:text:1", dataset="d", modality=Modality.TEXT, title="T", text="words")
+PAGE = Hit(
+    item_id="d:page:2", dataset="d", modality=Modality.IMAGE, title="P", text="", width=400, height=200
+)
+PHOTO = Hit(
+    item_id="d:photo:3", dataset="d", modality=Modality.IMAGE, title="F", text="", width=64, height=64
+)
 CLIP = Hit(
     item_id="d:clip:4",
     dataset="d",
-    modality="video",
+    modality=Modality.VIDEO,
     title="C",
     text="",
     width=320,
@@ -31,7 +39,7 @@ CLIP = Hit(
 OBSERVED_S = (7.5, 22.5, 37.5, 52.5)
 
 
-def world(*hits, limits=MINIATURE_LIMITS, allocation="energy"):
+def world(*hits, limits=MINIATURE_LIMITS, allocation=Allocation.ENERGY):
     return Environment(
         TASK, ScriptedRetriever({"q": hits, "r": hits, "s": hits}), limits, allocation=allocation
     )
@@ -215,7 +223,7 @@ def test_a_summary_without_a_search_is_refused():
     st.lists(
         st.tuples(st.integers(1, 4000), st.integers(1, 4000), st.integers(1, 5)), min_size=1, max_size=8
     ),
-    st.sampled_from(["energy", "equal", "fixed"]),
+    st.sampled_from([Allocation.ENERGY, Allocation.EQUAL, Allocation.FIXED]),
 )
 def test_evidence_never_costs_more_than_its_grant_nor_all_together_more_than_the_budget(pictures, allocation):
     limits = replace(MINIATURE_LIMITS, top_k=len(pictures))

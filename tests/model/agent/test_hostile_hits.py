@@ -17,8 +17,8 @@ import pytest
 
 from memory_graph.actions import Answer, Mark, Memorize, Search
 from memory_graph.graph import MemoryGraph
-from model.agent.environment import MINIATURE_LIMITS
 from model.agent.memory.registry import MEMORIES
+from model.config.limits import MINIATURE_LIMITS
 from model.imitation.tiny.tokenizer import build_tokenizer
 from model.policies.chat_template import TURN_END, TURN_START, VISION_START, PromptEncoder
 from model.types import ImageRef

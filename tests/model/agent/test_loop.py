@@ -15,7 +15,8 @@ from dataclasses import replace
 import pytest
 
 from memory_graph.actions import Answer, Mark, Memorize, Search, render
-from model.agent.environment import MINIATURE_LIMITS, Limits
+from memory_graph.budget import Allocation
+from memory_graph.graph import Modality
 from model.agent.events import (
     AnswerGiven,
     ModelCall,
@@ -31,7 +32,8 @@ from model.agent.memory.vanilla import Vanilla
 from model.agent.memory.vimrag import Vimrag
 from model.agent.prompts import COMPACT
 from model.agent.scripted import ScriptedPolicy, ScriptedRetriever
-from model.types import Hit, ImageRef, Message, Outcome, Sampling, Task, Trajectory
+from model.config.limits import MINIATURE_LIMITS, Limits
+from model.types import Hit, ImageRef, Message, Outcome, Role, Sampling, Task, Trajectory
 
 TASK = Task(
     id="t:1",
@@ -40,12 +42,16 @@ TASK = Task(
     answers=("41",),
     gold=frozenset({"t:page:9"}),
 )
-TEXT = Hit(item_id="t:text:1", dataset="t", modality="text", title="Belodu", text="Belodu is led by Rakimo.")
-PAGE = Hit(item_id="t:page:9", dataset="t", modality="image", title="Badges", text="", width=128, height=128)
+TEXT = Hit(
+    item_id="t:text:1", dataset="t", modality=Modality.TEXT, title="Belodu", text="Belodu is led by Rakimo."
+)
+PAGE = Hit(
+    item_id="t:page:9", dataset="t", modality=Modality.IMAGE, title="Badges", text="", width=128, height=128
+)
 CLIP = Hit(
     item_id="t:clip:3",
     dataset="t",
-    modality="video",
+    modality=Modality.VIDEO,
     title="Tour",
     text="a walk",
     width=64,
@@ -58,8 +64,8 @@ RETRIEVER = {
     "nothing": [],
     TASK.question: [PAGE, TEXT],
 }
-SYSTEM = Message(role="system", parts=("Answer from the corpus.",))
-FIRST = Message(role="user", parts=("Question: Which code is on Rakimo's badge?",))
+SYSTEM = Message(role=Role.SYSTEM, parts=("Answer from the corpus.",))
+FIRST = Message(role=Role.USER, parts=("Question: Which code is on Rakimo's badge?",))
 
 SEARCH_1 = Search("n1", ("root",), "who leads Belodu")
 NOTE_1 = Memorize("n1", "Belodu is led by Rakimo.", (Mark(1, True, 4),))
@@ -84,11 +90,11 @@ def trajectory_of(events) -> Trajectory:
 
 
 def said(action) -> Message:
-    return Message(role="assistant", parts=(action if isinstance(action, str) else render(action),))
+    return Message(role=Role.ASSISTANT, parts=(action if isinstance(action, str) else render(action),))
 
 
 def found(*parts) -> Message:
-    return Message(role="tool", parts=parts)
+    return Message(role=Role.TOOL, parts=parts)
 
 
 def page_at(width, height):
@@ -104,7 +110,7 @@ def test_the_context_of_every_step_of_a_two_hop_rollout():
 
     seen_1 = found("Found:\n[1] Belodu: Belodu is led by Rakimo.")
     memory_1 = "\nMemory:\nn1 <- root | who leads Belodu | Belodu is led by Rakimo."
-    rebuilt_1 = Message(role="user", parts=(FIRST.parts[0] + memory_1,))
+    rebuilt_1 = Message(role=Role.USER, parts=(FIRST.parts[0] + memory_1,))
     # the passage was noted in n1, so of the second search only the page and the clip are new;
     # four frames of 8 s stand at the centres 1, 3, 5 and 7
     seen_2 = found(
@@ -113,7 +119,7 @@ def test_the_context_of_every_step_of_a_two_hop_rollout():
     )  # fmt: skip
     # the key time 2.9 keeps the frame at 3; both items are below their share, so they have native size
     rebuilt_2 = Message(
-        role="user",
+        role=Role.USER,
         parts=(
             FIRST.parts[0] + memory_1 + "\nn2 <- n1 | badge of Rakimo | A badge.\nEvidence:\n[n2] Badges",
             page_at(128, 128),
@@ -200,7 +206,7 @@ def test_the_last_call_has_to_answer_and_says_so_in_the_question():
     policy, _, events = rollout(
         [SEARCH_1, NOTE_1, Answer(("n1",), "x")], limits=replace(MINIATURE_LIMITS, calls=3)
     )
-    assert policy.prompts[2][-1].role == "user"
+    assert policy.prompts[2][-1].role == Role.USER
     assert policy.prompts[2][-1].parts[-1].endswith("Belodu is led by Rakimo.\nAnswer now.")
     assert trajectory_of(events).outcome is Outcome.FORCED
 
@@ -304,7 +310,7 @@ def test_vanilla_searches_with_the_question_and_answers_once():
 
 def test_closed_book_never_searches():
     policy, retriever, events = rollout([Answer((), "41")], memory=ClosedBook(profile=COMPACT))
-    assert policy.prompts == [(SYSTEM, Message(role="user", parts=(FIRST.parts[0] + "\nAnswer now.",)))]
+    assert policy.prompts == [(SYSTEM, Message(role=Role.USER, parts=(FIRST.parts[0] + "\nAnswer now.",)))]
     assert retriever.queries == [] and trajectory_of(events).graph.answer.parents == ("root",)
 
 
@@ -322,7 +328,9 @@ def test_training_shows_every_kept_item_at_its_fixed_share():
         Memorize("n1", "s", (Mark(1, True, 5), Mark(2, True, 1, timestamps=(1.0,)))),
         Answer((), "x"),
     ]
-    fixed, _, _ = rollout(script, memory=Vimrag(profile=COMPACT, allocation="fixed"), found=found_big)
+    fixed, _, _ = rollout(
+        script, memory=Vimrag(profile=COMPACT, allocation=Allocation.FIXED), found=found_big
+    )
     sizes = [(p.width, p.height) for p in fixed.prompts[2][1].parts if isinstance(p, ImageRef)]
     assert sizes == [(128, 128), (128, 128)]
     # by energy 5/6 and 1/6 of 81,920: 68,266 px -> sides sqrt = 261 -> 256; 13,653 px -> 116 -> 96
@@ -333,7 +341,8 @@ def test_training_shows_every_kept_item_at_its_fixed_share():
 
 def test_text_memory_keeps_no_pictures():
     policy, _, _ = rollout(
-        [SEARCH_1, NOTE_1, SEARCH_2, NOTE_2, ANSWER], memory=Vimrag(profile=COMPACT, allocation="none")
+        [SEARCH_1, NOTE_1, SEARCH_2, NOTE_2, ANSWER],
+        memory=Vimrag(profile=COMPACT, allocation=Allocation.NONE),
     )
     assert not [part for part in policy.prompts[4][1].parts if isinstance(part, ImageRef)]
 

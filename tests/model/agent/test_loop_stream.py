@@ -13,20 +13,21 @@ from collections.abc import AsyncGenerator, Sequence
 import pytest
 
 from memory_graph.actions import Answer, Mark, Memorize, Search
+from memory_graph.graph import Modality
 from model.agent.context import render_turns
-from model.agent.environment import MINIATURE_LIMITS
 from model.agent.events import Event, ModelCall, ModelReply, RolloutEnd, TokenDelta
 from model.agent.loop import Agent
 from model.agent.memory.vimrag import Vimrag
 from model.agent.prompts import COMPACT
 from model.agent.scripted import ScriptedPolicy, ScriptedRetriever
-from model.types import IMAGE_MARK, Completion, Hit, ImageRef, Message, Sampling, Task, Trajectory, Turn
+from model.config.limits import MINIATURE_LIMITS
+from model.types import IMAGE_MARK, Completion, Hit, ImageRef, Message, Role, Sampling, Task, Trajectory, Turn
 
 TASK = Task(id="t:1", dataset="t", question="Which code is on the badge?", answers=("41",))
 PAGE = Hit(
     item_id="t:page:9",
     dataset="t",
-    modality="image",
+    modality=Modality.IMAGE,
     title=f"Bad{IMAGE_MARK}ge",
     text="",
     width=128,
@@ -109,8 +110,8 @@ def test_every_call_keeps_its_prompt_with_a_mark_for_each_picture():
 
 def test_a_picture_reads_as_one_mark_where_it_stands():
     picture = ImageRef(item_id="i", width=32, height=32)
-    turns = render_turns([Message(role="user", parts=("a", picture, f"b{IMAGE_MARK}", picture))])
-    assert turns == (Turn(role="user", text=f"a{IMAGE_MARK}b\ufffd{IMAGE_MARK}"),)
+    turns = render_turns([Message(role=Role.USER, parts=("a", picture, f"b{IMAGE_MARK}", picture))])
+    assert turns == (Turn(role=Role.USER, text=f"a{IMAGE_MARK}b\ufffd{IMAGE_MARK}"),)
 
 
 def test_whoever_stops_listening_ends_the_request_at_once():

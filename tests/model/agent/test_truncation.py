@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.agent.context import ContextTooLong
-from model.agent.environment import MINIATURE_LIMITS, display
+from model.agent.display import display
 from model.agent.truncation import MIN_PASSAGE_CHARS, shorter_views, truncate
+from model.config.limits import MINIATURE_LIMITS
 from tests.model.agent.memory_scene import CLIP, PAGE, TEXT
 
 LONG = replace(TEXT, text="word " * 100)

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from memory_graph.actions import Answer, Search, render
 from memory_graph.graph import ROOT, AnswerNode, MemoryGraph, SearchNode
-from model.agent.environment import MINIATURE_LIMITS
 from model.agent.loop import Agent
 from model.agent.memory.registry import memory_policy
 from model.agent.prompts import COMPACT
 from model.agent.scripted import ScriptedPolicy, ScriptedRetriever
+from model.config.limits import MINIATURE_LIMITS
 from model.evaluation.evidence_only import (
     answer_from,
     evidence_nodes,

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from memory_graph.actions import Action, ActionError, Answer, Mark, Memorize, Search, render
 from memory_graph.graph import MemoryGraph
 from memory_graph.parsing import PendingObservation, legalise, parse
-from model.agent.environment import MINIATURE_LIMITS
 from model.agent.loop import Agent
 from model.agent.memory.registry import MEMORIES, SINGLE_ANSWER, memory_policy
 from model.agent.prompts import COMPACT
 from model.agent.scripted import ScriptedRetriever
+from model.config.limits import MINIATURE_LIMITS
 from model.imitation.mistakes import Mistake, corrupted, mistakes
 from model.imitation.oracle import DemonstrationNoise, Oracle
 from model.imitation.stages import imitable_segments, segment_example

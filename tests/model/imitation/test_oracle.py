@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from model.agent.environment import MINIATURE_LIMITS
+from memory_graph.graph import Modality
 from model.agent.loop import Agent
 from model.agent.memory.registry import MEMORIES, SINGLE_ANSWER, memory_policy
 from model.agent.prompts import COMPACT
 from model.agent.scripted import ScriptedRetriever
+from model.config.limits import MINIATURE_LIMITS
 from model.imitation.oracle import NOT_ANSWERABLE, DemonstrationNoise, GoldHop, GoldPlan, Oracle, route_of
 from model.imitation.tiny.tokenizer import build_tokenizer
 from model.policies.chat_template import PromptEncoder
@@ -22,14 +23,20 @@ TASK = Task(id="q", dataset="d", question="Where does the leader of Belodu work?
 TEAM = Hit(
     item_id="d:para:team",
     dataset="d",
-    modality="text",
+    modality=Modality.TEXT,
     title="Belodu",
     text="The leader of Belodu is Rakimo.",
 )
 PERSON = Hit(
-    item_id="d:para:person", dataset="d", modality="text", title="Rakimo", text="Rakimo works at Fumiga."
+    item_id="d:para:person",
+    dataset="d",
+    modality=Modality.TEXT,
+    title="Rakimo",
+    text="Rakimo works at Fumiga.",
 )
-OTHER = Hit(item_id="d:para:other", dataset="d", modality="text", title="Zopufe", text="Zopufe is a team.")
+OTHER = Hit(
+    item_id="d:para:other", dataset="d", modality=Modality.TEXT, title="Zopufe", text="Zopufe is a team."
+)
 PLAN = GoldPlan(
     hops=(
         GoldHop(
@@ -157,7 +164,13 @@ def test_gold_that_is_still_in_view_from_an_earlier_search_counts_as_found(memor
 def test_every_demonstration_can_be_imitated_token_by_token(memory):
     encoder = PromptEncoder(build_tokenizer(["Belodu", "Rakimo"]))
     page = Hit(
-        item_id=TEAM.item_id, dataset="d", modality="image", title="Belodu", text="", width=128, height=96
+        item_id=TEAM.item_id,
+        dataset="d",
+        modality=Modality.IMAGE,
+        title="Belodu",
+        text="",
+        width=128,
+        height=96,
     )
     noise = DemonstrationNoise(dead_end=0.4, repeat=0.2, broad=0.1, distractions=("news",))
     found = {**FOUND, "leader of Belodu": [page, OTHER], TASK.question: [page, PERSON]}
@@ -203,7 +216,7 @@ def test_the_router_looks_where_most_of_the_gold_is(gold, place):
 
 
 def test_the_routed_oracle_searches_there_alone():
-    page = replace(OTHER, item_id="d:page:a#1", modality="image", width=64, height=64)
+    page = replace(OTHER, item_id="d:page:a#1", modality=Modality.IMAGE, width=64, height=64)
     plan = GoldPlan(hops=(hop("d:page:a#1"),), answer="41")
     trajectory = play(found={TASK.question: [TEAM, PERSON, OTHER, page]}, memory="universalrag", plan=plan)
     assert (trajectory.answer, trajectory.graph.nodes[0].retrieved) == ("41", ("d:page:a#1",))

@@ -22,7 +22,7 @@ from model.policies.chat_template import (
     patches,
     visual_tokens,
 )
-from model.types import ImageRef, Message
+from model.types import ImageRef, Message, Role
 
 WORDS = ("who", " leads", " Be", "lo", "du", "?", " ")
 
@@ -87,7 +87,7 @@ def test_a_picture_is_shown_to_qwen2_5_vl_at_28_px_a_token(encoder: PromptEncode
 def test_a_picture_of_128_by_96_costs_twelve_tokens(encoder: PromptEncoder):
     ref = ImageRef(item_id="a", width=128, height=96)  # 4 x 3 squares of 32 px
     assert visual_tokens(ref) == 12
-    encoded = encoder.encode([Message(role="user", parts=("who", ref))])
+    encoded = encoder.encode([Message(role=Role.USER, parts=("who", ref))])
     assert encoded.ids.count(encoder.image_id) == 12
     assert encoded.images == (ref,)
 
@@ -116,7 +116,7 @@ def test_any_text_survives_the_tokenizer(text: str):
 
 def test_generated_tokens_are_spliced_in_as_they_were(encoder: PromptEncoder):
     odd = encoder.text_ids("w") + encoder.text_ids("ho")  # not how "who" is cut
-    turn = encoder.turn(Message(role="assistant", parts=("who",), token_ids=odd))
+    turn = encoder.turn(Message(role=Role.ASSISTANT, parts=("who",), token_ids=odd))
     assert odd != encoder.text_ids("who")
     assert turn[2:-2] == odd
     assert turn[-2] == encoder.eos_id

@@ -26,7 +26,7 @@ from model.policies.families import FAMILIES, family, family_of, linear_patch_em
 from model.policies.kv_cache import RowCache, RowSource, compact
 from model.policies.sampling import RowState
 from model.policies.vision_cache import VisionFeatureCache
-from model.types import ImageRef, Message, Sampling
+from model.types import ImageRef, Message, Role, Sampling
 
 WORDS = ["ba", "ka", "lo", " who", " leads", " is"]
 SHAPE = TinyShape(
@@ -101,7 +101,7 @@ class Setting:
         refs = [ImageRef(item_id=str(n), width=64, height=32 * (n % 3 + 1)) for n in range(pictures)]
         frames = [ImageRef(item_id="7", width=32, height=64, timestamp_s=t) for t in range(pictures // 2)]
         parts = [" who leads ba" * words, *refs, " is", *frames, " lo"]
-        prompt = self.encoder.encode([Message(role="user", parts=tuple(parts))])
+        prompt = self.encoder.encode([Message(role=Role.USER, parts=tuple(parts))])
         return GenerationRequest(RowState(sampling), prompt, self.encoder.pixels(prompt.images, Noise()))
 
     def alone(self, request: GenerationRequest) -> RowState:
@@ -163,7 +163,7 @@ def test_prefill_and_steps_give_the_logits_of_a_full_forward_pass(setting: Setti
 def test_a_picture_costs_as_many_tokens_in_both_families(setting: Setting):
     # 96 x 64 px are 3 x 2 tokens of 32 px; Qwen2.5-VL sees them as 84 x 56 px, 3 x 2 tokens of 28 px
     ref = ImageRef(item_id="1", width=96, height=64)
-    prompt = setting.encoder.encode([Message(role="user", parts=(ref,))])
+    prompt = setting.encoder.encode([Message(role=Role.USER, parts=(ref,))])
     pixels = setting.encoder.pixels(prompt.images, Noise())
     assert prompt.ids.count(setting.encoder.image_id) == 6
     side = setting.encoder.patching.patch_px
@@ -215,7 +215,9 @@ def test_the_prompt_of_a_group_is_computed_once_and_changes_no_draw(setting: Set
 def test_equal_text_with_other_pictures_is_another_prompt():
     setting = Setting("qwen3_vl")
     one, two = (
-        setting.encoder.encode([Message(role="user", parts=(ImageRef(item_id=name, width=64, height=64),))])
+        setting.encoder.encode(
+            [Message(role=Role.USER, parts=(ImageRef(item_id=name, width=64, height=64),))]
+        )
         for name in "12"
     )
     assert one.ids == two.ids

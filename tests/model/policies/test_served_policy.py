@@ -19,14 +19,14 @@ from infra.llm.tokens_pool import TokenPool
 from infra.llm.tokens_types import TokenServerSettings
 from model.policies.chat_template import collate
 from model.policies.served_policy import ServedPolicy, ServedWeights, ServingError
-from model.types import Completion, ImageRef, Message, Sampling, Task
+from model.types import Completion, ImageRef, Message, Role, Sampling, Task
 from tests.model.scene import CAT, DOG, Pictures, encoder, policy, tokenizer
 from tests.servers.vllm_server import BASE, Fault, VllmServer
 
 TASK = Task(id="q1", dataset="d", question="?", answers=("a",))
 SAMPLING = Sampling(temperature=1.0, top_p=1.0, max_tokens=6, seed=3)
-PLAIN = [Message(role="user", parts=("alpha <|im_end|> beta",))]
-SHOWN = [Message(role="tool", parts=("see ", CAT, " and ", DOG, CAT))]
+PLAIN = [Message(role=Role.USER, parts=("alpha <|im_end|> beta",))]
+SHOWN = [Message(role=Role.TOOL, parts=("see ", CAT, " and ", DOG, CAT))]
 AT_ONCE = PoolSettings(rest_s=0.0, total_timeout_s=10)
 
 
@@ -102,8 +102,8 @@ def test_tokens_and_logprobs_are_those_of_the_model_on_the_trainers_own_prompt(
 def test_a_second_turn_holds_the_first_reply_token_for_token(server: VllmServer):
     (first,) = ask(pool_of(server.base_url), PLAIN)
     ids = first.token_ids[:-1] if first.finish_reason == "stop" else first.token_ids
-    reply = Message(role="assistant", parts=(first.text,), token_ids=ids)
-    (second,) = ask(pool_of(server.base_url), [*PLAIN, reply, Message(role="user", parts=("again",))])
+    reply = Message(role=Role.ASSISTANT, parts=(first.text,), token_ids=ids)
+    (second,) = ask(pool_of(server.base_url), [*PLAIN, reply, Message(role=Role.USER, parts=("again",))])
     so_far = first.prompt_ids + ids
     assert second.prompt_ids[: len(so_far)] == so_far
 

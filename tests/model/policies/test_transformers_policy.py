@@ -13,11 +13,12 @@ import torch
 from PIL import Image
 
 from memory_graph.actions import Answer, Mark, Memorize, Search, render
-from model.agent.environment import MINIATURE_LIMITS
+from memory_graph.graph import Modality
 from model.agent.loop import Agent
 from model.agent.memory.vimrag import Vimrag
 from model.agent.prompts import COMPACT
 from model.agent.scripted import ScriptedRetriever
+from model.config.limits import MINIATURE_LIMITS
 from model.imitation.tiny.shape import TinyShape, build_model
 from model.imitation.tiny.tokenizer import build_tokenizer
 from model.policies import transformers_policy
@@ -30,7 +31,7 @@ from model.protocols import StreamingPolicy
 from model.rl.rollouts import RolloutPlan, run_rollouts
 from model.rl.segments import SampleKey, TrainingSample, segment_tokens
 from model.training.batches import InputBuilder
-from model.types import Call, Hit, ImageRef, Message, Sampling, Segment, Task
+from model.types import Call, Hit, ImageRef, Message, Role, Sampling, Segment, Task
 
 SHAPE = TinyShape(
     width=48,
@@ -76,7 +77,7 @@ def model(encoder):
 def conversation(words, pictures):
     refs = tuple(ImageRef(item_id=str(number), width=64, height=32) for number in range(pictures))
     text = COMPACT.question + " who leads ba" * words
-    return [Message(role="system", parts=(COMPACT.system,)), Message(role="user", parts=(text, *refs))]
+    return [Message(role=Role.SYSTEM, parts=(COMPACT.system,)), Message(role=Role.USER, parts=(text, *refs))]
 
 
 def complete_all(policy, conversations, samplings):
@@ -124,7 +125,10 @@ def test_the_generator_and_the_trainer_see_prompts_of_the_same_length(model, enc
             for _ in range(rng.randint(2, 6))
         ]
         parts = [part for ref in refs for part in (" who leads ba" * rng.randint(0, 12), ref)]
-        return [Message(role="system", parts=(COMPACT.system,)), Message(role="user", parts=tuple(parts))]
+        return [
+            Message(role=Role.SYSTEM, parts=(COMPACT.system,)),
+            Message(role=Role.USER, parts=tuple(parts)),
+        ]
 
     conversations = [mixed() for _ in range(60)]
     generated_from = []
@@ -455,7 +459,7 @@ def test_a_stream_that_is_left_early_frees_its_place(model, encoder):
 
 
 def test_a_stream_raises_the_error_of_its_request(model, encoder):
-    bad = [Message(role="user", parts=(ImageRef(item_id="x", width=32, height=32),))]
+    bad = [Message(role=Role.USER, parts=(ImageRef(item_id="x", width=32, height=32),))]
     with pytest.raises(ValueError, match="invalid literal"):
         heard(TransformersPolicy(model, encoder, Swatches()), bad, Sampling())
 
@@ -484,7 +488,7 @@ def test_a_prompt_that_cannot_be_served_fails_alone(model, encoder):
                 raise KeyError(item_id)
             return super().image(item_id)
 
-    bad = [Message(role="user", parts=(ImageRef(item_id="9", width=32, height=32),))]
+    bad = [Message(role=Role.USER, parts=(ImageRef(item_id="9", width=32, height=32),))]
     policy = TransformersPolicy(model, encoder, NoPictureNine())
 
     async def run():
@@ -539,11 +543,11 @@ def test_the_fingerprint_changes_with_any_weight_and_with_nothing_else(encoder):
 def test_rollouts_of_a_real_model_keep_the_segment_invariant(model, encoder):
     """Every call's prompt extends the prompt and the tokens of the call before it in its segment."""
     hits = [
-        Hit(item_id="1", dataset="d", modality="image", title="ba", text="", width=64, height=64),
+        Hit(item_id="1", dataset="d", modality=Modality.IMAGE, title="ba", text="", width=64, height=64),
         Hit(
             item_id="2",
             dataset="d",
-            modality="video",
+            modality=Modality.VIDEO,
             title="lo",
             text="",
             width=64,

@@ -12,15 +12,16 @@ from collections.abc import Iterator
 import pytest
 
 from infra.llm.client import ChatClient, ChatSettings, RequestRefusedError, UsageTotals
-from model.agent.environment import Limits
+from memory_graph.graph import Modality
 from model.agent.events import ModelReply, RolloutEnd, TokenDelta
 from model.agent.loop import Agent
 from model.agent.memory.vimrag import Vimrag
+from model.config.limits import Limits
 from model.evaluation.evaluation import summarise
 from model.policies.chat_endpoint import escape_control_tokens
 from model.policies.endpoint_policy import EndpointPolicy
 from model.rl.rollouts import RolloutPlan, run_rollouts
-from model.types import Hit, Message, Outcome, Sampling, Task, Trajectory
+from model.types import Hit, Message, Outcome, Role, Sampling, Task, Trajectory
 from tests.model.scene import Pictures
 from tests.servers.smollm2_server import NAME, SmolLM2Server, tokenizer_of, weights
 
@@ -42,7 +43,13 @@ class AlwaysTheSame:
     async def search(self, query: str, *, top_k: int) -> list[Hit]:
         texts = ("Rakimo wears a green badge.", "Belodu is led by Rakimo.")
         return [
-            Hit(item_id=f"w:text:{place}", dataset="w", modality="text", title=f"Passage {place}", text=text)
+            Hit(
+                item_id=f"w:text:{place}",
+                dataset="w",
+                modality=Modality.TEXT,
+                title=f"Passage {place}",
+                text=text,
+            )
             for place, text in enumerate(texts)
         ][:top_k]
 
@@ -130,7 +137,7 @@ def test_a_prompt_beyond_its_window_is_refused_with_advice(server: SmolLM2Server
         client = client_of(server)
         try:
             policy = EndpointPolicy(client, Pictures(), model=NAME)
-            long = Message(role="user", parts=("word " * 3000,))
+            long = Message(role=Role.USER, parts=("word " * 3000,))
             await policy.complete([long], sampling=SAMPLING, task=TASKS[0])
         finally:
             await client.close()

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from memory_graph.graph import MemoryGraph
 from model.config.algorithm import ALGORITHMS, Algorithm, Baseline, Pruning
 from model.config.schedule import Schedule
-from model.rl.advantage import advantages, with_advantages
+from model.rl.advantage import advantages
+from model.rl.credit import credited
 from model.types import Outcome, Task, Trajectory
 
 GROUPED_REWARDS = st.lists(
@@ -63,10 +64,15 @@ def test_each_rollout_carries_the_advantage_it_is_trained_with():
     def rollout(question: str, reward: float | None) -> Trajectory:
         task = Task(id=question, dataset="d", question="?", answers=())
         return Trajectory(
-            task=task, graph=MemoryGraph(question="?"), segments=(), outcome=Outcome.ABSTAINED, reward=reward
+            task=task,
+            graph=MemoryGraph(question="?"),
+            segments=(),
+            outcome=Outcome.ABSTAINED,
+            reward=reward,
+            correct=None if reward is None else False,
         )
 
-    noted = with_advantages(
+    noted = credited(
         [rollout("a", 1.0), rollout("b", 1.0), rollout("a", 0.0), rollout("a", None)], algorithm=Algorithm()
     )
     assert [each.advantage for each in noted] == [

@@ -91,7 +91,7 @@ def test_pruning_follows_the_verdict_whatever_the_reward_says():
         training_samples(each, algorithm=Algorithm()).samples for each in ([right, *others], shaped)
     )
     assert any(each.pruned for each in plain)
-    assert [(s.key, s.pruned, s.reason) for s in plain] == [(s.key, s.pruned, s.reason) for s in swapped]
+    assert [(s.key, s.credit) for s in plain] == [(s.key, s.credit) for s in swapped]
     assert [s.advantage > 0 for s in plain if s.key.rollout == 0] != [
         s.advantage > 0 for s in swapped if s.key.rollout == 0
     ]

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory_graph.credit import PRUNED_DEAD_END, PRUNED_GOLD
+from memory_graph.credit import Credit, PruneReason
 from memory_graph.graph import MemoryGraph
 from model.config.algorithm import Algorithm, Pruning
 from model.rl.rollout_metrics import pruned_shares, rollout_metrics
-from model.rl.segments import PRUNED_AT_RANDOM, SampleKey, TrainingSample, training_samples
+from model.rl.segments import SampleKey, TrainingSample, training_samples
 from model.types import Counters, Outcome, Task, Trajectory
 from tests.model.scene import group
 
@@ -72,12 +72,13 @@ def test_a_random_mask_is_told_from_the_rules():
     )
 
 
-@given(st.lists(st.sampled_from(["", PRUNED_DEAD_END, PRUNED_GOLD, PRUNED_AT_RANDOM]), min_size=1))
-def test_the_shares_add_up_to_what_is_pruned(reasons: list[str]):
+@given(st.lists(st.sampled_from(PruneReason), min_size=1))
+def test_the_shares_add_up_to_what_is_pruned(reasons: list[PruneReason]):
     blank = TrainingSample(
         key=SampleKey("q", 0, 0), token_ids=(1, 2), loss_positions=(1,), old_logprobs=(0.0,)
     )
-    samples = [replace(blank, pruned=bool(reason), reason=reason) for reason in reasons]
+    credits = [Credit(reason.startswith("pruned"), reason) for reason in reasons]
+    samples = [replace(blank, credit=credit) for credit in credits]
     assert sum(asdict(pruned_shares(samples)).values()) == pytest.approx(
-        sum(map(bool, reasons)) / len(reasons)
+        sum(credit.pruned for credit in credits) / len(reasons)
     )

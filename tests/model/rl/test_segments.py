@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memory_graph.credit import PRUNED_DEAD_END, PRUNED_GOLD
+from memory_graph.credit import Credit, PruneReason
 from model.config.algorithm import Algorithm, Denominator, Pruning
 from model.rl.segments import (
-    PRUNED_AT_RANDOM,
     SampleKey,
     TrainingSample,
     segment_tokens,
@@ -81,9 +80,9 @@ def test_every_generated_token_is_a_loss_token_and_no_other(lengths: list[int], 
 
 def test_ggpo_prunes_what_a_right_answer_does_not_rest_on_and_what_found_gold_for_a_wrong_one():
     samples = training_samples(group("q", 0), algorithm=Algorithm()).samples
-    assert {each.key[1:]: each.reason for each in samples if each.pruned} == {
-        (0, 1): PRUNED_DEAD_END,
-        (2, 0): PRUNED_GOLD,
+    assert {each.key[1:]: each.credit for each in samples if each.pruned} == {
+        (0, 1): Credit(True, PruneReason.DEAD_END),
+        (2, 0): Credit(True, PruneReason.RETURNED_GOLD),
     }
 
 
@@ -102,7 +101,7 @@ def test_a_random_mask_prunes_as_many_of_each_rollout_and_never_the_answer(seed:
     samples = training_samples(group("q", 0), algorithm=algorithm).samples
     pruned = [each for each in samples if each.pruned]
     assert sorted(each.key.rollout for each in pruned) == [0, 2]
-    assert all(each.node_id is not None and each.reason == PRUNED_AT_RANDOM for each in pruned)
+    assert all(each.node_id is not None and each.credit == Credit(True, PruneReason.DRAWN) for each in pruned)
     assert samples == training_samples(group("q", 0), algorithm=algorithm).samples
 
 
@@ -136,7 +135,7 @@ def sample(question: str, rollout: int, segment: int, *, pruned: bool = False) -
         token_ids=(1, 2),
         loss_positions=(1,),
         old_logprobs=(0.0,),
-        pruned=pruned,
+        credit=Credit(True, PruneReason.DEAD_END) if pruned else None,
     )
 
 

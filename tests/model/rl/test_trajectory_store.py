@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import polars as pl
 import pyarrow.parquet as pq
@@ -10,10 +11,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from memory_graph.graph import AnswerNode, MemoryGraph, SearchNode, VisualItem
+from memory_graph.budget import Allocation
+from memory_graph.credit import Credit, PruneReason
+from memory_graph.graph import AnswerNode, ItemKind, MemoryGraph, SearchNode, VisualItem
+from model.config.algorithm import Algorithm, Pruning
+from model.config.limits import MINIATURE_LIMITS, Limits
 from model.rl import trajectory_store
+from model.rl.credit import credited
 from model.rl.trajectory_store import ROWS_PER_GROUP, read, scan, write
-from model.types import Call, Counters, ImageRef, Outcome, Segment, Task, Trajectory, Turn
+from model.types import Call, Counters, ImageRef, Outcome, Role, Segment, Task, Trajectory, Turn
+
+VERSION_2 = Path(__file__).parent / "data" / "trajectories_version_2.parquet"
 
 words = st.text(max_size=8)
 images = st.builds(
@@ -31,11 +39,20 @@ calls = st.builds(
     logprobs=st.lists(st.floats(max_value=0, allow_nan=False), max_size=5).map(tuple),
     images=st.lists(images, max_size=2).map(tuple),
     text=words,
-    turns=st.lists(st.builds(Turn, role=words, text=words), max_size=2).map(tuple),
+    turns=st.lists(st.builds(Turn, role=st.sampled_from(Role), text=words), max_size=2).map(tuple),
     prompt_tokens=st.integers(0, 2**31 - 1),
     rejected=st.booleans(),
 )
-segments = st.builds(Segment, node_id=st.none() | words, calls=st.lists(calls, max_size=2).map(tuple))
+credits = st.builds(Credit, pruned=st.booleans(), reason=st.sampled_from(PruneReason))
+segments = st.builds(
+    Segment,
+    node_id=st.none() | words,
+    calls=st.lists(calls, max_size=2).map(tuple),
+    credit=st.none() | credits,
+)
+algorithms = st.builds(
+    Algorithm, pruning=st.sampled_from(Pruning), clip_low=st.floats(0.1, 0.9), group_size=st.integers(2, 99)
+)
 tasks = st.builds(
     Task,
     id=words,
@@ -45,7 +62,9 @@ tasks = st.builds(
     choices=st.lists(words, max_size=2).map(tuple),
     gold=st.frozensets(words, max_size=2),
 )
-ITEM = VisualItem(item_id="d:clip:1", kind="video", priority=2, width=64, height=48, timestamps=(0.1, 1 / 3))
+ITEM = VisualItem(
+    item_id="d:clip:1", kind=ItemKind.VIDEO, priority=2, width=64, height=48, timestamps=(0.1, 1 / 3)
+)
 GRAPH = (
     MemoryGraph(question="wer\u2028?")
     .add(
@@ -62,6 +81,9 @@ trajectories = st.builds(
     answer=words,
     reward=st.none() | st.floats(0, 1),
     advantage=st.none() | st.floats(-9, 9),
+    algorithm=st.none() | algorithms,
+    allocation=st.sampled_from(Allocation),
+    limits=st.sampled_from([Limits(), MINIATURE_LIMITS]),
     correct=st.none() | st.booleans(),
     metric=st.none() | st.booleans(),
     counters=st.builds(Counters, model_calls=st.integers(0, 99), prompt_tokens=st.integers(0, 2**40)),
@@ -112,6 +134,26 @@ def test_a_file_from_before_refused_replies_were_told_apart_is_read(tmp_path):
     older = pl.col("segments").list.eval(pl.struct(pl.element().struct.field("node_id"), calls))
     frame.with_columns(older).write_parquet(tmp_path / "old.parquet")
     assert list(read(tmp_path / "old.parquet")) == [written]
+
+
+def test_a_file_of_version_2_is_read_with_the_limits_and_the_allocation_that_it_was_made_with():
+    # one question's group of a training run, and one rollout of another memory policy, as the code before version 3 wrote them
+    *group, other = read(VERSION_2)
+    assert len(group) == 8 and {each.memory for each in group} == {"vimrag_fixed"}
+    assert {each.allocation for each in group} == {Allocation.FIXED}
+    assert (other.memory, other.allocation) == ("vanilla", Allocation.NONE)
+    assert {each.limits for each in (*group, other)} == {MINIATURE_LIMITS}
+    assert all(each.algorithm is None and each.segments[0].credit is None for each in group)
+    trained = credited([replace(each, advantage=None) for each in group], algorithm=Algorithm())
+    assert [each.advantage for each in trained] == [each.advantage for each in group]
+    assert any(segment.credit and segment.credit.pruned for each in trained for segment in each.segments)
+
+
+def test_what_is_read_of_version_2_is_written_as_the_present_version(tmp_path):
+    older = list(read(VERSION_2))
+    write(tmp_path / "t.parquet", older)
+    assert list(read(tmp_path / "t.parquet")) == older
+    assert pl.read_parquet(tmp_path / "t.parquet")["schema_version"].unique().to_list() == [3]
 
 
 def test_another_schema_version_is_refused(tmp_path):

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from memory_graph.credit import Credit, PruneReason
 from model.config.algorithm import Algorithm, Baseline, Denominator, Pruning, Ratio
 from model.config.engine import EngineConfig
 from model.config.schedule import Schedule
@@ -93,7 +94,7 @@ def ours(rollouts: list[reference.Scored], algorithm: Algorithm) -> reference.Wh
                     loss_positions=tuple(range(1, len(part.tokens_T) + 1)),
                     old_logprobs=tuple(part.old_T),
                     advantage=worth,
-                    pruned=part.pruned,
+                    credit=Credit(part.pruned, PruneReason.DEAD_END),
                 )
                 samples.append(sample)
                 if trainable(sample, algorithm=algorithm):

@@ -197,7 +197,7 @@ def test_pruned_and_skipped_is_pruned_and_masked_in_the_trainer_itself(rollouts:
         return step()
 
     made.engine.step = spy  # type: ignore[method-assign]
-    done = made._step([replace(s, pruned=False) for s in samples], masked, made._policy_objective)
+    done = made._step([replace(s, credit=None) for s in samples], masked, made._policy_objective)
     skipped = trainer(Setup(algorithm=WIDE, schedule=UNCLIPPED)).update(rollouts)
     assert len(done.samples) == 22 and skipped.num_trained == 18
     assert done.sums.loss == pytest.approx(skipped.loss, rel=1e-5)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from memory_graph.graph import Modality
 from model.agent.scripted import ScriptedRetriever
 from model.imitation.tiny.tokenizer import build_tokenizer
 from model.policies.chat_template import PromptEncoder
@@ -19,7 +20,7 @@ TASK = Task(id="hotpotqa:1", dataset="hotpotqa", question=QUESTION, answers=("Ra
 GOLD = Hit(
     item_id="hotpotqa:para:1",
     dataset="hotpotqa",
-    modality="text",
+    modality=Modality.TEXT,
     title="Belodu",
     text="Rakimo leads Belodu.",
 )

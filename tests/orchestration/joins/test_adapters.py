@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from assets.corpus.question import AnswerKind, EvidenceStatus, Question
 from assets.index.search import IndexHit
 from infra.storage.root import Storage
+from memory_graph.graph import Modality
 from model.types import Task
 from orchestration.joins.adapters import IndexRetriever, MetricGrader, read_plans, sampled_tasks, task_of
 
@@ -22,7 +23,7 @@ def hit(name: str, score: float) -> IndexHit:
         item_id=f"squad:para:{name}",
         score=score,
         dataset="squad",
-        modality="text",
+        modality=Modality.TEXT,
         title=name,
         text=f"about {name}",
         media_key=None,

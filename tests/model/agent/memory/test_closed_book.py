@@ -7,13 +7,13 @@
 from __future__ import annotations
 
 from memory_graph.actions import Answer, Memorize
-from model.types import Message, Outcome
+from model.types import Message, Outcome, Role
 from tests.model.agent.memory_scene import NOW, QUESTION, SEARCH_1, SYSTEM, play
 
 
 def test_the_only_call_sees_the_question_and_has_to_answer():
     played = play("closed_book", [Answer((), "41")])
-    assert played.prompts == [(SYSTEM, Message(role="user", parts=(QUESTION + NOW,)))]
+    assert played.prompts == [(SYSTEM, Message(role=Role.USER, parts=(QUESTION + NOW,)))]
     assert (played.queries, played.forced, played.segments) == ([], [True], [(None, 1)])
     assert played.trajectory.graph.answer is not None
     assert played.trajectory.graph.answer.parents == ("root",)

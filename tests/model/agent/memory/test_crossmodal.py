@@ -18,8 +18,8 @@ import pytest
 
 from memory_graph.actions import Answer, Mark, Memorize, Search
 from model.agent.context import ContextTooLong
-from model.agent.environment import MINIATURE_LIMITS
 from model.agent.memory.crossmodal import CrossModal
+from model.config.limits import MINIATURE_LIMITS
 from model.types import Outcome
 from tests.model.agent.memory_scene import (
     ANSWER,

@@ -17,7 +17,7 @@ import pytest
 
 from memory_graph.actions import Answer, Memorize, Search
 from model.agent.context import ContextTooLong
-from model.agent.environment import MINIATURE_LIMITS
+from model.config.limits import MINIATURE_LIMITS
 from model.types import Outcome
 from tests.model.agent.memory_scene import (
     ANSWER,

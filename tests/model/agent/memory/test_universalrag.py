@@ -15,8 +15,8 @@ from dataclasses import replace
 import pytest
 
 from memory_graph.actions import Answer, Memorize, Search
-from model.agent.environment import MINIATURE_LIMITS
 from model.agent.memory.universalrag import REFUSAL, ROUTES
+from model.config.limits import MINIATURE_LIMITS
 from model.types import Outcome
 from tests.model.agent.memory_scene import (
     ASKED,

@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory_graph.actions import Answer, Search
-from model.agent.environment import MINIATURE_LIMITS, Limits, display
+from model.agent.display import display
 from model.agent.memory.videorag import clips_first
+from model.config.limits import MINIATURE_LIMITS, Limits
 from model.types import Outcome
 from tests.model.agent.memory_scene import (
     ASKED,

@@ -21,11 +21,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory_graph.actions import Answer, Mark, Memorize, Search
-from memory_graph.budget import allocate
+from memory_graph.budget import Allocation, allocate
 from memory_graph.energy import energies
 from model.agent.context import ContextTooLong
-from model.agent.environment import MINIATURE_LIMITS, Environment
+from model.agent.environment import Environment
 from model.agent.scripted import ScriptedRetriever
+from model.config.limits import MINIATURE_LIMITS
 from tests.model.agent.memory_scene import (
     ANSWER,
     ASKED,
@@ -181,7 +182,10 @@ def test_an_observation_that_is_too_long_loses_texts_and_then_frames_and_key_tim
 sizes = st.tuples(st.integers(1, 4000), st.integers(1, 4000), st.integers(1, 5), st.integers(0, 4))
 
 
-@given(st.lists(sizes, min_size=1, max_size=8), st.sampled_from(["energy", "equal", "fixed"]))
+@given(
+    st.lists(sizes, min_size=1, max_size=8),
+    st.sampled_from([Allocation.ENERGY, Allocation.EQUAL, Allocation.FIXED]),
+)
 def test_no_picture_costs_more_than_its_grant(items, allocation):
     hits = [
         replace(CLIP if times else PAGE, item_id=f"t:x:{number}", width=width, height=height)
@@ -201,7 +205,7 @@ def test_no_picture_costs_more_than_its_grant(items, allocation):
         total_pixels=limits.total_pixels,
         top_k=limits.kept_items,
         min_pixels=limits.min_pixels,
-        mode=allocation,
+        allocation=allocation,
     )
     evidence = environment.evidence()
     assert [(each.node_id, each.item_id) for each in evidence] == list(grants)

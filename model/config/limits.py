@@ -6,7 +6,7 @@ Holds numbers and their checks only; ``environment.py`` and the memory policies 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class Limits:
     min_pixels: int = 64 * 1024
     """A smaller grant is dropped and shared out again."""
     observation_pixels: int = 256 * 1024
-    """One picture among search results."""
+    """One image among search results."""
     frame_pixels: int = 49 * 1024
     """One frame of a clip among search results: 224 x 224."""
     max_frames: int = 32
@@ -43,8 +43,8 @@ class Limits:
     """
     observation_tokens: int = 12_288
     """Length of one observation; a longer one is shortened (``truncation.py``)."""
-    similarity: Callable[[str, str], float] | None = None
-    """How alike two queries are in meaning, up to 1; None compares their words only."""
+    similarity: Callable[[str, str], float] | None = field(default=None, compare=False)
+    """How alike two queries are in meaning, up to 1; None compares their words only. A function, so it is not stored."""
     same_query: float = 0.95
     """Two queries at least so alike count as one."""
 
