@@ -4,8 +4,6 @@ Exit codes: 0 done, 1 nothing found or failed, 2 wrong usage. Commands live in `
 ``commands/output.py``. Heavy libraries are imported by the commands that need them, so that help comes at once.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 import traceback

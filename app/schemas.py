@@ -4,8 +4,6 @@
 is made from, ``study.json`` the figures of a training study.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

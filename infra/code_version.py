@@ -3,8 +3,6 @@
 Holds the finding only; who writes it into a manifest is the caller's. Git is asked and never needed.
 """
 
-from __future__ import annotations
-
 import hashlib
 import subprocess
 from collections.abc import Mapping, Sequence

@@ -3,8 +3,6 @@
 Documents, images and clips are hostile input: a file of a few kilobytes can ask for gigabytes of memory.
 """
 
-from __future__ import annotations
-
 MAX_IMAGE_PIXELS = 100_000_000  # 300 MB decoded as RGB, several times the largest scan one expects
 MAX_PDF_PAGES = 2_000  # the longest MMLongBench document has 468; above this it is no longer a document
 MAX_PAGE_PIXELS = 4_000_000  # an A4 page at 144 dpi has 2.0 million; posters are rendered smaller

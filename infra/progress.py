@@ -3,8 +3,6 @@
 Holds the throttling and the wording; the stages call it as ``(stage, done, total)`` and know nothing of terminals or logs.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic

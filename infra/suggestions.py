@@ -1,7 +1,5 @@
 """Error texts for a name that nobody knows: the known name that is nearest, and all there are."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from difflib import get_close_matches
 

@@ -4,8 +4,6 @@ Holds the records and ``render``; reading model output is in ``parsing.py``, fit
 ``legality.py``.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Pure functions of the graph and its energies. A grant is for one item; the frame
 Resizing itself happens where pixels live.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from enum import StrEnum

@@ -3,8 +3,6 @@
 Pure functions of a finished graph. Titles and modalities are not in the graph; whoever saw the hits hands them in.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ so a file can be trusted or is refused with ``ValueError``. Unknown keys are ref
 version's data. Version 1, which lacks the useful texts of a node, is read too.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -5,8 +5,6 @@ the terminal (answer) segment last. It is not a loss-token mask: a pruned segmen
 kept one never changes by it.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet

@@ -3,8 +3,6 @@
 Pure functions of the graph, linear in nodes + edges + items. What energies buy is in ``budget.py``.
 """
 
-from __future__ import annotations
-
 import math
 from typing import TypeAlias
 

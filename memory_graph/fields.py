@@ -3,8 +3,6 @@
 Never raises on any JSON value; what cannot be read is left out and named in ``repairs``.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Iterable, Mapping

@@ -3,8 +3,6 @@
 Knows nothing of text or JSON; ``parsing.py`` reads those.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -6,8 +6,6 @@ without commas. One pass over at most ``MAX_CHARS`` characters, nesting at most 
 of actions.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias

@@ -8,8 +8,6 @@ breaks special tokens such as ``<|name|>``. A line thus always splits at ``" | "
 Kept visual items are not listed here: the prompt shows them under their node ids.
 """
 
-from __future__ import annotations
-
 import unicodedata
 
 from memory_graph.graph import MemoryGraph, SearchNode

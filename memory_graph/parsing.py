@@ -6,8 +6,6 @@ the model. Work is bounded on any input (``MAX_TEXT_CHARS``, the limits of ``len
 ``legality.py``; its names are offered here as well.
 """
 
-from __future__ import annotations
-
 import re
 from typing import NamedTuple
 

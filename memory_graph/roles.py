@@ -4,8 +4,6 @@ Holds the reading of the graph that its drawings and listings share. Which steps
 depends on the verdict too.
 """
 
-from __future__ import annotations
-
 from memory_graph.graph import MemoryGraph, SearchNode
 
 NOT_USED = "the answer does not rest on it"

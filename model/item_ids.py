@@ -3,8 +3,6 @@
 The one place where ids are read; an id of another form has no kind.
 """
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 

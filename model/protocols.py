@@ -3,8 +3,6 @@
 Holds Protocols only; ``infra`` and the local policies satisfy them, a launch script joins them.
 """
 
-from __future__ import annotations
-
 from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol, runtime_checkable
 

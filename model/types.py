@@ -4,8 +4,6 @@ Holds frozen data only: no model, no pixels, no behaviour. Pixels are fetched by
 (``protocols.py``), so a trajectory stays small and yet rebuilds the very same inputs bit for bit.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from enum import StrEnum
 

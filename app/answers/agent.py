@@ -4,8 +4,6 @@ Holds the joining only; what an agent does is ``model.agent.loop``. Roots are op
 ``models.py``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

@@ -3,8 +3,6 @@
 Reads single rows of the published tables; nothing is kept between two questions.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What an answer rests on, with its place in its source: the page of a document, the second of a video."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from app.answers.catalogue import Catalogue

@@ -1,7 +1,5 @@
 """A root as it is published now: its index and its media, opened anew when they change."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from threading import Lock

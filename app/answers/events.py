@@ -3,8 +3,6 @@
 An ``EventSerializer`` serves one rollout: it keeps the titles of the hits it saw, because a graph holds ids.
 """
 
-from __future__ import annotations
-
 import time
 import uuid
 from collections.abc import AsyncGenerator

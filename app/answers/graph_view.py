@@ -1,7 +1,5 @@
 """A memory graph as records of its nodes and as a drawing whose thumbnails the server gives."""
 
-from __future__ import annotations
-
 from urllib.parse import quote
 
 from app.answers.records import ItemInNode, NodeRecord

@@ -1,7 +1,5 @@
 """What an answer is, once for the terminal, the page and programs: its citations, the nodes of its graph, its figures."""
 
-from __future__ import annotations
-
 import json
 from typing import Annotated, Any
 

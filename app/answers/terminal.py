@@ -3,8 +3,6 @@
 All text of models and documents is untrusted: what would control a terminal is left out.
 """
 
-from __future__ import annotations
-
 import shutil
 import sys
 from typing import TextIO

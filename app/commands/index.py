@@ -1,7 +1,5 @@
 """``vimrag index``: everything the corpus holds, made searchable."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

@@ -1,7 +1,5 @@
 """``vimrag miniature``: the invented benchmark in the nine datasets' own formats."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated

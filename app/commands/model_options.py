@@ -1,7 +1,5 @@
 """Options by which commands are told which model to ask, so that they read and behave alike."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

@@ -4,8 +4,6 @@ Holds the rules that all commands share. With ``--json`` standard output carries
 libraries print in between.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import sys

@@ -1,7 +1,5 @@
 """``vimrag plan``: what a recipe needs, before anything is started."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

@@ -3,8 +3,6 @@
 ``vimrag plan --table`` prints them; a test compares the page with them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """``vimrag version``: what is installed here, for bug reports."""
 
-from __future__ import annotations
-
 import platform
 from importlib import metadata
 

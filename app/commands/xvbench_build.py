@@ -4,8 +4,6 @@ Holds the joining only. Stages: ``assets.xvbench_builder``; grades: ``model.eval
 one file of paid replies.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace

@@ -1,7 +1,5 @@
 """The application put together: routes, error objects, and the checks around them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -3,8 +3,6 @@
 What is unexpected is logged with its traceback and answered without details.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping
 from typing import Any

@@ -3,8 +3,6 @@
 Flat images (pages, drawings) and small ones go as PNG, which keeps letters sharp; everything else as JPEG.
 """
 
-from __future__ import annotations
-
 import hashlib
 from threading import Lock
 from typing import NamedTuple

@@ -3,8 +3,6 @@
 Questions under way are told that the server stops; other requests get ``GRACE_S`` to end.
 """
 
-from __future__ import annotations
-
 import asyncio
 import signal
 import socket

@@ -1,7 +1,5 @@
 """What a server allows: how many questions at once, how long, how large, and who may ask."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 MIB = 1024 * 1024

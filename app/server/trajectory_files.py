@@ -3,8 +3,6 @@
 Reads only what lies below ``trajectories/`` of the root. Knows nothing of HTTP.
 """
 
-from __future__ import annotations
-
 import json
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping

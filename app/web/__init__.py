@@ -3,8 +3,6 @@
 Holds where the files lie and nothing else; routes and headers are the server's.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 STATIC = Path(__file__).resolve().parent / "static"

@@ -4,8 +4,6 @@ Holds no addresses (``publications.py``) and fetches nothing. In addresses ``{na
 mirror (``mirrors.py``) and ``{revision}`` the commit of the part's repository (``revisions.py``).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum

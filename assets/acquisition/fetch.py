@@ -4,8 +4,6 @@ Runs again do only what is missing; a killed run is continued by the next. A req
 failure of the report; media that do not come are quarantined, and the run succeeds.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path

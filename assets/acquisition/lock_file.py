@@ -4,8 +4,6 @@ It lies beside the raw folder, not in it, so that a folder deleted and fetched a
 Written anew, whole, after each file: a process that is killed loses no more than the one under way.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path

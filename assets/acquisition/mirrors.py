@@ -4,8 +4,6 @@
 mirror serves the same paths below its address.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """The nine datasets by name; each is described in ``text_publications.py`` or ``video_publications.py``."""
 
-from __future__ import annotations
-
 from assets.acquisition.catalogue import PublishedDataset
 from assets.acquisition.text_publications import HOTPOTQA, MMLONGBENCH_DOC, SLIDEVQA, SQUAD, WEBQA
 from assets.acquisition.video_publications import LVBENCH, SYNTHETICQA, WIKIHOWQA, XVBENCH

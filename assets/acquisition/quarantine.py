@@ -4,8 +4,6 @@ Link rot is a fact about a dataset, not a failure of a run. Which reasons last, 
 told to, is said in ``infra/downloads/ytdlp_failures.py``.
 """
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from dataclasses import asdict, dataclass, field

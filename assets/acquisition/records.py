@@ -3,8 +3,6 @@
 Records are streamed; what cannot be read is left for the parsers to report.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 

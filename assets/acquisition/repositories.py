@@ -1,7 +1,5 @@
 """What a host says of a repository: which commit a branch is today, and which files a hub lists in it."""
 
-from __future__ import annotations
-
 import json
 import re
 from typing import Any

@@ -1,7 +1,5 @@
 """Fetching one dataset: what is asked for, what the steps share, and what became of each file."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -3,8 +3,6 @@
 A file is there already, taken over, or fetched; in each case it is held to what is known of its bytes.
 """
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterator
 from pathlib import Path

@@ -4,8 +4,6 @@ Sizes and hashes were read in several public records of the files; where there i
 Repositories are taken at the head of their main branch unless a revision is given, and the commit found is kept.
 """
 
-from __future__ import annotations
-
 from assets.acquisition import records
 from assets.acquisition.catalogue import (
     GB,

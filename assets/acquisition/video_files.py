@@ -1,7 +1,5 @@
 """The videos of a dataset, one after the other: kept, quarantined with a reason, or left for the next run."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator, Sequence

@@ -3,8 +3,6 @@
 No size or hash of these is known to us: the first fetch is trusted, and kept.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 

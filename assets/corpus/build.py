@@ -4,8 +4,6 @@ Formats live in ``parsers/``, folding of equal content in ``merge.py``, tars in 
 ``read.py``.
 """
 
-from __future__ import annotations
-
 import errno
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence

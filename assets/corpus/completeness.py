@@ -7,8 +7,6 @@ copy or a second one mixed in; it is different, and said aloud. Records that cou
 (they have their own reasons), so a lossy parser never passes for a partial copy.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple

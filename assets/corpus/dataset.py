@@ -4,8 +4,6 @@ Holds no parsing; each format lives in ``parsers/<dataset>.py``. The records tha
 re-exported here, so that one import serves those who consume them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path

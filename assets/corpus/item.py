@@ -4,8 +4,6 @@ Holds the record and its identity only. How items are parsed lives in ``parsers/
 ``shards.py``, how they are found in ``index/build.py``.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
 

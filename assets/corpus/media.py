@@ -4,8 +4,6 @@ Satisfies the media Protocol of the agent without knowing it. Holds no resizing:
 an image is decided by its budget.
 """
 
-from __future__ import annotations
-
 import os
 from bisect import bisect_right
 from threading import Lock

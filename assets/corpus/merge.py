@@ -5,8 +5,6 @@ known. What must be remembered of each item, an id and two hashes, is in a file.
 published is decided by ``build.py``.
 """
 
-from __future__ import annotations
-
 import hashlib
 import shutil
 import sqlite3

@@ -5,8 +5,6 @@ engine reads those; in the second pass the texts are looked up by the pixels. Bo
 and go when it is published: a build that was killed goes on behind the last finished shard.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager

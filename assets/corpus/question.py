@@ -3,8 +3,6 @@
 Holds the record only; grading lives in ``grading.py``.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
 

@@ -3,8 +3,6 @@
 Holds reading only; the corpus is built by ``build.py``, and its media are read by ``media.py``.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator, Sequence
 from typing import IO, Any, NamedTuple

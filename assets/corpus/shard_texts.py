@@ -4,8 +4,6 @@ The texts of a shard are one table, written when the shard is finished: a run th
 the texts are for is known by the caller; the reader is any function from the bytes of an image to a text.
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable, Iterator
 from functools import partial

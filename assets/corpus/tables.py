@@ -4,8 +4,6 @@ Holds the mapping between records and rows; which tables exist where is known by
 ``shards.py``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import IO, Any, Self

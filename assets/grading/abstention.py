@@ -3,8 +3,6 @@
 Holds the canonical wording and its recognition; which questions are unanswerable is said by the datasets.
 """
 
-from __future__ import annotations
-
 import re
 
 NOT_ANSWERABLE = "Not answerable"

@@ -1,7 +1,5 @@
 """Which option an answer to a multiple-choice question names."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

@@ -4,8 +4,6 @@ Pure functions of words or strings; normalisation lives in ``normalise.py``, the
 ``rules.py``.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence

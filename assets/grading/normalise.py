@@ -3,8 +3,6 @@
 Holds string normalisation only; comparisons live in ``metrics.py``, the choice of rule in ``rules.py``.
 """
 
-from __future__ import annotations
-
 import ast
 import re
 import string

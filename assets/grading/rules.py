@@ -6,8 +6,6 @@ of at least one half for long answers. Unanswerable questions are right when the
 then.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """The verdict on one answer."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

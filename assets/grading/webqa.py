@@ -6,8 +6,6 @@ closed sets, compared by F1 so that naming several does not pay; other words by 
 (BARTScore) needs a model and is left out.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import NamedTuple

@@ -4,8 +4,6 @@ One analysis serves every store, so that all engines score the very same terms. 
 an item are analysed is known by ``search.py``. Changing anything here needs a new ``ANALYSIS_VERSION``.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from functools import lru_cache

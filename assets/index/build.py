@@ -4,8 +4,6 @@ An index is a function of corpus, embedder and analysis; an older index is only 
 Opening the index in use lives in ``published.py``, searching in ``search.py``.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping, Sequence

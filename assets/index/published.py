@@ -4,8 +4,6 @@ An index lies under ``index/<version>/`` with a manifest; ``index/current.json``
 one in use. Searching lives in ``search.py``.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import weakref

@@ -5,8 +5,6 @@ mean over questions of the found share of their gold items. In the whole index i
 dataset they came with: a video that two datasets ask about is found under either id.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice

@@ -4,8 +4,6 @@ A search joins BM25 over stemmed terms and term pairs of the whole item with the
 Building and opening live in ``build.py``, measuring in ``retrieval.py``.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass

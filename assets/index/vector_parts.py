@@ -4,8 +4,6 @@ The vectors of a part are one file below ``index/.vectors``, named by what they 
 behind the last finished part, whatever engine continues it. Which items need new vectors is decided by ``build.py``.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json

@@ -4,8 +4,6 @@ Holds the loop over worlds only; formats live in ``writers/``. Worlds are writte
 grow with their number.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 Holds shapes and their placement in fixed cells only; where they go on an image is decided in ``render.py``.
 """
 
-from __future__ import annotations
-
 from functools import cache
 
 import numpy as np

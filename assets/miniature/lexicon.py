@@ -5,8 +5,6 @@ of the miniature without falling back to bytes. Which sentences the words form i
 ``questions.py``.
 """
 
-from __future__ import annotations
-
 import hashlib
 import math
 from collections.abc import Iterator

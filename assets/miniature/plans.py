@@ -4,8 +4,6 @@ Holds records and their JSON form. Questions are made in ``templates/``; item id
 names its items in its own way.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

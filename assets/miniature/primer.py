@@ -4,8 +4,6 @@ Plain values only, drawn from a random generator and tied to no world; ``orchest
 Statements, captions and questions are those of ``sentences.py`` and ``templates/``, so that skills carry over.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable
 from typing import NamedTuple

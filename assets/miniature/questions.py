@@ -3,8 +3,6 @@
 Holds the drawing only; the templates are in ``templates/``, the records in ``plans.py``.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable
 

@@ -9,8 +9,6 @@ behind. Fine digits are 20 x 28 pixels inside one 32 x 32 cell of the image's gr
 token. ``glyphs.py`` draws the letters of headings.
 """
 
-from __future__ import annotations
-
 import math
 from functools import cache
 

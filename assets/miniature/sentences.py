@@ -5,8 +5,6 @@ several items, so that finding the right one takes the right words. Holds the ar
 ``templates/``, images are drawn in ``render.py``, files are written in ``writers/``.
 """
 
-from __future__ import annotations
-
 import random
 from dataclasses import dataclass
 from typing import NamedTuple

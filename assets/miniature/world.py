@@ -4,8 +4,6 @@ Holds facts only. Which dataset states which fact is decided by ``sentences.py``
 item of the corpus), questions are drawn by ``questions.py``, how pixels look by ``render.py``.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 Holds the one rule that image and video datasets share; documents and paragraphs have rules of their own.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from dataclasses import replace
 

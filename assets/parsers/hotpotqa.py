@@ -16,8 +16,6 @@ also holds keeps the gold found there. Sentence ids may run past the paragraph;
 they are kept as notes, "supporting_fact:<title>#<sentence from 0>", which the supporting-fact metrics compare.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple

@@ -4,8 +4,6 @@ Equal content has an equal hash within a modality; which of two equal items surv
 ``assets.corpus.build``.
 """
 
-from __future__ import annotations
-
 import hashlib
 import unicodedata
 

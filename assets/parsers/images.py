@@ -3,8 +3,6 @@
 Holds the choice of format and the OCR rule only; decoding and encoding are ``infra.media``.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import NamedTuple
 

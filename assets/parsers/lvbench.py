@@ -15,8 +15,6 @@ hours may be given, start may equal end; a span outside the video is INVALID). T
 options, for the letter means nothing without them.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace

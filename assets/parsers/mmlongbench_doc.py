@@ -15,8 +15,6 @@ noted; a question left without a page is INVALID, one whose document cannot be r
 far is MEDIA_MISSING, and both are kept.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping

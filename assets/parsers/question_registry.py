@@ -4,8 +4,6 @@ An edition is what is published with a count of its own (a split, or a version o
 the files hold, whether or not it could be used; what a complete copy counts is known by ``assets.corpus.dataset``.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections import Counter
 from collections.abc import Iterator

@@ -14,8 +14,6 @@ VRAG's examples are questions on documents and decks; ``slidevqa_refined.json`` 
 Only names are changed here, from theirs to those of the dataset; what a record means is its parser's business.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from typing import NamedTuple

@@ -15,8 +15,6 @@ or all decks in one folder, ``<deck_name>_<page>.jpg``. The hub's Parquet has th
 what OCR reads on it; gold are (deck, page) pairs.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import replace

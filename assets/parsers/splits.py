@@ -1,7 +1,5 @@
 """The split that the name of a file tells."""
 
-from __future__ import annotations
-
 import re
 from pathlib import PurePosixPath
 

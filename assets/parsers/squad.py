@@ -14,8 +14,6 @@ is a paragraph, known by title and context; gold is the paragraph that holds the
 stands in both versions is kept once, as first met (files in name order).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple

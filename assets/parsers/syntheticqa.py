@@ -9,8 +9,6 @@ fields are equal::
 Folders, items and gold are those of ``videorag.py``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -4,8 +4,6 @@ Holds the records only. The registry of parsers is ``assets.corpus.dataset``; fo
 aliases and writing belong to ``assets.corpus.build``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -13,8 +13,6 @@ All may lie anywhere below the raw folder, as a clone of the repository leaves t
 split of its own.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import islice

@@ -5,8 +5,6 @@ transcript is at hand becomes one text item. Which clips are gold is decided by 
 ``overlapping``.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable, Iterator

@@ -17,8 +17,6 @@ in every question: equal (url, fact) have equal content hashes, by which the cor
 kept as they are.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple

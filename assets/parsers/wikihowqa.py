@@ -10,8 +10,6 @@ results for the task and were never checked by hand::
 Folders, items and gold are those of ``videorag.py``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -13,8 +13,6 @@ times the length of a clip; a file without a number, or named as a question name
 0. A reference to a page image "<pdf stem>_<page>.jpg" is gold in ``mmlongbench_doc``.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import replace

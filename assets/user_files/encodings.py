@@ -1,7 +1,5 @@
 """Bytes of a text file to text: which encoding, which line ends, and whether it is a text at all."""
 
-from __future__ import annotations
-
 import codecs
 from typing import NamedTuple
 

@@ -3,8 +3,6 @@
 Holds the kinds and how large a file of each may be; reading them is ``reading.py``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType

@@ -4,8 +4,6 @@ Holds the order of things and the report. Finding files is ``own/places.py``, re
 was read ``own/kept.py``, corpus and index ``own/publishing.py``.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass

@@ -4,8 +4,6 @@ One small file, ``ingest/files.json``, replaced as a whole: it is what the corpu
 New files go to the end and changed ones keep their place, so that of two equal files the earlier stays the one shown.
 """
 
-from __future__ import annotations
-
 import fcntl
 import json
 import os

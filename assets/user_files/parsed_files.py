@@ -4,8 +4,6 @@
 wherever it lies. Each is an artifact of its own, so a run that is killed has kept all files before the one in hand.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterable, Iterator

@@ -4,8 +4,6 @@ Holds the cutting of plain text and Markdown. Passages for embedding, which over
 ``assets.index.analysis``.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple

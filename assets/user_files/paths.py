@@ -4,8 +4,6 @@ Holds finding and naming; nothing is opened here. A file is known by its locatio
 links are not resolved, so that ``docs/a.pdf`` and ``/home/me/docs/a.pdf`` are one file wherever the command was run.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re

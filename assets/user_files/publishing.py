@@ -3,8 +3,6 @@
 Holds where each item belongs; the layout is that of every other dataset. Nothing is decoded here.
 """
 
-from __future__ import annotations
-
 import hashlib
 import shutil
 from collections.abc import Iterator

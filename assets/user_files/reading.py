@@ -5,8 +5,6 @@ follows the file's name. Which file they belong to is added by ``publishing.py``
 moved, need not be read again. Decoding is left to ``infra.media``, which does it in another process.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """How a person's files are read, and which of it decides whether what was read before can be used again."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any

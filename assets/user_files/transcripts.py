@@ -3,8 +3,6 @@
 Holds parsing and the share of each clip; which file is a video's transcript is known by ``reading.py``.
 """
 
-from __future__ import annotations
-
 import html
 import re
 from collections.abc import Sequence

@@ -4,8 +4,6 @@ Candidates are taken in order, in windows no larger than the questions still wan
 kept depends on the candidates and the replies only, so that a run that was interrupted ends like one that was not.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace

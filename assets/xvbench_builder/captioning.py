@@ -4,8 +4,6 @@ The parser takes it for what is said in the clip. All clips get one or, on reque
 captioned, they would be found by that alone.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
 from collections.abc import Sequence

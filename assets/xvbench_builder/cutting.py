@@ -4,8 +4,6 @@ What was cut is recorded a film, with the hash of its bytes: a killed run goes o
 cut again. The folder of clips mirrors the films; whatever else is in it is removed at the end.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A drafter's reply becomes a question, or the reason why not. Pure."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

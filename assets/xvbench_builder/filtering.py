@@ -4,8 +4,6 @@ Asked in this order, and no further once one of them fails: nothing shown, all g
 clip alone. Only the first costs no pictures.
 """
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import NamedTuple
 

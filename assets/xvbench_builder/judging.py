@@ -3,8 +3,6 @@
 The one place where a candidate ends early. What models say decides between kept and rejected and nothing else.
 """
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 

@@ -3,8 +3,6 @@
 Pure. Whatever comes from a film or a model is data inside a quoted JSON object.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """What the builder needs of models. ``served.py`` satisfies the first three; the grader comes from whoever joins them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 

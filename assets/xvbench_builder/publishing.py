@@ -11,8 +11,6 @@
 Each file is replaced as a whole, after every window of candidates; neither times nor hosts are in the first two.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections import Counter

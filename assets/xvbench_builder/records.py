@@ -1,7 +1,5 @@
 """What travels between the stages of the builder. Frozen data only."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path

@@ -4,8 +4,6 @@ A film's draws depend on the seed and its name only, a candidate's on the seed, 
 draws the same.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterator, Mapping, Sequence
 

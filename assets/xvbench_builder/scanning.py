@@ -4,8 +4,6 @@ Names are chosen so that the parser of XVBench, which knows a clip's film and mi
 clip back as what it is.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 import unicodedata

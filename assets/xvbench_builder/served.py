@@ -4,8 +4,6 @@ Holds the messages; the words are in ``prompts.py``. Pictures of a clip are deco
 that were looked at last.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path

@@ -4,8 +4,6 @@ An archive may come in parts (``.001``, ``.002``, ...), which are read as one wi
 Which members are wanted, and under which names, is the caller's to say.
 """
 
-from __future__ import annotations
-
 import bisect
 import hashlib
 import io

@@ -6,8 +6,6 @@ What a download is for is known by ``assets/acquisition``. Reasons of ``Download
 or a form that is not followed), ``disk_full``, ``read_only``, ``disk``.
 """
 
-from __future__ import annotations
-
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping

@@ -4,8 +4,6 @@
 network; ``http.py`` decides what is appended. Parsers pass both over.
 """
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import json

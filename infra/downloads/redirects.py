@@ -4,8 +4,6 @@ A redirect may lead to another host, as hubs send to their stores. It may not le
 http, and not cross the border between this machine or its network and the outside, in either direction.
 """
 
-from __future__ import annotations
-
 import ipaddress
 
 import httpx

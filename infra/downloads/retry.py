@@ -1,7 +1,5 @@
 """How often and how slowly a failed request is tried again; holds no network."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Why a video did not come: yt-dlp's errors sorted into a few stable reasons. Holds no network and no files."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from enum import StrEnum

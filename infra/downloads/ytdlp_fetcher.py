@@ -4,8 +4,6 @@ Holds the adapter; which videos a dataset wants, and what is tried again, is kno
 Nothing of yt-dlp's own output reaches the terminal, and cookies are read into memory and never written.
 """
 
-from __future__ import annotations
-
 import io
 import shutil
 import time

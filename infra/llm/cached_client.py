@@ -4,8 +4,6 @@ Holds the keeping and the counting of what is used. A program that asks the same
 reads the reply it was given and sends nothing. Failures are not kept; whoever asks again asks the server.
 """
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import json

@@ -4,8 +4,6 @@ Holds the prompt and the reading of the reply. Over a ``CachedChatClient`` a cap
 goes on where it was interrupted. Where a caption is put (an item's text, a prompt) is decided by whoever asks.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -5,8 +5,6 @@ in ``transport.py``, the meaning of chunks in ``assembly.py``. Knows nothing of 
 the JSON of the protocol.
 """
 
-from __future__ import annotations
-
 import asyncio
 import random
 import time

@@ -4,8 +4,6 @@ Holds the reading of refusals and their wording. A server's own words are quoted
 echo the whole request.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator, Sequence

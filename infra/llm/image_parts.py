@@ -4,8 +4,6 @@ Holds the choice of frames, size and encoding for requests that are made once (c
 agent's images have granted sizes and are the business of ``model``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

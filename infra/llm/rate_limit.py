@@ -3,8 +3,6 @@
 Holds the arithmetic of waiting; how many requests are under way at once is limited by the client.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Awaitable, Callable

@@ -3,8 +3,6 @@
 Holds no prompt. What an object has to hold is checked by whoever asked for it.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any, TypeAlias

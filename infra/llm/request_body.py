@@ -4,8 +4,6 @@ Every server knows the messages and the length limit; some refuse a seed, a nucl
 one refuses is left out from then on, with a warning.
 """
 
-from __future__ import annotations
-
 import logging
 import re
 from collections.abc import Mapping

@@ -4,8 +4,6 @@ Requests of one key go to one server, whose cache then holds their common beginn
 another. What a server fails at is sent to the next one. Holds no protocol; that is ``tokens_client.py``.
 """
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence

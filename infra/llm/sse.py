@@ -4,8 +4,6 @@ Pure: no connection, no time. The framing follows the HTML standard, section 9.2
 chunks mean is in ``assembly.py``.
 """
 
-from __future__ import annotations
-
 import codecs
 import json
 from collections.abc import Iterator

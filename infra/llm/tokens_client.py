@@ -5,8 +5,6 @@ makes of an image) and the administrative calls. No text is tokenised by the ser
 what it has drawn. Holds no retries; several servers are ``server_pool.py``.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import math

@@ -1,7 +1,5 @@
 """Several token servers as one: every call goes to some server of a pool, and to another if that fails."""
 
-from __future__ import annotations
-
 from infra.llm.server_pool import ServerPool
 from infra.llm.tokens_types import ProcessedImage, TokenPrompt, TokenReply
 

@@ -3,8 +3,6 @@
 Holds frozen data and the Protocol of a request only; callers may bring their own.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol

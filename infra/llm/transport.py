@@ -5,8 +5,6 @@ becomes ``RequestRefusedError`` or ``EndpointUnavailableError`` here; errors of 
 around the exchange.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator

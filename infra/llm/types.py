@@ -3,8 +3,6 @@
 Holds frozen data only. The key is in ``ChatSettings`` alone and never in its text.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol

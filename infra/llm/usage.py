@@ -3,8 +3,6 @@
 Holds counting only, for one event loop; nothing here limits anything.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 PER = 1_000_000  # prices are per million tokens

@@ -4,8 +4,6 @@ Holds decoding and encoding: no sound, H.264 in MP4, at the video's size and tim
 ``types.clip_ranges``, where they are written by ``decoding.cut_clips``.
 """
 
-from __future__ import annotations
-
 import io
 import math
 from collections.abc import Iterable, Iterator, Sequence

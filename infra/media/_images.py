@@ -1,7 +1,5 @@
 """Raw decoding of images, with limits on their size. Runs in the decoding process only."""
 
-from __future__ import annotations
-
 import io
 
 from PIL import Image, ImageOps, UnidentifiedImageError

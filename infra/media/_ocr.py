@@ -1,7 +1,5 @@
 """Text in images, by RapidOCR. Runs in the decoding process only. The models travel inside the package: nothing is downloaded."""
 
-from __future__ import annotations
-
 import logging
 from typing import Any
 

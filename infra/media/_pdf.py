@@ -3,8 +3,6 @@
 PDFium is not thread-safe: every call into it holds one lock of the process.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager

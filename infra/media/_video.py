@@ -3,8 +3,6 @@
 All times are seconds from the first frame of the file.
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

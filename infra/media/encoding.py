@@ -1,7 +1,5 @@
 """Our own pixels as PNG, JPEG and data URIs. Nothing that comes from outside is read here."""
 
-from __future__ import annotations
-
 import base64
 import io
 

@@ -1,7 +1,5 @@
 """What decoding gives, and the arithmetic of clips and frames. Pure: no decoder is imported here."""
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

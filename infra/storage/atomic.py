@@ -4,8 +4,6 @@ Whenever a process is killed, a reader finds the old content or the new one. The
 where this is done; ``model/training/atomic.py`` does it for the model, which imports nothing of ``infra``.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Iterator

@@ -4,8 +4,6 @@ SQLite on a local disk. Holds no meaning: keys are hashes, values are texts. The
 repeated evaluation reads the very verdict it was first given.
 """
 
-from __future__ import annotations
-
 import sqlite3
 from pathlib import Path
 from threading import Lock

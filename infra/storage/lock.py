@@ -4,8 +4,6 @@ For what takes minutes and publishes several artifacts that belong together; a s
 (``manifest.py``). On S3 there is no lock, and two writers at a time are the caller's to avoid.
 """
 
-from __future__ import annotations
-
 import fcntl
 import os
 from collections.abc import Iterator

@@ -5,8 +5,6 @@ those who publish. A directory has one writer at a time: on disk the last of two
 mix their files. Manifests hold neither times nor hosts, so that equal inputs give equal bytes.
 """
 
-from __future__ import annotations
-
 import fcntl
 import hashlib
 import io

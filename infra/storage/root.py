@@ -5,8 +5,6 @@ directory trusted is ``manifest.py``. Credentials come from the options or from 
 of the call*; they are never part of a repr, an error or a manifest.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from pathlib import Path

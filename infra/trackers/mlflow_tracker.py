@@ -1,7 +1,5 @@
 """MLflow: one run, whose id is kept beside the metrics; the server is ``MLFLOW_TRACKING_URI``, which must be set."""
 
-from __future__ import annotations
-
 import importlib
 import os
 import time

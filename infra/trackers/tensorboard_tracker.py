@@ -1,7 +1,5 @@
 """TensorBoard: event files in ``tensorboard`` below the run's metrics, written anew by every process from the records."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Weights & Biases: offline unless ``WANDB_MODE`` says otherwise; id and last update are kept beside the metrics."""
 
-from __future__ import annotations
-
 import importlib
 import json
 import os

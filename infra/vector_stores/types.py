@@ -5,8 +5,6 @@ Text arrives analysed (terms split by spaces), so that every engine scores the v
 many passages has one vector per passage and is as near as its nearest passage.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

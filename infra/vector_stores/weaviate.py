@@ -5,8 +5,6 @@ before for going back. Every object's answer is read: what a batch did not take 
 raises an error that names the ids. Needs a server of at least 1.32 (aliases) and writes only ids made from row ids.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any

@@ -6,8 +6,6 @@ hand back little, so that neither the engine, nor the number of workers, nor the
 byte.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import multiprocessing
 import os

@@ -4,8 +4,6 @@ Holds starting Ray on this machine alone, and the pass over the shards. Ray's wo
 that only the names of shards travel. Importing this module does not import Ray.
 """
 
-from __future__ import annotations
-
 import importlib
 import logging
 import os

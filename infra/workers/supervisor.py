@@ -11,8 +11,6 @@ catch:
    and the guard kills the group and the descendants that it still reaches.
 """
 
-from __future__ import annotations
-
 import argparse
 import ctypes
 import os

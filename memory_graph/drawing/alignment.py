@@ -5,8 +5,6 @@ distances from where its points want to be that keeps their order and their dist
 two points of a row ever come too close, however the wishes conflict.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise

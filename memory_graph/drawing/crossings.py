@@ -4,8 +4,6 @@ Sweeps of barycentres (Sugiyama, Tagawa and Toda 1981) down and up, then exchang
 kept. Deterministic: ties stay as they were.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_right, insort
 from collections.abc import Sequence
 

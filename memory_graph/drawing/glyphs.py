@@ -4,8 +4,6 @@ The table holds the advance widths of DejaVu Sans, rounded up; it is the widest 
 in it fits in any other.
 """
 
-from __future__ import annotations
-
 import unicodedata
 
 JOINER = "\u200d"  # joins emoji into one picture

@@ -4,8 +4,6 @@ Nodes stand in creation order, each under the newest of its parents. The last ch
 child opens one to the right. Knows characters only by their meaning; see ``terminal.py``.
 """
 
-from __future__ import annotations
-
 from enum import Enum
 from typing import NamedTuple
 

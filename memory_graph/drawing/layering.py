@@ -5,8 +5,6 @@ order, the answer after them, then the crossing places. Orders within rows are i
 ``alignment.py``.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ A layered drawing after Sugiyama, Tagawa and Toda (1981) in three steps: rows (`
 like, and so how large it is, is the caller's.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 Holds plain records. All text and every address in them is untrusted; cleaning and escaping is done where they are drawn.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass

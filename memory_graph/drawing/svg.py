@@ -9,8 +9,6 @@ For whoever styles or scripts it: ``<svg class="memory-graph">`` holds ``<g clas
 nothing does; nodes also ``root`` and ``answer``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from itertools import pairwise
 

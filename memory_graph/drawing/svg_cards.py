@@ -1,7 +1,5 @@
 """What each node of a drawing shows, and how large that makes it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

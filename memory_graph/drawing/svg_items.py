@@ -1,7 +1,5 @@
 """The kept items of a node as tiles: a small picture or a mark, a title, the energy as a bar, what was granted."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """SVG text that is always well-formed: elements, escaping, and which addresses a drawing may name."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 

@@ -5,8 +5,6 @@ The CSS asks nothing of the network and touches nothing outside ``.memory-graph`
 setting.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

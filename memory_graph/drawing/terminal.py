@@ -4,8 +4,6 @@ All text is untrusted: what controls a terminal, hides or redirects text is drop
 escape sequences. With ``ascii`` every character is ASCII; what has no ASCII form becomes a question mark.
 """
 
-from __future__ import annotations
-
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple

@@ -4,8 +4,6 @@ Holds what the SVG and the terminal share. A width is whatever the given measure
 the other (``glyphs.py``).
 """
 
-from __future__ import annotations
-
 import unicodedata
 from collections.abc import Callable, Iterator
 from typing import TypeAlias

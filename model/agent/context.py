@@ -4,8 +4,6 @@ Pure functions of records; state and budgets live in ``environment.py``, fixed w
 context is built from scratch each cycle, so nothing here remembers anything.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias

@@ -4,8 +4,6 @@ Pure functions of hits and limits. What an observation says is in ``context.py``
 ``truncation.py``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

@@ -5,8 +5,6 @@ counters; it knows no prompts and calls no model. What of its state a policy is 
 policies in ``memory/``.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Sequence, Set
 from dataclasses import replace

@@ -4,8 +4,6 @@ Holds records only. The same stream feeds the command line, the viewer, evaluati
 is always the last event and carries all that is stored.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import TypeAlias
 

@@ -4,8 +4,6 @@ Energies and grants are computed from the graph, exactly as the agent does for i
 grant pixels at all is asked of the policies themselves.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias

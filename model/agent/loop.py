@@ -5,8 +5,6 @@ re-asks, forces the final answer and cuts the calls into segments; what a contex
 memory policy.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing

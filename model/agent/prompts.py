@@ -4,8 +4,6 @@ Holds strings only; ``context.py`` puts questions, graphs, hits and pictures bet
 ``COMPACT`` is a single token of the tiny tokenizer, so a change here is a change of that model's vocabulary.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from memory_graph.actions import Answer, Mark, Memorize, Search, render

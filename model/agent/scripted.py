@@ -3,8 +3,6 @@
 Neither looks at anything but the call number and the query.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from memory_graph.actions import Action, render

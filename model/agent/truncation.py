@@ -3,8 +3,6 @@
 Pure functions; the order in which older things leave a context belongs to each memory policy.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 

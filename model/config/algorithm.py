@@ -4,8 +4,6 @@ Holds choices and their validation only. The objective they select is in ``model
 ``memory_graph.credit``, how an update becomes optimiser steps in ``schedule.py``.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, replace
 from enum import StrEnum

@@ -4,8 +4,6 @@ Holds choices and their validation only; ``model/training/engine.py`` makes Deep
 adapters, ``planning.py`` the memory and time they need.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

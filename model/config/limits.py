@@ -3,8 +3,6 @@
 Holds numbers and their checks only; ``environment.py`` and the memory policies apply them, and every policy gets the same ones.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 

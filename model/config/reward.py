@@ -1,7 +1,5 @@
 """The weights of a reward's terms. Holds numbers and their check only; the terms are computed in ``model/rl/reward.py``."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ Holds choices and their validation only; the steps are taken by ``model/training
 ``model/training/checkpoint.py``.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """How far two judges agree over the same answers."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Runs rollouts through ``rl/rollouts.py``, asks a ``Grader``, and reduces. A ques
 answer, failed rollout) is unscored: it enters no mean and is counted beside it.
 """
 
-from __future__ import annotations
-
 import asyncio
 import math
 from collections.abc import Callable, Mapping, Sequence

@@ -4,8 +4,6 @@ Pure functions of graphs, and one forced answer through the same memory and cont
 the titles of their documents, which a stored graph does not hold; so are those of the controls.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Set
 from dataclasses import replace

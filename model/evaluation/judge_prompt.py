@@ -4,8 +4,6 @@ Pure. The words are versioned by their hash, which is part of every verdict and 
 never meets an old verdict.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

@@ -3,8 +3,6 @@
 Pure functions of (update, score) points; which runs there are and where their scores come from is the caller's.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from itertools import pairwise

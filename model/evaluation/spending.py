@@ -4,8 +4,6 @@ Pure functions of trajectories. A step that only some rollouts reach is a mean o
 beside it, so that long rollouts are not averaged away.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

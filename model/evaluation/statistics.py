@@ -4,8 +4,6 @@ Pure functions of numbers, seeded. A mean never travels without its interval; na
 JSON. Bootstraps are our own: SciPy's has no stratified mean of group means and refuses samples of one value.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 Records and one pure function; they are played by ``oracle.py``. Plans come from whoever invented the question.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass

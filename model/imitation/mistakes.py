@@ -4,8 +4,6 @@ Pure functions of the action that was meant. Only what is really refused is here
 that do not exist and marks that are missing are repaired in place by ``memory_graph.legality`` and never asked about.
 """
 
-from __future__ import annotations
-
 import json
 import random
 from enum import StrEnum

@@ -10,8 +10,6 @@ It plays every memory policy: what differs is whether it summarises, what a summ
 and what it may still see of earlier results. Policies that answer once it answers rightly if the results hold all gold.
 """
 
-from __future__ import annotations
-
 import random
 import re
 from collections.abc import Iterable, Sequence

@@ -4,8 +4,6 @@ Pure functions of graded rollouts in any order. Rollouts are made and trained on
 get credit is decided in ``memory_graph.credit``.
 """
 
-from __future__ import annotations
-
 import hashlib
 import math
 import re

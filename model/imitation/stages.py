@@ -3,8 +3,6 @@
 Holds the loop and its record. Examples are sampled from ``tiny/curriculum.py`` or from trajectories (``segment_sampler``).
 """
 
-from __future__ import annotations
-
 import math
 import random
 from collections.abc import Callable, Iterable, Sequence

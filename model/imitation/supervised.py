@@ -4,8 +4,6 @@ Holds the example record, the loss at its masked-in positions only, and one opti
 ``stages.py``; reinforcement learning is ``training/trainer.py``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

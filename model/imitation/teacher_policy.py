@@ -5,8 +5,6 @@ so that a teacher's rollout is an ordinary one of the student's. It has no log-p
 imitated, not reinforced.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace

@@ -4,8 +4,6 @@ Holds the Protocols of the client (``infra`` satisfies them), the request record
 URIs from ``endpoint_policy.py``.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass

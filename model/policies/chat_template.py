@@ -9,8 +9,6 @@ visual token covers 32 x 32 px, which is the unit of the sizes of ``ImageRef``. 
 number of tokens is given to it at 28 px a token, so that grants, counters and prompts do not depend on the family.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from copy import deepcopy
 from functools import lru_cache

@@ -8,8 +8,6 @@ stream (``sampling.py``), its own positions and its own place in the cache (``kv
 Shape legend: B = rows still decoding, U = different prompts, L = padded prompt length, V = vocabulary.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 

@@ -4,8 +4,6 @@ The pieces add up to the decoded reply. What may still change is held back: byte
 tokenizers that fall back to byte tokens, the whole run of byte tokens, since one wrong byte spoils its run.
 """
 
-from __future__ import annotations
-
 import re
 
 from model.policies.chat_template import PromptEncoder

@@ -4,8 +4,6 @@ Joins a conversation, its images and a client. A served model gives no token ids
 can be shown, scored and imitated, but not trained on by GGPO.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing

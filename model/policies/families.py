@@ -3,8 +3,6 @@
 A checkpoint names its family by ``model_type`` in ``config.json``. Loading itself is done by the caller.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from types import MethodType

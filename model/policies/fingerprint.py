@@ -3,8 +3,6 @@
 Policies with equal fingerprints complete alike; one optimiser step changes the fingerprint.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
 from typing import Any

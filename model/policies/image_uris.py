@@ -5,8 +5,6 @@ are sent as PNG: JPEG blurs letters and thin lines, and saves little where the i
 of quality 90: a photograph or video frame is a fifth of its PNG, and the loss is below what resizing has already cost.
 """
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import io

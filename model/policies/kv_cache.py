@@ -8,8 +8,6 @@ Shape legend: B = rows in use, R >= B slots, C columns, H = key-value heads, L =
 D = width of a head.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 

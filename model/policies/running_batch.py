@@ -4,8 +4,6 @@ Lives in the decoding thread; ``PendingRequest.deliver`` and ``deliver_together`
 join is decided by ``transformers_policy.py``.
 """
 
-from __future__ import annotations
-
 import asyncio
 import threading
 from collections.abc import Callable, Sequence

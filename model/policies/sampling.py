@@ -6,8 +6,6 @@ stream. Log-probabilities are those of the distribution it was sampled from (tem
 Shape legend: B = rows, V = vocabulary.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

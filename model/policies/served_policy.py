@@ -5,8 +5,6 @@ token ids and log-probabilities. It never sees text, so nothing is tokenised twi
 size; the server's own processor cuts them into patches, and its count of tokens has to be the encoder's.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor

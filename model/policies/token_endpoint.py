@@ -3,8 +3,6 @@
 Holds the Protocol of the client (``infra`` satisfies it) and the request record; the policy over it is ``served_policy.py``.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Protocol
 

@@ -5,8 +5,6 @@ as long as there is anything to decode: between two steps it takes in waiting re
 to end. The reply to a request does not depend on the rest of the batch.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import threading

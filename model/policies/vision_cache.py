@@ -3,8 +3,6 @@
 ``VisionFeatureCache`` belongs to one batch and dies with it, so the weights of the vision tower cannot change under it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple

@@ -4,8 +4,6 @@ Pure functions of rewards; they know neither segments nor tokens. Sums are exact
 rollouts arrive cannot change a single bit.
 """
 
-from __future__ import annotations
-
 import math
 from collections import defaultdict
 from collections.abc import Sequence

@@ -4,8 +4,6 @@ Pure functions of scored rollouts. The rules themselves are in ``memory_graph.cr
 for the trainer and for the files that hold what was trained.
 """
 
-from __future__ import annotations
-
 import random
 from collections import Counter
 from collections.abc import Sequence

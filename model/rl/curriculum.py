@@ -5,8 +5,6 @@ question is drawn with a weight of p (1 - p) + floor, p being its smoothed share
 only; what a group is and when it is drawn again is the training loop's.
 """
 
-from __future__ import annotations
-
 import math
 import random
 from collections.abc import Collection, Mapping, Sequence

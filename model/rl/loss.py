@@ -7,8 +7,6 @@ Shape legend: S = segments of a micro-batch, T = loss tokens of all of them, con
 not in T at all, and a pruned segment is not in S: the pruning mask never changes a length.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import torch

@@ -4,8 +4,6 @@ Pure functions. Verdicts come from ``Grader``s; advantages are made of rewards i
 depends on the verdict alone, never on this sum.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence, Set
 

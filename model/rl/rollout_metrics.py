@@ -4,8 +4,6 @@ Pure functions of trajectories and samples. The numbers of the update itself are
 comparisons of an evaluation are ``evaluation/spending.py``.
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence

@@ -4,8 +4,6 @@ The one boundary where an error of a rollout becomes data: a failed rollout is a
 FAILED and its error, and the others go on. Nothing here scores or stores.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Callable, Iterator, Sequence

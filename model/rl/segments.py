@@ -4,8 +4,6 @@ Finds the generated tokens of a segment by position. Holds plain records, no ten
 ``credit.py``, batches are made in ``training/batches.py``.
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence

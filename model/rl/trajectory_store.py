@@ -5,8 +5,6 @@ One row a trajectory. What reports filter by are plain columns; the graph is the
 parts with its manifest is the caller's business. Files of schema version 2 are read too (``upgraded``).
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict

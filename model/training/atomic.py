@@ -1,7 +1,5 @@
 """Files and folders that are whole or not there, as ``infra/storage/atomic.py`` writes them; the model imports nothing of it."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -5,8 +5,6 @@ for that column only. All ranks get equally many micro-batches, and every micro-
 rank that skips either leaves the others waiting in a collective for ever.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol

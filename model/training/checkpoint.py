@@ -6,8 +6,6 @@ A directory ``<root>/<update, six digits>/`` holds safetensors, configuration an
 is whole or absent. Uploading it elsewhere is the caller's.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import math

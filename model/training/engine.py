@@ -5,8 +5,6 @@ hand because an update has as many micro-batches as its segments need. Learning 
 is no scheduler state beyond the step count. What is computed lives in ``rl/loss.py``, when it is computed in ``trainer.py``.
 """
 
-from __future__ import annotations
-
 import importlib
 import math
 import os

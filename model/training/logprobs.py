@@ -6,8 +6,6 @@ Wraps a Qwen3-VL so that logits exist at loss tokens alone, a chunk at a time. T
 Shape legend: B = sequences, L = tokens of the longest, D = hidden width, T = loss tokens, C = tokens of a chunk, V = vocabulary.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import torch

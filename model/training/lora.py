@@ -4,8 +4,6 @@ Adapters are injected into the model in place by peft, so that the same class ru
 with plain transformers; adapters alone are kept in the optimiser's state, from which a run goes on exactly.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 

@@ -4,8 +4,6 @@ The file is the ground truth for trackers, plots and Dagster metadata, which rea
 ``trainer.py``.
 """
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence

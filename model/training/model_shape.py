@@ -4,8 +4,6 @@ Facts of the published configurations (Qwen/Qwen3-VL-4B-Instruct and -8B-Instruc
 without memory and compares. Imports neither torch nor transformers, so that a plan costs nothing.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 PATCH_VALUES = 3 * 2 * 16 * 16  # colours x frames of a temporal patch x patch height x patch width

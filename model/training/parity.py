@@ -4,8 +4,6 @@ Pixels lost, swapped or resized between rollout and trainer, placeholders expand
 sampling policy's all train silently on garbage. This module refuses instead, naming the segment, before a weight has moved.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

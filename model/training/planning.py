@@ -6,8 +6,6 @@ vision tower that is trained are not counted. Times are floating-point operation
 generation bytes read over its bandwidth: the right order of magnitude, not a promise. Imports neither torch nor transformers.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import NamedTuple

@@ -7,8 +7,6 @@ gradients of all places add up at the one pass. Which images a micro-batch shows
 Shape legend: P = patches of the distinct images, U = distinct images, V = visual tokens of all images shown.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any

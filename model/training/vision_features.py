@@ -7,8 +7,6 @@ under ZeRO-3, which learns the order of modules from whole forward passes: there
 (``vision_dedup.py``).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate

@@ -1,7 +1,5 @@
 """One line a request: what was asked for, how it ended, how long it took. No queries, no names, no tokens."""
 
-from __future__ import annotations
-
 import logging
 import time
 

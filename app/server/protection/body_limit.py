@@ -1,7 +1,5 @@
 """How large the body of a request may be, checked before anything reads it."""
 
-from __future__ import annotations
-
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 

@@ -4,8 +4,6 @@ The name is checked because a web page can have its own name resolve to this mac
 any page can make a browser send requests (CSRF). Headers that keep a browser from doing harm are on every response.
 """
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 import ipaddress

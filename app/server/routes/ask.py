@@ -4,8 +4,6 @@ A stream holds a place for as long as it lasts and no longer: when the client go
 server stops, the rollout is cancelled and with it the request to the model.
 """
 
-from __future__ import annotations
-
 import asyncio
 from contextlib import aclosing, suppress
 

@@ -1,7 +1,5 @@
 """``GET /v1/media`` and ``GET /v1/items/{id}``: images and what is known of them."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from anyio import to_thread

@@ -1,7 +1,5 @@
 """What a browser loads: the page, its files, and a plain list of the interface. Nothing here is a secret."""
 
-from __future__ import annotations
-
 import hashlib
 import html
 import re

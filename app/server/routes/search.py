@@ -1,7 +1,5 @@
 """``POST /v1/search``: the items that fit a query best, by words and by meaning."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 
 from anyio import to_thread

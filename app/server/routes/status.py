@@ -1,7 +1,5 @@
 """``GET /v1/status``: what this server has and allows; what the page asks first."""
 
-from __future__ import annotations
-
 from importlib import metadata
 
 from anyio import to_thread

@@ -3,8 +3,6 @@
 The body is the file. It is kept below ``uploads/`` of the root under its name, so that sending it again replaces it.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 import unicodedata

@@ -15,8 +15,6 @@ the item's id, equal for equal ids. ``file_path`` is the address of the image on
 shards; of a text it is the item's source. ``uid`` is the item's id.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from urllib.parse import quote

@@ -1,7 +1,5 @@
 """The trajectory viewer's endpoints: runs, rows, one trajectory with the verdict on each of its segments."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

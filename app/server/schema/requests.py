@@ -3,8 +3,6 @@
 Strict: no field beyond these, no number in place of a text or the other way round. Responses are in ``responses.py``.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator

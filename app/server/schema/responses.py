@@ -1,7 +1,5 @@
 """What responses hold, field by field; ``/openapi.json`` is made from them. Requests are in ``requests.py``."""
 
-from __future__ import annotations
-
 from app.answers.events import ImageRecord, TurnRecord
 from app.answers.records import NodeRecord, Record
 

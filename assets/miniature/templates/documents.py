@@ -4,8 +4,6 @@ Templates only; each takes a world and a random source and returns one question.
 template about an entity that the report leaves out, so that no wording betrays it.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Sequence
 from typing import TypeVar

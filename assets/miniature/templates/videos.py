@@ -3,8 +3,6 @@
 Templates only; each takes a world and a random source and returns one question.
 """
 
-from __future__ import annotations
-
 import random
 
 from assets.miniature.lexicon import COLOURS, LETTERS, MARKS

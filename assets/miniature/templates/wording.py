@@ -5,8 +5,6 @@ question asked in the other words makes the first search weaker and a second sea
 worth its cost.
 """
 
-from __future__ import annotations
-
 import random
 from typing import NamedTuple
 

@@ -3,8 +3,6 @@
 Holds streaming output only; records are made in each format's own module.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from abc import ABC, abstractmethod

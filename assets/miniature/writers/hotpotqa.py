@@ -4,8 +4,6 @@ The published test file has no answers, so validation and test worlds both go in
 apart. Free choices: ten paragraphs a context, the gold two among eight distractors of the same world.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Sequence
 from pathlib import Path

@@ -4,8 +4,6 @@ Free choices: keys of eleven letters that name the workshop, as no other text of
 64 x 64 pixels at one frame a second; ``time_reference`` is the scene of fifteen seconds around the moment asked about.
 """
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Sequence
 from pathlib import Path

@@ -4,8 +4,6 @@ Every value is a string, pages are counted from 1. Free choices: pages of 64 x 6
 benchmark's 144 dpi; the text layer of figure pages is a caption, scanned pages have none. Only coarse facts are in PDFs.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from pathlib import Path

@@ -3,8 +3,6 @@
 Holds video coding only; which scenes a video has is decided in ``world.py``.
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Sequence
 from fractions import Fraction

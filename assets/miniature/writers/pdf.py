@@ -3,8 +3,6 @@
 Holds the file format only (ISO 32000-1, sections 7.5 and 9.4). No dates, no producer, no compression but Flate.
 """
 
-from __future__ import annotations
-
 import zlib
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ Free choices: the files hold PNG bytes under the authoritative ``.jpg`` names, b
 survive JPEG; evidence pages are counted from 1.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

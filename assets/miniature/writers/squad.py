@@ -4,8 +4,6 @@ There is no public test, so validation and test worlds both go into the dev file
 paragraph an article; unanswerable questions offer the paragraph's first stated value as ``plausible_answers``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -6,8 +6,6 @@ Free choices: one video a question, of one minute; ids of eleven letters that na
 the steps, those of SyntheticQA only name the video.
 """
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

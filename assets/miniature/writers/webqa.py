@@ -5,8 +5,6 @@ other images and snippets of its world as negative facts, so that all of them ar
 question, as in the original, and one snippet therefore has many.
 """
 
-from __future__ import annotations
-
 import base64
 import io
 from collections.abc import Sequence

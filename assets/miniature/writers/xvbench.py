@@ -5,8 +5,6 @@ Free choices, as the published names are not verified: fields ``question``, ``an
 named as its image would be, ``<pdf stem>_<page>.jpg``.
 """
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Sequence
 from pathlib import Path

@@ -3,8 +3,6 @@
 Holds the border between JSON and our types only; parsers turn ``MalformedRecordError`` into a counted skip.
 """
 
-from __future__ import annotations
-
 import ast
 import json
 import math

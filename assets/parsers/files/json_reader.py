@@ -4,8 +4,6 @@ Holds the window on the text and what counts as a value; how files are opened an
 in ``json_stream.py``. NaN and infinities are read as null: no benchmark means them.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Mapping

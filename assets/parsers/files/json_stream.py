@@ -6,8 +6,6 @@ JSON is reported and stepped over; a file that ends too early, or goes on behind
 infinities are read as null: no benchmark means them. What the elements mean is the parsers' business.
 """
 
-from __future__ import annotations
-
 import bz2
 import codecs
 import gzip

@@ -5,8 +5,6 @@ over. What cannot be a source (a broken link, a Git LFS pointer, an unfinished d
 parser yields; what looks like data and no parser took is told by ``untaken``. Reading is elsewhere.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence

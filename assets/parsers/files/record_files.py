@@ -5,8 +5,6 @@ that renamed files are read and foreign ones (an index, a list of results, anoth
 left. What a record means is the parsers' business.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice

@@ -5,8 +5,6 @@ and a page may be null. Only images that are wanted are taken out of the table, 
 paid once. What a slide becomes is decided by ``slidevqa.py``.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple

@@ -4,8 +4,6 @@ The only importer of the raw decoders. Images are answered as Pillow keeps RGB: 
 meaning, row by row.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path

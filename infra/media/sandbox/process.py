@@ -5,8 +5,6 @@ Holds starting, asking and ending it, and what its end means for the file in han
 is taken over by its file still reads what its user can read. Linux only.
 """
 
-from __future__ import annotations
-
 import fcntl
 import importlib
 import itertools

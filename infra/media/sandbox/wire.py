@@ -3,8 +3,6 @@
 Nothing is pickled. The side that trusts the other less says how much it is willing to take before it reads.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import select

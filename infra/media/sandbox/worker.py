@@ -5,8 +5,6 @@ with whoever started it, writes no file, leaves no core, and has a limit of proc
 What a job may be is ``operations.py``.
 """
 
-from __future__ import annotations
-
 import argparse
 import ctypes
 import importlib

@@ -5,8 +5,6 @@ replies, forces answers and counts; a session only says what the next call is sh
 summary does to it.
 """
 
-from __future__ import annotations
-
 from typing import Protocol
 
 from memory_graph.actions import Memorize, Search

@@ -11,8 +11,6 @@ There are no energies and no grants here: the caps are those of single pictures 
 kept first goes first; graph and question never.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeAlias

@@ -5,8 +5,6 @@ extends the one before and the cycle is one training sample; once the summary is
 its place is decided by the policy's ``MemoryContents``.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Protocol
 

@@ -9,8 +9,6 @@ observation that a search brings extends the conversation until its summary, so 
 When the previous observation does not fit, it is shortened: texts, then frames, then pictures; question and state never.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from memory_graph.graph import SearchNode

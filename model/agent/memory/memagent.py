@@ -6,8 +6,6 @@ forced before the memory was written, the observation is not in view. (Who answe
 its results; that is legal as for every policy.) The memory is the summary of a ``memorize`` (``text_state.py``).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from memory_graph.graph import SearchNode

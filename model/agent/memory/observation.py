@@ -1,7 +1,5 @@
 """How search results become a turn of the conversation, within the limits; the same for every memory policy."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

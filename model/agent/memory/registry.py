@@ -4,8 +4,6 @@ Holds the list only. All policies run through the same agent loop and share retr
 rule of the forced answer and the grader; another policy is one file and one line here.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 

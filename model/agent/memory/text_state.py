@@ -5,8 +5,6 @@ state; marks are judged as ever, so that retrieval, citations and credit are sco
 shown. Who states no parents rests on the node before.
 """
 
-from __future__ import annotations
-
 from model.agent.environment import Environment
 
 

@@ -8,8 +8,6 @@ better clips getting the odd ones. The transcript is the clip's text.
 [ours] A page or a picture among the results counts as one of the pictures and is shown no larger.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 

@@ -5,8 +5,6 @@ ids, at the sizes their energies buy. When that is too long, kept items go: the 
 equals; graph and question never.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from memory_graph.budget import Allocation

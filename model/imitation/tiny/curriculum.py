@@ -4,8 +4,6 @@ Trained directly on trajectories a model of this size learns nothing; in this or
 sampler makes one example from a random generator; names are new in every example, so that no answer can be remembered.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Shapes of the tiny Qwen3-VL. A recipe picks one; nothing else in the code depends on the size."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from transformers import PreTrainedTokenizerFast, Qwen3VLConfig, Qwen3VLForConditionalGeneration

@@ -6,8 +6,6 @@ model of a few million parameters spends its tokens on decisions. Numbers are re
 learnt from far fewer images than a hundred. Anything else falls back to bytes: no text is unknown.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from itertools import product
 
