@@ -161,6 +161,7 @@ def _scatter(text: str, rng: random.Random) -> str:
 MUTATIONS = (_insert, _insert, _delete, _cut, _repeat, _replace, _splice, _many, _scatter)
 
 
+@pytest.mark.timeout(600)  # of processor time it needs a thirtieth
 def test_a_hundred_thousand_damaged_calls_are_read_or_refused():
     rng = random.Random(20260)
     seen = Counter(check(mutated(rng), number) for number in range(INPUTS))
