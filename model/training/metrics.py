@@ -59,7 +59,8 @@ class UpdateMetrics:
     def record(self) -> dict[str, Any]:
         """All numbers in one flat dictionary for ``MetricsWriter``."""
         fields = asdict(self)
-        return fields | fields.pop("rollouts") | fields.pop("pruned")
+        rollouts, pruned = fields.pop("rollouts"), fields.pop("pruned")
+        return fields | rollouts | pruned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
