@@ -22,7 +22,7 @@ import numpy as np
 
 from memory_graph.budget import TOTAL_PIXELS, allocate
 from memory_graph.energy import DECAY, FEEDBACK, ItemKey, energies
-from memory_graph.graph import MAX_PRIORITY, ROOT, ItemKind, MemoryGraph, SearchNode, VisualItem
+from memory_graph.graph import MAX_PRIORITY, ROOT, MemoryGraph, SearchNode, VisualItem, VisualKind
 
 PEER = "Eq. 7 as printed, children looked for among all nodes"
 MIN_PIXELS = 64 * 1024
@@ -48,7 +48,7 @@ def _item(name: str, rng: random.Random) -> VisualItem:
     is_clip = rng.random() < 0.2
     return VisualItem(
         item_id=name,
-        kind=ItemKind.VIDEO if is_clip else ItemKind.PAGE,
+        kind=VisualKind.VIDEO if is_clip else VisualKind.PAGE,
         priority=rng.randint(1, 5),
         width=rng.randint(200, 2000),
         height=rng.randint(200, 2000),

@@ -8,7 +8,7 @@ version's data. Version 1, which lacks the useful texts of a node, is read too.
 from collections.abc import Mapping
 from typing import Any
 
-from memory_graph.graph import AnswerNode, ItemKind, MemoryGraph, SearchNode, VisualItem
+from memory_graph.graph import AnswerNode, MemoryGraph, SearchNode, VisualItem, VisualKind
 
 VERSION = 2
 READABLE = (1, VERSION)
@@ -90,7 +90,7 @@ def _decode_item(data: Any) -> VisualItem:
     if any(isinstance(time, bool) or not isinstance(time, (int, float)) for time in data["timestamps"]):
         raise ValueError(f"timestamps must be numbers: {data['timestamps']!r}")
     times_s = tuple(float(time) for time in data["timestamps"])
-    return VisualItem(**{**data, "kind": ItemKind(data["kind"]), "timestamps": times_s})
+    return VisualItem(**{**data, "kind": VisualKind(data["kind"]), "timestamps": times_s})
 
 
 def _decode_answer(data: Any) -> AnswerNode:

@@ -35,7 +35,7 @@ class Modality(StrEnum):
     VIDEO = "video"
 
 
-class ItemKind(StrEnum):
+class VisualKind(StrEnum):
     """What a kept item is, for a reader."""
 
     IMAGE = "image"
@@ -45,7 +45,7 @@ class ItemKind(StrEnum):
     @property
     def modality(self) -> Modality:
         """A page is seen as an image."""
-        return Modality.VIDEO if self is ItemKind.VIDEO else Modality.IMAGE
+        return Modality.VIDEO if self is VisualKind.VIDEO else Modality.IMAGE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ class VisualItem:
     """One image, page or video clip kept by a node."""
 
     item_id: str
-    kind: ItemKind
+    kind: VisualKind
     priority: int  # 1 (least) to 5, as stated by the model
     width: int  # native pixels; of one frame when the item is a video
     height: int
@@ -67,7 +67,7 @@ class VisualItem:
             raise ValueError(f"priority of {self.item_id!r} must be 1 to 5, got {self.priority}")
         if self.width < 1 or self.height < 1:
             raise ValueError(f"{self.item_id!r} must have a native size, got {self.width}x{self.height}")
-        if self.timestamps and self.kind is not ItemKind.VIDEO:
+        if self.timestamps and self.kind is not VisualKind.VIDEO:
             raise ValueError(f"{self.item_id!r} is a {self.kind}; only a video has timestamps")
         if any(not math.isfinite(time_s) or time_s < 0 for time_s in self.timestamps):
             raise ValueError(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from memory_graph.actions import Mark
-from memory_graph.graph import ItemKind, Modality, VisualItem
+from memory_graph.graph import Modality, VisualItem, VisualKind
 from model.agent.context import DisplayedHit, even_times, frame_times, sized
 from model.config.limits import Limits
 from model.item_ids import IdKind, id_kind
@@ -73,8 +73,8 @@ def kept_item(each: DisplayedHit, mark: Mark) -> VisualItem:
     )
 
 
-def kept_kind(hit: Hit) -> ItemKind:
+def kept_kind(hit: Hit) -> VisualKind:
     """What a visual hit is called among the kept items: a page if its id says so, else its modality."""
     if hit.modality is Modality.IMAGE and id_kind(hit.item_id) == IdKind.PAGE:
-        return ItemKind.PAGE
-    return ItemKind(hit.modality.value)
+        return VisualKind.PAGE
+    return VisualKind(hit.modality.value)

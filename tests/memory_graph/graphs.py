@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from memory_graph.graph import ROOT, AnswerNode, ItemKind, MemoryGraph, SearchNode, VisualItem
+from memory_graph.graph import ROOT, AnswerNode, MemoryGraph, SearchNode, VisualItem, VisualKind
 
 GOLD_POOL = tuple(f"d:page:{number}" for number in range(6))
 
 
 def page(item_id: str, priority: int = 3, *, width: int = 2048, height: int = 2048) -> VisualItem:
     """A page image, by default larger than any grant."""
-    return VisualItem(item_id=item_id, kind=ItemKind.PAGE, priority=priority, width=width, height=height)
+    return VisualItem(item_id=item_id, kind=VisualKind.PAGE, priority=priority, width=width, height=height)
 
 
 def clip(
@@ -20,7 +20,7 @@ def clip(
     """A video clip with its key frames."""
     return VisualItem(
         item_id=item_id,
-        kind=ItemKind.VIDEO,
+        kind=VisualKind.VIDEO,
         priority=priority,
         width=width,
         height=height,
@@ -47,11 +47,11 @@ def graph(*nodes: SearchNode, answer: tuple[str, ...] = ()) -> MemoryGraph:
 _SIZES = ((1, 1), (31, 33), (64, 64), (128, 128), (100, 37), (20, 4000), (3000, 50), (612, 792), (2048, 1536))
 _FRAMES = ((), (3.5,), (0.0, 59.0), (1.0, 2.0, 30.0, 59.9))
 _SHAPES = tuple(
-    (kind, priority, width, height, times if kind is ItemKind.VIDEO else ())
-    for kind in (ItemKind.IMAGE, ItemKind.VIDEO)
+    (kind, priority, width, height, times if kind is VisualKind.VIDEO else ())
+    for kind in (VisualKind.IMAGE, VisualKind.VIDEO)
     for priority in range(1, 6)
     for width, height in _SIZES
-    for times in _FRAMES[: 4 if kind is ItemKind.VIDEO else 1]
+    for times in _FRAMES[: 4 if kind is VisualKind.VIDEO else 1]
 )
 # parents as bits (the older nodes, oldest first), one parent to name twice, shapes of the items, returned ids as bits
 _RECIPE = st.tuples(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory_graph.graph import ROOT, AnswerNode, ItemKind, MemoryGraph, SearchNode, VisualItem, is_node_id
+from memory_graph.graph import ROOT, AnswerNode, MemoryGraph, SearchNode, VisualItem, VisualKind, is_node_id
 from tests.memory_graph.graphs import clip, graph, graphs, node, page
 
 # n1 and n2 hang on the root, n3 joins both, n4 continues n1, n5 is a dead end under n4
@@ -80,12 +80,12 @@ def test_a_broken_invariant_is_refused(broken, message):
         {"width": 0},
         {"height": -1},
         {"timestamps": (1.0,)},
-        {"kind": ItemKind.VIDEO, "timestamps": (float("nan"),)},
-        {"kind": ItemKind.VIDEO, "timestamps": (-1.0,)},
+        {"kind": VisualKind.VIDEO, "timestamps": (float("nan"),)},
+        {"kind": VisualKind.VIDEO, "timestamps": (-1.0,)},
     ],
 )
 def test_a_visual_item_out_of_range_is_refused(change):
-    sound = {"item_id": "a", "kind": ItemKind.PAGE, "priority": 3, "width": 10, "height": 10}
+    sound = {"item_id": "a", "kind": VisualKind.PAGE, "priority": 3, "width": 10, "height": 10}
     assert VisualItem(**sound).num_frames == 1
     with pytest.raises(ValueError):
         VisualItem(**sound | change)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import polars as pl
 
-from memory_graph.graph import AnswerNode, ItemKind, MemoryGraph, SearchNode, VisualItem
+from memory_graph.graph import AnswerNode, MemoryGraph, SearchNode, VisualItem, VisualKind
 from model.rl import trajectory_store
 from model.types import Call, Counters, ImageRef, Outcome, Role, Segment, Task, Trajectory, Turn
 
-PAGE = VisualItem(item_id="documents:page:a#1", kind=ItemKind.PAGE, priority=5, width=640, height=640)
+PAGE = VisualItem(item_id="documents:page:a#1", kind=VisualKind.PAGE, priority=5, width=640, height=640)
 GRAPH = MemoryGraph(
     question="Which year?",
     nodes=(

@@ -13,7 +13,7 @@ from assets.parsers.types import ParseContext
 from assets.user_files.ingest import DATASET, IngestSettings, ingest
 from infra.storage.root import Storage
 from memory_graph.actions import Answer, Mark, Memorize, Search, render
-from memory_graph.graph import AnswerNode, ItemKind, MemoryGraph, SearchNode, VisualItem
+from memory_graph.graph import AnswerNode, MemoryGraph, SearchNode, VisualItem, VisualKind
 from model.rl import trajectory_store
 from model.types import IMAGE_MARK, Call, Counters, ImageRef, Outcome, Role, Segment, Task, Trajectory, Turn
 from tests.assets.user_files.material import write_still_film, write_text
@@ -121,8 +121,8 @@ def _trajectory(number: int, page: str, image: str) -> Trajectory:
 
 def _graph(question: str, page: str, image: str) -> MemoryGraph:
     kept = (
-        VisualItem(item_id=page, kind=ItemKind.PAGE, priority=5, width=600, height=400),
-        VisualItem(item_id=image, kind=ItemKind.IMAGE, priority=2, width=640, height=400),
+        VisualItem(item_id=page, kind=VisualKind.PAGE, priority=5, width=600, height=400),
+        VisualItem(item_id=image, kind=VisualKind.IMAGE, priority=2, width=640, height=400),
     )
     first = SearchNode(
         id="n1",

@@ -11,7 +11,7 @@ from playwright.sync_api import Page
 from app.web import STATIC
 from memory_graph.drawing.svg import CSS, draw
 from memory_graph.drawing.svg_style import TEXT_STYLES
-from memory_graph.graph import AnswerNode, ItemKind, MemoryGraph, SearchNode, VisualItem
+from memory_graph.graph import AnswerNode, MemoryGraph, SearchNode, VisualItem, VisualKind
 from tests.app.web.conftest import Open
 
 READ = "async text => { const { readDrawing } = await import('/static/drawing.js'); return readDrawing(text).outerHTML; }"
@@ -24,7 +24,7 @@ def still(open_page: Open) -> Page:
 
 
 def test_a_drawing_of_ours_is_taken_as_it_is(still: Page):
-    item = VisualItem(item_id="a:b:c#1", kind=ItemKind.PAGE, priority=3, width=64, height=64)
+    item = VisualItem(item_id="a:b:c#1", kind=VisualKind.PAGE, priority=3, width=64, height=64)
     node = SearchNode(id="n1", parents=("root",), query='<script>url(x) & "so" on', items=(item,))
     graph = (
         MemoryGraph(question="<img src=x>?")

@@ -18,7 +18,7 @@ from assets.miniature.writers.pdf import PdfPageSpec, pdf_bytes
 from infra.media import media_decoder
 from memory_graph.budget import Allocation, allocate, shrink
 from memory_graph.energy import energies
-from memory_graph.graph import ItemKind, MemoryGraph, SearchNode, VisualItem
+from memory_graph.graph import MemoryGraph, SearchNode, VisualItem, VisualKind
 from tests.assets.miniature import template_ocr
 
 TOTAL_PIXELS = 5 * render.SIZE * render.SIZE
@@ -129,7 +129,7 @@ def test_equal_budgets_lose_the_code_that_energy_budgets_keep() -> None:
 def picture_item(number: int, *, priority: int) -> VisualItem:
     side = render.SIZE
     return VisualItem(
-        item_id=f"webqa:image:{number}", kind=ItemKind.IMAGE, priority=priority, width=side, height=side
+        item_id=f"webqa:image:{number}", kind=VisualKind.IMAGE, priority=priority, width=side, height=side
     )
 
 

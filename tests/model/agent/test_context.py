@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory_graph.graph import ItemKind, MemoryGraph, Modality, SearchNode, VisualItem
+from memory_graph.graph import MemoryGraph, Modality, SearchNode, VisualItem, VisualKind
 from model.agent.context import (
     TITLE_CHARS,
     ContextTooLong,
@@ -102,7 +102,7 @@ def test_nothing_shown_says_so():
 def test_granted_frames_share_the_grant_equally():
     # 2 frames of 8,192 px each: 128 x 128 shrinks by sqrt(1/2) to 90.5, in whole tokens 64 x 64
     clip = VisualItem(
-        item_id="c", kind=ItemKind.VIDEO, priority=3, width=128, height=128, timestamps=(1.0, 2.0)
+        item_id="c", kind=VisualKind.VIDEO, priority=3, width=128, height=128, timestamps=(1.0, 2.0)
     )
     assert granted_images(clip, 16_384) == tuple(
         ImageRef(item_id="c", width=64, height=64, timestamp_s=time_s) for time_s in (1.0, 2.0)
@@ -110,7 +110,9 @@ def test_granted_frames_share_the_grant_equally():
 
 
 def test_evidence_is_what_has_a_grant_in_creation_order():
-    items = [VisualItem(item_id=name, kind=ItemKind.PAGE, priority=3, width=64, height=32) for name in "abc"]
+    items = [
+        VisualItem(item_id=name, kind=VisualKind.PAGE, priority=3, width=64, height=32) for name in "abc"
+    ]
     graph = MemoryGraph(question="q").add(
         SearchNode(id="n1", parents=("root",), query="q", items=tuple(items[:2]))
     )

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from memory_graph.budget import Allocation
 from memory_graph.credit import Credit, PruneReason
-from memory_graph.graph import AnswerNode, ItemKind, MemoryGraph, SearchNode, VisualItem
+from memory_graph.graph import AnswerNode, MemoryGraph, SearchNode, VisualItem, VisualKind
 from model.config.algorithm import Algorithm, Pruning
 from model.config.limits import MINIATURE_LIMITS, Limits
 from model.rl import trajectory_store
@@ -63,7 +63,7 @@ tasks = st.builds(
     gold=st.frozensets(words, max_size=2),
 )
 ITEM = VisualItem(
-    item_id="d:clip:1", kind=ItemKind.VIDEO, priority=2, width=64, height=48, timestamps=(0.1, 1 / 3)
+    item_id="d:clip:1", kind=VisualKind.VIDEO, priority=2, width=64, height=48, timestamps=(0.1, 1 / 3)
 )
 GRAPH = (
     MemoryGraph(question="wer\u2028?")
