@@ -4,7 +4,7 @@ Holds the joining only. Stages: ``assets.xvbench_builder``; grades: ``model.eval
 one file of paid replies.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -13,15 +13,13 @@ from typing import Any
 from app.answers.models import PROBE_RETRIES, PROBE_S
 from assets.parsers.types import SkippedRecord
 from assets.xvbench_builder import prompts
-from assets.xvbench_builder.build import BuildResult, BuildTarget, StopReason, build
-from assets.xvbench_builder.captioning import caption_clips
-from assets.xvbench_builder.cutting import cut_videos
-from assets.xvbench_builder.protocols import ModelPanel
+from assets.xvbench_builder.build import BuildResult, BuildTarget, StopReason, build, caption_clips
+from assets.xvbench_builder.evaluation import evaluate_candidate
+from assets.xvbench_builder.model import BuilderModel
 from assets.xvbench_builder.publishing import OutFolder, counts
-from assets.xvbench_builder.records import CandidateOutcome, ClipFile
-from assets.xvbench_builder.sampling import INTERVAL, candidates, sampled
-from assets.xvbench_builder.scanning import videos_in
-from assets.xvbench_builder.served import ClipImages, ServedAnswerer, ServedDescriber, ServedDrafter
+from assets.xvbench_builder.records import Candidate, CandidateOutcome, ClipFile
+from assets.xvbench_builder.sampling import INTERVAL, draw_candidates, sample_clips
+from assets.xvbench_builder.videos import cut_videos, find_videos
 from infra.llm.cached_client import CachedChatClient
 from infra.llm.client import ChatClient, ChatSettings, RequestRefusedError
 from infra.llm.image_parts import ClipSampling
@@ -81,25 +79,29 @@ async def build_xvbench(
         ValueError: if the videos give too few clips, or another process builds there.
         EndpointError: if the endpoint is down, or does not say which model to ask.
     """
-    scan = videos_in(request.videos, apart_from=request.out.path)
+    listing = find_videos(request.videos, leave_out=request.out.path)
     settings = replace(settings, model=await _model(settings))
     with only_writer(request.out.storage, request.out.questions.parent.name):
         request.out.replies.parent.mkdir(parents=True, exist_ok=True)
-        cut = cut_videos(scan.films, request.out.clips, progress)
-        skipped = (*scan.skipped, *cut.skipped)
-        pool = sampled(cut.clips, seed=request.seed, interval=request.interval)
+        cut = cut_videos(listing.videos, request.out.clips, progress)
+        skipped = (*listing.skipped, *cut.skipped)
+        pool = sample_clips(cut.clips, seed=request.seed, interval=request.interval)
         client, replies = ChatClient(settings), KeyValueFile(request.out.replies)
         try:
             chat = CachedChatClient(client, replies)
             judge = JudgeGrader(chat, model=settings.model, cache=NoCache(), settings=_patient(settings))
             versions = {**prompts.versions(), "judge": judge.fingerprint, "model": settings.model}
-            panel = _panel(chat, judge, request.clip_sampling)
-            built = await _build(request, pool, panel, versions, progress)
+            model = BuilderModel(chat, request.clip_sampling)
+
+            def evaluate(candidate: Candidate) -> Awaitable[CandidateOutcome]:
+                return evaluate_candidate(candidate, model, JudgeAdapter(judge))
+
+            built = await _build(request, pool, evaluate, versions, progress)
             captions = None
             if request.captions and built.stop in (StopReason.ENOUGH, StopReason.CANDIDATES):
                 clips = [clip for of_video in cut.clips.values() for clip in of_video]
                 captions = await caption_clips(
-                    clips, panel.describer, at_once=request.target.at_once, progress=progress
+                    clips, model, at_once=request.target.at_once, progress=progress
                 )
             report = {
                 **counts(built),
@@ -125,30 +127,20 @@ async def build_xvbench(
 async def _build(
     request: BuildRequest,
     pool: dict[str, tuple[ClipFile, ...]],
-    panel: ModelPanel,
+    evaluate: Callable[[Candidate], Awaitable[CandidateOutcome]],
     versions: dict[str, str],
     progress: ProgressListener,
 ) -> BuildResult:
     limit = request.target.questions * request.tries
-    pending = list(candidates(pool, seed=request.seed, limit=limit))
+    candidates = list(draw_candidates(pool, seed=request.seed, limit=limit))
 
     def on_outcomes(outcomes: list[CandidateOutcome]) -> None:
         request.out.write(outcomes, versions)
         kept = sum(not outcome.reason for outcome in outcomes)
-        progress("candidates judged", len(outcomes), len(pending))
+        progress("candidates evaluated", len(outcomes), len(candidates))
         progress("questions kept", kept, request.target.questions)
 
-    return await build(pending, panel, request.target, on_outcomes)
-
-
-def _panel(chat: CachedChatClient, judge: JudgeGrader, clip_sampling: ClipSampling) -> ModelPanel:
-    images = ClipImages(clip_sampling)
-    return ModelPanel(
-        describer=ServedDescriber(chat, images),
-        drafter=ServedDrafter(chat),
-        answerer=ServedAnswerer(chat, images),
-        grader=JudgeAdapter(judge),
-    )
+    return await build(candidates, evaluate, request.target, on_outcomes)
 
 
 def _patient(settings: ChatSettings) -> JudgeSettings:

@@ -1,7 +1,7 @@
 """The terms in which a published dataset is described: files, archives, listings, videos, and what they need.
 
 Holds no addresses (``publications.py``) and fetches nothing. In addresses ``{name}`` is the base address of a
-mirror (``mirrors.py``) and ``{revision}`` the commit of the part's repository (``revisions.py``).
+mirror (``mirrors.py``) and ``{revision}`` the commit of the part's repository (``repositories.py``).
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -28,13 +28,13 @@ DEFAULTS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Mirrors:
-    """The addresses in use. ``given`` are those that replace the defaults."""
+    """The addresses in use. ``overrides`` replace the defaults."""
 
-    given: Mapping[str, str] = field(default_factory=dict)
+    overrides: Mapping[str, str] = field(default_factory=dict)
 
     def base(self, name: str) -> str:
         """The base address called ``name``, without a slash at its end; "" if there is none."""
-        return self.given.get(name, DEFAULTS[name]).rstrip("/")
+        return self.overrides.get(name, DEFAULTS[name]).rstrip("/")
 
     def address(self, template: str, *, revision: str = "", file: str = "") -> str:
         """``template`` with every mirror filled in.
@@ -67,7 +67,7 @@ def mirrors_of(options: Iterable[str]) -> Mirrors:
     Raises:
         ValueError: if a name is unknown or an address is none.
     """
-    given: dict[str, str] = {}
+    overrides: dict[str, str] = {}
     for option in (*os.environ.get(VARIABLE, "").split(), *options):
         name, sign, url = option.partition("=")
         if name not in DEFAULTS or not sign:
@@ -75,5 +75,5 @@ def mirrors_of(options: Iterable[str]) -> Mirrors:
                 f"a mirror is given as NAME=URL, not {option!r}; the names are {', '.join(DEFAULTS)}"
             )
         checked_address(url.replace("{id}", "id"))
-        given[name] = url
-    return Mirrors(given)
+        overrides[name] = url
+    return Mirrors(overrides)

@@ -40,8 +40,7 @@ def documents(folder: Path) -> Sequence[str]:
 
 def lvbench_videos(folder: Path) -> Sequence[str]:
     """The keys of LVBench's videos."""
-    found = (_text(record, "key") for record in _records("lvbench", folder / "video_info.meta.jsonl"))
-    return _distinct(found)
+    return _distinct(_text(record, "key") for record in _records("lvbench", folder / "video_info.meta.jsonl"))
 
 
 def wikihow_videos(folder: Path) -> Sequence[str]:
@@ -73,7 +72,7 @@ def _records(dataset: str, path: Path) -> Iterator[Mapping[str, object]]:
 def _questions_in(record: Mapping[str, object]) -> int:
     """A record is one question, or holds a list of them in some depth."""
     if "paragraphs" in record:
-        return sum(_length(each, "qas") for each in _mappings(record["paragraphs"]))
+        return sum(_length(paragraph, "qas") for paragraph in _mappings(record["paragraphs"]))
     return _length(record, "qa") if "qa" in record else 1
 
 
@@ -88,7 +87,7 @@ def _without_suffix(name: str) -> str:
 
 
 def _mappings(value: object) -> list[Mapping[str, object]]:
-    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
+    return [element for element in value if isinstance(element, Mapping)] if isinstance(value, list) else []
 
 
 def _length(record: Mapping[str, object], name: str) -> int:

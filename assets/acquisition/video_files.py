@@ -33,16 +33,16 @@ def fetch_videos(session: FetchSession, publication: PublishedDataset) -> Iterat
     if not ids:
         session.report.notes.append("no videos are named: the questions are not there yet")
         return
-    there = _there(session.folder / FOLDER)
+    present = _present_videos(session.folder / FOLDER)
     archive = session.lock.path.with_name(f"{publication.dataset}.archive.txt")
-    _forget_missing(archive, there)
+    _forget_missing(archive, present)
     waiting: list[str] = []
     for video_id in ids:
-        if video_id in there:
+        if video_id in present:
             session.quarantine.release(f"{FOLDER}/{video_id}")
-            path = there[video_id]
+            path = present[video_id]
             yield FetchOutcome(f"{FOLDER}/{path.name}", FetchStatus.PRESENT, path.stat().st_size)
-        elif row := _held(session, video_id):
+        elif row := _quarantined(session, video_id):
             yield FetchOutcome(
                 f"{FOLDER}/{video_id}", FetchStatus.QUARANTINED, reason=row.reason, detail=row.detail
             )
@@ -51,7 +51,7 @@ def fetch_videos(session: FetchSession, publication: PublishedDataset) -> Iterat
     yield from _fetch_all(session, waiting, archive)
 
 
-def _held(session: FetchSession, video_id: str) -> QuarantinedFile | None:
+def _quarantined(session: FetchSession, video_id: str) -> QuarantinedFile | None:
     name = f"{FOLDER}/{video_id}"
     if not session.quarantine.holds(name, retry_all=session.settings.retry_quarantined):
         return None
@@ -63,7 +63,7 @@ def _fetch_all(session: FetchSession, waiting: Sequence[str], archive: Path) -> 
     asked = waiting[: settings.max_videos]
     if left := len(waiting) - len(asked):
         session.report.notes.append(f"{left:,} more videos are left for another run (--max-videos)")
-    video = replace(settings.video, any_site=settings.video.any_site or YOUTUBE in settings.mirrors.given)
+    video = replace(settings.video, any_site=settings.video.any_site or YOUTUBE in settings.mirrors.overrides)
     refusals = RefusalCounter()
     if not asked:
         return
@@ -81,36 +81,38 @@ def _fetch_one(session: FetchSession, fetcher: VideoFetcher, video_id: str) -> F
     try:
         if not _ID.fullmatch(video_id):
             raise DownloadError(VideoReason.UNSUPPORTED, f"{video_id[:50]!r} is no id of a YouTube video")
-        came = fetcher.fetch(video_id, session.settings.mirrors.video(video_id))
+        video = fetcher.fetch(video_id, session.settings.mirrors.video(video_id))
     except DownloadError as error:
         raise_of_the_disk(error)
         session.quarantine.put(name, str(error.reason), error.detail)
         return FetchOutcome(name, FetchStatus.QUARANTINED, reason=str(error.reason), detail=error.detail)
-    _record(session, video_id, came)
+    _record(session, video_id, video)
     session.quarantine.release(name)
-    return FetchOutcome(f"{FOLDER}/{came.path.name}", FetchStatus.FETCHED, came.size)
+    return FetchOutcome(f"{FOLDER}/{video.path.name}", FetchStatus.FETCHED, video.size)
 
 
-def _record(session: FetchSession, video_id: str, came: DownloadedVideo) -> None:
+def _record(session: FetchSession, video_id: str, video: DownloadedVideo) -> None:
     """The title beside the video, where the parsers look for it, and the hash in the lock."""
-    sidecar = json.dumps({"id": video_id, "title": came.title}, ensure_ascii=False)
-    write_whole(came.path.with_suffix(".info.json"), sidecar)
+    sidecar = json.dumps({"id": video_id, "title": video.title}, ensure_ascii=False)
+    write_whole(video.path.with_suffix(".info.json"), sidecar)
     url = session.settings.mirrors.video(video_id)
-    session.lock.files[f"{FOLDER}/{came.path.name}"] = LockedFile(url=url, size=came.size, sha256=came.sha256)
+    session.lock.files[f"{FOLDER}/{video.path.name}"] = LockedFile(
+        url=url, size=video.size, sha256=video.sha256
+    )
     session.lock.save()
 
 
-def _there(folder: Path) -> dict[str, Path]:
+def _present_videos(folder: Path) -> dict[str, Path]:
     """The videos that are there, by id, whoever put them there."""
     paths = sorted(folder.iterdir()) if folder.is_dir() else []
     return {path.stem: path for path in paths if path.suffix.lower() in VIDEO_SUFFIXES}
 
 
-def _forget_missing(archive: Path, there: dict[str, Path]) -> None:
+def _forget_missing(archive: Path, present: dict[str, Path]) -> None:
     """Drop from yt-dlp's list what is no longer there, else it would be passed over for ever."""
     if not archive.is_file():
         return
     lines = archive.read_text(encoding="utf-8", errors="replace").splitlines()
-    kept = [line for line in lines if line.rpartition(" ")[2] in there]
+    kept = [line for line in lines if line.rpartition(" ")[2] in present]
     if kept != lines:
         write_whole(archive, "".join(f"{line}\n" for line in kept))

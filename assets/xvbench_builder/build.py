@@ -1,28 +1,32 @@
-"""Candidate after candidate until enough questions are kept: the loop of the builder.
+"""The two loops of the builder: candidates until enough questions are kept, and a caption for every clip.
 
-Candidates are taken in order, in windows no larger than the questions still wanted, and a window is judged at once. What is
-kept depends on the candidates and the replies only, so that a run that was interrupted ends like one that was not.
+Candidates are taken in order, in windows no larger than the questions still missing, and a window is evaluated at once. What
+is kept depends on the candidates and the replies only, so that a run that was interrupted ends like one that was not.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import islice
 from typing import NamedTuple
 
-from assets.xvbench_builder.judging import ENDPOINT_FAILED, judged
-from assets.xvbench_builder.protocols import ModelPanel
-from assets.xvbench_builder.records import Candidate, CandidateOutcome
+from assets.xvbench_builder.evaluation import ENDPOINT_FAILED
+from assets.xvbench_builder.model import BuilderModel
+from assets.xvbench_builder.records import Candidate, CandidateOutcome, ClipFile
+from infra.errors import EndpointError, MediaError
 from infra.llm.client import RequestBudgetError
+from infra.progress import ProgressListener
+from infra.storage.root import Storage
 
-PATIENCE = 3  # candidates in a row that the endpoint failed at, after which it is taken for gone
+STOP_AFTER = 3  # candidates in a row that the endpoint failed at, after which it is taken for gone
 
 
 class StopReason(StrEnum):
     """Why a run ended."""
 
-    ENOUGH = "enough"  # as many questions as were wanted
+    ENOUGH = "enough"  # as many questions as were asked for
     CANDIDATES = "candidates"  # every candidate allowed, or possible, was tried
     BUDGET = "max_requests"
     ENDPOINT = "endpoint"
@@ -34,7 +38,7 @@ class BuildTarget:
 
     questions: int
     at_once: int = 4
-    """Candidates that are judged at the same time."""
+    """Candidates that are evaluated at the same time."""
 
     def __post_init__(self) -> None:
         if self.questions < 1 or self.at_once < 1:
@@ -55,20 +59,20 @@ class BuildResult(NamedTuple):
 
 async def build(
     candidates: Iterable[Candidate],
-    panel: ModelPanel,
+    evaluate: Callable[[Candidate], Awaitable[CandidateOutcome]],
     target: BuildTarget,
-    tell: Callable[[list[CandidateOutcome]], None],
+    on_outcomes: Callable[[list[CandidateOutcome]], None],
 ) -> BuildResult:
-    """Judge candidates until the target is reached. ``tell`` gets all outcomes after each window."""
+    """Evaluate candidates until the target is reached. ``on_outcomes`` gets all outcomes after each window."""
     outcomes: list[CandidateOutcome] = []
     questions: set[str] = set()
     waiting = iter(candidates)
     while (missing := target.questions - len(questions)) > 0:
         window = list(islice(waiting, min(missing, target.at_once)))
-        results = await asyncio.gather(*(_judged(candidate, panel) for candidate in window))
+        results = await asyncio.gather(*(_within_budget(evaluate(candidate)) for candidate in window))
         for outcome in (decided := _until_stopped(results)):
             outcomes.append(_once(outcome, questions))
-        tell(outcomes)
+        on_outcomes(outcomes)
         if len(decided) < len(window):
             return BuildResult(outcomes, StopReason.BUDGET)
         if not window:
@@ -78,10 +82,10 @@ async def build(
     return BuildResult(outcomes, StopReason.ENOUGH)
 
 
-async def _judged(candidate: Candidate, panel: ModelPanel) -> CandidateOutcome | None:
+async def _within_budget(outcome: Awaitable[CandidateOutcome]) -> CandidateOutcome | None:
     """None where the budget ended first; the others of the window still come to their end as far as theirs goes."""
     try:
-        return await judged(candidate, panel)
+        return await outcome
     except RequestBudgetError:
         return None
 
@@ -107,5 +111,51 @@ def _once(outcome: CandidateOutcome, questions: set[str]) -> CandidateOutcome:
 
 
 def _is_gone(outcomes: list[CandidateOutcome]) -> bool:
-    last = outcomes[-PATIENCE:]
-    return len(last) == PATIENCE and all(outcome.reason == ENDPOINT_FAILED for outcome in last)
+    last = outcomes[-STOP_AFTER:]
+    return len(last) == STOP_AFTER and all(outcome.reason == ENDPOINT_FAILED for outcome in last)
+
+
+class CaptioningResult(NamedTuple):
+    """What came of it. ``without`` counts clips without a caption by reason; ``complete`` is False if the run was ended."""
+
+    written: int
+    without: dict[str, int]
+    complete: bool
+
+
+async def caption_clips(
+    clips: Sequence[ClipFile], model: BuilderModel, *, at_once: int, progress: ProgressListener
+) -> CaptioningResult:
+    """Write a caption beside every clip, as ``<clip>.txt``: the text by which a video without speech is found.
+
+    The parser takes it for what is said in the clip. All clips get one: were only those of questions captioned, they would be
+    found by that alone. Ended by the budget, or by an endpoint that fails at several windows in a row.
+    """
+    written, failed_in_a_row = 0, 0
+    without: Counter[str] = Counter()
+    waiting, done = iter(clips), 0
+    while window := list(islice(waiting, at_once)):
+        problems = await asyncio.gather(*(_caption_problem(clip, model) for clip in window))
+        written += problems.count("")
+        without.update(problem for problem in problems if problem)
+        done += len(window)
+        progress("clips captioned", done, len(clips))
+        failed_in_a_row = failed_in_a_row + 1 if set(problems) == {ENDPOINT_FAILED} else 0
+        if "budget" in problems or failed_in_a_row == STOP_AFTER:
+            return CaptioningResult(written, dict(without), complete=False)
+    return CaptioningResult(written, dict(without), complete=True)
+
+
+async def _caption_problem(clip: ClipFile, model: BuilderModel) -> str:
+    """Why there is no caption; empty if there is one."""
+    try:
+        text, problem = await model.describe(clip)
+    except RequestBudgetError:
+        return "budget"
+    except EndpointError:
+        return ENDPOINT_FAILED
+    except MediaError as error:
+        return error.reason
+    if not problem:
+        Storage(clip.path.parent).write_bytes(clip.path.with_suffix(".txt").name, text.encode())
+    return problem

@@ -1,14 +1,24 @@
-"""What models are asked by the builder, captions apart (``infra.llm.captioner``), and the versions of these words.
+"""What the builder asks of models and how it reads the replies; captions are ``infra.llm.captioner``. Pure.
 
-Pure. Whatever comes from a film or a model is data inside a quoted JSON object.
+Whatever comes from a video or a model is data inside a quoted JSON object.
 """
 
 import hashlib
+import re
 from collections.abc import Sequence
 
-from assets.xvbench_builder.records import Caption, ClipFile
+from assets.xvbench_builder.records import CandidateRejected, Caption, ClipFile, Draft
 from infra.llm.captioner import PROMPT_HASH as CAPTION_HASH
-from infra.llm.reply_json import Quotable, quoted
+from infra.llm.reply_json import Quotable, object_in, quoted, text_of, without_thoughts
+
+MIN_GOLD = 2
+MAX_QUESTION_CHARS, MAX_ANSWER_CHARS = 600, 300
+MAX_ANSWER_REPLY_CHARS = 2_000
+QUOTED_CHARS = 200  # of a reply, in the provenance
+_LABEL = re.compile(
+    r"\bclip-?\s?\d|\bvideo-\d|\b(first|second|third|fourth|fifth|last) (clip|video)|\bcaptions?\b",
+    re.IGNORECASE,
+)
 
 DRAFT = """You write questions for a benchmark of video retrieval. You are given one JSON object: clips by label, each with the
 label of the video it is from and a caption of what it shows.
@@ -46,11 +56,11 @@ def labels(clips: Sequence[ClipFile]) -> dict[str, ClipFile]:
 
 
 def draft_request(captions: Sequence[Caption]) -> str:
-    """The clips as the drafter gets them; films go by a letter, for their names may tell what they show."""
-    films = list(dict.fromkeys(caption.clip.film for caption in captions))
+    """The clips as the drafter gets them; videos go by a number, for their names may tell what they show."""
+    videos = list(dict.fromkeys(caption.clip.video for caption in captions))
     texts = {caption.clip.name: caption.text for caption in captions}
     fields: dict[str, Quotable] = {
-        label: {"video": f"video-{films.index(clip.film) + 1}", "caption": texts[clip.name]}
+        label: {"video": f"video-{videos.index(clip.video) + 1}", "caption": texts[clip.name]}
         for label, clip in labels([caption.clip for caption in captions]).items()
     }
     return quoted(fields)
@@ -59,3 +69,54 @@ def draft_request(captions: Sequence[Caption]) -> str:
 def answer_request(question: str, num_clips: int) -> str:
     """The question as the answerer gets it."""
     return quoted({"question": question, "clips": num_clips})
+
+
+def read_draft(reply: str, offered: Sequence[ClipFile]) -> Draft:
+    """The question in a reply.
+
+    Raises:
+        CandidateRejected: ``draft_unparseable``, ``draft_declined``, ``draft_malformed``, ``gold_unknown``, ``gold_too_few``,
+            ``gold_of_one_video`` (where others were offered), ``question_names_clips``.
+    """
+    fields = object_in(reply)
+    if fields is None or "question" not in fields:
+        raise CandidateRejected("draft_unparseable", _quoted(reply))
+    if fields["question"] is None:
+        raise CandidateRejected("draft_declined")
+    question = text_of(fields["question"], max_chars=MAX_QUESTION_CHARS)
+    answer = text_of(fields.get("answer"), max_chars=MAX_ANSWER_CHARS)
+    if not question or not answer:
+        raise CandidateRejected("draft_malformed", _quoted(reply))
+    gold = _gold(fields.get("clips"), offered)
+    if label := _LABEL.search(question):
+        raise CandidateRejected("question_names_clips", label.group())
+    return Draft(question=question, answer=answer, gold=gold)
+
+
+def _gold(names: object, offered: Sequence[ClipFile]) -> tuple[ClipFile, ...]:
+    clips = labels(offered)
+    if not isinstance(names, list):
+        raise CandidateRejected("draft_malformed", f"clips: {_quoted(str(names))}")
+    if unknown := [name for name in names if not isinstance(name, str) or name not in clips]:
+        raise CandidateRejected("gold_unknown", _quoted(str(unknown[0])))
+    gold = tuple(clip for name, clip in clips.items() if name in names)
+    if len(gold) < MIN_GOLD:
+        raise CandidateRejected("gold_too_few", f"{len(gold)} clip")
+    if len({clip.video for clip in gold}) == 1 and len({clip.video for clip in offered}) > 1:
+        raise CandidateRejected("gold_of_one_video", gold[0].video)
+    return gold
+
+
+def _quoted(text: str) -> str:
+    return " ".join(text.encode("utf-8", "replace").decode().split())[:QUOTED_CHARS]
+
+
+def read_answer(reply: str) -> str:
+    """The answer in a reply, which may be no JSON: refusing is an answer too; empty if there is none."""
+    fields = object_in(reply)
+    if fields is None or "answer" not in fields:
+        return text_of(without_thoughts(reply)[:MAX_ANSWER_REPLY_CHARS], max_chars=MAX_ANSWER_REPLY_CHARS)
+    answer = fields["answer"]
+    return text_of(
+        str(answer) if isinstance(answer, int | float) else answer, max_chars=MAX_ANSWER_REPLY_CHARS
+    )

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from assets.xvbench_builder.build import BuildResult
-from assets.xvbench_builder.cutting import ClipFolders
-from assets.xvbench_builder.judging import ENDPOINT_FAILED
+from assets.xvbench_builder.evaluation import ENDPOINT_FAILED
 from assets.xvbench_builder.records import CandidateOutcome, Check, ClipFile, Draft
+from assets.xvbench_builder.videos import ClipFolders
 from infra.storage.root import Storage
 
 DATASET_FOLDER, STATE_FOLDER = "xvbench", ".build"
@@ -72,7 +72,7 @@ def row_of(draft: Draft) -> dict[str, Any]:
         "id": hashed[:16],
         "question": draft.question,
         "answer": draft.answer,
-        "video_name": draft.gold[0].film,
+        "video_name": draft.gold[0].video,
         "reference": names,
     }
 
@@ -106,7 +106,7 @@ def counts(built: BuildResult) -> dict[str, Any]:
         "rejected": dict(sorted(reasons.items())),
         "stopped": str(built.stop),
         "last_failure": next(
-            (each.detail for each in reversed(built.outcomes) if each.reason == ENDPOINT_FAILED), ""
+            (outcome.detail for outcome in reversed(built.outcomes) if outcome.reason == ENDPOINT_FAILED), ""
         ),
     }
 

@@ -16,9 +16,9 @@ class SourceVideo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipFile:
-    """One clip file: the ``index``-th minute of its film, in seconds from the film's start."""
+    """One clip file: the ``index``-th minute of its video, in seconds from the video's start."""
 
-    film: str
+    video: str
     index: int
     start_s: float
     end_s: float

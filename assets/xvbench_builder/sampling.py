@@ -1,6 +1,6 @@
 """Which clips are described, and which of them are offered together. Pure; everything follows from the seed.
 
-A film's draws depend on the seed and its name only, a candidate's on the seed, its number and the pool: a repeated run
+The draws of a video depend on the seed and its name only, a candidate's on the seed, its number and the pool: a repeated run
 draws the same.
 """
 
@@ -15,15 +15,15 @@ SPARES = 5  # other clips, to stand where gold ones would
 DRAWS_IN_VAIN = 200  # groups drawn before, in a row, after which the pool counts as used up
 
 
-def sampled(
+def sample_clips(
     clips: Mapping[str, Sequence[ClipFile]], *, seed: int, interval: int = INTERVAL
 ) -> dict[str, tuple[ClipFile, ...]]:
-    """Clips of each film at variable intervals of 1 to ``interval`` clips, at least one of each."""
+    """Clips of each video at variable intervals of 1 to ``interval`` clips, at least one of each."""
     if interval < 1:
         raise ValueError(f"an interval of clips is at least 1, got {interval}")
     return {
-        film: tuple(_walk(of_film, interval, random.Random(f"{seed}/{film}")))
-        for film, of_film in clips.items()
+        video: tuple(_walk(video_clips, interval, random.Random(f"{seed}/{video}")))
+        for video, video_clips in clips.items()
     }
 
 
@@ -34,8 +34,8 @@ def _walk(clips: Sequence[ClipFile], interval: int, draw: random.Random) -> Iter
         at += draw.randint(1, interval)
 
 
-def candidates(pool: Mapping[str, Sequence[ClipFile]], *, seed: int, limit: int) -> Iterator[Candidate]:
-    """Up to ``limit`` different groups of clips, from as many films as there are clips in a group where that is possible.
+def draw_candidates(pool: Mapping[str, Sequence[ClipFile]], *, seed: int, limit: int) -> Iterator[Candidate]:
+    """Up to ``limit`` different groups of clips, from as many videos as there are clips in a group where that is possible.
 
     Raises:
         ValueError: if the pool holds a single clip, or none.
@@ -50,7 +50,7 @@ def candidates(pool: Mapping[str, Sequence[ClipFile]], *, seed: int, limit: int)
     while number < limit and in_vain < DRAWS_IN_VAIN:
         draw = random.Random(f"{seed}//{drawn}")
         drawn += 1
-        order = _across_films(pool, draw)
+        order = _across_videos(pool, draw)
         offered = order[: draw.randint(MIN_OFFERED, MAX_OFFERED)]
         group = frozenset(clip.name for clip in offered)
         in_vain = in_vain + 1 if group in seen else 0
@@ -62,13 +62,13 @@ def candidates(pool: Mapping[str, Sequence[ClipFile]], *, seed: int, limit: int)
         number += 1
 
 
-def _across_films(pool: Mapping[str, Sequence[ClipFile]], draw: random.Random) -> list[ClipFile]:
-    """Clips in random order, no film a second time before every film has come once, enough for one candidate."""
-    films = sorted(pool)
-    draw.shuffle(films)
+def _across_videos(pool: Mapping[str, Sequence[ClipFile]], draw: random.Random) -> list[ClipFile]:
+    """Clips in random order, no video a second time before every video has come once, enough for one candidate."""
+    videos = sorted(pool)
+    draw.shuffle(videos)
     left = {
-        film: draw.sample(pool[film], min(len(pool[film]), MAX_OFFERED + SPARES))
-        for film in films[: MAX_OFFERED + SPARES]
+        video: draw.sample(pool[video], min(len(pool[video]), MAX_OFFERED + SPARES))
+        for video in videos[: MAX_OFFERED + SPARES]
     }
     order: list[ClipFile] = []
     while len(order) < MAX_OFFERED + SPARES and any(left.values()):

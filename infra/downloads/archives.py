@@ -1,7 +1,7 @@
 """Zip archives unpacked with suspicion: nothing lands outside the folder, and nothing unpacks without end.
 
 An archive may come in parts (``.001``, ``.002``, ...), which are read as one without being joined on the disk.
-Which members are wanted, and under which names, is the caller's to say.
+Which members are selected, and under which names, is the caller's to say.
 """
 
 import bisect
@@ -45,7 +45,7 @@ def unpack(
 ) -> Iterator[UnpackedFile]:
     """Unpack the members that ``place`` gives a name to, in the order of the archive.
 
-    Each appears under its name when it is whole. ``max_bytes`` and ``max_members`` are of all that is wanted.
+    Each appears under its name when it is whole. ``max_bytes`` and ``max_members`` are of all that is selected.
 
     Raises:
         DownloadError: ``archive``, if it is damaged, encrypted, too large unpacked, or a name leads elsewhere;
@@ -54,7 +54,7 @@ def unpack(
     with disk(folder), _Joined(parts) as raw, io.BufferedReader(raw, _CHUNK) as stream:
         try:
             with zipfile.ZipFile(stream) as archive:
-                for member, name in _wanted(archive, place, max_bytes, max_members):
+                for member, name in _selected_members(archive, place, max_bytes, max_members):
                     with archive.open(member) as source:
                         yield _write(source, member, folder, name)
         except DAMAGED as error:
@@ -70,27 +70,27 @@ def safe_name(name: str) -> str | None:
     return path.as_posix()
 
 
-def _wanted(
+def _selected_members(
     archive: zipfile.ZipFile, place: Callable[[str], str | None], max_bytes: int, max_members: int
 ) -> list[tuple[zipfile.ZipInfo, str]]:
-    """The wanted members and their names; refused as a whole if one of them is no plain file."""
+    """The selected members and their names; refused as a whole if one of them is no plain file."""
     named = [(member, place(member.filename)) for member in archive.infolist() if not member.is_dir()]
-    wanted = [(member, name) for member, name in named if name is not None]
-    for member, name in wanted:
+    selected = [(member, name) for member, name in named if name is not None]
+    for member, name in selected:
         if safe_name(name) is None or safe_name(member.filename) is None:
             raise zipfile.BadZipFile(f"the name {member.filename[:200]!r} leads elsewhere")
         if stat.S_ISLNK(member.external_attr >> 16):
             raise zipfile.BadZipFile(f"{member.filename[:200]!r} is a link")
         if member.file_size > max(RATIO_FREE_BYTES, MAX_RATIO * member.compress_size):
             raise zipfile.BadZipFile(f"{member.filename[:200]!r} unpacks to {member.file_size:,} bytes")
-    if len({name for _, name in wanted}) != len(wanted):
+    if len({name for _, name in selected}) != len(selected):
         raise zipfile.BadZipFile("two members have one name")
-    total = sum(member.file_size for member, _ in wanted)
-    if total > max_bytes or len(wanted) > max_members:
+    total = sum(member.file_size for member, _ in selected)
+    if total > max_bytes or len(selected) > max_members:
         raise zipfile.BadZipFile(
-            f"{len(wanted):,} files of {total:,} bytes, limits {max_members:,} and {max_bytes:,}"
+            f"{len(selected):,} files of {total:,} bytes, limits {max_members:,} and {max_bytes:,}"
         )
-    return wanted
+    return selected
 
 
 def _write(source: IO[bytes], member: zipfile.ZipInfo, folder: Path, name: str) -> UnpackedFile:

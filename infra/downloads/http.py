@@ -270,10 +270,10 @@ def _require_success(response: httpx.Response) -> None:
 
 
 def _retry_after_s(response: httpx.Response) -> float:
-    given = response.headers.get("Retry-After", "").strip()
-    if given.isdigit():
-        return float(given)
+    value = response.headers.get("Retry-After", "").strip()
+    if value.isdigit():
+        return float(value)
     try:
-        return max(0.0, parsedate_to_datetime(given).timestamp() - time.time())
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
     except ValueError:
         return 0.0

@@ -25,7 +25,7 @@ from infra.storage.manifest import sha256_of
 
 # Pictures are all that the corpus takes from a video, and without sound nothing must be joined by ffmpeg.
 FORMAT = "bv*[height<=?{height}][ext=mp4]/bv*[height<=?{height}]/b/bv*"
-LAST_FRAME_S = 0.5  # before the end: where a whole video still has a picture
+LAST_FRAME_S = 0.5  # before the end: where a whole video still has a frame
 RUNTIMES = ("deno", "node", "bun")  # of JavaScript, which YouTube needs; whichever is installed
 
 
@@ -76,7 +76,7 @@ class VideoFetcher:
         self._folder, self._settings = folder, settings
         self._decoder = decoder or media_decoder()
         self._incoming = folder / ".incoming"
-        self._limits = _Limits(settings)
+        self._limits = _DownloadLimits(settings)
         self._options = _options(self._incoming, archive, settings, self._limits)
         self._stack = ExitStack()
 
@@ -105,40 +105,43 @@ class VideoFetcher:
         self._limits.begin()
         try:
             info = self._info(video_id, url)
-            came = self._came(info)
+            path = self._download(info)
         except _OverLimit as error:
             raise DownloadError(VideoReason.TOO_LARGE, f"{video_id}: {error}") from error
         except YoutubeDLError as error:
             raise _failure(video_id, error, self._folder) from error
-        duration_s = _readable_to_its_end(self._decoder, came)
-        target = self._folder / f"{video_id}{came.suffix}"
+        duration_s = _checked_duration_s(self._decoder, path)
+        target = self._folder / f"{video_id}{path.suffix}"
         with disk(target):
-            came.replace(target)
+            path.replace(target)
         return DownloadedVideo(
             target, target.stat().st_size, sha256_of(target), _title(info, video_id), duration_s
         )
 
     def _info(self, video_id: str, url: str) -> dict[str, Any]:
         """What the site says of the video; refused if it is none that we take."""
-        found = self._ydl.extract_info(url, download=False)
-        if not found or found.get("_type", "video") != "video":
+        description = self._ydl.extract_info(url, download=False)
+        if not description or description.get("_type", "video") != "video":
             raise DownloadError(VideoReason.UNSUPPORTED, f"{video_id}: not one video at its address")
-        info = cast(dict[str, Any], found)
+        info = cast(dict[str, Any], description)
         if info.get("is_live") or info.get("live_status") in ("is_live", "is_upcoming"):
             raise DownloadError(VideoReason.UNSUPPORTED, f"{video_id}: a live broadcast")
         if (info.get("duration") or 0) > self._settings.max_seconds:
             raise _OverLimit(f"{info['duration']:,.0f} s, limit {self._settings.max_seconds:,.0f} s")
         return {**info, "id": video_id}
 
-    def _came(self, info: dict[str, Any]) -> Path:
+    def _download(self, info: dict[str, Any]) -> Path:
+        """Where yt-dlp put the file."""
         result = cast(dict[str, Any], self._ydl.process_ie_result(cast(Any, info), download=True))
-        paths = [Path(each.get("filepath") or "/") for each in result.get("requested_downloads") or ()]
+        paths = [
+            Path(download.get("filepath") or "/") for download in result.get("requested_downloads") or ()
+        ]
         if len(paths) == 1 and paths[0].is_file():
             return paths[0]
-        if "larger than max-filesize" in self._limits.said:
+        if "larger than max-filesize" in self._limits.last_message:
             raise _OverLimit(f"more than the limit of {self._settings.max_bytes:,} bytes")
         raise DownloadError(
-            VideoReason.OTHER, f"{info['id']}: yt-dlp left no file: {self._limits.said[:200]}"
+            VideoReason.OTHER, f"{info['id']}: yt-dlp left no file: {self._limits.last_message[:200]}"
         )
 
 
@@ -146,16 +149,16 @@ class _OverLimit(DownloadCancelled):
     """A limit of ours ended the download."""
 
 
-class _Limits:
-    """Watches one download after the other; as yt-dlp's logger it keeps only the last thing said."""
+class _DownloadLimits:
+    """Watches one download after the other; as yt-dlp's logger it keeps only the last message."""
 
     def __init__(self, settings: VideoSettings) -> None:
         self._settings = settings
         self._deadline_s = 0.0
-        self.said = ""
+        self.last_message = ""
 
     def begin(self) -> None:
-        self._deadline_s, self.said = time.monotonic() + self._settings.time_limit_s, ""
+        self._deadline_s, self.last_message = time.monotonic() + self._settings.time_limit_s, ""
 
     def hook(self, status: Mapping[str, Any]) -> None:
         if (status.get("downloaded_bytes") or 0) > self._settings.max_bytes:
@@ -164,12 +167,14 @@ class _Limits:
             raise _OverLimit(f"longer under way than {self._settings.time_limit_s:,.0f} s")
 
     def debug(self, message: str) -> None:
-        self.said = message
+        self.last_message = message
 
     info = warning = error = debug
 
 
-def _options(incoming: Path, archive: Path, settings: VideoSettings, limits: _Limits) -> dict[str, Any]:
+def _options(
+    incoming: Path, archive: Path, settings: VideoSettings, limits: _DownloadLimits
+) -> dict[str, Any]:
     """The options of yt-dlp: everything that writes beside the video, or runs what it fetched, is off."""
     waits = _doubling(settings.first_wait_s)
     return {
@@ -221,7 +226,7 @@ def _failure(video_id: str, error: YoutubeDLError, folder: Path) -> DownloadErro
     return DownloadError(reason_of(error), f"{video_id}: {detail_of(error)}")
 
 
-def _readable_to_its_end(decoder: MediaDecoder, path: Path) -> float:
+def _checked_duration_s(decoder: MediaDecoder, path: Path) -> float:
     """The duration in seconds; a file that cannot be decoded to its end is removed."""
     try:
         info = decoder.probe(path)

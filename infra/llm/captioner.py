@@ -41,18 +41,18 @@ class Captioner:
         self._chat = chat
         self._drawing = Decoding(temperature=0.0, top_p=1.0, max_tokens=MAX_TOKENS)
 
-    async def caption(self, pictures: Sequence[MessagePart]) -> CaptionResult:
-        """What the pictures, frames of one clip or a single one, show. Raises what the chat raises."""
-        messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": list(pictures)}]
+    async def caption(self, image_parts: Sequence[MessagePart]) -> CaptionResult:
+        """What the images show, frames of one clip or a single image. Raises what the chat raises."""
+        messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": list(image_parts)}]
         return read_caption(await self._chat.complete(messages, self._drawing))
 
 
 def read_caption(reply: ChatReply) -> CaptionResult:
     """The caption in a reply."""
-    found = object_in(reply.text)
-    if found is None or "caption" not in found:
+    answer = object_in(reply.text)
+    if answer is None or "caption" not in answer:
         return CaptionResult("", "truncated" if reply.finish_reason == "length" else "unparseable")
-    if found["caption"] is None or found["caption"] == "":
+    if answer["caption"] is None or answer["caption"] == "":
         return CaptionResult("", "declined")
-    text = text_of(found["caption"], max_chars=MAX_CAPTION_CHARS)
+    text = text_of(answer["caption"], max_chars=MAX_CAPTION_CHARS)
     return CaptionResult(text) if text else CaptionResult("", "unparseable")

@@ -88,7 +88,7 @@ def test_a_site_that_wants_us_to_stop_is_left_alone(
 def test_a_site_that_is_not_there_is_tried_again_by_the_next_run(
     ready: FileServer, fetched: Fetch, mirrors: Mirrors, film: bytes
 ):
-    away = Mirrors({**mirrors.given, "youtube": "http://127.0.0.1:9/{id}.mp4"})
+    away = Mirrors({**mirrors.overrides, "youtube": "http://127.0.0.1:9/{id}.mp4"})
     assert fetched("lvbench", **WANTED, mirrors=away).quarantine == {"unreachable": 3}
     assert fetched("lvbench", **WANTED).quarantine == {"gone": 1}
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.xvbench_builder.scanning import video_name, videos_in
+from assets.xvbench_builder.videos import find_videos, video_name
 from tests.assets.parsers.outcome import read, write_film
 
 STEMS = st.text(alphabet=st.sampled_from("aB1_ -.é中[]',clip"), min_size=1, max_size=12).filter(
@@ -45,7 +45,7 @@ def read_back(film: Path, folder: Path, stems: list[str]) -> None:
     for stem in stems:
         (folder / "in").mkdir(exist_ok=True)
         shutil.copy(film, folder / "in" / f"{stem}.mp4")
-    films = videos_in(folder / "in", apart_from=folder / "out").films
+    films = find_videos(folder / "in", leave_out=folder / "out").videos
     chunks = folder / "out/video_chunks"
     chunks.mkdir(parents=True)
     wanted = {}
@@ -86,5 +86,5 @@ def test_plain_names_and_video_ids_stay():
 def test_a_sidecar_cannot_lead_out_of_the_folder(film: Path, tmp_path: Path):
     shutil.copy(film, tmp_path / "a.mp4")
     (tmp_path / "a.json").write_text(json.dumps({"video_id": "../../etc/x\0"}))
-    [found] = videos_in(tmp_path, apart_from=tmp_path / "out").films
+    [found] = find_videos(tmp_path, leave_out=tmp_path / "out").videos
     assert found.id == "_etc_x_" and "/" not in found.id

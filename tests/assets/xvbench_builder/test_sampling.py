@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assets.xvbench_builder.records import ClipFile
-from assets.xvbench_builder.sampling import MAX_OFFERED, MIN_OFFERED, candidates, sampled
+from assets.xvbench_builder.sampling import MAX_OFFERED, MIN_OFFERED, draw_candidates, sample_clips
 
 
 def clips_of(counts: dict[str, int]) -> dict[str, list[ClipFile]]:
     return {
         film: [
             ClipFile(
-                film=film, index=n, start_s=60.0 * n, end_s=60.0 * n + 60, path=Path(f"{film}_{n:03d}.mp4")
+                video=film, index=n, start_s=60.0 * n, end_s=60.0 * n + 60, path=Path(f"{film}_{n:03d}.mp4")
             )
             for n in range(count)
         ]
@@ -32,7 +32,7 @@ Pools = st.dictionaries(st.sampled_from("abcdefghijkl"), st.integers(1, 12), min
 def test_clips_are_taken_at_intervals_no_longer_than_allowed_and_some_of_each_film(
     clips: dict[str, list[ClipFile]], seed: int, interval: int
 ):
-    taken = sampled(clips, seed=seed, interval=interval)
+    taken = sample_clips(clips, seed=seed, interval=interval)
     assert set(taken) == set(clips)
     for film, some in taken.items():
         at = [clip.index for clip in some]
@@ -42,33 +42,33 @@ def test_clips_are_taken_at_intervals_no_longer_than_allowed_and_some_of_each_fi
 
 def test_a_film_more_changes_nothing_of_the_others():
     few, more = clips_of({"a": 30, "b": 30}), clips_of({"a": 30, "b": 30, "c": 30})
-    assert sampled(few, seed=3).items() <= sampled(more, seed=3).items()
+    assert sample_clips(few, seed=3).items() <= sample_clips(more, seed=3).items()
 
 
 def test_intervals_vary():
-    at = [clip.index for clip in sampled(clips_of({"a": 200}), seed=0)["a"]]
+    at = [clip.index for clip in sample_clips(clips_of({"a": 200}), seed=0)["a"]]
     assert {later - earlier for earlier, later in pairwise(at)} == {1, 2, 3, 4}
 
 
 @given(Pools.filter(lambda pool: sum(map(len, pool.values())) > 1), st.integers(0, 3))
 def test_groups_are_new_and_across_as_many_films_as_can_be(pool: dict[str, list[ClipFile]], seed: int):
-    drawn = list(candidates(pool, seed=seed, limit=8))
+    drawn = list(draw_candidates(pool, seed=seed, limit=8))
     assert drawn and [each.number for each in drawn] == list(range(len(drawn)))
     groups = [frozenset(clip.name for clip in each.offered) for each in drawn]
     assert len(set(groups)) == len(groups)
     for each, group in zip(drawn, groups, strict=True):
-        films = {clip.film for clip in each.offered}
+        films = {clip.video for clip in each.offered}
         assert MIN_OFFERED <= len(group) == len(each.offered) <= MAX_OFFERED
         assert len(films) == min(len(each.offered), len(pool))
         assert group.isdisjoint(clip.name for clip in each.spare)
-    assert drawn[:3] == list(candidates(pool, seed=seed, limit=3))
+    assert drawn[:3] == list(draw_candidates(pool, seed=seed, limit=3))
 
 
 def test_a_small_pool_is_used_up():
     # a with either clip of b, and all three; the two of b alone would be of one film
-    assert len(list(candidates(clips_of({"a": 1, "b": 2}), seed=0, limit=100))) == 3
+    assert len(list(draw_candidates(clips_of({"a": 1, "b": 2}), seed=0, limit=100))) == 3
 
 
 def test_a_single_clip_is_refused():
     with pytest.raises(ValueError, match="needs 2 at least; the videos give 1"):
-        next(candidates(clips_of({"a": 1}), seed=0, limit=1))
+        next(draw_candidates(clips_of({"a": 1}), seed=0, limit=1))
