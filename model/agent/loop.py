@@ -56,9 +56,9 @@ class Agent:
         ``stream`` adds ``TokenDelta`` events where the policy can stream.
         """
         session = self.memory.open(task, self.retriever, self.limits)
-        ledger = SegmentRecorder()
+        recorder = SegmentRecorder()
         for event in await session.begin():
-            ledger.hear(event)
+            recorder.on_event(event)
             yield event
         while session.environment.outcome is None:
             asked = self._ask(session)
@@ -74,12 +74,12 @@ class Agent:
                         yield TokenDelta(call=asked.call, text=piece)
             assert completion is not None, "a reply ends with its completion"
             session.environment.count_call(asked.messages, completion)
-            ledger.record(asked.messages, completion)
+            recorder.record(asked.messages, completion)
             yield ModelReply(call=asked.call, completion=completion)
             for event in await _settle(session, completion, asked):
-                ledger.hear(event)
+                recorder.on_event(event)
                 yield event
-        yield RolloutEnd(trajectory=self.trajectory(session.environment, ledger.close()))
+        yield RolloutEnd(trajectory=self.trajectory(session.environment, recorder.close()))
 
     async def _replies(
         self, messages: Sequence[Message], sampling: Sampling, task: Task, *, stream: bool
@@ -140,7 +140,7 @@ class SegmentRecorder:
             )
         )
 
-    def hear(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Close the segment of a node that entered the graph; note that the last reply was refused.
 
         A call that answered instead of summarising the node belongs to the terminal segment.

@@ -69,29 +69,29 @@ def divergences(logprobs_T: Tensor, reference_T: Tensor) -> Tensor:
     return delta_T.exp() - delta_T - 1
 
 
-def policy_loss(logprobs_T: Tensor, given: LossInputs, *, algorithm: Algorithm) -> Loss:
+def policy_loss(logprobs_T: Tensor, inputs: LossInputs, *, algorithm: Algorithm) -> Loss:
     """Minus Eq. 12 over the kept segments of one micro-batch, plus the divergence if ``algorithm`` has one.
 
     Args:
         logprobs_T: of the loss tokens under the policy being trained (nats); takes the gradient.
-        given: everything that does not.
+        inputs: everything that does not.
         algorithm: ratio, clip and divergence coefficient.
 
     Raises:
         ValueError: if the divergence counts and no reference is given.
     """
-    num_segments = len(given.advantages_S)
-    log_ratios_T = logprobs_T - given.old_logprobs_T
-    terms_S, clipped = _terms(log_ratios_T, given, algorithm)
-    ratios_S = segment_ratios(log_ratios_T.detach(), given.segment_T, num_segments=num_segments)
-    value = -(given.weights_S * terms_S).sum()
+    num_segments = len(inputs.advantages_S)
+    log_ratios_T = logprobs_T - inputs.old_logprobs_T
+    terms_S, clipped = _terms(log_ratios_T, inputs, algorithm)
+    ratios_S = segment_ratios(log_ratios_T.detach(), inputs.segment_T, num_segments=num_segments)
+    value = -(inputs.weights_S * terms_S).sum()
     divergence = value.new_zeros(())
     if algorithm.kl_coefficient:
-        if given.reference_T is None:
+        if inputs.reference_T is None:
             raise ValueError("a positive kl_coefficient needs log-probabilities of a reference model")
-        tokens_T = divergences(logprobs_T, given.reference_T)
-        means_S = segment_means(tokens_T, given.segment_T, num_segments=num_segments)
-        value = value + algorithm.kl_coefficient * (given.weights_S * means_S).sum()
+        tokens_T = divergences(logprobs_T, inputs.reference_T)
+        means_S = segment_means(tokens_T, inputs.segment_T, num_segments=num_segments)
+        value = value + algorithm.kl_coefficient * (inputs.weights_S * means_S).sum()
         divergence = means_S.detach().sum()
     largest = log_ratios_T.detach().abs().max() if len(log_ratios_T) else value.new_zeros(())
     return Loss(value, clipped, ratios_S.sum(), divergence, largest)
@@ -102,8 +102,8 @@ class _Terms(NamedTuple):
     clipped: Tensor
 
 
-def _terms(log_ratios_T: Tensor, given: LossInputs, algorithm: Algorithm) -> _Terms:
-    segment_T, advantages_S = given.segment_T, given.advantages_S
+def _terms(log_ratios_T: Tensor, inputs: LossInputs, algorithm: Algorithm) -> _Terms:
+    segment_T, advantages_S = inputs.segment_T, inputs.advantages_S
     low, high, num_segments = algorithm.clip_low, algorithm.clip_high, len(advantages_S)
     if algorithm.ratio is Ratio.SEQUENCE:
         ratios_S = segment_ratios(log_ratios_T, segment_T, num_segments=num_segments)

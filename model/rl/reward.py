@@ -1,4 +1,4 @@
-"""What a finished rollout is worth: verdicts on its answer, and optional terms for form and retrieval.
+"""The reward of a finished rollout: verdicts on its answer, and optional terms for form and retrieval.
 
 Pure functions. Verdicts come from ``Grader``s; advantages are made of rewards in ``advantage.py``. Which segments are pruned
 depends on the verdict alone, never on this sum.
