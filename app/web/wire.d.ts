@@ -217,6 +217,8 @@ export interface Trajectory {
   correct: boolean | null;
   outcome: string;
   memory: string;
+  /** The objective whose credit is stored; null where none is. */
+  algorithm: Record<string, string | number | boolean> | null;
   reward: number | null;
   advantage: number | null;
   counters: Counters;
