@@ -253,7 +253,7 @@ def test_a_run_whose_servers_give_nothing_ends_with_what_is_wrong(
     plan = started(root, served_recipe(recipe, server, sync="folder"), "served-nothing")
     server.changes = lambda answer: {"choices": [{"token_ids": [300]}]}
     with pytest.raises(
-        EndpointError, match=r"none of 2 groups of rollouts came back whole; RequestRefusedError: .*log-prob"
+        EndpointError, match=r"none of 2 groups of rollouts is complete; RequestRefusedError: .*log-prob"
     ):
         ggpo_run.train(config_of(root, plan), Heard())
 

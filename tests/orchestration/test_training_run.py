@@ -69,7 +69,7 @@ def test_a_cold_start_from_nothing_passes_every_stage_and_goes_on_after_the_last
 
 
 def test_an_unknown_shipped_checkpoint_is_refused_with_those_there_are(shipped: Path, tmp_path: Path):
-    with pytest.raises(ValueError, match=r"no checkpoint 'large' ships .* there are: \['random'\]"):
+    with pytest.raises(ValueError, match=r"no checkpoint 'large' ships in .*; known: \['random'\]"):
         cold_start.unpack("large", tmp_path, shipped=shipped)
 
 
