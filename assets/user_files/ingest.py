@@ -20,7 +20,7 @@ from assets.user_files.parsed_files import ParsedFileInfo
 from assets.user_files.paths import PathListing, SourcePath, find, is_below, location_of
 from assets.user_files.reading import Found, SourceFile
 from assets.user_files.settings import DATASET, IngestSettings
-from infra.embedders.minilm import Embedder
+from infra.embedders.types import Embedder
 from infra.errors import MediaError
 from infra.progress import ProgressListener, silent
 from infra.storage.root import Storage

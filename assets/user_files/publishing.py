@@ -20,7 +20,7 @@ from assets.user_files import ledger, parsed_files
 from assets.user_files.ledger import FileLedger, IngestedFile
 from assets.user_files.paths import file_key
 from assets.user_files.settings import DATASET
-from infra.embedders.minilm import Embedder
+from infra.embedders.types import Embedder
 from infra.progress import ProgressListener
 from infra.storage import manifest
 from infra.storage.manifest import publish

