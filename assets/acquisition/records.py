@@ -4,13 +4,13 @@ Records are streamed; what cannot be read is left for the parsers to report.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from assets.parsers import hotpotqa, lvbench, mmlongbench_doc, slidevqa, squad, videorag, webqa, xvbench
 from assets.parsers.files.json_stream import JsonElement
 from assets.parsers.files.raw_folder import RawFile
 from assets.parsers.files.record_files import Marks, is_marked, read_records
-from assets.parsers.videos import VIDEO_SUFFIXES
+from assets.parsers.videos import video_stem
 from infra.downloads.archives import safe_name
 
 MARKS: Mapping[str, Marks] = {
@@ -56,7 +56,7 @@ def synthetic_videos(folder: Path) -> Sequence[str]:
 def xvbench_videos(folder: Path) -> Sequence[str]:
     """The whole videos that XVBench's questions name."""
     names = (_text(record, "video_name") for record in _records("xvbench", folder / "xvbench.jsonl"))
-    return _distinct(_without_suffix(name) for name in names)
+    return _distinct(video_stem(name) for name in names)
 
 
 def _records(dataset: str, path: Path) -> Iterator[Mapping[str, object]]:
@@ -79,11 +79,6 @@ def _questions_in(record: Mapping[str, object]) -> int:
 def _listed_videos(dataset: str, path: Path) -> Sequence[str]:
     listed = (record.get("videos") for record in _records(dataset, path))
     return _distinct(_text(video, "video_id") for videos in listed for video in _mappings(videos))
-
-
-def _without_suffix(name: str) -> str:
-    path = PurePosixPath(name)
-    return path.stem if path.suffix.lower() in VIDEO_SUFFIXES else name
 
 
 def _mappings(value: object) -> list[Mapping[str, object]]:

@@ -17,7 +17,7 @@ from assets.acquisition.catalogue import (
     RepositoryHost,
     ZipArchive,
 )
-from assets.parsers import lvbench, syntheticqa, wikihowqa, xvbench
+from assets.parsers import lvbench, videorag, xvbench
 
 VIDEO_TERMS = (
     "The videos belong to the people who made them, and neither the authors of the benchmark nor this software "
@@ -117,7 +117,7 @@ def _videorag_part(name: str) -> PublicationPart:
 
 WIKIHOWQA = PublishedDataset(
     dataset="wikihowqa",
-    licence=wikihowqa.LICENCE,
+    licence=videorag.WIKIHOWQA.licence,
     terms=VIDEO_TERMS,
     parts=(_videorag_part("wikihow"),),
     questions={"qa/wikihow.json": ("test",)},
@@ -125,7 +125,7 @@ WIKIHOWQA = PublishedDataset(
 )
 SYNTHETICQA = PublishedDataset(
     dataset="syntheticqa",
-    licence=syntheticqa.LICENCE,
+    licence=videorag.SYNTHETICQA.licence,
     terms=VIDEO_TERMS,
     parts=(_videorag_part("synthetic"),),
     questions={"qa/synthetic.json": ("test",)},

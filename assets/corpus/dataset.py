@@ -15,9 +15,8 @@ from assets.parsers import (
     mmlongbench_doc,
     slidevqa,
     squad,
-    syntheticqa,
+    videorag,
     webqa,
-    wikihowqa,
     xvbench,
 )
 from assets.parsers.types import (
@@ -74,7 +73,7 @@ class Dataset:
             empty = empty and isinstance(record, EditionCounts)
             yield record
         if empty:
-            layout = f"assets/parsers/{self.name}.py"
+            layout = f"{self.parse.__module__.replace('.', '/')}.py"
             raise ValueError(f"{self.name}: nothing to read in {raw}; its layout is described in {layout}")
 
     def _refuse(self, record: ParsedRecord) -> None:
@@ -141,15 +140,15 @@ DATASETS: dict[str, Dataset] = {
         ),
         Dataset(
             name="wikihowqa",
-            parse=wikihowqa.parse,
-            licence=wikihowqa.LICENCE,
+            parse=videorag.parse_wikihowqa,
+            licence=videorag.WIKIHOWQA.licence,
             media=True,
             expected_counts={"test": 534, "universalrag": 374},
         ),
         Dataset(
             name="syntheticqa",
-            parse=syntheticqa.parse,
-            licence=syntheticqa.LICENCE,
+            parse=videorag.parse_syntheticqa,
+            licence=videorag.SYNTHETICQA.licence,
             media=True,
             expected_counts={"test": 534},
         ),

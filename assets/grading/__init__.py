@@ -4,8 +4,7 @@ No judge model, no network. ``grade`` takes a question of the corpus, ``grade_an
 out, for callers that know tasks only.
 """
 
-from assets.grading.abstention import NOT_ANSWERABLE, abstains
-from assets.grading.rules import grade, grade_answer
-from assets.grading.score import Score
+from assets.grading.normalise import NOT_ANSWERABLE, abstains
+from assets.grading.rules import Score, grade, grade_answer
 
 __all__ = ["NOT_ANSWERABLE", "Score", "abstains", "grade", "grade_answer"]

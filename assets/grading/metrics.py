@@ -47,8 +47,8 @@ def rouge_l(answer: str, reference: str) -> float:
 def stemmed(text: str) -> list[str]:
     """Lower-case runs of letters and digits; those longer than three characters by their Porter stem."""
     stem = _stemmer()
-    found = re.findall(r"[^\W_]+", text.lower())
-    return [stem(word) if len(word) > UNSTEMMED else word for word in found]
+    words = re.findall(r"[^\W_]+", text.lower())
+    return [stem(word) if len(word) > UNSTEMMED else word for word in words]
 
 
 @cache

@@ -9,15 +9,13 @@ then.
 import math
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from assets.corpus.question import AnswerKind, Question
 from assets.grading import webqa
-from assets.grading.abstention import abstains
-from assets.grading.choice import letter_of
 from assets.grading.metrics import anls, rouge_l, token_f1
-from assets.grading.normalise import clean, listed, number, slide_words, words
-from assets.grading.score import Score
+from assets.grading.normalise import abstains, clean, letter_of, listed, number, slide_words, words
 
 LONG_FORM_CORRECT = 0.5  # ROUGE-L F1 from which a long answer counts as right when no judge is there
 FLOAT_TOLERANCE = 0.01  # relative; MMLongBench-Doc
@@ -25,6 +23,24 @@ FLOAT_TOLERANCE = 0.01  # relative; MMLongBench-Doc
 _ALL_OR_NOTHING = (["yes"], ["no"], ["noanswer"])
 # What MMLongBench-Doc compares exactly: addresses, files, page names, times, dates, whole numbers.
 _EXACT = re.compile(r".*https?://.*|.*\.(py|ipynb)|page.*|.*[ap]\.m\..*|\d+([-\s]\d+)*|\S+@\S+\.\S+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """``value`` is the dataset's own metric, ``correct`` the binary reading for rewards and accuracy."""
+
+    value: float
+    """0..1, best over the references."""
+    correct: bool
+    metric: str
+    """What ``value`` is: "f1", "anls", "rouge_l", ..."""
+    explanation: str = ""
+    """One line: what was compared with what."""
+
+    def __post_init__(self) -> None:
+        """Refuse what is no share of one."""
+        if not 0.0 <= self.value <= 1.0:
+            raise ValueError(f"a score lies in 0..1, got {self.value}")
 
 
 class GradingCase(NamedTuple):
@@ -137,7 +153,7 @@ def float_rule(answer: str, reference: str, case: GradingCase) -> Score:
     if theirs is None:
         return document_rule(answer, reference, case)
     readings = (theirs, theirs / 100, theirs * 100)
-    close = ours is not None and any(math.isclose(ours, one, rel_tol=FLOAT_TOLERANCE) for one in readings)
+    close = ours is not None and any(math.isclose(ours, value, rel_tol=FLOAT_TOLERANCE) for value in readings)
     return _verdict(close, "float", answer, reference)
 
 
@@ -146,7 +162,7 @@ def list_rule(answer: str, reference: str, case: GradingCase) -> Score:
     ours, theirs = sorted(map(clean, listed(answer))), sorted(map(clean, listed(reference)))
     if len(ours) != len(theirs):
         return Score(value=0.0, correct=False, metric="list", explanation=_compared(ours, theirs))
-    scores = [document_rule(one, other, case) for one, other in zip(ours, theirs, strict=True)]
+    scores = [document_rule(*pair, case) for pair in zip(ours, theirs, strict=True)]
     return Score(
         value=min((score.value for score in scores), default=1.0),
         correct=all(score.correct for score in scores),

@@ -113,6 +113,6 @@ def _kin(word: str, closed: list[str]) -> bool:
     """Whether ``word`` is of a wanted word's set: a number beside a wanted colour says nothing wrong."""
     sets = (COLOURS, SHAPES, SIGNS)
     return any(
-        (word.isdigit() and other.isdigit()) or any(word in one and other in one for one in sets)
+        (word.isdigit() and other.isdigit()) or any(word in members and other in members for members in sets)
         for other in closed
     )

@@ -17,6 +17,7 @@ they are kept as notes, "supporting_fact:<title>#<sentence from 0>", which the s
 """
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,11 +26,10 @@ from assets.corpus.question import AnswerKind, EvidenceStatus, Question
 from assets.parsers.files import fields
 from assets.parsers.files.fields import MalformedRecordError
 from assets.parsers.files.json_stream import JsonElement
-from assets.parsers.files.raw_folder import RawFolder
-from assets.parsers.files.record_files import find_records, read_records
+from assets.parsers.files.raw_folder import RawFile, RawFolder
+from assets.parsers.files.record_files import find_records, parsed_records
 from assets.parsers.identity import short_hash, text_hash
-from assets.parsers.question_registry import QuestionRegistry
-from assets.parsers.splits import split_of
+from assets.parsers.questions import QuestionRegistry
 from assets.parsers.types import ParseContext, ParsedItem, ParsedRecord, SkippedRecord
 
 DATASET = "hotpotqa"
@@ -39,10 +39,10 @@ FULLWIKI = "fullwiki"
 
 
 class HotpotqaState(NamedTuple):
-    """What has been met so far."""
+    """What has been parsed so far."""
 
     paragraphs: set[str]
-    roll: QuestionRegistry
+    questions: QuestionRegistry
 
 
 class HotpotqaSource(NamedTuple):
@@ -69,40 +69,33 @@ def parse(raw: Path, context: ParseContext) -> Iterator[ParsedRecord]:
     """Stream every file of records under ``raw``; fullwiki files come last."""
     del context  # nothing to render or read
     folder = RawFolder(raw)
-    found = find_records(folder, MARKS)
-    yield from folder.faults
-    yield from found.skipped
-    seen = HotpotqaState(set(), QuestionRegistry())
-    for file in sorted(found.files, key=lambda file: FULLWIKI in file.name.lower()):
-        source = _source(file.name)
-        for element in read_records(file, MARKS):
-            if isinstance(element, SkippedRecord):
-                yield element
-            else:
-                yield from _record(element, source, seen)
-    yield from seen.roll.tallies()
+    records = find_records(folder, MARKS)
+    yield from (*folder.faults, *records.skipped)
+    state = HotpotqaState(set(), QuestionRegistry())
+    for file in sorted(records.files, key=lambda file: FULLWIKI in file.name.lower()):
+        yield from parsed_records(file, MARKS, partial(_record, source=_source(file), state=state))
+    yield from state.questions.counts()
     yield from folder.untaken()
 
 
-def _source(name: str) -> HotpotqaSource:
-    split = split_of(name) or "train"
-    return HotpotqaSource(name, split, f"{split} {FULLWIKI}" if FULLWIKI in name.lower() else split)
+def _source(file: RawFile) -> HotpotqaSource:
+    split = file.split or "train"
+    return HotpotqaSource(file.name, split, f"{split} {FULLWIKI}" if FULLWIKI in file.name.lower() else split)
 
 
-def _record(element: JsonElement, source: HotpotqaSource, seen: HotpotqaState) -> Iterator[ParsedRecord]:
+def _record(element: JsonElement, source: HotpotqaSource, state: HotpotqaState) -> Iterator[ParsedRecord]:
     """The new paragraphs of one record, then its question."""
     try:
         record = fields.mapping(element.value)
         # Hashing is most of the work here, so it is done once for each entry.
         paragraphs = {paragraph.id: paragraph for paragraph in _paragraphs(record)}
     except MalformedRecordError as error:
-        seen.roll.unusable(source.edition)
-        yield SkippedRecord(reason="record_malformed", where=element.where, detail=str(error))
+        yield state.questions.malformed(error, element.where, source.edition)
         return
     for identifier, paragraph in paragraphs.items():
-        if identifier in seen.paragraphs:
+        if identifier in state.paragraphs:
             continue
-        seen.paragraphs.add(identifier)
+        state.paragraphs.add(identifier)
         if paragraph.text.strip():
             yield ParsedItem(item=_item(identifier, paragraph, source.file))
         else:
@@ -110,10 +103,9 @@ def _record(element: JsonElement, source: HotpotqaSource, seen: HotpotqaState) -
     try:
         question = _question(record, paragraphs, source.split)
     except MalformedRecordError as error:
-        seen.roll.unusable(source.edition)
-        yield SkippedRecord(reason="record_malformed", where=element.where, detail=str(error))
+        yield state.questions.malformed(error, element.where, source.edition)
         return
-    yield from seen.roll.enter(question, element.where, source.edition)
+    yield from state.questions.enter(question, element.where, source.edition)
 
 
 def _item(identifier: str, paragraph: Paragraph, source: str) -> Item:
@@ -190,7 +182,7 @@ def _question(record: Mapping[str, object], paragraphs: Mapping[str, Paragraph],
         raise MalformedRecordError("supporting facts but no answer")
     # Of two paragraphs with one title the first is meant.
     entries = reversed(tuple(paragraphs.items()))
-    by_title = {one.title: identifier for identifier, one in entries if one.text.strip()}
+    by_title = {paragraph.title: identifier for identifier, paragraph in entries if paragraph.text.strip()}
     missing = [title for title in titles if title not in by_title]
     gold = tuple(sorted({by_title[title] for title in titles if title in by_title}))
     status = EvidenceStatus.PRESENT if gold else EvidenceStatus.INVALID if titles else EvidenceStatus.NONE

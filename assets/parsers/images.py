@@ -3,20 +3,23 @@
 Holds the choice of format and the OCR rule only; decoding and encoding are ``infra.media``.
 """
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, ParamSpec
 
 from PIL import Image
 
 from assets.corpus.item import Item, Modality
 from assets.parsers.identity import bytes_hash
-from assets.parsers.types import MediaBlob, ParseContext, ParsedItem
+from assets.parsers.types import MediaBlob, ParseContext, ParsedItem, SkippedRecord
 from infra.errors import MediaError
-from infra.media import OcrError, encode_jpeg, encode_png, media_decoder
+from infra.media import OcrError, PdfDocument, encode_jpeg, encode_png, media_decoder
 
 LOSSLESS_SIDE = 128  # pixels; up to here PNG costs little, above it photographs and pages go as JPEG
 JPEG_QUALITY = 90
 MIN_LAYER_CHARACTERS = 16  # letters and digits of a page's own text; a scan with a stamped number has fewer
+_Arguments = ParamSpec("_Arguments")
 
 
 class StoredImage(NamedTuple):
@@ -65,24 +68,33 @@ def read_image(path: Path, context: ParseContext) -> Image.Image:
     return media_decoder().image(data, max_pixels=context.max_pixels)
 
 
+def pages_to_render(pdf: PdfDocument, context: ParseContext) -> range:
+    """The numbers of the document's pages, as far as they are to be rendered."""
+    return range(1, min(pdf.num_pages, context.max_pages or pdf.num_pages) + 1)
+
+
+def item_or_skip(
+    where: str,
+    make: Callable[_Arguments, ParsedItem],
+    *args: _Arguments.args,
+    **kwargs: _Arguments.kwargs,
+) -> ParsedItem | SkippedRecord:
+    """The item that ``make`` gives; a skip at ``where`` if its media cannot be read."""
+    try:
+        return make(*args, **kwargs)
+    except MediaError as error:
+        return SkippedRecord.of(error, where)
+
+
 def image_item(item: Item, image: Image.Image) -> ParsedItem:
     """``item`` completed with its image: modality, size, media key and, unless it has one, content hash."""
     encoded = encode(image)
-    return ParsedItem(
-        item=Item(
-            id=item.id,
-            dataset=item.dataset,
-            modality=Modality.IMAGE,
-            content_hash=item.content_hash or bytes_hash(encoded.data),
-            title=item.title,
-            text=item.text,
-            media_key=item.id,
-            width=image.width,
-            height=image.height,
-            parent=item.parent,
-            position=item.position,
-            licence=item.licence,
-            source=item.source,
-        ),
-        media=MediaBlob(members=((encoded.extension, encoded.data),)),
+    completed = replace(
+        item,
+        modality=Modality.IMAGE,
+        content_hash=item.content_hash or bytes_hash(encoded.data),
+        media_key=item.id,
+        width=image.width,
+        height=image.height,
     )
+    return ParsedItem(item=completed, media=MediaBlob(members=((encoded.extension, encoded.data),)))

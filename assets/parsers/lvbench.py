@@ -18,17 +18,17 @@ options, for the letter means nothing without them.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 from assets.corpus.question import AnswerKind, EvidenceStatus, Question
-from assets.parsers.evidence import with_evidence
 from assets.parsers.files import fields
 from assets.parsers.files.fields import MalformedRecordError
 from assets.parsers.files.json_stream import JsonElement
 from assets.parsers.files.raw_folder import RawFolder
-from assets.parsers.files.record_files import find_records, read_records
-from assets.parsers.question_registry import QuestionRegistry
+from assets.parsers.files.record_files import find_records, parsed_records
+from assets.parsers.questions import QuestionRegistry, with_evidence
 from assets.parsers.reworded import UNIVERSALRAG, video_question, worded
 from assets.parsers.types import ParseContext, ParsedItem, ParsedRecord, SkippedRecord
 from assets.parsers.videos import (
@@ -40,6 +40,7 @@ from assets.parsers.videos import (
     placed,
     video_files,
     video_items,
+    video_stem,
 )
 
 DATASET = "lvbench"
@@ -79,29 +80,25 @@ class VideoClips(NamedTuple):
 
 
 class LvbenchState(NamedTuple):
-    """What has been met so far."""
+    """The raw folder's videos, and what has been parsed so far."""
 
     files: VideoFiles
     videos: dict[str, VideoClips]
-    roll: QuestionRegistry
+    questions: QuestionRegistry
 
 
 def parse(raw: Path, context: ParseContext) -> Iterator[ParsedRecord]:
     """Stream each video's clips, then its questions; then the videos that nobody asks about."""
     folder = RawFolder(raw)
     files = video_files(folder)
-    found = find_records(folder, MARKS, wanted=lambda file: file.name not in files.sidecars)
-    yield from (*folder.faults, *files.skipped, *found.skipped)
-    seen = LvbenchState(files, {}, QuestionRegistry())
-    for file in found.files:
-        for element in read_records(file, MARKS):
-            if isinstance(element, SkippedRecord):
-                yield element
-            else:
-                yield from _line(element, seen, context)
-    for key in sorted(files.by_id.keys() - seen.videos.keys()):
-        yield from _video(key, "", seen, context)
-    yield from seen.roll.tallies()
+    records = find_records(folder, MARKS, wanted=lambda file: file.name not in files.sidecars)
+    yield from (*folder.faults, *files.skipped, *records.skipped)
+    state = LvbenchState(files, {}, QuestionRegistry())
+    for file in records.files:
+        yield from parsed_records(file, MARKS, partial(_line, state=state, context=context))
+    for key in sorted(files.by_id.keys() - state.videos.keys()):
+        yield from _video(key, "", state, context)
+    yield from state.questions.counts()
     yield from folder.untaken(VIDEO_SUFFIXES)
 
 
@@ -130,65 +127,58 @@ def _seconds(part: object, whole: object) -> float:
     return int(hours or 0) * 3600 + int(minutes) * 60 + float(seconds)
 
 
-def _line(element: JsonElement, seen: LvbenchState, context: ParseContext) -> Iterator[ParsedRecord]:
+def _line(element: JsonElement, state: LvbenchState, context: ParseContext) -> Iterator[ParsedRecord]:
     """The questions of a line of the release, or the one of a flat row, behind the clips of their video."""
     try:
         split, record = worded(element.value, video_question)
-        key = fields.optional_text(record, "key").strip() or _stem(fields.text(record, "video_path"))
+        key = fields.optional_text(record, "key").strip() or video_stem(fields.text(record, "video_path"))
         flat = "qa" not in record and "question" in record
         qas = [record] if flat else fields.sequence(record.get("qa"), "qa")
     except MalformedRecordError as error:
-        seen.roll.unusable(EDITION)
-        yield SkippedRecord(reason="record_malformed", where=element.where, detail=str(error))
+        yield state.questions.malformed(error, element.where, EDITION)
         return
     edition = split or EDITION
-    if key not in seen.videos:
-        yield from _video(key, element.where, seen, context)
+    if key not in state.videos:
+        yield from _video(key, element.where, state, context)
     for index, qa in enumerate(qas):
         where = element.where if flat else f"{element.where}.qa[{index}]"
-        yield from _qa(qa, QuestionContext(where, key, edition), seen, context)
+        yield from _qa(qa, QuestionContext(where, key, edition), state, context)
 
 
-def _video(key: str, where: str, seen: LvbenchState, context: ParseContext) -> Iterator[ParsedRecord]:
+def _video(key: str, where: str, state: LvbenchState, context: ParseContext) -> Iterator[ParsedRecord]:
     """The clips of one video, which are remembered."""
     clips: list[ClipItem] = []
-    is_whole = key in seen.files.by_id
+    is_whole = key in state.files.by_id
     if not is_whole:
         yield SkippedRecord(reason="video_missing", where=f"videos/{key}", detail=where)
     else:
-        file = seen.files.by_id[key]
+        file = state.files.by_id[key]
         for clip in video_items(VideoSource(DATASET, key, file.path, "", LICENCE, file.name), context):
             if isinstance(clip, ParsedItem):
                 clips.append(placed(clip.item))
             else:
                 is_whole = False
             yield clip
-    seen.videos[key] = VideoClips(tuple(clips), is_whole)
-
-
-def _stem(path: str) -> str:
-    name = PurePosixPath(path.strip().replace("\\", "/"))
-    return name.stem if name.suffix.lower() in VIDEO_SUFFIXES else name.name
+    state.videos[key] = VideoClips(tuple(clips), is_whole)
 
 
 def _qa(
-    value: object, place: QuestionContext, seen: LvbenchState, context: ParseContext
+    value: object, place: QuestionContext, state: LvbenchState, context: ParseContext
 ) -> Iterator[ParsedRecord]:
     where, key, edition = place
     try:
         record = fields.mapping(value, "question")
         question = _question(record, edition)
     except MalformedRecordError as error:
-        seen.roll.unusable(edition)
-        yield SkippedRecord(reason="record_malformed", where=where, detail=str(error))
+        yield state.questions.malformed(error, where, edition)
         return
     try:
         span = time_span(record.get("time_reference"))
-        question = _with_gold(question, span, key, seen.videos[key], context)
+        question = _with_gold(question, span, key, state.videos[key], context)
     except MalformedRecordError as error:
         yield SkippedRecord(reason="time_reference_malformed", where=where, detail=str(error))
         question = replace(question, evidence=EvidenceStatus.INVALID, notes=(str(error),))
-    yield from seen.roll.enter(question, where, edition)
+    yield from state.questions.enter(question, where, edition)
 
 
 def _with_gold(
@@ -197,11 +187,11 @@ def _with_gold(
     if span is None:
         return replace(question, evidence=EvidenceStatus.NONE)
     tail_s = context.min_tail_s if video.is_whole else 0.0
-    found = overlapping(video.clips, span.start_s, span.end_s, tail_s=tail_s)
-    if video.is_whole and not found:
+    gold = overlapping(video.clips, span.start_s, span.end_s, tail_s=tail_s)
+    if video.is_whole and not gold:
         note = f"time_out_of_range:{span.start_s:.0f}-{span.end_s:.0f}"
         return replace(question, evidence=EvidenceStatus.INVALID, notes=(note,))
-    return with_evidence(question, found=found, missing=() if found else (key,))
+    return with_evidence(question, gold=gold, missing=() if gold else (key,))
 
 
 def _question(record: Mapping[str, object], split: str) -> Question:

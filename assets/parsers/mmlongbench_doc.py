@@ -24,19 +24,19 @@ from typing import NamedTuple
 
 from assets.corpus.item import Item, ItemKind, Modality, item_id
 from assets.corpus.question import AnswerKind, EvidenceStatus, Question
-from assets.grading.abstention import NOT_ANSWERABLE, abstains
+from assets.grading.normalise import NOT_ANSWERABLE, abstains
 from assets.parsers.files import fields
 from assets.parsers.files.fields import MalformedRecordError
 from assets.parsers.files.json_stream import JsonElement
 from assets.parsers.files.raw_folder import RawFile, RawFolder
 from assets.parsers.files.record_files import find_records, read_records
 from assets.parsers.identity import bytes_hash, short_hash
-from assets.parsers.images import image_item, read_text
-from assets.parsers.question_registry import QuestionRegistry
+from assets.parsers.images import image_item, item_or_skip, pages_to_render, read_text
+from assets.parsers.questions import QuestionRegistry
 from assets.parsers.reworded import EXAMPLE, document_question, worded
 from assets.parsers.types import ParseContext, ParsedItem, ParsedRecord, SkippedRecord
 from infra.errors import MediaError
-from infra.media import PdfPage, media_decoder
+from infra.media import PdfDocument, media_decoder
 
 DATASET = "mmlongbench_doc"
 EDITION = "test"
@@ -63,12 +63,20 @@ class RenderedDocument(NamedTuple):
     readable: frozenset[int]  # page numbers that are items
 
 
+class DocumentPages(NamedTuple):
+    """A document that is open; ``title`` is that of its items, "" before the first."""
+
+    pdf: PdfDocument
+    file: RawFile
+    digest: str
+    title: str = ""
+
+
 class MmlongbenchState(NamedTuple):
-    """What has been met so far."""
+    """What has been parsed so far."""
 
     documents: dict[str, RenderedDocument]  # by the file's name as ``known_as`` writes it
-    missing: set[str]
-    roll: QuestionRegistry
+    questions: QuestionRegistry
 
 
 class GoldPages(NamedTuple):
@@ -93,26 +101,25 @@ def parse(raw: Path, context: ParseContext) -> Iterator[ParsedRecord]:
     """Stream the pages of every document, then the questions."""
     folder = RawFolder(raw)
     documents = folder.take((PDF_SUFFIX,))
-    found = find_records(folder, MARKS)
-    yield from folder.faults
-    yield from found.skipped
-    seen = MmlongbenchState({}, set(), QuestionRegistry())
+    records = find_records(folder, MARKS)
+    yield from (*folder.faults, *records.skipped)
+    state = MmlongbenchState({}, QuestionRegistry())
     for file in documents:
-        yield from _document(file, seen, context)
-    for file in found.files:
+        yield from _document(file, state, context)
+    for file in records.files:
         for index, element in enumerate(read_records(file, MARKS)):
             if isinstance(element, SkippedRecord):
                 yield element
             else:
-                yield from _record(element, index, seen)
-    yield from seen.roll.tallies()
+                yield from _record(element, index, state)
+    yield from state.questions.counts()
     yield from folder.untaken()
 
 
-def _document(file: RawFile, seen: MmlongbenchState, context: ParseContext) -> Iterator[ParsedRecord]:
+def _document(file: RawFile, state: MmlongbenchState, context: ParseContext) -> Iterator[ParsedRecord]:
     """The pages of one document, unless one of its name came before."""
     digest = bytes_hash(file.path.read_bytes())
-    if (before := seen.documents.get(known_as(file.path.name))) is not None:
+    if (before := state.documents.get(known_as(file.path.name))) is not None:
         reason = "document_duplicate" if before.digest == digest else "document_name_conflict"
         yield SkippedRecord(reason=reason, where=file.name)
         return
@@ -121,37 +128,32 @@ def _document(file: RawFile, seen: MmlongbenchState, context: ParseContext) -> I
     try:
         with media_decoder().open_pdf(file.path) as pdf:
             num_pages = pdf.num_pages
-            title = ""
-            for number in range(1, min(num_pages, context.max_pages or num_pages) + 1):
-                try:
-                    page = pdf.page(number, dpi=context.dpi)
-                    shown = title or _title(file.path.stem, page.text)
-                    item = _page_item(page, file, shown, digest, context)
-                except MediaError as error:
-                    yield SkippedRecord(
-                        reason=error.reason, where=f"{file.name}#{number}", detail=error.detail
-                    )
-                    continue
-                title = shown
-                readable.add(number)
-                yield item
+            pages = DocumentPages(pdf, file, digest)
+            for number in pages_to_render(pdf, context):
+                record = item_or_skip(f"{file.name}#{number}", _page_item, pages, number, context)
+                if isinstance(record, ParsedItem):
+                    pages = pages._replace(title=record.item.title)
+                    readable.add(number)
+                yield record
     except MediaError as error:
-        yield SkippedRecord(reason=error.reason, where=file.name, detail=error.detail)
+        yield SkippedRecord.of(error, file.name)
     rendered = RenderedDocument(file.path.name, digest, num_pages, frozenset(readable))
-    seen.documents[known_as(file.path.name)] = rendered
+    state.documents[known_as(file.path.name)] = rendered
 
 
-def _page_item(page: PdfPage, file: RawFile, title: str, digest: str, context: ParseContext) -> ParsedItem:
+def _page_item(pages: DocumentPages, number: int, context: ParseContext) -> ParsedItem:
+    pdf, file, digest, title = pages
+    page = pdf.page(number, dpi=context.dpi)
     item = Item(
-        id=page_id(file.path.name, page.number),
+        id=page_id(file.path.name, number),
         dataset=DATASET,
         modality=Modality.IMAGE,
         # Of document and page, not of the pixels: copies of a document fold page by page, blank pages do not.
-        content_hash=bytes_hash(digest.encode(), str(page.number).encode()),
-        title=title,
+        content_hash=bytes_hash(digest.encode(), str(number).encode()),
+        title=title or _title(file.path.stem, page.text),
         text=read_text(page.image, page.text, context),
         parent=file.path.name,
-        position=float(page.number),
+        position=float(number),
         licence=LICENCE,
         source=file.name,
     )
@@ -166,7 +168,7 @@ def _title(stem: str, first_page: str) -> str:
     return " ".join(next((line for line in lines if line), [])[:TITLE_WORDS])
 
 
-def _record(element: JsonElement, index: int, seen: MmlongbenchState) -> Iterator[ParsedRecord]:
+def _record(element: JsonElement, index: int, state: MmlongbenchState) -> Iterator[ParsedRecord]:
     """One question, preceded by what is wrong with its evidence."""
     edition = EDITION
     try:
@@ -175,15 +177,11 @@ def _record(element: JsonElement, index: int, seen: MmlongbenchState) -> Iterato
         doc_id = fields.text(record, "doc_id").strip()
         question = _question(record, doc_id, index, edition)
     except MalformedRecordError as error:
-        seen.roll.unusable(edition)
-        yield SkippedRecord(reason="record_malformed", where=element.where, detail=str(error))
+        yield state.questions.malformed(error, element.where, edition)
         return
-    document = seen.documents.get(known_as(doc_id))
-    if document is None and doc_id not in seen.missing:
-        seen.missing.add(doc_id)
-        yield SkippedRecord(
-            reason="document_missing", where=f"documents/{doc_id}", detail=f"asked about in {element.where}"
-        )
+    document = state.documents.get(known_as(doc_id))
+    if document is None:
+        yield from state.questions.missing("document_missing", f"documents/{doc_id}", element.where)
     try:
         pages = fields.page_numbers(record.get("evidence_pages"))
         question = _with_evidence(question, doc_id, pages, document)
@@ -193,7 +191,7 @@ def _record(element: JsonElement, index: int, seen: MmlongbenchState) -> Iterato
         yield SkippedRecord(reason="evidence_pages_malformed", where=element.where, detail=str(error))
     if "evidence_pages" not in record:
         question = replace(question, notes=(*question.notes, "evidence_pages_absent"))
-    yield from seen.roll.enter(question, element.where, edition)
+    yield from state.questions.enter(question, element.where, edition)
 
 
 def _question(record: Mapping[str, object], doc_id: str, index: int, split: str) -> Question:

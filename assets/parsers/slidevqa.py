@@ -18,6 +18,7 @@ what OCR reads on it; gold are (deck, page) pairs.
 import re
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,20 +26,18 @@ from PIL import Image
 
 from assets.corpus.item import Item, ItemKind, Modality, item_id
 from assets.corpus.question import AnswerKind, EvidenceStatus, Question
-from assets.parsers.evidence import with_evidence
 from assets.parsers.files import fields
 from assets.parsers.files.fields import MalformedRecordError
 from assets.parsers.files.json_stream import JsonElement
 from assets.parsers.files.raw_folder import RawFile, RawFolder
-from assets.parsers.files.record_files import PARQUET_SUFFIX, find_records, read_records
-from assets.parsers.files.slide_columns import QUESTION_COLUMNS, deck_names, slides_of
-from assets.parsers.images import image_item, read_image, read_text
-from assets.parsers.question_registry import QuestionRegistry
+from assets.parsers.files.record_files import PARQUET_SUFFIX, find_records, parsed_records, read_records
+from assets.parsers.files.slide_columns import QUESTION_COLUMNS, StoredSlide, deck_names, slides_of
+from assets.parsers.images import image_item, item_or_skip, pages_to_render, read_image, read_text
+from assets.parsers.questions import QuestionRegistry, with_evidence
 from assets.parsers.reworded import EXAMPLE, deck_question, worded
-from assets.parsers.splits import split_of
 from assets.parsers.types import ParseContext, ParsedItem, ParsedRecord, SkippedRecord
 from infra.errors import MediaError
-from infra.media import media_decoder
+from infra.media import PdfDocument, media_decoder
 
 DATASET = "slidevqa"
 LICENCE = "NTT software evaluation licence: internal evaluation only, no redistribution"
@@ -51,11 +50,10 @@ _UPLOAD = re.compile(r"-\d{9,}-phpapp\d+(_\d+)?$")  # what SlideShare appends to
 
 
 class SlidevqaState(NamedTuple):
-    """What has been met so far."""
+    """What has been parsed so far."""
 
     items: set[str]
-    missing: set[str]  # decks and pages that are asked about and not at hand
-    roll: QuestionRegistry
+    questions: QuestionRegistry
 
 
 class Slide(NamedTuple):
@@ -70,24 +68,19 @@ def parse(raw: Path, context: ParseContext) -> Iterator[ParsedRecord]:
     """Stream the slides of every deck, then the questions."""
     folder = RawFolder(raw)
     folder.take((".jsonl",), lambda file: file.folder == BOXES)  # of a clone; no questions
-    found = find_records(folder, MARKS, wanted=lambda file: file.folder != BOXES)
-    yield from folder.faults
-    yield from found.skipped
-    seen = SlidevqaState(set(), set(), QuestionRegistry())
-    yield from _images(folder, _decks_asked_about(found.files), seen, context)
-    for file in found.files:
+    records = find_records(folder, MARKS, wanted=lambda file: file.folder != BOXES)
+    yield from (*folder.faults, *records.skipped)
+    state = SlidevqaState(set(), QuestionRegistry())
+    yield from _images(folder, _decks_asked_about(records.files), state, context)
+    for file in records.files:
         if file.suffix == PARQUET_SUFFIX:
-            yield from _columns(file, seen, context)
+            yield from _columns(file, state, context)
     for file in folder.take((PDF_SUFFIX,)):
-        yield from _document(file, seen, context)
-    for file in found.files:
-        split = split_of(file.name) or file.path.stem.lower()
-        for element in read_records(file, MARKS, columns=QUESTION_COLUMNS):
-            if isinstance(element, SkippedRecord):
-                yield element
-            else:
-                yield from _record(element, split, seen)
-    yield from seen.roll.tallies()
+        yield from _document(file, state, context)
+    for file in records.files:
+        parse_record = partial(_record, split=file.split or file.path.stem.lower(), state=state)
+        yield from parsed_records(file, MARKS, parse_record, columns=QUESTION_COLUMNS)
+    yield from state.questions.counts()
     yield from folder.untaken(IMAGE_SUFFIXES)
 
 
@@ -123,10 +116,10 @@ def _deck_of(value: object) -> str:
 
 
 def _images(
-    folder: RawFolder, asked: Set[str], seen: SlidevqaState, context: ParseContext
+    folder: RawFolder, asked: Set[str], state: SlidevqaState, context: ParseContext
 ) -> Iterator[ParsedItem | SkippedRecord]:
     """The slides that are files, decks in name order; of two files for one slide the first by name."""
-    found: dict[Slide, RawFile] = {}
+    slides: dict[Slide, RawFile] = {}
     files = folder.take(IMAGE_SUFFIXES)
     flat = {file.name.rpartition("/")[0] for file in files if _deck_in_name(file) in asked}
     for file in files:
@@ -135,17 +128,16 @@ def _images(
             yield SkippedRecord(
                 reason="slide_unplaced", where=file.name, detail="no deck or page in its name"
             )
-        elif slide in found:
-            yield SkippedRecord(reason="slide_duplicate", where=file.name, detail=found[slide].name)
+        elif slide in slides:
+            yield SkippedRecord(reason="slide_duplicate", where=file.name, detail=slides[slide].name)
         else:
-            found[slide] = file
-    for slide, file in sorted(found.items()):
-        try:
-            item = _item(slide, read_image(file.path, context), file.name, seen, context)
-        except MediaError as error:
-            yield SkippedRecord(reason=error.reason, where=file.name, detail=error.detail)
-            continue
-        yield item
+            slides[slide] = file
+    for slide, file in sorted(slides.items()):
+        yield item_or_skip(file.name, _file_item, slide, file, state, context)
+
+
+def _file_item(slide: Slide, file: RawFile, state: SlidevqaState, context: ParseContext) -> ParsedItem:
+    return _item(slide, read_image(file.path, context), file.name, state, context)
 
 
 def _deck_in_name(file: RawFile) -> str:
@@ -163,52 +155,50 @@ def _slide_of(file: RawFile, asked: Set[str], flat: Set[str]) -> Slide | None:
 
 
 def _columns(
-    file: RawFile, seen: SlidevqaState, context: ParseContext
+    file: RawFile, state: SlidevqaState, context: ParseContext
 ) -> Iterator[ParsedItem | SkippedRecord]:
     """The slides in the columns of a Parquet file; most decks are repeated for several questions."""
-    for stored in slides_of(file, lambda deck, page: slide_id(deck, page) not in seen.items):
+    for stored in slides_of(file, lambda deck, page: slide_id(deck, page) not in state.items):
         if isinstance(stored, SkippedRecord):
             yield stored
-            continue
-        try:
-            image = media_decoder().image(stored.data, max_pixels=context.max_pixels)
-            item = _item(Slide(stored.deck, stored.page), image, file.name, seen, context)
-        except MediaError as error:
-            yield SkippedRecord(reason=error.reason, where=stored.where, detail=error.detail)
-            continue
-        yield item
+        else:
+            yield item_or_skip(stored.where, _stored_item, stored, file, state, context)
+
+
+def _stored_item(
+    stored: StoredSlide, file: RawFile, state: SlidevqaState, context: ParseContext
+) -> ParsedItem:
+    image = media_decoder().image(stored.data, max_pixels=context.max_pixels)
+    return _item(Slide(stored.deck, stored.page), image, file.name, state, context)
 
 
 def _document(
-    file: RawFile, seen: SlidevqaState, context: ParseContext
+    file: RawFile, state: SlidevqaState, context: ParseContext
 ) -> Iterator[ParsedItem | SkippedRecord]:
     """The slides of a deck that is at hand as ``<deck_name>.pdf``, as far as they are at hand nowhere else."""
     try:
         with media_decoder().open_pdf(file.path) as pdf:
-            for number in range(1, min(pdf.num_pages, context.max_pages or pdf.num_pages) + 1):
-                if slide_id(file.path.stem, number) in seen.items:
-                    continue
-                try:
-                    page = pdf.page(number, dpi=context.dpi)
-                    slide = Slide(file.path.stem, number, page.text)
-                    item = _item(slide, page.image, file.name, seen, context)
-                except MediaError as error:
-                    yield SkippedRecord(
-                        reason=error.reason, where=f"{file.name}#{number}", detail=error.detail
-                    )
-                    continue
-                yield item
+            for number in pages_to_render(pdf, context):
+                if slide_id(file.path.stem, number) not in state.items:
+                    yield item_or_skip(f"{file.name}#{number}", _page_item, pdf, number, file, state, context)
     except MediaError as error:
-        yield SkippedRecord(reason=error.reason, where=file.name, detail=error.detail)
+        yield SkippedRecord.of(error, file.name)
+
+
+def _page_item(
+    pdf: PdfDocument, number: int, file: RawFile, state: SlidevqaState, context: ParseContext
+) -> ParsedItem:
+    page = pdf.page(number, dpi=context.dpi)
+    return _item(Slide(file.path.stem, number, page.text), page.image, file.name, state, context)
 
 
 def _item(
-    slide: Slide, image: Image.Image, source: str, seen: SlidevqaState, context: ParseContext
+    slide: Slide, image: Image.Image, source: str, state: SlidevqaState, context: ParseContext
 ) -> ParsedItem:
     deck, page, text = slide
     identifier = slide_id(deck, page)
     text = read_text(image, text, context)
-    seen.items.add(identifier)
+    state.items.add(identifier)
     return image_item(
         Item(
             id=identifier,
@@ -226,15 +216,14 @@ def _item(
     )
 
 
-def _record(element: JsonElement, split: str, seen: SlidevqaState) -> Iterator[ParsedRecord]:
+def _record(element: JsonElement, split: str, state: SlidevqaState) -> Iterator[ParsedRecord]:
     try:
         reworded, record = worded(element.value, deck_question)
         split = reworded or split
         deck = fields.text(record, "deck_name").strip()
         question = _question(record, split)
     except MalformedRecordError as error:
-        seen.roll.unusable(split)
-        yield SkippedRecord(reason="record_malformed", where=element.where, detail=str(error))
+        yield state.questions.malformed(error, element.where, split)
         return
     try:
         pages = fields.page_numbers(record.get("evidence_pages"))
@@ -242,19 +231,14 @@ def _record(element: JsonElement, split: str, seen: SlidevqaState) -> Iterator[P
         yield SkippedRecord(reason="evidence_pages_malformed", where=element.where, detail=str(error))
         note = f"evidence_pages_malformed:{record.get('evidence_pages')}"
         invalid = replace(question, evidence=EvidenceStatus.INVALID, notes=(note,))
-        yield from seen.roll.enter(invalid, element.where, split)
+        yield from state.questions.enter(invalid, element.where, split)
         return
     gold = [slide_id(deck, page) for page in pages]
-    missing = [identifier for identifier in gold if identifier not in seen.items]
+    missing = [identifier for identifier in gold if identifier not in state.items]
     for identifier in missing:
-        if identifier not in seen.missing:
-            seen.missing.add(identifier)
-            yield SkippedRecord(
-                reason="slide_missing", where=identifier, detail=f"asked about in {element.where}"
-            )
-    found = [one for one in gold if one in seen.items]
-    question = with_evidence(question, found=found, missing=missing)
-    yield from seen.roll.enter(question, element.where, split)
+        yield from state.questions.missing("slide_missing", identifier, element.where)
+    question = with_evidence(question, gold=state.items.intersection(gold), missing=missing)
+    yield from state.questions.enter(question, element.where, split)
 
 
 def _question(record: Mapping[str, object], split: str) -> Question:

@@ -15,25 +15,24 @@ stands in both versions is kept once, as first met (files in name order).
 """
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from assets.corpus.item import Item, ItemKind, Modality, item_id
 from assets.corpus.question import AnswerKind, EvidenceStatus, Question
-from assets.grading.abstention import NOT_ANSWERABLE
+from assets.grading.normalise import NOT_ANSWERABLE
 from assets.parsers.files import fields
 from assets.parsers.files.fields import MalformedRecordError
+from assets.parsers.files.json_stream import JsonElement
 from assets.parsers.files.raw_folder import RawFile, RawFolder
-from assets.parsers.files.record_files import find_records, is_marked, read_records
+from assets.parsers.files.record_files import find_records, is_marked, parsed_records
 from assets.parsers.identity import short_hash, text_hash
-from assets.parsers.question_registry import QuestionRegistry
-from assets.parsers.splits import split_of
+from assets.parsers.questions import QuestionRegistry
 from assets.parsers.types import ParseContext, ParsedItem, ParsedRecord, SkippedRecord
 
 DATASET = "squad"
 LICENCE = "CC BY-SA 4.0"
-
-
 ARTICLE = (frozenset({"paragraphs"}),)
 ROW = (frozenset({"context", "question"}),)
 VERSION_2 = "2.0"
@@ -48,10 +47,10 @@ class SquadSource(NamedTuple):
 
 
 class SquadState(NamedTuple):
-    """What has been met so far."""
+    """What has been parsed so far."""
 
     passages: set[str]
-    roll: QuestionRegistry
+    questions: QuestionRegistry
     version_2: set[str]  # files with a question that has no answer
 
 
@@ -71,29 +70,25 @@ def parse(raw: Path, context: ParseContext) -> Iterator[ParsedRecord]:
     """Stream every file of articles or rows under ``raw``."""
     del context  # nothing to render or read
     folder = RawFolder(raw)
-    found = find_records(folder, (*ARTICLE, *ROW))
-    yield from folder.faults
-    yield from found.skipped
-    seen = SquadState(set(), QuestionRegistry(), set())
-    for file in found.files:
-        split = split_of(file.name) or "dev"
-        yield from _file(file, split, seen)
-        seen.roll.rename(file.name, f"{split} {VERSION_2}" if file.name in seen.version_2 else split)
-    yield from seen.roll.tallies()
+    records = find_records(folder, (*ARTICLE, *ROW))
+    yield from (*folder.faults, *records.skipped)
+    state = SquadState(set(), QuestionRegistry(), set())
+    for file in records.files:
+        split = file.split or "dev"
+        yield from parsed_records(
+            file, (*ARTICLE, *ROW), partial(_record, file=file, split=split, state=state)
+        )
+        state.questions.rename(file.name, f"{split} {VERSION_2}" if file.name in state.version_2 else split)
+    yield from state.questions.counts()
     yield from folder.untaken()
 
 
-def _file(file: RawFile, split: str, seen: SquadState) -> Iterator[ParsedRecord]:
-    for element in read_records(file, (*ARTICLE, *ROW)):
-        if isinstance(element, SkippedRecord):
-            yield element
-        elif is_marked(element.value, ROW):
-            yield from _row(element.value, SquadSource(file.name, element.where, split), seen)
-        else:
-            yield from _article(element.value, SquadSource(file.name, element.where, split), seen)
+def _record(element: JsonElement, file: RawFile, split: str, state: SquadState) -> Iterator[ParsedRecord]:
+    parse = _row if is_marked(element.value, ROW) else _article
+    return parse(element.value, SquadSource(file.name, element.where, split), state)
 
 
-def _article(value: object, source: SquadSource, seen: SquadState) -> Iterator[ParsedRecord]:
+def _article(value: object, source: SquadSource, state: SquadState) -> Iterator[ParsedRecord]:
     try:
         article = fields.mapping(value, "article")
         paragraphs = fields.sequence(article.get("paragraphs"), "paragraphs")
@@ -103,11 +98,11 @@ def _article(value: object, source: SquadSource, seen: SquadState) -> Iterator[P
     title = fields.optional_text(article, "title")
     for index, paragraph in enumerate(paragraphs):
         yield from _paragraph(
-            title, paragraph, source._replace(where=f"{source.where}.paragraphs[{index}]"), seen
+            title, paragraph, source._replace(where=f"{source.where}.paragraphs[{index}]"), state
         )
 
 
-def _paragraph(title: str, value: object, source: SquadSource, seen: SquadState) -> Iterator[ParsedRecord]:
+def _paragraph(title: str, value: object, source: SquadSource, state: SquadState) -> Iterator[ParsedRecord]:
     record: Mapping[str, object] = {}
     try:
         record = fields.mapping(value, "paragraph")
@@ -115,32 +110,30 @@ def _paragraph(title: str, value: object, source: SquadSource, seen: SquadState)
         qas = fields.sequence(record.get("qas", []), "qas")
     except MalformedRecordError as error:
         lost = record.get("qas")
-        for _ in lost if isinstance(lost, list) else ():
-            seen.roll.unusable(source.file)
+        state.questions.unusable(source.file, len(lost) if isinstance(lost, list) else 0)
         yield SkippedRecord(reason="record_malformed", where=source.where, detail=str(error))
         return
-    yield from _passage(passage, source, seen)
+    yield from _passage(passage, source, state)
     for index, qa in enumerate(qas):
-        yield from _qa(qa, passage, source._replace(where=f"{source.where}.qas[{index}]"), seen)
+        yield from _qa(qa, passage, source._replace(where=f"{source.where}.qas[{index}]"), state)
 
 
-def _row(value: object, source: SquadSource, seen: SquadState) -> Iterator[ParsedRecord]:
+def _row(value: object, source: SquadSource, state: SquadState) -> Iterator[ParsedRecord]:
     """One flat row of the hub."""
     try:
         row = fields.mapping(value)
         passage = SquadParagraph(fields.optional_text(row, "title"), fields.text(row, "context"))
     except MalformedRecordError as error:
-        seen.roll.unusable(source.file)
-        yield SkippedRecord(reason="record_malformed", where=source.where, detail=str(error))
+        yield state.questions.malformed(error, source.where, source.file)
         return
-    yield from _passage(passage, source, seen)
-    yield from _qa(row, passage, source, seen)
+    yield from _passage(passage, source, state)
+    yield from _qa(row, passage, source, state)
 
 
-def _passage(passage: SquadParagraph, source: SquadSource, seen: SquadState) -> Iterator[ParsedItem]:
-    if passage.id in seen.passages:
+def _passage(passage: SquadParagraph, source: SquadSource, state: SquadState) -> Iterator[ParsedItem]:
+    if passage.id in state.passages:
         return
-    seen.passages.add(passage.id)
+    state.passages.add(passage.id)
     yield ParsedItem(
         item=Item(
             id=passage.id,
@@ -157,17 +150,16 @@ def _passage(passage: SquadParagraph, source: SquadSource, seen: SquadState) -> 
 
 
 def _qa(
-    value: object, passage: SquadParagraph, source: SquadSource, seen: SquadState
+    value: object, passage: SquadParagraph, source: SquadSource, state: SquadState
 ) -> Iterator[ParsedRecord]:
     try:
         question = _question(fields.mapping(value, "question"), passage, source.split)
     except MalformedRecordError as error:
-        seen.roll.unusable(source.file)
-        yield SkippedRecord(reason="record_malformed", where=source.where, detail=str(error))
+        yield state.questions.malformed(error, source.where, source.file)
         return
     if question.kind is AnswerKind.UNANSWERABLE:
-        seen.version_2.add(source.file)
-    yield from seen.roll.enter(question, source.where, source.file)
+        state.version_2.add(source.file)
+    yield from state.questions.enter(question, source.where, source.file)
 
 
 def _question(record: Mapping[str, object], passage: SquadParagraph, split: str) -> Question:
@@ -195,10 +187,10 @@ def _answers(record: Mapping[str, object]) -> tuple[str, ...]:
         raise MalformedRecordError("no answers")
     answers = fields.literal(record["answers"])
     if isinstance(answers, Mapping):  # the hub's shape
-        found = list(fields.strings(answers.get("text"), "answers.text"))
+        texts = list(fields.strings(answers.get("text"), "answers.text"))
     else:
         entries = [fields.mapping(answer, "answer") for answer in fields.sequence(answers, "answers")]
-        found = [fields.optional_text(answer, "text") for answer in entries]
-        if found and not any(found):
+        texts = [fields.optional_text(answer, "text") for answer in entries]
+        if texts and not any(texts):
             raise MalformedRecordError("answers without text")
-    return tuple(dict.fromkeys(one for one in found if one))
+    return tuple(dict.fromkeys(filter(None, texts)))

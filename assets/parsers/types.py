@@ -7,11 +7,13 @@ aliases and writing belong to ``assets.corpus.build``.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from PIL import Image
 
 from assets.corpus.item import Item
 from assets.corpus.question import Question
+from infra.errors import MediaError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +42,14 @@ class SkippedRecord:
     """Something a parser could not use. ``reason`` is a stable snake_case word that reports count by."""
 
     reason: str
-    where: (
-        str  # file relative to the raw folder, with the record behind it: "dev.json[12]", "documents/a.pdf"
-    )
+    where: str
+    """File relative to the raw folder, with the record behind it: "dev.json[12]", "documents/a.pdf"."""
     detail: str = ""
+
+    @classmethod
+    def of(cls, error: MediaError, where: str) -> Self:
+        """The skip of what ``error`` was raised for."""
+        return cls(reason=error.reason, where=where, detail=error.detail)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,32 +1,46 @@
-"""The layout that WikiHowQA and SyntheticQA share: questions, transcripts and, if fetched, videos.
+"""WikiHowQA and SyntheticQA, as VideoRAG publishes them: questions, transcripts and, if fetched, videos.
 
 ::
 
-    qa/<name>.json                       one JSON array, see wikihowqa.py and syntheticqa.py
+    qa/{wikihow,synthetic}.json          one JSON array each
     scripts/{original,asr}/<video_id>.txt
     videos/<video_id>.{mp4,webm,mkv}     optional; without it a video is its transcript
     retrieval/**                         other people's search results: never read
 
 All may lie anywhere below the raw folder, as a clone of the repository leaves them, with both datasets in
-``qa``: a file belongs to the dataset that its first records are of. Gold are all videos that a question lists
+``qa``: a file belongs to the dataset that its first records are of. WikiHowQA's are how-to titles answered from
+HowTo100M videos; ``rank`` neither starts at 1 nor is contiguous, the links are search results for the task and were
+never checked by hand::
+
+    {"qid": 133, "howto100m_query_text": "Do Some Thing", "wikihow_query_text": "How To Do Some Thing",
+     "answer_text": "To do some thing, first ...", "wikihow_article_id": 4776427,
+     "videos": [{"video_id": "-1abcDEF_gh", "rank": 3}, ...]}
+
+SyntheticQA's are generated from one video each; ``qid`` is "<video_id>_<n>" (ids may hold "_" themselves), both query
+fields are equal::
+
+    {"qid": "abcDEFghi_1_0", "howto100m_query_text": "What ...?", "wikihow_query_text": "What ...?",
+     "answer_text": "...", "videos": [{"video_id": "abcDEFghi_1", "rank": 1}]}
+
+Gold are all videos that a question lists
 (the weak rule: any of them counts), each with every clip it has. UniversalRAG's wording (``reworded.py``) is a
 split of its own.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import partial
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from assets.corpus.question import AnswerKind, Question
-from assets.parsers.evidence import with_evidence
 from assets.parsers.files import fields
 from assets.parsers.files.fields import MalformedRecordError
 from assets.parsers.files.json_stream import JsonElement
 from assets.parsers.files.raw_folder import RawFile, RawFolder
-from assets.parsers.files.record_files import LOOKED_AT, find_records, read_records
-from assets.parsers.question_registry import QuestionRegistry
+from assets.parsers.files.record_files import LOOKED_AT, find_records, parsed_records, read_records
+from assets.parsers.questions import QuestionRegistry, with_evidence
 from assets.parsers.reworded import UNIVERSALRAG, how_to_question, worded
 from assets.parsers.types import ParseContext, ParsedItem, ParsedRecord, SkippedRecord
 from assets.parsers.videos import VIDEO_SUFFIXES, VideoFiles, VideoSource, video_files, video_items
@@ -47,36 +61,50 @@ class VideoragDataset(NamedTuple):
     """Whether a question is made from one video and named after it."""
 
 
+WIKIHOWQA = VideoragDataset(
+    "wikihowqa",
+    "CC BY-NC-SA 3.0 (WikiHow text); videos and transcripts belong to their owners",
+    is_synthetic=False,
+)
+SYNTHETICQA = VideoragDataset(
+    "syntheticqa", "unstated; videos and transcripts belong to their owners", is_synthetic=True
+)
+
+
 class VideoragState(NamedTuple):
-    """What has been met so far."""
+    """What has been parsed so far."""
 
     items: dict[str, list[str]]  # by video id
-    missing: set[str]  # videos that are asked about and not at hand
-    roll: QuestionRegistry
+    questions: QuestionRegistry
 
 
-def parse_collection(raw: Path, context: ParseContext, collection: VideoragDataset) -> Iterator[ParsedRecord]:
-    """Stream the items of every video at hand, then the questions."""
+def parse_wikihowqa(raw: Path, context: ParseContext) -> Iterator[ParsedRecord]:
+    """Stream the items of every video at hand, then the questions of WikiHowQA."""
+    return _parse(raw, context, WIKIHOWQA)
+
+
+def parse_syntheticqa(raw: Path, context: ParseContext) -> Iterator[ParsedRecord]:
+    """Stream the items of every video at hand, then the questions of SyntheticQA."""
+    return _parse(raw, context, SYNTHETICQA)
+
+
+def _parse(raw: Path, context: ParseContext, collection: VideoragDataset) -> Iterator[ParsedRecord]:
     folder = RawFolder(raw)
     files = video_files(folder)
     scripts = _scripts(folder)
     folder.take((".json",), _is_result)
-    found = find_records(
+    records = find_records(
         folder, MARKS, wanted=lambda file: not (file.name in files.sidecars or _is_result(file))
     )
-    yield from (*folder.faults, *files.skipped, *found.skipped)
-    seen = VideoragState({}, set(), QuestionRegistry())
-    yield from _videos(files, scripts, seen, collection, context)
-    for file in found.files:
+    yield from (*folder.faults, *files.skipped, *records.skipped)
+    state = VideoragState({}, QuestionRegistry())
+    yield from _videos(files, scripts, state, collection, context)
+    for file in records.files:
         if _is_synthetic(file) is (not collection.is_synthetic):
             yield SkippedRecord(reason="file_of_other_dataset", where=file.name)
             continue
-        for element in read_records(file, MARKS):
-            if isinstance(element, SkippedRecord):
-                yield element
-            else:
-                yield from _record(element, seen, collection)
-    yield from seen.roll.tallies()
+        yield from parsed_records(file, MARKS, partial(_record, state=state, collection=collection))
+    yield from state.questions.counts()
     yield from folder.untaken(VIDEO_SUFFIXES)
 
 
@@ -110,11 +138,11 @@ def _kind(record: Mapping[str, object]) -> bool | None:
 
 def _scripts(folder: RawFolder) -> dict[str, RawFile]:
     """Transcript files by video id."""
-    found: dict[str, RawFile] = {}
+    scripts: dict[str, RawFile] = {}
     for name in SCRIPT_FOLDERS:
         for file in folder.take((".txt",), lambda file, name=name: _is_script(file, name)):
-            found.setdefault(file.path.stem, file)
-    return found
+            scripts.setdefault(file.path.stem, file)
+    return scripts
 
 
 def _is_script(file: RawFile, folder: str) -> bool:
@@ -124,7 +152,7 @@ def _is_script(file: RawFile, folder: str) -> bool:
 def _videos(
     files: VideoFiles,
     scripts: Mapping[str, RawFile],
-    seen: VideoragState,
+    state: VideoragState,
     collection: VideoragDataset,
     context: ParseContext,
 ) -> Iterator[ParsedItem | SkippedRecord]:
@@ -144,11 +172,13 @@ def _videos(
         )
         for record in video_items(video, context):
             if isinstance(record, ParsedItem):
-                seen.items.setdefault(video_id, []).append(record.item.id)
+                state.items.setdefault(video_id, []).append(record.item.id)
             yield record
 
 
-def _record(element: JsonElement, seen: VideoragState, collection: VideoragDataset) -> Iterator[ParsedRecord]:
+def _record(
+    element: JsonElement, state: VideoragState, collection: VideoragDataset
+) -> Iterator[ParsedRecord]:
     """One question, preceded by the videos it names that are not at hand."""
     edition = EDITION
     try:
@@ -157,19 +187,14 @@ def _record(element: JsonElement, seen: VideoragState, collection: VideoragDatas
         question = _question(record, collection.dataset, edition)
         names = _video_ids(record)
     except MalformedRecordError as error:
-        seen.roll.unusable(edition)
-        yield SkippedRecord(reason="record_malformed", where=element.where, detail=str(error))
+        yield state.questions.malformed(error, element.where, edition)
         return
-    missing = [name for name in names if name not in seen.items]
+    missing = [name for name in names if name not in state.items]
     for name in missing:
-        if name not in seen.missing:
-            seen.missing.add(name)
-            yield SkippedRecord(
-                reason="video_missing", where=f"videos/{name}", detail=f"asked about in {element.where}"
-            )
-    found = [identifier for name in names for identifier in seen.items.get(name, ())]
-    question = with_evidence(question, found=found, missing=missing)
-    yield from seen.roll.enter(question, element.where, edition)
+        yield from state.questions.missing("video_missing", f"videos/{name}", element.where)
+    gold = [identifier for name in names for identifier in state.items.get(name, ())]
+    question = with_evidence(question, gold=gold, missing=missing)
+    yield from state.questions.enter(question, element.where, edition)
 
 
 def _question(record: Mapping[str, object], dataset: str, split: str) -> Question:

@@ -8,13 +8,13 @@ transcript is at hand becomes one text item. Which clips are gold is decided by 
 import json
 import re
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from assets.corpus.item import Item, ItemKind, Modality, item_id
 from assets.parsers.files.raw_folder import RawFile, RawFolder
 from assets.parsers.identity import bytes_hash, text_hash
-from assets.parsers.images import encode
+from assets.parsers.images import encode, item_or_skip
 from assets.parsers.types import MediaBlob, ParseContext, ParsedItem, SkippedRecord
 from infra.errors import MediaError
 from infra.limits import MIN_TAIL_SECONDS
@@ -54,16 +54,22 @@ class VideoFiles(NamedTuple):
 
 def video_files(folder: RawFolder) -> VideoFiles:
     """Every video file by video id: what a downloader's sidecar or the name's brackets say, else the stem."""
-    found = VideoFiles({}, [], set())
+    videos = VideoFiles({}, [], set())
     files = folder.take(VIDEO_SUFFIXES)
     for file in files:
         video_id = _sidecar_id(file.path) or _bracketed(file.path.stem) or file.path.stem
-        if (first := found.by_id.setdefault(video_id, file)) is not file:
-            found.skipped.append(SkippedRecord(reason="video_duplicate", where=file.name, detail=first.name))
+        if (first := videos.by_id.setdefault(video_id, file)) is not file:
+            videos.skipped.append(SkippedRecord(reason="video_duplicate", where=file.name, detail=first.name))
     stems = {file.path.with_suffix("") for file in files}
     sidecars = folder.take((".json",), lambda file: _beside(file.path) in stems)
-    found.sidecars.update(file.name for file in sidecars)
-    return found
+    videos.sidecars.update(file.name for file in sidecars)
+    return videos
+
+
+def video_stem(reference: str) -> str:
+    """A video's name as a record writes it, without folders and without the suffix of a video."""
+    name = PurePosixPath(reference.strip().replace("\\", "/"))
+    return name.stem if name.suffix.lower() in VIDEO_SUFFIXES else name.name
 
 
 def clip_id(dataset: str, video_id: str, start_s: float) -> str:
@@ -91,18 +97,14 @@ def video_items(video: VideoSource, context: ParseContext) -> Iterator[ParsedIte
         duration_s = media_decoder().probe(video.path).duration_s
         ranges = clip_ranges(duration_s, length_s=context.clip_s, min_tail_s=context.min_tail_s)
     except MediaError as error:
-        yield SkippedRecord(reason=error.reason, where=video.source, detail=error.detail)
+        yield SkippedRecord.of(error, video.source)
         yield from _transcript_item(video)
         return
     title = video_title(video.id, video.path)
     for clip, text in zip(ranges, _shares(video.transcript, ranges), strict=True):
-        try:
-            named = clip_title(title, clip.start_s) if len(ranges) > 1 else title
-            yield _clip_item(video, video.path, clip, named, text, context)
-        except MediaError as error:
-            yield SkippedRecord(
-                reason=error.reason, where=f"{video.source}#{_seconds(clip.start_s)}", detail=error.detail
-            )
+        named = clip_title(title, clip.start_s) if len(ranges) > 1 else title
+        where = f"{video.source}#{_seconds(clip.start_s)}"
+        yield item_or_skip(where, _clip_item, video, video.path, clip, named, text, context)
 
 
 def placed(item: Item) -> ClipItem:
@@ -122,10 +124,10 @@ def overlapping(
     """
     end_s = max(end_s, start_s + 1.0)
     clips = sorted(clips, key=lambda clip: clip.start_s)
-    found = tuple(clip.item_id for clip in clips if clip.start_s < end_s and start_s < clip.end_s)
-    if not found and clips and clips[-1].end_s <= start_s < clips[-1].end_s + tail_s:
+    overlaps = tuple(clip.item_id for clip in clips if clip.start_s < end_s and start_s < clip.end_s)
+    if not overlaps and clips and clips[-1].end_s <= start_s < clips[-1].end_s + tail_s:
         return (clips[-1].item_id,)
-    return found
+    return overlaps
 
 
 def _clip_item(

@@ -18,6 +18,7 @@ kept as they are.
 """
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,18 +26,16 @@ from PIL import Image
 
 from assets.corpus.item import Item, ItemKind, Modality, item_id
 from assets.corpus.question import AnswerKind, Question
-from assets.parsers.evidence import with_evidence
 from assets.parsers.files import fields
 from assets.parsers.files.fields import MalformedRecordError
 from assets.parsers.files.image_table import TABLE_NAME, ImageTable
 from assets.parsers.files.json_stream import JsonElement
 from assets.parsers.files.raw_folder import RawFile, RawFolder
-from assets.parsers.files.record_files import find_records, read_records
+from assets.parsers.files.record_files import find_records, parsed_records, read_records
 from assets.parsers.identity import text_hash
 from assets.parsers.images import image_item
-from assets.parsers.question_registry import QuestionRegistry
+from assets.parsers.questions import QuestionRegistry, with_evidence
 from assets.parsers.reworded import UNIVERSALRAG, image_question, worded
-from assets.parsers.splits import split_of
 from assets.parsers.types import ParseContext, ParsedItem, ParsedRecord, SkippedRecord
 from infra.errors import MediaError
 from infra.media import media_decoder
@@ -45,8 +44,6 @@ DATASET = "webqa"
 LICENCE = "CC0 1.0 (annotations); pictures and texts under the licences of their pages"
 IMAGE_LISTS = ("img_posFacts", "img_negFacts", "img_Facts")
 TEXT_LISTS = ("txt_posFacts", "txt_negFacts", "txt_Facts")
-
-
 MARKS = (
     frozenset({"Q"}),
     *(frozenset({name}) for name in (*IMAGE_LISTS, *TEXT_LISTS)),
@@ -56,11 +53,11 @@ SPLITS = {"dev": "val"}  # as the release calls it
 
 
 class WebqaState(NamedTuple):
-    """What has been met so far."""
+    """What has been parsed so far."""
 
     items: set[str]
-    missing: set[str]  # images that could not be read
-    roll: QuestionRegistry
+    unreadable: set[str]  # images that could not be read
+    questions: QuestionRegistry
 
 
 class WebqaSource(NamedTuple):
@@ -75,30 +72,26 @@ def parse(raw: Path, context: ParseContext) -> Iterator[ParsedRecord]:
     """Stream the facts of each record, then its question."""
     folder = RawFolder(raw)
     tables = folder.take((".tsv",), lambda file: file.path.name.lower() == TABLE_NAME)[:1]
-    found = find_records(folder, MARKS)
-    yield from folder.faults
-    yield from found.skipped
+    records = find_records(folder, MARKS)
+    yield from (*folder.faults, *records.skipped)
     table = ImageTable(tables[0].path.parent if tables else raw)
-    seen = WebqaState(set(), set(), QuestionRegistry())
+    state = WebqaState(set(), set(), QuestionRegistry())
     # The file with the answers first, so that a snippet keeps the id under which it is gold.
-    for file in sorted(found.files, key=_turn):
-        split = split_of(file.name)
-        source = WebqaSource(file.name, SPLITS.get(split, split) if split else None)
-        for element in read_records(file, MARKS):
-            if isinstance(element, SkippedRecord):
-                yield element
-            else:
-                yield from _record(element, source, table, seen, context)
-    yield from seen.roll.tallies()
+    for file in sorted(records.files, key=_turn):
+        source = WebqaSource(file.name, SPLITS.get(file.split, file.split) if file.split else None)
+        parse_record = partial(_record, source=source, table=table, state=state, context=context)
+        yield from parsed_records(file, MARKS, parse_record)
+    yield from state.questions.counts()
     yield from folder.untaken()
 
 
 def _turn(file: RawFile) -> int:
     """The release with its answers, then its test split, then what only names the images of both."""
-    first = next((one.value for one in read_records(file, MARKS) if isinstance(one, JsonElement)), None)
+    elements = read_records(file, MARKS)
+    first = next((element.value for element in elements if isinstance(element, JsonElement)), None)
     if isinstance(first, Mapping) and first.keys() >= UNIVERSALRAG:
         return 2
-    return 1 if split_of(file.name) == "test" else 0
+    return 1 if file.split == "test" else 0
 
 
 def image_id(native: object) -> str:
@@ -112,7 +105,7 @@ def snippet_id(native: object) -> str:
 
 
 def _record(
-    element: JsonElement, source: WebqaSource, table: ImageTable, seen: WebqaState, context: ParseContext
+    element: JsonElement, source: WebqaSource, table: ImageTable, state: WebqaState, context: ParseContext
 ) -> Iterator[ParsedRecord]:
     try:
         reworded, record = worded(element.value, image_question)
@@ -120,14 +113,13 @@ def _record(
         images = _facts(record, IMAGE_LISTS)
         snippets = _facts(record, TEXT_LISTS)
     except MalformedRecordError as error:
-        seen.roll.unusable(source.split or "test")
-        yield SkippedRecord(reason="record_malformed", where=element.where, detail=str(error))
+        yield state.questions.malformed(error, element.where, source.split or "test")
         return
     for fact in () if reworded else images:  # its images are items of the original, or missing
-        yield from _image(fact, element.where, table, seen, context)
+        yield from _image(fact, element.where, table, state, context)
     for fact in snippets:
-        yield from _snippet(fact, element.where, source.file, seen)
-    yield from _asked(record, element, source, seen)
+        yield from _snippet(fact, element.where, source.file, state)
+    yield from _asked(record, element, source, state)
 
 
 def _facts(record: Mapping[str, object], names: tuple[str, ...]) -> list[Mapping[str, object]]:
@@ -137,7 +129,7 @@ def _facts(record: Mapping[str, object], names: tuple[str, ...]) -> list[Mapping
 
 
 def _image(
-    fact: Mapping[str, object], where: str, table: ImageTable, seen: WebqaState, context: ParseContext
+    fact: Mapping[str, object], where: str, table: ImageTable, state: WebqaState, context: ParseContext
 ) -> Iterator[ParsedRecord]:
     try:
         native = int(fields.identifier(fact, "image_id"))
@@ -145,18 +137,18 @@ def _image(
         yield SkippedRecord(reason="record_malformed", where=where, detail=f"image_id: {error}")
         return
     identifier = image_id(native)
-    if identifier in seen.items or identifier in seen.missing:
+    if identifier in state.items or identifier in state.unreadable:
         return
     where = f"{TABLE_NAME}:{native}"
     try:
         image, lost = _decode(table.image(native), context)
     except MediaError as error:
-        seen.missing.add(identifier)
-        yield SkippedRecord(reason=error.reason, where=where, detail=error.detail)
+        state.unreadable.add(identifier)
+        yield SkippedRecord.of(error, where)
         return
     if lost:
         yield SkippedRecord(reason="image_truncated_kept", where=where, detail=lost)
-    seen.items.add(identifier)
+    state.items.add(identifier)
     yield image_item(
         Item(
             id=identifier,
@@ -182,16 +174,18 @@ def _decode(data: bytes, context: ParseContext) -> tuple[Image.Image, str]:
         return media_decoder().image(data, max_pixels=context.max_pixels, truncated=True), error.detail
 
 
-def _snippet(fact: Mapping[str, object], where: str, source: str, seen: WebqaState) -> Iterator[ParsedRecord]:
+def _snippet(
+    fact: Mapping[str, object], where: str, source: str, state: WebqaState
+) -> Iterator[ParsedRecord]:
     try:
         identifier = snippet_id(fields.identifier(fact, "snippet_id"))
         text = fields.text(fact, "fact")
     except MalformedRecordError as error:
         yield SkippedRecord(reason="record_malformed", where=where, detail=str(error))
         return
-    if identifier in seen.items:
+    if identifier in state.items:
         return
-    seen.items.add(identifier)
+    state.items.add(identifier)
     url = fields.optional_text(fact, "url")
     yield ParsedItem(
         item=Item(
@@ -208,20 +202,19 @@ def _snippet(fact: Mapping[str, object], where: str, source: str, seen: WebqaSta
 
 
 def _asked(
-    record: Mapping[str, object], element: JsonElement, source: WebqaSource, seen: WebqaState
+    record: Mapping[str, object], element: JsonElement, source: WebqaSource, state: WebqaState
 ) -> Iterator[ParsedRecord]:
     split = _split(record, source)
     try:
         question = _question(record, element.key, split)
     except MalformedRecordError as error:
-        seen.roll.unusable(split)
-        yield SkippedRecord(reason="record_malformed", where=element.where, detail=str(error))
+        yield state.questions.malformed(error, element.where, split)
         return
     gold = [image_id(_native(fact, "image_id")) for fact in _facts(record, IMAGE_LISTS[:1])]
     gold += [snippet_id(_native(fact, "snippet_id")) for fact in _facts(record, TEXT_LISTS[:1])]
-    found = [identifier for identifier in gold if identifier in seen.items]
-    missing = [identifier for identifier in gold if identifier not in seen.items]
-    yield from seen.roll.enter(with_evidence(question, found=found, missing=missing), element.where, split)
+    missing = [identifier for identifier in gold if identifier not in state.items]
+    question = with_evidence(question, gold=state.items.intersection(gold), missing=missing)
+    yield from state.questions.enter(question, element.where, split)
 
 
 def _native(fact: Mapping[str, object], name: str) -> str:

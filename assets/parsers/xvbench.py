@@ -20,14 +20,13 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from assets.corpus.question import AnswerKind, Question
-from assets.parsers.evidence import with_evidence
 from assets.parsers.files import fields
 from assets.parsers.files.fields import MalformedRecordError
 from assets.parsers.files.json_stream import JsonElement
 from assets.parsers.files.raw_folder import RawFile, RawFolder
 from assets.parsers.files.record_files import find_records, read_records
 from assets.parsers.mmlongbench_doc import page_id
-from assets.parsers.question_registry import QuestionRegistry
+from assets.parsers.questions import QuestionRegistry, with_evidence
 from assets.parsers.types import ParseContext, ParsedItem, ParsedRecord, SkippedRecord
 from assets.parsers.videorag import LONG_FORM_WORDS
 from assets.parsers.videos import (
@@ -37,6 +36,7 @@ from assets.parsers.videos import (
     clip_title,
     video_files,
     video_items,
+    video_stem,
     video_title,
 )
 
@@ -54,36 +54,35 @@ _PAGE = re.compile(r"(.+)_(\d+)")
 
 
 class XvbenchState(NamedTuple):
-    """What has been met so far."""
+    """What has been parsed so far."""
 
     clips: dict[str, list[str]]  # items by the stem of their file
-    missing: set[str]  # references that are not at hand
-    roll: QuestionRegistry
+    questions: QuestionRegistry
 
 
 def parse(raw: Path, context: ParseContext) -> Iterator[ParsedRecord]:
     """Stream the clips, then the questions."""
     folder = RawFolder(raw)
     files = video_files(folder)
-    found = find_records(folder, MARKS, wanted=lambda file: file.name not in files.sidecars)
-    yield from (*folder.faults, *files.skipped, *found.skipped)
-    sources = frozenset(_source_videos(found.files))
-    seen = XvbenchState({}, set(), QuestionRegistry())
+    records = find_records(folder, MARKS, wanted=lambda file: file.name not in files.sidecars)
+    yield from (*folder.faults, *files.skipped, *records.skipped)
+    sources = frozenset(_source_videos(records.files))
+    state = XvbenchState({}, QuestionRegistry())
     for stem, file in files.by_id.items():
         for record in video_items(
-            VideoSource(DATASET, stem, file.path, _said(file), LICENCE, file.name), context
+            VideoSource(DATASET, stem, file.path, _transcript(file), LICENCE, file.name), context
         ):
             if isinstance(record, ParsedItem):
                 record = _chunk(record, stem, sources, context)
-                seen.clips.setdefault(stem, []).append(record.item.id)
+                state.clips.setdefault(stem, []).append(record.item.id)
             yield record
-    for file in found.files:
+    for file in records.files:
         for index, element in enumerate(read_records(file, MARKS)):
             if isinstance(element, SkippedRecord):
                 yield element
             else:
-                yield from _record(element, index, seen)
-    yield from seen.roll.tallies()
+                yield from _record(element, index, state)
+    yield from state.questions.counts()
     yield from folder.untaken(VIDEO_SUFFIXES)
 
 
@@ -92,10 +91,10 @@ def _source_videos(files: Iterable[RawFile]) -> Iterator[str]:
     for file in files:
         for element in read_records(file, MARKS):
             if isinstance(element, JsonElement) and isinstance(element.value, Mapping):
-                yield _stem(fields.optional_text(element.value, "video_name"))
+                yield video_stem(fields.optional_text(element.value, "video_name"))
 
 
-def _said(file: RawFile) -> str:
+def _transcript(file: RawFile) -> str:
     """The transcript beside a clip file, where there is one."""
     beside = file.path.with_suffix(".txt")
     return (
@@ -120,29 +119,24 @@ def _chunk(record: ParsedItem, stem: str, sources: Set[str], context: ParseConte
     return replace(record, item=item)
 
 
-def _record(element: JsonElement, index: int, seen: XvbenchState) -> Iterator[ParsedRecord]:
+def _record(element: JsonElement, index: int, state: XvbenchState) -> Iterator[ParsedRecord]:
     try:
         record = fields.mapping(element.value)
         question = _question(record, index)
         references = fields.strings(fields.literal(record.get("reference")), "reference")
     except MalformedRecordError as error:
-        seen.roll.unusable(EDITION)
-        yield SkippedRecord(reason="record_malformed", where=element.where, detail=str(error))
+        yield state.questions.malformed(error, element.where, EDITION)
         return
-    found: list[str] = []
+    gold: list[str] = []
     missing: list[str] = []
-    for reference in (name for written in references for name in _names(written, seen.clips)):
-        gold = _gold(reference, seen.clips)
-        found += gold
-        if not gold:
+    for reference in (name for written in references for name in _names(written, state.clips)):
+        clips = _gold(reference, state.clips)
+        gold += clips
+        if not clips:
             missing.append(reference)
-            if reference not in seen.missing:
-                seen.missing.add(reference)
-                yield SkippedRecord(
-                    reason="video_missing", where=reference, detail=f"asked about in {element.where}"
-                )
-    question = with_evidence(question, found=found, missing=missing)
-    yield from seen.roll.enter(question, element.where, EDITION)
+            yield from state.questions.missing("video_missing", reference, element.where)
+    question = with_evidence(question, gold=gold, missing=missing)
+    yield from state.questions.enter(question, element.where, EDITION)
 
 
 def _names(written: str, clips: Mapping[str, list[str]]) -> list[str]:
@@ -152,17 +146,12 @@ def _names(written: str, clips: Mapping[str, list[str]]) -> list[str]:
     return [name.strip() for name in written.split(",") if name.strip()]
 
 
-def _stem(reference: str) -> str:
-    name = PurePosixPath(reference.strip().replace("\\", "/"))
-    return name.stem if name.suffix.lower() in VIDEO_SUFFIXES else name.name
-
-
 def _gold(reference: str, clips: Mapping[str, list[str]]) -> list[str]:
     """The items that one reference names; none if its clip is not at hand."""
     name = PurePosixPath(reference.strip().replace("\\", "/"))
     if name.suffix.lower() in PAGE_SUFFIXES and (match := _PAGE.fullmatch(name.stem)):
         return [page_id(f"{match.group(1)}.pdf", int(match.group(2)))]
-    return list(clips.get(_stem(reference), ()))
+    return list(clips.get(video_stem(reference), ()))
 
 
 def _native_id(record: Mapping[str, object]) -> str:

@@ -96,8 +96,8 @@ def page_numbers(value: object, what: str = "evidence_pages") -> tuple[int, ...]
     value = literal(value)
     if value is None or value == "":
         return ()
-    found = value if isinstance(value, list | tuple | set) else [value]
-    return tuple(sorted({_page_number(page, what) for page in found}))
+    pages = value if isinstance(value, list | tuple | set) else [value]
+    return tuple(sorted({_page_number(page, what) for page in pages}))
 
 
 def _page_number(value: object, what: str) -> int:

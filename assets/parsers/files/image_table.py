@@ -64,16 +64,16 @@ class ImageTable:
             return _leading_id(table.read(HEAD_BYTES))
 
     def _scan(self) -> dict[int, int]:
-        found: dict[int, int] = {}
+        offsets: dict[int, int] = {}
         with self._path.open("rb") as table:
             offset, begins = 0, True
             while part := table.readline(PART_BYTES):
                 image_id = _leading_id(part[:HEAD_BYTES]) if begins else None
                 if image_id is not None:
-                    found.setdefault(image_id, offset)
+                    offsets.setdefault(image_id, offset)
                 offset += len(part)
                 begins = part.endswith(b"\n")
-        return found
+        return offsets
 
 
 def _leading_id(line: bytes) -> int | None:

@@ -169,11 +169,11 @@ def legible(value: object) -> tuple[object, int]:
     if isinstance(value, str):
         return (value, 0) if value.isascii() else _SURROGATE.subn("\ufffd", value)
     if isinstance(value, list):
-        found = [legible(one) for one in value]
-        return [one for one, _ in found], sum(number for _, number in found)
+        pairs = [legible(element) for element in value]
+        return [element for element, _ in pairs], sum(number for _, number in pairs)
     if isinstance(value, dict):
         keys, num_keys = legible(list(value))
         values, num_values = legible(list(value.values()))
-        pairs = zip(cast(list[str], keys), cast(list[object], values), strict=True)
-        return dict(pairs), num_keys + num_values
+        members = zip(cast(list[str], keys), cast(list[object], values), strict=True)
+        return dict(members), num_keys + num_values
     return value, 0

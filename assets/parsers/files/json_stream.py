@@ -168,9 +168,9 @@ def _object(reader: JsonReader, where: str) -> Iterator[JsonElement | SkippedRec
             holds_records = True
             yield from _element(reader.legible_value, place, name)
         else:
-            found = list(_element(reader.legible_value, place, name))
-            yield from (one for one in found if isinstance(one, SkippedRecord))
-            plain += [one.where for one in found if isinstance(one, JsonElement)]
+            elements = list(_element(reader.legible_value, place, name))
+            yield from (skip for skip in elements if isinstance(skip, SkippedRecord))
+            plain += [element.where for element in elements if isinstance(element, JsonElement)]
         if holds_records:
             yield from _no_records(plain)
             plain.clear()

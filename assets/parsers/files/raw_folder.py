@@ -7,7 +7,7 @@ parser yields; what looks like data and no parser took is told by ``untaken``. R
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -15,10 +15,16 @@ from assets.parsers.types import SkippedRecord
 
 LFS_HEAD = b"version https://git-lfs.github.com/spec/"
 LFS_BYTES = 1024  # a pointer is some 130 bytes
+SPLITS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("dev", "val", "valid", "validation"), "dev"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
 UNFINISHED = (".part", ".partial", ".incomplete", ".crdownload", ".aria2", ".ytdl")
 TABLES = (".json", ".jsonl", ".ndjson", ".parquet", ".csv", ".tsv", ".arrow", ".feather", ".pkl", ".xlsx")
 COMPRESSED = (".gz", ".bz2", ".xz", ".zst")  # one file each, read as it is
 ARCHIVES = (".zip", ".7z", ".rar", ".tar", ".tgz", *COMPRESSED)
+_WORD = re.compile(r"[a-z]+")
 _PART_OF_ARCHIVE = re.compile(r"\.\d{3}")  # imgs.7z.001
 
 
@@ -39,6 +45,19 @@ class RawFile(NamedTuple):
         """The name of the folder that holds it; "" for the raw folder itself."""
         return PurePosixPath(self.name).parent.name
 
+    @property
+    def split(self) -> str | None:
+        """The split that the path names: a word of the file's name, else of the nearest folder that has one.
+
+        A word is a run of letters, or one with "set" behind it; "latest" names nothing, nor does a folder
+        "training_data" above a file called "dev-v1.1.json".
+        """
+        for part in reversed(PurePosixPath(self.name.lower()).parts):
+            for word in _WORD.findall(part):
+                if (split := SPLITS.get(word) or SPLITS.get(word.removesuffix("set"))) is not None:
+                    return split
+        return None
+
 
 class RawFolder:
     """All files of one dataset, in order of their names, part by part."""
@@ -49,8 +68,8 @@ class RawFolder:
         self._taken: set[str] = set()
 
     def _checked(self, raw: Path) -> Iterator[RawFile]:
-        found = _walk(raw, self.faults)
-        for file in sorted(found, key=lambda file: PurePosixPath(file.name).parts):
+        files = _walk(raw, self.faults)
+        for file in sorted(files, key=lambda file: PurePosixPath(file.name).parts):
             if fault := _fault(file):
                 self.faults.append(fault)
             else:
@@ -58,13 +77,9 @@ class RawFolder:
 
     def take(self, suffixes: Sequence[str], wanted: Callable[[RawFile], bool] | None = None) -> list[RawFile]:
         """The files of these kinds (and, if given, ``wanted``); they count as taken."""
-        found = [file for file in self.files if file.suffix in suffixes and (wanted is None or wanted(file))]
-        self.mark(found)
-        return found
-
-    def mark(self, files: Iterable[RawFile]) -> None:
-        """Count files as taken: they are read, or known to be of no use."""
+        files = [file for file in self.files if file.suffix in suffixes and (wanted is None or wanted(file))]
         self._taken.update(file.name for file in files)
+        return files
 
     def untaken(self, media: Sequence[str] = ()) -> Iterator[SkippedRecord]:
         """What nobody took: tables, archives and files of the kinds ``media``, each with its reason."""
@@ -97,13 +112,13 @@ def _walk(raw: Path, faults: list[SkippedRecord]) -> Iterator[RawFile]:
             SkippedRecord(reason="folder_unreadable", where=_legible(where), detail=error.strerror or "")
         )
 
-    seen: set[str] = set()
+    entered: set[str] = set()
     for folder, folders, names in os.walk(raw, followlinks=True, onerror=unlisted):
         real = os.path.realpath(folder)
-        if real in seen:
+        if real in entered:
             folders.clear()
             continue
-        seen.add(real)
+        entered.add(real)
         folders[:] = sorted(name for name in folders if not _is_hidden(name))
         for name in names:
             if not _is_hidden(name):

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from assets.parsers.files.json_reader import legible
 from assets.parsers.files.json_stream import LINE_SUFFIXES, JsonElement, elements
 from assets.parsers.files.raw_folder import RawFile, RawFolder
-from assets.parsers.types import SkippedRecord
+from assets.parsers.types import ParsedRecord, SkippedRecord
 
 PARQUET_SUFFIX = ".parquet"
 RECORD_SUFFIXES = (".json", *LINE_SUFFIXES, PARQUET_SUFFIX)
@@ -45,21 +45,23 @@ def find_records(
     A file that cannot be read is among them, so that reading it tells why; one without a single record is
     skipped with its reason.
     """
-    found = RecordFiles([], [])
+    records = RecordFiles([], [])
     for file in folder.take(RECORD_SUFFIXES, wanted):
         if file.path.name in ABOUT_A_HUB_FOLDER:
             continue
         first = list(islice(read_records(file, marks), LOOKED_AT))
         values = [element.value for element in first if isinstance(element, JsonElement)]
         if any(is_marked(value, marks) for value in values) or (first and not values):
-            found.files.append(file)
+            records.files.append(file)
         elif not first:
-            found.skipped.append(SkippedRecord(reason="file_without_records", where=file.name))
+            records.skipped.append(SkippedRecord(reason="file_without_records", where=file.name))
         else:
-            found.skipped.append(
-                SkippedRecord(reason="file_unrecognised", where=file.name, detail=_seen(values[0], marks))
+            records.skipped.append(
+                SkippedRecord(
+                    reason="file_unrecognised", where=file.name, detail=_difference(values[0], marks)
+                )
             )
-    return found
+    return records
 
 
 def read_records(
@@ -69,6 +71,21 @@ def read_records(
     if file.suffix == PARQUET_SUFFIX:
         return parquet_rows(file, columns)
     return elements(file.path, where=file.name, is_record=lambda value: is_marked(value, marks))
+
+
+def parsed_records(
+    file: RawFile,
+    marks: Marks,
+    parse: Callable[[JsonElement], Iterator[ParsedRecord]],
+    *,
+    columns: Sequence[str] | None = None,
+) -> Iterator[ParsedRecord]:
+    """What ``parse`` makes of each element of a file, and a skip for what is none."""
+    for element in read_records(file, marks, columns=columns):
+        if isinstance(element, SkippedRecord):
+            yield element
+        else:
+            yield from parse(element)
 
 
 def is_marked(value: object, marks: Marks) -> bool:
@@ -100,7 +117,7 @@ def _without_nan(row: Mapping[str, object]) -> dict[str, object]:
     }
 
 
-def _seen(value: object, marks: Marks) -> str:
+def _difference(value: object, marks: Marks) -> str:
     wanted = " or ".join(", ".join(sorted(fields)) for fields in marks)
     if not isinstance(value, Mapping):
         return f"its first element is no record with {wanted}"

@@ -63,7 +63,6 @@ def _page_columns(names: Sequence[str]) -> dict[int, str]:
 
 def _bytes(value: pa.Scalar) -> bytes:
     """The encoded image of a cell: bytes, or a record with a field of that name; empty if there is none."""
-    found = value.as_py()
-    if isinstance(found, dict):
-        found = found.get("bytes")
-    return found if isinstance(found, bytes) else b""
+    cell = value.as_py()
+    data = cell.get("bytes") if isinstance(cell, dict) else cell
+    return data if isinstance(data, bytes) else b""

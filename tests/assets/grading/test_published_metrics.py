@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from assets.grading import webqa
-from assets.grading.choice import letter_of
 from assets.grading.metrics import anls, rouge_l
-from assets.grading.normalise import words
+from assets.grading.normalise import letter_of, words
 
 
 def test_articles_are_dropped_between_any_marks():

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from assets.corpus.question import AnswerKind, Question
 from assets.grading import NOT_ANSWERABLE, Score, abstains, grade, grade_answer
-from assets.grading.choice import letter_of
 from assets.grading.metrics import anls, rouge_l, token_f1
-from assets.grading.normalise import listed, number, slide_words, words
+from assets.grading.normalise import letter_of, listed, number, slide_words, words
 
 DATASETS = [
     "hotpotqa",

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from assets.parsers.files.raw_folder import RawFolder
-from assets.parsers.splits import split_of
+from assets.parsers.files.raw_folder import RawFile, RawFolder
 
 
 def write(folder: Path, *names: str, content: str = "x") -> None:
@@ -106,4 +105,4 @@ def test_what_nobody_takes_is_told_if_it_may_be_data(tmp_path: Path):
     ],
 )
 def test_the_nearest_word_of_a_path_names_the_split(name: str, split: str | None):
-    assert split_of(name) == split
+    assert RawFile(Path(name), name).split == split
