@@ -11,13 +11,17 @@ import dagster as dg
 
 from orchestration.dagster_defs.console import progress_logger
 from orchestration.dagster_defs.corpus_assets import corpus
-from orchestration.dagster_defs.evaluation_assets import evaluation, report
 from orchestration.dagster_defs.index_assets import index
 from orchestration.dagster_defs.jobs import JOBS, nightly_index
+from orchestration.dagster_defs.launched_assets import (
+    cold_start_checkpoint,
+    evaluation,
+    ggpo_checkpoint,
+    report,
+)
 from orchestration.dagster_defs.miniature_assets import raw_miniature
-from orchestration.dagster_defs.pipes_reader import WholeLineMessageReader
+from orchestration.dagster_defs.pipes_reader import CompleteLineMessageReader
 from orchestration.dagster_defs.resources import RawFolderResource, RecipeResource, StorageResource
-from orchestration.dagster_defs.training_assets import cold_start_checkpoint, ggpo_checkpoint
 from orchestration.launch.commands import GRACE_S
 
 ASSETS = [raw_miniature, corpus, index, cold_start_checkpoint, ggpo_checkpoint, evaluation, report]
@@ -30,7 +34,7 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
         "raw": RawFolderResource(),
         "recipe": RecipeResource(),
         "pipes": dg.PipesSubprocessClient(
-            message_reader=WholeLineMessageReader(), termination_timeout_seconds=GRACE_S + 6
+            message_reader=CompleteLineMessageReader(), termination_timeout_seconds=GRACE_S + 6
         ),
     }
     return dg.Definitions(

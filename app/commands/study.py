@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import subprocess
-import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -82,10 +81,7 @@ def ggpo(  # noqa: PLR0913 - one parameter an option
         study.require_checkpoint()
     except ValueError as error:
         raise UsageError(str(error)) from None
-    from orchestration.launch.json_record import to_json
-
-    line = [sys.executable, "-m", "orchestration.runs.study", "--config-json", to_json(study)]
-    ended = subprocess.run(line, stdout=subprocess.PIPE, check=False)
+    ended = subprocess.run(study.command(), stdout=subprocess.PIPE, check=False)
     if ended.returncode:
         raise typer.Exit(2 if ended.returncode == 2 else 1)
     from orchestration.study.document import StudyDocument

@@ -80,8 +80,10 @@ def counts_are_published(storage: Storage, datasets: Iterable[str]) -> CheckResu
     checked, failing = 0, list[str]()
     for dataset in datasets:
         counts = manifest.read(storage, f"corpus/{dataset}").counts
-        found = {name.removeprefix(FOUND): count for name, count in counts.items() if name.startswith(FOUND)}
-        copies = compare(found, DATASETS[dataset].expected_counts)
+        editions = {
+            name.removeprefix(FOUND): count for name, count in counts.items() if name.startswith(FOUND)
+        }
+        copies = compare(editions, DATASETS[dataset].expected_counts)
         checked += len(copies)
         failing += [f"{dataset} {copy.warning}" for copy in copies if copy.warning]
     return CheckResult(not failing, checked, tuple(failing[:NAMED]))

@@ -54,8 +54,8 @@ def _is_gone(tags: Mapping[str, str]) -> bool:
     return process_of(int(process.split(":")[1])) != process
 
 
-class _OneProcess(dg.Executor):
-    """Dagster's own executor for one process, with the slots put right before its first step."""
+class SlotFreeingExecutor(dg.Executor):
+    """Dagster's own executor for one process, which frees the slots of dead processes before its first step."""
 
     def __init__(self, inner: dg.Executor) -> None:
         self._inner = inner
@@ -71,14 +71,14 @@ class _OneProcess(dg.Executor):
         return self._inner.step_dependency_config
 
     def execute(self, plan_context: Any, execution_plan: Any) -> Iterator[Any]:
-        """Say which process this is, free what dead ones hold, and run the steps here."""
-        instance, run_id = plan_context.instance, plan_context.run_id
+        """Tag the run with this process, free what dead ones hold, and run the steps here."""
+        instance = plan_context.instance
         instance.add_run_tags(
-            run_id, {HOST_TAG: socket.gethostname(), PROCESS_TAG: process_of(os.getpid()) or ""}
+            plan_context.run_id, {HOST_TAG: socket.gethostname(), PROCESS_TAG: process_of(os.getpid()) or ""}
         )
-        for freed in free_stale_slots(instance):
+        for run_id in free_stale_slots(instance):
             plan_context.log.warning(
-                f"run {freed} was killed while it held the pool {POOL!r}: marked as failed, its slot is free again"
+                f"run {run_id} was killed while it held the pool {POOL!r}: marked as failed, its slot is free again"
             )
         yield from self._inner.execute(plan_context, execution_plan)
 
@@ -88,4 +88,4 @@ def one_process_executor(init_context: dg.InitExecutorContext) -> dg.Executor:
     """All steps in the process of the run, so that the launched work is its child and ends with it, however it ends."""
     create = dg.in_process_executor.executor_creation_fn
     assert create is not None
-    return _OneProcess(create(init_context))
+    return SlotFreeingExecutor(create(init_context))

@@ -6,12 +6,12 @@ want the pool ``gpu`` run in one process: what they launch is then a child of th
 
 import dagster as dg
 
+from orchestration.dagster_defs.corpus_assets import BY_DATASET
 from orchestration.dagster_defs.gpu_pool_executor import one_process_executor
-from orchestration.dagster_defs.partitions import by_dataset
 
 ALL_DATASETS = {
-    "dagster/asset_partition_range_start": by_dataset.get_partition_keys()[0],
-    "dagster/asset_partition_range_end": by_dataset.get_partition_keys()[-1],
+    "dagster/asset_partition_range_start": BY_DATASET.get_partition_keys()[0],
+    "dagster/asset_partition_range_end": BY_DATASET.get_partition_keys()[-1],
 }
 """Run tags by which one run covers the whole range of partitions, so that a job over all nine needs no backfill."""
 

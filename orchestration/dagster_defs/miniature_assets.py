@@ -13,7 +13,7 @@ from assets.corpus.dataset import DATASETS
 from assets.miniature.build import write_miniature
 from infra.storage.atomic import replacing
 from infra.storage.root import Storage
-from orchestration.dagster_defs.resources import RawDatasets
+from orchestration.dagster_defs.resources import RawFolder
 from orchestration.recipes.options import MiniatureWorlds, Recipe
 
 WORLDS_FILE = ("miniature", "worlds.json")  # below the raw folder: what it was written from
@@ -26,19 +26,22 @@ NINE_FOLDERS = dg.AssetCheckSpec(
 def raw_miniature(
     context: dg.AssetExecutionContext,
     storage: dg.ResourceParam[Storage],
-    raw: dg.ResourceParam[RawDatasets],
+    raw: dg.ResourceParam[RawFolder],
     recipe: dg.ResourceParam[Recipe],
 ) -> dg.MaterializeResult:
     """Nine small datasets about invented worlds, in their authoritative on-disk formats."""
     folder = raw.for_miniature(storage)
-    fresh = ensure_miniature(folder, recipe.worlds)
-    context.log.info(f"{'wrote' if fresh else 'kept'} {_described(recipe.worlds)} in {folder}")
+    worlds = recipe.worlds
+    action = "wrote" if ensure_miniature(folder, worlds) else "kept"
+    context.log.info(
+        f"{action} {worlds.train} training, {worlds.val} validation and {worlds.test} test worlds in {folder}"
+    )
     files = {name: sum(path.is_file() for path in (folder / name).rglob("*")) for name in DATASETS}
     empty = [name for name, count in files.items() if not count]
     return dg.MaterializeResult(
         metadata={
             "path": dg.MetadataValue.path(str(folder)),
-            "worlds": asdict(recipe.worlds),
+            "worlds": asdict(worlds),
             "files": files,
         },
         check_results=[dg.AssetCheckResult(passed=not empty, metadata={"empty": empty})],
@@ -60,7 +63,3 @@ def ensure_miniature(folder: Path, worlds: MiniatureWorlds) -> bool:
         )
         staging.joinpath(*WORLDS_FILE).write_text(json.dumps(asdict(worlds), sort_keys=True))
     return True
-
-
-def _described(worlds: MiniatureWorlds) -> str:
-    return f"{worlds.train} training, {worlds.val} validation and {worlds.test} test worlds"

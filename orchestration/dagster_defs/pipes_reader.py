@@ -1,7 +1,7 @@
-"""What a launched process reports to Dagster, read line by whole line.
+"""What a launched process reports to Dagster, read one complete line at a time.
 
 Dagster's own reader takes what ``readline`` gives for a line, although a line that is being written may end anywhere; a training
-run of some thousand messages met half a line, and nothing more was heard of it. Holds the reader alone, on a public interface.
+run of some thousand messages met half a line, and the rest was lost. Holds the reader alone, on a public interface.
 """
 
 import json
@@ -19,17 +19,17 @@ from dagster_pipes import PipesDefaultMessageWriter, PipesParams
 PAUSE_S = 0.05
 
 
-class WholeLineMessageReader(dg.PipesMessageReader):
+class CompleteLineMessageReader(dg.PipesMessageReader):
     """Tails a file of its own that the launched process writes to, and waits for the end of each line."""
 
     @contextmanager
     def read_messages(self, handler: dg.PipesMessageHandler) -> Iterator[PipesParams]:
-        """Hand on every message while the block runs; what was written before it ended is heard too."""
+        """Hand on every message while the block runs; what was written before it ended too."""
         with TemporaryDirectory() as folder:
             path, is_over = Path(folder, "messages"), Event()
             path.touch()
-            listening = Thread(target=_listen, args=(path, handler, is_over.is_set), daemon=True)
-            listening.start()
+            thread = Thread(target=_handle_messages, args=(path, handler, is_over.is_set), daemon=True)
+            thread.start()
             try:
                 yield {
                     PipesDefaultMessageWriter.FILE_PATH_KEY: str(path),
@@ -37,30 +37,30 @@ class WholeLineMessageReader(dg.PipesMessageReader):
                 }
             finally:
                 is_over.set()
-                listening.join()
+                thread.join()
 
     def no_messages_debug_text(self) -> str:
-        """For Dagster's complaint about a process that never spoke."""
+        """What Dagster says of a process that sent no message."""
         return "Attempted to read messages from a temporary file."
 
 
-def _listen(path: Path, handler: dg.PipesMessageHandler, is_over: Callable[[], bool]) -> None:
+def _handle_messages(path: Path, handler: dg.PipesMessageHandler, is_over: Callable[[], bool]) -> None:
     try:
-        for line in whole_lines(path, is_over):
+        for line in complete_lines(path, is_over):
             handler.handle_message(json.loads(line))
     except Exception:
         handler.report_pipes_framework_exception("message reader thread", sys.exc_info())
         raise
 
 
-def whole_lines(path: Path, is_over: Callable[[], bool]) -> Iterator[str]:
-    """Lines as they are finished; when ``is_over``, what is there is read to its end and a half line is left."""
-    half = b""
+def complete_lines(path: Path, is_over: Callable[[], bool]) -> Iterator[str]:
+    """Lines as they are completed; once ``is_over``, the file is read to its end and an incomplete line is left out."""
+    rest = b""
     with path.open("rb") as file:
         while True:
             is_last = is_over()  # asked before reading: nothing is written after it
             piece = file.read()
-            *lines, half = (half + piece).split(b"\n")
+            *lines, rest = (rest + piece).split(b"\n")
             for line in lines:
                 yield line.decode()
             if is_last and not piece:

@@ -32,53 +32,52 @@ class StorageResource(dg.ConfigurableResource[Storage]):
 
 
 @dataclass(frozen=True, slots=True)
-class RawDatasets:
-    """Where the raw datasets lie; ``given`` is None unless somebody said so."""
+class RawFolder:
+    """Where the raw datasets lie: ``path``, or None for the folder that the miniature writes below the root."""
 
-    given: Path | None
+    path: Path | None
 
-    def of(self, storage: Storage) -> Path:
-        """The folder to read: the given one, else the one that the miniature writes below the root.
+    def resolve(self, storage: Storage) -> Path:
+        """The folder to read.
 
         Raises:
-            ValueError: if none is given and the root is remote.
+            ValueError: if it lies below the root and the root is remote.
         """
-        if self.given is not None:
-            return self.given
-        if (own := storage.local_path("raw")) is None:
+        folder = self.path or storage.local_path("raw")
+        if folder is None:
             raise ValueError(
                 f"raw data must lie on this machine: set {RAW_VARIABLE} to a folder with one folder a dataset"
             )
-        return own
+        return folder
 
     def for_miniature(self, storage: Storage) -> Path:
         """The folder the miniature is written to, below the root and nowhere else.
 
         Raises:
-            ValueError: if another raw folder is given, or the root already holds a corpus that is not the miniature's.
+            ValueError: if ``path`` is another folder, or the root already holds a corpus that is not the miniature's.
         """
-        own = RawDatasets(None).of(storage)
-        if self.given is not None and self.given.resolve() != own.resolve():
+        folder = RawFolder(None).resolve(storage)
+        if self.path is not None and self.path.resolve() != folder.resolve():
             raise ValueError(
-                f"the miniature writes and reads {own}, but {RAW_VARIABLE} names {self.given}: unset it"
+                f"the miniature writes and reads {folder}, but {RAW_VARIABLE} names {self.path}: unset it"
             )
         if storage.list("corpus") and not storage.exists("raw/miniature"):
             raise ValueError(
                 f"{storage.root} holds a corpus of other data: set {ROOT_VARIABLE} to a folder of its own"
             )
-        return own
+        return folder
 
 
-class RawFolderResource(dg.ConfigurableResource[RawDatasets]):
-    """Gives assets the ``RawDatasets``."""
+class RawFolderResource(dg.ConfigurableResource[RawFolder]):
+    """Gives assets the ``RawFolder``."""
 
     path: str | None = None
     """Folder with one folder a dataset; else $VIMRAG_RAW, else ``raw`` below the root."""
 
-    def create_resource(self, context: dg.InitResourceContext) -> RawDatasets:
+    def create_resource(self, context: dg.InitResourceContext) -> RawFolder:
         """The folder that was named, if any."""
-        given = self.path or os.environ.get(RAW_VARIABLE)
-        return RawDatasets(Path(given).expanduser() if given else None)
+        path = self.path or os.environ.get(RAW_VARIABLE)
+        return RawFolder(Path(path).expanduser() if path else None)
 
 
 class RecipeResource(dg.ConfigurableResource[Recipe]):

@@ -10,20 +10,17 @@ import sys
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
-import dagster as dg
+from pydantic import TypeAdapter
 
-from infra.storage.root import Storage
-from orchestration.launch.json_record import to_json
-from orchestration.launch.run_config import RunConfig
 from orchestration.recipes.options import Recipe
 
 GRACE_S = (
-    12.0  # to save and leave after a request to stop; below the 20 s that Dagster waits for its subprocess
+    12.0  # to save and end after a request to stop; below the 20 s that Dagster waits for its subprocess
 )
 
 
 class Script(StrEnum):
-    """Modules of ``orchestration.runs``."""
+    """Entry points of ``orchestration.runs``."""
 
     COLD_START = "cold_start"
     TRAIN_GGPO = "train_ggpo"
@@ -33,27 +30,6 @@ class Script(StrEnum):
     STUDY_ANSWERS = "study_answers"
 
 
-def launch(
-    context: dg.AssetExecutionContext,
-    pipes: dg.PipesSubprocessClient,
-    script: Script,
-    *,
-    storage: Storage,
-    recipe: Recipe,
-) -> dg.MaterializeResult:
-    """Run an entry point to its end and return what its rank 0 reported.
-
-    Raises:
-        DagsterPipesExecutionError: if it ended with another code than 0.
-    """
-    config = RunConfig(root=storage.root, name=recipe.name, recipe=recipe)
-    ranks = recipe.ggpo.ranks if script is Script.TRAIN_GGPO else None
-    context.log.info(f"starting {script} of recipe {recipe.name}" + (f" on {ranks} rank(s)" if ranks else ""))
-    hosts = recipe.ggpo.hostfile if ranks else None
-    line = command(script, config, ranks=ranks, hostfile=hosts)
-    return pipes.run(context=context, command=line, env=environment(recipe)).get_materialize_result()
-
-
 def command(
     script: Script, record: object, *, ranks: int | None = None, hostfile: str | None = None
 ) -> list[str]:
@@ -61,7 +37,7 @@ def command(
 
     With a ``hostfile`` the runner of DeepSpeed starts a launcher on each of its hosts over ssh.
     """
-    module = [f"orchestration.runs.{script}", "--config-json", to_json(record)]
+    module = entry_point(script, record)
     if ranks is None:
         return supervised([sys.executable, "-m", *module])
     if hostfile is not None:
@@ -70,6 +46,16 @@ def command(
     world = base64.urlsafe_b64encode(json.dumps({"localhost": list(range(ranks))}).encode()).decode()
     launcher = [sys.executable, "-m", "deepspeed.launcher.launch", "--quiet", "--no_local_rank", "--module"]
     return supervised([*launcher, f"--world_info={world}", f"--master_port={_free_port()}", *module])
+
+
+def entry_point(script: Script, record: object) -> list[str]:
+    """What follows ``python -m``: the module, which entry point of it, and its ``record``."""
+    return ["orchestration.runs", script.value, "--config-json", to_json(record)]
+
+
+def to_json(record: object) -> str:
+    """A frozen record as one line of JSON: how a process is told what to do."""
+    return TypeAdapter(type(record)).dump_json(record).decode()
 
 
 def supervised(line: Sequence[str]) -> list[str]:

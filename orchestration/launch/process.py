@@ -1,17 +1,17 @@
 """What every entry point does first and last: read its record, set up its process, report what went wrong.
 
-Holds no work of its own; an entry point gives ``run_script`` the function to run.
+Holds no work of its own; ``orchestration.runs`` gives ``run_script`` the function to run.
 """
 
-import argparse
 import os
 import random
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TypeVar
 
+from pydantic import TypeAdapter, ValidationError
+
 from infra.errors import ExternalError
-from orchestration.launch.json_record import from_json
 from orchestration.launch.reporter import Reporter, open_reporter
 from orchestration.launch.run_config import RunConfig
 
@@ -20,22 +20,17 @@ _Record = TypeVar("_Record")
 
 def run_script(
     body: Callable[[_Record, Reporter], None],
-    record: type[_Record],
+    kind: type[_Record],
+    text: str,
     *,
-    description: str,
     setup: Callable[[_Record], None] | None = None,
-    argv: Sequence[str] | None = None,
 ) -> int:
-    """Run ``body`` with the record of the command line; exit code 0, 1 for a failure, 2 for a record that is none.
+    """Run ``body`` with the record in ``text``; exit code 0, 1 for a failure, 2 for a record that is none.
 
     ``setup`` readies the process before. A clear error is one line; anything unexpected keeps its traceback.
     """
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument(
-        "--config-json", required=True, metavar="JSON", help=f"a {record.__qualname__} of {record.__module__}"
-    )
     try:
-        config = from_json(record, parser.parse_args(argv).config_json)
+        config = from_json(kind, text)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -51,6 +46,15 @@ def run_script(
             reporter.log(f"failed: {error}")
             return 1
     return 0
+
+
+def from_json(kind: type[_Record], text: str) -> _Record:
+    """The record of class ``kind`` that ``commands.to_json`` wrote; ``ValueError`` in one line if it is not one."""
+    try:
+        return TypeAdapter(kind).validate_json(text)
+    except ValidationError as error:
+        places = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'record'}: {e['msg']}" for e in error.errors())
+        raise ValueError(f"not a {kind.__name__}: {places}") from None
 
 
 def prepare_torch(config: RunConfig) -> None:

@@ -4,6 +4,7 @@ Holds options only and loads no torch, so that the command line reads them here;
 first, so that a study that was stopped has every objective as often as the others.
 """
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -89,6 +90,12 @@ class Study:
         )
         threads = max(1, base.threads // self.parallel)
         return replace(base, name=f"study-{arm}-{seed}", worlds=self.worlds, ggpo=ggpo, threads=threads)
+
+    def command(self) -> list[str]:
+        """The command line of the process that makes the study."""
+        from orchestration.launch.commands import Script, entry_point
+
+        return [sys.executable, "-m", *entry_point(Script.STUDY, self)]
 
     def require_checkpoint(self) -> None:
         """Raises ``ValueError`` if the cold start does not ship."""

@@ -27,8 +27,7 @@ from model.config.algorithm import Algorithm
 from model.training.metrics import read_metrics
 from orchestration.dagster_defs.miniature_assets import ensure_miniature
 from orchestration.imitation import cold_start
-from orchestration.launch.commands import environment
-from orchestration.launch.json_record import to_json
+from orchestration.launch.commands import Script, entry_point, environment
 from orchestration.launch.run_config import RunConfig
 from orchestration.recipes.miniature import quickstart
 from orchestration.recipes.options import MiniatureWorlds, Recipe
@@ -48,7 +47,7 @@ class Run:
 
     def start(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [sys.executable, "-m", "orchestration.runs.train_ggpo", "--config-json", to_json(self.config)],
+            [sys.executable, "-m", *entry_point(Script.TRAIN_GGPO, self.config)],
             cwd=REPOSITORY,
             env={**os.environ, **environment(self.config.recipe), "PYTHONPATH": str(REPOSITORY)},
             stdout=self.log.open("ab"),

@@ -14,7 +14,7 @@ from PIL import Image
 
 from infra.media import _clip_files, _images, _pdf, _video
 from infra.media._ocr import RapidOcr
-from infra.media.sandbox.worker import Operation, OperationResult
+from infra.media.sandbox.wire import Operation, OperationResult
 from infra.media.types import ClipRange, OcrError
 
 

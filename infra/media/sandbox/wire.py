@@ -8,7 +8,7 @@ import os
 import select
 import struct
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 LENGTHS = struct.Struct("!IQ")  # bytes of the header, bytes of everything behind it
@@ -17,6 +17,18 @@ PIPE_BYTES = (
     1 << 20
 )  # Linux grants this much to anyone: a page then takes some six turns of the two processes
 EXIT_MEMORY = 77  # of a decoding process: not even the answer that there is no memory found room
+
+
+class OperationResult(NamedTuple):
+    """What an operation found: ``result`` is json-able; ``parts`` are made and sent one at a time."""
+
+    result: dict[str, Any]
+    sizes: tuple[int, ...] = ()
+    parts: Iterable[Any] = ()
+
+
+Operation = Callable[[dict[str, Any], bytes | None], OperationResult]
+"""Takes the arguments of a job and its payload (None: it has none)."""
 
 
 class WireError(Exception):

@@ -14,28 +14,16 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 from infra.errors import MediaError
 from infra.limits import MAX_WORKER_FILES
-from infra.media.sandbox.wire import EXIT_MEMORY, WireError, receive, send
+from infra.media.sandbox.wire import EXIT_MEMORY, Operation, OperationResult, WireError, receive, send
 
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38  # <sys/prctl.h>
 MAX_JOB_BYTES = 1 << 40  # of a request: it comes from the side that is trusted
 DETAIL_CHARS = 500
-
-
-class OperationResult(NamedTuple):
-    """What an operation found: ``result`` is json-able; ``parts`` are made and sent one at a time."""
-
-    result: dict[str, Any]
-    sizes: tuple[int, ...] = ()
-    parts: Iterable[Any] = ()
-
-
-Operation = Callable[[dict[str, Any], bytes | None], OperationResult]
-"""Takes the arguments of a job and its payload (None: it has none)."""
 
 
 def serve(operations: Mapping[str, Operation], requests: int, answers: int, shared: mmap.mmap) -> None:

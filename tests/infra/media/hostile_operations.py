@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from infra.media.sandbox.worker import OperationResult
+from infra.media.sandbox.wire import OperationResult
 
 _KEPT: list[bytearray] = []
 

@@ -11,7 +11,7 @@ import dagster as dg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestration.dagster_defs.pipes_reader import WholeLineMessageReader, whole_lines
+from orchestration.dagster_defs.pipes_reader import CompleteLineMessageReader, complete_lines
 
 SPEAKER = """
 import json, os, sys, time
@@ -39,7 +39,7 @@ def test_a_line_that_is_there_by_half_is_waited_for(tmp_path: Path):
     def spoken(context: dg.AssetExecutionContext, pipes: dg.PipesSubprocessClient) -> dg.MaterializeResult:
         return pipes.run(context=context, command=[sys.executable, str(script)]).get_materialize_result()
 
-    pipes = dg.PipesSubprocessClient(message_reader=WholeLineMessageReader())
+    pipes = dg.PipesSubprocessClient(message_reader=CompleteLineMessageReader())
     with dg.DagsterInstance.ephemeral() as instance:
         done = dg.materialize([spoken], resources={"pipes": pipes}, instance=instance)
         logged = [each.user_message for each in instance.all_logs(done.run_id)]
@@ -72,7 +72,7 @@ def test_pieces_of_any_size_come_out_as_the_lines_that_went_in(tmp_path_factory,
 
     writing = Thread(target=write)
     writing.start()
-    heard = list(whole_lines(path, is_over.is_set))
+    heard = list(complete_lines(path, is_over.is_set))
     writing.join()
     assert heard == said
 
@@ -80,4 +80,4 @@ def test_pieces_of_any_size_come_out_as_the_lines_that_went_in(tmp_path_factory,
 def test_a_half_line_at_the_end_is_left(tmp_path: Path):
     path = tmp_path / "messages"
     path.write_bytes(b'{"a": 1}\n{"b"')
-    assert list(whole_lines(path, lambda: True)) == ['{"a": 1}']
+    assert list(complete_lines(path, lambda: True)) == ['{"a": 1}']

@@ -242,7 +242,8 @@ def test_nonsense_is_refused_when_it_is_written_down(nonsense):
 
 
 def test_a_recipe_with_a_teacher_survives_the_command_line(recipe: Recipe):
-    from orchestration.launch.json_record import from_json, to_json
+    from orchestration.launch.commands import to_json
+    from orchestration.launch.process import from_json
     from orchestration.launch.run_config import RunConfig
 
     start = replace(

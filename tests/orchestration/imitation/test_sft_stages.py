@@ -22,7 +22,7 @@ from orchestration.imitation import cold_start
 from orchestration.joins import grading
 from orchestration.joins.adapters import read_plans, tasks_of_split
 from orchestration.joins.agents import RunContext, load
-from orchestration.launch.json_record import to_json
+from orchestration.launch.commands import Script, entry_point
 from orchestration.launch.run_config import RunConfig
 from orchestration.recipes.cold_start import ColdStart, ImitationOptions, RejectionSampling, TeacherOptions
 from orchestration.recipes.options import Recipe
@@ -147,7 +147,7 @@ def test_a_run_that_is_killed_while_it_asks_goes_on_without_asking_again(
     with ScriptedTeacher(said, before=kill) as server:
         teacher = TeacherOptions(endpoint=server.base_url, concurrency=1, imitation=BRIEF)
         config = planned(root, recipe, "killed", replace(from_elsewhere(root, shipped), teacher=teacher))
-        command = [sys.executable, "-m", "orchestration.runs.cold_start", "--config-json", to_json(config)]
+        command = [sys.executable, "-m", *entry_point(Script.COLD_START, config)]
         environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
         running.append(subprocess.Popen(command, cwd=REPOSITORY, env=environment))
         assert running[0].wait() == -signal.SIGKILL

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.launch.commands import GRACE_S, Script, command, environment
-from orchestration.launch.json_record import to_json
+from orchestration.launch.commands import GRACE_S, Script, command, entry_point, environment, to_json
 from orchestration.launch.process import run_script
 from orchestration.launch.reporter import ConsoleReporter, Reporter, SilentReporter, finite, open_reporter
 from orchestration.launch.run_config import RunConfig
@@ -74,13 +73,7 @@ def test_every_launch_is_supervised_and_gets_its_configuration():
     for script in Script:
         line = command(script, CONFIG)
         assert line[1:3] == ["-m", "infra.workers.supervisor"]
-        assert line[line.index("--") + 2 :] == [
-            "-m",
-            f"orchestration.runs.{script}",
-            "--config-json",
-            to_json(CONFIG),
-        ]
-        assert (ROOT / "orchestration" / "runs" / f"{script}.py").is_file()
+        assert line[line.index("--") + 2 :] == ["-m", *entry_point(script, CONFIG)]
 
 
 def test_training_starts_one_process_a_rank_through_the_deepspeed_launcher():
@@ -88,7 +81,7 @@ def test_training_starts_one_process_a_rank_through_the_deepspeed_launcher():
     assert "deepspeed.launcher.launch" in line
     world = next(part for part in line if part.startswith("--world_info="))
     assert json.loads(urlsafe_b64decode(world.removeprefix("--world_info="))) == {"localhost": [0, 1, 2]}
-    assert line[-3:] == ["orchestration.runs.train_ggpo", "--config-json", to_json(CONFIG)]
+    assert line[-4:] == ["orchestration.runs", "train_ggpo", "--config-json", to_json(CONFIG)]
 
 
 def test_the_supervisor_gives_up_before_dagster_does():
@@ -133,7 +126,7 @@ def test_a_script_ends_with_a_code_and_one_line(capsys: pytest.CaptureFixture[st
         raise ValueError(f"no index in {config.root}")
 
     def run(body: object, text: str) -> int:
-        return run_script(body, RunConfig, description="", argv=["--config-json", text])  # pyright: ignore[reportArgumentType]
+        return run_script(body, RunConfig, text)  # pyright: ignore[reportArgumentType]
 
     assert run(failing, to_json(CONFIG)) == 1
     assert "error: no index in runs/x\n" in capsys.readouterr().err
@@ -147,4 +140,4 @@ def test_several_machines_are_started_by_the_runner_from_their_hostfile():
     wanted = command(Script.TRAIN_GGPO, CONFIG, ranks=16, hostfile="hostfile")
     assert wanted[wanted.index("--hostfile") + 1] == "hostfile"
     assert "deepspeed.launcher.runner" in wanted
-    assert wanted.index("orchestration.runs.train_ggpo") > wanted.index("--module")
+    assert wanted.index("orchestration.runs") > wanted.index("--module")

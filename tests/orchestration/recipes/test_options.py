@@ -7,7 +7,8 @@ from typing import Any, get_args, get_type_hints
 import pytest
 
 from model.config import algorithm, engine, reward, schedule
-from orchestration.launch.json_record import from_json, to_json
+from orchestration.launch.commands import to_json
+from orchestration.launch.process import from_json
 from orchestration.launch.run_config import RunConfig
 from orchestration.recipes.options import Recipe
 

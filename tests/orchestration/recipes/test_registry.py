@@ -9,7 +9,8 @@ from model.config.algorithm import Algorithm
 from model.config.engine import EngineConfig, Hardware, Lora
 from model.config.reward import RewardWeights
 from model.config.schedule import Retention, Schedule
-from orchestration.launch.json_record import from_json, to_json
+from orchestration.launch.commands import to_json
+from orchestration.launch.process import from_json
 from orchestration.launch.run_config import RunConfig
 from orchestration.recipes.miniature import quickstart
 from orchestration.recipes.options import EvaluationOptions, Ggpo, MiniatureWorlds, Recipe

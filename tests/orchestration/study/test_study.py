@@ -12,7 +12,8 @@ from memory_graph.graph import ROOT, AnswerNode, MemoryGraph, SearchNode
 from model.evaluation.evaluation import SeedComparison
 from model.evaluation.statistics import UNKNOWN, Interval
 from model.types import Outcome, Task, Trajectory
-from orchestration.launch.json_record import from_json, to_json
+from orchestration.launch.commands import to_json
+from orchestration.launch.process import from_json
 from orchestration.launch.reporter import ConsoleReporter
 from orchestration.recipes.options import MiniatureWorlds
 from orchestration.study import answers, training

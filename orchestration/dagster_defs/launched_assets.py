@@ -1,0 +1,77 @@
+"""The assets whose work is a supervised process of its own: the checkpoints, the evaluation and its report.
+
+Each starts an entry point of ``orchestration.runs`` and records what its rank 0 reports. No torch in here.
+"""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from infra.storage.root import Storage
+from orchestration.launch.commands import Script, command, environment
+from orchestration.launch.run_config import RunConfig
+from orchestration.recipes.options import Recipe
+
+
+def launched_asset(  # noqa: PLR0913 - what Dagster shows of an asset
+    name: str,
+    script: Script,
+    *,
+    deps: Sequence[str],
+    group: str,
+    kinds: set[str],
+    description: str,
+    pool: str | None = "gpu",
+) -> dg.AssetsDefinition:
+    """The asset that ``script`` makes for the recipe of the run; it fails if the process ends with another code than 0."""
+
+    @dg.asset(name=name, deps=deps, group_name=group, kinds=kinds, description=description, pool=pool)
+    def launched(
+        context: dg.AssetExecutionContext,
+        pipes: dg.PipesSubprocessClient,
+        storage: dg.ResourceParam[Storage],
+        recipe: dg.ResourceParam[Recipe],
+    ) -> dg.MaterializeResult:
+        ranks = recipe.ggpo.ranks if script is Script.TRAIN_GGPO else None
+        on_ranks = f" on {ranks} rank(s)" if ranks else ""
+        context.log.info(f"starting {script} of recipe {recipe.name}{on_ranks}")
+        config = RunConfig(root=storage.root, name=recipe.name, recipe=recipe)
+        line = command(script, config, ranks=ranks, hostfile=recipe.ggpo.hostfile if ranks else None)
+        return pipes.run(context=context, command=line, env=environment(recipe)).get_materialize_result()
+
+    return launched
+
+
+cold_start_checkpoint = launched_asset(
+    "cold_start_checkpoint",
+    Script.COLD_START,
+    deps=["index", "questions", "shards"],
+    group="training",
+    kinds={"pytorch"},
+    description="A policy that speaks the protocol: supervised on demonstrations, or the checkpoint that ships.",
+)
+ggpo_checkpoint = launched_asset(
+    "ggpo_checkpoint",
+    Script.TRAIN_GGPO,
+    deps=["cold_start_checkpoint", "index", "questions", "shards"],
+    group="training",
+    kinds={"pytorch", "deepspeed"},
+    description="The cold start improved by graph-guided policy optimisation under DeepSpeed.",
+)
+evaluation = launched_asset(
+    "evaluation",
+    Script.EVALUATE,
+    deps=["cold_start_checkpoint", "ggpo_checkpoint", "index", "questions"],
+    group="evaluation",
+    kinds={"pytorch"},
+    description="Accuracy of every method on every benchmark, with confidence intervals and paired comparisons.",
+)
+report = launched_asset(
+    "report",
+    Script.REPORT,
+    deps=["evaluation"],
+    group="evaluation",
+    kinds={"html"},
+    description="One self-contained HTML page about the run: table, curves, counters, examples.",
+    pool=None,
+)
