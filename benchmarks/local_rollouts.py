@@ -35,7 +35,7 @@ from model.policies.fingerprint import policy_fingerprint
 from model.policies.transformers_policy import TransformersPolicy
 from model.protocols import MediaSource, Policy
 from model.rl.rollouts import RolloutPlan, ordered_by_group, run_rollouts
-from model.types import Completion, Message, Sampling, Task, Trajectory
+from model.types import Completion, PolicyRequest, Task, Trajectory
 from orchestration.joins.adapters import tasks_of_split
 from orchestration.joins.agents import GREEDY, RunContext, load
 from orchestration.recipes.miniature import quickstart
@@ -52,8 +52,8 @@ class GeneratePolicy:
         self._model, self._encoder, self._media = model.eval(), encoder, media
         self.fingerprint = policy_fingerprint(model, encoder.tokenizer)
 
-    async def complete(self, messages: Sequence[Message], *, sampling: Sampling, task: Task) -> Completion:
-        prompt = self._encoder.encode(messages)
+    async def complete(self, request: PolicyRequest) -> Completion:
+        prompt = self._encoder.encode(request.messages)
         pixels = self._encoder.pixels(prompt.images, self._media)
         encoder = self._encoder
         inputs: dict[str, Any] = collate(
@@ -61,7 +61,7 @@ class GeneratePolicy:
         )
         generated = self._model.generate(
             **inputs,
-            max_new_tokens=sampling.max_tokens,
+            max_new_tokens=request.sampling.max_tokens,
             do_sample=False,
             eos_token_id=encoder.eos_id,
             pad_token_id=encoder.pad_id,

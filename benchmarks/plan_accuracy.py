@@ -36,7 +36,7 @@ from model.training.engine import DeepSpeedEngine
 from model.training.model_shape import ModelShape, VisionShape
 from model.training.planning import UpdateLoad, resource_plan
 from model.training.trainer import Trainer
-from model.types import Message, Role, Sampling, Task
+from model.types import Message, PolicyRequest, Role, Sampling, Task
 
 SHAPES = {
     "small": TinyShape(width=192, layers=4, heads=6, feed_forward=512),
@@ -101,8 +101,9 @@ def measure(shape: TinyShape, sizes: dict[str, int]) -> Timed:
 
     async def roll() -> list[Any]:
         sampling = Sampling(temperature=1.0, top_p=1.0, max_tokens=sizes["generated"], seed=0)
-        asked = [[Message(role=Role.USER, parts=(text,))] for text in words]
-        return await asyncio.gather(*(policy.complete(one, sampling=sampling, task=TASK) for one in asked))
+        turns = [Message(role=Role.USER, parts=(text,)) for text in words]
+        requests = [PolicyRequest(messages=(turn,), task=TASK, sampling=sampling) for turn in turns]
+        return await asyncio.gather(*(policy.complete(request) for request in requests))
 
     done = asyncio.run(roll())
     rollouts_s = [timed(lambda: asyncio.run(roll())) for _ in range(sizes["repeats"])]

@@ -3,12 +3,12 @@
 Holds Protocols only; ``infra`` and the local policies satisfy them, a launch script joins them.
 """
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from typing import Protocol, runtime_checkable
 
 from PIL import Image
 
-from model.types import Completion, Hit, Message, Sampling, Task
+from model.types import Completion, Hit, PolicyRequest, Task
 
 
 class Retriever(Protocol):
@@ -44,8 +44,8 @@ class Policy(Protocol):
         """Identifies weights, tokenizer and chat template."""
         ...
 
-    async def complete(self, messages: Sequence[Message], *, sampling: Sampling, task: Task) -> Completion:
-        """One completion; many calls may be pending at once and may be batched. ``task`` is for scripted policies only."""
+    async def complete(self, request: PolicyRequest) -> Completion:
+        """One completion; many calls may be pending at once and may be batched."""
         ...
 
 
@@ -53,9 +53,7 @@ class Policy(Protocol):
 class StreamingPolicy(Policy, Protocol):
     """A policy that can hand out its reply as it is generated."""
 
-    def stream(
-        self, messages: Sequence[Message], *, sampling: Sampling, task: Task
-    ) -> AsyncGenerator[str | Completion]:
+    def stream(self, request: PolicyRequest) -> AsyncGenerator[str | Completion]:
         """Pieces of the reply's text as they come, the whole completion last; leaving early cancels the request."""
         ...
 

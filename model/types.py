@@ -53,6 +53,15 @@ class ImageRef:
     timestamp_s: float | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisplayedHit:
+    """One search result as it is shown; its place in the observation, from 1, is what a mark names."""
+
+    hit: Hit
+    images: tuple[ImageRef, ...] = ()
+    interval_s: float = 0.0  # between observed frames of a clip
+
+
 class Role(StrEnum):
     """Whose turn it is."""
 
@@ -87,6 +96,19 @@ class Sampling:
     def __post_init__(self) -> None:
         if self.temperature < 0 or not 0 < self.top_p <= 1 or self.max_tokens < 1:
             raise ValueError(f"sampling out of range: {self}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyRequest:
+    """What a policy is asked: a conversation, and beside it what a scripted policy would have to read out of its words."""
+
+    messages: tuple[Message, ...]
+    task: Task
+    sampling: Sampling = field(default_factory=Sampling)
+    forced: bool = False  # only an answer is accepted
+    displayed: tuple[DisplayedHit, ...] | None = (
+        None  # by the search just made, in order; None after anything else
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from app.answers.graph_view import node_records, svg
 from app.answers.models import AnswerModel
 from app.answers.records import AnswerRecord, NodeRecord, Record, Text
 from memory_graph.graph import MemoryGraph
-from model.agent.context import DisplayedHit, render_turns
+from model.agent.context import render_turns
 from model.agent.events import (
     AnswerGiven,
     Event,
@@ -32,7 +32,7 @@ from model.agent.events import (
 )
 from model.agent.graph_state import GraphState, allocation_of, graph_state
 from model.agent.loop import Agent
-from model.types import ImageRef, Task, Trajectory
+from model.types import DisplayedHit, ImageRef, Task, Trajectory
 
 
 class StartEvent(Record):
@@ -258,14 +258,15 @@ def _record(
     """An event that needs neither the graph nor the corpus."""
     match event:
         case ModelCall():
-            parts = (part for message in event.messages for part in message.parts)
+            messages = event.request.messages
+            parts = (part for message in messages for part in message.parts)
             return CallEvent(
                 call=event.call,
-                forced=event.forced,
+                forced=event.request.forced,
                 images=tuple(
                     ImageRecord.model_validate(part) for part in parts if isinstance(part, ImageRef)
                 ),
-                turns=tuple(TurnRecord.model_validate(turn) for turn in render_turns(event.messages)),
+                turns=tuple(TurnRecord.model_validate(turn) for turn in render_turns(messages)),
             )
         case TokenDelta():
             return TokenEvent.model_validate(event)

@@ -12,7 +12,7 @@ from memory_graph.budget import TOKEN_PIXELS, shown_size, shrink
 from memory_graph.graph import MemoryGraph, VisualItem
 from memory_graph.linearise import linearise, one_line
 from model.agent.prompts import Profile
-from model.types import IMAGE_MARK, Completion, Hit, ImageRef, Message, Role, Task, Turn
+from model.types import IMAGE_MARK, Completion, DisplayedHit, ImageRef, Message, Role, Task, Turn
 
 TITLE_CHARS = 300  # of the title of an item; a corpus may hold anything
 CHARS_PER_TOKEN = 3  # below the 3.5-4.5 of English, so that the estimate errs towards too many
@@ -35,15 +35,6 @@ class DisplayedEvidence:
     images: tuple[ImageRef, ...]
     energy: float = 0.0  # what decides which evidence goes first when the context is too long
     text: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DisplayedHit:
-    """One search result as it is shown; its place in the observation, from 1, is what a mark names."""
-
-    hit: Hit
-    images: tuple[ImageRef, ...] = ()
-    interval_s: float = 0.0  # between observed frames of a clip
 
 
 def frame_times(duration_s: float, *, max_frames: int, frames_per_s: float) -> tuple[float, ...]:

@@ -9,10 +9,10 @@ from dataclasses import replace
 
 from memory_graph.actions import Mark
 from memory_graph.graph import Modality, VisualItem, VisualKind
-from model.agent.context import DisplayedHit, even_times, frame_times, sized
+from model.agent.context import even_times, frame_times, sized
 from model.config.limits import Limits
 from model.item_ids import IdKind, id_kind
-from model.types import Hit
+from model.types import DisplayedHit, Hit
 
 SHOWN_TIME_PRECISION_S = 0.05  # times are shown with one decimal, so a copied time may be off by this much
 

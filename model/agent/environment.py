@@ -15,12 +15,12 @@ from memory_graph.budget import Allocation, allocate
 from memory_graph.energy import energies
 from memory_graph.graph import AnswerNode, MemoryGraph, Modality, SearchNode
 from memory_graph.parsing import ActionError, LegalAction, PendingObservation, legalise, parse
-from model.agent.context import DisplayedEvidence, DisplayedHit, gather_evidence, num_visual_tokens
+from model.agent.context import DisplayedEvidence, gather_evidence, num_visual_tokens
 from model.agent.display import display, kept_item
 from model.agent.events import ObservationAdded
 from model.config.limits import Limits
 from model.protocols import Retriever
-from model.types import Completion, Counters, Hit, Message, Outcome, Task
+from model.types import Completion, Counters, DisplayedHit, Hit, Message, Outcome, Task
 
 DEPTHS = (8, 64)  # times top_k: how far a search that takes some kinds of items only looks down the ranking
 

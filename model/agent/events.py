@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from memory_graph.graph import AnswerNode, MemoryGraph, SearchNode
-from model.agent.context import DisplayedHit
-from model.types import Completion, Message, Trajectory
+from model.types import Completion, DisplayedHit, PolicyRequest, Trajectory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,8 +16,7 @@ class ModelCall:
     """The policy is about to be called."""
 
     call: int  # from 1
-    messages: tuple[Message, ...]
-    forced: bool  # the turn in which only an answer is accepted
+    request: PolicyRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from memory_graph.actions import Answer, Search
 from memory_graph.parsing import ActionError, LegalAction
@@ -20,6 +21,7 @@ from model.agent.events import (
     ModelCall,
     ModelReply,
     NodeAdded,
+    ObservationAdded,
     ReplyRejected,
     RolloutEnd,
     TokenDelta,
@@ -27,7 +29,19 @@ from model.agent.events import (
 from model.agent.memory import MemoryPolicy, MemorySession
 from model.config.limits import Limits
 from model.protocols import Policy, Retriever, StreamingPolicy
-from model.types import Call, Completion, Message, Sampling, Segment, Task, Trajectory
+from model.types import (
+    Call,
+    Completion,
+    DisplayedHit,
+    Message,
+    PolicyRequest,
+    Sampling,
+    Segment,
+    Task,
+    Trajectory,
+)
+
+Displayed: TypeAlias = tuple[DisplayedHit, ...] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +59,7 @@ class Agent:
         async for event in self.events(task, seed=seed):
             if isinstance(event, RolloutEnd):
                 return event.trajectory
-        raise AssertionError("a rollout ends with Finished")
+        raise AssertionError("a rollout ends with RolloutEnd")
 
     async def events(
         self, task: Task, *, seed: int | None = None, stream: bool = False
@@ -57,47 +71,54 @@ class Agent:
         """
         session = self.memory.open(task, self.retriever, self.limits)
         recorder = SegmentRecorder()
-        for event in await session.begin():
+        events = await session.begin()
+        displayed: Displayed = None
+        for event in events:
             recorder.on_event(event)
             yield event
         while session.environment.outcome is None:
-            asked = self._ask(session)
+            displayed = displayed_after(events, displayed)
+            asked = self._call(session, displayed, seed=seed)
             yield asked
-            sampling = replace(self.sampling, seed=call_seed(seed, asked.call, default=self.sampling.seed))
             completion: Completion | None = None
             # closed at once when whoever listens leaves, so that the request is cancelled, not merely forgotten
-            async with aclosing(self._replies(asked.messages, sampling, task, stream=stream)) as pieces:
+            async with aclosing(self._replies(asked.request, stream=stream)) as pieces:
                 async for piece in pieces:
                     if isinstance(piece, Completion):
                         completion = piece
                     else:
                         yield TokenDelta(call=asked.call, text=piece)
             assert completion is not None, "a reply ends with its completion"
-            session.environment.count_call(asked.messages, completion)
-            recorder.record(asked.messages, completion)
+            session.environment.count_call(asked.request.messages, completion)
+            recorder.record(asked.request.messages, completion)
             yield ModelReply(call=asked.call, completion=completion)
-            for event in await _settle(session, completion, asked):
+            events = await _settle(session, completion, asked)
+            for event in events:
                 recorder.on_event(event)
                 yield event
         yield RolloutEnd(trajectory=self.trajectory(session.environment, recorder.close()))
 
-    async def _replies(
-        self, messages: Sequence[Message], sampling: Sampling, task: Task, *, stream: bool
-    ) -> AsyncGenerator[str | Completion]:
+    async def _replies(self, request: PolicyRequest, *, stream: bool) -> AsyncGenerator[str | Completion]:
         """The reply, in pieces first if it is to be streamed and can be; the completion is last."""
         if stream and isinstance(self.policy, StreamingPolicy):
-            async with aclosing(self.policy.stream(messages, sampling=sampling, task=task)) as pieces:
+            async with aclosing(self.policy.stream(request)) as pieces:
                 async for piece in pieces:
                     yield piece
         else:
-            yield await self.policy.complete(messages, sampling=sampling, task=task)
+            yield await self.policy.complete(request)
 
-    def _ask(self, session: MemorySession) -> ModelCall:
+    def _call(self, session: MemorySession, displayed: Displayed, *, seed: int | None) -> ModelCall:
         environment = session.environment
+        number = environment.counters.model_calls + 1
         forced = environment.must_answer or session.must_answer
-        return ModelCall(
-            call=environment.counters.model_calls + 1, messages=session.messages(forced=forced), forced=forced
+        request = PolicyRequest(
+            messages=session.messages(forced=forced),
+            task=environment.task,
+            sampling=replace(self.sampling, seed=call_seed(seed, number, default=self.sampling.seed)),
+            forced=forced,
+            displayed=displayed,
         )
+        return ModelCall(call=number, request=request)
 
     def trajectory(self, environment: Environment, segments: tuple[Segment, ...]) -> Trajectory:
         """The record of a rollout whose ``environment`` has come to an outcome."""
@@ -158,6 +179,16 @@ class SegmentRecorder:
         return (*self._segments, Segment(node_id=None, calls=tuple(self._open)))
 
 
+def displayed_after(events: Sequence[Event], before: Displayed) -> Displayed:
+    """The results that the next call has to act on: of a search just made; those of ``before`` if the reply was refused."""
+    for event in events:
+        if isinstance(event, ObservationAdded):
+            return event.shown
+        if isinstance(event, ReplyRejected):
+            return before
+    return None
+
+
 async def _settle(session: MemorySession, completion: Completion, asked: ModelCall) -> tuple[Event, ...]:
     """Apply one reply to the session."""
     reply = reply_turn(completion)
@@ -167,7 +198,7 @@ async def _settle(session: MemorySession, completion: Completion, asked: ModelCa
         return _refuse(session, completion, asked, str(error))
     if isinstance(legal.action, Answer):
         return _answer(session.environment, legal, asked)
-    if asked.forced:
+    if asked.request.forced:
         return _refuse(session, completion, asked, "Only an answer is accepted now.")
     if isinstance(legal.action, Search):
         return await session.search(reply, legal.action)
@@ -178,7 +209,7 @@ def _refuse(
     session: MemorySession, completion: Completion, asked: ModelCall, reason: str
 ) -> tuple[Event, ...]:
     rejected = ReplyRejected(call=asked.call, reason=reason)
-    if not asked.forced:
+    if not asked.request.forced:
         session.reject(reply_turn(completion), reason)
         return (rejected,)
     closed = _close_pending(session.environment)
@@ -188,9 +219,9 @@ def _refuse(
 
 def _answer(environment: Environment, legal: LegalAction, asked: ModelCall) -> tuple[Event, ...]:
     assert isinstance(legal.action, Answer)
-    closed = _close_pending(environment)
-    answer = environment.answer(legal.action, forced=asked.forced)
-    return (*closed, AnswerGiven(answer=answer, forced=asked.forced))
+    closed, forced = _close_pending(environment), asked.request.forced
+    answer = environment.answer(legal.action, forced=forced)
+    return (*closed, AnswerGiven(answer=answer, forced=forced))
 
 
 def _close_pending(environment: Environment) -> tuple[Event, ...]:

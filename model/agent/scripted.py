@@ -6,7 +6,7 @@ Neither looks at anything but the call number and the query.
 from collections.abc import Mapping, Sequence
 
 from memory_graph.actions import Action, render
-from model.types import Completion, Hit, ImageRef, Message, Sampling, Task
+from model.types import Completion, Hit, ImageRef, Message, PolicyRequest
 
 
 class ScriptedPolicy:
@@ -19,27 +19,33 @@ class ScriptedPolicy:
     def __init__(self, script: Sequence[str | Action] | Mapping[str, Sequence[str | Action]]) -> None:
         self._script = script
         self._said: dict[str, int] = {}
-        self.prompts: list[tuple[Message, ...]] = []
-        self.samplings: list[Sampling] = []
+        self.requests: list[PolicyRequest] = []
+
+    @property
+    def prompts(self) -> list[tuple[Message, ...]]:
+        """What it was shown, call by call."""
+        return [request.messages for request in self.requests]
 
     @property
     def fingerprint(self) -> str:
         """Scripts have no weights."""
         return "scripted"
 
-    async def complete(self, messages: Sequence[Message], *, sampling: Sampling, task: Task) -> Completion:
+    async def complete(self, request: PolicyRequest) -> Completion:
         """The next text. Raises ``ValueError`` when the script is used up."""
-        lines = self._script[task.id] if isinstance(self._script, Mapping) else self._script
-        place = self._said.get(task.id, 0)
+        task_id = request.task.id
+        lines = self._script[task_id] if isinstance(self._script, Mapping) else self._script
+        place = self._said.get(task_id, 0)
         if place >= len(lines):
             raise ValueError(
-                f"the script for {task.id!r} has {len(lines)} replies, another one was asked for"
+                f"the script for {task_id!r} has {len(lines)} replies, another one was asked for"
             )
-        self._said[task.id] = place + 1
-        self.prompts.append(tuple(messages))
-        self.samplings.append(sampling)
+        self._said[task_id] = place + 1
+        self.requests.append(request)
         line = lines[place]
-        images = tuple(part for message in messages for part in message.parts if isinstance(part, ImageRef))
+        images = tuple(
+            part for message in request.messages for part in message.parts if isinstance(part, ImageRef)
+        )
         return Completion(text=line if isinstance(line, str) else render(line), images=images)
 
 

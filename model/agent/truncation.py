@@ -6,8 +6,9 @@ Pure functions; the order in which older things leave a context belongs to each 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from model.agent.context import ContextTooLong, DisplayedHit, excerpt
+from model.agent.context import ContextTooLong, excerpt
 from model.agent.display import with_frames
+from model.types import DisplayedHit
 
 MIN_PASSAGE_CHARS = 100  # below that a passage says nothing; frames go instead
 

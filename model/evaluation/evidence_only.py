@@ -13,7 +13,7 @@ from memory_graph.graph import ROOT, MemoryGraph
 from memory_graph.parsing import ActionError
 from model.agent.loop import Agent
 from model.agent.memory.vimrag import Vimrag
-from model.types import Task, Trajectory
+from model.types import PolicyRequest, Task, Trajectory
 
 
 def evidence_nodes(graph: MemoryGraph, gold: Set[str]) -> frozenset[str]:
@@ -62,7 +62,8 @@ async def answer_from(agent: Agent, task: Task, graph: MemoryGraph) -> Trajector
     session = agent.memory.recall(task, agent.retriever, agent.limits, without(graph, set()))
     environment = session.environment
     messages = session.messages(forced=True)
-    completion = await agent.policy.complete(messages, sampling=agent.sampling, task=task)
+    request = PolicyRequest(messages=messages, task=task, sampling=agent.sampling, forced=True)
+    completion = await agent.policy.complete(request)
     environment.count_call(messages, completion)
     try:
         legal = environment.read(completion.text)

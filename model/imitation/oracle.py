@@ -1,7 +1,7 @@
 """A scripted policy that knows the gold steps, and the noise that makes its demonstrations lifelike.
 
 It plays through the same agent loop, retriever and limits as any policy, so a demonstration is an ordinary trajectory. The
-plan of a question comes from whoever invented it (the miniature); the oracle itself sees only what retrieval returns. A
+plan of a question comes from whoever invented it (the miniature); the oracle itself sees only what a search displays. A
 share of its steps is deliberately useless: dead ends, repeated queries and over-broad ones. In real trajectories about 80 % of
 the steps are noise (arXiv 2602.12735, third pilot study). A share of its replies is said wrongly first, as ``mistakes.py``
 has it, and rightly once the environment's error was heard.
@@ -11,22 +11,19 @@ and what it may still see of earlier results. Policies that answer once it answe
 """
 
 import random
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 
 from memory_graph.actions import Answer, Mark, Memorize, Search, render
 from memory_graph.graph import ROOT, Modality
 from memory_graph.parsing import parse
-from model.agent.context import excerpt, headline
 from model.agent.memory.registry import MEMORIES
-from model.agent.memory.universalrag import ROUTES
 from model.imitation.demonstrated import demonstrated
 from model.imitation.gold_plan import DemonstrationNoise, GoldHop, GoldPlan, route_of
 from model.imitation.mistakes import sample_mistake
 from model.policies.chat_template import PromptEncoder
-from model.protocols import Retriever
-from model.types import Completion, Hit, ImageRef, Message, Sampling, Task
+from model.policies.endpoint_policy import images_of
+from model.types import Completion, Hit, PolicyRequest
 
 __all__ = [
     "NOT_ANSWERABLE",
@@ -43,7 +40,6 @@ __all__ = [
 NOT_ANSWERABLE = "Not answerable"
 NOTHING_FOUND = "Nothing found."
 GOLD_PRIORITY, OTHER_PRIORITY = 5, 1
-TELLING_CHARS = 40  # of a text, enough to tell results of equal title apart
 
 
 class OraclePhase(StrEnum):
@@ -91,16 +87,13 @@ _RECALL = {
 
 
 class Oracle:
-    """Policy and retriever of ONE rollout of one question; single use.
+    """The policy of ONE rollout of one question; single use. ``memory`` is the name of the memory policy it plays under."""
 
-    Give it to the agent loop in both roles: as retriever it passes searches on and remembers the hits, as policy it
-    plays its plan over what they were. ``memory`` is the name of the memory policy that it plays under.
-    """
+    fingerprint = "oracle"  # it has no weights
 
     def __init__(
         self,
         plan: GoldPlan,
-        retriever: Retriever,
         encoder: PromptEncoder | None = None,
         *,
         noise: DemonstrationNoise,
@@ -109,12 +102,10 @@ class Oracle:
     ) -> None:
         if memory not in MEMORIES:
             raise ValueError(f"unknown memory policy {memory!r}; known: {', '.join(MEMORIES)}")
-        self._plan, self._retriever, self._encoder = plan, retriever, encoder
+        self._plan, self._encoder = plan, encoder
         self._noise, self._rng = noise, rng
         self._conduct = _CONDUCT.get(memory, OracleScript.GRAPH)
         self._recall = _RECALL.get(memory, SeenHits.USEFUL)
-        self._hits: list[Hit] = []
-        self._searched = False
         self._in_memory: frozenset[str] = frozenset()
         self._found: dict[int, str] = {}  # hop -> id of the node that found it
         self._wording: dict[int, int] = {}  # hop -> wordings already tried
@@ -124,53 +115,40 @@ class Oracle:
         self._nodes = 0
         self._due: str | None = None  # what was meant by a reply that was said wrongly
 
-    @property
-    def fingerprint(self) -> str:
-        """The oracle has no weights: its retriever is what its behaviour depends on."""
-        return f"oracle:{self._retriever.fingerprint}"
-
-    async def search(self, query: str, *, top_k: int) -> list[Hit]:
-        """Pass the search on and remember what it found."""
-        hits = await self._retriever.search(query, top_k=top_k)
-        self._searched = True
-        # the policy takes what is of its route; nothing else can be among what is shown
-        self._hits = ROUTES[route_of(self._plan)](hits) if self._conduct is OracleScript.ROUTED else hits
-        return hits
-
-    async def complete(self, messages: Sequence[Message], *, sampling: Sampling, task: Task) -> Completion:
+    async def complete(self, request: PolicyRequest) -> Completion:
         """The next scripted action; ``sampling`` is ignored."""
-        text = self._said(messages)
-        images = tuple(part for message in messages for part in message.parts if isinstance(part, ImageRef))
+        text = self._reply(request)
         if self._encoder is None:
-            return Completion(text=text, images=images)
-        return demonstrated(self._encoder, messages, text)
+            return Completion(text=text, images=images_of(request.messages))
+        return demonstrated(self._encoder, request.messages, text)
 
-    def _said(self, messages: Sequence[Message]) -> str:
-        """What was meant; sometimes a mistake first, never where it would end the rollout."""
-        forced = _is_forced(messages)
+    def _reply(self, request: PolicyRequest) -> str:
+        """What is meant; sometimes a mistake first, never where it would end the rollout."""
         meant, self._due = self._due, None
-        if meant is not None and not forced:
+        if meant is not None and not request.forced:
             return meant
-        text = self._next(messages)
-        if forced or not self._noise.repair or self._rng.random() >= self._noise.repair:
+        if meant is not None:
+            self._stage = OraclePhase.SEARCH  # what was meant never happened: there are no results to judge
+        text = self._next(request)
+        if request.forced or not self._noise.repair or self._rng.random() >= self._noise.repair:
             return text
         self._due = text
         return sample_mistake(parse(text).action, self._rng, routing=self._conduct is OracleScript.ROUTED)
 
-    def _next(self, messages: Sequence[Message]) -> str:
-        heard, forced = _text(messages[-1]), _is_forced(messages)
-        if self._conduct is OracleScript.SINGLE or (self._conduct is OracleScript.ROUTED and forced):
-            return self._answer_once(heard)
+    def _next(self, request: PolicyRequest) -> str:
+        shown = [display.hit for display in request.displayed or ()]
+        if self._conduct is OracleScript.SINGLE or (self._conduct is OracleScript.ROUTED and request.forced):
+            return self._answer_once(shown, searched=request.displayed is not None)
         if self._conduct is OracleScript.ROUTED:
             return render(Search(id="n1", parents=(ROOT,), query=route_of(self._plan)))
         if self._conduct is OracleScript.HISTORY and self._stage is OraclePhase.NOTE:
             self._stage = OraclePhase.SEARCH
-            self._judge(heard)
-        if forced:
+            self._judge(shown)
+        if request.forced:
             return self._answer()
         if self._stage is OraclePhase.NOTE:
             self._stage = OraclePhase.SEARCH
-            return self._note(heard)
+            return self._note(shown)
         wanted = self._next_hop()
         return self._answer() if wanted is None else self._search(wanted)
 
@@ -210,10 +188,9 @@ class Oracle:
             return (f"n{self._nodes}",) if self._nodes else (ROOT,)
         return wanted or (ROOT,)
 
-    def _judge(self, observation: str) -> tuple[Mark, ...]:
+    def _judge(self, shown: Sequence[Hit]) -> tuple[Mark, ...]:
         """Marks of what is shown; takes note of the hop it completes and of what stays in memory."""
         hop = None if self._hop is None else self._plan.hops[self._hop]
-        shown = self._shown(observation)
         gold = frozenset() if hop is None else hop.gold
         if self._hop is not None and gold <= {hit.item_id for hit in shown} | self._in_memory:
             self._found[self._hop] = f"n{self._nodes}"
@@ -238,8 +215,8 @@ class Oracle:
             return ids
         return self._in_memory | (ids if self._recall is SeenHits.ALL else ids & gold)
 
-    def _note(self, observation: str) -> str:
-        marks = self._judge(observation)
+    def _note(self, shown: Sequence[Hit]) -> str:
+        marks = self._judge(shown)
         return render(Memorize(id=f"n{self._nodes}", summary=self._summary(), marks=marks))
 
     def _summary(self) -> str:
@@ -250,45 +227,14 @@ class Oracle:
         found = self._hop is not None and self._hop in self._found
         return self._plan.hops[self._hop].summary if self._hop is not None and found else NOTHING_FOUND
 
-    def _shown(self, observation: str) -> list[Hit]:
-        """The hits that the environment displayed, in display order: those already in memory are left out."""
-        lines = re.findall(r"\n\[\d+\] ([^\n]*)", observation)
-        shown, rest = [], list(self._hits)
-        for line in lines:
-            match = _named_in(line, rest)
-            if match is not None:
-                rest.remove(match)
-                shown.append(match)
-        return shown
-
     def _answer(self) -> str:
         complete = len(self._found) == len(self._plan.hops)
         leaves = set(self._found) - {parent for hop in self._plan.hops for parent in hop.depends}
         parents = self._parents(tuple(self._found[number] for number in sorted(leaves)))
         return render(Answer(parents=parents, text=self._plan.answer if complete else NOT_ANSWERABLE))
 
-    def _answer_once(self, observation: str) -> str:
+    def _answer_once(self, shown: Sequence[Hit], *, searched: bool) -> str:
         """The answer if all gold is shown at once."""
-        shown = {hit.item_id for hit in self._shown(observation)}
-        complete = all(hop.gold <= shown for hop in self._plan.hops)
-        parents = ("n1",) if self._searched else (ROOT,)
+        complete = all(hop.gold <= {hit.item_id for hit in shown} for hop in self._plan.hops)
+        parents = ("n1",) if searched else (ROOT,)
         return render(Answer(parents=parents, text=self._plan.answer if complete else NOT_ANSWERABLE))
-
-
-def _named_in(line: str, hits: Iterable[Hit]) -> Hit | None:
-    """The hit that a line of an observation shows: by its title, then by the beginning of its text; the better rank wins."""
-    named = [hit for hit in hits if line.startswith(headline(hit.title, ""))]
-    return max(named, key=lambda hit: (_agrees(line, hit), len(hit.title)), default=None)
-
-
-def _agrees(line: str, hit: Hit) -> bool:
-    title, text = headline(hit.title, ""), excerpt(hit.text, TELLING_CHARS)
-    return line.startswith(f"{title}: {text}"[: len(title) + 2 + TELLING_CHARS] if text else title)
-
-
-def _is_forced(messages: Sequence[Message]) -> bool:
-    return _text(messages[-1]).endswith("Answer now.")
-
-
-def _text(message: Message) -> str:
-    return "".join(part for part in message.parts if isinstance(part, str))

@@ -6,7 +6,6 @@ imitated, not reinforced.
 """
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import replace
 
 from model.imitation.demonstrated import demonstrated
@@ -15,7 +14,7 @@ from model.policies.chat_template import PromptEncoder
 from model.policies.endpoint_policy import REQUEST_SHAPE, images_of, reply_options
 from model.policies.image_uris import ImageUris
 from model.protocols import MediaSource
-from model.types import Completion, Message, Sampling, Task
+from model.types import Completion, PolicyRequest
 
 
 class TeacherPolicy:
@@ -47,11 +46,11 @@ class TeacherPolicy:
         digest = hashlib.blake2b(f"{REQUEST_SHAPE}\n{self._model}".encode(), digest_size=8).hexdigest()
         return f"teacher:{self._model}:{digest}"
 
-    async def complete(self, messages: Sequence[Message], *, sampling: Sampling, task: Task) -> Completion:
+    async def complete(self, request: PolicyRequest) -> Completion:
         """One completion; errors of the client and of the media come through."""
-        prompt = chat_messages(messages, await self._images.uris(images_of(messages)))
-        reply = await self._client.complete(prompt, reply_options(sampling))
+        prompt = chat_messages(request.messages, await self._images.uris(images_of(request.messages)))
+        reply = await self._client.complete(prompt, reply_options(request.sampling))
         text = reply.text if self._thoughts else strip_thinking(reply.text)
         is_cut = reply.finish_reason == "length" and bool(text)
-        own = demonstrated(self._encoder, messages, text, is_cut=is_cut)
+        own = demonstrated(self._encoder, request.messages, text, is_cut=is_cut)
         return replace(own, prompt_tokens=reply.prompt_tokens, completion_tokens=reply.completion_tokens)

@@ -11,7 +11,7 @@ from contextlib import aclosing
 from model.policies.chat_endpoint import ChatEndpoint, ChatMessage, ChatReplyLike, ReplyOptions, chat_messages
 from model.policies.image_uris import ImageUris
 from model.protocols import MediaSource
-from model.types import Completion, ImageRef, Message, Sampling, Task
+from model.types import Completion, ImageRef, Message, PolicyRequest, Sampling
 
 REQUEST_SHAPE = "chat-1"  # changes whenever the same conversation becomes another request
 SEED_BITS = 31  # every server takes these; some read a seed as a signed or an unsigned 32-bit number
@@ -41,19 +41,18 @@ class EndpointPolicy:
         digest = hashlib.blake2b(f"{REQUEST_SHAPE}\n{self._model}".encode(), digest_size=8).hexdigest()
         return f"endpoint:{self._model}:{digest}"
 
-    async def complete(self, messages: Sequence[Message], *, sampling: Sampling, task: Task) -> Completion:
+    async def complete(self, request: PolicyRequest) -> Completion:
         """One completion; errors of the client and of the media come through."""
-        prompt = await self._prompt(messages)
-        return self._completion(messages, await self._client.complete(prompt, reply_options(sampling)))
+        prompt = await self._prompt(request.messages)
+        reply = await self._client.complete(prompt, reply_options(request.sampling))
+        return self._completion(request.messages, reply)
 
-    async def stream(
-        self, messages: Sequence[Message], *, sampling: Sampling, task: Task
-    ) -> AsyncGenerator[str | Completion]:
+    async def stream(self, request: PolicyRequest) -> AsyncGenerator[str | Completion]:
         """Pieces of the reply, the completion last; leaving early ends the request."""
-        prompt = await self._prompt(messages)
-        async with aclosing(self._client.stream(prompt, reply_options(sampling))) as replies:
+        prompt = await self._prompt(request.messages)
+        async with aclosing(self._client.stream(prompt, reply_options(request.sampling))) as replies:
             async for piece in replies:
-                yield piece if isinstance(piece, str) else self._completion(messages, piece)
+                yield piece if isinstance(piece, str) else self._completion(request.messages, piece)
 
     async def _prompt(self, messages: Sequence[Message]) -> list[ChatMessage]:
         return chat_messages(messages, await self._images.uris(images_of(messages)))

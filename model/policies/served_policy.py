@@ -18,7 +18,7 @@ from model.policies.endpoint_policy import reply_options
 from model.policies.image_uris import png_uri
 from model.policies.token_endpoint import ServerImage, TokenEndpoint, TokenRequest
 from model.protocols import MediaSource
-from model.types import Completion, ImageRef, Message, Sampling, Task
+from model.types import Completion, ImageRef, PolicyRequest, Sampling, Task
 
 CACHE_CHARS = 512 * 1024 * 1024  # of rendered images
 
@@ -62,13 +62,14 @@ class ServedPolicy:
         """``served:<name>:v<updates>:<weights>``, of the weights that were sent to the servers last."""
         return f"served:{self.served.model}:v{self.served.version}:{self.served.fingerprint}"
 
-    async def complete(self, messages: Sequence[Message], *, sampling: Sampling, task: Task) -> Completion:
+    async def complete(self, request: PolicyRequest) -> Completion:
         """One completion; errors of the servers and of the media come through.
 
         Raises:
             ServingError: if the server cuts an image otherwise, or its reply cannot be trained on.
         """
-        return await self.complete_prompt(self._encoder.encode(messages), sampling=sampling, task=task)
+        prompt = self._encoder.encode(request.messages)
+        return await self.complete_prompt(prompt, sampling=request.sampling, task=request.task)
 
     async def complete_prompt(self, prompt: EncodedPrompt, *, sampling: Sampling, task: Task) -> Completion:
         """The completion of a prompt that is encoded already; errors as ``complete``."""

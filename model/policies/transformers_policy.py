@@ -9,7 +9,7 @@ import asyncio
 import logging
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
@@ -27,7 +27,7 @@ from model.policies.running_batch import (
 )
 from model.policies.sampling import GeneratedTokens
 from model.protocols import MediaSource
-from model.types import Completion, Message, Sampling, Task
+from model.types import Completion, PolicyRequest
 
 IDLE_TURNS = 3  # event-loop turns without a new request before decoding starts
 
@@ -92,68 +92,66 @@ class TransformersPolicy:
         """Forget the fingerprint: the weights have changed."""
         self._fingerprint = None
 
-    async def complete(self, messages: Sequence[Message], *, sampling: Sampling, task: Task) -> Completion:
+    async def complete(self, request: PolicyRequest) -> Completion:
         """One completion; cancelled, it leaves the batch at the next step.
 
         Raises:
             ValueError: for a prompt that is too long.
             KeyError: for an image that ``media`` does not know.
         """
-        request = self._submit(messages, sampling, streamed=False)
+        pending = self._submit(request, streamed=False)
         try:
-            return self._completion(request, await request.events.get())
+            return self._completion(pending, await pending.events.get())
         finally:
-            request.row.abandon()
+            pending.row.abandon()
 
-    async def stream(
-        self, messages: Sequence[Message], *, sampling: Sampling, task: Task
-    ) -> AsyncIterator[str | Completion]:
+    async def stream(self, request: PolicyRequest) -> AsyncIterator[str | Completion]:
         """Pieces of whole characters, the completion last; the pieces add up to its text. Errors as ``complete``."""
-        request = self._submit(messages, sampling, streamed=True)
+        pending = self._submit(request, streamed=True)
         pieces = Detokenizer(self._encoder)
         try:
-            while isinstance(event := await request.events.get(), int):
+            while isinstance(event := await pending.events.get(), int):
                 if piece := pieces.add(event):
                     yield piece
-            completion = self._completion(request, event)
+            completion = self._completion(pending, event)
             if piece := pieces.rest():
                 yield piece
             yield completion
         finally:
-            request.row.abandon()
+            pending.row.abandon()
 
-    def _completion(self, request: PendingRequest, event: BatchEvent) -> Completion:
+    def _completion(self, pending: PendingRequest, event: BatchEvent) -> Completion:
         if isinstance(event, Exception):
             raise event
         assert isinstance(event, GeneratedTokens), "tokens are handed to streams only"
         return Completion(
             text=self._encoder.decode(event.token_ids),
-            prompt_ids=request.prompt.ids,
+            prompt_ids=pending.prompt.ids,
             token_ids=event.token_ids,
             logprobs=event.logprobs,
-            images=request.prompt.images,
+            images=pending.prompt.images,
             finish_reason="stop" if event.token_ids[-1] == self._encoder.eos_id else "length",
-            prompt_tokens=len(request.prompt.ids),
+            prompt_tokens=len(pending.prompt.ids),
             completion_tokens=len(event.token_ids),
         )
 
-    def _submit(self, messages: Sequence[Message], sampling: Sampling, *, streamed: bool) -> PendingRequest:
-        prompt = self._encoder.encode(messages)
+    def _submit(self, request: PolicyRequest, *, streamed: bool) -> PendingRequest:
+        prompt = self._encoder.encode(request.messages)
         if len(prompt.ids) > self._max_prompt_tokens:
             raise ValueError(
                 f"the prompt has {len(prompt.ids)} tokens, at most {self._max_prompt_tokens} are allowed"
             )
-        request = PendingRequest(prompt, sampling, streamed=streamed)
+        pending = PendingRequest(prompt, request.sampling, streamed=streamed)
         with self._lock:
-            self._waiting.append(request)
+            self._waiting.append(pending)
             # a loop that was closed before it started the thread never will
             starts = not self._running or (self._starter is not None and self._starter.is_closed())
             self._running = True
             if starts:
-                self._starter = request.loop
+                self._starter = pending.loop
         if starts:
-            request.loop.call_soon(self._start, request.loop, 0, 0)
-        return request
+            pending.loop.call_soon(self._start, pending.loop, 0, 0)
+        return pending
 
     def _start(self, loop: asyncio.AbstractEventLoop, before: int, quiet_turns: int) -> None:
         """Start the thread once the first batch is full or the event loop brings no further request."""

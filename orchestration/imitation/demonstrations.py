@@ -6,7 +6,6 @@ Holds the wiring only: plans come from the raw miniature, noise from the recipe,
 import asyncio
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from infra.progress import ProgressListener
@@ -79,8 +78,8 @@ def demonstrate(
     def agent(name: str, task: Task, turn: int) -> Agent:
         rng = random.Random(f"{options.seed}/{task.id}/{turn}")
         plan = gold_plan(plans[task.id])
-        oracle = Oracle(plan, world.retriever, encoder, noise=noise, rng=rng, memory=name)
-        return replace(world.agent(oracle, memories[name], temperature=1.0), retriever=oracle)
+        oracle = Oracle(plan, encoder, noise=noise, rng=rng, memory=name)
+        return world.agent(oracle, memories[name], temperature=1.0)
 
     async def run_all() -> list[Trajectory]:
         slots, done = asyncio.Semaphore(CONCURRENCY), 0

@@ -6,13 +6,12 @@ import asyncio
 import json
 import random
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from model.imitation.oracle import DemonstrationNoise, Oracle
 from model.policies.chat_endpoint import chat_messages
 from model.policies.chat_template import PromptEncoder
-from model.types import Completion, Message, Sampling, Task
+from model.types import Completion, PolicyRequest, Task
 from orchestration.imitation.demonstrations import gold_plan
 from orchestration.joins.agents import RunContext
 from tests.servers.openai_server import Answer, OpenAIServer, Received
@@ -25,10 +24,10 @@ class Recorder:
         self._oracle, self._said = oracle, said
         self.fingerprint = oracle.fingerprint
 
-    async def complete(self, messages: Sequence[Message], *, sampling: Sampling, task: Task) -> Completion:
-        found = await self._oracle.complete(messages, sampling=sampling, task=task)
-        self._said[key(chat_messages(messages, {}))] = found.text
-        return found
+    async def complete(self, request: PolicyRequest) -> Completion:
+        completion = await self._oracle.complete(request)
+        self._said[key(chat_messages(request.messages, {}))] = completion.text
+        return completion
 
 
 def script(
@@ -46,11 +45,8 @@ def script(
 
     async def play() -> None:
         for task in tasks:
-            oracle = Oracle(
-                gold_plan(plans[task.id]), world.retriever, encoder, noise=noise, rng=random.Random(task.id)
-            )
-            agent = world.agent(Recorder(oracle, said), memory, temperature=1.0)
-            await replace(agent, retriever=oracle).run(task)
+            oracle = Oracle(gold_plan(plans[task.id]), encoder, noise=noise, rng=random.Random(task.id))
+            await world.agent(Recorder(oracle, said), memory, temperature=1.0).run(task)
 
     asyncio.run(play())
     return said

@@ -15,7 +15,7 @@ from model.policies.chat_template import QWEN2_5_VL
 from model.policies.transformers_policy import TransformersPolicy
 from model.training import checkpoint
 from model.training.engine import DeepSpeedEngine
-from model.types import ImageRef, Message, Role, Sampling, Task
+from model.types import ImageRef, Message, PolicyRequest, Role, Sampling, Task
 from orchestration.joins.agents import load
 
 TASK = Task(id="t", dataset="d", question="?", answers=("x",))
@@ -70,7 +70,9 @@ def test_a_qwen2_5_vl_checkpoint_answers_about_a_picture(saved: Path):
     assert encoder.patching == QWEN2_5_VL
     policy = TransformersPolicy(weights.model, encoder, Grey())
     message = Message(role=Role.USER, parts=("who", ImageRef(item_id="a", width=96, height=64)))
-    asked = policy.complete([message], sampling=Sampling(max_tokens=4, seed=0), task=TASK)
+    asked = policy.complete(
+        PolicyRequest(messages=(message,), task=TASK, sampling=Sampling(max_tokens=4, seed=0))
+    )
     completion = asyncio.run(asked)
     assert completion.prompt_ids.count(encoder.image_id) == 6 and completion.token_ids
 

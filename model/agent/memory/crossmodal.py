@@ -18,7 +18,6 @@ from typing import TypeAlias
 from memory_graph.graph import SearchNode
 from model.agent.context import (
     DisplayedEvidence,
-    DisplayedHit,
     TokenCounter,
     estimate_tokens,
     excerpt,
@@ -32,7 +31,7 @@ from model.agent.memory.observation import ObservationRenderer
 from model.agent.prompts import FULL, Profile
 from model.config.limits import Limits
 from model.protocols import Retriever
-from model.types import ImageRef, Message, Role, Task
+from model.types import DisplayedHit, ImageRef, Message, Role, Task
 
 Keep: TypeAlias = Callable[[ObservationAdded, SearchNode], tuple[DisplayedEvidence, ...]]
 

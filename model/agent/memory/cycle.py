@@ -10,11 +10,11 @@ from typing import Protocol
 
 from memory_graph.actions import Memorize, Search
 from memory_graph.graph import SearchNode
-from model.agent.context import DisplayedHit, with_notice
+from model.agent.context import with_notice
 from model.agent.environment import Environment
 from model.agent.events import Event, NodeAdded, ObservationAdded
 from model.agent.memory.observation import ObservationRenderer
-from model.types import Message, Role
+from model.types import DisplayedHit, Message, Role
 
 
 class MemoryContents(Protocol):

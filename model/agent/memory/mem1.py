@@ -15,7 +15,6 @@ from memory_graph.graph import SearchNode
 from memory_graph.linearise import line_of
 from model.agent.context import (
     DisplayedEvidence,
-    DisplayedHit,
     TokenCounter,
     estimate_tokens,
     evidence_parts,
@@ -32,7 +31,7 @@ from model.agent.prompts import FULL, Profile
 from model.agent.truncation import truncate
 from model.config.limits import Limits
 from model.protocols import Retriever
-from model.types import Message, Role, Task
+from model.types import DisplayedHit, Message, Role, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,6 @@ from memory_graph.graph import SearchNode
 from memory_graph.linearise import FIELD, one_line
 from model.agent.context import (
     ContextTooLong,
-    DisplayedHit,
     TokenCounter,
     estimate_tokens,
     joined,
@@ -26,7 +25,7 @@ from model.agent.memory.text_state import bounded
 from model.agent.prompts import FULL, Profile
 from model.config.limits import Limits
 from model.protocols import Retriever
-from model.types import Message, Role, Task
+from model.types import DisplayedHit, Message, Role, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

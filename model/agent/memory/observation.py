@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from model.agent.context import DisplayedHit, TokenCounter, observation_parts
+from model.agent.context import TokenCounter, observation_parts
 from model.agent.events import ObservationAdded
 from model.agent.prompts import Profile
 from model.agent.truncation import truncate
 from model.config.limits import Limits
-from model.types import Message, Role
+from model.types import DisplayedHit, Message, Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

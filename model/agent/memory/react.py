@@ -19,7 +19,6 @@ from memory_graph.actions import Memorize, Search
 from memory_graph.graph import Modality
 from model.agent.context import (
     ContextTooLong,
-    DisplayedHit,
     TokenCounter,
     estimate_tokens,
     question_parts,
@@ -31,7 +30,7 @@ from model.agent.memory.observation import ObservationRenderer
 from model.agent.prompts import FULL, Profile
 from model.config.limits import Limits
 from model.protocols import Retriever
-from model.types import Message, Role, Task
+from model.types import DisplayedHit, Message, Role, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

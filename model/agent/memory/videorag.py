@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from memory_graph.graph import Modality
-from model.agent.context import DisplayedHit, TokenCounter, estimate_tokens, sized
+from model.agent.context import TokenCounter, estimate_tokens, sized
 from model.agent.display import with_frames
 from model.agent.environment import Environment
 from model.agent.memory.observation import ObservationRenderer
@@ -20,7 +20,7 @@ from model.agent.memory.vanilla import OneSearch
 from model.agent.prompts import FULL, Profile
 from model.config.limits import Limits
 from model.protocols import Retriever
-from model.types import Task
+from model.types import DisplayedHit, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

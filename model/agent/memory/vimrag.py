@@ -11,7 +11,6 @@ from memory_graph.budget import Allocation
 from memory_graph.graph import MemoryGraph, SearchNode
 from model.agent.context import (
     DisplayedEvidence,
-    DisplayedHit,
     TokenCounter,
     estimate_tokens,
     fit,
@@ -24,7 +23,7 @@ from model.agent.memory.observation import ObservationRenderer
 from model.agent.prompts import FULL, Profile
 from model.config.limits import Limits
 from model.protocols import Retriever
-from model.types import Message, Role, Task
+from model.types import DisplayedHit, Message, Role, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

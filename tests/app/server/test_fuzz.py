@@ -198,7 +198,7 @@ class Parrot:
     def policy(self, media: object) -> Parrot:
         return self
 
-    async def complete(self, messages: object, *, sampling: Sampling, task: object) -> Completion:
+    async def complete(self, request: object) -> Completion:
         return Completion(text=render(Answer(parents=("root",), text="so")))
 
     def count_tokens(self, turns: Any, /) -> int:

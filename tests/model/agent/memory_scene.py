@@ -111,7 +111,7 @@ class Played(NamedTuple):
     @property
     def forced(self) -> list[bool]:
         """Of each call, whether only an answer was accepted."""
-        return [event.forced for event in self.events if isinstance(event, ModelCall)]
+        return [event.request.forced for event in self.events if isinstance(event, ModelCall)]
 
     @property
     def reasons(self) -> list[str]:
@@ -141,7 +141,8 @@ def play(
     async def run() -> list[Event]:
         return [event async for event in agent.events(TASK)]
 
-    return Played(policy.prompts, retriever.queries, asyncio.run(run()))
+    events = asyncio.run(run())
+    return Played(policy.prompts, retriever.queries, events)
 
 
 def room(context_tokens: int, observation_tokens: int = 100_000) -> Limits:

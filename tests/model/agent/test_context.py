@@ -13,7 +13,6 @@ from model.agent.context import (
     TITLE_CHARS,
     ContextTooLong,
     DisplayedEvidence,
-    DisplayedHit,
     estimate_tokens,
     evidence_parts,
     excerpt,
@@ -30,7 +29,7 @@ from model.agent.context import (
     state_parts,
 )
 from model.agent.prompts import COMPACT
-from model.types import Completion, Hit, ImageRef, Message, Role, Task
+from model.types import Completion, DisplayedHit, Hit, ImageRef, Message, Role, Task
 
 IMAGE = ImageRef(item_id="a", width=64, height=32)
 

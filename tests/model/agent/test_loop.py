@@ -192,9 +192,19 @@ def test_a_rejected_reply_is_answered_with_its_error_and_the_calls_stay_in_the_s
 
 def test_two_re_asks_a_step_then_the_answer_is_forced():
     policy, _, events = rollout(["a", "b", "c", Answer(("root",), "?")])
-    assert [event.forced for event in events if isinstance(event, ModelCall)] == [False, False, False, True]
+    assert [request.forced for request in policy.requests] == [False, False, False, True]
     assert policy.prompts[3][-1].parts[0].endswith("\nAnswer now.")
     assert trajectory_of(events).outcome is Outcome.FORCED
+
+
+def test_a_request_holds_what_the_search_just_made_displayed():
+    # before a search, after it, after a refused summary, after the summary: the refusal leaves the results to be acted on
+    policy, _, _ = rollout([SEARCH_1, "a note", NOTE_1, Search("n2", ("n1",), "nothing"), ANSWER])
+    displayed = [
+        None if request.displayed is None else [each.hit.item_id for each in request.displayed]
+        for request in policy.requests
+    ]
+    assert displayed == [None, [TEXT.item_id], [TEXT.item_id], None, []]
 
 
 def test_a_legal_step_gives_the_re_asks_back():
@@ -253,8 +263,8 @@ def test_unknown_parents_are_repaired_and_counted():
 
 def test_exact_tokens_of_a_reply_travel_without_the_end_token():
     class Tokens(ScriptedPolicy):
-        async def complete(self, messages, *, sampling, task):
-            drawn = await super().complete(messages, sampling=sampling, task=task)
+        async def complete(self, request):
+            drawn = await super().complete(request)
             return replace(
                 drawn,
                 prompt_ids=(1, 2),
@@ -288,7 +298,7 @@ def test_every_call_of_a_seeded_rollout_draws_from_its_own_stream():
             sampling=Sampling(temperature=1.0),
         )
         asyncio.run(agent.run(TASK, seed=seed))
-        return [sampling.seed for sampling in policy.samplings]
+        return [request.sampling.seed for request in policy.requests]
 
     assert len(set(seeds(1))) == 3
     assert seeds(1) == seeds(1) != seeds(2)

@@ -21,7 +21,18 @@ from model.agent.memory.vimrag import Vimrag
 from model.agent.prompts import COMPACT
 from model.agent.scripted import ScriptedPolicy, ScriptedRetriever
 from model.config.limits import MINIATURE_LIMITS
-from model.types import IMAGE_MARK, Completion, Hit, ImageRef, Message, Role, Sampling, Task, Trajectory, Turn
+from model.types import (
+    IMAGE_MARK,
+    Completion,
+    Hit,
+    ImageRef,
+    Message,
+    PolicyRequest,
+    Role,
+    Task,
+    Trajectory,
+    Turn,
+)
 
 TASK = Task(id="t:1", dataset="t", question="Which code is on the badge?", answers=("41",))
 PAGE = Hit(
@@ -43,10 +54,8 @@ SCRIPT = (
 class Streaming(ScriptedPolicy):
     """Hands its texts out five characters at a time."""
 
-    async def stream(
-        self, messages: Sequence[Message], *, sampling: Sampling, task: Task
-    ) -> AsyncGenerator[str | Completion]:
-        whole = await self.complete(messages, sampling=sampling, task=task)
+    async def stream(self, request: PolicyRequest) -> AsyncGenerator[str | Completion]:
+        whole = await self.complete(request)
         for start in range(0, len(whole.text), 5):
             yield whole.text[start : start + 5]
         yield whole
@@ -118,9 +127,7 @@ def test_whoever_stops_listening_ends_the_request_at_once():
     ended: list[bool] = []
 
     class Noted(Streaming):
-        async def stream(
-            self, messages: Sequence[Message], *, sampling: Sampling, task: Task
-        ) -> AsyncGenerator[str | Completion]:
+        async def stream(self, request: PolicyRequest) -> AsyncGenerator[str | Completion]:
             try:
                 yield "a"
                 yield "b"

@@ -125,10 +125,10 @@ def played(
 ) -> Trajectory:
     noise = DemonstrationNoise(dead_end=dead_end, repeat=0, broad=0, repair=repair, distractions=("news",))
     retriever = ScriptedRetriever(FOUND | {TASK.question: FOUND["leader of Belodu"]})
-    oracle = Oracle(PLAN, retriever, encoder, noise=noise, rng=random.Random(seed), memory=memory)
+    oracle = Oracle(PLAN, encoder, noise=noise, rng=random.Random(seed), memory=memory)
     limits = replace(MINIATURE_LIMITS, calls=40)
     chosen = memory_policy(memory, profile=COMPACT)
-    agent = Agent(policy=oracle, retriever=oracle, memory=chosen, limits=limits)
+    agent = Agent(policy=oracle, retriever=retriever, memory=chosen, limits=limits)
     return asyncio.run(agent.run(TASK))
 
 
@@ -175,11 +175,10 @@ def test_a_policy_that_is_asked_once_never_errs(memory: str):
 def test_a_mistake_never_takes_the_last_reply():
     noise = DemonstrationNoise(dead_end=0, repeat=0, broad=0, repair=0.9)
     for seed in range(20):
-        oracle = Oracle(PLAN, ScriptedRetriever(FOUND), noise=noise, rng=random.Random(seed))
+        oracle = Oracle(PLAN, noise=noise, rng=random.Random(seed))
         chosen = memory_policy("vimrag", profile=COMPACT)
-        agent = Agent(
-            policy=oracle, retriever=oracle, memory=chosen, limits=replace(MINIATURE_LIMITS, calls=5)
-        )
+        limits = replace(MINIATURE_LIMITS, calls=5)
+        agent = Agent(policy=oracle, retriever=ScriptedRetriever(FOUND), memory=chosen, limits=limits)
         trajectory = asyncio.run(agent.run(TASK))
         assert trajectory.graph.answer is not None
         assert trajectory.counters.model_calls <= 5

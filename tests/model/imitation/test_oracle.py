@@ -68,9 +68,9 @@ def play(
     encoder: PromptEncoder | None = None,
 ):
     retriever = ScriptedRetriever(FOUND if found is None else found)
-    oracle = Oracle(plan, retriever, encoder, noise=noise, rng=random.Random(seed), memory=memory)
+    oracle = Oracle(plan, encoder, noise=noise, rng=random.Random(seed), memory=memory)
     chosen = memory_policy(memory, profile=COMPACT)
-    agent = Agent(policy=oracle, retriever=oracle, memory=chosen, limits=MINIATURE_LIMITS)
+    agent = Agent(policy=oracle, retriever=retriever, memory=chosen, limits=MINIATURE_LIMITS)
     return asyncio.run(agent.run(TASK))
 
 
@@ -222,8 +222,8 @@ def test_the_routed_oracle_searches_there_alone():
     assert (trajectory.answer, trajectory.graph.nodes[0].retrieved) == ("41", ("d:page:a#1",))
 
 
-def test_results_of_equal_title_are_told_apart_by_their_text():
-    twin = replace(TEAM, item_id="d:para:twin", text="Belodu is a river.")
+def test_results_that_read_alike_are_told_apart_by_their_place():
+    twin = replace(TEAM, item_id="d:para:twin")
     assert (
         play(found={**FOUND, "head of Belodu": [twin], "leader of Belodu": [twin, TEAM]}).answer == "Fumiga"
     )

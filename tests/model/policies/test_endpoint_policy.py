@@ -24,7 +24,7 @@ from model.policies.chat_endpoint import chat_messages, escape_control_tokens
 from model.policies.endpoint_policy import EndpointPolicy
 from model.policies.image_uris import ImageUris
 from model.protocols import StreamingPolicy
-from model.types import Completion, Hit, ImageRef, Message, Outcome, Role, Sampling, Task
+from model.types import Completion, Hit, ImageRef, Message, Outcome, PolicyRequest, Role, Sampling, Task
 from tests.servers.openai_server import OpenAIServer, Spoken, text_of
 
 TASK = Task(id="t:1", dataset="t", question="Which code is on the badge?", answers=("41",))
@@ -71,8 +71,12 @@ def with_policy(
     return asyncio.run(run())
 
 
+def asked(*messages: Message, sampling: Sampling = SAMPLING) -> PolicyRequest:
+    return PolicyRequest(messages=messages, task=TASK, sampling=sampling)
+
+
 def completing(*messages: Message) -> Callable[[EndpointPolicy], Coroutine[Any, Any, Completion]]:
-    return lambda policy: policy.complete(messages, sampling=SAMPLING, task=TASK)
+    return lambda policy: policy.complete(asked(*messages))
 
 
 def user(*parts: str | ImageRef) -> Message:
@@ -195,9 +199,7 @@ def test_how_tokens_are_drawn_is_passed_on_with_a_seed_every_server_takes():
         with_policy(server, completing(user("q")))
         with_policy(
             server,
-            lambda policy: policy.complete(
-                [user("q")], sampling=Sampling(temperature=0.0, top_p=1.0), task=TASK
-            ),
+            lambda policy: policy.complete(asked(user("q"), sampling=Sampling(temperature=0.0, top_p=1.0))),
         )
     first, greedy = (each.body for each in server.requests)
     assert (first["temperature"], first["top_p"], first["max_tokens"], first["seed"]) == (0.25, 0.5, 99, 5)
@@ -207,7 +209,7 @@ def test_how_tokens_are_drawn_is_passed_on_with_a_seed_every_server_takes():
 def test_pieces_come_before_the_completion_and_make_it_up():
     async def listen(policy: EndpointPolicy) -> list[str | Completion]:
         assert isinstance(policy, StreamingPolicy)
-        return [piece async for piece in policy.stream([user("q", PAGE)], sampling=SAMPLING, task=TASK)]
+        return [piece async for piece in policy.stream(asked(user("q", PAGE)))]
 
     with OpenAIServer(Spoken(text="the code is 41", finish_reason="length")) as server:
         *pieces, completion = with_policy(server, listen)
@@ -222,10 +224,10 @@ def test_pieces_come_before_the_completion_and_make_it_up():
 
 def test_leaving_early_frees_the_place_of_the_request():
     async def leave(policy: EndpointPolicy) -> Completion:
-        pieces = policy.stream([user("q")], sampling=SAMPLING, task=TASK)
+        pieces = policy.stream(asked(user("q")))
         await anext(pieces)
         await pieces.aclose()
-        return await policy.complete([user("q")], sampling=SAMPLING, task=TASK)
+        return await policy.complete(asked(user("q")))
 
     with OpenAIServer([Spoken(text="x" * 9999, pause_s=0.001), "ok"]) as server:
         assert with_policy(server, leave, concurrency=1).text == "ok"
@@ -234,7 +236,7 @@ def test_leaving_early_frees_the_place_of_the_request():
 def test_the_fingerprint_names_the_model_as_the_server_calls_it_and_no_address_and_no_key():
     async def prints(policy: EndpointPolicy) -> tuple[str, str]:
         before = policy.fingerprint
-        await policy.complete([user("q")], sampling=SAMPLING, task=TASK)
+        await policy.complete(asked(user("q")))
         return before, policy.fingerprint
 
     with OpenAIServer() as server:

@@ -19,7 +19,7 @@ from infra.llm.tokens_pool import TokenPool
 from infra.llm.tokens_types import TokenServerSettings
 from model.policies.chat_template import collate
 from model.policies.served_policy import ServedPolicy, ServedWeights, ServingError
-from model.types import Completion, ImageRef, Message, Role, Sampling, Task
+from model.types import Completion, ImageRef, Message, PolicyRequest, Role, Sampling, Task
 from tests.model.scene import CAT, DOG, Pictures, encoder, policy, tokenizer
 from tests.servers.vllm_server import BASE, Fault, VllmServer
 
@@ -62,13 +62,17 @@ def served(pool: ServerPool) -> ServedPolicy:
     return ServedPolicy(TokenPool(pool), encoder(), Pictures(), served=start)
 
 
+def request(messages: list[Message], *, task: Task = TASK, sampling: Sampling = SAMPLING) -> PolicyRequest:
+    return PolicyRequest(messages=tuple(messages), task=task, sampling=sampling)
+
+
 def ask(pool: ServerPool, *conversations: list[Message], sampling: Sampling = SAMPLING) -> list[Completion]:
     async def all_of_them() -> list[Completion]:
         agent = served(pool)
         try:
             return list(
                 await asyncio.gather(
-                    *(agent.complete(each, sampling=sampling, task=TASK) for each in conversations)
+                    *(agent.complete(request(messages, sampling=sampling)) for messages in conversations)
                 )
             )
         finally:
@@ -215,7 +219,7 @@ def test_a_server_that_fails_is_left_out_and_its_requests_are_sent_to_another(ch
             agent = served(pool)
             tasks = [replace(TASK, id=f"q{number}") for number in range(12)]
             try:
-                asked = (agent.complete(PLAIN, sampling=SAMPLING, task=task) for task in tasks)
+                asked = (agent.complete(request(PLAIN, task=task)) for task in tasks)
                 return list(await asyncio.gather(*asked))
             finally:
                 await pool.close()
@@ -239,7 +243,7 @@ def test_a_server_that_died_is_asked_again_when_it_is_back_and_prepared_first(ch
         pool.prepare = prepare
 
         async def outage() -> Completion:
-            asking = asyncio.create_task(served(pool).complete(PLAIN, sampling=SAMPLING, task=TASK))
+            asking = asyncio.create_task(served(pool).complete(request(PLAIN)))
             while not pool.tally.outages:
                 await asyncio.sleep(0)
             server.serve()

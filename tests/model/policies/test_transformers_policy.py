@@ -31,7 +31,7 @@ from model.protocols import StreamingPolicy
 from model.rl.rollouts import RolloutPlan, run_rollouts
 from model.rl.segments import SampleKey, TrainingSample, segment_tokens
 from model.training.batches import InputBuilder
-from model.types import Call, Hit, ImageRef, Message, Role, Sampling, Segment, Task
+from model.types import Call, Hit, ImageRef, Message, PolicyRequest, Role, Sampling, Segment, Task
 
 SHAPE = TinyShape(
     width=48,
@@ -77,13 +77,17 @@ def model(encoder):
 def conversation(words, pictures):
     refs = tuple(ImageRef(item_id=str(number), width=64, height=32) for number in range(pictures))
     text = COMPACT.question + " who leads ba" * words
-    return [Message(role=Role.SYSTEM, parts=(COMPACT.system,)), Message(role=Role.USER, parts=(text, *refs))]
+    return (Message(role=Role.SYSTEM, parts=(COMPACT.system,)), Message(role=Role.USER, parts=(text, *refs)))
+
+
+def asked(messages, sampling=None):
+    return PolicyRequest(messages=tuple(messages), task=TASK, sampling=sampling or Sampling())
 
 
 def complete_all(policy, conversations, samplings):
     async def run():
-        asked = zip(conversations, samplings, strict=True)
-        return await asyncio.gather(*(policy.complete(c, sampling=s, task=TASK) for c, s in asked))
+        requests = map(asked, conversations, samplings)
+        return await asyncio.gather(*map(policy.complete, requests))
 
     return asyncio.run(run())
 
@@ -267,7 +271,7 @@ class Watched:
 
 def ask(policy, words, tokens, pictures=0, **options):
     sampling = Sampling(**({"temperature": 0, "max_tokens": tokens} | options))
-    return asyncio.create_task(policy.complete(conversation(words, pictures), sampling=sampling, task=TASK))
+    return asyncio.create_task(policy.complete(asked(conversation(words, pictures), sampling)))
 
 
 class Endless(PromptEncoder):
@@ -374,10 +378,10 @@ def test_a_policy_goes_on_after_a_loop_that_was_closed_on_its_requests(model, en
         return await ask(policy, words=1, tokens=4)
 
     loop = asyncio.new_event_loop()
-    asked = loop.create_task(policy.complete(conversation(1, 0), sampling=Sampling(), task=TASK))
+    waiting = loop.create_task(policy.complete(asked(conversation(1, 0))))
     loop.run_until_complete(asyncio.sleep(0))
-    asked.cancel()
-    loop.run_until_complete(asyncio.gather(asked, return_exceptions=True))
+    waiting.cancel()
+    loop.run_until_complete(asyncio.gather(waiting, return_exceptions=True))
     assert policy._starter is loop
     loop.close()
     assert len(asyncio.run(run()).token_ids) == 4
@@ -396,8 +400,8 @@ def test_an_error_of_the_model_reaches_the_rows_it_hit_and_later_requests_are_se
 
     async def run():
         policy = TransformersPolicy(model, without_end(encoder), Swatches(), max_batch=2)
-        asked = [ask(policy, words=n, tokens=4) for n in (1, 2, 3)]
-        return await asyncio.gather(*asked, return_exceptions=True)
+        replies = [ask(policy, words=n, tokens=4) for n in (1, 2, 3)]
+        return await asyncio.gather(*replies, return_exceptions=True)
 
     failures: list[int] = []
     hook = model.model.language_model.register_forward_pre_hook(fail_once, with_kwargs=True)
@@ -416,8 +420,8 @@ def test_a_thread_that_dies_fails_every_request_with_its_error_and_the_next_one_
     async def run():
         policy = TransformersPolicy(model, encoder, Swatches(), max_batch=1)
         hook = model.model.language_model.register_forward_pre_hook(die)
-        asked = [ask(policy, words=n, tokens=4) for n in (1, 2)]
-        lost = await asyncio.gather(*asked, return_exceptions=True)
+        replies = [ask(policy, words=n, tokens=4) for n in (1, 2)]
+        lost = await asyncio.gather(*replies, return_exceptions=True)
         hook.remove()
         return lost, await ask(policy, words=1, tokens=1)
 
@@ -428,7 +432,7 @@ def test_a_thread_that_dies_fails_every_request_with_its_error_and_the_next_one_
 
 def heard(policy, messages, sampling):
     async def run():
-        return [each async for each in policy.stream(messages, sampling=sampling, task=TASK)]
+        return [each async for each in policy.stream(asked(messages, sampling))]
 
     return asyncio.run(run())
 
@@ -448,7 +452,7 @@ def test_a_stream_that_is_left_early_frees_its_place(model, encoder):
     async def run():
         policy = TransformersPolicy(model, without_end(encoder), Swatches(), max_batch=1)
         sampling = Sampling(temperature=1.0, max_tokens=1000, seed=1)
-        stream = policy.stream(conversation(1, 0), sampling=sampling, task=TASK)
+        stream = policy.stream(asked(conversation(1, 0), sampling))
         assert isinstance(await anext(stream), str)
         await stream.aclose()
         return await ask(policy, words=2, tokens=3)
@@ -493,11 +497,8 @@ def test_a_prompt_that_cannot_be_served_fails_alone(model, encoder):
 
     async def run():
         sampling = Sampling(temperature=0, max_tokens=2)
-        asked = [
-            policy.complete(c, sampling=sampling, task=TASK)
-            for c in (conversation(1, 1), bad, conversation(2, 0))
-        ]
-        return await asyncio.gather(*asked, return_exceptions=True)
+        replies = [policy.complete(asked(c, sampling)) for c in (conversation(1, 1), bad, conversation(2, 0))]
+        return await asyncio.gather(*replies, return_exceptions=True)
 
     good, failed, also_good = asyncio.run(run())
     assert isinstance(failed, KeyError)
@@ -567,8 +568,8 @@ def test_rollouts_of_a_real_model_keep_the_segment_invariant(model, encoder):
 
         spoken = 0
 
-        async def complete(self, messages, *, sampling, task):
-            completion = await super().complete(messages, sampling=sampling, task=task)
+        async def complete(self, request):
+            completion = await super().complete(request)
             text = script[self.spoken]
             self.spoken += 1
             tokens = (*self._encoder.text_ids(text), self._encoder.eos_id)

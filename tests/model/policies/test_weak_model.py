@@ -21,7 +21,7 @@ from model.evaluation.evaluation import summarise
 from model.policies.chat_endpoint import escape_control_tokens
 from model.policies.endpoint_policy import EndpointPolicy
 from model.rl.rollouts import RolloutPlan, run_rollouts
-from model.types import Hit, Message, Outcome, Role, Sampling, Task, Trajectory
+from model.types import Hit, Message, Outcome, PolicyRequest, Role, Sampling, Task, Trajectory
 from tests.model.scene import Pictures
 from tests.servers.smollm2_server import NAME, SmolLM2Server, tokenizer_of, weights
 
@@ -138,7 +138,7 @@ def test_a_prompt_beyond_its_window_is_refused_with_advice(server: SmolLM2Server
         try:
             policy = EndpointPolicy(client, Pictures(), model=NAME)
             long = Message(role=Role.USER, parts=("word " * 3000,))
-            await policy.complete([long], sampling=SAMPLING, task=TASKS[0])
+            await policy.complete(PolicyRequest(messages=(long,), task=TASKS[0], sampling=SAMPLING))
         finally:
             await client.close()
 

@@ -24,14 +24,15 @@ class Slow:
         self.waits, self.broken = waits or {}, broken
         self.at_once = self.most_at_once = 0
 
-    async def complete(self, messages, *, sampling, task):
+    async def complete(self, request):
+        name, seed = request.task.id, request.sampling.seed
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
-        await asyncio.sleep(self.waits.get(task.id, 0))
+        await asyncio.sleep(self.waits.get(name, 0))
         self.at_once -= 1
-        if task.id in self.broken:
+        if name in self.broken:
             raise ConnectionError("endpoint is gone")
-        return Completion(text=render(Answer((), f"{task.id}:{sampling.seed}")))
+        return Completion(text=render(Answer((), f"{name}:{seed}")))
 
 
 def tasks(*names):
