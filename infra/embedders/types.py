@@ -10,6 +10,7 @@ from typing import Protocol, TypeAlias, TypeGuard
 
 from PIL.Image import Image
 
+from infra.errors import EmbedderError
 from infra.vector_stores.types import Vectors
 
 Clip: TypeAlias = Sequence[Image]
@@ -26,6 +27,19 @@ class Modality(StrEnum):
 
 TEXT_ONLY = frozenset({Modality.TEXT})
 EVERYTHING = frozenset(Modality)
+
+
+class RefusedInputError(EmbedderError):
+    """One input cannot be embedded, whatever is tried again; the others can. ``position`` is its place in the call."""
+
+    def __init__(self, position: int, reason: str) -> None:
+        super().__init__(f"input {position}: {reason}")
+        self.position = position
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type["RefusedInputError"], tuple[int, str]]:
+        """Pickle by the two parts, so that the error crosses process borders whole."""
+        return type(self), (self.position, self.reason)
 
 
 class Embedder(Protocol):
@@ -63,8 +77,8 @@ class Embedder(Protocol):
 class VisionEmbedder(Embedder, Protocol):
     """Maps images and clips into the same space as texts.
 
-    Every method raises ``EmbedderError``, which names the position of what could not be embedded, and ``ValueError`` for a
-    clip without frames.
+    Every method raises ``RefusedInputError`` for an image or clip that it does not take (leave it out and ask again), and
+    ``EmbedderError`` if the model fails.
     """
 
     def encode_images(self, images: Sequence[Image]) -> Vectors:
