@@ -82,7 +82,7 @@ def dataset_names(text: str | None) -> list[str] | None:
     if (names := comma_separated(text)) is None:
         return None
     from assets.corpus.dataset import DATASETS
-    from assets.user_files.settings import DATASET as OWN
+    from assets.user_files.reading import DATASET as OWN
 
     known = (*DATASETS, OWN)
     for name in names:

@@ -37,15 +37,15 @@ _MIB = 1024 * 1024
 MAX_BYTES: Mapping[FileKind, int] = MappingProxyType(
     {
         FileKind.PDF: 1024 * _MIB,  # scanned books have some hundred MB
-        FileKind.PICTURE: 256 * _MIB,  # read whole; an uncompressed picture of 64 million pixels has 192 MB
+        FileKind.PICTURE: 256 * _MIB,  # read whole; an uncompressed image of 64 million pixels has 192 MB
         FileKind.TEXT: 64 * _MIB,  # read whole; ten million words
         FileKind.MARKDOWN: 64 * _MIB,
         FileKind.VIDEO: 16 * 1024 * _MIB,  # streamed; its length is limited too
     }
 )
-_PICTURE_MARKS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
+_IMAGE_MARKS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
 _MATROSKA = b"\x1aE\xdf\xa3"  # of .mkv and .webm
-# the container of MP4 and QuickTime also holds pictures, which no decoder here reads
+# the container of MP4 and QuickTime also holds stills, which no decoder here reads
 _STILL_BRANDS = (b"heic", b"heix", b"heim", b"hevc", b"mif1", b"msf1", b"avif", b"avis")
 
 
@@ -53,7 +53,7 @@ def kind_of(head: bytes, suffix: str) -> FileKind | None:
     """The kind of a file that begins with ``head`` and is called ``*suffix``; None if it is none of ours."""
     if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"%PDF-"):
         return FileKind.PDF
-    if _is_picture(head):
+    if _is_image(head):
         return FileKind.PICTURE
     if head.startswith(_MATROSKA):
         return FileKind.VIDEO
@@ -62,8 +62,8 @@ def kind_of(head: bytes, suffix: str) -> FileKind | None:
     return SUFFIXES.get(suffix.lower())
 
 
-def _is_picture(head: bytes) -> bool:
-    if head.startswith(_PICTURE_MARKS):
+def _is_image(head: bytes) -> bool:
+    if head.startswith(_IMAGE_MARKS):
         return True
     if head.startswith(b"RIFF"):
         return head[8:12] == b"WEBP"

@@ -1,7 +1,7 @@
 """A person's own files made searchable in one call: what is new or changed is read, the rest is taken over.
 
-Holds the order of things and the report. Finding files is ``own/places.py``, reading them ``own/reading.py``, keeping what
-was read ``own/kept.py``, corpus and index ``own/publishing.py``.
+Holds the order of things and the report. Finding files is ``paths.py``, reading them ``reading.py``, keeping what was read
+``parsed_files.py``, corpus and index ``publishing.py``.
 """
 
 from collections import Counter
@@ -18,11 +18,11 @@ from assets.user_files import ledger, parsed_files, publishing, reading
 from assets.user_files.ledger import IngestedFile
 from assets.user_files.parsed_files import ParsedFileInfo
 from assets.user_files.paths import PathListing, SourcePath, find, is_below, location_of
-from assets.user_files.reading import Found, SourceFile
-from assets.user_files.settings import DATASET, IngestSettings
+from assets.user_files.reading import DATASET, FileRecord, IngestSettings, SourceFile
 from infra.embedders.types import Embedder
 from infra.errors import MediaError
 from infra.progress import ProgressListener, silent
+from infra.storage.lock import only_writer
 from infra.storage.root import Storage
 
 __all__ = ["DATASET", "FileReport", "IngestReport", "IngestSettings", "IngestStatus", "ingest"]
@@ -105,7 +105,7 @@ def ingest(
             run is writing to the root.
     """
     walk = find([Path(path) for path in paths], leave_out=storage.local_path())
-    with ledger.only_writer(storage):
+    with only_writer(storage, parsed_files.FOLDER):
         files = ledger.read(storage)
         reports = list(_forget(files, forget))
         run = _Run(storage, settings or IngestSettings(), progress, files)
@@ -147,8 +147,8 @@ class _Run:
         for done, place in enumerate(places, start=1):
             yield self._file(place)
             self._progress("files", done, len(places))
-        seen = {place.location for place in places}
-        for location in [one for one in self._files if one not in seen and walk.has_lost(one)]:
+        present = {place.location for place in places}
+        for location in [known for known in self._files if known not in present and walk.has_lost(known)]:
             yield _removed(self._files.pop(location), "gone from its folder")
 
     def _without_transcripts(self, places: Sequence[SourcePath]) -> list[SourcePath]:
@@ -181,16 +181,16 @@ class _Run:
         return FileReport(path=path, items=about.items, status=status, reason=", ".join(remarks))
 
     def _read(self, source: SourceFile, name: str) -> ParsedFileInfo:
-        found = self._watched(source, name)
-        return parsed_files.keep(self._storage, name, found, self._settings.matters(source.kind))
+        records = self._checked(source, name)
+        return parsed_files.keep(self._storage, name, records, self._settings.matters(source.kind))
 
-    def _watched(self, source: SourceFile, name: str) -> Iterator[Found]:
-        """What is found in the file, counted; refused at the end if the file is no longer the one that was hashed."""
-        for found in reading.read(source, self._settings):
-            if isinstance(found, ParsedItem):
+    def _checked(self, source: SourceFile, name: str) -> Iterator[FileRecord]:
+        """What the file holds, counted; refused at the end if it is no longer the file that was hashed."""
+        for record in reading.read(source, self._settings):
+            if isinstance(record, ParsedItem):
                 self._num_items += 1
-                self._progress("pages, pictures, clips and passages", self._num_items, None)
-            yield found
+                self._progress("pages, images, clips and passages", self._num_items, None)
+            yield record
         if parsed_files.name_of(source, self._settings) != name:
             raise MediaError("file_changed_meanwhile", "it is read again by the next run")
 

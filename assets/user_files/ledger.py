@@ -4,11 +4,8 @@ One small file, ``ingest/files.json``, replaced as a whole: it is what the corpu
 New files go to the end and changed ones keep their place, so that of two equal files the earlier stays the one shown.
 """
 
-import fcntl
 import json
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from assets.user_files.parsed_files import FOLDER
@@ -59,28 +56,3 @@ def to_bytes(files: FileLedger) -> bytes:
     """The list as it is stored; equal lists give equal bytes."""
     raw = {"schema_version": SCHEMA_VERSION, "files": [asdict(file) for file in files.values()]}
     return json.dumps(raw, indent=1, ensure_ascii=False).encode() + b"\n"
-
-
-@contextmanager
-def only_writer(storage: Storage) -> Iterator[None]:
-    """Hold the root's lock; on S3 there is none, and two runs at a time are the caller's to avoid.
-
-    Raises:
-        ValueError: if another process, or another thread, ingests into this root.
-    """
-    folder = storage.local_path(FOLDER)
-    if folder is None:
-        yield
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        try:
-            fcntl.flock(
-                lock, fcntl.LOCK_EX | fcntl.LOCK_NB
-            )  # released by the kernel however this process ends
-        except BlockingIOError as error:
-            raise ValueError(f"another ingest into {storage.root} is running; wait for it to end") from error
-        yield
-    finally:
-        os.close(lock)

@@ -14,8 +14,7 @@ from assets.corpus import tables
 from assets.corpus.shards import ShardWriter
 from assets.corpus.tables import TableWriter
 from assets.parsers.types import MediaBlob, ParsedItem, SkippedRecord
-from assets.user_files.reading import Found, ReaderNote, SourceFile
-from assets.user_files.settings import IngestSettings
+from assets.user_files.reading import FileRecord, IngestSettings, ReaderNote, SourceFile
 from infra.errors import MediaError
 from infra.storage import manifest
 from infra.storage.manifest import ArtifactWriter, publish
@@ -51,17 +50,19 @@ def name_of(source: SourceFile, settings: IngestSettings) -> str:
     return hashlib.sha256(described.encode()).hexdigest()
 
 
-def keep(storage: Storage, name: str, found: Iterable[Found], params: dict[str, Any]) -> ParsedFileInfo:
-    """Write what was found, item by item.
+def keep(
+    storage: Storage, name: str, records: Iterable[FileRecord], params: dict[str, Any]
+) -> ParsedFileInfo:
+    """Write what a file holds, item by item.
 
     Raises:
-        MediaError: as ``found`` does, and if it holds no item; nothing is kept then.
+        MediaError: as ``records`` does, and if it holds no item; nothing is kept then.
     """
     notes: list[str] = []
     skipped: list[SkippedRecord] = []
     with publish(storage, directory(name), producer=PRODUCER, params=params, inputs={}) as kept:
         writer = _Writer(kept)
-        for record in found:
+        for record in records:
             match record:
                 case ParsedItem():
                     writer.add(record)
@@ -101,7 +102,7 @@ def items(storage: Storage, name: str) -> Iterator[ParsedItem]:
 
 
 class _Writer:
-    """Items to a table and their media to tars; the tars begin with the first picture, for texts have none."""
+    """Items to a table and their media to tars; the tars begin with the first image, for texts have none."""
 
     def __init__(self, kept: ArtifactWriter) -> None:
         self._kept = kept

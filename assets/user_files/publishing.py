@@ -4,7 +4,6 @@ Holds where each item belongs; the layout is that of every other dataset. Nothin
 """
 
 import hashlib
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -19,10 +18,10 @@ from assets.parsers.types import ParsedRecord
 from assets.user_files import ledger, parsed_files
 from assets.user_files.ledger import FileLedger, IngestedFile
 from assets.user_files.paths import file_key
-from assets.user_files.settings import DATASET
+from assets.user_files.reading import DATASET
 from infra.embedders.types import Embedder
 from infra.progress import ProgressListener
-from infra.storage import manifest
+from infra.storage import atomic, manifest
 from infra.storage.manifest import publish
 from infra.storage.root import Storage
 
@@ -39,9 +38,9 @@ def publish_corpus(storage: Storage, files: FileLedger, progress: ProgressListen
         with publish(
             storage, shards.directory(DATASET), producer=PRODUCER, params={}, inputs=inputs
         ) as media:
-            gathering = CorpusMerger(corpus, shards.ShardWriter(media, DATASET))
-            gathering.take(_records(storage, files), stage=f"{DATASET}: put together", progress=progress)
-            report = gathering.resolve(stage=f"{DATASET}: write", progress=progress)
+            merger = CorpusMerger(corpus, shards.ShardWriter(media, DATASET))
+            merger.take(_records(storage, files), stage=f"{DATASET}: put together", progress=progress)
+            report = merger.resolve(stage=f"{DATASET}: write", progress=progress)
         assert media.manifest is not None
         corpus.inputs["shards"] = manifest.digest(media.manifest)
         corpus.counts.update({"files": len(files), "items": report.items, "folded": report.folded})
@@ -51,7 +50,7 @@ def update_index(storage: Storage, embedder: Embedder | None, progress: Progress
     """Index ``documents`` beside what the index in use holds; where there is none, every finished corpus."""
     finished = built_datasets(storage)
     in_use = _index_in_use(storage)
-    names = finished if in_use is None else [n for n in finished if n in in_use.datasets or n == DATASET]
+    names = finished if in_use is None else [name for name in finished if name in (*in_use.datasets, DATASET)]
     store = "lance" if in_use is None else in_use.store
     return build_index(storage, store=store, embedder=embedder, datasets=names, progress=progress)
 
@@ -64,10 +63,7 @@ def sweep(storage: Storage, files: FileLedger) -> None:
             storage.remove_tree(parsed_files.directory(name))
     if folder := storage.local_path(parsed_files.FOLDER):
         for leftover in folder.glob(".*.partial"):
-            if leftover.is_dir():
-                shutil.rmtree(leftover, ignore_errors=True)
-            else:
-                leftover.unlink(missing_ok=True)
+            atomic.remove(leftover)
 
 
 def _index_in_use(storage: Storage) -> IndexPointer | None:

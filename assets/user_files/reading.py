@@ -1,4 +1,4 @@
-"""One file to the items that are found in it, by kind.
+"""One file to the items in it, by kind, and the settings that decide what these are.
 
 Items come without a place: their ids are ``page:#3``, ``image:``, ``clip:#60`` and ``text:#2``, their titles what
 follows the file's name. Which file they belong to is added by ``publishing.py``, so that a copy, or a file that was
@@ -6,27 +6,77 @@ moved, need not be read again. Decoding is left to ``infra.media``, which does i
 """
 
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from PIL import Image
 
 from assets.corpus.item import Item, Modality
 from assets.parsers.identity import text_hash
-from assets.parsers.images import image_item, read_image, read_text
+from assets.parsers.images import (
+    MIN_LAYER_CHARACTERS,
+    image_item,
+    item_or_skip,
+    pages_to_render,
+    read_image,
+    read_text,
+)
 from assets.parsers.types import ParseContext, ParsedItem, SkippedRecord
 from assets.parsers.videos import VideoSource, clip_title, video_items
-from assets.user_files.encodings import decode
-from assets.user_files.file_kinds import HEAD_BYTES, TRANSCRIPT_SUFFIXES, FileKind, kind_of
-from assets.user_files.passages import passages
-from assets.user_files.settings import DATASET, IngestSettings
+from assets.user_files.file_kinds import HEAD_BYTES, MAX_BYTES, TRANSCRIPT_SUFFIXES, FileKind, kind_of
+from assets.user_files.passages import decode, passages
 from assets.user_files.transcripts import cues, spoken_between
 from infra.errors import ExternalError, MediaError
-from infra.media import OcrError, PdfPage, clip_ranges, media_decoder
+from infra.limits import MAX_PDF_PAGES
+from infra.media import OcrError, PdfDocument, SandboxedOcr, clip_ranges, media_decoder
 
-MIN_LAYER_CHARACTERS = 16  # letters and digits of a page's own text; a scan with a stamped number has fewer
+DATASET = "documents"
+READER_VERSION = 1  # raised when the same file and settings would give other items
+PASSAGE_WORDS = 200
+
+
+def _with_ocr() -> ParseContext:
+    return ParseContext(ocr=SandboxedOcr().text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestSettings:
+    """Everything the reading of a file depends on beside the file."""
+
+    reading: ParseContext = field(default_factory=_with_ocr)
+    """Resolution of pages, OCR, length of clips and their frames, as for the benchmarks."""
+    passage_words: int = PASSAGE_WORDS
+    """Words of a passage of a text, at most."""
+    page_limit: int = MAX_PDF_PAGES
+    """A PDF with more pages is refused."""
+    max_bytes: Mapping[FileKind, int] = field(default_factory=lambda: MAX_BYTES)
+    """A file that is larger is refused."""
+
+    def __post_init__(self) -> None:
+        """Refuse settings that mean nothing."""
+        if self.passage_words < 1 or self.page_limit < 1:
+            raise ValueError(
+                f"passage_words and page_limit must be positive: {self.passage_words}, {self.page_limit}"
+            )
+        if missing := sorted(set(FileKind) - set(self.max_bytes)):
+            raise ValueError(f"max_bytes says nothing of {', '.join(missing)}")
+
+    def matters(self, kind: FileKind) -> dict[str, Any]:
+        """The settings that change what is read of a file of this kind; json-able."""
+        context = self.reading
+        ocr = {"ocr": context.ocr is not None}
+        of_kind: dict[FileKind, dict[str, Any]] = {
+            FileKind.PDF: {"dpi": context.dpi, "max_pages": context.max_pages} | ocr,
+            FileKind.PICTURE: ocr,
+            FileKind.TEXT: {"passage_words": self.passage_words},
+            FileKind.MARKDOWN: {"passage_words": self.passage_words},
+            FileKind.VIDEO: {
+                name: getattr(context, name) for name in ("fps", "max_frames", "clip_s", "min_tail_s")
+            },
+        }
+        return {"reader": READER_VERSION, "kind": kind.value, **of_kind[kind]}
 
 
 class ReaderNote(NamedTuple):
@@ -35,7 +85,7 @@ class ReaderNote(NamedTuple):
     text: str
 
 
-Found = ParsedItem | SkippedRecord | ReaderNote
+FileRecord = ParsedItem | SkippedRecord | ReaderNote
 
 
 class SourceFile(NamedTuple):
@@ -68,7 +118,7 @@ def source_of(path: Path, settings: IngestSettings) -> SourceFile:
     return SourceFile(path, kind, _transcript(path, settings) if kind is FileKind.VIDEO else None)
 
 
-def read(source: SourceFile, settings: IngestSettings) -> Iterator[Found]:
+def read(source: SourceFile, settings: IngestSettings) -> Iterator[FileRecord]:
     """Everything in a file, in reading order. What one part lacks is a ``SkippedRecord`` whose ``where`` is the part.
 
     Raises:
@@ -86,44 +136,40 @@ def read(source: SourceFile, settings: IngestSettings) -> Iterator[Found]:
         raise MediaError("reading_failed", f"{type(error).__name__}: {error}") from error
 
 
-def _records(source: SourceFile, settings: IngestSettings) -> Iterable[Found]:
+def _records(source: SourceFile, settings: IngestSettings) -> Iterable[FileRecord]:
     match source.kind:
         case FileKind.PDF:
             return _pages(source.path, settings)
         case FileKind.PICTURE:
-            return _picture(source.path, settings.reading)
+            return _image(source.path, settings.reading)
         case FileKind.VIDEO:
             return _clips(source, settings)
         case FileKind.TEXT | FileKind.MARKDOWN:
             return _texts(source, settings)
 
 
-def _pages(path: Path, settings: IngestSettings) -> Iterator[Found]:
+def _pages(path: Path, settings: IngestSettings) -> Iterator[FileRecord]:
     context = settings.reading
     with media_decoder().open_pdf(path, page_limit=settings.page_limit) as pdf:
-        for number in range(1, min(pdf.num_pages, context.max_pages or pdf.num_pages) + 1):
-            try:
-                page = pdf.page(number, dpi=context.dpi)
-                text = _page_text(page, context)
-            except MediaError as error:
-                yield SkippedRecord(reason=error.reason, where=f"page {number}", detail=error.detail)
-                continue
-            yield _image(f"page:#{number}", f" page {number}", text, page.image, number)
+        for number in pages_to_render(pdf, context):
+            yield item_or_skip(f"page {number}", _page, pdf, number, context)
 
 
-def _page_text(page: PdfPage, context: ParseContext) -> str:
-    """The page's own text; where it has next to none, what OCR reads if that is more."""
-    if sum(map(str.isalnum, page.text)) >= MIN_LAYER_CHARACTERS:
-        return page.text
-    return max(page.text, read_text(page.image, "", context), key=len)
+def _page(pdf: PdfDocument, number: int, context: ParseContext) -> ParsedItem:
+    """A page with its own text; where it has next to none, with what OCR reads if that is more."""
+    page = pdf.page(number, dpi=context.dpi)
+    text = page.text
+    if sum(map(str.isalnum, text)) < MIN_LAYER_CHARACTERS:
+        text = max(text, read_text(page.image, "", context), key=len)
+    return _image_item(f"page:#{number}", f" page {number}", text, page.image, number)
 
 
-def _picture(path: Path, context: ParseContext) -> Iterator[Found]:
-    picture = read_image(path, context)
-    yield _image("image:", "", read_text(picture, "", context), picture)
+def _image(path: Path, context: ParseContext) -> Iterator[FileRecord]:
+    image = read_image(path, context)
+    yield _image_item("image:", "", read_text(image, "", context), image)
 
 
-def _image(kept_id: str, title: str, text: str, picture: Image.Image, number: int = 0) -> ParsedItem:
+def _image_item(kept_id: str, title: str, text: str, image: Image.Image, number: int = 0) -> ParsedItem:
     item = Item(
         id=kept_id,
         dataset=DATASET,
@@ -133,10 +179,10 @@ def _image(kept_id: str, title: str, text: str, picture: Image.Image, number: in
         text=text,
         position=float(number),
     )
-    return image_item(item, picture)
+    return image_item(item, image)
 
 
-def _texts(source: SourceFile, settings: IngestSettings) -> Iterator[Found]:
+def _texts(source: SourceFile, settings: IngestSettings) -> Iterator[FileRecord]:
     decoded = decode(source.path.read_bytes())
     if decoded.guessed:
         yield ReaderNote(f"read as {decoded.encoding}")
@@ -158,7 +204,7 @@ def _texts(source: SourceFile, settings: IngestSettings) -> Iterator[Found]:
         )
 
 
-def _clips(source: SourceFile, settings: IngestSettings) -> Iterator[Found]:
+def _clips(source: SourceFile, settings: IngestSettings) -> Iterator[FileRecord]:
     """The clips, each with the words that begin in it; words without times are shared out evenly."""
     context = settings.reading
     duration_s = media_decoder().probe(source.path).duration_s

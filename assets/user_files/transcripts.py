@@ -31,13 +31,13 @@ def cues(transcript: str) -> list[TranscriptCue]:
     return sorted(_captions(lines) if timed else _stamped(lines), key=lambda cue: cue.start_s)
 
 
-def spoken_between(found: Sequence[TranscriptCue], start_s: float, end_s: float) -> str:
+def spoken_between(timed: Sequence[TranscriptCue], start_s: float, end_s: float) -> str:
     """The words of the cues that begin in [start_s, end_s)."""
-    return "\n".join(cue.text for cue in found if start_s <= cue.start_s < end_s)
+    return "\n".join(cue.text for cue in timed if start_s <= cue.start_s < end_s)
 
 
 def _captions(lines: Sequence[str]) -> list[TranscriptCue]:
-    found: list[TranscriptCue] = []
+    timed: list[TranscriptCue] = []
     start_s: float | None = None
     said = ""
     for line in lines:
@@ -48,14 +48,14 @@ def _captions(lines: Sequence[str]) -> list[TranscriptCue]:
         elif start_s is not None:
             text = " ".join(html.unescape(_MARKUP.sub("", line)).split())
             if text and text != said:
-                found.append(TranscriptCue(start_s, text))
+                timed.append(TranscriptCue(start_s, text))
                 said = text
-    return found
+    return timed
 
 
 def _stamped(lines: Sequence[str]) -> list[TranscriptCue]:
     """Lines that each begin with a time, or belong to the line before that did."""
-    found: list[TranscriptCue] = []
+    timed: list[TranscriptCue] = []
     start_s: float | None = None
     for line in filter(str.strip, lines):
         match = _STAMPED.fullmatch(line)
@@ -65,8 +65,8 @@ def _stamped(lines: Sequence[str]) -> list[TranscriptCue]:
         if match is not None:
             start_s, text = _seconds(match), (match.group(5) or "").strip()
         if text and start_s is not None:
-            found.append(TranscriptCue(start_s, text))
-    return found
+            timed.append(TranscriptCue(start_s, text))
+    return timed
 
 
 def _seconds(match: re.Match[str]) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from assets.user_files.encodings import decode
+from assets.user_files.passages import decode
 from infra.errors import MediaError
 
 TEXT = "Grüße\nan alle"

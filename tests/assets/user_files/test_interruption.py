@@ -16,6 +16,7 @@ from assets.index.published import open_index
 from assets.user_files import ledger
 from assets.user_files.ingest import IngestStatus
 from infra.storage import manifest
+from infra.storage.lock import only_writer
 from infra.storage.root import Storage
 from tests.assets.small_corpus import CountingEmbedder
 from tests.assets.user_files.material import SpyOcr, happened, items, take, titles, write_picture, write_text
@@ -54,7 +55,7 @@ def docs(tmp_path: Path, storage: Storage) -> Path:
 
 @pytest.mark.parametrize(
     ("stage", "count", "read_before"),
-    [("pages, pictures", 3, 2), ("documents: put together", 1, 5), ("documents: index", 1, 5)],
+    [("pages, images", 3, 2), ("documents: put together", 1, 5), ("documents: index", 1, 5)],
 )
 def test_a_killed_run_leaves_the_old_root_or_the_new_and_the_next_goes_on(
     docs: Path, storage: Storage, stage: str, count: int, read_before: int
@@ -109,7 +110,7 @@ def test_a_missing_copy_of_a_file_that_is_not_named_is_a_clear_error(docs: Path,
 
 
 def test_two_runs_into_one_root_do_not_mix(docs: Path, storage: Storage):
-    with ledger.only_writer(storage), pytest.raises(ValueError, match="is running; wait for it"):
+    with only_writer(storage, "ingest"), pytest.raises(ValueError, match="another process is writing"):
         take(storage, docs)
     assert take(storage, docs).items == 1 + NUM_PICTURES
 
