@@ -1,12 +1,15 @@
-"""What can go wrong outside, and the one boundary that names it.
+"""What can go wrong outside, the one boundary that names it, and the text for a name that nobody knows.
 
-Holds error types only. Bad input of a caller stays ``ValueError``; our own mistakes stay ``assert``.
+Bad input of a caller stays ``ValueError``; our own mistakes stay ``assert``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
+
+MAX_NAME_CHARS = 60  # of a name that is quoted
 
 
 class ExternalError(Exception):
@@ -66,3 +69,16 @@ def boundary(
         raise
     except Exception as cause:
         raise error(f"{action}: {type(cause).__name__}: {cause}") from cause
+
+
+def nearest_name(name: str, known: Iterable[str], *, cutoff: float = 0.5) -> str:
+    """The known name that ``name`` may have meant; "" if none is near. ``cutoff`` is a share of equal characters."""
+    return next(iter(get_close_matches(name, tuple(known), n=1, cutoff=cutoff)), "")
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str], *, cutoff: float = 0.5) -> str:
+    """``unknown dataset 'slidvqa': did you mean 'slidevqa'? known are ...``."""
+    names = tuple(known)
+    close = nearest_name(name, names, cutoff=cutoff)
+    hint = f"did you mean {close!r}? " if close else ""
+    return f"unknown {kind} {name[:MAX_NAME_CHARS]!r}: {hint}known are {', '.join(names)}"

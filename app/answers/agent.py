@@ -10,7 +10,7 @@ from dataclasses import replace
 from app.answers.corpus_handle import Snapshot
 from app.answers.models import AnswerModel
 from app.errors import UsageError
-from infra.suggestions import unknown
+from infra.errors import unknown_name
 from model.agent.loop import Agent
 from model.agent.memory.registry import MEMORIES, TRAINED, memory_policy
 from model.config.limits import BY_PROFILE
@@ -24,7 +24,7 @@ OFFERED = tuple(name for name in MEMORIES if name != TRAINED)
 def require_memory(name: str) -> None:
     """Raise ``UsageError`` unless there is a memory policy of that name; it names the nearest one."""
     if name not in MEMORIES:
-        raise UsageError(unknown("memory policy", name, OFFERED))
+        raise UsageError(unknown_name("memory policy", name, OFFERED))
 
 
 def open_agent(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.errors import UsageError
-from infra.suggestions import unknown
+from infra.errors import unknown_name
 
 if TYPE_CHECKING:
     from infra.workers.local import WorkerEngine
@@ -87,5 +87,5 @@ def dataset_names(text: str | None) -> list[str] | None:
     known = (*DATASETS, OWN)
     for name in names:
         if name not in known:
-            raise UsageError(unknown("dataset", name, known))
+            raise UsageError(unknown_name("dataset", name, known))
     return names

@@ -9,7 +9,7 @@ from app.commands.options import JsonFlag
 from app.commands.output import as_json, note, table_console
 from app.commands.plan_table import tables, trains
 from app.errors import UsageError
-from infra.suggestions import unknown
+from infra.errors import unknown_name
 from model.training.model_shape import SHAPES
 from model.training.planning import ResourcePlan, UpdateLoad, resource_plan
 from orchestration.recipes.options import Recipe
@@ -99,7 +99,7 @@ def _load(recipe: Recipe, shape: dict[str, float]) -> UpdateLoad:
 
 def _known(name: str, names: list[str]) -> str:
     if name not in names:
-        raise UsageError(unknown("recipe", name, names, cutoff=0.4))
+        raise UsageError(unknown_name("recipe", name, names, cutoff=0.4))
     return name
 
 

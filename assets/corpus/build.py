@@ -19,7 +19,7 @@ from assets.corpus.item import SCHEMA_VERSION
 from assets.corpus.merge import CorpusMerger, DatasetReport
 from assets.corpus.ocr_prefetch import OcrPrefetch
 from assets.parsers.files.raw_folder import RawFolder
-from infra import suggestions
+from infra.errors import nearest_name
 from infra.limits import MAX_SHARD_BYTES
 from infra.media import SandboxedOcr
 from infra.progress import ProgressListener, silent
@@ -193,7 +193,7 @@ def _refuse_root_within(folders: Mapping[str, Path], storage: Storage) -> None:
 
 
 def _nearest(name: str, *, cutoff: float) -> str:
-    return suggestions.nearest(name.lower().replace("-", "_"), DATASETS, cutoff=cutoff)
+    return nearest_name(name.lower().replace("-", "_"), DATASETS, cutoff=cutoff)
 
 
 def _ignored(raw: Path) -> dict[str, str]:

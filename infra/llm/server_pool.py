@@ -1,4 +1,4 @@
-"""Several servers of one model: requests spread over them, a dead one left out and tried again.
+"""Several token servers of one model: requests spread over them, a dead one left out and tried again.
 
 Requests of one key go to one server, whose cache then holds their common beginnings, unless it has clearly more to do than
 another. What a server fails at is sent to the next one. Holds no protocol; that is ``tokens_client.py``.
@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from infra.llm.errors import EndpointUnavailableError
 from infra.llm.tokens_client import TokenClient
+from infra.llm.tokens_types import ProcessedImage, TokenPrompt, TokenReply
 
 _Result = TypeVar("_Result")
 ServerCall = Callable[[TokenClient], Awaitable[_Result]]
@@ -70,7 +71,7 @@ class ServerPool:
     def __post_init__(self) -> None:
         if not self.servers:
             raise ValueError("a pool needs at least one server")
-        if len({each.where for each in self.servers}) < len(self.servers):
+        if len({server.where for server in self.servers}) < len(self.servers):
             raise ValueError("a server is named twice")
         self._members = [_Member(server) for server in self.servers]
 
@@ -79,6 +80,14 @@ class ServerPool:
         for member in self._members:
             await member.server.close()
             member.back_s = 0.0
+
+    async def generate(self, model: str, request: TokenPrompt, *, key: str) -> TokenReply:
+        """What ``model`` draws; prompts of one ``key`` go to one server where possible. Raises as ``run`` does."""
+        return await self.run(key, lambda server: server.generate(model, request))
+
+    async def render(self, model: str, uri: str, *, key: str) -> ProcessedImage:
+        """The image of a data URI as the servers' processor cuts it. Raises as ``run`` does."""
+        return await self.run(key, lambda server: server.render(model, uri))
 
     async def run(self, key: str, call: ServerCall[_Result]) -> _Result:
         """What ``call`` gives on some server.

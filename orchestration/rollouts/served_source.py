@@ -14,7 +14,6 @@ from torch import distributed as dist
 
 from infra.llm.server_pool import PoolSettings, ServerPool
 from infra.llm.tokens_client import TokenClient
-from infra.llm.tokens_pool import TokenPool
 from infra.llm.tokens_types import TokenServerSettings
 from infra.storage.root import Storage
 from model.policies.chat_template import EncodedPrompt, PromptEncoder
@@ -163,7 +162,7 @@ def open_served(
     limits = PoolSettings(total_timeout_s=served.rollout_timeout_s)
     pool = ServerPool([TokenClient(server) for server in settings], limits)
     start = ServedWeights(model=served.model, version=0, fingerprint="")
-    policy = ServedPolicy(TokenPool(pool), encoder, media, served=start)
+    policy = ServedPolicy(pool, encoder, media, served=start)
     return ServedSource(engine, policy, pool, sync_of(served, config, engine))
 
 

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any, TypeVar
@@ -17,9 +18,9 @@ from typing import Any, TypeVar
 from torch import distributed as dist
 from transformers import Qwen3VLForConditionalGeneration
 
+from infra import trackers
 from infra.progress import duration
 from infra.storage.root import Storage
-from infra.trackers import tracker
 from model.config.schedule import Schedule
 from model.policies.transformers_policy import TransformersPolicy
 from model.protocols import MediaSource
@@ -53,7 +54,7 @@ _Result = TypeVar("_Result")
 def train(config: RunConfig, reporter: Reporter) -> None:
     """Train until the recipe's number of updates is reached."""
     storage, recipe = Storage(config.root), config.recipe
-    names = tracker.chosen(os.environ.get(tracker.VARIABLE)) if rank() == 0 else ()
+    names = trackers.chosen(os.environ.get(trackers.VARIABLE)) if rank() == 0 else ()
     with (
         SyncedDirectory(storage, config.cold_start_checkpoints) as cold_start,
         SyncedDirectory(storage, config.ggpo_checkpoints) as checkpoints,
@@ -270,12 +271,12 @@ class TrainingRun:
         )
 
 
-def track(names: Sequence[str], folder: Path, run: str, reporter: Reporter) -> tracker.Trackers:
+def track(names: Sequence[str], folder: Path, run: str, reporter: Reporter) -> trackers.Trackers:
     """Trackers of the run whose metrics lie in ``folder``, told what it has so far."""
     path = folder / METRICS
     past = list(read_metrics(path)) if path.exists() else []
-    openers = {name: tracker.opener(name, folder, run) for name in names}
-    return tracker.Trackers(openers, past=past, say=reporter.log)
+    openers = {name: partial(trackers.TRACKERS[name], folder, run) for name in names}
+    return trackers.Trackers(openers, past=past, report=reporter.log)
 
 
 def timed(work: Callable[[], _Result]) -> tuple[_Result, float]:

@@ -15,7 +15,6 @@ import torch
 from infra.llm.errors import EndpointUnavailableError, RequestRefusedError
 from infra.llm.server_pool import PoolSettings, ServerPool
 from infra.llm.tokens_client import TokenClient
-from infra.llm.tokens_pool import TokenPool
 from infra.llm.tokens_types import TokenServerSettings
 from model.policies.chat_template import collate
 from model.policies.served_policy import ServedPolicy, ServedWeights, ServingError
@@ -59,7 +58,7 @@ def pool_of(*urls: str, settings: PoolSettings = AT_ONCE, timeout_s: float = 10.
 
 def served(pool: ServerPool) -> ServedPolicy:
     start = ServedWeights(model=BASE, version=0, fingerprint="w0")
-    return ServedPolicy(TokenPool(pool), encoder(), Pictures(), served=start)
+    return ServedPolicy(pool, encoder(), Pictures(), served=start)
 
 
 def request(messages: list[Message], *, task: Task = TASK, sampling: Sampling = SAMPLING) -> PolicyRequest:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from infra.trackers.tracker import Trackers, chosen, opener
+from infra.trackers import TRACKERS, Trackers, chosen
 
 RECORDS: list[dict[str, Any]] = [{"update": n, "reward": n / 4, "gradient": None} for n in range(4)]
 
 
 def follow(name: str, folder: Path, past: int, new: int) -> list[str]:
-    said: list[str] = []
-    openers = {name: opener(name, folder, "run")}
-    with Trackers(openers, past=RECORDS[:past], say=said.append) as trackers:
+    reports: list[str] = []
+    openers = {name: partial(TRACKERS[name], folder, "run")}
+    with Trackers(openers, past=RECORDS[:past], report=reports.append) as trackers:
         for record in RECORDS[past:new]:
             trackers.log(record)
-    return said
+    return reports
 
 
 def test_tensorboard_files_hold_each_update_once_after_a_resume(tmp_path: Path):
@@ -28,7 +29,9 @@ def test_tensorboard_files_hold_each_update_once_after_a_resume(tmp_path: Path):
         follow("tensorboard", tmp_path, 2, 4) == []
     )  # the third update was lost with its process and is made again
     read = event_accumulator.EventAccumulator(str(tmp_path / "tensorboard")).Reload()
-    assert [(each.step, each.value) for each in read.Scalars("ggpo/reward")] == [(n, n / 4) for n in range(4)]
+    assert [(scalar.step, scalar.value) for scalar in read.Scalars("ggpo/reward")] == [
+        (n, n / 4) for n in range(4)
+    ]
     assert "ggpo/gradient" not in read.Tags()["scalars"]
 
 
@@ -39,7 +42,7 @@ def test_mlflow_has_each_update_once_after_a_resume(tmp_path: Path, monkeypatch:
     assert follow("mlflow", tmp_path, 0, 3) == []
     assert follow("mlflow", tmp_path, 2, 4) == []
     history = mlflow.MlflowClient().get_metric_history((tmp_path / "mlflow_run.txt").read_text(), "reward")
-    assert [(each.step, each.value) for each in history] == [(n, n / 4) for n in range(4)]
+    assert [(scalar.step, scalar.value) for scalar in history] == [(n, n / 4) for n in range(4)]
 
 
 def test_wandb_runs_offline_under_one_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -69,14 +72,14 @@ class Working:
 
 
 def test_a_failing_tracker_is_named_once_and_the_others_go_on():
-    said: list[str] = []
+    reports: list[str] = []
     working = Working()
     with Trackers(
-        {"broken": Broken, "working": lambda: working}, past=RECORDS[:1], say=said.append
+        {"broken": Broken, "working": lambda: working}, past=RECORDS[:1], report=reports.append
     ) as trackers:
         for record in RECORDS[1:]:
             trackers.log(record)
-    assert said == [
+    assert reports == [
         "tracker broken is left out from here, training goes on: OSError: no space left on device"
     ]
     assert working.steps == [0, 1, 2, 3]
