@@ -29,7 +29,7 @@ from memory_graph.energy import DECAY, FEEDBACK, ItemKey
 from memory_graph.graph import MAX_PRIORITY, MemoryGraph, Modality, SearchNode
 from model.agent.events import ModelCall
 from model.agent.loop import Agent
-from model.agent.memory import MemoryPolicy, MemorySession
+from model.agent.memory.session import MemoryPolicy, MemorySession
 from model.agent.memory.vimrag import Vimrag
 from model.agent.prompts import FULL
 from model.agent.scripted import ScriptedPolicy, ScriptedRetriever

@@ -165,6 +165,14 @@ def joined(parts: Sequence[Part]) -> tuple[Part, ...]:
     return tuple(merged)
 
 
+def opening_turns(instruction: str, parts: Sequence[Part]) -> tuple[Message, ...]:
+    """How a context begins: the instruction, then question and memory as one turn."""
+    return (
+        Message(role=Role.SYSTEM, parts=(instruction,)),
+        Message(role=Role.USER, parts=joined(parts)),
+    )
+
+
 def with_notice(messages: Sequence[Message], notice: str) -> tuple[Message, ...]:
     """The conversation with ``notice`` at the end of its last turn."""
     *earlier, last = messages

@@ -39,10 +39,15 @@ def display(hit: Hit, limits: Limits) -> DisplayedHit:
     return DisplayedHit(hit=hit, images=frames, interval_s=hit.duration_s / len(times))
 
 
+def without_images(display: DisplayedHit) -> DisplayedHit:
+    """The result as title and text."""
+    return replace(display, images=(), interval_s=0.0)
+
+
 def with_frames(clip: DisplayedHit, number: int) -> DisplayedHit:
-    """The clip with ``number`` frames at even times, at the size it has; 0 leaves it without pictures."""
+    """The clip with ``number`` frames at even times, at the size it has; 0 leaves it without images."""
     if not number:
-        return replace(clip, images=(), interval_s=0.0)
+        return without_images(clip)
     frames = tuple(
         replace(clip.images[0], timestamp_s=time_s) for time_s in even_times(clip.hit.duration_s, number)
     )

@@ -26,7 +26,7 @@ from model.agent.events import (
     RolloutEnd,
     TokenDelta,
 )
-from model.agent.memory import MemoryPolicy, MemorySession
+from model.agent.memory.session import MemoryPolicy, MemorySession
 from model.config.limits import Limits
 from model.protocols import Policy, Retriever, StreamingPolicy
 from model.types import (

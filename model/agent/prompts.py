@@ -8,31 +8,35 @@ from dataclasses import dataclass
 
 from memory_graph.actions import Answer, Mark, Memorize, Search, render
 
+_COMPACT_SYSTEM = (
+    "Answer from the corpus."  # the tiny model learns what each memory is from demonstrations, not from words
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """The words of one prompt style. Headings carry their own line breaks."""
+    """The words of one prompt style, by default the compact one. Headings carry their own line breaks."""
 
     name: str
-    system: str
+    system: str = _COMPACT_SYSTEM
     """Instruction of an agent that searches, memorises and answers from a graph with pictures."""
-    system_single: str
+    system_single: str = _COMPACT_SYSTEM
     """Instruction of a policy that is asked once and only answers."""
-    system_router: str
+    system_router: str = _COMPACT_SYSTEM
     """Of one that picks where to search, once, and then answers."""
-    system_history: str
+    system_history: str = _COMPACT_SYSTEM
     """Of one that keeps its whole history and never memorises."""
-    system_state: str
+    system_state: str = _COMPACT_SYSTEM
     """Of one that rewrites a text state and sees the last results beside it."""
-    system_text_memory: str
+    system_text_memory: str = _COMPACT_SYSTEM
     """Of one that sees its text memory only."""
-    system_summaries: str
+    system_summaries: str = _COMPACT_SYSTEM
     """Of a graph without pictures."""
-    system_captions: str
+    system_captions: str = _COMPACT_SYSTEM
     """Of a graph under which captions made beforehand stand; no pictures anywhere."""
-    system_all_pictures: str
+    system_all_pictures: str = _COMPACT_SYSTEM
     """Of a graph under which every picture that was found stays."""
-    system_descriptions: str
+    system_descriptions: str = _COMPACT_SYSTEM
     """Of a graph for which pictures are described in view of the query."""
     question: str = "Question: "
     memory: str = "\nMemory:\n"
@@ -204,21 +208,6 @@ FULL = Profile(
     answer_now="\n\nNo more searches are possible. Answer now.",
 )
 
-_COMPACT_SYSTEM = "Answer from the corpus."
-
-# The tiny model learns what each memory is from demonstrations, not from words.
-COMPACT = Profile(
-    name="compact",
-    system=_COMPACT_SYSTEM,
-    system_single=_COMPACT_SYSTEM,
-    system_router=_COMPACT_SYSTEM,
-    system_history=_COMPACT_SYSTEM,
-    system_state=_COMPACT_SYSTEM,
-    system_text_memory=_COMPACT_SYSTEM,
-    system_summaries=_COMPACT_SYSTEM,
-    system_captions=_COMPACT_SYSTEM,
-    system_all_pictures=_COMPACT_SYSTEM,
-    system_descriptions=_COMPACT_SYSTEM,
-)
+COMPACT = Profile(name="compact")
 
 PROFILES = {profile.name: profile for profile in (FULL, COMPACT)}

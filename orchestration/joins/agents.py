@@ -14,8 +14,8 @@ from assets.corpus.media import ShardMedia
 from assets.index.published import open_index
 from infra.storage.root import Storage
 from model.agent.loop import Agent
-from model.agent.memory import MemoryPolicy
 from model.agent.memory.registry import TRAINED, memory_policy
+from model.agent.memory.session import MemoryPolicy
 from model.agent.prompts import PROFILES
 from model.config.limits import BY_PROFILE
 from model.policies.chat_template import PromptEncoder

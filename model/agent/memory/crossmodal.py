@@ -16,22 +16,13 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from memory_graph.graph import SearchNode
-from model.agent.context import (
-    DisplayedEvidence,
-    TokenCounter,
-    estimate_tokens,
-    excerpt,
-    fit,
-    state_parts,
-)
-from model.agent.environment import Environment
+from model.agent.context import DisplayedEvidence, excerpt, fit, opening_turns, state_parts
+from model.agent.display import without_images
 from model.agent.events import ObservationAdded
 from model.agent.memory.cycle import CycleSession
-from model.agent.memory.observation import ObservationRenderer
-from model.agent.prompts import FULL, Profile
-from model.config.limits import Limits
-from model.protocols import Retriever
-from model.types import DisplayedHit, ImageRef, Message, Role, Task
+from model.agent.memory.session import MemoryPolicy
+from model.agent.prompts import Profile
+from model.types import DisplayedHit, ImageRef, Message
 
 Keep: TypeAlias = Callable[[ObservationAdded, SearchNode], tuple[DisplayedEvidence, ...]]
 
@@ -46,11 +37,13 @@ class Strategy:
 
 
 def _captions(observed: ObservationAdded, node: SearchNode) -> tuple[DisplayedEvidence, ...]:
-    return tuple(_evidence(node, each, text=each.hit.text) for each in observed.shown)
+    return tuple(_evidence(node, display, text=display.hit.text) for display in observed.shown)
 
 
 def _all_pictures(observed: ObservationAdded, node: SearchNode) -> tuple[DisplayedEvidence, ...]:
-    return tuple(_evidence(node, each, images=each.images) for each in observed.shown if each.images)
+    return tuple(
+        _evidence(node, display, images=display.images) for display in observed.shown if display.images
+    )
 
 
 def _nothing(observed: ObservationAdded, node: SearchNode) -> tuple[DisplayedEvidence, ...]:
@@ -60,21 +53,21 @@ def _nothing(observed: ObservationAdded, node: SearchNode) -> tuple[DisplayedEvi
 def _useful_pictures(observed: ObservationAdded, node: SearchNode) -> tuple[DisplayedEvidence, ...]:
     useful = {item.item_id: item.timestamps for item in node.items}
     return tuple(
-        _evidence(node, each, images=_key_frames(each, useful[each.hit.item_id]))
-        for each in observed.shown
-        if each.hit.item_id in useful and each.images
+        _evidence(node, display, images=_key_frames(display, useful[display.hit.item_id]))
+        for display in observed.shown
+        if display.hit.item_id in useful and display.images
     )
 
 
-def _key_frames(each: DisplayedHit, times: tuple[float, ...]) -> tuple[ImageRef, ...]:
-    return tuple(image for image in each.images if not times or image.timestamp_s in times)
+def _key_frames(display: DisplayedHit, times: tuple[float, ...]) -> tuple[ImageRef, ...]:
+    return tuple(image for image in display.images if not times or image.timestamp_s in times)
 
 
 def _evidence(
-    node: SearchNode, each: DisplayedHit, *, images: tuple[ImageRef, ...] = (), text: str = ""
+    node: SearchNode, display: DisplayedHit, *, images: tuple[ImageRef, ...] = (), text: str = ""
 ) -> DisplayedEvidence:
     return DisplayedEvidence(
-        node_id=node.id, item_id=each.hit.item_id, title=each.hit.title, images=images, text=text
+        node_id=node.id, item_id=display.hit.item_id, title=display.hit.title, images=images, text=text
     )
 
 
@@ -88,57 +81,33 @@ STRATEGIES: Mapping[str, Strategy] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CrossModal:
-    """One of ``STRATEGIES``, under its name."""
-
-    name: str
-    profile: Profile = FULL
-    count_tokens: TokenCounter = estimate_tokens
-
-    def __post_init__(self) -> None:
-        if self.name not in STRATEGIES:
-            raise ValueError(f"unknown strategy {self.name!r}; known: {', '.join(STRATEGIES)}")
-
-    def open(self, task: Task, retriever: Retriever, limits: Limits) -> CycleSession:
-        """The session of one rollout."""
-        environment = Environment(task, retriever, limits)
-        observing = ObservationRenderer(profile=self.profile, limits=limits, count=self.count_tokens)
-        return CycleSession(environment, StrategyContents(self, environment), observing)
-
-
-class StrategyContents:
+class StrategySession(CycleSession):
     """The graph, and under it what the strategy keeps, in the order it was found."""
 
-    def __init__(self, policy: CrossModal, environment: Environment) -> None:
-        self._policy, self._environment = policy, environment
-        self._strategy = STRATEGIES[policy.name]
-        self._kept: tuple[DisplayedEvidence, ...] = ()
+    _kept: tuple[DisplayedEvidence, ...] = ()
+
+    @property
+    def _strategy(self) -> Strategy:
+        return STRATEGIES[self._policy.name]
 
     def display(self, shown: tuple[DisplayedHit, ...]) -> tuple[DisplayedHit, ...]:
         """All of it, or its texts only."""
-        if self._strategy.sees_pictures:
-            return shown
-        return tuple(replace(each, images=(), interval_s=0.0) for each in shown)
+        return shown if self._strategy.sees_pictures else tuple(map(without_images, shown))
 
     def known(self) -> frozenset[str]:
         """What the context already holds: what is kept, and texts whose content is in a summary."""
-        return frozenset(each.item_id for each in self._kept) | self._environment.noted
-
-    def wording(self, summary: str) -> str:
-        """As it was given."""
-        return summary
+        return frozenset(evidence.item_id for evidence in self._kept) | self.environment.noted
 
     def remember(self, observed: ObservationAdded, node: SearchNode) -> None:
         """Keep what the strategy keeps, as far as it fits."""
-        limits = self._environment.limits
-        found = (
-            replace(each, text=excerpt(each.text, limits.passage_chars))
-            for each in self._strategy.keep(observed, node)
+        limits = self.environment.limits
+        new = (
+            replace(evidence, text=excerpt(evidence.text, limits.passage_chars))
+            for evidence in self._strategy.keep(observed, node)
         )
         self._kept = fit(
             self._context,
-            (*self._kept, *found),
+            (*self._kept, *new),
             max_tokens=limits.context_tokens,
             count=self._policy.count_tokens,
         )
@@ -148,9 +117,16 @@ class StrategyContents:
         return self._context(self._kept)
 
     def _context(self, kept: tuple[DisplayedEvidence, ...]) -> tuple[Message, ...]:
-        profile, environment = self._policy.profile, self._environment
-        parts = state_parts(profile, environment.task, environment.graph, kept)
-        return (
-            Message(role=Role.SYSTEM, parts=(self._strategy.instruction(profile),)),
-            Message(role=Role.USER, parts=parts),
-        )
+        parts = state_parts(self._profile, self.environment.task, self.environment.graph, kept)
+        return opening_turns(self._strategy.instruction(self._profile), parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrossModal(MemoryPolicy):
+    """One of ``STRATEGIES``, under its name."""
+
+    session = StrategySession
+
+    def __post_init__(self) -> None:
+        if self.name not in STRATEGIES:
+            raise ValueError(f"unknown strategy {self.name!r}; known: {', '.join(STRATEGIES)}")

@@ -2,96 +2,83 @@
 
 A cycle is one search and its summary. Within it the conversation grows (reply, observation, errors), so each prompt
 extends the one before and the cycle is one training sample; once the summary is given, all of that is gone. What stands in
-its place is decided by the policy's ``MemoryContents``.
+its place is decided by the policy.
 """
 
 from dataclasses import replace
-from typing import Protocol
 
 from memory_graph.actions import Memorize, Search
 from memory_graph.graph import SearchNode
-from model.agent.context import with_notice
 from model.agent.environment import Environment
 from model.agent.events import Event, NodeAdded, ObservationAdded
-from model.agent.memory.observation import ObservationRenderer
-from model.types import DisplayedHit, Message, Role
+from model.agent.memory.session import MemoryPolicy, MemorySession
+from model.types import DisplayedHit, Message
 
 
-class MemoryContents(Protocol):
-    """What is particular to one memory policy in one rollout; single use."""
+class CycleSession(MemorySession):
+    """One rollout: the graph in the environment, and the turns of the current cycle."""
 
-    def display(self, shown: tuple[DisplayedHit, ...]) -> tuple[DisplayedHit, ...]:
-        """What is looked at of new results, before they are shortened to fit."""
-        ...
+    answers_blind = False
+    """Whether a forced answer is given from the rebuilt context, not from an observation that awaits its summary."""
 
-    def known(self) -> frozenset[str]:
-        """Items that need not be shown again."""
-        ...
-
-    def wording(self, summary: str) -> str:
-        """The summary as it is kept."""
-        ...
-
-    def remember(self, observed: ObservationAdded, node: SearchNode) -> None:
-        """A node has entered the graph: take what the next context holds of it."""
-        ...
-
-    def rebuilt(self) -> tuple[Message, ...]:
-        """The context that a cycle starts from."""
-        ...
-
-
-class CycleSession:
-    """One rollout: the graph in the environment, the policy's contents, and the turns of the current cycle.
-
-    ``answers_blind``: a forced answer is given from the rebuilt context, not from an observation that awaits its summary.
-    """
-
-    must_answer = False
-
-    def __init__(
-        self,
-        environment: Environment,
-        contents: MemoryContents,
-        observing: ObservationRenderer,
-        *,
-        answers_blind: bool = False,
-    ) -> None:
-        self.environment = environment
-        self._contents, self._observing, self._answers_blind = contents, observing, answers_blind
+    def __init__(self, policy: MemoryPolicy, environment: Environment) -> None:
+        super().__init__(policy, environment)
         self._observed: ObservationAdded | None = None
-        self._turns = contents.rebuilt()
-
-    async def begin(self) -> tuple[Event, ...]:
-        """Nothing: the policy decides what to search."""
-        return ()
+        self._turns = self.rebuilt()
 
     def messages(self, *, forced: bool) -> tuple[Message, ...]:
         """The rebuilt context, then the turns of the current cycle."""
-        if not forced:
-            return self._turns
-        blind = self._answers_blind and self.environment.pending is not None
-        turns = self._contents.rebuilt() if blind else self._turns
-        return with_notice(turns, self._observing.profile.answer_now)
-
-    def reject(self, reply: Message, reason: str) -> None:
-        """Show the error; the cycle goes on."""
-        self._turns += (reply, Message(role=Role.TOOL, parts=(reason,)))
+        blind = forced and self.answers_blind and self.environment.pending is not None
+        return self._noticed(self.rebuilt() if blind else self._turns, forced=forced)
 
     async def search(self, reply: Message, action: Search) -> tuple[Event, ...]:
         """Show what is new; the cycle goes on."""
-        self._observed = await self.environment.search(action, known=self._contents.known(), view=self._view)
-        self._turns += (reply, self._observing.turn(self._observed))
+        self._observed = await self.environment.search(action, known=self.known(), view=self._view)
+        self.add_observation(reply, self._observed)
         return (self._observed,)
 
     async def memorize(self, reply: Message, action: Memorize) -> tuple[Event, ...]:
         """Finalise the node and start a new cycle from a rebuilt context."""
         assert self._observed is not None, "a summary is legal after a search only"
-        kept = self._contents.wording(action.summary)
-        node = self.environment.memorize(replace(action, summary=kept))
-        self._contents.remember(self._observed, node)
-        self._turns = self._contents.rebuilt()
+        node = self.environment.memorize(replace(action, summary=self.wording(action.summary)))
+        self.remember(self._observed, node)
+        self._turns = self.rebuilt()
         return (NodeAdded(node=node, graph=self.environment.graph),)
 
     def _view(self, shown: tuple[DisplayedHit, ...]) -> tuple[DisplayedHit, ...]:
-        return self._observing.fitting(self._contents.display(shown))
+        return self.fitting(self.display(shown))
+
+    def rebuilt(self) -> tuple[Message, ...]:
+        """The context that a cycle starts from."""
+        raise NotImplementedError
+
+    def display(self, shown: tuple[DisplayedHit, ...]) -> tuple[DisplayedHit, ...]:
+        """What is looked at of new results, before they are shortened to fit: all of it."""
+        return shown
+
+    def known(self) -> frozenset[str]:
+        """Items that need not be shown again: none."""
+        return frozenset()
+
+    def wording(self, summary: str) -> str:
+        """The summary as it is kept: as it was given."""
+        return summary
+
+    def remember(self, observed: ObservationAdded, node: SearchNode) -> None:
+        """A node has entered the graph: take what the next context holds of it."""
+
+
+class TextStateSession(CycleSession):
+    """What the policies with a text state share: the state travels as the summary, is rewritten whole, and is bounded.
+
+    Wire form [ours]: the three actions and their JSON are those of every policy. The ``summary`` of a ``memorize`` is the whole
+    new state; marks are judged as ever, so that retrieval, citations and credit are scored alike, but decide nothing of what is
+    shown. Who states no parents rests on the node before.
+    """
+
+    def wording(self, summary: str) -> str:
+        """The state cut to the length of one passage; a cut is counted as a repair."""
+        most = self.environment.limits.passage_chars
+        if len(summary) > most:
+            self.environment.count_repairs(1)
+        return summary[:most]

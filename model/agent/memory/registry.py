@@ -4,54 +4,42 @@ Holds the list only. All policies run through the same agent loop and share retr
 rule of the forced answer and the grader; another policy is one file and one line here.
 """
 
-from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from collections.abc import Mapping
+from dataclasses import replace
 
 from memory_graph.budget import Allocation
 from model.agent.context import TokenCounter, estimate_tokens
-from model.agent.memory import MemoryPolicy
 from model.agent.memory.closed_book import ClosedBook
 from model.agent.memory.crossmodal import STRATEGIES, CrossModal
 from model.agent.memory.mem1 import Mem1
 from model.agent.memory.memagent import MemAgent
 from model.agent.memory.react import React
+from model.agent.memory.session import MemoryPolicy
 from model.agent.memory.universalrag import UniversalRag
 from model.agent.memory.vanilla import Vanilla
 from model.agent.memory.videorag import VideoRag
 from model.agent.memory.vimrag import Vimrag
 from model.agent.prompts import Profile
 
-Build: TypeAlias = Callable[[Profile, TokenCounter], MemoryPolicy]
-
 TRAINED = "vimrag_fixed"  # prompts of training do not depend on energies
 SINGLE_ANSWER = frozenset({"closed_book", "vanilla", "videorag", "universalrag"})
 """Policies whose one answer is always a forced one."""
 
-
-def _vimrag(name: str, allocation: Allocation) -> Build:
-    return lambda profile, count: Vimrag(
-        profile=profile, allocation=allocation, count_tokens=count, name=name
-    )
-
-
-def _strategy(name: str) -> Build:
-    return lambda profile, count: CrossModal(name=name, profile=profile, count_tokens=count)
-
-
-MEMORIES: Mapping[str, Build] = {
-    "closed_book": lambda profile, count: ClosedBook(profile=profile),
-    "vanilla": lambda profile, count: Vanilla(profile=profile, count_tokens=count),
-    "react": lambda profile, count: React(profile=profile, count_tokens=count),
-    "mem1": lambda profile, count: Mem1(profile=profile, count_tokens=count),
-    "memagent": lambda profile, count: MemAgent(profile=profile, count_tokens=count),
-    "videorag": lambda profile, count: VideoRag(profile=profile, count_tokens=count),
-    "universalrag": lambda profile, count: UniversalRag(profile=profile, count_tokens=count),
-    "vimrag": _vimrag("vimrag", Allocation.ENERGY),
-    "vimrag_text": _vimrag("vimrag_text", Allocation.NONE),
-    "vimrag_equal": _vimrag("vimrag_equal", Allocation.EQUAL),
-    TRAINED: _vimrag(TRAINED, Allocation.FIXED),
-    **{name: _strategy(name) for name in STRATEGIES},
-}
+_POLICIES = (
+    ClosedBook(),
+    Vanilla(),
+    React(),
+    Mem1(),
+    MemAgent(),
+    VideoRag(),
+    UniversalRag(),
+    Vimrag(),
+    Vimrag(name="vimrag_text", allocation=Allocation.NONE),
+    Vimrag(name="vimrag_equal", allocation=Allocation.EQUAL),
+    Vimrag(name=TRAINED, allocation=Allocation.FIXED),
+    *(CrossModal(name=name) for name in STRATEGIES),
+)
+MEMORIES: Mapping[str, MemoryPolicy] = {policy.name: policy for policy in _POLICIES}
 
 
 def memory_policy(
@@ -64,4 +52,4 @@ def memory_policy(
     """
     if name not in MEMORIES:
         raise ValueError(f"unknown memory policy {name!r}; known: {', '.join(MEMORIES)}")
-    return MEMORIES[name](profile, count_tokens)
+    return replace(MEMORIES[name], profile=profile, count_tokens=count_tokens)
