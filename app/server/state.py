@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Self
 
 from anyio import CapacityLimiter
 
@@ -22,52 +22,27 @@ READERS = 2  # files of trajectories read at once
 
 
 class Slots:
-    """A number of slots without a queue: a request that finds none free is refused with 429."""
+    """A number of slots without a queue: a request that finds none ``free`` is refused with 429."""
 
     def __init__(self, number: int, what: str) -> None:
-        self._free, self._what = number, what
+        self.free, self._what = number, what
 
-    @property
-    def free(self) -> int:
-        """Slots that are free."""
-        return self._free
-
-    def take(self) -> Slot:
-        """A slot, to be released. Raises ``ApiError`` 429 if there is none."""
-        if self._free < 1:
+    def take(self) -> ExitStack:
+        """A slot, which ``close`` or the end of a ``with`` block frees, once. Raises ``ApiError`` 429 if there is none."""
+        if self.free < 1:
             raise ApiError(
                 429,
                 "busy",
                 f"{self._what}; try again in a moment",
                 headers={"Retry-After": str(RETRY_AFTER_S)},
             )
-        self._free -= 1
-        return Slot(self)
+        self.free -= 1
+        slot = ExitStack()
+        slot.callback(self._give_back)
+        return slot
 
-    def give_back(self) -> None:
-        """Called by a slot that is released."""
-        self._free += 1
-
-
-class Slot:
-    """One slot; leaving the block releases it too."""
-
-    def __init__(self, slots: Slots) -> None:
-        self._slots: Slots | None = slots
-
-    def release(self) -> None:
-        """Free the slot; a second call does nothing."""
-        if self._slots is not None:
-            self._slots.give_back()
-            self._slots = None
-
-    def __enter__(self) -> Self:
-        """The slot."""
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Release it."""
-        self.release()
+    def _give_back(self) -> None:
+        self.free += 1
 
 
 @dataclass(kw_only=True)

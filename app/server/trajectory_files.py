@@ -15,6 +15,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from app.server.schema.responses import TrajectoryPage
 from infra.errors import StorageError, boundary
 from infra.storage.root import Storage
 
@@ -69,32 +70,23 @@ class Filters(NamedTuple):
     text: str = ""
 
 
-class RowPage(NamedTuple):
-    """Some of the rows that pass the filters. Facets count all rows of the file."""
-
-    total: int
-    rows: list[dict[str, Any]]
-    facets: dict[str, dict[str, int]]
-
-
 class TrajectoryFiles:
     """The files of one root. Threads may share it."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
-        self._num_rows: dict[tuple[str, int], int | None] = {}
 
     def files(self) -> list[TrajectoryFile]:
         """Every file of trajectories, by run and name."""
         files = []
         for name, size in sorted(self._sizes().items())[:LISTED_FILES]:
             run, _, base = name.rpartition("/")
-            if (rows := self._rows_of(name, size)) is not None:
+            if (rows := self._num_rows(name)) is not None:
                 files.append(TrajectoryFile(run, base, rows, size))
         return files
 
-    def page(self, file: str, filters: Filters, *, offset: int, limit: int) -> RowPage:
-        """Rows in file order. Raises ``NoSuchFileError``."""
+    def page(self, file: str, filters: Filters, *, offset: int, limit: int) -> TrajectoryPage:
+        """Rows in file order. Raises ``NoSuchFileError``, and ``ValidationError`` for values that no trajectory has."""
         table = self._scan(file)
         columns = table.collect_schema().names()
         missing = [pl.lit(None).alias(name) for name in PLAIN if name not in columns]
@@ -104,7 +96,9 @@ class TrajectoryFiles:
             total = matching.select(pl.len()).collect().item()
             rows = matching.slice(offset, limit).collect()
             facets = self._facets(plain)
-        return RowPage(total, list(rows.iter_rows(named=True)), facets)
+        return TrajectoryPage.model_validate(
+            {"total": total, "offset": offset, "rows": list(rows.iter_rows(named=True)), "facets": facets}
+        )
 
     def row(self, file: str, row: int) -> dict[str, Any]:
         """One trajectory without its token ids, ``graph`` decoded from JSON.
@@ -161,16 +155,8 @@ class TrajectoryFiles:
             return {name: size for name, size in sizes.items() if _lies_in(folder / name, folder)}
         return sizes
 
-    def _rows_of(self, name: str, size: int) -> int | None:
+    def _num_rows(self, name: str) -> int | None:
         """From the footer alone; None for a file that is damaged or holds something else."""
-        key = (name, size)
-        if key not in self._num_rows:
-            if len(self._num_rows) > 4 * LISTED_FILES:
-                self._num_rows.clear()
-            self._num_rows[key] = self._footer_rows(name)
-        return self._num_rows[key]
-
-    def _footer_rows(self, name: str) -> int | None:
         try:
             with self._storage.open(f"{FOLDER}/{name}") as source, pq.ParquetFile(source) as table:
                 names = set(table.schema_arrow.names)

@@ -5,7 +5,7 @@ server stops, the rollout is cancelled and with it the request to the model.
 """
 
 import asyncio
-from contextlib import aclosing, suppress
+from contextlib import ExitStack, aclosing, suppress
 
 import anyio
 from anyio import to_thread
@@ -26,7 +26,7 @@ from app.errors import UsageError
 from app.server.errors import ApiError, explain
 from app.server.routes.search import require_datasets
 from app.server.schema.requests import AskBody
-from app.server.state import ServerState, Slot
+from app.server.state import ServerState
 from model.agent.events import NodeAdded, RolloutEnd
 
 WAITING_EVENTS = 64  # for a client that is slow to read, before the rollout waits for it
@@ -128,7 +128,7 @@ class EventStream(Response):
         except Exception as error:
             await self._events.put(_failure(error))
 
-    async def _send_all(self, send: Send, place: Slot) -> None:
+    async def _send_all(self, send: Send, place: ExitStack) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         while True:
             try:
@@ -140,7 +140,7 @@ class EventStream(Response):
             if event is None:
                 return await send({"type": "http.response.body", "body": b"", "more_body": False})
             if isinstance(event, EndEvent | FailureEvent):
-                place.release()  # the rollout is over, and who reads this may ask the next question at once
+                place.close()  # the rollout is over, and who reads this may ask the next question at once
             await send({"type": "http.response.body", "body": self._encode(event), "more_body": True})
 
     def _encode(self, event: StreamEvent) -> bytes:

@@ -1,6 +1,5 @@
 """The trajectory viewer's endpoints: runs, rows, one trajectory with the verdict on each of its segments."""
 
-import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import groupby
@@ -18,9 +17,9 @@ from app.server.schema.responses import (
     RunFile,
     RunList,
     RunListing,
+    SegmentRecord,
     TrajectoryDetail,
     TrajectoryPage,
-    TrajectoryRow,
 )
 from app.server.state import ServerState
 from app.server.trajectory_files import Filters, NoSuchFileError, TrajectoryFiles
@@ -72,10 +71,8 @@ async def trajectories(  # noqa: PLR0913 - one parameter a filter
     filters = Filters(verdict=verdict, memory=memory, dataset=dataset, outcome=outcome, text=q.strip())
 
     def read() -> TrajectoryPage:
-        page = _found(TrajectoryFiles(state.corpus.storage).page, file, filters, offset=offset, limit=limit)
         with _readable():
-            rows = [TrajectoryRow(**plain(row)) for row in page.rows]
-            return TrajectoryPage(total=page.total, offset=offset, rows=rows, facets=page.facets)
+            return TrajectoryFiles(state.corpus.storage).page(file, filters, offset=offset, limit=limit)
 
     return await to_thread.run_sync(read, limiter=state.readers)
 
@@ -88,66 +85,44 @@ async def trajectory(
     state: ServerState = request.app.state.server
 
     def read() -> TrajectoryDetail:
-        found = _found(TrajectoryFiles(state.corpus.storage).row, file, row)
         with _readable():
-            return TrajectoryDetail(**detail(found, state.catalogue))
+            return detail(TrajectoryFiles(state.corpus.storage).row(file, row), state.catalogue)
 
     return await to_thread.run_sync(read, limiter=state.readers)
 
 
-def _found(read: Any, *arguments: Any, **options: Any) -> Any:
-    try:
-        return read(*arguments, **options)
-    except NoSuchFileError as error:
-        raise ApiError(404, "not_found", str(error)) from None
-
-
 @contextmanager
 def _readable() -> Iterator[None]:
-    """Raise ``ApiError`` for rows whose values are none that a trajectory has."""
+    """Raise ``ApiError`` for a file or row that is not there, and for values that no trajectory has."""
     try:
         yield
+    except NoSuchFileError as error:
+        raise ApiError(404, "not_found", str(error)) from None
     except (ValidationError, TypeError, AttributeError, KeyError) as error:
         raise ApiError(
             404, "unreadable", f"this is no trajectory that can be read: {type(error).__name__}"
         ) from error
 
 
-def plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The row with numbers that JSON has; those that are missing or not finite become null or are left out."""
-    numbers = {name: _finite(row[name]) for name in ("reward", "advantage")}
-    counters = {name: count for name, count in (row["counters"] or {}).items() if count is not None}
-    return {**row, **numbers, "answers": row["answers"] or [], "counters": counters}
-
-
-def _finite(number: float | None) -> float | None:
-    return number if number is not None and math.isfinite(number) else None
-
-
-def detail(row: Mapping[str, Any], catalogue: Catalogue) -> dict[str, Any]:
+def detail(stored: Mapping[str, Any], catalogue: Catalogue) -> TrajectoryDetail:
     """A stored row as the viewer shows it. Raises ``ApiError`` for a row that this version cannot read."""
     try:
-        graph = codec.decode(row["graph"])
-        row = upgraded({**row, "segments": row["segments"] or []})
+        graph = codec.decode(stored["graph"])
+        row = upgraded({**stored, "segments": stored["segments"] or []})
         limits, allocation = Limits(**row["limits"]), Allocation(row["allocation"])
     except ValueError as error:
         raise ApiError(404, "unreadable", f"this row cannot be read: {error}") from None
     kept = {item.item_id for node in graph.nodes for item in node.items}
     titles = {item_id: item.title for item_id, item in catalogue.find(kept).items()}
     state = graph_state(graph, limits=limits, allocation=allocation, titles=titles)
-    names = (
-        *("task_id", "question", "answers", "answer", "correct", "outcome", "memory"),
-        *("reward", "advantage", "counters"),
-    )
     by_ggpo = credits_of(graph, row["correct"], frozenset(row["gold"] or ()))
-    return {
-        **{name: plain(row)[name] for name in names},
+    shown = {
         "error": row["error"] or "",
-        "algorithm": row["algorithm"],
         "svg": svg(state),
         "nodes": node_records(state),
         "segments": [_segment(segment, by_ggpo) for segment in row["segments"]],
     }
+    return TrajectoryDetail.model_validate({**row, **shown})
 
 
 def credits_of(graph: MemoryGraph, correct: bool | None, gold: frozenset[str]) -> dict[str | None, Credit]:
@@ -158,13 +133,8 @@ def credits_of(graph: MemoryGraph, correct: bool | None, gold: frozenset[str]) -
     return dict(zip(ids, segment_credits(graph, correct=correct, gold=gold), strict=True))
 
 
-def _segment(segment: Mapping[str, Any], by_ggpo: Mapping[str | None, Credit]) -> dict[str, Any]:
+def _segment(segment: Mapping[str, Any], by_ggpo: Mapping[str | None, Credit]) -> SegmentRecord:
     """The segment with the credit it was trained with, or else with that of GGPO."""
-    trained = segment.get("credit")
     credit = by_ggpo.get(segment["node_id"], NO_VERDICT)
-    return {
-        "node_id": segment["node_id"],
-        "pruned": trained["pruned"] if trained else credit.pruned,
-        "reason": trained["reason"] if trained else credit.reason.value,
-        "calls": [{**call, "turns": call.get("turns") or []} for call in segment["calls"]],
-    }
+    trained = segment.get("credit") or {"pruned": credit.pruned, "reason": credit.reason.value}
+    return SegmentRecord.model_validate({**segment, **trained})

@@ -1,7 +1,24 @@
 """What responses hold, field by field; ``/openapi.json`` is made from them. Requests are in ``requests.py``."""
 
+import math
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
 from app.answers.events import ImageRecord, TurnRecord
 from app.answers.records import NodeRecord, Record
+
+OrEmpty = BeforeValidator(lambda value: value or [])
+"""A list that older files lack."""
+Finite = Annotated[
+    float | None, BeforeValidator(lambda value: value if value is not None and math.isfinite(value) else None)
+]
+"""A number that JSON has; null for any other."""
+Counts = Annotated[
+    dict[str, int],
+    BeforeValidator(lambda counts: {name: n for name, n in (counts or {}).items() if n is not None}),
+]
+"""Numbers by name; those that are missing are left out."""
 
 
 class ErrorText(Record):
@@ -122,14 +139,14 @@ class TrajectorySummary(Record):
 
     task_id: str
     question: str
-    answers: list[str]
+    answers: Annotated[list[str], OrEmpty]
     answer: str
     correct: bool | None
     outcome: str
     memory: str
-    reward: float | None
-    advantage: float | None
-    counters: dict[str, int]
+    reward: Finite
+    advantage: Finite
+    counters: Counts
 
 
 class TrajectoryRow(TrajectorySummary):
@@ -151,7 +168,7 @@ class TrajectoryPage(Record):
 class CallRecord(Record):
     """One call of the model."""
 
-    turns: list[TurnRecord]
+    turns: Annotated[list[TurnRecord], OrEmpty, Field(default_factory=list)]
     text: str
     images: list[ImageRecord]
     prompt_tokens: int

@@ -292,7 +292,7 @@ def test_on_an_object_store_the_same_is_seen(s3_storage: Storage):
     files = TrajectoryFiles(storage)
     assert [(each.run, each.name, each.rows) for each in files.files()] == [("study", "ggpo.parquet", 12)]
     page = files.page(FILE, Filters(verdict="wrong"), offset=1, limit=2)
-    assert ([row["task_id"] for row in page.rows], page.total) == (["task-4", "task-7"], 4)
+    assert ([row.task_id for row in page.rows], page.total) == (["task-4", "task-7"], 4)
     assert files.row(FILE, 7)["task_id"] == "task-7"
     with pytest.raises(NoSuchFileError):
         files.row("study/none.parquet", 0)
