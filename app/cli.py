@@ -5,10 +5,12 @@ Exit codes: 0 done, 1 nothing found or failed, 2 wrong usage. Commands live in `
 """
 
 import os
+import platform
 import sys
 import traceback
 import warnings
 from collections.abc import Sequence
+from importlib import metadata
 from typing import Annotated
 
 import typer
@@ -26,15 +28,18 @@ from app.commands import (
     search,
     serve,
     study,
-    version,
     xvbench,
 )
-from app.commands.output import note
+from app.commands.options import JsonFlag
+from app.commands.output import note, results
 from app.errors import UsageError
 from infra.errors import ExternalError
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
 DEBUG_VARIABLE = "VIMRAG_DEBUG"
+SHOWN_VERSIONS = (
+    *("vimrag", "dagster", "torch", "transformers", "deepspeed", "lancedb", "weaviate-client", "polars"),
+)
 
 EPILOG = (
     'Start here:  vimrag ingest FOLDER --root runs/mine  &&  vimrag ask "..." --root runs/mine --endpoint URL'
@@ -62,7 +67,24 @@ app.command("serve")(serve.serve)
 app.command("report")(report.report)
 app.command("plan")(plan.plan)
 app.add_typer(study.app, name="study")
-app.command("version")(version.version)
+
+
+@app.command()
+def version(json: JsonFlag = False) -> None:
+    """Print the versions of this program and of the libraries that matter."""
+    numbers = {name: _version(name) for name in SHOWN_VERSIONS}
+    versions = {"python": platform.python_version(), **numbers}
+    with results() as write:
+        write(
+            versions if json else "\n".join(f"{name} {n or 'not installed'}" for name, n in versions.items())
+        )
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 @app.callback()

@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from app.commands.model_options import Endpoint, MaxTokens, Model, PriceOption, Temperature
-from app.commands.options import JsonFlag, Root, comma_separated
+from app.commands.options import (
+    Endpoint,
+    JsonFlag,
+    MaxTokens,
+    Model,
+    PriceOption,
+    Root,
+    Temperature,
+    comma_separated,
+)
 from app.commands.output import note, results
 from app.errors import UsageError
 
@@ -103,7 +111,6 @@ def ask(  # noqa: PLR0913 - one parameter an option
 
 def _run(root: str, choice: ModelChoice, request: AskRequest, *, json: bool) -> Trajectory:
     from app.answers.corpus_handle import CorpusHandle
-    from app.answers.records import json_bytes
     from app.answers.terminal import TerminalReader, answer_text
     from infra.storage.root import Storage
 
@@ -111,10 +118,7 @@ def _run(root: str, choice: ModelChoice, request: AskRequest, *, json: bool) -> 
         result = asyncio.run(
             _answer(CorpusHandle(Storage(root)), choice, request, TerminalReader(quiet=json))
         )
-        if json:
-            write(json_bytes(result.answer.model_dump()).decode())
-        else:
-            write(answer_text(result.answer, result.state))
+        write(result.answer.model_dump() if json else answer_text(result.answer, result.state))
     return result.trajectory
 
 

@@ -8,14 +8,23 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from app.commands.options import Datasets, EngineName, JsonFlag, Root, Workers, dataset_names, engine_or_none
-from app.commands.output import as_json, note, progress_bars, results, table_console
+from app.commands.options import (
+    Datasets,
+    EngineName,
+    JsonFlag,
+    Root,
+    Workers,
+    command_group,
+    dataset_names,
+    engine_or_none,
+)
+from app.commands.output import note, progress_bars, results, table_console
 from infra.limits import PAGE_DPI
 
 if TYPE_CHECKING:
     from assets.corpus.build import CorpusReport
 
-app = typer.Typer(help="Turn raw datasets into items, questions and shards.", no_args_is_help=True)
+app = command_group("Turn raw datasets into items, questions and shards.")
 
 EPILOG = """[bold]Examples[/bold]
 
@@ -35,11 +44,6 @@ A folder may be a clone, a download or an unpacked archive: files are found in f
 hold. A dataset is replaced as a whole once its new build is finished. What cannot be read is skipped and counted by its
 reason; the details lie in corpus/<dataset>/skipped.parquet. A copy with fewer than nine tenths of the published questions
 counts as a part; one with any other number than the published is warned of."""
-
-
-@app.callback()
-def group() -> None:
-    """Turn raw datasets into items, questions and shards."""
 
 
 @app.command(epilog=EPILOG)
@@ -86,7 +90,7 @@ def build(  # noqa: PLR0913 - one parameter an option
             raw, Storage(root), datasets=names, settings=settings, engine=used, progress=progress
         )
         if json:
-            write(as_json(report.to_json()))
+            write(report.to_json())
     _warn(report)
     if json:
         return

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from app.commands.options import JsonFlag, dataset_names
-from app.commands.output import as_json, note, printable, progress_bars, results, table_console
+from app.commands.output import note, printable, progress_bars, results, table_console
 from app.errors import UsageError
 from infra.errors import ExternalError
 
@@ -145,7 +145,7 @@ def fetch(  # noqa: PLR0913 - one parameter an option
                 errors[name] = " ".join(str(error).split())
         if json:
             shown = {name: report.to_json() for name, report in reports.items()}
-            write(as_json({"datasets": shown, "errors": errors}))
+            write({"datasets": shown, "errors": errors})
     _show(reports, errors, json=json)
     if errors or any(report.failures for report in reports.values()):
         raise typer.Exit(1)
@@ -258,11 +258,7 @@ def _list(*, json: bool) -> None:
 
     if json:
         with results() as write:
-            write(
-                as_json(
-                    {"datasets": {name: _listed(publication) for name, publication in PUBLICATIONS.items()}}
-                )
-            )
+            write({"datasets": {name: _listed(publication) for name, publication in PUBLICATIONS.items()}})
         return
     table = Table("dataset", "part", "what", "licence")
     for name, publication in PUBLICATIONS.items():

@@ -5,11 +5,20 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from app.commands.options import Datasets, EngineName, JsonFlag, Root, Workers, dataset_names, engine_or_none
-from app.commands.output import as_json, note, progress_bars, results, table_console
+from app.commands.options import (
+    Datasets,
+    EngineName,
+    JsonFlag,
+    Root,
+    Workers,
+    command_group,
+    dataset_names,
+    engine_or_none,
+)
+from app.commands.output import note, progress_bars, results, table_console
 from app.errors import UsageError
 
-app = typer.Typer(help="Make the corpus searchable.", no_args_is_help=True)
+app = command_group("Make the corpus searchable.")
 
 STORES = ("lance", "weaviate")
 EPILOG = """[bold]Examples[/bold]
@@ -25,11 +34,6 @@ On Ray, four workers of this machine (pip install "vimrag\\[ray]"):
 Only new and changed items are embedded; readers keep the old index until the new one is complete. A build that was ended
 goes on where it was. The engine changes no byte of the vectors. With VIMRAG_RAY_ADDRESS Ray is not started here but reached
 there, where the workers must see the same root; VIMRAG_RAY_GPUS_PER_WORKER is the share of a GPU that each asks for."""
-
-
-@app.callback()
-def group() -> None:
-    """Make the corpus searchable."""
 
 
 @app.command(epilog=EPILOG)
@@ -54,7 +58,7 @@ def build(
     with results() as write, progress_bars() as progress:
         report = build_index(Storage(root), store=store, datasets=names, engine=used, progress=progress)
         if json:
-            write(as_json(report.to_json()))
+            write(report.to_json())
             return
     table = Table("dataset")
     table.add_column("items", justify="right")

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from app.commands.options import JsonFlag, Root
-from app.commands.output import as_json, note, printable, progress_bars, results, table_console
+from app.commands.output import note, printable, progress_bars, results, table_console
 from app.errors import UsageError
 from infra.limits import PAGE_DPI
 
@@ -65,7 +65,7 @@ def ingest(
     with results() as write, progress_bars() as progress:
         report = ingest_files(added, Storage(root), settings=settings, forget=forgotten, progress=progress)
         if json:
-            write(as_json(report.to_json()))
+            write(report.to_json())
     if not json:
         _show(report)
     if added and not report.readable:

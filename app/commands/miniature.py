@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from app.commands.options import JsonFlag
-from app.commands.output import as_json, note, results, table_console
+from app.commands.options import JsonFlag, command_group
+from app.commands.output import note, results, table_console
 
-app = typer.Typer(help="Write the invented benchmark that fits on a laptop.", no_args_is_help=True)
+app = command_group("Write the invented benchmark that fits on a laptop.")
 
 EPILOG = """[bold]Example[/bold]
 
@@ -19,11 +19,6 @@ EPILOG = """[bold]Example[/bold]
   vimrag corpus build --raw miniature-raw --root runs/miniature
 
 The same options give the same bytes. Names of test worlds never occur in training worlds."""
-
-
-@app.callback()
-def group() -> None:
-    """Write the invented benchmark that fits on a laptop."""
 
 
 @app.command(epilog=EPILOG)
@@ -49,7 +44,7 @@ def write(
     with results() as write_line:
         summary = write_miniature(out, seed=seed, worlds_by_split={"train": train, "val": val, "test": test})
         if json:
-            write_line(as_json({**asdict(summary), "raw": str(out)}))
+            write_line({**asdict(summary), "raw": str(out)})
             return
     table = Table("dataset")
     table.add_column("items", justify="right")

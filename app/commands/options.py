@@ -47,6 +47,31 @@ Workers = Annotated[
         show_default="1 for local, one a core for ray",
     ),
 ]
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model", envvar="VIMRAG_MODEL", help="Checkpoint folder, or the name of a model at the endpoint."
+    ),
+]
+Endpoint = Annotated[
+    str,
+    typer.Option(
+        "--endpoint", envvar="VIMRAG_ENDPOINT", help="OpenAI-compatible address, usually ending in /v1."
+    ),
+]
+MaxTokens = Annotated[
+    int | None, typer.Option("--max-tokens", min=1, max=1_000_000, help="Longest reply of the model.")
+]
+Temperature = Annotated[
+    float | None,
+    typer.Option("--temperature", min=0.0, max=2.0, help="0 always draws the likeliest token."),
+]
+PriceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--prices", metavar="IN,OUT", help="What a million tokens cost, read and written; shows the cost."
+    ),
+]
 
 
 def engine_or_none(name: str, workers: int | None) -> WorkerEngine | None:
@@ -89,3 +114,10 @@ def dataset_names(text: str | None) -> list[str] | None:
         if name not in known:
             raise UsageError(unknown_name("dataset", name, known))
     return names
+
+
+def command_group(purpose: str) -> typer.Typer:
+    """A group of commands; one that has a single command is still called by both names."""
+    app = typer.Typer(help=purpose, no_args_is_help=True)
+    app.callback(help=purpose)(lambda: None)
+    return app

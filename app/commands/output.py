@@ -5,7 +5,6 @@ libraries print in between.
 """
 
 import contextlib
-import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -26,21 +25,19 @@ from infra.progress import ProgressLogger
 
 
 @contextlib.contextmanager
-def results() -> Iterator[Callable[[str], None]]:
-    """Give a function that writes one line to standard output; other prints inside the block go to standard error."""
+def results() -> Iterator[Callable[[str | Mapping[str, Any]], None]]:
+    """Give a function that writes a line, or a JSON object as one, to standard output; other prints go to standard error."""
     out = sys.stdout
 
-    def write(line: str) -> None:
+    def write(value: str | Mapping[str, Any]) -> None:
+        from app.answers.records import json_bytes
+
+        line = value if isinstance(value, str) else json_bytes(value).decode()
         out.write(line + "\n")
         out.flush()
 
     with contextlib.redirect_stdout(sys.stderr):
         yield write
-
-
-def as_json(value: Mapping[str, Any]) -> str:
-    """One line of JSON."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
 def table_console() -> Console:

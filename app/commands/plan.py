@@ -1,13 +1,13 @@
 """``vimrag plan``: what a recipe needs, before anything is started."""
 
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 from rich.table import Table
 
 from app.commands.options import JsonFlag
-from app.commands.output import as_json, note, table_console
-from app.commands.plan_table import tables, trains
+from app.commands.output import note, results, table_console
+from app.commands.plan_table import RECIPE_HEADS, recipe_rows, tables
 from app.errors import UsageError
 from infra.errors import unknown_name
 from model.training.model_shape import SHAPES
@@ -17,6 +17,16 @@ from orchestration.recipes.registry import RECIPES
 
 SEGMENTS, PROMPT, GENERATED, LONGEST = 6.0, 4000, 400, 12_288
 NOT_ON_GPU = "is made for any two CPU cores: docs/log.md has its measured times"
+
+
+class SegmentShape(NamedTuple):
+    """How many segments a rollout has, their tokens, and the share that is pruned."""
+
+    segments: float
+    prompt: int
+    generated: int
+    longest: int
+    pruned: float
 
 
 def plan(  # noqa: PLR0913 - one parameter an option
@@ -53,54 +63,38 @@ def plan(  # noqa: PLR0913 - one parameter an option
     """
     if table and json:
         raise UsageError("--table prints Markdown and --json prints JSON: choose one")
-    shape = {
-        "segments": segments,
-        "prompt": prompt,
-        "generated": generated,
-        "longest": longest,
-        "pruned": pruned,
-    }
-    names = [_known(recipe, list(RECIPES))] if recipe else list(RECIPES)
-    recipes = [each for name in names if (each := RECIPES[name]()).machine is not None]
+    if recipe is not None and recipe not in RECIPES:
+        raise UsageError(unknown_name("recipe", recipe, RECIPES, cutoff=0.4))
+    shape = SegmentShape(segments, prompt, generated, longest, pruned)
+    chosen = [RECIPES[name]() for name in ([recipe] if recipe else RECIPES)]
+    recipes = [planned for planned in chosen if planned.machine is not None]
     if recipe and not recipes:
         raise UsageError(f"{recipe} {NOT_ON_GPU}")
-    plans = [(each, plan_of(each, shape)) for each in recipes]
-    if table:
-        print(tables(recipes, lambda each: plan_of(each, shape)), end="")
-    elif json:
-        print(as_json({"plans": [_record(*each) for each in plans], **shape}))
-    else:
+    plans = [(planned, plan_of(planned, shape)) for planned in recipes]
+    with results() as write:
+        if table:
+            write(tables(plans, lambda planned: plan_of(planned, shape)))
+        elif json:
+            write({"plans": [_record(planned, needed) for planned, needed in plans], **shape._asdict()})
+    if not table and not json:
         _show(plans)
     if not all(needed.fits for _, needed in plans):
         raise typer.Exit(1)
 
 
-def plan_of(recipe: Recipe, shape: dict[str, float]) -> ResourcePlan:
+def plan_of(recipe: Recipe, shape: SegmentShape) -> ResourcePlan:
     """The plan of a recipe for devices, with segments of that shape."""
     assert recipe.machine is not None, "only recipes with devices are planned"
-    return resource_plan(SHAPES[recipe.model], recipe.ggpo.engine, _load(recipe, shape), recipe.machine)
-
-
-def _load(recipe: Recipe, shape: dict[str, float]) -> UpdateLoad:
     ggpo = recipe.ggpo
-    return UpdateLoad(
+    load = UpdateLoad(
         rollouts=ggpo.questions * ggpo.algorithm.group_size,
         redrawn=ggpo.resamples,
-        segments=shape["segments"],
-        prompt=int(shape["prompt"]),
-        generated=int(shape["generated"]),
-        longest=int(shape["longest"]),
         token_budget=ggpo.schedule.token_budget,
         logit_tokens=ggpo.schedule.logit_tokens,
         concurrent=recipe.evaluation.concurrency,
-        pruned=shape["pruned"],
+        **shape._asdict(),
     )
-
-
-def _known(name: str, names: list[str]) -> str:
-    if name not in names:
-        raise UsageError(unknown_name("recipe", name, names, cutoff=0.4))
-    return name
+    return resource_plan(SHAPES[recipe.model], ggpo.engine, load, recipe.machine)
 
 
 def _record(recipe: Recipe, needed: ResourcePlan) -> dict[str, object]:
@@ -127,15 +121,10 @@ def _record(recipe: Recipe, needed: ResourcePlan) -> dict[str, object]:
 
 
 def _show(plans: list[tuple[Recipe, ResourcePlan]]) -> None:
-    table = Table("recipe", "devices", "trains", "phase", "GiB a device", "of which", "s an update")
+    table = Table(*RECIPE_HEADS)
     for recipe, needed in plans:
-        assert recipe.machine is not None
-        for number, phase in enumerate(needed.phases):
-            head = (recipe.name, recipe.machine.name, trains(recipe)) if not number else ("", "", "")
-            parts = ", ".join(f"{name} {size / 2**30:.1f}" for name, size in phase.parts)
-            table.add_row(
-                *head, phase.name, f"{phase.total_bytes / 2**30:.1f}", parts, f"{phase.seconds:,.0f}"
-            )
+        for number, row in enumerate(recipe_rows(recipe, needed)):
+            table.add_row(*(row if number == 0 else ["", "", "", *row[3:]]))
         if not needed.fits:
             note(
                 f"{recipe.name} does not fit: it needs {needed.peak_bytes / 2**30:.1f} GiB and a tenth to spare"

@@ -8,13 +8,13 @@ from dataclasses import replace
 
 from model.config.engine import EngineConfig, Hardware, Lora
 from model.training.model_shape import SHAPES
-from model.training.planning import USABLE_SHARE, PhasePlan, ResourcePlan
+from model.training.planning import USABLE_SHARE, ResourcePlan
 from orchestration.recipes.gpu import H100, RTX_4090, qwen3_vl_4b_24gb
 from orchestration.recipes.options import Recipe
 
 Planner = Callable[[Recipe], ResourcePlan]
 COUNTS = (1, 2, 4, 8, 16, 32, 64)
-
+RECIPE_HEADS = ("recipe", "devices", "trains", "phase", "GiB a device", "of which", "s an update")
 
 ZERO_1 = EngineConfig(zero_stage=1, bf16=True, gradient_checkpointing=True)
 MODES: Mapping[str, EngineConfig] = {
@@ -26,26 +26,27 @@ MODES: Mapping[str, EngineConfig] = {
 }
 
 
-def tables(planned: Sequence[Recipe], plan: Planner) -> str:
-    """Both tables; ``plan`` plans one recipe."""
-    return f"{recipe_table(planned, plan)}\n\n{mode_table(plan)}\n"
+def tables(plans: Sequence[tuple[Recipe, ResourcePlan]], plan: Planner) -> str:
+    """The ``plans`` by phase, and the modes as ``plan`` plans them."""
+    rows = [row for recipe, needed in plans for row in recipe_rows(recipe, needed)]
+    return f"{_markdown(RECIPE_HEADS, rows)}\n\n{mode_table(plan)}"
 
 
-def recipe_table(planned: Sequence[Recipe], plan: Planner) -> str:
-    """One row a recipe and phase."""
-    rows = [
+def recipe_rows(recipe: Recipe, needed: ResourcePlan) -> list[list[str]]:
+    """One row a phase, below ``RECIPE_HEADS``."""
+    engine = recipe.ggpo.engine
+    trains = f"LoRA {engine.lora.rank}" if engine.lora else f"all, ZeRO-{engine.zero_stage}"
+    head = [recipe.name, recipe.machine.name if recipe.machine else "", trains]
+    return [
         [
-            recipe.name,
-            recipe.machine.name if recipe.machine else "",
-            trains(recipe),
+            *head,
             phase.name,
-            *_phase(phase),
+            f"{phase.total_bytes / 2**30:.1f}",
+            ", ".join(f"{name} {size / 2**30:.1f}" for name, size in phase.parts),
+            f"{phase.seconds:,.0f}",
         ]
-        for recipe in planned
-        for phase in plan(recipe).phases
+        for phase in needed.phases
     ]
-    heads = ["recipe", "devices", "trains", "phase", "GiB a device", "of which", "s an update"]
-    return _markdown(heads, rows)
 
 
 def mode_table(plan: Planner) -> str:
@@ -63,12 +64,6 @@ def mode_table(plan: Planner) -> str:
     )
 
 
-def trains(recipe: Recipe) -> str:
-    """What of the model a recipe trains, in a few words."""
-    engine = recipe.ggpo.engine
-    return f"LoRA {engine.lora.rank}" if engine.lora else f"all, ZeRO-{engine.zero_stage}"
-
-
 def _peak(recipe: Recipe, device: Hardware, count: int, plan: Planner) -> float:
     """Bytes of one of ``count`` devices at the fullest; with ZeRO-3 servers roll out, so that only training happens on them."""
     planned = plan(replace(recipe, machine=replace(device, devices=count)))
@@ -79,11 +74,6 @@ def _fewest(recipe: Recipe, device: Hardware, plan: Planner) -> str:
     room = USABLE_SHARE * device.memory_gib * 2**30
     enough = (count for count in COUNTS if _peak(recipe, device, count, plan) <= room)
     return str(next(enough, f"none up to {COUNTS[-1]}"))
-
-
-def _phase(phase: PhasePlan) -> list[str]:
-    parts = ", ".join(f"{name} {size / 2**30:.1f}" for name, size in phase.parts)
-    return [f"{phase.total_bytes / 2**30:.1f}", parts, f"{phase.seconds:,.0f}"]
 
 
 def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from app.commands.options import JsonFlag, Root
-from app.commands.output import as_json, note, results, table_console
+from app.commands.output import note, results, table_console
 
 if TYPE_CHECKING:
     from infra.reporting.report import Estimate, Report
@@ -34,7 +34,7 @@ def report(
     page = storage.path("reports", run, "index.html")
     with results() as write:
         if json:
-            write(as_json({**json_library.loads(data.to_json()), "page": page}))
+            write({**json_library.loads(data.to_json()), "page": page})
             return
     console = table_console()
     console.print(_table(data))

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from app.commands.options import Datasets, JsonFlag, Root, dataset_names
-from app.commands.output import as_json, note, results, table_console
+from app.commands.output import note, results, table_console
 
 if TYPE_CHECKING:
     from assets.index.retrieval import RetrievalReport
@@ -48,7 +48,7 @@ def retrieval(
     with results() as write:
         report = evaluate(Storage(root), scope=scope.value, datasets=names)
         if json:
-            write(as_json(report.to_json()))
+            write(report.to_json())
     if not json:
         console = table_console()
         console.print(f"retrieval, scope {report.scope}")

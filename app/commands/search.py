@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 
 from app.commands.options import Datasets, JsonFlag, Root, dataset_names
-from app.commands.output import as_json, note, results, table_console
+from app.commands.output import note, results, table_console
 from app.errors import UsageError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def search(
     with results() as write:
         hits = open_index(Storage(root)).search(question, top_k, names)
         if json:
-            write(as_json({"hits": [hit.to_json() for hit in hits]}))
+            write({"hits": [hit.to_json() for hit in hits]})
     if not json:
         _show(hits)
     if not hits:

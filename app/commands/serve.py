@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.commands.model_options import Endpoint, MaxTokens, Model, PriceOption, Temperature
-from app.commands.options import Root
+from app.commands.options import Endpoint, MaxTokens, Model, PriceOption, Root, Temperature
 from app.commands.output import note
 from app.errors import UsageError
 

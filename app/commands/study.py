@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from app.commands.options import JsonFlag, Root
+from app.commands.options import JsonFlag, Root, command_group
 from app.commands.output import note, results, table_console
 from app.errors import UsageError
 from orchestration.study.options import ARMS, Study
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from model.evaluation.statistics import Interval
     from orchestration.study.document import StudyDocument
 
-app = typer.Typer(help="Studies of the algorithm on the miniature.", no_args_is_help=True)
+app = command_group("Studies of the algorithm on the miniature.")
 DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Study)}
 GROUP_SIZE = "Rollouts of one question in training."
 MINI_BATCHES = "Optimiser steps of an update; with 1 no ratio is clipped."
@@ -30,11 +30,6 @@ PARALLEL = "Runs trained side by side; they share the threads."
 ARM = f"An objective; give it again for more. Default: {', '.join(ARMS)}."
 CHECKPOINT = "The cold start: a folder below checkpoints/."
 SAMPLES = "Sampled answers to each unseen question beside the greedy one."
-
-
-@app.callback()
-def group() -> None:
-    """Studies of the algorithm on the miniature."""
 
 
 @app.command("ggpo")

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.commands.model_options import Endpoint, PriceOption
-from app.commands.options import JsonFlag
-from app.commands.output import as_json, note, progress_bars, results, table_console
+from app.commands.options import Endpoint, JsonFlag, PriceOption, command_group
+from app.commands.output import note, progress_bars, results, table_console
 from app.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
     from infra.llm.client import ChatSettings
 
-app = typer.Typer(help="Build a benchmark like XVBench from a folder of videos.", no_args_is_help=True)
+app = command_group("Build a benchmark like XVBench from a folder of videos.")
 
 STOPPED = 130  # the exit code of a program that was interrupted
 ATTEMPT_S, CALL_S = 180.0, 600.0  # of a request with dozens of images; of a call with all its retries
@@ -38,11 +37,6 @@ Every reply is kept in --out: run the same command again after any interruption,
 ends a run cleanly; the next one goes on. The key of the endpoint comes from VIMRAG_API_KEY (or OPENAI_API_KEY).
 
 Exit code 1 when no question was kept, or the endpoint failed."""
-
-
-@app.callback()
-def group() -> None:
-    """Build a benchmark like XVBench from a folder of videos."""
 
 
 @app.command(epilog=EPILOG)
@@ -116,7 +110,7 @@ def build(  # noqa: PLR0913 - one parameter an option
         with results() as write, progress_bars() as progress:
             report = asyncio.run(build_xvbench(request, settings, progress))
             if json:
-                write(as_json(report))
+                write(report)
     except KeyboardInterrupt:
         note("\nstopped; the same command goes on")
         raise typer.Exit(STOPPED) from None
