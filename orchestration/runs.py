@@ -1,0 +1,54 @@
+"""The entry points, run as ``python -m orchestration.runs NAME --config-json JSON`` and imported by nobody.
+
+Each imports its work when it starts, so that a report loads no torch. Without Dagster they report to the console.
+"""
+
+import argparse
+import sys
+
+from orchestration.launch.commands import Script
+from orchestration.launch.process import prepare_torch, run_script
+from orchestration.launch.run_config import RunConfig
+
+
+def main(script: Script, record: str) -> int:
+    """Run one entry point with its ``record`` as JSON; returns the exit code of the process."""
+    match script:
+        case Script.COLD_START:
+            from orchestration.imitation.cold_start import run
+
+            return run_script(run, RunConfig, record, setup=prepare_torch)
+        case Script.TRAIN_GGPO:
+            from orchestration.training.ggpo_run import train
+
+            return run_script(train, RunConfig, record, setup=prepare_torch)
+        case Script.EVALUATE:
+            from orchestration.evaluation.evaluation_run import run
+
+            return run_script(run, RunConfig, record, setup=prepare_torch)
+        case Script.REPORT:
+            from orchestration.evaluation.report_run import run
+
+            return run_script(run, RunConfig, record)
+        case Script.STUDY:
+            from orchestration.study.options import Study
+            from orchestration.study.study import make_study
+
+            return run_script(make_study, Study, record)
+        case Script.STUDY_ANSWERS:
+            from orchestration.study.answers import answer
+            from orchestration.study.options import StudyRun
+
+            return run_script(
+                answer, StudyRun, record, setup=lambda study_run: prepare_torch(study_run.config)
+            )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m orchestration.runs", description="Run one entry point.")
+    parser.add_argument("script", type=Script, choices=list(Script))
+    parser.add_argument(
+        "--config-json", required=True, metavar="JSON", help="the record of what is to be run"
+    )
+    arguments = parser.parse_args()
+    sys.exit(main(arguments.script, arguments.config_json))
