@@ -22,7 +22,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from memory_graph.actions import Action, Answer, Mark, Memorize, Search
+from memory_graph.actions import Action, Answer, Mark, Memorize, Search, render
 from memory_graph.budget import allocate
 from memory_graph.codec import encode
 from memory_graph.energy import DECAY, FEEDBACK, ItemKey
@@ -32,10 +32,9 @@ from model.agent.loop import Agent
 from model.agent.memory.session import MemoryPolicy, MemorySession
 from model.agent.memory.vimrag import Vimrag
 from model.agent.prompts import FULL
-from model.agent.scripted import ScriptedPolicy, ScriptedRetriever
 from model.config.limits import Limits
 from model.protocols import Retriever
-from model.types import Hit, Message, Task
+from model.types import Completion, Hit, Message, PolicyRequest, Task
 
 PEER = "everything rebuilt before each call: JSON, energies over all paths, grants once an item"
 TASK = Task(id="overhead", dataset="d", question="What does every page say?", answers=("x",))
@@ -62,6 +61,30 @@ def hits(number: int) -> list[Hit]:
             width=640, height=360, duration_s=60.0),
         Hit(item_id=f"t{number}", dataset="d", modality=Modality.TEXT, title="A passage", text="It is said. " * 150),
     ]  # fmt: skip
+
+
+class ScriptedPolicy:
+    """Says prepared actions, one a call."""
+
+    fingerprint = "scripted"
+
+    def __init__(self, actions: Sequence[Action]) -> None:
+        self._actions = iter(actions)
+
+    async def complete(self, request: PolicyRequest) -> Completion:
+        return Completion(text=render(next(self._actions)))
+
+
+class ScriptedRetriever:
+    """Finds prepared hits."""
+
+    fingerprint = "scripted"
+
+    def __init__(self, found: dict[str, list[Hit]]) -> None:
+        self._found = found
+
+    async def search(self, query: str, *, top_k: int) -> list[Hit]:
+        return self._found[query][:top_k]
 
 
 def agent(num_nodes: int, memory: MemoryPolicy) -> Agent:

@@ -30,7 +30,7 @@ from model.agent.events import (
     RolloutEnd,
     TokenDelta,
 )
-from model.agent.graph_state import GraphState, allocation_of, graph_state
+from model.agent.graph_state import GraphState, graph_state
 from model.agent.loop import Agent
 from model.types import DisplayedHit, ImageRef, Task, Trajectory
 
@@ -206,7 +206,6 @@ class EventSerializer:
             index=snapshot.version,
         )
         self._question, self._model, self._catalogue = request.question, model, catalogue
-        self._allocation = allocation_of(request.memory)
         self._titles: dict[str, str] = {}
         self._began_s = time.monotonic()
 
@@ -236,7 +235,10 @@ class EventSerializer:
 
     def state(self, graph: MemoryGraph) -> GraphState:
         """Energies and grants within the limits of this rollout."""
-        return graph_state(graph, limits=self.agent.limits, allocation=self._allocation, titles=self._titles)
+        agent = self.agent
+        return graph_state(
+            graph, limits=agent.limits, allocation=agent.memory.allocation, titles=self._titles
+        )
 
     def answer(self, trajectory: Trajectory) -> AnswerRecord:
         """The finished rollout."""

@@ -11,13 +11,13 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from memory_graph.actions import Answer, Memorize, Search
-from memory_graph.budget import Allocation, allocate
-from memory_graph.energy import energies
+from memory_graph.budget import Allocation
 from memory_graph.graph import AnswerNode, MemoryGraph, Modality, SearchNode
 from memory_graph.parsing import ActionError, LegalAction, PendingObservation, legalise, parse
 from model.agent.context import DisplayedEvidence, gather_evidence, num_visual_tokens
 from model.agent.display import display, kept_item
 from model.agent.events import ObservationAdded
+from model.agent.graph_state import graph_state
 from model.config.limits import Limits
 from model.protocols import Retriever
 from model.types import Completion, Counters, DisplayedHit, Hit, Message, Outcome, Task
@@ -190,20 +190,11 @@ class Environment:
 
     def evidence(self) -> tuple[DisplayedEvidence, ...]:
         """Kept items that get pixels now, energies and grants freshly computed; the overdraft is counted."""
-        if self.allocation is Allocation.NONE:
-            return ()
-        omega = {} if self.allocation is Allocation.FIXED else energies(self.graph)
-        grants = allocate(
-            self.graph,
-            omega,
-            total_pixels=self.limits.total_pixels,
-            top_k=self.limits.kept_items,
-            min_pixels=self.limits.min_pixels,
-            allocation=self.allocation,
-        )
-        evidence = gather_evidence(self.graph, grants, omega, self._titles)
+        state = graph_state(self.graph, limits=self.limits, allocation=self.allocation, titles=self._titles)
+        omega = {} if self.allocation is Allocation.FIXED else state.energies
+        evidence = gather_evidence(self.graph, state.grants, omega, self._titles)
         costs = {(e.node_id, e.item_id): sum(i.width * i.height for i in e.images) for e in evidence}
-        self._count(overdrawn_images=sum(cost > grants[key] for key, cost in costs.items()))
+        self._count(overdrawn_images=sum(cost > state.grants[key] for key, cost in costs.items()))
         return evidence
 
     def _count(self, **increments: int) -> None:

@@ -1,7 +1,6 @@
 """Where the kept items of a finished or running graph stand: energies, grants, and what a drawing says of them.
 
-Energies and grants are computed from the graph, exactly as the agent does for its next context. Which memory policies
-grant pixels at all is asked of the policies themselves.
+Energies and grants are computed from the graph, for the next context of the agent and for whoever looks at it later.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,12 +11,10 @@ from memory_graph.budget import TOKEN_PIXELS, Allocation, allocate
 from memory_graph.drawing.notes import ItemNote, NodeNote
 from memory_graph.energy import ItemKey, energies
 from memory_graph.graph import MemoryGraph, SearchNode, VisualItem
-from model.agent.memory.registry import memory_policy
-from model.agent.prompts import FULL
 from model.config.limits import Limits
 
 Thumbnail: TypeAlias = Callable[[str, float | None], str | None]
-"""Address of a small picture of an item, of the frame at a time of a clip; None for none."""
+"""Address of a small image of an item, of the frame at a time of a clip; None for none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +28,6 @@ class GraphState:
     """Pixels; an item without a grant is remembered and not shown."""
     titles: Mapping[str, str]
     """Of items, as far as they are known."""
-
-
-def allocation_of(memory: str) -> Allocation:
-    """How the memory policy of that name grants pixels."""
-    return getattr(memory_policy(memory, profile=FULL), "allocation", Allocation.NONE)
 
 
 def graph_state(
@@ -57,7 +49,7 @@ def graph_state(
 
 
 def no_thumbnail(item_id: str, time_s: float | None) -> None:
-    """For drawings without pictures."""
+    """For drawings without images."""
 
 
 def node_notes(stand: GraphState, thumbnail: Thumbnail = no_thumbnail) -> dict[str, NodeNote]:

@@ -11,7 +11,6 @@ from memory_graph.graph import Modality
 from model.agent.loop import Agent
 from model.agent.memory.registry import memory_policy
 from model.agent.prompts import COMPACT
-from model.agent.scripted import ScriptedPolicy, ScriptedRetriever
 from model.config.algorithm import Algorithm
 from model.config.limits import MINIATURE_LIMITS
 from model.config.reward import RewardWeights
@@ -19,6 +18,7 @@ from model.types import Hit, Task, Trajectory
 from orchestration.joins import grading
 from orchestration.recipes.miniature import quickstart
 from orchestration.rollouts.rollout_phase import RankGroup, RolloutPhase, rewards_differ
+from tests.model.scripted import ScriptedPolicy, ScriptedRetriever
 from tests.orchestration.run_scene import Heard
 from tests.servers.openai_server import OpenAIServer
 

@@ -14,9 +14,9 @@ from model.agent.events import Event, ModelCall, ReplyRejected, RolloutEnd
 from model.agent.loop import Agent
 from model.agent.memory.registry import memory_policy
 from model.agent.prompts import COMPACT, Profile
-from model.agent.scripted import ScriptedPolicy, ScriptedRetriever
 from model.config.limits import MINIATURE_LIMITS, Limits
 from model.types import Hit, ImageRef, Message, Role, Task, Trajectory
+from tests.model.scripted import ScriptedPolicy, ScriptedRetriever
 
 TASK = Task(id="t:1", dataset="t", question="Which code is on Rakimo's badge?", answers=("41",))
 TEXT = Hit(

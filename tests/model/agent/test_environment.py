@@ -14,9 +14,9 @@ from memory_graph.budget import Allocation
 from memory_graph.graph import Modality
 from model.agent.display import display, key_frames
 from model.agent.environment import Environment, normalised
-from model.agent.scripted import ScriptedRetriever
 from model.config.limits import MINIATURE_LIMITS, Limits
 from model.types import Hit, Task
+from tests.model.scripted import ScriptedRetriever
 
 TASK = Task(id="1", dataset="d", question="Who?", answers=("x",))
 TEXT = Hit(item_id="d:text:1", dataset="d", modality=Modality.TEXT, title="T", text="words")

@@ -31,9 +31,9 @@ from model.agent.memory.closed_book import ClosedBook
 from model.agent.memory.vanilla import Vanilla
 from model.agent.memory.vimrag import Vimrag
 from model.agent.prompts import COMPACT
-from model.agent.scripted import ScriptedPolicy, ScriptedRetriever
 from model.config.limits import MINIATURE_LIMITS, Limits
 from model.types import Hit, ImageRef, Message, Outcome, Role, Sampling, Task, Trajectory
+from tests.model.scripted import ScriptedPolicy, ScriptedRetriever
 
 TASK = Task(
     id="t:1",

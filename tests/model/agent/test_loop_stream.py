@@ -19,7 +19,6 @@ from model.agent.events import Event, ModelCall, ModelReply, RolloutEnd, TokenDe
 from model.agent.loop import Agent
 from model.agent.memory.vimrag import Vimrag
 from model.agent.prompts import COMPACT
-from model.agent.scripted import ScriptedPolicy, ScriptedRetriever
 from model.config.limits import MINIATURE_LIMITS
 from model.types import (
     IMAGE_MARK,
@@ -33,6 +32,7 @@ from model.types import (
     Trajectory,
     Turn,
 )
+from tests.model.scripted import ScriptedPolicy, ScriptedRetriever
 
 TASK = Task(id="t:1", dataset="t", question="Which code is on the badge?", answers=("41",))
 PAGE = Hit(

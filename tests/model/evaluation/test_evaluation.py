@@ -13,7 +13,6 @@ from memory_graph.graph import MemoryGraph, SearchNode
 from model.agent.loop import Agent
 from model.agent.memory.closed_book import ClosedBook
 from model.agent.prompts import COMPACT
-from model.agent.scripted import ScriptedPolicy, ScriptedRetriever
 from model.config.reward import RewardWeights
 from model.evaluation.evaluation import (
     compare,
@@ -25,6 +24,7 @@ from model.evaluation.evaluation import (
     with_metric,
 )
 from model.types import Counters, Outcome, Task, Trajectory
+from tests.model.scripted import ScriptedPolicy, ScriptedRetriever
 
 
 class ExactGrader:

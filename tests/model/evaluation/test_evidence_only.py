@@ -13,7 +13,6 @@ from memory_graph.graph import ROOT, AnswerNode, MemoryGraph, SearchNode
 from model.agent.loop import Agent
 from model.agent.memory.registry import memory_policy
 from model.agent.prompts import COMPACT
-from model.agent.scripted import ScriptedPolicy, ScriptedRetriever
 from model.config.limits import MINIATURE_LIMITS
 from model.evaluation.evidence_only import (
     answer_from,
@@ -23,6 +22,7 @@ from model.evaluation.evidence_only import (
     without_random_nodes,
 )
 from model.types import Outcome, Task
+from tests.model.scripted import ScriptedPolicy, ScriptedRetriever
 
 
 def node(name: str, *parents: str, found: tuple[str, ...] = ()) -> SearchNode:

@@ -18,7 +18,6 @@ from memory_graph.parsing import PendingObservation, legalise, parse
 from model.agent.loop import Agent
 from model.agent.memory.registry import MEMORIES, SINGLE_ANSWER, memory_policy
 from model.agent.prompts import COMPACT
-from model.agent.scripted import ScriptedRetriever
 from model.config.limits import MINIATURE_LIMITS
 from model.imitation.mistakes import Mistake, corrupted, mistakes
 from model.imitation.oracle import DemonstrationNoise, Oracle
@@ -28,6 +27,7 @@ from model.policies.chat_template import PromptEncoder
 from model.rl.segments import supervised_samples
 from model.types import Trajectory
 from tests.model.imitation.test_oracle import FOUND, PLAN, TASK
+from tests.model.scripted import ScriptedRetriever
 
 EMPTY = MemoryGraph(question="q")
 SEARCHED = Search("n1", ("root",), "leader of Belodu")

@@ -10,13 +10,13 @@ from memory_graph.graph import Modality
 from model.agent.loop import Agent
 from model.agent.memory.registry import MEMORIES, SINGLE_ANSWER, memory_policy
 from model.agent.prompts import COMPACT
-from model.agent.scripted import ScriptedRetriever
 from model.config.limits import MINIATURE_LIMITS
 from model.imitation.oracle import NOT_ANSWERABLE, DemonstrationNoise, GoldHop, GoldPlan, Oracle, route_of
 from model.imitation.tiny.tokenizer import build_tokenizer
 from model.policies.chat_template import PromptEncoder
 from model.rl.segments import supervised_samples
 from model.types import Hit, Outcome, Task
+from tests.model.scripted import ScriptedRetriever
 
 QUIET = DemonstrationNoise(dead_end=0, repeat=0, broad=0)
 TASK = Task(id="q", dataset="d", question="Where does the leader of Belodu work?", answers=("Fumiga",))

@@ -18,13 +18,13 @@ from model.agent.events import ModelReply, RolloutEnd, TokenDelta
 from model.agent.loop import Agent
 from model.agent.memory.vimrag import Vimrag
 from model.agent.prompts import FULL
-from model.agent.scripted import ScriptedRetriever
 from model.config.limits import MINIATURE_LIMITS
 from model.policies.chat_endpoint import chat_messages, escape_control_tokens
 from model.policies.endpoint_policy import EndpointPolicy
 from model.policies.image_uris import ImageUris
 from model.protocols import StreamingPolicy
 from model.types import Completion, Hit, ImageRef, Message, Outcome, PolicyRequest, Role, Sampling, Task
+from tests.model.scripted import ScriptedRetriever
 from tests.servers.openai_server import OpenAIServer, Spoken, text_of
 
 TASK = Task(id="t:1", dataset="t", question="Which code is on the badge?", answers=("41",))

@@ -17,7 +17,6 @@ from memory_graph.graph import Modality
 from model.agent.loop import Agent
 from model.agent.memory.vimrag import Vimrag
 from model.agent.prompts import COMPACT
-from model.agent.scripted import ScriptedRetriever
 from model.config.limits import MINIATURE_LIMITS
 from model.imitation.tiny.shape import TinyShape, build_model
 from model.imitation.tiny.tokenizer import build_tokenizer
@@ -32,6 +31,7 @@ from model.rl.rollouts import RolloutPlan, run_rollouts
 from model.rl.segments import SampleKey, TrainingSample, segment_tokens
 from model.training.batches import InputBuilder
 from model.types import Call, Hit, ImageRef, Message, PolicyRequest, Role, Sampling, Segment, Task
+from tests.model.scripted import ScriptedRetriever
 
 SHAPE = TinyShape(
     width=48,

@@ -10,9 +10,9 @@ from memory_graph.actions import Answer, render
 from model.agent.loop import Agent, derived_seed
 from model.agent.memory.closed_book import ClosedBook
 from model.agent.prompts import COMPACT
-from model.agent.scripted import ScriptedRetriever
 from model.rl.rollouts import RolloutPlan, ordered_by_group, run_rollouts
 from model.types import Completion, Outcome, Task
+from tests.model.scripted import ScriptedRetriever
 
 
 class Slow:

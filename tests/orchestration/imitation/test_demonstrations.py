@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 
 from memory_graph.graph import Modality
-from model.agent.scripted import ScriptedRetriever
 from model.imitation.tiny.tokenizer import build_tokenizer
 from model.policies.chat_template import PromptEncoder
 from model.types import Hit, Outcome, Task
@@ -14,6 +13,7 @@ from orchestration.imitation.demonstrations import demonstrate
 from orchestration.joins.agents import RunContext
 from orchestration.recipes.cold_start import ColdStart
 from orchestration.recipes.miniature import quickstart
+from tests.model.scripted import ScriptedRetriever
 
 QUESTION = "Who leads Belodu?"
 TASK = Task(id="hotpotqa:1", dataset="hotpotqa", question=QUESTION, answers=("Rakimo",))

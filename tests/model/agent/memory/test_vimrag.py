@@ -25,7 +25,6 @@ from memory_graph.budget import Allocation, allocate
 from memory_graph.energy import energies
 from model.agent.context import ContextTooLong
 from model.agent.environment import Environment
-from model.agent.scripted import ScriptedRetriever
 from model.config.limits import MINIATURE_LIMITS
 from tests.model.agent.memory_scene import (
     ANSWER,
@@ -51,6 +50,7 @@ from tests.model.agent.memory_scene import (
     user,
     words,
 )
+from tests.model.scripted import ScriptedRetriever
 
 NOTE_1 = Memorize("n1", "Rakimo leads it.", (Mark(1, True, 4), Mark(2, True, 3)))
 NOTE_2 = Memorize("n2", "It says 41.", (Mark(1, True, 2, timestamps=(2.9, 5.2)),))

@@ -1,4 +1,4 @@
-"""A policy that says prepared texts and a retriever that finds prepared hits, for tests and demonstrations.
+"""A policy that says prepared texts and a retriever that finds prepared hits, for tests.
 
 Neither looks at anything but the call number and the query.
 """
