@@ -95,7 +95,13 @@ class CachedChatClient:
 
 def request_key(model: str, messages: ChatMessages, request: DecodingOptions) -> str:
     """The sha256, in hex, of everything that a reply depends on."""
-    drawing = [request.temperature, request.top_p, request.max_tokens, request.seed, list(request.stop)]
+    drawing = [
+        request.temperature,
+        request.top_p,
+        request.max_tokens,
+        request.seed,
+        [],
+    ]  # no texts that end a reply
     return hashlib.sha256(json.dumps([model, drawing, list(messages)], sort_keys=True).encode()).hexdigest()
 
 

@@ -14,7 +14,7 @@ from infra.llm.types import ChatMessages, DecodingOptions
 
 logger = logging.getLogger(__name__)
 
-OPTIONAL = ("seed", "top_p", "stop", "stream_options", "temperature")
+OPTIONAL = ("seed", "top_p", "stream_options", "temperature")
 _COMPLAINT = re.compile(
     r"un(supported|known|recogni[sz]ed|expected)|not (supported|support|permitted|allowed|recogni[sz]ed)|invalid|extra",
     re.IGNORECASE,
@@ -44,8 +44,6 @@ class RequestBodyBuilder:
             body["top_p"] = request.top_p
         if request.seed is not None:
             body["seed"] = request.seed
-        if request.stop:
-            body["stop"] = list(request.stop)
         if stream:
             body["stream_options"] = {"include_usage": True}
         return {name: value for name, value in body.items() if name not in self.refused}

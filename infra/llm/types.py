@@ -38,11 +38,6 @@ class DecodingOptions(Protocol):
         """None leaves the draws to the server."""
         ...
 
-    @property
-    def stop(self) -> Sequence[str]:
-        """Texts that end the reply; they are not part of it."""
-        ...
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoding:
@@ -52,7 +47,6 @@ class Decoding:
     top_p: float
     max_tokens: int
     seed: int | None = None
-    stop: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,8 +17,8 @@ from weakref import WeakValueDictionary
 from pydantic import TypeAdapter
 
 from model.evaluation.judge_prompt import PROMPT_HASH, grading_messages, read_grade, references_of, reminded
-from model.policies.chat_endpoint import CompletingEndpoint, ReplyOptions
-from model.types import Task
+from model.policies.chat_endpoint import CompletingEndpoint
+from model.types import Sampling, Task
 
 logger = logging.getLogger(__name__)
 
@@ -190,7 +190,7 @@ class JudgeGrader:
 
     async def _ask(self, question: str, references: tuple[str, ...], answer: str) -> tuple[bool | None, str]:
         """The grade and the reply that holds it, asked for a second time if there is none."""
-        options = ReplyOptions(temperature=0.0, top_p=1.0, max_tokens=self._settings.max_tokens)
+        options = Sampling(temperature=0.0, top_p=1.0, max_tokens=self._settings.max_tokens)
         messages = grading_messages(question, references, answer)
         first = (await self._endpoint.complete(messages, options)).text
         if (grade := read_grade(first)) is not None:

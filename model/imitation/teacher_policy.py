@@ -11,7 +11,7 @@ from dataclasses import replace
 from model.imitation.demonstrated import demonstrated
 from model.policies.chat_endpoint import CompletingEndpoint, chat_messages, strip_thinking
 from model.policies.chat_template import PromptEncoder
-from model.policies.endpoint_policy import REQUEST_SHAPE, images_of, reply_options
+from model.policies.endpoint_policy import REQUEST_SHAPE, images_of, server_sampling
 from model.policies.image_uris import ImageUris
 from model.protocols import MediaSource
 from model.types import Completion, PolicyRequest
@@ -49,7 +49,7 @@ class TeacherPolicy:
     async def complete(self, request: PolicyRequest) -> Completion:
         """One completion; errors of the client and of the media come through."""
         prompt = chat_messages(request.messages, await self._images.uris(images_of(request.messages)))
-        reply = await self._client.complete(prompt, reply_options(request.sampling))
+        reply = await self._client.complete(prompt, server_sampling(request.sampling))
         text = reply.text if self._thoughts else strip_thinking(reply.text)
         is_cut = reply.finish_reason == "length" and bool(text)
         own = demonstrated(self._encoder, request.messages, text, is_cut=is_cut)

@@ -1,15 +1,14 @@
 """What this package needs of a chat server, and a conversation as the server's JSON.
 
-Holds the Protocols of the client (``infra`` satisfies them), the request record, and the JSON of messages. Images come as data
+Holds the Protocols of the client (``infra`` satisfies them) and the JSON of messages. Images come as data
 URIs from ``endpoint_policy.py``.
 """
 
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
-from model.types import ImageRef, Message, Role
+from model.types import ImageRef, Message, Role, Sampling
 
 ChatMessage = dict[str, Any]
 
@@ -43,21 +42,10 @@ class ChatReplyLike(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplyOptions:
-    """How a reply is sampled."""
-
-    temperature: float
-    top_p: float
-    max_tokens: int
-    seed: int | None = None
-    stop: tuple[str, ...] = ()
-
-
 class CompletingEndpoint(Protocol):
     """A client of one served model that gives whole replies; it limits, retries and counts by itself."""
 
-    async def complete(self, messages: Sequence[Mapping[str, Any]], request: ReplyOptions) -> ChatReplyLike:
+    async def complete(self, messages: Sequence[Mapping[str, Any]], request: Sampling) -> ChatReplyLike:
         """The whole reply."""
         ...
 
@@ -66,7 +54,7 @@ class ChatEndpoint(CompletingEndpoint, Protocol):
     """One that streams as well."""
 
     def stream(
-        self, messages: Sequence[Mapping[str, Any]], request: ReplyOptions
+        self, messages: Sequence[Mapping[str, Any]], request: Sampling
     ) -> AsyncGenerator[str | ChatReplyLike]:
         """Pieces of the reply's text, then the reply."""
         ...

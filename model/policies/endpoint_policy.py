@@ -7,8 +7,9 @@ can be shown, scored and imitated, but not trained on by GGPO.
 import hashlib
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 
-from model.policies.chat_endpoint import ChatEndpoint, ChatMessage, ChatReplyLike, ReplyOptions, chat_messages
+from model.policies.chat_endpoint import ChatEndpoint, ChatMessage, ChatReplyLike, chat_messages
 from model.policies.image_uris import ImageUris
 from model.protocols import MediaSource
 from model.types import Completion, ImageRef, Message, PolicyRequest, Sampling
@@ -44,13 +45,13 @@ class EndpointPolicy:
     async def complete(self, request: PolicyRequest) -> Completion:
         """One completion; errors of the client and of the media come through."""
         prompt = await self._prompt(request.messages)
-        reply = await self._client.complete(prompt, reply_options(request.sampling))
+        reply = await self._client.complete(prompt, server_sampling(request.sampling))
         return self._completion(request.messages, reply)
 
     async def stream(self, request: PolicyRequest) -> AsyncGenerator[str | Completion]:
         """Pieces of the reply, the completion last; leaving early ends the request."""
         prompt = await self._prompt(request.messages)
-        async with aclosing(self._client.stream(prompt, reply_options(request.sampling))) as replies:
+        async with aclosing(self._client.stream(prompt, server_sampling(request.sampling))) as replies:
             async for piece in replies:
                 yield piece if isinstance(piece, str) else self._completion(request.messages, piece)
 
@@ -73,11 +74,6 @@ def images_of(messages: Sequence[Message]) -> tuple[ImageRef, ...]:
     return tuple(part for message in messages for part in message.parts if isinstance(part, ImageRef))
 
 
-def reply_options(sampling: Sampling) -> ReplyOptions:
-    """The sampling options as a server takes them."""
-    return ReplyOptions(
-        temperature=sampling.temperature,
-        top_p=sampling.top_p,
-        max_tokens=sampling.max_tokens,
-        seed=None if sampling.seed is None else sampling.seed % 2**SEED_BITS,
-    )
+def server_sampling(sampling: Sampling) -> Sampling:
+    """The same with a seed that every server takes."""
+    return sampling if sampling.seed is None else replace(sampling, seed=sampling.seed % 2**SEED_BITS)

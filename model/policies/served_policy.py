@@ -14,7 +14,7 @@ from cachetools import LRUCache
 from PIL import Image
 
 from model.policies.chat_template import EncodedPrompt, PromptEncoder, visual_tokens
-from model.policies.endpoint_policy import reply_options
+from model.policies.endpoint_policy import server_sampling
 from model.policies.image_uris import png_uri
 from model.policies.token_endpoint import ServerImage, TokenEndpoint, TokenRequest
 from model.protocols import MediaSource
@@ -78,7 +78,7 @@ class ServedPolicy:
             token_ids=prompt.ids,
             images=images,
             offsets=self._offsets(prompt, images),
-            options=reply_options(sampling),
+            options=server_sampling(sampling),
             eos_id=self._encoder.eos_id,
             forbidden_ids=(self._encoder.image_id,),
         )

@@ -6,7 +6,7 @@ Holds the Protocol of the client (``infra`` satisfies it) and the request record
 from dataclasses import dataclass
 from typing import Protocol
 
-from model.policies.chat_endpoint import ReplyOptions
+from model.types import Sampling
 
 
 class ServerImage(Protocol):
@@ -37,7 +37,7 @@ class TokenRequest:
     """In the order of their placeholders."""
     offsets: tuple[int, ...]
     """Index of the first placeholder of each image."""
-    options: ReplyOptions
+    options: Sampling
     eos_id: int
     """The only token that ends a reply."""
     forbidden_ids: tuple[int, ...] = ()
