@@ -18,9 +18,8 @@ from functools import partial
 
 from PIL import Image, ImageDraw, ImageFont
 
-from assets.corpus import shard_texts
-from assets.corpus.ocr_prefetch import PageReader
-from assets.corpus.shard_texts import TextJob
+from assets.corpus import ocr_prefetch
+from assets.corpus.ocr_prefetch import PageReader, TextJob
 from assets.corpus.shards import ShardWriter, directory
 from infra.media import SandboxedOcr, encode_png
 from infra.progress import silent
@@ -62,7 +61,7 @@ def read(storage: Storage, source: str, target: str, engine: WorkerEngine) -> tu
     texts = TextJob(source, target)
     began = time.perf_counter()
     make = partial(PageReader, SandboxedOcr(num_threads=1).text)
-    shard_texts.write(storage, texts, make, engine, stage="OCR", progress=silent)
+    ocr_prefetch.write_texts(storage, texts, make, engine, stage="OCR", progress=silent)
     seconds = time.perf_counter() - began
     tables = [storage.read_bytes(f"{target}/{name}") for name in storage.list(target)]
     return seconds, hashlib.sha256(b"".join(tables)).hexdigest()

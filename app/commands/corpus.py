@@ -78,7 +78,7 @@ def build(  # noqa: PLR0913 - one parameter an option
     names = dataset_names(datasets)
     used = engine_or_none(engine, workers)
     from assets.corpus.build import build_corpus
-    from assets.corpus.dataset import ParseContext
+    from assets.parsers.types import ParseContext
     from infra.media import SandboxedOcr
     from infra.storage.root import Storage
 

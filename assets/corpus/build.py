@@ -14,11 +14,12 @@ from typing import Any
 
 from assets.corpus import shards
 from assets.corpus.completeness import DatasetCopy, compare
-from assets.corpus.dataset import DATASETS, Dataset, ParseContext, ParsedRecord
+from assets.corpus.dataset import DATASETS, Dataset
 from assets.corpus.item import SCHEMA_VERSION
 from assets.corpus.merge import CorpusMerger, DatasetReport
 from assets.corpus.ocr_prefetch import OcrPrefetch
 from assets.parsers.files.raw_folder import RawFolder
+from assets.parsers.types import ParseContext, ParsedRecord
 from infra.errors import nearest_name
 from infra.limits import MAX_SHARD_BYTES
 from infra.media import SandboxedOcr
@@ -139,7 +140,7 @@ def _reading(
     """What the parser is told; with an engine, OCR that was done before."""
     if build.engine is None:
         return nullcontext(build.context)
-    ahead = OcrPrefetch(
+    prefetch = OcrPrefetch(
         storage=build.storage,
         dataset=dataset,
         folder=folder,
@@ -148,7 +149,7 @@ def _reading(
         inputs=inputs,
         progress=build.progress,
     )
-    return ahead.reading(build.context)
+    return prefetch.reading(build.context)
 
 
 def _published(
@@ -162,9 +163,9 @@ def _published(
     with publish(storage, f"corpus/{name}", **made) as corpus:
         with publish(storage, shards.directory(name), **made) as media:
             writer = shards.ShardWriter(media, name, max_bytes=made["params"]["max_shard_bytes"])
-            gathering = CorpusMerger(corpus, writer)
-            gathering.take(records, stage=f"{name}: read", progress=progress)
-            report = gathering.resolve(stage=f"{name}: write", progress=progress)
+            merger = CorpusMerger(corpus, writer)
+            merger.take(records, stage=f"{name}: read", progress=progress)
+            report = merger.resolve(stage=f"{name}: write", progress=progress)
             if not report.items and not report.questions:
                 media.abandon()
                 corpus.abandon()

@@ -1,7 +1,6 @@
 """The registry of the nine datasets: name, parser, licence and what a complete copy of it counts.
 
-Holds no parsing; each format lives in ``parsers/<dataset>.py``. The records that parsers yield are
-re-exported here, so that one import serves those who consume them.
+Holds no parsing; each format lives in ``parsers/``, what parsers yield in ``parsers/types.py``.
 """
 
 from collections.abc import Iterator
@@ -19,28 +18,7 @@ from assets.parsers import (
     webqa,
     xvbench,
 )
-from assets.parsers.types import (
-    EditionCounts,
-    MediaBlob,
-    ParseContext,
-    ParsedItem,
-    ParsedRecord,
-    Parser,
-    SkippedRecord,
-)
-
-__all__ = [
-    "DATASETS",
-    "Dataset",
-    "EditionCounts",
-    "MediaBlob",
-    "ParseContext",
-    "ParsedItem",
-    "ParsedRecord",
-    "Parser",
-    "SkippedRecord",
-    "dataset",
-]
+from assets.parsers.types import EditionCounts, ParseContext, ParsedRecord, Parser, SkippedRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

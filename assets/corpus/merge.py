@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from assets.corpus import tables
-from assets.corpus.dataset import EditionCounts, ParsedItem, ParsedRecord, SkippedRecord
 from assets.corpus.item import Item
 from assets.corpus.question import EvidenceStatus, Question
 from assets.corpus.shards import ShardWriter
 from assets.corpus.tables import TableWriter
+from assets.parsers.types import EditionCounts, ParsedItem, ParsedRecord, SkippedRecord
 from infra.progress import ProgressListener
 from infra.storage.manifest import ArtifactWriter
 

@@ -1,4 +1,4 @@
-"""Reading the finished corpus of a dataset: its items, questions and skipped records.
+"""Reading the finished corpus of a dataset: its items and questions.
 
 Holds reading only; the corpus is built by ``build.py``, and its media are read by ``media.py``.
 """
@@ -8,9 +8,8 @@ from collections.abc import Iterator, Sequence
 from typing import IO, Any, NamedTuple
 
 from assets.corpus import shards, tables
-from assets.corpus.dataset import SkippedRecord
 from assets.corpus.item import Item
-from assets.corpus.merge import ITEMS, QUESTIONS, SKIPPED
+from assets.corpus.merge import ITEMS, QUESTIONS
 from assets.corpus.question import Question
 from infra.storage import manifest
 from infra.storage.root import Storage
@@ -87,11 +86,6 @@ def same_content(storage: Storage, datasets: Sequence[str]) -> dict[str, str]:
 def read_questions(storage: Storage, dataset: str) -> Iterator[Question]:
     """The questions of a finished corpus in build order, streamed; ``ValueError`` if it is not finished."""
     return (tables.question_of(row) for row in _read(storage, dataset, QUESTIONS))
-
-
-def read_skipped(storage: Storage, dataset: str) -> Iterator[SkippedRecord]:
-    """What the build of a finished corpus could not use, streamed; ``ValueError`` if it is not finished."""
-    return (SkippedRecord(**row) for row in _read(storage, dataset, SKIPPED))
 
 
 def _read(

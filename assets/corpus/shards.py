@@ -19,7 +19,7 @@ import pyarrow as pa
 from assets.corpus.tables import TableWriter, rows
 from infra.limits import MAX_MEMBER_BYTES, MAX_SHARD_BYTES
 from infra.storage import manifest
-from infra.storage.manifest import ArtifactWriter, HashingFile, Manifest
+from infra.storage.manifest import ArtifactWriter, HashingFile
 from infra.storage.root import Storage
 
 EXTENSIONS = frozenset({"json", "txt", "png", "jpg", "jpeg", "webp"})  # nothing here is executed by a reader
@@ -181,27 +181,15 @@ def _tar_info(name: str, size: int) -> tarfile.TarInfo:
     return info
 
 
-def read_samples(storage: Storage, dataset: str) -> Iterator[MediaSample]:
-    """Every sample of a dataset in shard order, one in memory at a time; only tars that the manifest names.
+def read_shard(storage: Storage, folder: str, shard: str) -> Iterator[MediaSample]:
+    """The samples of one tar of the finished shards in ``folder``, in order, one in memory at a time.
 
     Raises:
-        ValueError: if the shards are not finished, or a shard is damaged, holds something else than samples,
-            or fewer of them.
+        ValueError: if the shards are not finished or do not name this one, or if it is damaged, holds something else than
+            samples, or fewer of them.
     """
-    finished = manifest.read(storage, directory(dataset))
-    for file in finished.files:
-        if file.name.endswith(".tar"):
-            yield from _read_shard(storage, directory(dataset), file.name, finished)
-
-
-def read_shard(storage: Storage, folder: str, shard: str) -> Iterator[MediaSample]:
-    """The samples of one tar of the finished shards in ``folder``, in order; raises as ``read_samples`` does."""
     finished = manifest.read(storage, folder)
     finished.entry(shard)
-    yield from _read_shard(storage, folder, shard, finished)
-
-
-def _read_shard(storage: Storage, folder: str, shard: str, finished: Manifest) -> Iterator[MediaSample]:
     count = 0
     try:
         with (

@@ -15,41 +15,15 @@ from assets.corpus.item import Item, Modality
 from assets.corpus.question import AnswerKind, EvidenceStatus, Question
 from infra.limits import PARQUET_BATCH_CHARACTERS, PARQUET_BATCH_ROWS, PARQUET_READ_ROWS
 
-_TEXTS = pa.list_(pa.string())
+_COLUMNS = {int: pa.int32(), float: pa.float64(), tuple[str, ...]: pa.list_(pa.string())}
 
-ITEMS = pa.schema(
-    {
-        "id": pa.string(),
-        "dataset": pa.string(),
-        "modality": pa.string(),
-        "content_hash": pa.string(),
-        "title": pa.string(),
-        "text": pa.string(),
-        "media_key": pa.string(),
-        "width": pa.int32(),
-        "height": pa.int32(),
-        "duration_s": pa.float64(),
-        "parent": pa.string(),
-        "position": pa.float64(),
-        "aliases": _TEXTS,
-        "licence": pa.string(),
-        "source": pa.string(),
-    }
-)
-QUESTIONS = pa.schema(
-    {
-        "id": pa.string(),
-        "dataset": pa.string(),
-        "split": pa.string(),
-        "text": pa.string(),
-        "answers": _TEXTS,
-        "kind": pa.string(),
-        "choices": _TEXTS,
-        "gold": _TEXTS,
-        "evidence": pa.string(),
-        "notes": _TEXTS,
-    }
-)
+
+def _schema(record: type[Item] | type[Question]) -> pa.Schema:
+    """A column for each field; texts, enums and optional texts are strings."""
+    return pa.schema({field.name: _COLUMNS.get(field.type, pa.string()) for field in fields(record)})
+
+
+ITEMS, QUESTIONS = _schema(Item), _schema(Question)
 SKIPPED = pa.schema({"reason": pa.string(), "where": pa.string(), "detail": pa.string()})
 
 

@@ -261,17 +261,6 @@ def read(storage: Storage, directory: str) -> Manifest:
     return manifest
 
 
-def verify(storage: Storage, directory: str) -> Manifest:
-    """``read``, then every byte against its sha256; ``ValueError`` names the files that differ."""
-    manifest = read(storage, directory)
-    local = storage.local_path(directory)
-    for file in manifest.files:
-        found = sha256_of(local / file.name) if local else _remote_sha256(storage, f"{directory}/{file.name}")
-        if found != file.sha256:
-            raise ValueError(f"{directory}/{file.name} disagrees with its {MANIFEST}: its sha256 is {found}")
-    return manifest
-
-
 def is_current(
     storage: Storage, directory: str, *, producer: str, params: Mapping[str, Any], inputs: Mapping[str, str]
 ) -> bool:
@@ -293,14 +282,6 @@ def sha256_of(path: Path) -> str:
     """The sha256 of a local file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _remote_sha256(storage: Storage, path: str) -> str:
-    hashed = hashlib.sha256()
-    with storage.open(path) as file:
-        for chunk in iter(lambda: file.read(_CHUNK), b""):
-            hashed.update(chunk)
-    return hashed.hexdigest()
 
 
 def _to_json(manifest: Manifest) -> bytes:

@@ -1,7 +1,7 @@
 """Who does the work of many shards: this process, a pool of processes, or Ray (``ray.py``).
 
 Holds the Protocol and the two local engines. What a shard is, and where its result is kept so that it is never made twice,
-is known by those who call (``assets.page_texts``, ``assets.index.vector_parts``): workers write results of their own and
+is known by those who call (``assets.corpus.ocr_prefetch``, ``assets.index.vector_parts``): workers write results of their own and
 hand back little, so that neither the engine, nor the number of workers, nor the order in which they finish can change a
 byte.
 """

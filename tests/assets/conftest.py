@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from assets.corpus import dataset
-from assets.corpus.dataset import Dataset, ParsedRecord
+from assets.corpus.dataset import Dataset
+from assets.parsers.types import ParsedRecord
 from infra.storage.root import Storage
 
 Register = Callable[[Callable[[], Iterator[ParsedRecord]]], Path]

@@ -9,10 +9,10 @@ from pathlib import Path
 from PIL import Image
 
 from assets.corpus.build import build_corpus
-from assets.corpus.dataset import MediaBlob, ParseContext, ParsedItem, ParsedRecord, SkippedRecord
 from assets.corpus.item import Item, Modality
 from assets.corpus.merge import DatasetReport
 from assets.corpus.question import EvidenceStatus, Question
+from assets.parsers.types import MediaBlob, ParseContext, ParsedItem, ParsedRecord, SkippedRecord
 from infra.media import encode_png
 from infra.storage.root import Storage
 

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import polars as pl
 
-from assets.corpus import shards
 from assets.corpus.build import build_corpus, fingerprint
-from assets.corpus.dataset import DATASETS, ParsedRecord
+from assets.corpus.dataset import DATASETS
 from assets.corpus.media import ShardMedia
 from assets.corpus.question import EvidenceStatus
-from assets.corpus.read import built_datasets, read_items, read_questions, read_skipped
+from assets.corpus.read import built_datasets, read_items, read_questions
+from assets.parsers.types import ParsedRecord
 from infra.storage import manifest
 from infra.storage.root import Storage
+from tests.artifacts import read_samples, read_skipped, verify
 from tests.assets.toy import CONTEXT, build, question, text, toy_records
 
 Register = Callable[[Callable[[], Iterator[ParsedRecord]]], Path]
@@ -86,7 +87,7 @@ def test_pictures_of_items_and_of_aliases_are_found_in_the_shards(register: Regi
     media = ShardMedia(storage)
     assert media.image("toy:page:p2").getpixel((0, 0)) == (20, 20, 20)
     assert media.image("toy:page:p3").getpixel((0, 0)) == (10, 10, 10)
-    assert len(list(shards.read_samples(storage, "toy"))) == 2
+    assert len(list(read_samples(storage, "toy"))) == 2
 
 
 def test_two_builds_give_the_same_bytes_in_every_file(register: Register, tmp_path: Path):
@@ -108,8 +109,8 @@ def test_the_manifest_ties_tables_shards_settings_and_raw_files_together(
 ):
     raw = register(toy_records)
     build(raw, storage)
-    tables = manifest.verify(storage, "corpus/toy")
-    assert tables.inputs["shards"] == manifest.digest(manifest.verify(storage, "shards/toy"))
+    tables = verify(storage, "corpus/toy")
+    assert tables.inputs["shards"] == manifest.digest(verify(storage, "shards/toy"))
     assert tables.inputs["raw"] == fingerprint(raw / "toy")
     assert tables.params["dpi"] == 144
     assert tables.counts["evidence/media_missing"] == 1
@@ -158,7 +159,7 @@ def test_the_same_build_on_s3(register: Register, storage: Storage, s3_storage: 
     build(raw, storage)
     build(raw, remote)
     for directory in ("corpus/toy", "shards/toy"):
-        assert manifest.verify(remote, directory) == manifest.verify(storage, directory)
+        assert verify(remote, directory) == verify(storage, directory)
     assert list(read_items(remote, "toy")) == list(read_items(storage, "toy"))
     assert built_datasets(remote) == ("toy",)
     assert ShardMedia(remote).image("toy:page:p3").getpixel((0, 0)) == (10, 10, 10)

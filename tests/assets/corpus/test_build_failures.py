@@ -12,12 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from assets.corpus import shards
 from assets.corpus.build import build_corpus
-from assets.corpus.dataset import ParsedRecord, SkippedRecord
-from assets.corpus.read import built_datasets, read_items, read_skipped
-from infra.storage import manifest
+from assets.corpus.read import built_datasets, read_items
+from assets.parsers.types import ParsedRecord, SkippedRecord
 from infra.storage.root import Storage
+from tests.artifacts import read_samples, read_skipped, verify
 from tests.assets.toy import CONTEXT, build, text, toy_records
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -73,7 +72,7 @@ def test_a_parser_that_fails_keeps_the_corpus_of_before(register: Register, stor
         build(register(failing), storage)
     assert storage.read_bytes("corpus/toy/manifest.json") == before
     assert built_datasets(storage) == ("toy",)
-    manifest.verify(storage, "shards/toy")
+    verify(storage, "shards/toy")
 
 
 ENDLESS = """
@@ -83,7 +82,8 @@ from pathlib import Path
 from tests.assets.toy import picture, text
 from assets.corpus import dataset
 from assets.corpus.build import build_corpus
-from assets.corpus.dataset import Dataset, ParseContext
+from assets.corpus.dataset import Dataset
+from assets.parsers.types import ParseContext
 from infra.storage.root import Storage
 
 def endless(raw, context):
@@ -120,11 +120,11 @@ def test_a_build_killed_in_the_middle_leaves_nothing_new_that_a_reader_trusts(
     assert half_written  # it really was in the middle
     if built_before:
         assert len(list(read_items(storage, "toy"))) == 3
-        manifest.verify(storage, "shards/toy")
+        verify(storage, "shards/toy")
     else:
         assert built_datasets(storage) == ()
         with pytest.raises(ValueError, match="build it first"):
-            list(shards.read_samples(storage, "toy"))
+            list(read_samples(storage, "toy"))
     build(raw, storage)  # the next run sweeps up and succeeds
     assert not [path for path in (tmp_path / "root").rglob("*") if ".partial" in path.name]
     assert len(list(read_items(storage, "toy"))) == 3

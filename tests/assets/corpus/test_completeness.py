@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from assets.corpus import dataset
 from assets.corpus.build import build_corpus
 from assets.corpus.completeness import CopyExtent, compare
-from assets.corpus.dataset import DATASETS, Dataset, EditionCounts, ParseContext
+from assets.corpus.dataset import DATASETS, Dataset
+from assets.parsers.types import EditionCounts, ParseContext
 from infra.storage.root import Storage
 
 # datasets.md, section 10, rule 10, and the sizes in the sections of the datasets

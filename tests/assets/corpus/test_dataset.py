@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from assets.corpus.dataset import DATASETS, ParseContext, ParsedItem, dataset
+from assets.corpus.dataset import DATASETS, dataset
 from assets.corpus.item import Modality
 from assets.corpus.question import EvidenceStatus, Question
 from assets.grading import grade
+from assets.parsers.types import ParseContext, ParsedItem
 
 NAMES = [
     "hotpotqa",

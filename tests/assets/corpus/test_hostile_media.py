@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from assets.corpus.build import build_corpus
-from assets.corpus.read import read_items, read_skipped
+from assets.corpus.read import read_items
 from assets.parsers.types import ParseContext
 from assets.user_files.ingest import IngestSettings, ingest
 from infra.media import decoding
 from infra.media.sandbox.process import JobLimits
 from infra.storage import manifest
 from infra.storage.root import Storage
+from tests.artifacts import read_skipped
 from tests.assets.small_corpus import CountingEmbedder
 from tests.infra.media import hostile_files as hostile
 

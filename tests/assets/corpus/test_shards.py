@@ -18,6 +18,7 @@ from assets.corpus.shards import ShardWriter
 from infra.storage import manifest
 from infra.storage.manifest import publish
 from infra.storage.root import Storage
+from tests.artifacts import read_samples
 
 CLIP = [("0.jpg", b"first"), ("1.jpg", b"second!"), ("10.jpg", b"eleventh"), ("2.jpg", b"third")]
 
@@ -71,7 +72,7 @@ def test_members_are_sorted_and_carry_no_trace_of_who_wrote_them(tmp_path: Path)
 def test_what_was_added_is_read_back_in_order(tmp_path: Path):
     storage = Storage(tmp_path)
     build(storage)
-    samples = list(shards.read_samples(storage, "d"))
+    samples = list(read_samples(storage, "d"))
     assert [sample.key for sample in samples] == [key(str(number)) for number in range(5)] + [key("clip")]
     assert samples[2].members == (("png", b"\2" * 2100),)
     assert samples[2].meta == {"item_id": "d:page:2", "dataset": "d", "title": "Blatt 2 – ä"}
@@ -106,7 +107,7 @@ def test_a_shard_exceeds_its_limit_only_by_a_single_sample_that_is_larger(
     for name, count in samples.items():
         content = sum(len(data) for _, data in _members(storage, name.removeprefix("samples/")))
         assert count == 1 or content <= limit
-    assert [len(sample.members[0][1]) for sample in shards.read_samples(storage, "d")] == sizes
+    assert [len(sample.members[0][1]) for sample in read_samples(storage, "d")] == sizes
 
 
 def _members(storage: Storage, shard: str) -> list[tuple[str, bytes]]:
@@ -163,7 +164,7 @@ def tar_of(*members: tuple[str, bytes]) -> bytes:
 def test_a_foreign_shard_with_a_pickle_is_refused_and_nothing_of_it_runs(tmp_path: Path):
     storage = forge(tmp_path, tar_of(("k.json", b"{}"), ("k.pkl", b"cos\nsystem\n")))
     with pytest.raises(ValueError, match="no kind that shards may hold"):
-        list(shards.read_samples(storage, "d"))
+        list(read_samples(storage, "d"))
 
 
 @pytest.mark.parametrize(
@@ -179,17 +180,17 @@ def test_a_foreign_shard_with_a_pickle_is_refused_and_nothing_of_it_runs(tmp_pat
 )
 def test_a_damaged_shard_is_an_error_that_names_it(tmp_path: Path, content: bytes):
     with pytest.raises(ValueError, match=r"d-000000\.tar"):
-        list(shards.read_samples(forge(tmp_path, content), "d"))
+        list(read_samples(forge(tmp_path, content), "d"))
 
 
 def test_a_shard_with_fewer_samples_than_its_manifest_says_is_an_error(tmp_path: Path):
     storage = forge(tmp_path, tar_of(("k.json", b"{}"), ("k.png", b"1")), count=2)
     with pytest.raises(ValueError, match="holds 1 samples, its manifest says 2"):
-        list(shards.read_samples(storage, "d"))
+        list(read_samples(storage, "d"))
 
 
 def test_a_tar_that_no_manifest_names_is_not_read(tmp_path: Path):
     storage = Storage(tmp_path)
     build(storage, count=1)
     storage.write_bytes("shards/d/d-000009.tar", tar_of(("zz.json", b"{}"), ("zz.png", b"1")))
-    assert [sample.key for sample in shards.read_samples(storage, "d")] == [key("0"), key("clip")]
+    assert [sample.key for sample in read_samples(storage, "d")] == [key("0"), key("clip")]

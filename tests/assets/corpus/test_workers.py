@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from assets.corpus import ocr_prefetch, shard_texts
+from assets.corpus import ocr_prefetch
 from assets.corpus.build import build_corpus
-from assets.corpus.dataset import ParseContext
-from assets.corpus.shard_texts import TextJob
+from assets.corpus.ocr_prefetch import TextJob
 from assets.corpus.shards import ShardWriter, directory
 from assets.index.build import build_index
 from assets.index.published import open_index
+from assets.parsers.types import ParseContext
 from infra.embedders.minilm import MiniLmEmbedder
 from infra.embedders.types import TEXT_ONLY
 from infra.errors import EngineError
@@ -114,7 +114,7 @@ def written(
     storage: Storage, texts: TextJob, engine: WorkerEngine, make: partial[Described]
 ) -> dict[str, bytes]:
     stages: list[tuple[int, int | None]] = []
-    shard_texts.write(
+    ocr_prefetch.write_texts(
         storage, texts, make, engine, stage="captions", progress=lambda _, *count: stages.append(count)
     )
     assert stages[-1] == (PAGES, PAGES)
@@ -132,7 +132,7 @@ def test_captions_are_the_same_tables_even_if_a_worker_is_killed(engine: WorkerE
     dying = partial(Described, dies_at=2, once=tmp_path / "died")
     assert written(storage, others, engine, dying) == expected
     assert (tmp_path / "died").exists()
-    rows = list(shard_texts.read(storage, others))
+    rows = list(ocr_prefetch.read_texts(storage, others))
     assert [row.key for row in rows] == [str(number) for number in range(PAGES)]
     assert [row[2:] for row in rows if row.key == "3"] == [("", "a red corner", "caption_refused")]
 
@@ -148,12 +148,12 @@ def test_a_killed_run_goes_on_with_the_next_shard(tmp_path: Path):
     storage = Storage(tmp_path / "root")
     texts = pictures(storage)
     program = (
-        "from functools import partial; from pathlib import Path; from assets.corpus import shard_texts;"
+        "from functools import partial; from pathlib import Path; from assets.corpus import ocr_prefetch;"
         "from infra.workers.local import LocalEngine; from infra.storage.root import Storage;"
-        "from infra.progress import silent; from assets.corpus.shard_texts import TextJob;"
+        "from infra.progress import silent; from assets.corpus.ocr_prefetch import TextJob;"
         "from tests.assets.page_readers import Described;"
         f"make = partial(Described, Path({str(tmp_path / 'log')!r}), dies_at=8);"
-        f"shard_texts.write(Storage({storage.root!r}), TextJob(*{tuple(texts)!r}), make, LocalEngine(),"
+        f"ocr_prefetch.write_texts(Storage({storage.root!r}), TextJob(*{tuple(texts)!r}), make, LocalEngine(),"
         " stage='', progress=silent)"
     )
     assert subprocess.run([sys.executable, "-c", program], cwd=Path.cwd()).returncode == -9

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from assets.corpus.build import build_corpus
-from assets.corpus.dataset import DATASETS, ParseContext
+from assets.corpus.dataset import DATASETS
 from assets.corpus.item import Item, Modality
 from assets.corpus.media import ShardMedia
 from assets.corpus.question import Question
 from assets.corpus.read import read_items, read_questions
 from assets.miniature.build import PLANS, write_miniature
+from assets.parsers.types import ParseContext
 from infra.storage.root import Storage
 from tests.assets.miniature.facts import PerceivedItem
 from tests.assets.miniature.template_ocr import read_text

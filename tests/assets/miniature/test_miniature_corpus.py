@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from assets.corpus.dataset import DATASETS, ParseContext, SkippedRecord
+from assets.corpus.dataset import DATASETS
 from assets.corpus.question import AnswerKind, Question
 from assets.miniature.plans import NOT_ANSWERABLE
+from assets.parsers.types import ParseContext, SkippedRecord
 from tests.assets.miniature.fragments import split_fragments
 from tests.assets.miniature.solver import solve
 from tests.assets.miniature.template_ocr import read_text

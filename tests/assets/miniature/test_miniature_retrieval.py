@@ -7,10 +7,10 @@ import json
 import pytest
 
 from assets.corpus.build import build_corpus
-from assets.corpus.dataset import ParseContext
 from assets.index.build import build_index
 from assets.index.published import open_index
 from assets.miniature.build import PLANS, write_miniature
+from assets.parsers.types import ParseContext
 from infra.storage.root import Storage
 from tests.assets.miniature.template_ocr import read_text
 

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import av
 import numpy as np
 
-from assets.corpus.dataset import DATASETS, EditionCounts, ParseContext, ParsedItem, SkippedRecord
+from assets.corpus.dataset import DATASETS
 from assets.corpus.item import Item
 from assets.corpus.question import Question
+from assets.parsers.types import EditionCounts, ParseContext, ParsedItem, SkippedRecord
 
 
 class Outcome(NamedTuple):

@@ -21,7 +21,8 @@ GIGABYTE = 1 << 30
 READ = """
 import resource, sys
 from pathlib import Path
-from assets.corpus.dataset import DATASETS, ParseContext, ParsedItem
+from assets.corpus.dataset import DATASETS
+from assets.parsers.types import ParseContext, ParsedItem
 from assets.corpus.question import Question
 
 records = DATASETS[sys.argv[1]].records(Path(sys.argv[2]), ParseContext())

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.corpus.dataset import ParseContext
 from assets.corpus.item import Modality
 from assets.parsers.files.raw_folder import RawFolder
-from assets.parsers.types import ParsedItem, SkippedRecord
+from assets.parsers.types import ParseContext, ParsedItem, SkippedRecord
 from assets.parsers.videos import (
     ClipItem,
     VideoSource,

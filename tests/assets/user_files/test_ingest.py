@@ -15,6 +15,7 @@ from assets.user_files.ingest import IngestStatus
 from assets.user_files.paths import file_key
 from infra.storage import manifest
 from infra.storage.root import Storage
+from tests.artifacts import verify
 from tests.assets.parsers.outcome import write_film
 from tests.assets.small_corpus import CountingEmbedder, item, write_corpus
 from tests.assets.user_files.material import (
@@ -107,7 +108,7 @@ def test_pixels_lie_in_shards_and_words_in_the_index_as_for_every_dataset(folder
     [hit] = open_index(storage, embedder=CountingEmbedder()).search("When did the harbour open?", 1)
     assert (hit.title, hit.dataset) == ("notes.md: Harbour", "documents")
     assert list(read_questions(storage, "documents")) == []
-    assert manifest.verify(storage, "corpus/documents").counts["items"] == 7
+    assert verify(storage, "corpus/documents").counts["items"] == 7
 
 
 def test_what_did_not_change_is_not_read_again_and_keeps_its_ids(folder: Path, storage: Storage):

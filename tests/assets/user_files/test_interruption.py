@@ -15,9 +15,9 @@ from assets.corpus.read import read_items
 from assets.index.published import open_index
 from assets.user_files import ledger
 from assets.user_files.ingest import IngestStatus
-from infra.storage import manifest
 from infra.storage.lock import only_writer
 from infra.storage.root import Storage
+from tests.artifacts import verify
 from tests.assets.small_corpus import CountingEmbedder
 from tests.assets.user_files.material import SpyOcr, happened, items, take, titles, write_picture, write_text
 
@@ -67,7 +67,7 @@ def test_a_killed_run_leaves_the_old_root_or_the_new_and_the_next_goes_on(
     assert list(Path(storage.root).rglob("*.partial"))  # it really was in the middle
     assert titles(storage)[0] == "0.txt"
     for part in ("corpus", "shards"):
-        manifest.verify(storage, f"{part}/documents")
+        verify(storage, f"{part}/documents")
     assert open_index(storage, embedder=CountingEmbedder()).search("words of before", 1)[0].title == "0.txt"
     ocr = SpyOcr()
     report = take(storage, docs, ocr=ocr)

@@ -16,6 +16,7 @@ import pytest
 from infra.storage import manifest
 from infra.storage.manifest import FileEntry, publish
 from infra.storage.root import Storage
+from tests.artifacts import verify
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -43,7 +44,7 @@ def build(
 def test_the_manifest_names_every_file_with_its_size_and_hash(storage: Storage):
     built = build(storage)
     assert built.files == (FileEntry(name="data/a.txt", size=5, sha256=hashlib.sha256(b"hello").hexdigest()),)
-    assert manifest.read(storage, "art/x") == built == manifest.verify(storage, "art/x")
+    assert manifest.read(storage, "art/x") == built == verify(storage, "art/x")
     assert built.counts == {"rows": 1}
 
 
@@ -51,7 +52,7 @@ def test_files_that_a_library_wrote_into_the_directory_are_vouched_for_too(stora
     with publish(storage, "art/y", producer="test", params={}, inputs={}) as publication:
         (publication.directory / "sub").mkdir()
         (publication.directory / "sub" / "by_hand.bin").write_bytes(b"abc")
-    assert manifest.verify(storage, "art/y").entry("sub/by_hand.bin").size == 3
+    assert verify(storage, "art/y").entry("sub/by_hand.bin").size == 3
 
 
 def test_a_block_that_fails_publishes_nothing_and_keeps_what_was_there(storage: Storage):
@@ -62,7 +63,7 @@ def test_a_block_that_fails_publishes_nothing_and_keeps_what_was_there(storage: 
     ):
         publication.write_bytes("data/a.txt", b"half")
         raise RuntimeError("in the middle")
-    assert manifest.verify(storage, "art/x") == before
+    assert verify(storage, "art/x") == before
     assert storage.list("art") == ("x",)
 
 
@@ -116,7 +117,7 @@ def test_a_file_of_the_same_size_with_other_bytes_is_found_by_its_hash(storage: 
     storage.write_bytes("art/x/data/a.txt", b"jello")
     manifest.read(storage, "art/x")
     with pytest.raises(ValueError, match="sha256"):
-        manifest.verify(storage, "art/x")
+        verify(storage, "art/x")
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b"{}", b'{"files": [{"name": "a"}]}', b"\xff"])
@@ -178,6 +179,6 @@ def test_a_killed_writer_leaves_the_old_artifact_and_its_rubbish_is_swept_by_the
     writer.wait()
     writer.stdout.close()
     time.sleep(0.05)
-    assert manifest.verify(storage, "art/x") == before
+    assert verify(storage, "art/x") == before
     build(storage)
     assert list((tmp_path / "art").glob(".x.*")) == []
