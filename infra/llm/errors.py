@@ -31,7 +31,11 @@ _NO_IMAGES = re.compile(
 
 
 class RequestRefusedError(EndpointError):
-    """The endpoint will not answer this, however often it is asked."""
+    """The endpoint will not answer this, however often it is asked. ``status`` is that of its answer, if there was one."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class EndpointUnavailableError(EndpointError):
@@ -44,6 +48,13 @@ class EndpointUnavailableError(EndpointError):
 
 class RequestBudgetError(EndpointError):
     """As many requests were sent as this client may send."""
+
+
+class KeySource(NamedTuple):
+    """The environment variable a key comes from, and whether there was one."""
+
+    variable: str
+    is_set: bool
 
 
 class ServerError(NamedTuple):
@@ -92,24 +103,26 @@ def retry_after_s(header: str | None, now: datetime | None = None) -> float | No
     return max(0.0, wait_s) if wait_s < float("inf") else None  # nan too is nonsense
 
 
-def refusal(where: str, status: int, words: ServerError, *, has_key: bool) -> EndpointError:
+def refusal(where: str, status: int, words: ServerError, key: KeySource) -> EndpointError:
     """The error for a status that is no success; ``words`` hold no secret any more."""
     quoted = f"; it says: {words.message}" if words.message else ""
     if "insufficient_quota" in words.code:
-        return RequestRefusedError(f"{where}: the account has no credit left{quoted}")
+        return RequestRefusedError(f"{where}: the account has no credit left{quoted}", status)
     if status in RETRIED:
         return EndpointUnavailableError(f"{where}: {_busy(status)} ({status}){quoted}")
-    return RequestRefusedError(f"{where}: {_advice(status, words.message, has_key)} ({status}){quoted}")
+    return RequestRefusedError(f"{where}: {_advice(status, words.message, key)} ({status}){quoted}", status)
 
 
 def _busy(status: int) -> str:
     return "too many requests" if status == 429 else "the server failed"
 
 
-def _advice(status: int, message: str, has_key: bool) -> str:
+def _advice(status: int, message: str, key: KeySource) -> str:
     if status in (401, 403):
         return (
-            "the key was refused, check VIMRAG_API_KEY" if has_key else "it wants a key, set VIMRAG_API_KEY"
+            f"the key was refused, check {key.variable}"
+            if key.is_set
+            else f"it wants a key, set {key.variable}"
         )
     if 300 <= status < 400:
         return "it redirects, which is not followed: give the final address"

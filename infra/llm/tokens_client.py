@@ -16,6 +16,7 @@ import httpx
 
 from infra.llm.errors import (
     EndpointUnavailableError,
+    KeySource,
     RequestRefusedError,
     ServerError,
     refusal,
@@ -139,7 +140,12 @@ class TokenClient:
         if response.status_code == 404 and path in (GENERATE, RENDER):
             # an adapter that it was given is gone: it has started over, and is to be prepared again
             return EndpointUnavailableError(f"{self.where}: {shortened(words).message}")
-        error = refusal(self.where, response.status_code, shortened(words), has_key=key is not None)
+        error = refusal(
+            self.where,
+            response.status_code,
+            shortened(words),
+            KeySource("VIMRAG_API_KEY", is_set=key is not None),
+        )
         if isinstance(error, EndpointUnavailableError):
             error.retry_after_s = retry_after_s(response.headers.get("retry-after"))
         return error

@@ -7,7 +7,7 @@ around the exchange.
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AsyncExitStack, suppress
 from typing import Any
 
@@ -17,6 +17,7 @@ from infra.errors import EndpointError
 from infra.llm.assembly import MalformedReplyError, ReplyAssembler
 from infra.llm.errors import (
     EndpointUnavailableError,
+    KeySource,
     RequestBudgetError,
     RequestRefusedError,
     ServerError,
@@ -40,10 +41,10 @@ MAX_LISTING_BYTES = 4 * 1024 * 1024  # hosted routers list hundreds of models
 class HttpTransport:
     """Requests to one server. The key goes into a header and nowhere else."""
 
-    def __init__(self, settings: ChatSettings, ledger: UsageLedger) -> None:
+    def __init__(self, settings: ChatSettings, ledger: UsageLedger, kind: str) -> None:
         self._settings, self._ledger = settings, ledger
         self._base = settings.base_url.rstrip("/")
-        self.where = f"chat endpoint {self._base}"
+        self.where = f"{kind} {self._base}"
         self.shape = RequestBodyBuilder(self.where)
         headers = {"Accept-Encoding": "identity"}  # nothing to inflate, and no buffering of streams
         if settings.api_key is not None:
@@ -58,6 +59,10 @@ class HttpTransport:
     async def close(self) -> None:
         """Close all connections."""
         await self._http.aclose()
+
+    @property
+    def _key(self) -> KeySource:
+        return KeySource(self._settings.key_variable, is_set=self._settings.api_key is not None)
 
     async def ask(
         self,
@@ -88,6 +93,16 @@ class HttpTransport:
             words = await self._words(response)
             if response.status_code not in (400, 422) or not self.shape.adapt(words, body):
                 raise await self._refusal(response, words, model)
+
+    async def post(self, stack: AsyncExitStack, path: str, body: Mapping[str, Any]) -> Any:
+        """The JSON that ``path`` below the address answers ``body`` with; booked as a request."""
+        self._book()
+        timeout = self._timeout(self._settings.timeout_s)
+        exchange = self._http.stream("POST", f"{self._base}/{path}", json=body, timeout=timeout)
+        response = await stack.enter_async_context(exchange)
+        if response.status_code != 200:
+            raise await self._refusal(response, await self._words(response), str(body.get("model", "")))
+        return self._json(await self._read(response, self._settings.max_reply_bytes))
 
     def _book(self) -> None:
         """Count a request that is about to be sent; raise ``RequestBudgetError`` if it is one too many."""
@@ -182,7 +197,7 @@ class HttpTransport:
         if isinstance(found, dict) and found.get("error"):
             words = shortened(without(self._settings.api_key, stated(found)))
             status = int(words.code) if words.code in map(str, range(400, 600)) else 500
-            raise refusal(self.where, status, words, has_key=self._settings.api_key is not None)
+            raise refusal(self.where, status, words, self._key)
         return found
 
     async def _words(self, response: httpx.Response) -> ServerError:
@@ -197,7 +212,7 @@ class HttpTransport:
             names = await self._names_if_any()
             if names and model not in names:
                 return unknown_model(self.where, model, names)
-        error = refusal(self.where, status, shortened(words), has_key=self._settings.api_key is not None)
+        error = refusal(self.where, status, shortened(words), self._key)
         if isinstance(error, EndpointUnavailableError):
             error.retry_after_s = retry_after_s(response.headers.get("retry-after"))
         return error

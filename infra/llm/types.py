@@ -82,6 +82,8 @@ class ChatSettings:
     model: str = ""
     """Empty: the only model the server lists."""
     api_key: str | None = field(default=None, repr=False)
+    key_variable: str = "VIMRAG_API_KEY"
+    """Where a key comes from, for errors about it."""
     concurrency: int = 8
     """Requests under way at once."""
     requests_per_minute: float | None = None

@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tokenizers import Tokenizer
 
 from infra.embedders.qwen_vl.pixels import PixelNorm
-from infra.embedders.qwen_vl.settings import FAMILIES, FamilyDefaults, QwenVlSettings
+from infra.embedders.qwen_vl.settings import (
+    FAMILIES,
+    FOLDER_INSTRUCTIONS,
+    FOLDER_LIMITS,
+    FamilyDefaults,
+    QwenVlSettings,
+)
 from infra.errors import EmbedderError, boundary
 
 if TYPE_CHECKING:
@@ -22,12 +28,8 @@ if TYPE_CHECKING:
 
 SAMPLED_BYTES = 4096  # of each tensor that the fingerprint sees
 MAX_HEADER_BYTES = 100_000_000  # what the safetensors library accepts
-SMALL_FILES = (
-    "config.json",
-    "tokenizer.json",
-    "preprocessor_config.json",
-    "config_sentence_transformers.json",
-)
+OWN_FILE, SENTENCE_FILE = "embedder.json", "config_sentence_transformers.json"
+SMALL_FILES = ("config.json", "tokenizer.json", "preprocessor_config.json", OWN_FILE, SENTENCE_FILE)
 # checkpoints written by transformers before 4.52, of which GVE's are, name their towers otherwise
 OLD_NAMES = {r"^visual\.": "visual.", r"^model\.(?!language_model\.|visual\.)": "language_model."}
 
@@ -38,9 +40,8 @@ class Checkpoint(NamedTuple):
     folder: Path
     model_type: str
     width: int  # of the hidden states
-    defaults: FamilyDefaults
+    defaults: FamilyDefaults  # of the family, with what the folder states in their place
     norm: PixelNorm
-    prompts: dict[str, str]  # instructions the folder names, by "query" and "document"
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:
@@ -62,16 +63,30 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     for name in ("tokenizer.json", "*.safetensors"):
         if not any(folder.glob(name)):
             raise EmbedderError(f"{folder} has no {name}: download the whole model, weights as safetensors")
-    defaults = FAMILIES[model_type]
+    defaults = _stated_defaults(folder, FAMILIES[model_type])
     stated = _json(folder / "preprocessor_config.json")
     norm = PixelNorm(
         defaults.patch_px,
         _triple(stated.get("image_mean"), defaults.image_mean),
         _triple(stated.get("image_std"), defaults.image_deviation),
     )
-    prompts = _json(folder / "config_sentence_transformers.json").get("prompts")
-    named = prompts.items() if isinstance(prompts, dict) else ()
-    return Checkpoint(folder, model_type, width, defaults, norm, {str(key): str(text) for key, text in named})
+    return Checkpoint(folder, model_type, width, defaults, norm)
+
+
+def _stated_defaults(folder: Path, defaults: FamilyDefaults) -> FamilyDefaults:
+    """``defaults`` with what the folder itself states; a value of another type is an error."""
+    prompts = _json(folder / SENTENCE_FILE).get("prompts")
+    named = prompts if isinstance(prompts, dict) else {}
+    stated: dict[str, Any] = {
+        f"{role}_instruction": named[role] for role in ("query", "document") if named.get(role)
+    }
+    own = _json(folder / OWN_FILE)
+    stated |= {name: own[name] for name in (*FOLDER_LIMITS, *FOLDER_INSTRUCTIONS) if name in own}
+    for name, value in stated.items():
+        is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+        if not (is_count if name in FOLDER_LIMITS else isinstance(value, str)):
+            raise EmbedderError(f"{folder}: {name} cannot be {value!r}")
+    return defaults._replace(**stated)
 
 
 def read_tokenizer(checkpoint: Checkpoint) -> Tokenizer:

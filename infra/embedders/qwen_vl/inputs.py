@@ -80,12 +80,12 @@ class QwenVlInputs:
 
     @cached_property
     def _documents(self) -> PromptBuilder:
-        stated = self._settings.document_instruction or self._checkpoint.prompts.get("document")
+        stated = self._settings.document_instruction
         return self._builder(stated or self._checkpoint.defaults.document_instruction)
 
     @cached_property
     def _queries(self) -> PromptBuilder:
-        stated = self._settings.query_instruction or self._checkpoint.prompts.get("query")
+        stated = self._settings.query_instruction
         return self._builder(stated or self._checkpoint.defaults.query_instruction)
 
     def _builder(self, instruction: str) -> PromptBuilder:

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from infra.embedders.images import check_proportions, rgb
+
 MERGE = 2  # patches a side that become one visual token
 TEMPORAL_PATCH = 2  # frames that become one patch
-MAX_RATIO = 200  # of the longer side to the shorter
 
 
 class PixelNorm(NamedTuple):
@@ -41,12 +42,9 @@ def fitted_size(width: int, height: int, *, factor: int, min_pixels: int, max_pi
     """Width and height as multiples of ``factor``, area within the limits, proportions kept as well as that allows.
 
     Raises:
-        ValueError: for an image without area or one that is more than 200 times longer than wide.
+        ValueError: as ``check_proportions``.
     """
-    if min(width, height) < 1 or max(width, height) > MAX_RATIO * min(width, height):
-        raise ValueError(
-            f"an image of {width} x {height} px is too narrow: one side may be {MAX_RATIO} times the other"
-        )
+    check_proportions(width, height)
     sides = [max(factor, round(side / factor) * factor) for side in (width, height)]
     if math.prod(sides) > max_pixels:
         scale = math.sqrt(max_pixels / (width * height))
@@ -55,17 +53,6 @@ def fitted_size(width: int, height: int, *, factor: int, min_pixels: int, max_pi
         scale = math.sqrt(min_pixels / (width * height))
         sides = [math.ceil(side * scale / factor) * factor for side in (width, height)]
     return sides[0], sides[1]
-
-
-def rgb(image: Image.Image) -> Image.Image:
-    """The image in RGB; what is transparent is white, as on paper."""
-    if image.mode == "RGB":
-        return image
-    if "A" in image.getbands() or "transparency" in image.info:
-        layer = image.convert("RGBA")
-        paper = Image.new("RGBA", image.size, (255, 255, 255, 255))
-        return Image.alpha_composite(paper, layer).convert("RGB")
-    return image.convert("RGB")
 
 
 def patches_of(frames: Sequence[Image.Image], size: tuple[int, int], norm: PixelNorm) -> Patches:

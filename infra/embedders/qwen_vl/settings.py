@@ -2,7 +2,8 @@
 
 The assumptions are the published ones: those of Qwen3-VL-Embedding's own helper (arXiv 2601.04720: 8,192 tokens, 4 to
 1,800 visual tokens an image, 64 frames at one a second) and of the model card of GVE (arXiv 2510.27571: eight frames of 200
-visual tokens). Instructions that a folder names in ``config_sentence_transformers.json`` come before them.
+visual tokens). A folder may say otherwise: its own limits and instructions in ``embedder.json`` (written where we train an
+embedder), instructions in ``config_sentence_transformers.json`` (written by sentence-transformers).
 """
 
 from dataclasses import dataclass
@@ -66,6 +67,10 @@ class FamilyDefaults(NamedTuple):
     has_timestamps: bool  # whether each pair of frames is preceded by its time, in words
     is_matryoshka: bool  # whether the first values of a vector are a vector
 
+
+FOLDER_LIMITS = ("min_image_pixels", "max_image_pixels", "max_frame_pixels", "max_frames", "max_tokens")
+FOLDER_INSTRUCTIONS = ("query_instruction", "document_instruction")
+"""Fields of ``FamilyDefaults`` that ``embedder.json`` of a folder may state."""
 
 FAMILIES = {
     "qwen3_vl": FamilyDefaults(

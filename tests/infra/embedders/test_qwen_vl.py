@@ -19,9 +19,10 @@ from tokenizers import Tokenizer
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 from transformers.models.qwen3_vl import Qwen3VLForConditionalGeneration
 
+from infra.embedders.images import rgb
 from infra.embedders.qwen_vl.batches import batches_by_tokens, thinned
 from infra.embedders.qwen_vl.embedder import QwenVlEmbedder
-from infra.embedders.qwen_vl.pixels import PixelNorm, fitted_size, patches_of, rgb
+from infra.embedders.qwen_vl.pixels import PixelNorm, fitted_size, patches_of
 from infra.embedders.qwen_vl.prompts import PromptBuilder
 from infra.embedders.qwen_vl.settings import QwenVlSettings
 from infra.embedders.types import EVERYTHING, Modality, RefusedInputError, sees
@@ -237,6 +238,21 @@ def test_the_folder_names_its_instructions(folder: Path, tmp_path: Path):
         embedder_of(folder, query_instruction="Other").encode_queries([TOWN]),
         atol=1e-5,
     )
+
+
+def test_the_folder_states_its_own_limits(folder: Path, tmp_path: Path):
+    other = qwen3_vl_folder(tmp_path)
+    (other / "embedder.json").write_text(
+        json.dumps({"max_image_pixels": 1024, "document_instruction": "Tell."})
+    )
+    mine = QwenVlEmbedder(QwenVlSettings(folder=str(other)))
+    wanted = embedder_of(folder, max_image_pixels=1024, document_instruction="Tell.")
+    np.testing.assert_allclose(
+        mine.encode_images([picture(1)]), wanted.encode_images([picture(1)]), atol=1e-5
+    )
+    (other / "embedder.json").write_text('{"max_frames": "all"}')
+    with pytest.raises(EmbedderError, match="max_frames cannot be 'all'"):
+        embedder_of(other)
 
 
 def test_a_folder_that_is_no_embedder_says_what_it_lacks(folder: Path, tmp_path: Path):
