@@ -18,6 +18,7 @@ import typer
 from app.commands import (
     ask,
     corpus,
+    embedder,
     fetch,
     index,
     ingest,
@@ -58,6 +59,7 @@ app.command("ingest")(ingest.ingest)
 app.command("fetch")(fetch.fetch)
 app.add_typer(corpus.app, name="corpus")
 app.add_typer(index.app, name="index")
+app.add_typer(embedder.app, name="embedder")
 app.add_typer(miniature.app, name="miniature")
 app.add_typer(xvbench.app, name="xvbench")
 app.command("search")(search.search)

@@ -115,9 +115,13 @@ class EndpointEmbedder:
         """What the server was found to read."""
         return self.probe.modalities
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
         """Hash of model and settings, in hex. What weights a server has it does not say: a new model needs a new name."""
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
         settings = self.settings
         model = settings.server.model or self._call(lambda endpoint: endpoint.model())
         stated = [

@@ -55,9 +55,13 @@ class QwenVlEmbedder:
         """Name of the space, from the settings."""
         return self.settings.space
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
         """See ``checkpoint.fingerprint``."""
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
         return fingerprint(self._checkpoint, self.settings)
 
     @property
