@@ -68,7 +68,7 @@ def printed_energies(graph: MemoryGraph) -> dict[ItemKey, float]:
     newest = len(graph.nodes)
     for index in range(newest, 0, -1):
         node = graph.nodes[index - 1]
-        children = graph.children(node.id)
+        children = [child for child in graph.nodes if node.id in child.parents]
         received = FEEDBACK * sum(mean[child.id] for child in children)
         values = []
         for item in node.items:

@@ -68,15 +68,7 @@ class GeneratePolicy:
             suppress_tokens=[encoder.image_id],
         )
         drawn = tuple(generated[0, len(prompt.ids) :].tolist())
-        return Completion(
-            text=encoder.decode(drawn),
-            prompt_ids=prompt.ids,
-            token_ids=drawn,
-            images=prompt.images,
-            finish_reason="stop" if drawn[-1] == encoder.eos_id else "length",
-            prompt_tokens=len(prompt.ids),
-            completion_tokens=len(drawn),
-        )
+        return prompt.completion(encoder.decode(drawn), drawn, (), ended=drawn[-1] == encoder.eos_id)
 
 
 class Run(NamedTuple):

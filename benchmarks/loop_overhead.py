@@ -153,9 +153,9 @@ def path_energies(graph: MemoryGraph) -> dict[ItemKey, float]:
 
 
 def _omega(graph: MemoryGraph, node: SearchNode) -> list[float]:
-    children = graph.children(node.id)
+    children = [child for child in graph.nodes if node.id in child.parents]
     means = [statistics.fmean(_omega(graph, child) or [0.0]) for child in children]
-    age = len(graph.nodes) - graph.creation_index(node.id)
+    age = len(graph.nodes) - graph.ids.index(node.id)
     share = (1 + len(children)) * math.exp(-DECAY * age) / MAX_PRIORITY
     return [item.priority * share + FEEDBACK * sum(means) for item in node.items]
 

@@ -36,7 +36,7 @@ class GrantedSize(NamedTuple):
 
 
 class _Claim(NamedTuple):
-    """One candidate: its weight, what it can use at most, and below what it is not worth showing (pixels)."""
+    """One candidate: its weight, what it can use at most, and below what it is not shown (pixels)."""
 
     key: ItemKey
     weight: Fraction  # exact, so that shares never add up to more than the total
@@ -149,7 +149,7 @@ def _claim(key: ItemKey, item: VisualItem, weight: Fraction, min_pixels: int) ->
 
 
 def _share(ranked: Sequence[_Claim], total: int, waterfill: bool) -> dict[ItemKey, int]:
-    """Shares of ``total``; the weakest claim not worth showing is dropped until all are worth it."""
+    """Shares of ``total``; the weakest claim below its least is dropped until none is."""
     claims = list(ranked)
     while claims:
         shares = _filled(claims, total) if waterfill else _proportional(claims, total)

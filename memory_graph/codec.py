@@ -6,6 +6,8 @@ version's data. Version 1, which lacks the useful texts of a node, is read too.
 """
 
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from enum import Enum
 from typing import Any
 
 from memory_graph.graph import AnswerNode, MemoryGraph, SearchNode, VisualItem, VisualKind
@@ -21,14 +23,8 @@ _ANSWER = {"parents": list, "text": str}
 
 
 def encode(graph: MemoryGraph) -> dict[str, Any]:
-    """Dicts, lists, texts and numbers only; key order is fixed, so equal graphs encode to equal bytes."""
-    answer = graph.answer
-    return {
-        "version": VERSION,
-        "question": graph.question,
-        "nodes": [_encode_node(node) for node in graph.nodes],
-        "answer": None if answer is None else {"parents": list(answer.parents), "text": answer.text},
-    }
+    """Dicts, lists, texts and numbers only; key order is that of the fields, so equal graphs encode to equal bytes."""
+    return {"version": VERSION, **_plain(graph)}
 
 
 def decode(data: Mapping[str, Any]) -> MemoryGraph:
@@ -49,31 +45,16 @@ def decode(data: Mapping[str, Any]) -> MemoryGraph:
     )
 
 
-def _encode_node(node: SearchNode) -> dict[str, Any]:
-    return {
-        "id": node.id,
-        "parents": list(node.parents),
-        "query": node.query,
-        "summary": node.summary,
-        "items": [_encode_item(item) for item in node.items],
-        "retrieved": list(node.retrieved),
-        "noted": list(node.noted),
-    }
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, tuple):
+        return [_plain(element) for element in value]
+    return value.value if isinstance(value, Enum) else value
 
 
-def _encode_item(item: VisualItem) -> dict[str, Any]:
-    return {
-        "item_id": item.item_id,
-        "kind": item.kind.value,
-        "priority": item.priority,
-        "width": item.width,
-        "height": item.height,
-        "timestamps": list(item.timestamps),
-    }
-
-
-def _decode_node(data: Any, fields: Mapping[str, Any]) -> SearchNode:
-    _require_fields(data, fields, "a node")
+def _decode_node(data: Any, needed: Mapping[str, Any]) -> SearchNode:
+    _require_fields(data, needed, "a node")
     return SearchNode(
         id=data["id"],
         parents=_texts(data["parents"], "parents"),
@@ -104,9 +85,9 @@ def _texts(values: list[Any], name: str) -> tuple[str, ...]:
     return tuple(values)
 
 
-def _require_fields(data: Any, fields: Mapping[str, Any], what: str) -> None:
-    if not isinstance(data, Mapping) or set(data) != set(fields):
-        raise ValueError(f"{what} must have exactly the fields {sorted(fields)}")
-    for name, kind in fields.items():
+def _require_fields(data: Any, needed: Mapping[str, Any], what: str) -> None:
+    if not isinstance(data, Mapping) or set(data) != set(needed):
+        raise ValueError(f"{what} must have exactly the fields {sorted(needed)}")
+    for name, kind in needed.items():
         if not isinstance(data[name], kind) or isinstance(data[name], bool):
             raise ValueError(f"field {name!r} of {what} has the wrong type: {type(data[name]).__name__}")

@@ -30,18 +30,20 @@ def text_of(value: Json) -> str | None:
         return value
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)
-    if isinstance(value, list) and value and all(isinstance(each, str) for each in value):
-        return ", ".join(str(each) for each in value)
+    if isinstance(value, list) and value and all(isinstance(element, str) for element in value):
+        return ", ".join(str(element) for element in value)
     return None
 
 
 def ids_of(value: Json, repairs: list[str]) -> tuple[str, ...]:
     """Node ids from a list (canonical), a text (``"n1, n2"``), a number k (``nk``) or ``{"id": ...}``."""
     if isinstance(value, list):
-        if all(isinstance(each, str) for each in value):
-            return tuple(str(each) for each in value)
+        if all(isinstance(element, str) for element in value):
+            return tuple(str(element) for element in value)
         repairs.append("ids as other values")
-        return tuple(one for each in value if not isinstance(each, list) for one in ids_of(each, []))
+        return tuple(
+            node_id for element in value if not isinstance(element, list) for node_id in ids_of(element, [])
+        )
     if value is None or isinstance(value, (bool, float)):
         return ()
     repairs.append("ids not a list")
@@ -57,7 +59,7 @@ def marks_of(arguments: Mapping[str, Json], repairs: list[str]) -> tuple[Mark, .
     if isinstance(listed, dict):
         repairs.append("items not a list")
         entries = (
-            [listed] if "item" in listed else [_with_position(key, each) for key, each in listed.items()]
+            [listed] if "item" in listed else [_with_position(key, entry) for key, entry in listed.items()]
         )
     elif isinstance(listed, list):
         entries = listed
@@ -102,12 +104,12 @@ def _timestamps(value: Json, repairs: list[str]) -> tuple[float, ...]:
     if value is None:
         return ()
     listed = value if isinstance(value, list) else [value]
-    seconds = [_seconds(each) for each in listed]
+    seconds = [_seconds(element) for element in listed]
     kept = tuple(time_s for time_s in seconds if time_s is not None and time_s >= 0)
     if (
         len(kept) < len(listed)
         or not isinstance(value, list)
-        or any(isinstance(each, str) for each in listed)
+        or any(isinstance(element, str) for element in listed)
     ):
         repairs.append("timestamps")
     return kept
@@ -123,8 +125,8 @@ def _seconds(value: Json) -> float | None:
 def number_of(value: Json) -> float | None:
     """A finite number from a number or a text that holds one, or None."""
     if isinstance(value, str):
-        found = _DECIMAL.search(value[:MAX_DIGITS])
-        value = float(found[0]) if found else None
+        decimal = _DECIMAL.search(value[:MAX_DIGITS])
+        value = float(decimal[0]) if decimal else None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return float(value) if math.isfinite(value) else None

@@ -159,11 +159,6 @@ class MemoryGraph:
             raise ValueError("the graph already has an answer")
         return replace(self, answer=answer)
 
-    def children(self, node_id: str) -> tuple[SearchNode, ...]:
-        """Search nodes that name ``node_id`` among their parents, in creation order."""
-        self.creation_index(node_id)
-        return tuple(node for node in self.nodes if node_id in node.parents)
-
     def ancestors(self, node_ids: Iterable[str]) -> frozenset[str]:
         """All that the given nodes rest on, over every branch: themselves included, the root left out."""
         support = set(node_ids)
@@ -172,13 +167,6 @@ class MemoryGraph:
             if node.id in support:
                 support.update(node.parents)
         return frozenset(support - {ROOT})
-
-    def creation_index(self, node_id: str) -> int:
-        """t_i of Eq. 6: 0 for the root, 1 for the first search node."""
-        try:
-            return self.ids.index(node_id)
-        except ValueError:
-            raise ValueError(f"unknown node {node_id!r}; the graph has {list(self.ids)}") from None
 
 
 def _distinct(ids: Iterable[str]) -> tuple[str, ...]:

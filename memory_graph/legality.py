@@ -103,8 +103,10 @@ def _resolve(
     parents: Sequence[str], known: Sequence[str], *, default: str
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Parents that exist, each once, and the repairs; ``known`` is in creation order, the root first."""
-    by_spelling = {each.casefold(): each for each in reversed(known)} | {each: each for each in known}
-    found: dict[str, None] = {}
+    by_spelling = {node_id.casefold(): node_id for node_id in reversed(known)} | {
+        node_id: node_id for node_id in known
+    }
+    resolved_ids: dict[str, None] = {}
     repaired = not parents
     for parent in parents:
         resolved = (
@@ -112,8 +114,8 @@ def _resolve(
         )
         repaired |= resolved != parent
         if resolved is not None:
-            found.setdefault(by_spelling[resolved])
-    legal = tuple(found) or (default,)
+            resolved_ids.setdefault(by_spelling[resolved])
+    legal = tuple(resolved_ids) or (default,)
     return legal, (f"parents set to {','.join(legal)}",) if repaired else ()
 
 

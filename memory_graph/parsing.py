@@ -18,7 +18,7 @@ __all__ = ["ActionError", "LegalAction", "ParsedAction", "PendingObservation", "
 
 MAX_TEXT_CHARS = 1_000_000
 MAX_WORK_CHARS = 2 * MAX_CHARS
-MIN_ATTEMPT_CHARS = 16  # what starting an attempt is worth, so that a wall of braces is given up early
+MIN_ATTEMPT_CHARS = 16  # what starting an attempt counts, so that a wall of braces is given up early
 
 FORMAT_HINT = 'Write one call: <tool_call>{"name": ..., "arguments": {...}}</tool_call>'
 
@@ -104,27 +104,27 @@ def _find_call(text: str) -> _Call:
     work, refusal = 0, ""
     for pattern, slip in _FORMS:
         read_to = offset
-        for found in pattern.finditer(text, offset):
-            if found.end() < read_to:  # inside an object that was read and is no call
+        for opening in pattern.finditer(text, offset):
+            if opening.end() < read_to:  # inside an object that was read and is no call
                 continue
-            attempt = _attempt(text, found, slip)
+            attempt = _attempt(text, opening, slip)
             if attempt.call is not None:
                 return attempt.call
             read_to = attempt.read_to
-            work += max(attempt.end - found.end(), MIN_ATTEMPT_CHARS)
+            work += max(attempt.end - opening.end(), MIN_ATTEMPT_CHARS)
             refusal = refusal or ("" if slip == BARE else attempt.refusal)
             if work > MAX_WORK_CHARS:
                 break
     raise ActionError(f"Not a legal action: {refusal or 'no call was found'}. {FORMAT_HINT}")
 
 
-def _attempt(text: str, found: re.Match[str], slip: str) -> _Attempt:
-    brace = found.end()
+def _attempt(text: str, opening: re.Match[str], slip: str) -> _Attempt:
+    brace = opening.end()
     try:
         reading = read_object(text, brace)
     except JsonError as error:  # a call may still stand inside what is broken
         return _Attempt(None, error.end, brace, f"the JSON is broken, {error}")
-    call = _named(reading, found.start(), slip, text)
+    call = _named(reading, opening.start(), slip, text)
     return _Attempt(call, reading.end, reading.end, "the action is none of search, memorize, answer")
 
 

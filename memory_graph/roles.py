@@ -17,7 +17,7 @@ def critical_path(graph: MemoryGraph) -> frozenset[str]:
 
 
 def is_useful(node: SearchNode) -> bool:
-    """Whether the search found anything that was marked useful: a picture or clip that is kept, or a text."""
+    """Whether the search found anything that was marked useful: an image or clip that is kept, or a text."""
     return bool(node.items or node.noted)
 
 

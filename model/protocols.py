@@ -28,7 +28,7 @@ class MediaSource(Protocol):
     """Pixels of corpus items, at native size."""
 
     def image(self, item_id: str) -> Image.Image:
-        """The RGB picture of an image item. Raises ``KeyError`` for an unknown item."""
+        """The RGB pixels of an image item. Raises ``KeyError`` for an unknown item."""
         ...
 
     def frame(self, item_id: str, timestamp_s: float) -> Image.Image:

@@ -34,7 +34,7 @@ def aligned(
         _straighten(layers, rows, x, (widths, gap))
         _drop(layers, rows, x, (widths, gap))
     left = min(x[point] - widths[point] / 2 for point in range(len(x)))
-    return [each - left for each in x]
+    return [middle - left for middle in x]
 
 
 def _offsets(row: Sequence[int], widths: Sequence[float], gap: float) -> list[float]:
@@ -49,7 +49,7 @@ def _pulls(layers: Layering) -> list[list[tuple[int, float]]]:
     """The neighbours of each point, and how strongly they draw it."""
     num_nodes = len(layers.ids)
     return [
-        [(each, _weight(point < num_nodes, each < num_nodes)) for each in (*above, *below)]
+        [(neighbour, _weight(point < num_nodes, neighbour < num_nodes)) for neighbour in (*above, *below)]
         for point, (above, below) in enumerate(zip(layers.above, layers.below, strict=True))
     ]
 
@@ -71,7 +71,7 @@ def _settle(
         wishes, weights = [], []
         for point in row:
             weight = sum(pull for _, pull in pulls[point])
-            wish = sum(x[each] * pull for each, pull in pulls[point])
+            wish = sum(x[neighbour] * pull for neighbour, pull in pulls[point])
             wishes.append(wish / weight if weight else x[point])
             weights.append(weight or 1.0)
         _place(row, wishes, weights, x, spacing)

@@ -41,7 +41,7 @@ def crossings(layers: Layering, rows: Sequence[Sequence[int]]) -> int:
     for row in rows[:-1]:
         ends: list[int] = []  # lower ends of the edges seen so far, sorted
         for point in row:
-            lower = sorted(place[each] for each in layers.below[point])
+            lower = sorted(place[neighbour] for neighbour in layers.below[point])
             total += sum(len(ends) - bisect_right(ends, end) for end in lower)
             for end in lower:
                 insort(ends, end)
@@ -71,7 +71,7 @@ def _swept(layers: Layering, rows: NodeRows, *, downward: bool) -> NodeRows:
 def _by_barycentre(row: list[int], neighbours: Sequence[Sequence[int]], place: Sequence[int]) -> list[int]:
     """Points without neighbours keep their places; the others share out the rest."""
     means = {
-        point: sum(place[each] for each in neighbours[point]) / len(neighbours[point])
+        point: sum(place[neighbour] for neighbour in neighbours[point]) / len(neighbours[point])
         for point in row
         if neighbours[point]
     }
@@ -97,8 +97,8 @@ def _exchange(layers: Layering, rows: NodeRows) -> None:
 def _pair(layers: Layering, place: Sequence[int], left: int, right: int) -> int:
     """Crossings between the edges of two points when ``left`` stands left of ``right``."""
     return sum(
-        place[one] > place[other]
+        place[left_end] > place[right_end]
         for side in (layers.above, layers.below)
-        for one in side[left]
-        for other in side[right]
+        for left_end in side[left]
+        for right_end in side[right]
     )

@@ -6,7 +6,7 @@ in it fits in any other.
 
 import unicodedata
 
-JOINER = "\u200d"  # joins emoji into one picture
+JOINER = "\u200d"  # joins emoji into one glyph
 
 # em when regular, em when bold
 _GROUPS = (

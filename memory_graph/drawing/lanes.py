@@ -32,7 +32,7 @@ class Rows(NamedTuple):
 def lanes(graph: MemoryGraph) -> dict[str, Rows]:
     """The lanes of every node by id, in creation order; all rows are equally long, two cells a lane."""
     ids = node_ids(graph)
-    place = {each: index for index, each in enumerate(ids)}
+    place = {node_id: index for index, node_id in enumerate(ids)}
     parent: dict[str, str] = {}
     for source, target in edges(graph):
         if target not in parent or place[source] > place[parent[target]]:
@@ -42,24 +42,24 @@ def lanes(graph: MemoryGraph) -> dict[str, Rows]:
     }
     lane_of: dict[str, int] = {}
     open_lanes: set[int] = set()
-    found: dict[str, tuple[int, int, frozenset[int], frozenset[int]]] = {}
-    for each in ids:
-        above = parent.get(each)
+    spans: dict[str, tuple[int, int, frozenset[int], frozenset[int]]] = {}
+    for node_id in ids:
+        above = parent.get(node_id)
         origin = lane_of[above] if above is not None else 0
-        if above is None or last_child[above] == each:
+        if above is None or last_child[above] == node_id:
             lane = origin
             open_lanes.discard(lane)
         else:
             lane = next(free for free in range(origin + 1, len(ids) + 1) if free not in open_lanes)
         before = frozenset(open_lanes)
-        lane_of[each] = lane
-        if each in last_child:
+        lane_of[node_id] = lane
+        if node_id in last_child:
             open_lanes.add(lane)
-        found[each] = (origin, lane, before, frozenset(open_lanes))
+        spans[node_id] = (origin, lane, before, frozenset(open_lanes))
     num_cells = 2 * (1 + max(lane_of.values()))
     return {
-        each: Rows(_first(origin, lane, before, num_cells), _straight(after, num_cells))
-        for each, (origin, lane, before, after) in found.items()
+        node_id: Rows(_first(origin, lane, before, num_cells), _straight(after, num_cells))
+        for node_id, (origin, lane, before, after) in spans.items()
     }
 
 

@@ -39,10 +39,10 @@ def node_ids(graph: MemoryGraph) -> tuple[str, ...]:
 
 def edges(graph: MemoryGraph) -> list[tuple[str, str]]:
     """Every (parent, child) in the creation order of the children, the answer last."""
-    found = [(parent, node.id) for node in graph.nodes for parent in node.parents]
+    pairs = [(parent, node.id) for node in graph.nodes for parent in node.parents]
     if graph.answer is not None:
-        found += [(parent, ANSWER) for parent in graph.answer.parents]
-    return found
+        pairs += [(parent, ANSWER) for parent in graph.answer.parents]
+    return pairs
 
 
 def layering(graph: MemoryGraph, *, row_limit: int | None = None) -> Layering:
@@ -51,7 +51,7 @@ def layering(graph: MemoryGraph, *, row_limit: int | None = None) -> Layering:
     ``row_limit`` is the most nodes a row takes: one more goes to the next row with room. None is no limit.
     """
     ids = node_ids(graph)
-    number = {each: place for place, each in enumerate(ids)}
+    number = {node_id: place for place, node_id in enumerate(ids)}
     pairs = [(number[source], number[target]) for source, target in edges(graph)]
     row_of = _rows(ids, pairs, row_limit)
     chains, detours = _chains(pairs, row_of)
@@ -83,7 +83,7 @@ def _rows(ids: Sequence[str], pairs: Sequence[tuple[int, int]], row_limit: int |
         parents[target].append(source)
     taken: Counter[int] = Counter()
     for point, older in enumerate(parents):  # parents come first
-        row = 1 + max((row_of[each] for each in older), default=-1)
+        row = 1 + max((row_of[parent] for parent in older), default=-1)
         while row_limit is not None and taken[row] >= row_limit:
             row += 1
         row_of[point] = row

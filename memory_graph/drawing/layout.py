@@ -12,21 +12,8 @@ from typing import NamedTuple
 
 from memory_graph.drawing.alignment import CORNER, aligned, spaced
 from memory_graph.drawing.crossings import ordered_rows
-from memory_graph.drawing.layering import ANSWER, Layering, edges, layering, node_ids
+from memory_graph.drawing.layering import Layering, edges, layering, node_ids
 from memory_graph.graph import MemoryGraph
-
-__all__ = [
-    "ANSWER",
-    "Box",
-    "BoxSize",
-    "GraphLayout",
-    "Point",
-    "Route",
-    "Spacing",
-    "edges",
-    "layout",
-    "node_ids",
-]
 
 _LANES, _LANE_WIDTH = 8, 6.0  # beside the drawing, for the edges that found no room within
 _STRAIGHT = 100.0  # how much more an edge that can be straight insists on its place than one that cannot
@@ -132,12 +119,12 @@ def layout(
     layers = layering(graph, row_limit=row_limit)
     rows = ordered_rows(layers)
     num_passes = len(layers.row_of) - len(layers.ids)
-    widths = [sizes[each].width for each in layers.ids] + [spacing.passing] * num_passes
-    x = [spacing.margin + each for each in aligned(layers, rows, widths, spacing.column)]
+    widths = [sizes[node_id].width for node_id in layers.ids] + [spacing.passing] * num_passes
+    x = [spacing.margin + middle for middle in aligned(layers, rows, widths, spacing.column)]
     bands = _bands(layers, sizes, spacing)
     boxes = tuple(
-        Box(each, x[point] - widths[point] / 2, bands[layers.row_of[point]].top, *sizes[each])
-        for point, each in enumerate(layers.ids)
+        Box(node_id, x[point] - widths[point] / 2, bands[layers.row_of[point]].top, *sizes[node_id])
+        for point, node_id in enumerate(layers.ids)
     )
     right = max(x[point] + widths[point] / 2 for point in range(len(x)))
     paths = _paths(graph, layers, x, right + spacing.column)
@@ -150,17 +137,19 @@ def layout(
 def _require(graph: MemoryGraph, sizes: Mapping[str, BoxSize], row_limit: int | None) -> None:
     if row_limit is not None and row_limit < 1:
         raise ValueError(f"row_limit must be at least 1, got {row_limit}")
-    for each in node_ids(graph):
-        if each not in sizes:
-            raise ValueError(f"node {each!r} has no size")
-        if not all(0 < side < math.inf for side in sizes[each]):
-            raise ValueError(f"the size of {each!r} must be positive and finite, got {tuple(sizes[each])}")
+    for node_id in node_ids(graph):
+        if node_id not in sizes:
+            raise ValueError(f"node {node_id!r} has no size")
+        if not all(0 < side < math.inf for side in sizes[node_id]):
+            raise ValueError(
+                f"the size of {node_id!r} must be positive and finite, got {tuple(sizes[node_id])}"
+            )
 
 
 def _bands(layers: Layering, sizes: Mapping[str, BoxSize], spacing: Spacing) -> list[_Band]:
     heights = [0.0] * len(layers.rows)
-    for point, each in enumerate(layers.ids):
-        heights[layers.row_of[point]] = max(heights[layers.row_of[point]], sizes[each].height)
+    for point, node_id in enumerate(layers.ids):
+        heights[layers.row_of[point]] = max(heights[layers.row_of[point]], sizes[node_id].height)
     bands, top = [], spacing.margin
     for height in heights:
         bands.append(_Band(top, top + height))
@@ -185,7 +174,7 @@ class _Path(NamedTuple):
 
 
 def _paths(graph: MemoryGraph, layers: Layering, x: Sequence[float], lane: float) -> list[_Path]:
-    number = {each: place for place, each in enumerate(layers.ids)}
+    number = {node_id: place for place, node_id in enumerate(layers.ids)}
     lanes = {pair: lane + index % _LANES * _LANE_WIDTH for index, pair in enumerate(layers.detours)}
     paths = []
     for source, target in edges(graph):
@@ -199,13 +188,13 @@ def _paths(graph: MemoryGraph, layers: Layering, x: Sequence[float], lane: float
 
 
 def _stretches(crossed: Sequence[float], first: int) -> tuple[_Stretch, ...]:
-    found: list[_Stretch] = []
+    stretches: list[_Stretch] = []
     for row, x in enumerate(crossed, start=first):
-        if found and found[-1].x == x:
-            found[-1] = found[-1]._replace(last=row)
+        if stretches and stretches[-1].x == x:
+            stretches[-1] = stretches[-1]._replace(last=row)
         else:
-            found.append(_Stretch(x, row, row))
-    return tuple(found)
+            stretches.append(_Stretch(x, row, row))
+    return tuple(stretches)
 
 
 def _routes(
@@ -243,7 +232,7 @@ def _ports(
     boxes: Sequence[Box], edges_of: Sequence[Sequence[tuple[float, int]]], port: float
 ) -> dict[int, float]:
     """Where along a side of its box each edge ends: straight if that is within the side, else near the middle."""
-    found: dict[int, float] = {}
+    ends: dict[int, float] = {}
     for box, wanted in zip(boxes, edges_of, strict=True):
         step = min(port, box.width / (len(wanted) + 1))
         ordered = sorted(wanted)
@@ -253,10 +242,10 @@ def _ports(
             at if is_straight else middle for (at, _), is_straight in zip(ordered, straight, strict=True)
         ]
         offsets = [place * step for place in range(len(ordered))]
-        fitted = spaced(wishes, [_STRAIGHT if each else 1.0 for each in straight], offsets)
+        fitted = spaced(wishes, [_STRAIGHT if is_straight else 1.0 for is_straight in straight], offsets)
         reach = max(reach, step * (len(ordered) - 1) / 2)
         for (_, index), at, offset in zip(ordered, fitted, offsets, strict=True):
             lowest = middle - reach + offset
             highest = middle + reach - (offsets[-1] - offset)
-            found[index] = min(max(at, lowest), highest)
-    return found
+            ends[index] = min(max(at, lowest), highest)
+    return ends

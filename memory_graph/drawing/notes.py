@@ -1,4 +1,4 @@
-"""What a drawing may say about nodes beyond the graph itself: titles, energies, grants, small pictures.
+"""What a drawing may say about nodes beyond the graph itself: titles, energies, grants, thumbnails.
 
 Holds plain records. All text and every address in them is untrusted; cleaning and escaping is done where they are drawn.
 """
@@ -25,7 +25,7 @@ class ItemNote:
     width: int = 0  # native pixels; 0 where unknown
     height: int = 0
     thumbnail_href: str | None = (
-        None  # an absolute path such as "/v1/media?item=a", or a data URI of a picture
+        None  # an absolute path such as "/v1/media?item=a", or a data URI of an image
     )
     timestamps: tuple[float, ...] = ()  # key frames, seconds from the clip's start
 

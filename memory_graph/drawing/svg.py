@@ -12,7 +12,8 @@ nothing does; nodes also ``root`` and ``answer``.
 from collections.abc import Mapping
 from itertools import pairwise
 
-from memory_graph.drawing.layout import ANSWER, Box, Point, Route, layout
+from memory_graph.drawing.layering import ANSWER
+from memory_graph.drawing.layout import Box, Point, Route, layout
 from memory_graph.drawing.notes import NO_NOTE, NodeNote, items_of, require_known
 from memory_graph.drawing.svg_cards import Card, TextLimits, answer_card, question_card, search_card
 from memory_graph.drawing.svg_markup import element, number, title

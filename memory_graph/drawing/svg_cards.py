@@ -98,7 +98,9 @@ def question_card(question: str, note: NodeNote, room: TextLimits) -> Card:
 def answer_card(answer: AnswerNode, note: NodeNote, room: TextLimits) -> Card:
     """The answer."""
     stack = _Stack(_fitting(answer.text, note.caption))
-    rests_on = "rests on " + ", ".join("the question" if each == ROOT else each for each in answer.parents)
+    rests_on = "rests on " + ", ".join(
+        "the question" if parent == ROOT else parent for parent in answer.parents
+    )
     stack.add_head("Answer", rests_on)
     stack.add_text(answer.text or "no text", HEADING, max_lines=room.answer)
     stack.add_text(note.caption, CAPTION, max_lines=room.caption, before=4)
@@ -111,15 +113,15 @@ def search_card(
     """A search: what was asked, what was learned, what was kept. ``dead_end`` says why it is one."""
     items = items_of(node, note)
     stack = _Stack(WIDE if len(items) >= COLUMNS else NARROW)
-    found = counts(node)
-    stack.add_head(node.id, found)
+    tally = counts(node)
+    stack.add_head(node.id, tally)
     stack.add_text(node.query or "no query", QUERY, max_lines=room.query)
     stack.add_text(node.summary, SUMMARY, max_lines=room.summary, before=3)
     stack.add_tiles(items, node.id, most_energy)
     stack.add_text(note.caption, CAPTION, max_lines=room.caption, before=5)
     verdict = f"Dead end: {dead_end}" if dead_end else ""
     stack.add_text(verdict, VERDICT, max_lines=2, before=6)
-    label = f"{node.id}: {node.query}; {found}; {verdict}".strip("; ")
+    label = f"{node.id}: {node.query}; {tally}; {verdict}".strip("; ")
     return _card(node.id, stack, label, "\u2003".join(filter(None, (node.query, node.summary, verdict))))
 
 

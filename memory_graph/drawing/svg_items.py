@@ -1,4 +1,4 @@
-"""The kept items of a node as tiles: a small picture or a mark, a title, the energy as a bar, what was granted."""
+"""The kept items of a node as tiles: a thumbnail or a mark, a title, the energy as a bar, what was granted."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from memory_graph.drawing.svg_markup import allowed_href, element, text_lines, t
 from memory_graph.drawing.svg_style import SMALL
 from memory_graph.drawing.wrapping import clean, cut, wrap
 
-TILE_WIDTH, PICTURE_HEIGHT, GAP = 106.0, 66.0, 8.0
+TILE_WIDTH, IMAGE_HEIGHT, GAP = 106.0, 66.0, 8.0
 MAX_TILES = 12  # of one node; the rest is counted
 _BAR_HEIGHT, _BAR_ROOM = 3.0, 6.0
 _RADIUS = 5.0
@@ -49,7 +49,7 @@ def grid_width(num_items: int, columns: int) -> float:
 def tiles(
     items: Sequence[ItemNote], node_id: str, corner: Point, *, width: float, most_energy: float
 ) -> Tiles:
-    """The items of one node in rows; a single item has its texts beside its picture.
+    """The items of one node in rows; a single item has its texts beside its image.
 
     ``most_energy`` is that of the fullest bar of the drawing.
     """
@@ -60,16 +60,16 @@ def tiles(
         return Tiles("", 0.0)
     if alone:
         beside = Point(corner.x + TILE_WIDTH + GAP, corner.y)
-        return Tiles(_drawn(ready[0], node_id, corner, beside, room), PICTURE_HEIGHT)
+        return Tiles(_drawn(ready[0], node_id, corner, beside, room), IMAGE_HEIGHT)
     columns = max(1, int((width + GAP) // (TILE_WIDTH + GAP)))
     parts, y = [], corner.y
     for first in range(0, len(ready), columns):
         row = ready[first : first + columns]
         for place, tile in enumerate(row):
             x = corner.x + place * (TILE_WIDTH + GAP)
-            below = Point(x, y + PICTURE_HEIGHT + 3)
+            below = Point(x, y + IMAGE_HEIGHT + 3)
             parts.append(_drawn(tile, node_id, Point(x, y), below, room))
-        y += PICTURE_HEIGHT + 3 + max(map(_text_height, row)) + GAP
+        y += IMAGE_HEIGHT + 3 + max(map(_text_height, row)) + GAP
     height = y - GAP - corner.y
     if more := len(items) - len(ready):
         parts.append(text_lines([f"and {more} more"], SMALL, corner.x, corner.y + height, class_="grant"))
@@ -93,10 +93,10 @@ def _text_height(tile: _Tile) -> float:
     return len(tile.name) * SMALL.line + bar + (SMALL.line if tile.grant else 0.0)
 
 
-def _drawn(tile: _Tile, node_id: str, picture: Point, texts: Point, room: float) -> str:
-    """The tile with its picture and its texts at these places."""
+def _drawn(tile: _Tile, node_id: str, image: Point, texts: Point, room: float) -> str:
+    """The tile with its image and its texts at these places."""
     x, y = texts
-    parts = [title(describe(tile.item)), _picture(tile.item, *picture)]
+    parts = [title(describe(tile.item)), _image(tile.item, *image)]
     parts.append(text_lines(tile.name, SMALL, x, y))
     y += len(tile.name) * SMALL.line
     if tile.energy is not None:
@@ -121,16 +121,16 @@ def _grant_line(item: ItemNote) -> str:
     return grant(item) or ("not shown" if item.energy is not None else "")
 
 
-def _picture(item: ItemNote, x: float, y: float) -> str:
+def _image(item: ItemNote, x: float, y: float) -> str:
     href = allowed_href(item.thumbnail_href)
-    place = {"x": x, "y": y, "width": TILE_WIDTH, "height": PICTURE_HEIGHT}
+    place = {"x": x, "y": y, "width": TILE_WIDTH, "height": IMAGE_HEIGHT}
     parts = [element("rect", class_="plate", rx=_RADIUS, **place)]
     if href is None:
         above_times = 8 if item.timestamps else 0
-        middle = Point(x + TILE_WIDTH / 2, y + PICTURE_HEIGHT / 2 - above_times)
+        middle = Point(x + TILE_WIDTH / 2, y + IMAGE_HEIGHT / 2 - above_times)
         parts.append(_mark(item.modality, middle.x - 15, middle.y - 15, 30))
     else:
-        # a page is known by its head, a picture by its middle
+        # a page is known by its head, another image by its middle
         cut = "xMidYMin slice" if item.modality == "page" else "xMidYMid slice"
         parts.append(element("image", class_="thumbnail", href=href, preserveAspectRatio=cut, **place))
         parts.append(element("rect", class_="chip", x=x + 4, y=y + 4, width=18, height=18, rx=4))
@@ -151,7 +151,7 @@ def _times(timestamps: Sequence[float], x: float, y: float) -> str:
         text = " · ".join(shown) + f" +{len(timestamps) - len(shown)}"
     text = cut(text, room, SMALL.measure)
     width = SMALL.measure(text) + 8
-    right, bottom = x + TILE_WIDTH - 4, y + PICTURE_HEIGHT - 4
+    right, bottom = x + TILE_WIDTH - 4, y + IMAGE_HEIGHT - 4
     chip = element("rect", class_="chip", x=right - width, y=bottom - 15, width=width, height=15, rx=4)
     return chip + text_lines([text], SMALL, right - 4, bottom - 14.5, anchor="end")
 

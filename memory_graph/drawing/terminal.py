@@ -116,7 +116,7 @@ class _Pen:
             return first, *rest
         room -= line.indent
         rest = wrap(text[len(first) :], room, cell_width, max_lines=line.max_lines - 1, ellipsis=ellipsis)
-        return first, *(" " * line.indent + each for each in rest)
+        return first, *(" " * line.indent + text_line for text_line in rest)
 
     def _add(self, cells: Sequence[Cell], kind: str, text: str, style: str) -> None:
         drawn = "".join(self._cell(cell, kind) for cell in cells)

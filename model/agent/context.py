@@ -27,7 +27,7 @@ class ContextTooLong(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisplayedEvidence:
-    """One kept item as it is shown: the frames or the picture, at the sizes its grant allows, or a text in their place."""
+    """One kept item as it is shown: the frames or the image, at the sizes its grant allows, or a text in their place."""
 
     node_id: str
     item_id: str
@@ -56,7 +56,7 @@ def even_times(duration_s: float, number: int) -> tuple[float, ...]:
 def sized(
     item_id: str, width: int, height: int, *, pixels: int, timestamp_s: float | None = None
 ) -> ImageRef:
-    """A picture shrunk to at most ``pixels``; sides are multiples of 32 px."""
+    """An image shrunk to at most ``pixels``; sides are multiples of 32 px."""
     size = shrink(width, height, pixels)
     return ImageRef(item_id=item_id, width=size.width, height=size.height, timestamp_s=timestamp_s)
 
@@ -115,9 +115,9 @@ def state_parts(
 def evidence_parts(heading: str, evidence: Sequence[DisplayedEvidence]) -> tuple[Part, ...]:
     """Kept items under the ids of their nodes; nothing at all where there are none."""
     parts: list[Part] = [heading] if evidence else []
-    for each in evidence:
-        parts.append(f"\n[{each.node_id}] {headline(each.title, one_line(each.text))}")
-        parts.extend(_pictures(each.images))
+    for item in evidence:
+        parts.append(f"\n[{item.node_id}] {headline(item.title, one_line(item.text))}")
+        parts.extend(_image_parts(item.images))
     return tuple(parts)
 
 
@@ -128,10 +128,10 @@ def observation_parts(
     if not shown:
         return (profile.repeated if repeated else profile.nothing_new,)
     parts: list[Part] = [profile.found]
-    for place, each in enumerate(shown, start=1):
-        line = headline(each.hit.title, excerpt(each.hit.text, passage_chars))
+    for place, display in enumerate(shown, start=1):
+        line = headline(display.hit.title, excerpt(display.hit.text, passage_chars))
         parts.append(f"\n[{place}] {line}")
-        parts.extend(_pictures(each.images))
+        parts.extend(_image_parts(display.images))
     return joined(parts)
 
 
@@ -145,7 +145,7 @@ def headline(title: str, text: str) -> str:
     return excerpt(title, TITLE_CHARS) + (f": {text}" if text else "")
 
 
-def _pictures(images: Sequence[ImageRef]) -> list[Part]:
+def _image_parts(images: Sequence[ImageRef]) -> list[Part]:
     parts: list[Part] = []
     for image in images:
         if image.timestamp_s is not None:
@@ -187,7 +187,7 @@ def reply_turn(completion: Completion) -> Message:
 
 
 def render_turns(messages: Sequence[Message]) -> tuple[Turn, ...]:
-    """The conversation as text for a reader, with a ``IMAGE_MARK`` for each picture; none in the texts themselves."""
+    """The conversation as text for a reader, with a ``IMAGE_MARK`` for each image; none in the texts themselves."""
     return tuple(
         Turn(
             role=message.role,
@@ -201,7 +201,7 @@ def render_turns(messages: Sequence[Message]) -> tuple[Turn, ...]:
 
 
 def num_visual_tokens(messages: Sequence[Message]) -> int:
-    """Visual tokens of all pictures in a conversation."""
+    """Visual tokens of all images in a conversation."""
     return sum(
         part.width * part.height // TOKEN_PIXELS
         for message in messages
@@ -236,5 +236,5 @@ def fit(
             raise ContextTooLong(
                 f"question and memory graph need {length} tokens, the context allows {max_tokens}"
             )
-        kept.remove(min(kept, key=lambda each: each.energy))
+        kept.remove(min(kept, key=lambda item: item.energy))
     return tuple(kept)

@@ -1,4 +1,4 @@
-"""How a search result is looked at: the pictures it is shown with, and what is kept of it when it is judged useful.
+"""How a search result is looked at: the images it is shown with, and what is kept of it when it is judged useful.
 
 Pure functions of hits and limits. What an observation says is in ``context.py``, what goes when it is too long in
 ``truncation.py``.
@@ -18,10 +18,10 @@ SHOWN_TIME_PRECISION_S = 0.05  # times are shown with one decimal, so a copied t
 
 
 def display(hit: Hit, limits: Limits) -> DisplayedHit:
-    """A search result with the pictures it is shown with: none for a text, frames at even times for a clip.
+    """A search result with the images it is shown with: none for a text, frames at even times for a clip.
 
     Raises:
-        ValueError: if a picture has no native size or a clip no duration.
+        ValueError: if an image has no native size or a clip no duration.
     """
     if hit.modality is Modality.TEXT:
         return DisplayedHit(hit=hit)
@@ -64,16 +64,16 @@ def key_frames(
     return tuple(sorted(kept)) or tuple(observed_s)
 
 
-def kept_item(each: DisplayedHit, mark: Mark) -> VisualItem:
-    """What memory keeps of a useful picture or clip: reference, priority, the observed frames nearest to the key times."""
-    observed_s = tuple(image.timestamp_s for image in each.images if image.timestamp_s is not None)
-    times = key_frames(observed_s, mark.timestamps, interval_s=each.interval_s) if observed_s else ()
+def kept_item(displayed: DisplayedHit, mark: Mark) -> VisualItem:
+    """What memory keeps of a useful image or clip: reference, priority, the observed frames nearest to the key times."""
+    observed_s = tuple(image.timestamp_s for image in displayed.images if image.timestamp_s is not None)
+    times = key_frames(observed_s, mark.timestamps, interval_s=displayed.interval_s) if observed_s else ()
     return VisualItem(
-        item_id=each.hit.item_id,
-        kind=kept_kind(each.hit),
+        item_id=displayed.hit.item_id,
+        kind=kept_kind(displayed.hit),
         priority=mark.priority,
-        width=each.hit.width,
-        height=each.hit.height,
+        width=displayed.hit.width,
+        height=displayed.hit.height,
         timestamps=times,
     )
 

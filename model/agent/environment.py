@@ -166,10 +166,14 @@ class Environment:
             query=seen.query,
             summary=action.summary,
             items=tuple(
-                kept_item(each, mark) for each, mark in useful if each.hit.modality is not Modality.TEXT
+                kept_item(displayed, mark)
+                for displayed, mark in useful
+                if displayed.hit.modality is not Modality.TEXT
             ),
             retrieved=seen.retrieved,
-            noted=tuple(each.hit.item_id for each, _ in useful if each.hit.modality is Modality.TEXT),
+            noted=tuple(
+                displayed.hit.item_id for displayed, _ in useful if displayed.hit.modality is Modality.TEXT
+            ),
         )
         self.noted |= set(node.noted)
         self.graph = self.graph.add(node)

@@ -1,6 +1,6 @@
 """The fixed words of a conversation, in two profiles: ``FULL`` for real models, ``COMPACT`` for the tiny one.
 
-Holds strings only; ``context.py`` puts questions, graphs, hits and pictures between them. Every string of
+Holds strings only; ``context.py`` puts questions, graphs, hits and images between them. Every string of
 ``COMPACT`` is a single token of the tiny tokenizer, so a change here is a change of that model's vocabulary.
 """
 
@@ -19,7 +19,7 @@ class Profile:
 
     name: str
     system: str = _COMPACT_SYSTEM
-    """Instruction of an agent that searches, memorises and answers from a graph with pictures."""
+    """Instruction of an agent that searches, memorises and answers from a graph with images."""
     system_single: str = _COMPACT_SYSTEM
     """Instruction of a policy that is asked once and only answers."""
     system_router: str = _COMPACT_SYSTEM
@@ -31,13 +31,13 @@ class Profile:
     system_text_memory: str = _COMPACT_SYSTEM
     """Of one that sees its text memory only."""
     system_summaries: str = _COMPACT_SYSTEM
-    """Of a graph without pictures."""
+    """Of a graph without images."""
     system_captions: str = _COMPACT_SYSTEM
-    """Of a graph under which captions made beforehand stand; no pictures anywhere."""
-    system_all_pictures: str = _COMPACT_SYSTEM
-    """Of a graph under which every picture that was found stays."""
+    """Of a graph under which captions made beforehand stand; no images anywhere."""
+    system_all_images: str = _COMPACT_SYSTEM
+    """Of a graph under which every image that was found stays."""
     system_descriptions: str = _COMPACT_SYSTEM
-    """Of a graph for which pictures are described in view of the query."""
+    """Of a graph for which images are described in view of the query."""
     question: str = "Question: "
     memory: str = "\nMemory:\n"
     state: str = "\nMemory:\n"
@@ -126,7 +126,7 @@ _FULL_CAPTIONS = _graph_agent(
     ", and the captions of all results under the id of their node; you never\nsee pictures themselves",
     _IN_A_SUMMARY,
 )
-_FULL_ALL_PICTURES = _graph_agent(
+_FULL_ALL_IMAGES = _graph_agent(
     ", and the pictures and video frames of all results, under the id of\ntheir node", _IN_A_SUMMARY
 )
 _FULL_DESCRIPTIONS = _graph_agent(
@@ -194,7 +194,7 @@ FULL = Profile(
     system_text_memory=_FULL_TEXT_MEMORY,
     system_summaries=_FULL_SUMMARIES,
     system_captions=_FULL_CAPTIONS,
-    system_all_pictures=_FULL_ALL_PICTURES,
+    system_all_images=_FULL_ALL_IMAGES,
     system_descriptions=_FULL_DESCRIPTIONS,
     memory="\n\nMemory graph:\n",
     state="\n\nMemory:\n",

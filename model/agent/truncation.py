@@ -1,4 +1,4 @@
-"""What goes when one observation is too long: passage texts first, then frames of clips, then whole pictures.
+"""What goes when one observation is too long: passage texts first, then frames of clips, then whole images.
 
 Pure functions; the order in which older things leave a context belongs to each memory policy.
 """
@@ -19,7 +19,7 @@ def truncate(
     """The results with as little left out as makes ``length`` of them at most ``max_tokens``.
 
     In this order: every text is cut to a half, a quarter, ... of the longest, down to ``MIN_PASSAGE_CHARS``; every clip keeps
-    half its frames, a quarter, ... down to one; pictures go, the last result's first. Titles and places stay, so a
+    half its frames, a quarter, ... down to one; images go, the last result's first. Titles and places stay, so a
     mark means the same item however short its view.
 
     Raises:
@@ -34,16 +34,16 @@ def truncate(
 
 
 def shorter_views(shown: Sequence[DisplayedHit]) -> Iterator[tuple[DisplayedHit, ...]]:
-    """The results as they are, then ever shorter, the last view without pictures."""
+    """The results as they are, then ever shorter, the last view without images."""
     view = tuple(shown)
     yield view
-    chars = max((len(each.hit.text) for each in view), default=0)
+    chars = max((len(display.hit.text) for display in view), default=0)
     while chars > MIN_PASSAGE_CHARS:
         chars = max(chars // 2, MIN_PASSAGE_CHARS)
-        view = tuple(_cut(each, chars) for each in view)
+        view = tuple(_cut(display, chars) for display in view)
         yield view
-    while any(len(each.images) > 1 for each in view):
-        view = tuple(_half_the_frames(each) for each in view)
+    while any(len(display.images) > 1 for display in view):
+        view = tuple(_half_the_frames(display) for display in view)
         yield view
     for place in reversed(range(len(view))):
         if view[place].images:
@@ -51,11 +51,11 @@ def shorter_views(shown: Sequence[DisplayedHit]) -> Iterator[tuple[DisplayedHit,
             yield view
 
 
-def _cut(each: DisplayedHit, chars: int) -> DisplayedHit:
-    if len(each.hit.text) <= chars:
-        return each
-    return replace(each, hit=replace(each.hit, text=excerpt(each.hit.text, chars)))
+def _cut(display: DisplayedHit, chars: int) -> DisplayedHit:
+    if len(display.hit.text) <= chars:
+        return display
+    return replace(display, hit=replace(display.hit, text=excerpt(display.hit.text, chars)))
 
 
-def _half_the_frames(each: DisplayedHit) -> DisplayedHit:
-    return with_frames(each, len(each.images) // 2) if len(each.images) > 1 else each
+def _half_the_frames(display: DisplayedHit) -> DisplayedHit:
+    return with_frames(display, len(display.images) // 2) if len(display.images) > 1 else display

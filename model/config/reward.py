@@ -25,7 +25,3 @@ class RewardWeights:
         weights = (self.judge, self.exact, self.format, self.retrieval)
         if min(weights) < 0 or not math.isclose(sum(weights), 1.0):
             raise ValueError(f"weights of the reward must not be negative and must sum to 1: {self}")
-
-
-# of the predecessor, VRAG-RL (arXiv 2505.22019)
-VRAG_RL_WEIGHTS = RewardWeights(judge=0.7, format=0.1, retrieval=0.2)

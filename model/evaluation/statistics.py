@@ -1,4 +1,4 @@
-"""Uncertainty of the numbers we report: intervals of rates, means and paired differences.
+"""Uncertainty of the numbers we report: intervals of rates, means and paired differences, agreement of judges.
 
 Pure functions of numbers, seeded. A mean never travels without its interval; nan marks what cannot be known, and is null in
 JSON. Bootstraps are our own: SciPy's has no stratified mean of group means and refuses samples of one value.
@@ -41,7 +41,7 @@ class Interval:
 UNKNOWN = Interval(math.nan, math.nan, math.nan)
 
 
-def wilson(successes: int, trials: int, *, level: float = LEVEL) -> Interval:
+def wilson(successes: int, trials: int) -> Interval:
     """Wilson's score interval of a success rate; good for few trials and for rates near 0 and 1.
 
     centre = (p + z^2/2n) / (1 + z^2/n), half width = z / (1 + z^2/n) * sqrt(p(1-p)/n + z^2/4n^2). Unknown for
@@ -57,20 +57,18 @@ def wilson(successes: int, trials: int, *, level: float = LEVEL) -> Interval:
     if trials == 0:
         return UNKNOWN
     rate = successes / trials
-    bounds = binomtest(successes, trials).proportion_ci(level, method="wilson")
+    bounds = binomtest(successes, trials).proportion_ci(LEVEL, method="wilson")
     # at the ends the bound is exact in theory; rounding must not put the estimate outside
     return Interval(rate, min(rate, float(bounds.low)), max(rate, float(bounds.high)))
 
 
-def bootstrap_mean(
-    values: Sequence[float], *, seed: int = 0, resamples: int = RESAMPLES, level: float = LEVEL
-) -> Interval:
+def bootstrap_mean(values: Sequence[float], *, seed: int = 0, resamples: int = RESAMPLES) -> Interval:
     """Percentile bootstrap of a mean. Unknown for no values."""
-    return bootstrap_macro_mean([values], seed=seed, resamples=resamples, level=level)
+    return bootstrap_macro_mean([values], seed=seed, resamples=resamples)
 
 
 def bootstrap_macro_mean(
-    groups: Sequence[Sequence[float]], *, seed: int = 0, resamples: int = RESAMPLES, level: float = LEVEL
+    groups: Sequence[Sequence[float]], *, seed: int = 0, resamples: int = RESAMPLES
 ) -> Interval:
     """Percentile bootstrap of the unweighted mean of group means; values are redrawn within their group.
 
@@ -83,18 +81,11 @@ def bootstrap_macro_mean(
     random = np.random.default_rng(seed)
     arrays = [np.asarray(group, dtype=np.float64) for group in groups]
     means = sum(_resampled_means(array, resamples, random) for array in arrays) / len(arrays)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    estimate = float(np.mean([array.mean() for array in arrays]))
-    return Interval(estimate, float(low), float(high))
+    return _percentiles(float(np.mean([array.mean() for array in arrays])), means)
 
 
 def paired_difference(
-    first: Sequence[float],
-    second: Sequence[float],
-    *,
-    seed: int = 0,
-    resamples: int = RESAMPLES,
-    level: float = LEVEL,
+    first: Sequence[float], second: Sequence[float], *, seed: int = 0, resamples: int = RESAMPLES
 ) -> Interval:
     """Mean of ``second - first`` over the same questions, in the same order, with its bootstrap interval.
 
@@ -104,16 +95,10 @@ def paired_difference(
     if len(first) != len(second):
         raise ValueError(f"pairs need equal lengths, got {len(first)} and {len(second)}")
     differences = [b - a for a, b in zip(first, second, strict=True)]
-    return bootstrap_mean(differences, seed=seed, resamples=resamples, level=level)
+    return bootstrap_mean(differences, seed=seed, resamples=resamples)
 
 
-def crossed_mean(
-    table: Sequence[Sequence[float]],
-    *,
-    seed: int = 0,
-    resamples: int = RESAMPLES,
-    level: float = LEVEL,
-) -> Interval:
+def crossed_mean(table: Sequence[Sequence[float]], *, seed: int = 0, resamples: int = RESAMPLES) -> Interval:
     """Mean of a table of runs by questions, with an interval that holds for other runs and for other questions.
 
     Rows and columns are redrawn independently and the cells where they cross averaged (the pigeonhole bootstrap, Owen 2007,
@@ -135,8 +120,7 @@ def crossed_mean(
     rows = 1 / runs + (_redrawn(runs, resamples, random) - 1 / runs) * math.sqrt(runs / max(1, runs - 1))
     columns = _redrawn(questions, resamples, random)
     means = ((rows @ cells) * columns).sum(axis=1)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(cells.mean()), float(low), float(high))
+    return _percentiles(float(cells.mean()), means)
 
 
 def sign_test(first: Sequence[float], second: Sequence[float]) -> float:
@@ -151,6 +135,42 @@ def sign_test(first: Sequence[float], second: Sequence[float]) -> float:
     gains = sum(b > a for a, b in pairs)
     discordant = gains + sum(b < a for a, b in pairs)
     return float(binomtest(gains, discordant).pvalue) if discordant else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """``accuracy`` is the share of equal verdicts; kappa is what of it goes beyond chance."""
+
+    n: int  # answers that both judges decided
+    accuracy: Number  # nan without any
+    cohen_kappa: Number  # nan where chance alone gives full agreement
+
+
+def agreement(verdicts_a: Sequence[bool | None], verdicts_b: Sequence[bool | None]) -> Agreement:
+    """Agreement over the places where neither judge abstained.
+
+    Cohen's kappa is (p_o - p_e) / (1 - p_e), with p_o the observed agreement and p_e the one of two judges who say "right" as
+    often as these do, independently of each other (Cohen 1960).
+
+    Raises:
+        ValueError: if the sequences differ in length.
+    """
+    pairs = [(a, b) for a, b in zip(verdicts_a, verdicts_b, strict=True) if a is not None and b is not None]
+    if not pairs:
+        return Agreement(0, math.nan, math.nan)
+    number = len(pairs)
+    equal = sum(a == b for a, b in pairs)
+    right_a, right_b = sum(a for a, _ in pairs), sum(b for _, b in pairs)
+    # times number ** 2, so that "nothing beyond chance is possible" is an exact comparison
+    by_chance = right_a * right_b + (number - right_a) * (number - right_b)
+    beyond = number * number - by_chance
+    kappa = (equal * number - by_chance) / beyond if beyond else math.nan
+    return Agreement(number, equal / number, kappa)
+
+
+def _percentiles(estimate: float, means: np.ndarray | float) -> Interval:
+    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(estimate, float(low), float(high))
 
 
 def _redrawn(size: int, resamples: int, random: np.random.Generator) -> np.ndarray:

@@ -6,11 +6,15 @@ that do not exist and marks that are missing are repaired in place by ``memory_g
 
 import json
 import random
+from dataclasses import replace
 from enum import StrEnum
 
 from memory_graph.actions import CLOSE_TAG, OPEN_TAG, Action, Answer, Memorize, Search, render
 from memory_graph.graph import ROOT
 
+_NAMES: dict[type[Action], str] = {Search: "search", Memorize: "memorize", Answer: "answer"}
+_FIELDS: dict[type[Action], str] = {Search: "query", Memorize: "summary", Answer: "text"}
+"""The text that an action cannot do without."""
 UNKNOWN_ACTION = "inspect"
 UNKNOWN_PLACE = "library"
 
@@ -58,7 +62,7 @@ def _damaged(action: Action, kind: Mistake) -> str:
         start = text.index(field) + len(field) + 1  # behind the opening quote
         return text[: start + len(content) // 2]
     if kind is Mistake.NAME:
-        return text.replace(f'"name":"{_name(action)}"', f'"name":"{UNKNOWN_ACTION}"', 1)
+        return text.replace(f'"name":"{_NAMES[type(action)]}"', f'"name":"{UNKNOWN_ACTION}"', 1)
     return _without(text, key)
 
 
@@ -69,23 +73,12 @@ def sample_mistake(action: Action, rng: random.Random, *, routing: bool = False)
 
 def _content(action: Action) -> tuple[str, str]:
     """Key and text of what an action cannot do without."""
-    if isinstance(action, Search):
-        return "query", action.query
-    return ("summary", action.summary) if isinstance(action, Memorize) else ("answer", action.text)
-
-
-def _name(action: Action) -> str:
-    return (
-        "search" if isinstance(action, Search) else "memorize" if isinstance(action, Memorize) else "answer"
-    )
+    field = _FIELDS[type(action)]
+    return "answer" if isinstance(action, Answer) else field, getattr(action, field)
 
 
 def _with_content(action: Action, content: str) -> Action:
-    if isinstance(action, Search):
-        return Search(action.id, action.parents, content)
-    if isinstance(action, Memorize):
-        return Memorize(action.id, content, action.marks)
-    return Answer(action.parents, content)
+    return replace(action, **{_FIELDS[type(action)]: content})
 
 
 def _without(text: str, key: str) -> str:

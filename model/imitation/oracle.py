@@ -18,24 +18,11 @@ from memory_graph.actions import Answer, Mark, Memorize, Search, render
 from memory_graph.graph import ROOT, Modality
 from memory_graph.parsing import parse
 from model.agent.memory.registry import MEMORIES
-from model.imitation.demonstrated import demonstrated
 from model.imitation.gold_plan import DemonstrationNoise, GoldHop, GoldPlan, route_of
 from model.imitation.mistakes import sample_mistake
 from model.policies.chat_template import PromptEncoder
 from model.policies.endpoint_policy import images_of
 from model.types import Completion, Hit, PolicyRequest
-
-__all__ = [
-    "NOT_ANSWERABLE",
-    "DemonstrationNoise",
-    "GoldHop",
-    "GoldPlan",
-    "Oracle",
-    "OraclePhase",
-    "OracleScript",
-    "SeenHits",
-    "route_of",
-]
 
 NOT_ANSWERABLE = "Not answerable"
 NOTHING_FOUND = "Nothing found."
@@ -120,7 +107,7 @@ class Oracle:
         text = self._reply(request)
         if self._encoder is None:
             return Completion(text=text, images=images_of(request.messages))
-        return demonstrated(self._encoder, request.messages, text)
+        return self._encoder.demonstration(request.messages, text)
 
     def _reply(self, request: PolicyRequest) -> str:
         """What is meant; sometimes a mistake first, never where it would end the rollout."""
@@ -224,8 +211,8 @@ class Oracle:
         if self._conduct is OracleScript.STATE:
             facts = [self._plan.hops[number].summary for number in sorted(self._found)]
             return " ".join(facts) or NOTHING_FOUND
-        found = self._hop is not None and self._hop in self._found
-        return self._plan.hops[self._hop].summary if self._hop is not None and found else NOTHING_FOUND
+        hop = self._hop
+        return self._plan.hops[hop].summary if hop is not None and hop in self._found else NOTHING_FOUND
 
     def _answer(self) -> str:
         complete = len(self._found) == len(self._plan.hops)

@@ -17,6 +17,7 @@ from model.imitation.supervised import SftExample, step
 from model.imitation.tiny.curriculum import ExampleSampler
 from model.policies.chat_template import PromptEncoder
 from model.protocols import MediaSource
+from model.rl.segments import segment_tokens
 from model.types import Segment, Trajectory
 
 SMOOTHING = 0.95  # of the running accuracy that decides a stage
@@ -102,17 +103,12 @@ def segment_example(segment: Segment, encoder: PromptEncoder, media: MediaSource
     A reply that the environment refused has no loss: its repair is imitated.
 
     Raises:
-        ValueError: if a later call does not extend the earlier one.
+        ValueError: if it is not one sequence, see ``segments.segment_tokens``.
     """
-    last = segment.calls[-1]
-    ids = (*last.prompt_ids, *last.token_ids)
-    loss_mask = [False] * len(ids)
-    for call in segment.calls:
-        end = len(call.prompt_ids) + len(call.token_ids)
-        if ids[:end] != (*call.prompt_ids, *call.token_ids):
-            raise ValueError(f"segment {segment.node_id}: a call is not a prefix of the next one")
-        loss_mask[len(call.prompt_ids) : end] = [not call.rejected] * len(call.token_ids)
-    return SftExample(ids, tuple(loss_mask), encoder.pixels(last.images, media))
+    ids, positions, images = segment_tokens(segment, accepted_only=True)
+    trained = set(positions)
+    loss_mask = tuple(place in trained for place in range(len(ids)))
+    return SftExample(ids, loss_mask, encoder.pixels(images, media))
 
 
 def segment_sampler(

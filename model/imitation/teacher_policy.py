@@ -8,7 +8,6 @@ imitated, not reinforced.
 import hashlib
 from dataclasses import replace
 
-from model.imitation.demonstrated import demonstrated
 from model.policies.chat_endpoint import CompletingEndpoint, chat_messages, strip_thinking
 from model.policies.chat_template import PromptEncoder
 from model.policies.endpoint_policy import REQUEST_SHAPE, images_of, server_sampling
@@ -22,7 +21,7 @@ class TeacherPolicy:
 
     Args:
         client: the endpoint; the caller closes it.
-        media: where the pictures of the prompts come from.
+        media: where the images of the prompts come from.
         encoder: the student's.
         model: the teacher's name.
         thoughts: whether reasoning in front of a reply is part of what is imitated.
@@ -52,5 +51,7 @@ class TeacherPolicy:
         reply = await self._client.complete(prompt, server_sampling(request.sampling))
         text = reply.text if self._thoughts else strip_thinking(reply.text)
         is_cut = reply.finish_reason == "length" and bool(text)
-        own = demonstrated(self._encoder, request.messages, text, is_cut=is_cut)
-        return replace(own, prompt_tokens=reply.prompt_tokens, completion_tokens=reply.completion_tokens)
+        demonstration = self._encoder.demonstration(request.messages, text, is_cut=is_cut)
+        return replace(
+            demonstration, prompt_tokens=reply.prompt_tokens, completion_tokens=reply.completion_tokens
+        )

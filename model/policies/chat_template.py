@@ -23,7 +23,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from model.protocols import MediaSource
-from model.types import ImageRef, Message
+from model.types import Completion, ImageRef, Message
 
 PATCH_PX = 16
 MERGE = 2
@@ -65,6 +65,21 @@ class EncodedPrompt(NamedTuple):
 
     ids: tuple[int, ...]
     images: tuple[ImageRef, ...]
+
+    def completion(
+        self, text: str, token_ids: tuple[int, ...], logprobs: tuple[float, ...], *, ended: bool
+    ) -> Completion:
+        """A reply to it in tokens; ``ended`` unless the longest length cut it off."""
+        return Completion(
+            text=text,
+            prompt_ids=self.ids,
+            token_ids=token_ids,
+            logprobs=logprobs,
+            images=self.images,
+            finish_reason="stop" if ended else "length",
+            prompt_tokens=len(self.ids),
+            completion_tokens=len(token_ids),
+        )
 
 
 class PixelBatch(NamedTuple):
@@ -192,6 +207,14 @@ class PromptEncoder:
         ids += [self._control[TURN_START], *self._plain_cached("assistant\n")]
         images = tuple(part for message in messages for part in message.parts if isinstance(part, ImageRef))
         return EncodedPrompt(tuple(ids), images)
+
+    def demonstration(self, messages: Sequence[Message], text: str, *, is_cut: bool = False) -> Completion:
+        """``text`` after ``messages``, with its end-of-turn token unless the reply was cut off, as if it had been generated.
+
+        Nobody drew these tokens, so their log-probabilities are zeros and no ratio may rest on them.
+        """
+        tokens = (*self.text_ids(text), *(() if is_cut else (self.eos_id,)))
+        return self.encode(messages).completion(text, tokens, (0.0,) * len(tokens), ended=not is_cut)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of generated ids up to the end of the turn."""

@@ -84,16 +84,8 @@ class ServedPolicy:
         )
         reply = await self._endpoint.generate(self.served.model, request, key=task.id)
         self._check(reply.token_ids, sampling)
-        return Completion(
-            text=self._encoder.decode(reply.token_ids),
-            prompt_ids=prompt.ids,
-            token_ids=reply.token_ids,
-            logprobs=reply.logprobs,
-            images=prompt.images,
-            finish_reason="stop" if reply.token_ids[-1] == self._encoder.eos_id else "length",
-            prompt_tokens=len(prompt.ids),
-            completion_tokens=len(reply.token_ids),
-        )
+        text, ended = self._encoder.decode(reply.token_ids), reply.token_ids[-1] == self._encoder.eos_id
+        return prompt.completion(text, reply.token_ids, reply.logprobs, ended=ended)
 
     def _check(self, token_ids: Sequence[int], sampling: Sampling) -> None:
         """Refuse a reply that the agent's own prompts could not go on from."""

@@ -124,16 +124,8 @@ class TransformersPolicy:
         if isinstance(event, Exception):
             raise event
         assert isinstance(event, GeneratedTokens), "tokens are handed to streams only"
-        return Completion(
-            text=self._encoder.decode(event.token_ids),
-            prompt_ids=pending.prompt.ids,
-            token_ids=event.token_ids,
-            logprobs=event.logprobs,
-            images=pending.prompt.images,
-            finish_reason="stop" if event.token_ids[-1] == self._encoder.eos_id else "length",
-            prompt_tokens=len(pending.prompt.ids),
-            completion_tokens=len(event.token_ids),
-        )
+        text, ended = self._encoder.decode(event.token_ids), event.token_ids[-1] == self._encoder.eos_id
+        return pending.prompt.completion(text, event.token_ids, event.logprobs, ended=ended)
 
     def _submit(self, request: PolicyRequest, *, streamed: bool) -> PendingRequest:
         prompt = self._encoder.encode(request.messages)

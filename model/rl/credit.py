@@ -6,7 +6,7 @@ for the trainer and for the files that hold what was trained.
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from memory_graph.credit import TERMINAL, Credit, PruneReason, random_credits, segment_credits
@@ -25,17 +25,22 @@ def credited(trajectories: Sequence[Trajectory], *, algorithm: Algorithm) -> tup
     """
     groups = [trajectory.task.id for trajectory in trajectories]
     by_rollout = advantages(groups, [trajectory.reward for trajectory in trajectories], algorithm=algorithm)
-    numbers: Counter[str] = Counter()
     results: list[Trajectory] = []
-    for trajectory, advantage in zip(trajectories, by_rollout, strict=True):
-        rollout = numbers[trajectory.task.id]
-        numbers[trajectory.task.id] += 1
+    for (rollout, trajectory), advantage in zip(numbered(trajectories), by_rollout, strict=True):
         segments = trajectory.segments
         if advantage is not None:
             credits = trajectory_credits(trajectory, rollout=rollout, algorithm=algorithm)
             segments = tuple(replace(s, credit=c) for s, c in zip(segments, credits, strict=True))
         results.append(replace(trajectory, advantage=advantage, algorithm=algorithm, segments=segments))
     return tuple(results)
+
+
+def numbered(trajectories: Iterable[Trajectory]) -> Iterator[tuple[int, Trajectory]]:
+    """Each rollout behind its number among those of its question, from 0."""
+    numbers: Counter[str] = Counter()
+    for trajectory in trajectories:
+        yield numbers[trajectory.task.id], trajectory
+        numbers[trajectory.task.id] += 1
 
 
 def trajectory_credits(

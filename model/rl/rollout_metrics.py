@@ -49,10 +49,10 @@ def rollout_metrics(trajectories: Sequence[Trajectory]) -> RolloutMetrics:
     ran = [trajectory for trajectory in trajectories if trajectory.outcome is not Outcome.FAILED]
 
     def mean(value: Callable[[Counters], int]) -> float:
-        return _mean([value(trajectory.counters) for trajectory in ran])
+        return mean_or_nan([value(trajectory.counters) for trajectory in ran])
 
     return RolloutMetrics(
-        share_right=_mean([trajectory.correct for trajectory in ran if trajectory.correct is not None]),
+        share_right=mean_or_nan([trajectory.correct for trajectory in ran if trajectory.correct is not None]),
         mean_searches=mean(lambda counters: counters.searches),
         mean_repeated_searches=mean(lambda counters: counters.repeated_searches),
         mean_dead_ends=mean(lambda counters: counters.dead_ends),
@@ -76,5 +76,6 @@ def pruned_shares(samples: Sequence[TrainingSample]) -> PrunedShares:
     )
 
 
-def _mean(values: Sequence[float]) -> float:
+def mean_or_nan(values: Sequence[float]) -> float:
+    """The exact mean; nan without values."""
     return math.fsum(values) / len(values) if values else math.nan

@@ -5,7 +5,7 @@ Finds the generated tokens of a segment by position. Holds plain records, no ten
 """
 
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from memory_graph.credit import Credit
 from model.config.algorithm import Algorithm, Denominator
-from model.rl.credit import credited
+from model.rl.credit import credited, numbered
 from model.types import ImageRef, Segment, Trajectory
 
 
@@ -115,11 +115,8 @@ def training_samples(trajectories: Sequence[Trajectory], *, algorithm: Algorithm
             pruning needs; the message names question, rollout and segment.
     """
     samples: list[TrainingSample] = []
-    numbers: Counter[str] = Counter()
     num_unscored = 0
-    for trajectory in credited(trajectories, algorithm=algorithm):
-        rollout = numbers[trajectory.task.id]
-        numbers[trajectory.task.id] += 1
+    for rollout, trajectory in numbered(credited(trajectories, algorithm=algorithm)):
         if trajectory.advantage is None:
             num_unscored += 1
             continue
@@ -133,16 +130,12 @@ def training_samples(trajectories: Sequence[Trajectory], *, algorithm: Algorithm
 
 def supervised_samples(trajectories: Sequence[Trajectory]) -> tuple[TrainingSample, ...]:
     """Every segment of demonstrations, to be imitated token by token but for refused replies; needs no log-probabilities."""
-    numbers: Counter[str] = Counter()
-    samples = []
-    for trajectory in trajectories:
-        for index, segment in enumerate(trajectory.segments):
-            if all(call.rejected for call in segment.calls):
-                continue
-            key = SampleKey(trajectory.task.id, numbers[trajectory.task.id], index)
-            samples.append(_sample(key, segment, sampled=False))
-        numbers[trajectory.task.id] += 1
-    return tuple(samples)
+    return tuple(
+        _sample(SampleKey(trajectory.task.id, rollout, index), segment, sampled=False)
+        for rollout, trajectory in numbered(trajectories)
+        for index, segment in enumerate(trajectory.segments)
+        if not all(call.rejected for call in segment.calls)
+    )
 
 
 def _sample(key: SampleKey, segment: Segment, *, sampled: bool) -> TrainingSample:

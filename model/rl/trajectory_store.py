@@ -82,6 +82,8 @@ SCHEMA = pl.Schema(
     }
 )
 NEW_COLUMNS = ("algorithm", "allocation", "limits")  # since version 2, like the credit of a segment
+PLAIN = ("answer", "correct", "metric", "reward", "advantage", "memory", "policy", "index", "error")
+"""Columns that are fields of a trajectory as they are."""
 _ALLOCATIONS_2 = {
     "vimrag": Allocation.ENERGY,
     "vimrag_equal": Allocation.EQUAL,
@@ -154,29 +156,17 @@ def upgraded(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _row(trajectory: Trajectory) -> dict[str, Any]:
-    task = trajectory.task
+    task = asdict(trajectory.task)
     return {
         "schema_version": SCHEMA_VERSION,
-        "task_id": task.id,
-        "dataset": task.dataset,
-        "question": task.question,
-        "answers": list(task.answers),
-        "kind": task.kind,
-        "choices": list(task.choices),
-        "gold": sorted(task.gold),
+        "task_id": task.pop("id"),
+        **task,
+        "gold": sorted(trajectory.task.gold),
+        **{name: getattr(trajectory, name) for name in PLAIN},
         "outcome": trajectory.outcome.value,
-        "answer": trajectory.answer,
-        "correct": trajectory.correct,
-        "metric": trajectory.metric,
-        "reward": trajectory.reward,
-        "advantage": trajectory.advantage,
         "algorithm": None if trajectory.algorithm is None else asdict(trajectory.algorithm),
-        "memory": trajectory.memory,
         "allocation": trajectory.allocation.value,
         "limits": _limits_record(trajectory.limits),
-        "policy": trajectory.policy,
-        "index": trajectory.index,
-        "error": trajectory.error,
         "counters": asdict(trajectory.counters),
         "graph": json.dumps(codec.encode(trajectory.graph), ensure_ascii=False, separators=(",", ":")),
         "segments": [asdict(segment) for segment in trajectory.segments],
@@ -193,7 +183,6 @@ def _trajectory(row: Mapping[str, Any]) -> Trajectory:
         choices=tuple(row["choices"]),
         gold=frozenset(row["gold"]),
     )
-    plain = ("answer", "correct", "metric", "reward", "advantage", "memory", "policy", "index", "error")
     return Trajectory(
         task=task,
         graph=codec.decode(json.loads(row["graph"])),
@@ -203,5 +192,5 @@ def _trajectory(row: Mapping[str, Any]) -> Trajectory:
         allocation=Allocation(row["allocation"]),
         limits=Limits(**row["limits"]),
         algorithm=_ALGORITHM.validate_python(row["algorithm"]),
-        **{name: row[name] for name in plain},
+        **{name: row[name] for name in PLAIN},
     )

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from model.config.algorithm import Algorithm
 from model.rl.loss import Loss, likelihood_loss, policy_loss
-from model.rl.rollout_metrics import pruned_shares, rollout_metrics
+from model.rl.rollout_metrics import mean_or_nan, pruned_shares, rollout_metrics
 from model.rl.segments import SampleKey, SampleSet, TrainingSample, segment_weights, training_samples
 from model.training.batches import InputBuilder, TensorBatch, batch_rounds, padded_tokens, to_device
 from model.training.engine import DeepSpeedEngine, StepInfo
@@ -233,15 +233,15 @@ def _summary(
     return UpdateMetrics(
         update=update,
         steps=steps_done,
-        loss=_mean([step.sums.loss for step in steps]),
+        loss=mean_or_nan([step.sums.loss for step in steps]),
         clip_fraction=_share(steps, "clipped", len(trained)),
         mean_ratio=_share(steps, "ratios", len(trained)),
         max_log_ratio=max((step.sums.max_log_ratio for step in steps), default=math.nan),
         divergence=_share(steps, "divergence", len(trained)),
         entropy=_share(steps, "entropy", loss_tokens),
-        gradient_norm=_mean([step.info.gradient_norm for step in steps]),
+        gradient_norm=mean_or_nan([step.info.gradient_norm for step in steps]),
         learning_rate=steps[-1].info.learning_rate if steps else math.nan,
-        mean_reward=_mean(rewards),
+        mean_reward=mean_or_nan(rewards),
         num_questions=len({sample.key.question_id for sample in samples}),
         num_rollouts=len(rewards) + sample_set.num_unscored,
         num_unscored=sample_set.num_unscored,
@@ -256,10 +256,6 @@ def _summary(
         rollouts=rollout_metrics(trajectories),
         pruned=pruned_shares(samples),
     )
-
-
-def _mean(values: Sequence[float]) -> float:
-    return math.fsum(values) / len(values) if values else math.nan
 
 
 def _share(steps: Sequence[OptimiserStep], name: str, count: int) -> float:

@@ -11,11 +11,10 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from infra.reporting.report import ReportExample
-from model.evaluation.agreement import Agreement
 from model.evaluation.evaluation import DatasetScore, Evaluation, PairedComparison, compare
 from model.evaluation.judge import JudgeCounts
 from model.evaluation.spending import Spending, SpendingDifference, saving, spending
-from model.evaluation.statistics import Interval
+from model.evaluation.statistics import Agreement, Interval
 from orchestration.evaluation.methods import COMPARED, REFERENCE
 
 DOCUMENT = "evaluation.json"

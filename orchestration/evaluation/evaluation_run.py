@@ -16,10 +16,9 @@ from infra.storage.root import Storage
 from memory_graph.drawing.svg import draw
 from memory_graph.linearise import linearise
 from model.agent.graph_state import graph_state, node_notes
-from model.evaluation.agreement import agreement
 from model.evaluation.evaluation import Evaluation, evaluate, with_metric
 from model.evaluation.judge import JudgeCounts
-from model.evaluation.statistics import Interval
+from model.evaluation.statistics import Interval, agreement
 from model.policies.image_uris import image_uri
 from model.policies.transformers_policy import TransformersPolicy
 from model.rl import trajectory_store

@@ -11,7 +11,8 @@ from typing import Any
 from infra.progress import ProgressListener
 from model.agent.loop import Agent
 from model.evaluation.evaluation import grade_all
-from model.imitation.oracle import DemonstrationNoise, GoldHop, GoldPlan, Oracle
+from model.imitation.gold_plan import DemonstrationNoise, GoldHop, GoldPlan
+from model.imitation.oracle import Oracle
 from model.imitation.rejection import is_imitable
 from model.policies.chat_template import PromptEncoder
 from model.types import Task, Trajectory

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory_graph.energy import energies, intrinsic_energies, kept_items
-from memory_graph.graph import ROOT, MemoryGraph
+from memory_graph.graph import ROOT, MemoryGraph, SearchNode
 from tests.memory_graph.graphs import graph, graphs, node, page
 
 # Worked example of docs/ggpo.md: A(root; p=5, p=2), B(root; p=3), C(A; p=4); creation indices A 1, B 2, C 3, so T = 3.
@@ -95,12 +95,15 @@ def reference(random_graph: MemoryGraph, bridge: bool) -> dict[tuple[str, str], 
     """Eq. 6-7 as printed: recursion over children, nothing shared."""
     newest = len(random_graph.nodes)
 
+    def children(node_id: str) -> list[SearchNode]:
+        return [child for child in random_graph.nodes if node_id in child.parents]
+
     def feedback(node_id: str) -> float:
-        return 0.3 * sum(mean(child.id) for child in random_graph.children(node_id))
+        return 0.3 * sum(mean(child.id) for child in children(node_id))
 
     def omega(node_id: str, priority: int) -> float:
-        age = newest - random_graph.creation_index(node_id)
-        own = priority / 5 * (1 + len(random_graph.children(node_id))) * math.exp(-0.1 * age)
+        age = newest - random_graph.ids.index(node_id)
+        own = priority / 5 * (1 + len(children(node_id))) * math.exp(-0.1 * age)
         return own + feedback(node_id)
 
     def mean(node_id: str) -> float:

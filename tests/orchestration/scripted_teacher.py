@@ -8,7 +8,8 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from model.imitation.oracle import DemonstrationNoise, Oracle
+from model.imitation.gold_plan import DemonstrationNoise
+from model.imitation.oracle import Oracle
 from model.policies.chat_endpoint import chat_messages
 from model.policies.chat_template import PromptEncoder
 from model.types import Completion, PolicyRequest, Task

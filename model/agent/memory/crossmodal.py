@@ -1,13 +1,13 @@
-"""What an iterative agent keeps of pictures: the four strategies of the paper's second pilot study (arXiv 2602.12735).
+"""What an iterative agent keeps of images: the four strategies of the paper's second pilot study (arXiv 2602.12735).
 
 All of them search, summarise and start each cycle from question and linearised graph; they differ in what stands under it:
 
 * ``precaption``: the captions (text surrogates made at index time) of all results; no pixels anywhere, not even in observations;
-* ``raw_visual``: the pictures of all results, at the sizes they were observed with;
+* ``raw_visual``: the images of all results, at the sizes they were observed with;
 * ``context_caption``: nothing; the model describes useful items in view of the query, in the summary;
-* ``related_visual``: the pictures of useful items only, key frames of clips, at the sizes they were observed with.
+* ``related_visual``: the images of useful items only, key frames of clips, at the sizes they were observed with.
 
-There are no energies and no grants here: the caps are those of single pictures and of the context. When it is too long, what was
+There are no energies and no grants here: the caps are those of single images and of the context. When it is too long, what was
 kept first goes first; graph and question never.
 """
 
@@ -33,14 +33,14 @@ class Strategy:
 
     instruction: Callable[[Profile], str]
     keep: Keep
-    sees_pictures: bool = True
+    sees_images: bool = True
 
 
 def _captions(observed: ObservationAdded, node: SearchNode) -> tuple[DisplayedEvidence, ...]:
     return tuple(_evidence(node, display, text=display.hit.text) for display in observed.shown)
 
 
-def _all_pictures(observed: ObservationAdded, node: SearchNode) -> tuple[DisplayedEvidence, ...]:
+def _all_images(observed: ObservationAdded, node: SearchNode) -> tuple[DisplayedEvidence, ...]:
     return tuple(
         _evidence(node, display, images=display.images) for display in observed.shown if display.images
     )
@@ -50,7 +50,7 @@ def _nothing(observed: ObservationAdded, node: SearchNode) -> tuple[DisplayedEvi
     return ()
 
 
-def _useful_pictures(observed: ObservationAdded, node: SearchNode) -> tuple[DisplayedEvidence, ...]:
+def _useful_images(observed: ObservationAdded, node: SearchNode) -> tuple[DisplayedEvidence, ...]:
     useful = {item.item_id: item.timestamps for item in node.items}
     return tuple(
         _evidence(node, display, images=_key_frames(display, useful[display.hit.item_id]))
@@ -73,11 +73,11 @@ def _evidence(
 
 STRATEGIES: Mapping[str, Strategy] = {
     "precaption": Strategy(
-        instruction=lambda profile: profile.system_captions, keep=_captions, sees_pictures=False
+        instruction=lambda profile: profile.system_captions, keep=_captions, sees_images=False
     ),
-    "raw_visual": Strategy(instruction=lambda profile: profile.system_all_pictures, keep=_all_pictures),
+    "raw_visual": Strategy(instruction=lambda profile: profile.system_all_images, keep=_all_images),
     "context_caption": Strategy(instruction=lambda profile: profile.system_descriptions, keep=_nothing),
-    "related_visual": Strategy(instruction=lambda profile: profile.system, keep=_useful_pictures),
+    "related_visual": Strategy(instruction=lambda profile: profile.system, keep=_useful_images),
 }
 
 
@@ -92,7 +92,7 @@ class StrategySession(CycleSession):
 
     def display(self, shown: tuple[DisplayedHit, ...]) -> tuple[DisplayedHit, ...]:
         """All of it, or its texts only."""
-        return shown if self._strategy.sees_pictures else tuple(map(without_images, shown))
+        return shown if self._strategy.sees_images else tuple(map(without_images, shown))
 
     def known(self) -> frozenset[str]:
         """What the context already holds: what is kept, and texts whose content is in a summary."""

@@ -6,7 +6,7 @@ of a ``memorize`` (``cycle.TextStateSession``).
 
 [ours] In the paper one reply holds the new state and the next action; here they are two calls, as for every policy. The
 observation that a search brings extends the conversation until its summary, so that a cycle is one training sample.
-When the previous observation does not fit, it is shortened: texts, then frames, then pictures; question and state never.
+When the previous observation does not fit, it is shortened: texts, then frames, then images; question and state never.
 """
 
 from dataclasses import dataclass

@@ -2,7 +2,7 @@
 
 [ours] The search stands in the conversation as if the policy had asked for it, so that a model trained on
 searching sees turns of a shape it knows; in the graph it is node ``n1``, so that retrieval can be scored for
-every method alike. Results that are too long are shortened: texts, then frames, then pictures.
+every method alike. Results that are too long are shortened: texts, then frames, then images.
 """
 
 from dataclasses import dataclass

@@ -12,18 +12,8 @@ from hypothesis import strategies as st
 
 from memory_graph.drawing.alignment import spaced
 from memory_graph.drawing.crossings import crossings, ordered_rows
-from memory_graph.drawing.layering import layering
-from memory_graph.drawing.layout import (
-    ANSWER,
-    Box,
-    BoxSize,
-    GraphLayout,
-    Point,
-    Spacing,
-    edges,
-    layout,
-    node_ids,
-)
+from memory_graph.drawing.layering import ANSWER, edges, layering, node_ids
+from memory_graph.drawing.layout import Box, BoxSize, GraphLayout, Point, Spacing, layout
 from memory_graph.graph import ROOT, MemoryGraph
 from tests.memory_graph.graphs import graph, graphs, node
 

@@ -18,10 +18,10 @@ from infra.errors import StorageError
 from infra.llm.client import ChatClient, ChatSettings, EndpointUnavailableError, RequestRefusedError
 from infra.storage.key_value import KeyValueFile
 from memory_graph.graph import MemoryGraph
-from model.evaluation.agreement import agreement
 from model.evaluation.evaluation import grade_all
 from model.evaluation.judge import JudgeGrader, JudgeSettings, JudgeVerdict
 from model.evaluation.judge_prompt import PROMPT_HASH, read_grade
+from model.evaluation.statistics import agreement
 from model.types import Outcome, Task, Trajectory
 from tests.servers.openai_server import Fault, Messages, OpenAIServer, Spoken, text_of
 

@@ -19,8 +19,9 @@ from model.agent.loop import Agent
 from model.agent.memory.registry import MEMORIES, SINGLE_ANSWER, memory_policy
 from model.agent.prompts import COMPACT
 from model.config.limits import MINIATURE_LIMITS
+from model.imitation.gold_plan import DemonstrationNoise
 from model.imitation.mistakes import Mistake, corrupted, mistakes
-from model.imitation.oracle import DemonstrationNoise, Oracle
+from model.imitation.oracle import Oracle
 from model.imitation.stages import imitable_segments, segment_example
 from model.imitation.tiny.tokenizer import build_tokenizer
 from model.policies.chat_template import PromptEncoder

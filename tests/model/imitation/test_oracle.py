@@ -11,7 +11,8 @@ from model.agent.loop import Agent
 from model.agent.memory.registry import MEMORIES, SINGLE_ANSWER, memory_policy
 from model.agent.prompts import COMPACT
 from model.config.limits import MINIATURE_LIMITS
-from model.imitation.oracle import NOT_ANSWERABLE, DemonstrationNoise, GoldHop, GoldPlan, Oracle, route_of
+from model.imitation.gold_plan import DemonstrationNoise, GoldHop, GoldPlan, route_of
+from model.imitation.oracle import NOT_ANSWERABLE, Oracle
 from model.imitation.tiny.tokenizer import build_tokenizer
 from model.policies.chat_template import PromptEncoder
 from model.rl.segments import supervised_samples

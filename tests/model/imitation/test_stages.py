@@ -69,7 +69,7 @@ def test_the_loss_counts_the_tokens_of_the_repair_alone(encoder: PromptEncoder):
 
 def test_a_call_that_does_not_extend_the_one_before_is_refused(encoder: PromptEncoder):
     segment = Segment(node_id="n1", calls=(call((1, 2), (3,)), call((1, 9, 3, 4), (6,))))
-    with pytest.raises(ValueError, match="not a prefix"):
+    with pytest.raises(ValueError, match="does not extend"):
         segment_example(segment, encoder, None)  # type: ignore[arg-type]
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from memory_graph.graph import MemoryGraph, SearchNode
 from model.config.algorithm import Algorithm
-from model.config.reward import VRAG_RL_WEIGHTS, RewardWeights
+from model.config.reward import RewardWeights
 from model.rl.reward import format_term, ndcg, retrieved_items, reward
 from model.rl.segments import training_samples
 from model.types import Counters, Outcome, Task, Trajectory
@@ -132,8 +132,8 @@ def test_form_is_lost_by_a_rejected_reply_or_a_missing_answer():
 def test_the_weighted_terms_of_vrag_rl():
     # 0.7 * 1 + 0.1 * 0 + 0.2 * 0.6309
     one = trajectory(correct=True, rejected=1, retrieved=(("x", "g"),), gold=("g",))
-    worth = reward(one, VRAG_RL_WEIGHTS)
-    assert worth == pytest.approx(0.7 + 0.2 / math.log2(3))
+    total = reward(one, RewardWeights(judge=0.7, format=0.1, retrieval=0.2))  # arXiv 2505.22019
+    assert total == pytest.approx(0.7 + 0.2 / math.log2(3))
 
 
 @pytest.mark.parametrize("weights", [(0.5, 0.2, 0.2), (1.2, -0.2, 0.0), (math.nan, 0.0, 0.0)])
