@@ -29,13 +29,6 @@ NOTHING_FOUND = "Nothing found."
 GOLD_PRIORITY, OTHER_PRIORITY = 5, 1
 
 
-class OraclePhase(StrEnum):
-    """What the oracle says next."""
-
-    SEARCH = "search"
-    NOTE = "note"
-
-
 class OracleScript(StrEnum):
     """How a memory policy is played."""
 
@@ -55,7 +48,7 @@ class SeenHits(StrEnum):
     NONE = "none"
 
 
-_CONDUCT = {
+_SCRIPTS = {
     "react": OracleScript.HISTORY,
     "mem1": OracleScript.STATE,
     "memagent": OracleScript.STATE,
@@ -64,7 +57,7 @@ _CONDUCT = {
     "videorag": OracleScript.SINGLE,
     "universalrag": OracleScript.ROUTED,
 }
-_RECALL = {
+_SEEN_HITS = {
     "react": SeenHits.ALL,
     "raw_visual": SeenHits.ALL,
     "precaption": SeenHits.ALL,
@@ -91,14 +84,13 @@ class Oracle:
             raise ValueError(f"unknown memory policy {memory!r}; known: {', '.join(MEMORIES)}")
         self._plan, self._encoder = plan, encoder
         self._noise, self._rng = noise, rng
-        self._conduct = _CONDUCT.get(memory, OracleScript.GRAPH)
-        self._recall = _RECALL.get(memory, SeenHits.USEFUL)
+        self._script = _SCRIPTS.get(memory, OracleScript.GRAPH)
+        self._seen_hits = _SEEN_HITS.get(memory, SeenHits.USEFUL)
         self._in_memory: frozenset[str] = frozenset()
         self._found: dict[int, str] = {}  # hop -> id of the node that found it
         self._wording: dict[int, int] = {}  # hop -> wordings already tried
         self._asked: list[str] = []
         self._hop: int | None = None  # hop of the pending search; None for a useless one
-        self._stage = OraclePhase.SEARCH
         self._nodes = 0
         self._due: str | None = None  # what was meant by a reply that was said wrongly
 
@@ -112,32 +104,29 @@ class Oracle:
     def _reply(self, request: PolicyRequest) -> str:
         """What is meant; sometimes a mistake first, never where it would end the rollout."""
         meant, self._due = self._due, None
-        if meant is not None and not request.forced:
-            return meant
         if meant is not None:
-            self._stage = OraclePhase.SEARCH  # what was meant never happened: there are no results to judge
+            return self._answer() if request.forced else meant
         text = self._next(request)
         if request.forced or not self._noise.repair or self._rng.random() >= self._noise.repair:
             return text
         self._due = text
-        return sample_mistake(parse(text).action, self._rng, routing=self._conduct is OracleScript.ROUTED)
+        return sample_mistake(parse(text).action, self._rng, routing=self._script is OracleScript.ROUTED)
 
     def _next(self, request: PolicyRequest) -> str:
         shown = [display.hit for display in request.displayed or ()]
-        if self._conduct is OracleScript.SINGLE or (self._conduct is OracleScript.ROUTED and request.forced):
+        if self._script is OracleScript.SINGLE or (self._script is OracleScript.ROUTED and request.forced):
             return self._answer_once(shown, searched=request.displayed is not None)
-        if self._conduct is OracleScript.ROUTED:
+        if self._script is OracleScript.ROUTED:
             return render(Search(id="n1", parents=(ROOT,), query=route_of(self._plan)))
-        if self._conduct is OracleScript.HISTORY and self._stage is OraclePhase.NOTE:
-            self._stage = OraclePhase.SEARCH
+        has_results = request.displayed is not None
+        if self._script is OracleScript.HISTORY and has_results:
             self._judge(shown)
         if request.forced:
             return self._answer()
-        if self._stage is OraclePhase.NOTE:
-            self._stage = OraclePhase.SEARCH
+        if has_results and self._script is not OracleScript.HISTORY:
             return self._note(shown)
-        wanted = self._next_hop()
-        return self._answer() if wanted is None else self._search(wanted)
+        number = self._next_hop()
+        return self._answer() if number is None else self._search(number)
 
     def _next_hop(self) -> int | None:
         """The first hop that is not found, not given up and whose dependencies are found."""
@@ -147,16 +136,15 @@ class Oracle:
                 return number
         return None
 
-    def _search(self, wanted: int) -> str:
-        hop = self._plan.hops[wanted]
+    def _search(self, number: int) -> str:
+        hop = self._plan.hops[number]
         query, self._hop = self._useless_query(hop), None
         if query is None:
-            query, self._hop = hop.queries[self._wording.get(wanted, 0)], wanted
-            self._wording[wanted] = self._wording.get(wanted, 0) + 1
+            query, self._hop = hop.queries[self._wording.get(number, 0)], number
+            self._wording[number] = self._wording.get(number, 0) + 1
         self._asked.append(query)
         parents = self._parents(tuple(self._found[parent] for parent in hop.depends))
         self._nodes += 1
-        self._stage = OraclePhase.NOTE
         return render(Search(id=f"n{self._nodes}", parents=parents, query=query))
 
     def _useless_query(self, hop: GoldHop) -> str | None:
@@ -169,11 +157,11 @@ class Oracle:
             return " ".join(hop.queries[0].split()[:2])
         return None
 
-    def _parents(self, wanted: tuple[str, ...]) -> tuple[str, ...]:
+    def _parents(self, nodes: tuple[str, ...]) -> tuple[str, ...]:
         """The nodes that are to be rested on, or the last one where no other can be named."""
-        if self._conduct is OracleScript.STATE:
+        if self._script is OracleScript.STATE:
             return (f"n{self._nodes}",) if self._nodes else (ROOT,)
-        return wanted or (ROOT,)
+        return nodes or (ROOT,)
 
     def _judge(self, shown: Sequence[Hit]) -> tuple[Mark, ...]:
         """Marks of what is shown; takes note of the hop it completes and of what stays in memory."""
@@ -196,11 +184,11 @@ class Oracle:
 
     def _kept(self, shown: Sequence[Hit], gold: frozenset[str]) -> frozenset[str]:
         ids = frozenset(hit.item_id for hit in shown)
-        if self._recall is SeenHits.NONE:
+        if self._seen_hits is SeenHits.NONE:
             return frozenset()
-        if self._recall is SeenHits.LAST:
+        if self._seen_hits is SeenHits.LAST:
             return ids
-        return self._in_memory | (ids if self._recall is SeenHits.ALL else ids & gold)
+        return self._in_memory | (ids if self._seen_hits is SeenHits.ALL else ids & gold)
 
     def _note(self, shown: Sequence[Hit]) -> str:
         marks = self._judge(shown)
@@ -208,7 +196,7 @@ class Oracle:
 
     def _summary(self) -> str:
         """What the last search found, or, for a state, all that was found so far."""
-        if self._conduct is OracleScript.STATE:
+        if self._script is OracleScript.STATE:
             facts = [self._plan.hops[number].summary for number in sorted(self._found)]
             return " ".join(facts) or NOTHING_FOUND
         hop = self._hop

@@ -23,8 +23,8 @@ from model.types import Hit, Message, Role
 NO_SEARCH = "none"
 
 
-def _taking(wanted: Callable[[Hit], bool]) -> Choice:
-    return lambda hits: [hit for hit in hits if wanted(hit)]
+def _only(matches: Callable[[Hit], bool]) -> Choice:
+    return lambda hits: [hit for hit in hits if matches(hit)]
 
 
 def _one_video(hits: list[Hit]) -> list[Hit]:
@@ -35,10 +35,10 @@ def _one_video(hits: list[Hit]) -> list[Hit]:
 
 
 ROUTES: Mapping[str, Choice] = {
-    "paragraph": _taking(lambda hit: hit.modality is Modality.TEXT),
-    "document": _taking(lambda hit: hit.modality is Modality.IMAGE and id_kind(hit.item_id) in PAGE_KINDS),
-    "image": _taking(lambda hit: hit.modality is Modality.IMAGE and id_kind(hit.item_id) not in PAGE_KINDS),
-    "clip": _taking(lambda hit: hit.modality is Modality.VIDEO),
+    "paragraph": _only(lambda hit: hit.modality is Modality.TEXT),
+    "document": _only(lambda hit: hit.modality is Modality.IMAGE and id_kind(hit.item_id) in PAGE_KINDS),
+    "image": _only(lambda hit: hit.modality is Modality.IMAGE and id_kind(hit.item_id) not in PAGE_KINDS),
+    "clip": _only(lambda hit: hit.modality is Modality.VIDEO),
     "video": _one_video,
 }
 REFUSAL = f"Not a place to look: the query has to be one of {', '.join((NO_SEARCH, *ROUTES))}."
