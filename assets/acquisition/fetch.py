@@ -26,13 +26,12 @@ from assets.acquisition.session import (
     FetchSession,
     FetchSettings,
     FetchStatus,
-    silent,
 )
 from assets.acquisition.sources import fetch_archive, fetch_file, fetch_listed, fetch_named
 from assets.acquisition.video_files import fetch_videos
 from assets.corpus.dataset import DATASETS
 from infra.downloads.http import client
-from infra.progress import ProgressListener
+from infra.progress import ProgressListener, silent
 from infra.storage.lock import only_writer
 from infra.storage.root import Storage
 

@@ -5,13 +5,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import httpx
 
-from assets.acquisition.lock_file import LockFile
+from assets.acquisition.lock_file import LockedFile, LockFile
 from assets.acquisition.mirrors import Mirrors
 from assets.acquisition.quarantine import Quarantine
+from infra.downloads.http import DownloadedFile
 from infra.downloads.retry import RetrySchedule
 from infra.downloads.ytdlp_fetcher import VideoSettings
 from infra.errors import DownloadError
@@ -40,6 +41,13 @@ class FetchOutcome(NamedTuple):
     size: int = 0
     reason: str = ""
     detail: str = ""
+
+    @classmethod
+    def failed(cls, name: str, error: DownloadError) -> Self:
+        """A file that did not come because of ``error``; raises it again if every other file would meet it too."""
+        if error.reason in OF_THE_DISK:
+            raise error
+        return cls(name, FetchStatus.FAILED, reason=error.reason, detail=error.detail)
 
 
 @dataclass(slots=True)
@@ -87,11 +95,6 @@ class FetchReport:
         }
 
 
-def silent(stage: str, done: int, total: int | None) -> None:
-    """Say nothing."""
-    del stage, done, total
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchSettings:
     """What a person asks for, beside the dataset."""
@@ -126,18 +129,29 @@ class FetchSession:
     report: FetchReport
     progress: ProgressListener
 
+    def quarantined(self, name: str) -> FetchOutcome | None:
+        """What is known of a file that is not to be tried in this run; None if it is."""
+        if not self.quarantine.holds(name, retry_all=self.settings.retry_quarantined):
+            return None
+        row = self.quarantine.rows[name]
+        return FetchOutcome(name, FetchStatus.QUARANTINED, reason=row.reason, detail=row.detail)
+
+    def quarantine_file(self, failed: FetchOutcome) -> FetchOutcome:
+        """Record a file that did not come as one that may be missing."""
+        self.quarantine.put(failed.name, failed.reason, failed.detail)
+        return failed._replace(status=FetchStatus.QUARANTINED)
+
+    def record(self, name: str, url: str, file: DownloadedFile) -> None:
+        """Keep where a file came from, with its size and hash, in the lock file."""
+        self.lock.files[name] = LockedFile(url=url, size=file.size, sha256=file.sha256)
+        self.lock.save()
+
     def bytes_progress(self, name: str) -> Callable[[int, int | None], None]:
         """A progress callback of one file, in whole MB so that a person can read it."""
         stage = f"{self.report.dataset}: {name} (MB)"
         return lambda done, total: self.progress(
             stage, done >> 20, None if total is None else max(1, total >> 20)
         )
-
-
-def raise_of_the_disk(error: DownloadError) -> None:
-    """Raise ``error`` again if it would be met by every other file too."""
-    if error.reason in OF_THE_DISK:
-        raise error
 
 
 @dataclass(slots=True)

@@ -17,7 +17,6 @@ from assets.acquisition.session import (
     FetchSession,
     FetchStatus,
     RefusalCounter,
-    raise_of_the_disk,
 )
 from infra.downloads.archives import unpack
 from infra.downloads.http import DownloadedFile, DownloadRequest, download, matches
@@ -47,11 +46,9 @@ def fetch_file(session: FetchSession, file: RemoteFile, revision: str) -> FetchO
     try:
         local = present(session, file) or LocalFile(FetchStatus.FETCHED, fetch_to(session, file, url))
     except DownloadError as error:
-        raise_of_the_disk(error)
-        return FetchOutcome(file.name, FetchStatus.FAILED, reason=error.reason, detail=error.detail)
+        return FetchOutcome.failed(file.name, error)
     if local.status is not FetchStatus.PRESENT:
-        session.lock.files[file.name] = LockedFile(url=url, size=local.file.size, sha256=local.file.sha256)
-        session.lock.save()
+        session.record(file.name, url, local.file)
     return FetchOutcome(file.name, local.status, local.file.size)
 
 
@@ -119,8 +116,7 @@ def fetch_archive(session: FetchSession, archive: ZipArchive, revision: str) -> 
         parts = [_part(session, archive, part, revision) for part in archive.parts]
         outcomes = _unpacked(session, archive, parts)
     except DownloadError as error:
-        raise_of_the_disk(error)
-        return [FetchOutcome(name, FetchStatus.FAILED, reason=error.reason, detail=error.detail)]
+        return [FetchOutcome.failed(name, error)]
     shutil.rmtree(session.folder / STAGING, ignore_errors=True)
     return outcomes
 
@@ -149,9 +145,7 @@ def _part(session: FetchSession, archive: ZipArchive, part: RemoteFile, revision
     if not archive.is_stable:
         session.lock.files.pop(part.name, None)
     url = session.settings.mirrors.address(part.url, revision=revision)
-    fetched = fetch_to(session, part, url, target=target)
-    session.lock.files[part.name] = LockedFile(url=url, size=fetched.size, sha256=fetched.sha256)
-    session.lock.save()
+    session.record(part.name, url, fetch_to(session, part, url, target=target))
     return target
 
 
@@ -184,9 +178,8 @@ def fetch_named(session: FetchSession, source: NamedFiles, revision: str) -> Ite
     names, refusals = source.names(session.folder), RefusalCounter()
     stage = f"{session.report.dataset}: files named by records"
     for done, name in enumerate(names, 1):
-        if session.quarantine.holds(name, retry_all=session.settings.retry_quarantined):
-            row = session.quarantine.rows[name]
-            yield FetchOutcome(name, FetchStatus.QUARANTINED, reason=row.reason, detail=row.detail)
+        if quarantined := session.quarantined(name):
+            yield quarantined
             continue
         url = source.url.replace("{file}", quote(name.rpartition("/")[2]))
         outcome = fetch_file(session, RemoteFile(name=name, url=url, max_bytes=source.max_bytes), revision)
@@ -194,8 +187,7 @@ def fetch_named(session: FetchSession, source: NamedFiles, revision: str) -> Ite
             session.quarantine.release(name)
             yield outcome
         else:
-            session.quarantine.put(name, outcome.reason, outcome.detail)
-            yield outcome._replace(status=FetchStatus.QUARANTINED)
+            yield session.quarantine_file(outcome)
         session.progress(stage, done, len(names))
         if refusals.stop(session, outcome.reason, len(names) - done):
             return

@@ -7,17 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from assets.acquisition.catalogue import PublishedDataset
-from assets.acquisition.lock_file import LockedFile, write_whole
+from assets.acquisition.lock_file import write_whole
 from assets.acquisition.mirrors import YOUTUBE
-from assets.acquisition.quarantine import QuarantinedFile
 from assets.acquisition.session import (
     FetchOutcome,
     FetchSession,
     FetchStatus,
     RefusalCounter,
-    raise_of_the_disk,
 )
 from assets.parsers.videos import VIDEO_SUFFIXES
+from infra.downloads.http import DownloadedFile
 from infra.downloads.ytdlp_failures import VideoReason
 from infra.downloads.ytdlp_fetcher import DownloadedVideo, VideoFetcher
 from infra.errors import DownloadError
@@ -42,20 +41,11 @@ def fetch_videos(session: FetchSession, publication: PublishedDataset) -> Iterat
             session.quarantine.release(f"{FOLDER}/{video_id}")
             path = present[video_id]
             yield FetchOutcome(f"{FOLDER}/{path.name}", FetchStatus.PRESENT, path.stat().st_size)
-        elif row := _quarantined(session, video_id):
-            yield FetchOutcome(
-                f"{FOLDER}/{video_id}", FetchStatus.QUARANTINED, reason=row.reason, detail=row.detail
-            )
+        elif quarantined := session.quarantined(f"{FOLDER}/{video_id}"):
+            yield quarantined
         else:
             waiting.append(video_id)
     yield from _fetch_all(session, waiting, archive)
-
-
-def _quarantined(session: FetchSession, video_id: str) -> QuarantinedFile | None:
-    name = f"{FOLDER}/{video_id}"
-    if not session.quarantine.holds(name, retry_all=session.settings.retry_quarantined):
-        return None
-    return session.quarantine.rows[name]
 
 
 def _fetch_all(session: FetchSession, waiting: Sequence[str], archive: Path) -> Iterator[FetchOutcome]:
@@ -83,9 +73,7 @@ def _fetch_one(session: FetchSession, fetcher: VideoFetcher, video_id: str) -> F
             raise DownloadError(VideoReason.UNSUPPORTED, f"{video_id[:50]!r} is no id of a YouTube video")
         video = fetcher.fetch(video_id, session.settings.mirrors.video(video_id))
     except DownloadError as error:
-        raise_of_the_disk(error)
-        session.quarantine.put(name, str(error.reason), error.detail)
-        return FetchOutcome(name, FetchStatus.QUARANTINED, reason=str(error.reason), detail=error.detail)
+        return session.quarantine_file(FetchOutcome.failed(name, error))
     _record(session, video_id, video)
     session.quarantine.release(name)
     return FetchOutcome(f"{FOLDER}/{video.path.name}", FetchStatus.FETCHED, video.size)
@@ -96,10 +84,7 @@ def _record(session: FetchSession, video_id: str, video: DownloadedVideo) -> Non
     sidecar = json.dumps({"id": video_id, "title": video.title}, ensure_ascii=False)
     write_whole(video.path.with_suffix(".info.json"), sidecar)
     url = session.settings.mirrors.video(video_id)
-    session.lock.files[f"{FOLDER}/{video.path.name}"] = LockedFile(
-        url=url, size=video.size, sha256=video.sha256
-    )
-    session.lock.save()
+    session.record(f"{FOLDER}/{video.path.name}", url, DownloadedFile(video.size, video.sha256))
 
 
 def _present_videos(folder: Path) -> dict[str, Path]:
