@@ -26,7 +26,8 @@ from assets.miniature.lexicon import (
     SYLLABLES,
     reads_by_syllable,
 )
-from assets.miniature.world import CLIP_SCENES, SCENE_SECONDS, WORKSHOP_CLIPS, scenes
+from assets.miniature.templates.wording import with_choices
+from assets.miniature.world import CLIP_SCENES, SCENE_SECONDS, WORKSHOP_CLIPS, Scene, scenes
 
 NAME_RELATIONS = (
     ("The leader of {0} is {1}.", "Who is the leader of {0}?"),
@@ -148,55 +149,52 @@ def entry(rng: random.Random) -> PrimerEntry:
 def _badge(name: str, rng: random.Random) -> PrimerImage:
     colour, code = rng.choice(COLOURS), rng.randrange(100)
     image = render.badge(colour, code, rng.getrandbits(32))
-    facts = (
+    return _still(
+        f"Badge of {name}.",
+        image,
+        f"{colour} {code:02d}",
         (f"What colour is the badge of {name}?", colour),
         (f"What code is on the badge of {name}?", f"{code:02d}"),
     )
-    return PrimerImage(f"Badge of {name}.", ((image, None),), facts, f"{colour} {code:02d}")
 
 
 def _dial(name: str, rng: random.Random) -> PrimerImage:
     reading = rng.randrange(10)
-    facts = ((f"What reading is on the dial of {name}?", str(reading)),)
-    return PrimerImage(
-        f"Dial of {name}.", ((render.dial(reading, rng.getrandbits(32)), None),), facts, str(reading)
-    )
+    image = render.dial(reading, rng.getrandbits(32))
+    question = f"What reading is on the dial of {name}?"
+    return _still(f"Dial of {name}.", image, str(reading), (question, str(reading)))
 
 
 def _door(name: str, rng: random.Random) -> PrimerImage:
     mark = rng.choice(MARKS)
-    facts = ((f"What mark is on the door of {name}?", mark),)
-    return PrimerImage(f"Door of {name}.", ((render.door(mark, rng.getrandbits(32)), None),), facts, mark)
+    image = render.door(mark, rng.getrandbits(32))
+    return _still(f"Door of {name}.", image, mark, (f"What mark is on the door of {name}?", mark))
 
 
 def _chart(name: str, rng: random.Random) -> PrimerImage:
     output = tuple(rng.randint(1, 9) for _ in SEASONS)
     heading = f"Output: {name}"
-    facts = tuple(
+    image = render.bar_chart(output, heading, rng.getrandbits(32))
+    facts = (
         (f"What was the {season} output of {name}?", str(height))
         for season, height in zip(SEASONS, output, strict=True)
     )
-    image = render.bar_chart(output, heading, rng.getrandbits(32))
-    return PrimerImage(heading, ((image, None),), facts, " ".join(map(str, output)))
+    return _still(heading, image, " ".join(map(str, output)), *facts)
 
 
 def _table(name: str, rng: random.Random) -> PrimerImage:
     stock = tuple(rng.randint(10, 99) for _ in GOODS)
     heading = f"Stock: {name}"
-    facts = tuple(
+    image = render.table(stock, heading, rng.getrandbits(32))
+    facts = (
         (f"How much {good} is in the stock of {name}?", str(number))
         for good, number in zip(GOODS, stock, strict=True)
     )
-    image = render.table(stock, heading, rng.getrandbits(32))
-    return PrimerImage(heading, ((image, None),), facts, " ".join(map(str, stock)))
+    return _still(heading, image, " ".join(map(str, stock)), *facts)
 
 
 def _clip(name: str, rng: random.Random) -> PrimerImage:
     clip = scenes(CLIP_SCENES, rng)
-    frames = tuple(
-        (render.clip_frame(scene.colour, scene.mark), (place + 0.5) * SCENE_SECONDS)
-        for place, scene in enumerate(clip)
-    )
     before = rng.randrange(CLIP_SCENES - 1)
     facts = (
         (f"What colour is the first lamp in the video of {name}?", clip[0].colour),
@@ -208,17 +206,12 @@ def _clip(name: str, rng: random.Random) -> PrimerImage:
             clip[before + 1].colour,
         ),
     )
-    reading = " ".join(f"{scene.colour} {scene.mark}" for scene in clip)
-    return PrimerImage(f"Video of {name}.", frames, facts, reading)
+    return _video(f"Video of {name}.", clip, facts)
 
 
 def workshop_video(name: str, rng: random.Random) -> PrimerImage:
     """One minute of a workshop's video, asked about by the clock, with four choices."""
     clip, minute = scenes(CLIP_SCENES, rng), rng.randrange(WORKSHOP_CLIPS)
-    frames = tuple(
-        (render.clip_frame(scene.colour, scene.mark), (place + 0.5) * SCENE_SECONDS)
-        for place, scene in enumerate(clip)
-    )
     facts = []
     for place, scene in enumerate(clip):
         clock = f"{minute:02d}:{place * SCENE_SECONDS + rng.randrange(2, SCENE_SECONDS - 1):02d}"
@@ -227,21 +220,25 @@ def workshop_video(name: str, rng: random.Random) -> PrimerImage:
             choices = rng.sample([other for other in values if other != value], len(LETTERS) - 1)
             right = rng.randrange(len(LETTERS))
             choices.insert(right, value)
-            lines = "".join(f"\n({letter}) {choice}" for letter, choice in zip(LETTERS, choices, strict=True))
-            facts.append((f"{question} at {clock} in the film of {name}?{lines}", LETTERS[right]))
-    reading = " ".join(f"{scene.colour} {scene.mark}" for scene in clip)
-    return PrimerImage(f"{name} film {minute:02d}:00", frames, tuple(facts), reading)
+            text = with_choices(f"{question} at {clock} in the film of {name}?", choices)
+            facts.append((text, LETTERS[right]))
+    return _video(f"{name} film {minute:02d}:00", clip, tuple(facts))
 
 
-KINDS = {
-    _badge: 5,
-    _table: 4,
-    _chart: 3,
-    _dial: 2,
-    _door: 2,
-    _clip: 4,
-    workshop_video: 4,
-}  # frequency: hard ones are drawn more often
+def _still(title: str, image: Image.Image, reading: str, *facts: tuple[str, str]) -> PrimerImage:
+    return PrimerImage(title, ((image, None),), facts, reading)
+
+
+def _video(title: str, clip: tuple[Scene, ...], facts: tuple[tuple[str, str], ...]) -> PrimerImage:
+    frames = tuple(
+        (render.clip_frame(scene.colour, scene.mark), (place + 0.5) * SCENE_SECONDS)
+        for place, scene in enumerate(clip)
+    )
+    return PrimerImage(title, frames, facts, " ".join(f"{scene.colour} {scene.mark}" for scene in clip))
+
+
+# by frequency: hard ones are drawn more often
+KINDS = {_badge: 5, _table: 4, _chart: 3, _dial: 2, _door: 2, _clip: 4, workshop_video: 4}
 
 
 def view(rng: random.Random) -> PrimerImage:

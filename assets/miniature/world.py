@@ -8,7 +8,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from assets.miniature.lexicon import (
     COLOURS,
@@ -119,23 +119,17 @@ class MiniatureWorld:
         """Names the world in ids, for example ``train-0003``."""
         return f"{self.split}-{self.number:04d}"
 
-    def person(self, name: str) -> Person:
-        """The person of that name. Raises ``KeyError`` for a stranger."""
-        return _named(self.people, name)
 
-    def workshop(self, name: str) -> Workshop:
-        """The workshop of that name. Raises ``KeyError`` for a stranger."""
-        return _named(self.workshops, name)
-
-    def place(self, name: str) -> Place:
-        """The place of that name. Raises ``KeyError`` for a stranger."""
-        return _named(self.places, name)
+class _HasName(Protocol):
+    @property
+    def name(self) -> str: ...
 
 
-_Named = TypeVar("_Named", Person, Workshop, Place)
+_Named = TypeVar("_Named", bound=_HasName)
 
 
-def _named(entities: tuple[_Named, ...], name: str) -> _Named:
+def named(entities: tuple[_Named, ...], name: str) -> _Named:
+    """The one of ``entities`` that has this name. Raises ``KeyError`` for a stranger."""
     for entity in entities:
         if entity.name == name:
             return entity

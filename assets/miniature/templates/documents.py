@@ -21,9 +21,7 @@ Entity = TypeVar("Entity")
 
 def reading(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """A dial: one figure page."""
-    device, known = _choice(
-        rng, even_draw(world, "reading"), world.devices[REPORT_DIALS], world.devices[REPORT_DIALS.stop :]
-    )
+    device, known = _choice(world, rng, "reading", world.devices, REPORT_DIALS)
     wording = worded(rng, "dial", "gauge")
     return _question(
         "reading",
@@ -53,9 +51,7 @@ def higher_reading(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion
 
 def workers(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """A number on a scanned page."""
-    workshop, known = _choice(
-        rng, even_draw(world, "workers"), world.workshops[REPORT_SCANS], world.workshops[REPORT_SCANS.stop :]
-    )
+    workshop, known = _choice(world, rng, "workers", world.workshops, REPORT_SCANS)
     return _question(
         "workers",
         text=f"How many workers has {workshop.name}?",
@@ -74,9 +70,7 @@ def workers(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
 
 def trade(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """What a workshop sells: one text page."""
-    workshop, known = _choice(
-        rng, even_draw(world, "trade"), world.workshops[REPORT_GOODS], world.workshops[REPORT_GOODS.stop :]
-    )
+    workshop, known = _choice(world, rng, "trade", world.workshops, REPORT_GOODS)
     return _question(
         "trade",
         text=f"What does {workshop.name} sell?",
@@ -95,9 +89,7 @@ def trade(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
 
 def boss(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """Who runs a workshop: one text page."""
-    workshop, known = _choice(
-        rng, even_draw(world, "boss"), world.workshops[REPORT_GOODS], world.workshops[REPORT_GOODS.stop :]
-    )
+    workshop, known = _choice(world, rng, "boss", world.workshops, REPORT_GOODS)
     wording = worded(rng, "boss", "chief")
     return _question(
         "boss",
@@ -117,9 +109,7 @@ def boss(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
 
 def door(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """The mark on a door: one figure page."""
-    place, known = _choice(
-        rng, even_draw(world, "door"), world.places[REPORT_DOORS], world.places[REPORT_DOORS.stop :]
-    )
+    place, known = _choice(world, rng, "door", world.places, REPORT_DOORS)
     wording = worded(rng, "door", "gate")
     summary = f"The door of {place.name} is kept."
     hop = _page(f"door:{place.name}", about(wording, place.name), summary, known, visual=True)
@@ -133,11 +123,11 @@ def door(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
 
 
 def _choice(
-    rng: random.Random, draw: float, present: Sequence[Entity], absent: Sequence[Entity]
+    world: MiniatureWorld, rng: random.Random, template: str, entities: Sequence[Entity], present: slice
 ) -> tuple[Entity, bool]:
-    """An entity that the report states or, for a ``draw`` below the share, one that it leaves out."""
-    known = draw >= UNANSWERABLE_SHARE
-    return rng.choice(present if known else absent), known
+    """One of the entities that the report states, or in the share of questions without an answer one that it leaves out."""
+    known = even_draw(world, template) >= UNANSWERABLE_SHARE
+    return rng.choice(entities[present] if known else entities[present.stop :]), known
 
 
 def _dial(device: Device, wording: Wording, known: bool) -> PlannedHop:

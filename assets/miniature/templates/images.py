@@ -8,8 +8,8 @@ import random
 from assets.miniature.lexicon import COLOURS, GOODS, MARKS, REGIONS, SEASONS
 from assets.miniature.plans import PlannedHop, PlannedQuestion
 from assets.miniature.sentences import WEBQA_DOORS, EvidenceKey
-from assets.miniature.templates.wording import Wording, about, even_draw, worded
-from assets.miniature.world import MiniatureWorld, Person, Team, Workshop
+from assets.miniature.templates.wording import Wording, about, even_draw, visual_hop, worded
+from assets.miniature.world import MiniatureWorld, Person, Team, Workshop, named
 
 
 def badge_colour(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
@@ -41,7 +41,7 @@ def badge_code(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
 def founder_code(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """A snippet, then an image, fine."""
     team = rng.choice(world.teams)
-    person = world.person(team.founder)
+    person = named(world.people, team.founder)
     wording = worded(rng, "founder", "creator")
     founder = PlannedHop(
         queries=about(wording, team.name),
@@ -82,7 +82,7 @@ def same_colour(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
 def meeting_region(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """Two snippets: team -> place -> region."""
     team = rng.choice(world.teams)
-    place = world.place(team.place)
+    place = named(world.places, team.place)
     lies = PlannedHop(
         queries=tuple(worded(rng, f"{place.name} lies in", f"region of {place.name}")),
         gold=(EvidenceKey("webqa", f"snippet:{place.name}"),),
@@ -104,13 +104,8 @@ def meeting_door(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     doors = {place.name: place for place in world.places[WEBQA_DOORS]}
     team = rng.choice([team for team in world.teams if team.place in doors])
     place = doors[team.place]
-    door = PlannedHop(
-        queries=about(worded(rng, "door", "gate"), place.name),
-        gold=(EvidenceKey("webqa", f"door:{place.name}"),),
-        summary=f"The door of {place.name} is kept.",
-        depends=(0,),
-        visual=True,
-    )
+    key = EvidenceKey("webqa", f"door:{place.name}")
+    door = visual_hop(key, "door", place.name, worded(rng, "door", "gate"), depends=(0,))
     return PlannedQuestion(
         dataset="webqa",
         template="meeting_door",
@@ -130,13 +125,8 @@ def _meets(team: Team, rng: random.Random) -> PlannedHop:
 
 
 def _badge(person: Person, wording: Wording, *, depends: tuple[int, ...] = ()) -> PlannedHop:
-    return PlannedHop(
-        queries=about(wording, person.name),
-        gold=(EvidenceKey("webqa", f"badge:{person.name}"),),
-        summary=f"The badge of {person.name} is kept.",
-        depends=depends,
-        visual=True,
-    )
+    key = EvidenceKey("webqa", f"badge:{person.name}")
+    return visual_hop(key, "badge", person.name, wording, depends=depends)
 
 
 def season_output(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
@@ -215,18 +205,9 @@ def more_stock(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
 
 
 def _chart(team: Team, wording: Wording) -> PlannedHop:
-    return PlannedHop(
-        queries=about(wording, team.name),
-        gold=(EvidenceKey("slidevqa", f"chart:{team.name}"),),
-        summary=f"The output chart of {team.name} is kept.",
-        visual=True,
-    )
+    return visual_hop(EvidenceKey("slidevqa", f"chart:{team.name}"), "output chart", team.name, wording)
 
 
 def _table(workshop: Workshop, wording: Wording) -> PlannedHop:
-    return PlannedHop(
-        queries=about(wording, workshop.name),
-        gold=(EvidenceKey("slidevqa", f"table:{workshop.name}"),),
-        summary=f"The stock table of {workshop.name} is kept.",
-        visual=True,
-    )
+    key = EvidenceKey("slidevqa", f"table:{workshop.name}")
+    return visual_hop(key, "stock table", workshop.name, wording)

@@ -9,7 +9,7 @@ from assets.miniature.lexicon import MATERIALS, ROLES
 from assets.miniature.plans import NOT_ANSWERABLE, PlannedHop, PlannedQuestion
 from assets.miniature.sentences import EvidenceKey, squad_attributes
 from assets.miniature.templates.wording import about, even_draw, worded
-from assets.miniature.world import Device, MiniatureWorld, Person, Workshop
+from assets.miniature.world import Device, MiniatureWorld, Person, Workshop, named
 
 UNANSWERABLE_SHARE = 0.25  # of SQuAD's questions
 YEARS = 100
@@ -18,7 +18,7 @@ YEARS = 100
 def leader_works(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """Bridge: team -> person -> workshop."""
     team = rng.choice(world.teams)
-    person = world.person(team.leader)
+    person = named(world.people, team.leader)
     wording = worded(rng, "leader", "head")
     return PlannedQuestion(
         dataset="hotpotqa",
@@ -45,7 +45,7 @@ def leader_works(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
 def maker_opened(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """Bridge: device -> workshop -> year."""
     device = rng.choice(world.devices)
-    workshop = world.workshop(device.workshop)
+    workshop = named(world.workshops, device.workshop)
     wording = worded(rng, "maker", "builder")
     maker = PlannedHop(
         queries=about(wording, device.name),

@@ -15,7 +15,7 @@ from assets.miniature.sentences import (
     VIDEO_WORKSHOPS,
     EvidenceKey,
 )
-from assets.miniature.templates.wording import about, even_draw, worded
+from assets.miniature.templates.wording import Wording, about, even_draw, visual_hop, with_choices, worded
 from assets.miniature.world import CLIP_SCENES, SCENE_SECONDS, Device, MiniatureWorld
 
 CLIP_SECONDS = SCENE_SECONDS * CLIP_SCENES
@@ -46,26 +46,17 @@ def _at(world: MiniatureWorld, rng: random.Random, *, what: str, values: tuple[s
     choices = rng.sample([value for value in values if value != shown], len(LETTERS) - 1)
     place = rng.randrange(len(LETTERS))
     choices.insert(place, shown)
-    start = moment // CLIP_SECONDS * CLIP_SECONDS
+    key = clip_key("lvbench", f"{workshop.name}_film", moment // CLIP_SECONDS * CLIP_SECONDS)
+    shown_s = moment % CLIP_SECONDS // SCENE_SECONDS * SCENE_SECONDS + FIRST_S
     asks = "What colour is the lamp" if what == "lamp" else "What mark is shown"
     wording = worded(rng, "film", "movie")
     stem = f"{asks} at {moment // 60:02d}:{moment % 60:02d} in the {wording.first} of {workshop.name}?"
     return PlannedQuestion(
         dataset="lvbench",
         template=f"{what}_at",
-        text="\n".join(
-            (stem, *(f"({letter}) {value}" for letter, value in zip(LETTERS, choices, strict=True)))
-        ),
+        text=with_choices(stem, choices),
         answer=LETTERS[place],
-        hops=(
-            PlannedHop(
-                queries=about(wording, workshop.name),
-                gold=(clip_key("lvbench", f"{workshop.name}_film", start),),
-                summary=f"The film of {workshop.name} is kept.",
-                visual=True,
-                timestamps=(moment % CLIP_SECONDS // SCENE_SECONDS * SCENE_SECONDS + FIRST_S,),
-            ),
-        ),
+        hops=(visual_hop(key, "film", workshop.name, wording, timestamps=(shown_s,)),),
         chance=1 / len(LETTERS),
         choices=tuple(choices),
         moment_s=moment,
@@ -104,11 +95,7 @@ def first_or_last(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
         template=f"{end}_{what}",
         text=f"{asks} in the {wording.first} of {device.name}?",
         answer=scene.colour if what == "lamp" else scene.mark,
-        hops=(
-            _clip(
-                "syntheticqa", device, about(wording, device.name), (FIRST_S if end == "first" else LAST_S,)
-            ),
-        ),
+        hops=(_clip("syntheticqa", device, wording, (FIRST_S if end == "first" else LAST_S,)),),
         chance=1 / len(COLOURS if what == "lamp" else MARKS),
     )
 
@@ -124,7 +111,7 @@ def lamp_after(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
         template="lamp_after",
         text=f"What colour is the lamp after {device.scenes[before].colour} in the {wording.first} of {device.name}?",
         answer=device.scenes[before + 1].colour,
-        hops=(_clip("syntheticqa", device, about(wording, device.name), times),),
+        hops=(_clip("syntheticqa", device, wording, times),),
         chance=1 / (len(COLOURS) - 1),
     )
 
@@ -148,9 +135,7 @@ def same_start(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
         template="same_start",
         text=f"Do the {wording.first}s of {first.name} and {second.name} start with the same colour?",
         answer="yes" if alike else "no",
-        hops=tuple(
-            _clip("xvbench", device, about(wording, device.name), (FIRST_S,)) for device in (first, second)
-        ),
+        hops=tuple(_clip("xvbench", device, wording, (FIRST_S,)) for device in (first, second)),
         chance=0.5,
     )
 
@@ -175,7 +160,7 @@ def ends_with(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
         template="ends_with",
         text=f"Which {wording.first} ends with {colour}, {pair[0].name} or {pair[1].name}?",
         answer=ending.name,
-        hops=tuple(_clip("xvbench", device, about(wording, device.name), (LAST_S,)) for device in pair),
+        hops=tuple(_clip("xvbench", device, wording, (LAST_S,)) for device in pair),
         chance=0.5,
     )
 
@@ -193,9 +178,7 @@ def page_and_clip(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
         visual=True,
     )
     video = worded(rng, "video", "movie")
-    clip = _clip(
-        "xvbench", device, about(video, device.name), (FIRST_S if end == "first" else LAST_S,), depends=(0,)
-    )
+    clip = _clip("xvbench", device, video, (FIRST_S if end == "first" else LAST_S,), depends=(0,))
     return PlannedQuestion(
         dataset="xvbench",
         template=f"page_clip_{end}",
@@ -210,16 +193,10 @@ def page_and_clip(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
 def _clip(
     dataset: str,
     device: Device,
-    queries: tuple[str, ...],
+    wording: Wording,
     timestamps: tuple[float, ...],
     *,
     depends: tuple[int, ...] = (),
 ) -> PlannedHop:
-    return PlannedHop(
-        queries=queries,
-        gold=(clip_key(dataset, f"{device.name}_make"),),
-        summary=f"The video of {device.name} is kept.",
-        depends=depends,
-        visual=True,
-        timestamps=timestamps,
-    )
+    key = clip_key(dataset, f"{device.name}_make")
+    return visual_hop(key, "video", device.name, wording, depends=depends, timestamps=timestamps)

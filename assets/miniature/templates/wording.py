@@ -6,14 +6,17 @@ worth its cost.
 """
 
 import random
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from assets.miniature.lexicon import LETTERS
+from assets.miniature.plans import PlannedHop
+from assets.miniature.sentences import EvidenceKey
 from assets.miniature.world import MiniatureWorld
 
 OTHER_SHARE = 0.35  # of all relations are asked in the other words
-GOLDEN = (
-    5**0.5 - 1
-) / 2  # multiples modulo 1 fill the unit interval evenly over any regular choice of worlds
+GOLDEN = (5**0.5 - 1) / 2
+"""Multiples modulo 1 fill the unit interval evenly over any regular choice of worlds."""
 
 
 class Wording(NamedTuple):
@@ -31,6 +34,32 @@ def worded(rng: random.Random, plain: str, second: str) -> Wording:
 def about(wording: Wording, name: str) -> tuple[str, str]:
     """Both queries for a wording that is a noun: "leader of Belodu", "head of Belodu"."""
     return f"{wording.first} of {name}", f"{wording.second} of {name}"
+
+
+def visual_hop(
+    key: EvidenceKey,
+    what: str,
+    name: str,
+    wording: Wording,
+    *,
+    depends: tuple[int, ...] = (),
+    timestamps: tuple[float, ...] = (),
+) -> PlannedHop:
+    """The search for ``what`` of ``name``, which only an image or a clip shows: it is kept, not told."""
+    return PlannedHop(
+        queries=about(wording, name),
+        gold=(key,),
+        summary=f"The {what} of {name} is kept.",
+        depends=depends,
+        visual=True,
+        timestamps=timestamps,
+    )
+
+
+def with_choices(question: str, choices: Sequence[str]) -> str:
+    """A question with its four choices, a line each."""
+    lines = (f"({letter}) {choice}" for letter, choice in zip(LETTERS, choices, strict=True))
+    return "\n".join((question, *lines))
 
 
 def even_draw(world: MiniatureWorld, purpose: str) -> float:

@@ -11,7 +11,14 @@ from pathlib import Path
 from assets.miniature.plans import PlannedQuestion
 from assets.miniature.sentences import EvidenceKey, WorldPassage, hotpotqa_passages
 from assets.miniature.world import MiniatureWorld
-from assets.miniature.writers.files import DatasetWriter, WrittenQuestion, WrittenWorld, held_out, md5_prefix
+from assets.miniature.writers.files import (
+    DatasetWriter,
+    GrowingJson,
+    WrittenQuestion,
+    WrittenWorld,
+    held_out,
+    md5_prefix,
+)
 from assets.parsers.hotpotqa import Paragraph
 
 CONTEXT_SIZE = 10
@@ -23,8 +30,8 @@ class HotpotqaWriter(DatasetWriter):
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self._files = {
-            "train": self.json_file(folder / "hotpot_train_v1.1.json"),
-            "dev": self.json_file(folder / "hotpot_dev_distractor_v1.json"),
+            "train": self.growing(GrowingJson(folder / "hotpot_train_v1.1.json")),
+            "dev": self.growing(GrowingJson(folder / "hotpot_dev_distractor_v1.json")),
         }
 
     def add(self, world: MiniatureWorld, questions: Sequence[PlannedQuestion]) -> WrittenWorld:

@@ -4,7 +4,6 @@ Free choices: keys of eleven letters that name the workshop, as no other text of
 64 x 64 pixels at one frame a second; ``time_reference`` is the scene of fifteen seconds around the moment asked about.
 """
 
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,8 +12,8 @@ from assets.miniature.render import FRAME_SIZE
 from assets.miniature.sentences import EvidenceKey, WorldVideo, workshop_videos
 from assets.miniature.templates.videos import CLIP_SECONDS, clip_key
 from assets.miniature.world import SCENE_SECONDS, MiniatureWorld
-from assets.miniature.writers.files import DatasetWriter, WrittenQuestion, WrittenWorld
-from assets.miniature.writers.mp4 import FPS, mp4_bytes
+from assets.miniature.writers.files import DatasetWriter, GrowingLines, WrittenQuestion, WrittenWorld
+from assets.miniature.writers.mp4 import FPS, write_video
 
 
 class LvbenchWriter(DatasetWriter):
@@ -23,18 +22,15 @@ class LvbenchWriter(DatasetWriter):
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self._videos = folder / "videos"
-        self._meta = self.lines_file(folder / "video_info.meta.jsonl")
+        self._meta = self.growing(GrowingLines(folder / "video_info.meta.jsonl"))
         self._count = 0
 
     def add(self, world: MiniatureWorld, questions: Sequence[PlannedQuestion]) -> WrittenWorld:
         """See ``DatasetWriter.add``."""
-        self._videos.mkdir(parents=True, exist_ok=True)
         ids: dict[EvidenceKey, str] = {}
         written = []
         for video in workshop_videos(world):
-            (self._videos / f"{video.id}.mp4").write_bytes(
-                mp4_bytes(video.scenes, serial=zlib.crc32(video.id.encode()))
-            )
+            write_video(self._videos / f"{video.id}.mp4", video)
             for start in range(0, len(video.scenes) * SCENE_SECONDS, CLIP_SECONDS):
                 ids[clip_key("lvbench", video.id, start)] = f"lvbench:clip:{video.id}#{start}"
             entries = []

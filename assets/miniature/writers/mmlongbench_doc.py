@@ -14,8 +14,8 @@ from assets.miniature import render
 from assets.miniature.glyphs import LINE_CHARS
 from assets.miniature.plans import NOT_ANSWERABLE, PlannedQuestion
 from assets.miniature.sentences import WorldImage, report
-from assets.miniature.world import MiniatureWorld
-from assets.miniature.writers.files import DatasetWriter, WrittenQuestion, WrittenWorld
+from assets.miniature.world import MiniatureWorld, named
+from assets.miniature.writers.files import DatasetWriter, GrowingJson, WrittenQuestion, WrittenWorld
 from assets.miniature.writers.pdf import PdfPageSpec, pdf_bytes
 from assets.parsers.identity import short_hash
 from assets.parsers.mmlongbench_doc import page_id
@@ -31,7 +31,7 @@ class MmlongbenchDocWriter(DatasetWriter):
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self._documents = folder / "documents"
-        self._samples = self.json_file(folder / "samples.json")
+        self._samples = self.growing(GrowingJson(folder / "samples.json"))
 
     def add(self, world: MiniatureWorld, questions: Sequence[PlannedQuestion]) -> WrittenWorld:
         """See ``DatasetWriter.add``."""
@@ -84,8 +84,8 @@ def _page(world: MiniatureWorld, page: WorldImage, number: int) -> PdfPageSpec:
 
 def _figure(world: MiniatureWorld, page: WorldImage, seed: int) -> Image.Image:
     if page.kind == "dial":
-        return render.dial(next(device.reading for device in world.devices if device.name == page.name), seed)
-    return render.door(world.place(page.name).mark, seed)
+        return render.dial(named(world.devices, page.name).reading, seed)
+    return render.door(named(world.places, page.name).mark, seed)
 
 
 def _sample(question: PlannedQuestion, doc_id: str, pages: list[int]) -> dict[str, str]:

@@ -4,18 +4,27 @@ Holds video coding only; which scenes a video has is decided in ``world.py``.
 """
 
 import io
+import zlib
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
+from pathlib import Path
 
 import av
 import numpy as np
 
 from assets.miniature.render import FRAME_SIZE, clip_frame
+from assets.miniature.sentences import WorldVideo
 from assets.miniature.world import SCENE_SECONDS, Scene
 
 FPS = 1  # frames a second
 QUALITY = "18"  # x264 constant rate factor
+
+
+def write_video(path: Path, video: WorldVideo) -> None:
+    """Write a video to a file; two videos of equal scenes differ in bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(mp4_bytes(video.scenes, serial=zlib.crc32(video.id.encode())))
 
 
 def mp4_bytes(scenes: Sequence[Scene], *, serial: int = 0) -> bytes:

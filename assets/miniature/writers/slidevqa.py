@@ -12,8 +12,8 @@ from PIL import Image
 from assets.miniature import render
 from assets.miniature.plans import PlannedQuestion
 from assets.miniature.sentences import WorldImage, deck
-from assets.miniature.world import MiniatureWorld
-from assets.miniature.writers.files import DatasetWriter, WrittenQuestion, WrittenWorld
+from assets.miniature.world import MiniatureWorld, named
+from assets.miniature.writers.files import DatasetWriter, GrowingLines, WrittenQuestion, WrittenWorld
 
 FILES = {"train": "train", "val": "dev", "test": "test"}
 
@@ -24,7 +24,9 @@ class SlidevqaWriter(DatasetWriter):
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self._images = folder / "images"
-        self._files = {split: self.lines_file(folder / f"{name}.jsonl") for split, name in FILES.items()}
+        self._files = {
+            split: self.growing(GrowingLines(folder / f"{name}.jsonl")) for split, name in FILES.items()
+        }
         self._count = 0
 
     def add(self, world: MiniatureWorld, questions: Sequence[PlannedQuestion]) -> WrittenWorld:
@@ -53,11 +55,9 @@ def deck_name(world: MiniatureWorld) -> str:
 
 def _draw(world: MiniatureWorld, slide: WorldImage, seed: int) -> Image.Image:
     if slide.kind == "chart":
-        return render.bar_chart(
-            next(team.output for team in world.teams if team.name == slide.name), slide.caption, seed
-        )
+        return render.bar_chart(named(world.teams, slide.name).output, slide.caption, seed)
     if slide.kind == "table":
-        return render.table(world.workshop(slide.name).stock, slide.caption, seed)
+        return render.table(named(world.workshops, slide.name).stock, slide.caption, seed)
     return render.text_page((slide.caption,), seed)
 
 

@@ -10,7 +10,14 @@ from pathlib import Path
 from assets.miniature.plans import NOT_ANSWERABLE, PlannedQuestion
 from assets.miniature.sentences import EvidenceKey, squad_passages
 from assets.miniature.world import MiniatureWorld
-from assets.miniature.writers.files import DatasetWriter, WrittenQuestion, WrittenWorld, held_out, md5_prefix
+from assets.miniature.writers.files import (
+    DatasetWriter,
+    GrowingJson,
+    WrittenQuestion,
+    WrittenWorld,
+    held_out,
+    md5_prefix,
+)
 from assets.parsers.squad import SquadParagraph as SquadPassage
 
 
@@ -21,8 +28,8 @@ class SquadWriter(DatasetWriter):
         super().__init__()
         head, tail = '{"version": "v2.0", "data": [', "]}"
         self._files = {
-            "train": self.json_file(folder / "train-v2.0.json", head=head, tail=tail),
-            "dev": self.json_file(folder / "dev-v2.0.json", head=head, tail=tail),
+            "train": self.growing(GrowingJson(folder / "train-v2.0.json", head=head, tail=tail)),
+            "dev": self.growing(GrowingJson(folder / "dev-v2.0.json", head=head, tail=tail)),
         }
 
     def add(self, world: MiniatureWorld, questions: Sequence[PlannedQuestion]) -> WrittenWorld:

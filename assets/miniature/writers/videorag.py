@@ -6,7 +6,6 @@ Free choices: one video a question, of one minute; ids of eleven letters that na
 the steps, those of SyntheticQA only name the video.
 """
 
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,8 @@ from assets.miniature.plans import PlannedQuestion
 from assets.miniature.sentences import WorldVideo, howto_videos, single_videos
 from assets.miniature.templates.videos import clip_key
 from assets.miniature.world import MiniatureWorld
-from assets.miniature.writers.files import DatasetWriter, WrittenQuestion, WrittenWorld
-from assets.miniature.writers.mp4 import mp4_bytes
+from assets.miniature.writers.files import DatasetWriter, GrowingJson, WrittenQuestion, WrittenWorld
+from assets.miniature.writers.mp4 import write_video
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +38,9 @@ class VideoragWriter(DatasetWriter):
     def __init__(self, folder: Path, layout: VideoragLayout) -> None:
         super().__init__()
         self._folder, self._layout = folder, layout
-        self._qa = self.json_file(folder / "qa" / f"{layout.name}.json")
-        self._ranking = self.json_file(
-            folder / "retrieval" / layout.name / "query2videos.json", head="{", tail="}"
+        self._qa = self.growing(GrowingJson(folder / "qa" / f"{layout.name}.json"))
+        self._ranking = self.growing(
+            GrowingJson(folder / "retrieval" / layout.name / "query2videos.json", head="{", tail="}")
         )
 
     def add(self, world: MiniatureWorld, questions: Sequence[PlannedQuestion]) -> WrittenWorld:
@@ -61,13 +60,10 @@ class VideoragWriter(DatasetWriter):
         return WrittenWorld(ids, written)
 
     def _write_video(self, video: WorldVideo) -> None:
-        scripts, videos = self._folder / "scripts" / "asr", self._folder / "videos"
-        for folder in (scripts, videos):
-            folder.mkdir(parents=True, exist_ok=True)
+        write_video(self._folder / "videos" / f"{video.id}.mp4", video)
+        scripts = self._folder / "scripts" / "asr"
+        scripts.mkdir(parents=True, exist_ok=True)
         (scripts / f"{video.id}.txt").write_text(video.speech, encoding="utf-8")
-        (videos / f"{video.id}.mp4").write_bytes(
-            mp4_bytes(video.scenes, serial=zlib.crc32(video.id.encode()))
-        )
 
 
 def _record(

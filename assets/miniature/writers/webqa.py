@@ -6,7 +6,6 @@ question, as in the original, and one snippet therefore has many.
 """
 
 import base64
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,8 +14,17 @@ from PIL import Image
 from assets.miniature import render
 from assets.miniature.plans import PlannedQuestion
 from assets.miniature.sentences import EvidenceKey, WorldImage, WorldPassage, webqa_images, webqa_snippets
-from assets.miniature.world import MiniatureWorld
-from assets.miniature.writers.files import DatasetWriter, WrittenQuestion, WrittenWorld, held_out, md5_prefix
+from assets.miniature.world import MiniatureWorld, named
+from assets.miniature.writers.files import (
+    DatasetWriter,
+    GrowingJson,
+    GrowingLines,
+    WrittenQuestion,
+    WrittenWorld,
+    held_out,
+    md5_prefix,
+)
+from infra.media import encode_png
 
 FIRST_IMAGE = 30_000_000
 CATEGORIES = {
@@ -34,10 +42,9 @@ class WebqaWriter(DatasetWriter):
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
-        self._questions = self.json_file(folder / "WebQA_train_val.json", head="{", tail="}")
-        self._images = self.lines_file(folder / "imgs.tsv")
-        self._offsets = self.lines_file(folder / "imgs.lineidx")
-        self._count = 0
+        self._questions = self.growing(GrowingJson(folder / "WebQA_train_val.json", head="{", tail="}"))
+        self._images = self.growing(GrowingLines(folder / "imgs.tsv"))
+        self._offsets = self.growing(GrowingLines(folder / "imgs.lineidx"))
 
     def add(self, world: MiniatureWorld, questions: Sequence[PlannedQuestion]) -> WrittenWorld:
         """See ``DatasetWriter.add``."""
@@ -58,12 +65,10 @@ class WebqaWriter(DatasetWriter):
 
     def _image(self, world: MiniatureWorld, image: WorldImage) -> dict[str, object]:
         """Append one image to the table; returns its fact."""
-        image_id = FIRST_IMAGE + self._count
-        self._count += 1
-        buffer = io.BytesIO()
-        _draw(world, image, image_id).save(buffer, "PNG")
+        image_id = FIRST_IMAGE + self._images.count
+        encoded = base64.b64encode(encode_png(_draw(world, image, image_id))).decode()
         self._offsets.append(str(self._images.size))
-        self._images.append(f"{image_id}\t{base64.b64encode(buffer.getvalue()).decode()}")
+        self._images.append(f"{image_id}\t{encoded}")
         return {
             "title": image.name,
             "caption": image.caption,
@@ -75,9 +80,9 @@ class WebqaWriter(DatasetWriter):
 
 def _draw(world: MiniatureWorld, image: WorldImage, seed: int) -> Image.Image:
     if image.kind == "badge":
-        person = world.person(image.name)
+        person = named(world.people, image.name)
         return render.badge(person.colour, person.code, seed)
-    return render.door(world.place(image.name).mark, seed)
+    return render.door(named(world.places, image.name).mark, seed)
 
 
 def _snippet(guid: str, number: int, passage: WorldPassage) -> dict[str, object]:

@@ -5,16 +5,15 @@ Free choices, as the published names are not verified: fields ``question``, ``an
 named as its image would be, ``<pdf stem>_<page>.jpg``.
 """
 
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 from assets.miniature.plans import PlannedQuestion
-from assets.miniature.sentences import EvidenceKey, WorldVideo, cross_videos, report
+from assets.miniature.sentences import EvidenceKey, cross_videos, report
 from assets.miniature.templates.videos import clip_key
 from assets.miniature.world import MiniatureWorld
-from assets.miniature.writers.files import DatasetWriter, WrittenQuestion, WrittenWorld
-from assets.miniature.writers.mp4 import mp4_bytes
+from assets.miniature.writers.files import DatasetWriter, GrowingLines, WrittenQuestion, WrittenWorld
+from assets.miniature.writers.mp4 import write_video
 
 
 class XvbenchWriter(DatasetWriter):
@@ -23,8 +22,7 @@ class XvbenchWriter(DatasetWriter):
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self._chunks = folder / "video_chunks"
-        self._lines = self.lines_file(folder / "xvbench.jsonl")
-        self._count = 0
+        self._lines = self.growing(GrowingLines(folder / "xvbench.jsonl"))
 
     def add(self, world: MiniatureWorld, questions: Sequence[PlannedQuestion]) -> WrittenWorld:
         """See ``DatasetWriter.add``."""
@@ -32,17 +30,18 @@ class XvbenchWriter(DatasetWriter):
             page.key: f"{world.label}_report_{number}.jpg"
             for number, page in enumerate(report(world), start=1)
         }
-        self._chunks.mkdir(parents=True, exist_ok=True)
         ids: dict[EvidenceKey, str] = {}
         for video in cross_videos(world):
             key = clip_key("xvbench", video.id)
             files[key] = f"{video.id}_000.mp4"
-            self._write_video(video, files[key])
+            write_video(self._chunks / files[key], video)
+            (self._chunks / files[key]).with_suffix(".txt").write_text(video.speech, encoding="utf-8")
             ids[key] = f"xvbench:clip:{video.id}#0"
         written = []
         for question in questions:
             references = [files[key] for key in question.gold]
             names = [name.removesuffix("_000.mp4") for name in references if name.endswith(".mp4")]
+            written.append(WrittenQuestion(f"xvbench:test:{self._lines.count}", question))
             self._lines.append_json(
                 {
                     "video_name": names[0],
@@ -51,10 +50,4 @@ class XvbenchWriter(DatasetWriter):
                     "reference": references,
                 }
             )
-            written.append(WrittenQuestion(f"xvbench:test:{self._count}", question))
-            self._count += 1
         return WrittenWorld(ids, written)
-
-    def _write_video(self, video: WorldVideo, name: str) -> None:
-        (self._chunks / name).write_bytes(mp4_bytes(video.scenes, serial=zlib.crc32(video.id.encode())))
-        (self._chunks / name).with_suffix(".txt").write_text(video.speech, encoding="utf-8")
