@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +15,7 @@ from app.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from assets.xvbench_builder.publishing import BuildReport, RunCosts, TotalCosts
     from infra.llm.client import ChatSettings
 
 app = command_group("Build a benchmark like XVBench from a folder of videos.")
@@ -110,7 +110,7 @@ def build(  # noqa: PLR0913 - one parameter an option
         with results() as write, progress_bars() as progress:
             report = asyncio.run(build_xvbench(request, settings, progress))
             if json:
-                write(report)
+                write(report.to_json())
     except KeyboardInterrupt:
         note("\nstopped; the same command goes on")
         raise typer.Exit(STOPPED) from None
@@ -149,49 +149,47 @@ def _check(videos: Path, out: Path) -> None:
         raise UsageError("--out has to be another folder than that of the videos")
 
 
-def _show(report: Mapping[str, Any]) -> None:
+def _show(report: BuildReport) -> None:
     console = table_console()
-    clips = f"{report['clips']:,} clips of {report['videos']:,} videos, {report['clips_sampled']:,} sampled"
-    console.print(f"{report['questions']:,} questions of {report['candidates']:,} candidates; {clips}")
-    for reason, count in report["rejected"].items():
+    clips = f"{report.clips:,} clips of {report.videos:,} videos, {report.clips_sampled:,} sampled"
+    console.print(f"{report.questions:,} questions of {report.candidates:,} candidates; {clips}")
+    for reason, count in report.rejected.items():
         console.print(f"  rejected {count:,}: {reason}")
-    for skip in report["skipped"]:
-        console.print(f"  skipped {skip['where']}: {skip['reason']}", markup=False)
-    if (captions := report["captions"]) is not None:
-        without = ", ".join(f"{count:,} {reason}" for reason, count in captions["without"].items())
+    for skip in report.skipped:
+        console.print(f"  skipped {skip.where}: {skip.reason}", markup=False)
+    if (captions := report.captions) is not None:
+        without = ", ".join(f"{count:,} {reason}" for reason, count in captions.without.items())
         console.print(
-            f"captions beside {captions['written']:,} clips" + (f"; without: {without}" if without else "")
+            f"captions beside {captions.written:,} clips" + (f"; without: {without}" if without else "")
         )
-    _show_costs(console, report)
-    console.print(f"in {report['out']}", soft_wrap=True, markup=False)
+    _show_costs(console, f"this run: {report.this_run.requests:,} requests", report.this_run)
+    _show_costs(console, f"all runs into this folder: {report.all_runs.replies:,} replies", report.all_runs)
+    console.print(f"in {report.out}", soft_wrap=True, markup=False)
 
 
-def _show_costs(console: Console, report: Mapping[str, Any]) -> None:
-    for name, title in (("this_run", "this run"), ("all_runs", "all runs into this folder")):
-        spent = report[name]
-        number = f"{spent['requests']:,} requests" if "requests" in spent else f"{spent['replies']:,} replies"
-        tokens = f"{spent['prompt_tokens']:,} tokens read, {spent['completion_tokens']:,} written"
-        cost = "" if spent["cost"] is None else f", cost {spent['cost']:.4f}"
-        console.print(f"{title}: {number}, {tokens}{cost}")
+def _show_costs(console: Console, title: str, spent: RunCosts | TotalCosts) -> None:
+    tokens = f"{spent.prompt_tokens:,} tokens read, {spent.completion_tokens:,} written"
+    cost = "" if spent.cost is None else f", cost {spent.cost:.4f}"
+    console.print(f"{title}, {tokens}{cost}")
 
 
-def _conclude(report: Mapping[str, Any], target: int) -> None:
+def _conclude(report: BuildReport, target: int) -> None:
     """Say what is next, and end with 1 where a script should not go on."""
-    ended = report["stopped"]
-    captions = report["captions"] or {"complete": True, "without": {}}
-    if ended == "max_requests" or "budget" in captions["without"]:
+    without = report.captions.without if report.captions else {}
+    is_complete = report.captions is None or report.captions.complete
+    if report.stopped == "max_requests" or "budget" in without:
         note("stopped at --max-requests; the same command goes on")
         return
-    if ended == "endpoint" or not captions["complete"]:
+    if report.stopped == "endpoint" or not is_complete:
         note(
-            f"error: the endpoint failed several times in a row; the same command goes on. {report['last_failure']}"
+            f"error: the endpoint failed several times in a row; the same command goes on. {report.last_failure}"
         )
         raise typer.Exit(1)
-    if not report["questions"]:
+    if not report.questions:
         note("no question was kept; provenance.jsonl says why")
         raise typer.Exit(1)
-    if ended == "candidates":
+    if report.stopped == "candidates":
         note(
-            f"only {report['questions']:,} of {target:,} questions: every candidate was tried; raise --tries or add videos"
+            f"only {report.questions:,} of {target:,} questions: every candidate was tried; raise --tries or add videos"
         )
-    note(f"next: vimrag corpus build --raw {report['out']} --root ROOT")
+    note(f"next: vimrag corpus build --raw {report.out} --root ROOT")

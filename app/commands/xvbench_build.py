@@ -4,19 +4,17 @@ Holds the joining only. Stages: ``assets.xvbench_builder``; grades: ``model.eval
 one file of paid replies.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from app.answers.models import PROBE_RETRIES, PROBE_S
-from assets.parsers.types import SkippedRecord
 from assets.xvbench_builder import prompts
 from assets.xvbench_builder.build import BuildResult, BuildTarget, StopReason, build, caption_clips
 from assets.xvbench_builder.evaluation import evaluate_candidate
 from assets.xvbench_builder.model import BuilderModel
-from assets.xvbench_builder.publishing import OutFolder, counts
+from assets.xvbench_builder.publishing import BuildReport, OutFolder, RunCosts, TotalCosts
 from assets.xvbench_builder.records import Candidate, CandidateOutcome, ClipFile
 from assets.xvbench_builder.sampling import INTERVAL, draw_candidates, sample_clips
 from assets.xvbench_builder.videos import cut_videos, find_videos
@@ -72,8 +70,8 @@ class JudgeAdapter:
 
 async def build_xvbench(
     request: BuildRequest, settings: ChatSettings, progress: ProgressListener
-) -> dict[str, Any]:
-    """Build, or go on building; gives what ``report.json`` holds.
+) -> BuildReport:
+    """Build, or go on building; the report is ``report.json`` too.
 
     Raises:
         ValueError: if the videos give too few clips, or another process builds there.
@@ -84,7 +82,6 @@ async def build_xvbench(
     with only_writer(request.out.storage, request.out.questions.parent.name):
         request.out.replies.parent.mkdir(parents=True, exist_ok=True)
         cut = cut_videos(listing.videos, request.out.clips, progress)
-        skipped = (*listing.skipped, *cut.skipped)
         pool = sample_clips(cut.clips, seed=request.seed, interval=request.interval)
         client, replies = ChatClient(settings), KeyValueFile(request.out.replies)
         try:
@@ -103,20 +100,25 @@ async def build_xvbench(
                 captions = await caption_clips(
                     clips, model, at_once=request.target.at_once, progress=progress
                 )
-            report = {
-                **counts(built),
-                "captions": captions and captions._asdict(),
-                "clips": sum(map(len, cut.clips.values())),
-                "clips_sampled": sum(map(len, pool.values())),
-                "videos": len(cut.clips),
-                "skipped": _skips(skipped),
-                **_costs(client, chat, settings),
-                "seed": request.seed,
-                "interval": request.interval,
-                "look": asdict(request.clip_sampling),
-                "versions": versions,
-                "out": str(request.out.path),
-            }
+            report = BuildReport(
+                questions=len(built.kept),
+                candidates=len(built.outcomes),
+                rejected=built.rejected,
+                stopped=built.stop,
+                last_failure=built.last_failure,
+                captions=captions,
+                clips=sum(map(len, cut.clips.values())),
+                clips_sampled=sum(map(len, pool.values())),
+                videos=len(cut.clips),
+                skipped=(*listing.skipped, *cut.skipped),
+                this_run=_run_costs(client, chat),
+                all_runs=_total_costs(chat, settings),
+                seed=request.seed,
+                interval=request.interval,
+                look=request.clip_sampling,
+                versions=versions,
+                out=str(request.out.path),
+            )
         finally:
             replies.close()
             await client.close()
@@ -161,17 +163,20 @@ async def _model(settings: ChatSettings) -> str:
         await client.close()
 
 
-def _costs(client: ChatClient, chat: CachedChatClient, settings: ChatSettings) -> dict[str, Any]:
-    """Of this run, as it was sent; and of all runs into this folder, as far as replies came."""
-    spent, total = client.ledger.snapshot(), chat.total()
-    prices = settings.prices
-    amount = None if prices is None else prices.cost(total.prompt_tokens, total.completion_tokens)
-    names = ("requests", "retries", "failures", "prompt_tokens", "completion_tokens", "cost")
-    return {
-        "this_run": {**{name: getattr(spent, name) for name in names}, "found": chat.found},
-        "all_runs": {**asdict(total), "cost": amount},
-    }
+def _run_costs(client: ChatClient, chat: CachedChatClient) -> RunCosts:
+    spent = client.ledger.snapshot()
+    return RunCosts(
+        requests=spent.requests,
+        retries=spent.retries,
+        failures=spent.failures,
+        prompt_tokens=spent.prompt_tokens,
+        completion_tokens=spent.completion_tokens,
+        cost=spent.cost,
+        found=chat.found,
+    )
 
 
-def _skips(skipped: Sequence[SkippedRecord]) -> list[dict[str, str]]:
-    return [{"reason": skip.reason, "where": skip.where, "detail": skip.detail} for skip in skipped]
+def _total_costs(chat: CachedChatClient, settings: ChatSettings) -> TotalCosts:
+    total, prices = chat.total(), settings.prices
+    cost = None if prices is None else prices.cost(total.prompt_tokens, total.completion_tokens)
+    return TotalCosts(**asdict(total), cost=cost)

@@ -56,6 +56,17 @@ class BuildResult(NamedTuple):
         """Those whose question is kept."""
         return [outcome for outcome in self.outcomes if not outcome.reason]
 
+    @property
+    def rejected(self) -> dict[str, int]:
+        """The others, by reason."""
+        return dict(sorted(Counter(outcome.reason for outcome in self.outcomes if outcome.reason).items()))
+
+    @property
+    def last_failure(self) -> str:
+        """What the endpoint failed with last; "" if it did not."""
+        failures = [outcome.detail for outcome in self.outcomes if outcome.reason == ENDPOINT_FAILED]
+        return failures[-1] if failures else ""
+
 
 async def build(
     candidates: Iterable[Candidate],
@@ -115,7 +126,8 @@ def _is_gone(outcomes: list[CandidateOutcome]) -> bool:
     return len(last) == STOP_AFTER and all(outcome.reason == ENDPOINT_FAILED for outcome in last)
 
 
-class CaptioningResult(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class CaptioningResult:
     """What came of it. ``without`` counts clips without a caption by reason; ``complete`` is False if the run was ended."""
 
     written: int

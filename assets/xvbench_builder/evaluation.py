@@ -13,7 +13,7 @@ from assets.xvbench_builder.prompts import read_draft
 from assets.xvbench_builder.records import (
     Candidate,
     CandidateOutcome,
-    CandidateRejected,
+    CandidateRejectedError,
     Caption,
     Check,
     ClipFile,
@@ -43,7 +43,7 @@ async def evaluate_candidate(
                 outcome = reached
         except RequestBudgetError:
             raise
-        except CandidateRejected as rejected:
+        except CandidateRejectedError as rejected:
             reason, detail = rejected.reason, rejected.detail
         except MediaError as error:
             reason, detail = "clip_unreadable", str(error)
@@ -77,7 +77,7 @@ async def _captions(clips: Sequence[ClipFile], model: BuilderModel) -> tuple[Cap
     for clip in clips:
         text, problem = await model.describe(clip)
         if problem:
-            raise CandidateRejected(f"caption_{problem}", clip.name)
+            raise CandidateRejectedError(f"caption_{problem}", clip.name)
         captions.append(Caption(clip=clip, text=text))
     return tuple(captions)
 
@@ -97,15 +97,15 @@ def require_passed(check: Check) -> None:
     """Let a check pass.
 
     Raises:
-        CandidateRejected: ``gold_not_enough``; ``answerable_closed_book``, ``answerable_from_distractors``,
+        CandidateRejectedError: ``gold_not_enough``; ``answerable_closed_book``, ``answerable_from_distractors``,
             ``answerable_from_single``; ``answer_missing`` and ``grade_missing``, which prove nothing either way.
     """
     names = ", ".join(clip.name for clip in check.shown)
     if check.correct is None:
         reason = "grade_missing" if check.answer else "answer_missing"
-        raise CandidateRejected(reason, f"{check.condition}: {names}")
+        raise CandidateRejectedError(reason, f"{check.condition}: {names}")
     if check.condition is Condition.GOLD and not check.correct:
-        raise CandidateRejected("gold_not_enough", check.answer)
+        raise CandidateRejectedError("gold_not_enough", check.answer)
     if check.condition is not Condition.GOLD and check.correct:
         how = "closed_book" if check.condition is Condition.CLOSED_BOOK else f"from_{check.condition}"
-        raise CandidateRejected(f"answerable_{how}", names)
+        raise CandidateRejectedError(f"answerable_{how}", names)

@@ -15,6 +15,7 @@ from assets.xvbench_builder import prompts
 from assets.xvbench_builder.records import Caption, ClipFile
 from infra.llm.captioner import Captioner, CaptionResult
 from infra.llm.image_parts import ClipSampling, MessagePart, clip_parts, text_part
+from infra.llm.reply_json import quoted
 from infra.llm.types import ChatCompleter, Decoding
 
 KEPT_CLIPS = 64  # some 64 x 8 frames of 448 pixels, 30 MB as JPEG
@@ -49,7 +50,7 @@ class BuilderModel:
 
     async def answer(self, question: str, clips: Sequence[ClipFile]) -> str:
         """A short answer from clips, or from none; empty if the reply holds none."""
-        request = prompts.answer_request(question, len(clips))
+        request = quoted({"question": question, "clips": len(clips)})
         parts = [text_part(request)]
         for label, clip in prompts.labels(clips).items():
             parts += [text_part(label), *await self._frame_parts(clip)]

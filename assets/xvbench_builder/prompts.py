@@ -7,7 +7,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 
-from assets.xvbench_builder.records import CandidateRejected, Caption, ClipFile, Draft
+from assets.xvbench_builder.records import CandidateRejectedError, Caption, ClipFile, Draft
 from infra.llm.captioner import PROMPT_HASH as CAPTION_HASH
 from infra.llm.reply_json import Quotable, object_in, quoted, text_of, without_thoughts
 
@@ -66,44 +66,39 @@ def draft_request(captions: Sequence[Caption]) -> str:
     return quoted(fields)
 
 
-def answer_request(question: str, num_clips: int) -> str:
-    """The question as the answerer gets it."""
-    return quoted({"question": question, "clips": num_clips})
-
-
 def read_draft(reply: str, offered: Sequence[ClipFile]) -> Draft:
     """The question in a reply.
 
     Raises:
-        CandidateRejected: ``draft_unparseable``, ``draft_declined``, ``draft_malformed``, ``gold_unknown``, ``gold_too_few``,
-            ``gold_of_one_video`` (where others were offered), ``question_names_clips``.
+        CandidateRejectedError: ``draft_unparseable``, ``draft_declined``, ``draft_malformed``, ``gold_unknown``,
+            ``gold_too_few``, ``gold_of_one_video`` (where others were offered), ``question_names_clips``.
     """
     fields = object_in(reply)
     if fields is None or "question" not in fields:
-        raise CandidateRejected("draft_unparseable", _quoted(reply))
+        raise CandidateRejectedError("draft_unparseable", _quoted(reply))
     if fields["question"] is None:
-        raise CandidateRejected("draft_declined")
+        raise CandidateRejectedError("draft_declined")
     question = text_of(fields["question"], max_chars=MAX_QUESTION_CHARS)
     answer = text_of(fields.get("answer"), max_chars=MAX_ANSWER_CHARS)
     if not question or not answer:
-        raise CandidateRejected("draft_malformed", _quoted(reply))
+        raise CandidateRejectedError("draft_malformed", _quoted(reply))
     gold = _gold(fields.get("clips"), offered)
     if label := _LABEL.search(question):
-        raise CandidateRejected("question_names_clips", label.group())
+        raise CandidateRejectedError("question_names_clips", label.group())
     return Draft(question=question, answer=answer, gold=gold)
 
 
 def _gold(names: object, offered: Sequence[ClipFile]) -> tuple[ClipFile, ...]:
     clips = labels(offered)
     if not isinstance(names, list):
-        raise CandidateRejected("draft_malformed", f"clips: {_quoted(str(names))}")
+        raise CandidateRejectedError("draft_malformed", f"clips: {_quoted(str(names))}")
     if unknown := [name for name in names if not isinstance(name, str) or name not in clips]:
-        raise CandidateRejected("gold_unknown", _quoted(str(unknown[0])))
+        raise CandidateRejectedError("gold_unknown", _quoted(str(unknown[0])))
     gold = tuple(clip for name, clip in clips.items() if name in names)
     if len(gold) < MIN_GOLD:
-        raise CandidateRejected("gold_too_few", f"{len(gold)} clip")
+        raise CandidateRejectedError("gold_too_few", f"{len(gold)} clip")
     if len({clip.video for clip in gold}) == 1 and len({clip.video for clip in offered}) > 1:
-        raise CandidateRejected("gold_of_one_video", gold[0].video)
+        raise CandidateRejectedError("gold_of_one_video", gold[0].video)
     return gold
 
 

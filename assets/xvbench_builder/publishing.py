@@ -13,21 +13,74 @@ Each file is replaced as a whole, after every window of candidates; neither time
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from assets.xvbench_builder.build import BuildResult
-from assets.xvbench_builder.evaluation import ENDPOINT_FAILED
+from assets.parsers.types import SkippedRecord
+from assets.xvbench_builder.build import CaptioningResult, StopReason
 from assets.xvbench_builder.records import CandidateOutcome, Check, ClipFile, Draft
 from assets.xvbench_builder.videos import ClipFolders
+from infra.llm.image_parts import ClipSampling
 from infra.storage.root import Storage
 
 DATASET_FOLDER, STATE_FOLDER = "xvbench", ".build"
 QUESTIONS = f"{DATASET_FOLDER}/xvbench.jsonl"
 PROVENANCE, REPORT = "provenance.jsonl", "report.json"
 REPLIES = "replies.sqlite"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunCosts:
+    """What one run sent, and the replies it found paid for."""
+
+    requests: int
+    retries: int
+    failures: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost: float | None
+    found: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TotalCosts:
+    """What all runs into a folder cost, as far as replies came."""
+
+    replies: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildReport:
+    """The account of a build, in the order of ``report.json``."""
+
+    questions: int
+    candidates: int
+    rejected: Mapping[str, int]
+    """Candidates by the reason for which they were rejected."""
+    stopped: StopReason
+    last_failure: str
+    """What the endpoint failed with last; "" if it did not."""
+    captions: CaptioningResult | None
+    clips: int
+    clips_sampled: int
+    videos: int
+    skipped: Sequence[SkippedRecord]
+    this_run: RunCosts
+    all_runs: TotalCosts
+    seed: int
+    interval: int
+    look: ClipSampling
+    versions: Mapping[str, str]
+    out: str
+
+    def to_json(self) -> dict[str, Any]:
+        """What the file holds and ``--json`` prints."""
+        return asdict(self)
 
 
 class OutFolder:
@@ -59,9 +112,10 @@ class OutFolder:
             self.questions.unlink(missing_ok=True)
         self.storage.write_bytes(PROVENANCE, _lines(provenance(outcome, versions) for outcome in outcomes))
 
-    def write_report(self, report: Mapping[str, Any]) -> None:
+    def write_report(self, report: BuildReport) -> None:
         """Replace the account."""
-        self.storage.write_bytes(REPORT, json.dumps(report, indent=1, ensure_ascii=False).encode() + b"\n")
+        content = json.dumps(report.to_json(), indent=1, ensure_ascii=False)
+        self.storage.write_bytes(REPORT, content.encode() + b"\n")
 
 
 def row_of(draft: Draft) -> dict[str, Any]:
@@ -94,20 +148,6 @@ def provenance(outcome: CandidateOutcome, versions: Mapping[str, str]) -> dict[s
         "prompt_tokens": outcome.prompt_tokens,
         "completion_tokens": outcome.completion_tokens,
         "versions": dict(versions),
-    }
-
-
-def counts(built: BuildResult) -> dict[str, Any]:
-    """Candidates by what became of them."""
-    reasons = Counter(outcome.reason for outcome in built.outcomes if outcome.reason)
-    return {
-        "questions": len(built.kept),
-        "candidates": len(built.outcomes),
-        "rejected": dict(sorted(reasons.items())),
-        "stopped": str(built.stop),
-        "last_failure": next(
-            (outcome.detail for outcome in reversed(built.outcomes) if outcome.reason == ENDPOINT_FAILED), ""
-        ),
     }
 
 

@@ -91,7 +91,7 @@ class CandidateOutcome:
     completion_tokens: int = 0
 
 
-class CandidateRejected(Exception):
+class CandidateRejectedError(Exception):
     """A candidate ends here. ``reason`` is a stable word, ``detail`` what was wrong with this one."""
 
     def __init__(self, reason: str, detail: str = "") -> None:

@@ -45,7 +45,7 @@ def draw_candidates(pool: Mapping[str, Sequence[ClipFile]], *, seed: int, limit:
         raise ValueError(
             f"a question over several clips needs {MIN_OFFERED} at least; the videos give {total}"
         )
-    seen: set[frozenset[str]] = set()
+    drawn_groups: set[frozenset[str]] = set()
     number = in_vain = drawn = 0
     while number < limit and in_vain < DRAWS_IN_VAIN:
         draw = random.Random(f"{seed}//{drawn}")
@@ -53,10 +53,10 @@ def draw_candidates(pool: Mapping[str, Sequence[ClipFile]], *, seed: int, limit:
         order = _across_videos(pool, draw)
         offered = order[: draw.randint(MIN_OFFERED, MAX_OFFERED)]
         group = frozenset(clip.name for clip in offered)
-        in_vain = in_vain + 1 if group in seen else 0
-        if group in seen:
+        in_vain = in_vain + 1 if group in drawn_groups else 0
+        if group in drawn_groups:
             continue
-        seen.add(group)
+        drawn_groups.add(group)
         spare = order[len(offered) : len(offered) + SPARES]
         yield Candidate(number=number, offered=tuple(offered), spare=tuple(spare))
         number += 1

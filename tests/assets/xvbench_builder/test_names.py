@@ -35,16 +35,16 @@ NASTY = (
 
 
 @pytest.fixture(scope="module")
-def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def source_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("film") / "film.mp4"
     write_film(path, seconds=2)
     return path
 
 
-def read_back(film: Path, folder: Path, stems: list[str]) -> None:
+def read_back(source_video: Path, folder: Path, stems: list[str]) -> None:
     for stem in stems:
         (folder / "in").mkdir(exist_ok=True)
-        shutil.copy(film, folder / "in" / f"{stem}.mp4")
+        shutil.copy(source_video, folder / "in" / f"{stem}.mp4")
     films = find_videos(folder / "in", leave_out=folder / "out").videos
     chunks = folder / "out/video_chunks"
     chunks.mkdir(parents=True)
@@ -53,7 +53,7 @@ def read_back(film: Path, folder: Path, stems: list[str]) -> None:
     for each in films:
         for index in (0, 1, 12):
             name = f"{each.id}_{index:03d}.mp4"
-            shutil.copy(film, chunks / name)
+            shutil.copy(source_video, chunks / name)
             wanted[name] = (each.id, 60.0 * index)
             rows.append({"question": name, "answer": "a", "video_name": each.id, "reference": [name]})
     (folder / "out/xvbench.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
@@ -64,15 +64,15 @@ def read_back(film: Path, folder: Path, stems: list[str]) -> None:
         assert (parsed.items[gold].parent, parsed.items[gold].position) == wanted[question.text]
 
 
-def test_names_that_look_like_something_else(film: Path, tmp_path: Path):
-    read_back(film, tmp_path, list(NASTY))
+def test_names_that_look_like_something_else(source_video: Path, tmp_path: Path):
+    read_back(source_video, tmp_path, list(NASTY))
 
 
 @settings(max_examples=15, deadline=None)
 @given(st.lists(STEMS, min_size=1, max_size=4, unique_by=str.casefold))
-def test_any_names(film: Path, stems: list[str]):
+def test_any_names(source_video: Path, stems: list[str]):
     with TemporaryDirectory() as folder:
-        read_back(film, Path(folder), stems)
+        read_back(source_video, Path(folder), stems)
 
 
 def test_plain_names_and_video_ids_stay():
@@ -83,8 +83,8 @@ def test_plain_names_and_video_ids_stay():
     ]
 
 
-def test_a_sidecar_cannot_lead_out_of_the_folder(film: Path, tmp_path: Path):
-    shutil.copy(film, tmp_path / "a.mp4")
+def test_a_sidecar_cannot_lead_out_of_the_folder(source_video: Path, tmp_path: Path):
+    shutil.copy(source_video, tmp_path / "a.mp4")
     (tmp_path / "a.json").write_text(json.dumps({"video_id": "../../etc/x\0"}))
     [found] = find_videos(tmp_path, leave_out=tmp_path / "out").videos
     assert found.id == "_etc_x_" and "/" not in found.id

@@ -29,7 +29,7 @@ Pools = st.dictionaries(st.sampled_from("abcdefghijkl"), st.integers(1, 12), min
 
 
 @given(Pools, st.integers(0, 5), st.integers(1, 6))
-def test_clips_are_taken_at_intervals_no_longer_than_allowed_and_some_of_each_film(
+def test_clips_are_taken_at_intervals_no_longer_than_allowed_and_some_of_each_video(
     clips: dict[str, list[ClipFile]], seed: int, interval: int
 ):
     taken = sample_clips(clips, seed=seed, interval=interval)
@@ -40,7 +40,7 @@ def test_clips_are_taken_at_intervals_no_longer_than_allowed_and_some_of_each_fi
         assert some and all(1 <= step <= interval for step in steps)
 
 
-def test_a_film_more_changes_nothing_of_the_others():
+def test_a_video_more_changes_nothing_of_the_others():
     few, more = clips_of({"a": 30, "b": 30}), clips_of({"a": 30, "b": 30, "c": 30})
     assert sample_clips(few, seed=3).items() <= sample_clips(more, seed=3).items()
 
@@ -51,7 +51,7 @@ def test_intervals_vary():
 
 
 @given(Pools.filter(lambda pool: sum(map(len, pool.values())) > 1), st.integers(0, 3))
-def test_groups_are_new_and_across_as_many_films_as_can_be(pool: dict[str, list[ClipFile]], seed: int):
+def test_groups_are_new_and_across_as_many_videos_as_can_be(pool: dict[str, list[ClipFile]], seed: int):
     drawn = list(draw_candidates(pool, seed=seed, limit=8))
     assert drawn and [each.number for each in drawn] == list(range(len(drawn)))
     groups = [frozenset(clip.name for clip in each.offered) for each in drawn]
