@@ -23,7 +23,7 @@ from PIL import Image, ImageDraw
 
 from assets.parsers.images import encode
 from infra.media import MediaDecoder, media_decoder
-from infra.media.sandbox.process import InProcess
+from infra.media.sandbox.process import InProcessRunner
 
 PEER = "the same in this process"
 SHEET = (1240, 1754)  # A4 at 150 dpi
@@ -72,7 +72,7 @@ def decode(decoder: MediaDecoder, images: Sequence[bytes]) -> int:
 
 def rates(work: Callable[[MediaDecoder], int], repeats: int) -> tuple[float, float]:
     """Units a second, sandboxed and in this process; the first turn of each starts what must be started."""
-    decoders = (media_decoder(), MediaDecoder(InProcess()))
+    decoders = (media_decoder(), MediaDecoder(InProcessRunner()))
     times: tuple[list[float], list[float]] = ([], [])
     done = 0
     for _ in range(repeats + 1):

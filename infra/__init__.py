@@ -1,1 +1,1 @@
-"""The outside world, one adapter a file: storage, documents, pictures, video, vector stores, processes."""
+"""The outside world, one adapter a file: storage, documents, images, videos, vector stores, processes."""

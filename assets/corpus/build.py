@@ -8,7 +8,7 @@ import errno
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +120,13 @@ def _built(build: _Build, dataset: Dataset, folder: Path) -> DatasetReport:
     """Build one dataset from its raw folder; published only if it has an item or a question."""
     name, storage = dataset.name, build.storage
     with only_writer(storage, f"corpus/{name}"):
-        params = {**_params(build.context), "dataset": name, "max_shard_bytes": build.max_shard_bytes}
+        context = {field.name: getattr(build.context, field.name) for field in fields(ParseContext)}
+        params = {
+            **context,
+            "ocr": build.context.ocr is not None,
+            "dataset": name,
+            "max_shard_bytes": build.max_shard_bytes,
+        }
         inputs = {"raw": fingerprint(folder, stage=f"{name}: hash", progress=build.progress)}
         made = {"producer": PRODUCER, "params": params, "inputs": inputs}
         try:
@@ -225,11 +231,6 @@ def _folders(raw: Path, names: Sequence[str] | None) -> dict[str, Path]:
         if not any((raw / name).iterdir()):
             raise ValueError(f"the raw folder of {name} is empty: {raw / name}")
     return {name: raw / name for name in wanted}
-
-
-def _params(context: ParseContext) -> dict[str, Any]:
-    values = {name: getattr(context, name) for name in context.__slots__}
-    return values | {"ocr": context.ocr is not None}
 
 
 def _counts(report: DatasetReport) -> dict[str, int]:

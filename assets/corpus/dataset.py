@@ -1,4 +1,4 @@
-"""The registry of the nine datasets: name, parser, licence and what a complete copy of it counts.
+"""The registry of the nine datasets: name, parser and what a complete copy of it counts.
 
 Holds no parsing; each format lives in ``parsers/``, what parsers yield in ``parsers/types.py``.
 """
@@ -27,9 +27,6 @@ class Dataset:
 
     name: str
     parse: Parser
-    licence: str
-    media: bool
-    """True if its items have images or frames in the shards."""
     reads_images: bool = False
     """True if its parser asks for OCR, which may then run ahead of it on several workers."""
     expected_counts: dict[str, int] = field(default_factory=dict)
@@ -69,8 +66,6 @@ DATASETS: dict[str, Dataset] = {
         Dataset(
             name="hotpotqa",
             parse=hotpotqa.parse,
-            licence=hotpotqa.LICENCE,
-            media=False,
             expected_counts={
                 "train": 90_447,
                 "dev": 7_405,
@@ -82,55 +77,41 @@ DATASETS: dict[str, Dataset] = {
         Dataset(
             name="squad",
             parse=squad.parse,
-            licence=squad.LICENCE,
-            media=False,
             expected_counts={"train": 87_599, "dev": 10_570, "train 2.0": 130_319, "dev 2.0": 11_873},
         ),
         Dataset(
             name="webqa",
             parse=webqa.parse,
-            licence=webqa.LICENCE,
-            media=True,
             expected_counts={"train": 36_766, "val": 4_966, "test": 7_540, "universalrag": 1_400},
         ),
         Dataset(
             name="slidevqa",
             parse=slidevqa.parse,
-            licence=slidevqa.LICENCE,
-            media=True,
             reads_images=True,
             expected_counts={"train": 10_617, "dev": 1_652, "test": 2_215},
         ),
         Dataset(
             name="mmlongbench_doc",
             parse=mmlongbench_doc.parse,
-            licence=mmlongbench_doc.LICENCE,
-            media=True,
             reads_images=True,
             expected_counts={"test": 1_082},
         ),
         Dataset(
             name="lvbench",
             parse=lvbench.parse,
-            licence=lvbench.LICENCE,
-            media=True,
             expected_counts={"test": 1_549, "universalrag": 829},
         ),
         Dataset(
             name="wikihowqa",
             parse=videorag.parse_wikihowqa,
-            licence=videorag.WIKIHOWQA.licence,
-            media=True,
             expected_counts={"test": 534, "universalrag": 374},
         ),
         Dataset(
             name="syntheticqa",
             parse=videorag.parse_syntheticqa,
-            licence=videorag.SYNTHETICQA.licence,
-            media=True,
             expected_counts={"test": 534},
         ),
-        Dataset(name="xvbench", parse=xvbench.parse, licence=xvbench.LICENCE, media=True),
+        Dataset(name="xvbench", parse=xvbench.parse),
     )
 }
 

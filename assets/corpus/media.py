@@ -9,7 +9,7 @@ from bisect import bisect_right
 from threading import Lock
 from typing import Any
 
-from cachetools import LRUCache
+from cachetools import LRUCache, cachedmethod
 from PIL import Image
 
 from assets.corpus import shards
@@ -34,7 +34,7 @@ class ShardMedia:
         self._storage, self._cache_bytes = storage, cache_bytes
         self._locations: dict[str, dict[str, MediaLocation]] = {}
         self._descriptors: dict[str, int] = {}
-        self._decoded: LRUCache[tuple[str, int], Image.Image] = LRUCache(cache_bytes, _decoded_bytes)
+        self._decoded: LRUCache[Any, Image.Image] = LRUCache(cache_bytes, _decoded_bytes)
         self._lock = Lock()
 
     def image(self, item_id: str) -> Image.Image:
@@ -67,37 +67,26 @@ class ShardMedia:
             self._descriptors.clear()
 
     def _image(self, item_id: str, location: MediaLocation, index: int) -> Image.Image:
-        # by place, not by id: aliases share their pixels
-        key = (location.shard, location.offsets[index])
-        with self._lock:
-            if key in self._decoded:
-                return self._decoded[key]
-        dataset = item_id.partition(":")[0]
-        path = f"{shards.directory(dataset)}/{location.shard}"
-        data = self._read(path, location.offsets[index], location.sizes[index])
-        image = media_decoder().image(data)
-        if _decoded_bytes(image) <= self._cache_bytes:
-            with self._lock:
-                self._decoded[key] = image
-        return image
+        path = f"{shards.directory(item_id.partition(':')[0])}/{location.shard}"
+        return self._decoded_at(path, location.offsets[index], location.sizes[index])
+
+    @cachedmethod(lambda self: self._decoded, lock=lambda self: self._lock)
+    def _decoded_at(self, path: str, offset: int, size: int) -> Image.Image:
+        """By place, not by id: aliases share their pixels. An image larger than the cache is not kept."""
+        return media_decoder().image(self._read(path, offset, size))
 
     def _locate(self, item_id: str) -> MediaLocation:
         dataset = item_id.partition(":")[0]
-        known = self._locations.get(dataset)
-        if known is None:
-            with self._lock:
-                known = self._locations.get(dataset)
-                if known is None:
-                    known = self._locations[dataset] = self._load(item_id, dataset)
+        with self._lock:
+            known = self._locations.get(dataset)
+            if known is None:
+                try:
+                    known = self._locations[dataset] = shards.read_locations(self._storage, dataset)
+                except ValueError as error:
+                    raise KeyError(f"no media of item {item_id!r}: {error}") from error
         if (location := known.get(item_id)) is None:
             raise KeyError(f"no media of item {item_id!r}")
         return location
-
-    def _load(self, item_id: str, dataset: str) -> dict[str, MediaLocation]:
-        try:
-            return shards.read_locations(self._storage, dataset)
-        except ValueError as error:
-            raise KeyError(f"no media of item {item_id!r}: {error}") from error
 
     def _read(self, path: str, offset: int, size: int) -> bytes:
         local = self._storage.local_path(path)

@@ -63,24 +63,24 @@ class KeywordMatch(NamedTuple):
 
 def compare(answer: str, reference: str, question: str = "") -> KeywordMatch:
     """Keyword accuracy of ``answer``; ``complete`` if nothing is missing and the answer does not run on."""
-    said = [NUMBER_WORDS.get(word, word) for word in words(answer)]
+    answered = [NUMBER_WORDS.get(word, word) for word in words(answer)]
     full = [NUMBER_WORDS.get(word, word) for word in words(reference)]
     content = [word for word in full if word not in STOP_WORDS or word in SIGNS] or full
-    asked = set(words(question))
-    wanted = list(dict.fromkeys(word for word in content if word not in asked)) or list(
+    question_words = set(words(question))
+    wanted = list(dict.fromkeys(word for word in content if word not in question_words)) or list(
         dict.fromkeys(content)
     )
     if sign := next((word for word in wanted if word in SIGNS), None):
         wanted = [sign]
-    found = [word for word in wanted if word in said]
+    found = [word for word in wanted if word in answered]
     closed = [word for word in wanted if _closed(word)]
     if closed:
         value = token_f1(
-            list(dict.fromkeys(word for word in said if _closed(word) and _kin(word, closed))), closed
+            list(dict.fromkeys(word for word in answered if _closed(word) and _kin(word, closed))), closed
         )
     else:
         value = len(found) / len(wanted) if wanted else 0.0
-    brief = len(said) <= 2 * len(full) + 2
+    brief = len(answered) <= 2 * len(full) + 2
     return KeywordMatch(value, value == 1.0 and brief, found, wanted)
 
 
@@ -89,12 +89,14 @@ def accuracy(answer: str, keywords: str, category: str) -> float:
 
     F1 over the words of a closed set for color, shape, number and YesNo, recall of the keywords for the others.
     """
-    said, wanted = ([NUMBER_WORDS.get(word, word) for word in words(text)] for text in (answer, keywords))
+    answered, wanted = ([NUMBER_WORDS.get(word, word) for word in words(text)] for text in (answer, keywords))
     if (is_member := _SETS.get(category.lower())) is None:
-        shared = sum((Counter(said) & Counter(wanted)).values())
-        return shared / len(wanted) if wanted else float(not said)
-    said, wanted = ([word for word in dict.fromkeys(text) if is_member(word)] for text in (said, wanted))
-    return token_f1(said, wanted) if said and wanted else 0.0
+        shared = sum((Counter(answered) & Counter(wanted)).values())
+        return shared / len(wanted) if wanted else float(not answered)
+    answered, wanted = (
+        [word for word in dict.fromkeys(text) if is_member(word)] for text in (answered, wanted)
+    )
+    return token_f1(answered, wanted) if answered and wanted else 0.0
 
 
 _SETS: Mapping[str, Callable[[str], bool]] = {

@@ -84,10 +84,6 @@ def _one_of(values: tuple[str, ...]) -> Callable[[random.Random], str]:
     return lambda rng: rng.choice(values)
 
 
-def _three_steps(rng: random.Random) -> str:
-    return ", ".join(rng.sample(STEPS, 3))
-
-
 _FACTS = {
     "team": (
         _Fact(
@@ -115,7 +111,11 @@ _FACTS = {
         ),
         _Fact("{0} is made of {1}.", ("What is {0} made of?",), _one_of(MATERIALS)),
         _Fact("{0} stands in {1}.", ("Where does {0} stand?",), random_name),
-        _Fact("To build {0} first {1}, then {2}, last {3}.", ("How To Build {0}",), _three_steps),
+        _Fact(
+            "To build {0} first {1}, then {2}, last {3}.",
+            ("How To Build {0}",),
+            lambda rng: ", ".join(rng.sample(STEPS, 3)),
+        ),
     ),
     "workshop": (
         _Fact("{0} opened in {1}.", ("When did {0} open?",), lambda rng: str(rng.randrange(1900, 2000))),

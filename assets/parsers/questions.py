@@ -21,7 +21,7 @@ class QuestionRegistry:
     """Question ids with what they ask, and what they lack; holds hashes, no texts."""
 
     def __init__(self) -> None:
-        self._asked: dict[str, bytes] = {}
+        self._contents: dict[str, bytes] = {}
         self._by_edition: dict[str, set[str]] = {}
         self._unusable: Counter[str] = Counter()
         self._missing: set[str] = set()
@@ -29,13 +29,13 @@ class QuestionRegistry:
     def enter(self, question: Question, where: str, edition: str) -> Iterator[Question | SkippedRecord]:
         """The question, if its id is new; else why it does not count."""
         words = normalised(question.text).encode("utf-8", "surrogatepass")
-        asked = hashlib.blake2b(words, digest_size=8).digest()
-        known = self._asked.setdefault(question.id, asked)
+        content = hashlib.blake2b(words, digest_size=8).digest()
+        known = self._contents.setdefault(question.id, content)
         ids = self._by_edition.setdefault(edition, set())
-        if known is asked:
+        if known is content:
             ids.add(question.id)
             yield question
-        elif known == asked:
+        elif known == content:
             ids.add(question.id)
             yield SkippedRecord(reason="question_duplicate", where=where, detail=question.id)
         else:

@@ -116,14 +116,14 @@ def _deck_of(value: object) -> str:
 
 
 def _images(
-    folder: RawFolder, asked: Set[str], state: SlidevqaState, context: ParseContext
+    folder: RawFolder, decks: Set[str], state: SlidevqaState, context: ParseContext
 ) -> Iterator[ParsedItem | SkippedRecord]:
     """The slides that are files, decks in name order; of two files for one slide the first by name."""
     slides: dict[Slide, RawFile] = {}
     files = folder.take(IMAGE_SUFFIXES)
-    flat = {file.name.rpartition("/")[0] for file in files if _deck_in_name(file) in asked}
+    flat = {file.name.rpartition("/")[0] for file in files if _deck_in_name(file) in decks}
     for file in files:
-        slide = _slide_of(file, asked, flat)
+        slide = _slide_of(file, decks, flat)
         if slide is None:
             yield SkippedRecord(
                 reason="slide_unplaced", where=file.name, detail="no deck or page in its name"
@@ -145,11 +145,11 @@ def _deck_in_name(file: RawFile) -> str:
     return match.group(1) if match else ""
 
 
-def _slide_of(file: RawFile, asked: Set[str], flat: Set[str]) -> Slide | None:
+def _slide_of(file: RawFile, decks: Set[str], flat: Set[str]) -> Slide | None:
     """The deck is the folder's name, or stands in the file's where a folder holds ``flat`` several decks."""
     page = page_of(file.path.stem)
     in_name = _deck_in_name(file)
-    is_flat = file.folder not in asked and file.name.rpartition("/")[0] in flat
+    is_flat = file.folder not in decks and file.name.rpartition("/")[0] in flat
     deck = in_name if is_flat else file.folder
     return Slide(deck, page) if deck and page is not None else None
 

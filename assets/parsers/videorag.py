@@ -159,14 +159,14 @@ def _videos(
     """The items of every video at hand, in order of their ids."""
     for video_id in sorted(files.by_id.keys() | scripts.keys()):
         file, script = files.by_id.get(video_id), scripts.get(video_id)
-        said = script.path.read_text(encoding="utf-8-sig", errors="replace") if script else ""
-        if script and not said.strip():
+        transcript = script.path.read_text(encoding="utf-8-sig", errors="replace") if script else ""
+        if script and not transcript.strip():
             yield SkippedRecord(reason="transcript_empty", where=script.name)
         video = VideoSource(
             dataset=collection.dataset,
             id=video_id,
             path=file.path if file else None,
-            transcript=" ".join(said.split()),
+            transcript=" ".join(transcript.split()),
             licence=collection.licence,
             source=(file or scripts[video_id]).name,
         )

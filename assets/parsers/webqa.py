@@ -119,7 +119,7 @@ def _record(
         yield from _image(fact, element.where, table, state, context)
     for fact in snippets:
         yield from _snippet(fact, element.where, source.file, state)
-    yield from _asked(record, element, source, state)
+    yield from _question_records(record, element, source, state)
 
 
 def _facts(record: Mapping[str, object], names: tuple[str, ...]) -> list[Mapping[str, object]]:
@@ -201,7 +201,7 @@ def _snippet(
     )
 
 
-def _asked(
+def _question_records(
     record: Mapping[str, object], element: JsonElement, source: WebqaSource, state: WebqaState
 ) -> Iterator[ParsedRecord]:
     split = _split(record, source)
@@ -229,8 +229,8 @@ def _split(record: Mapping[str, object], source: WebqaSource) -> str:
     """What the record says, else the file; a record with gold is none of the test split."""
     if source.reworded:
         return source.reworded
-    if said := fields.optional_text(record, "split").strip().lower():
-        return said
+    if named := fields.optional_text(record, "split").strip().lower():
+        return named
     has_gold = any(record.get(name) for name in (IMAGE_LISTS[0], TEXT_LISTS[0]))
     return "train" if has_gold and source.split in (None, "test") else source.split or "test"
 

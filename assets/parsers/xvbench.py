@@ -48,6 +48,7 @@ MARKS = tuple(
     for question in ("question", "query")
     for other in ("reference", "video_name", "answer", "ground_truth", "reference_answer")
 )
+ID_FIELDS = ("id", "qid", "uid", "question_id")
 PAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 _CHUNK = re.compile(r"(.+?)_(?:chunk_?|clip_?|part_?)?(\d+)", re.IGNORECASE)
 _PAGE = re.compile(r"(.+)_(\d+)")
@@ -154,15 +155,11 @@ def _gold(reference: str, clips: Mapping[str, list[str]]) -> list[str]:
     return list(clips.get(video_stem(reference), ()))
 
 
-def _native_id(record: Mapping[str, object]) -> str:
-    names = ("id", "qid", "uid", "question_id")
-    return fields.identifier(record, *names) if fields.optional_text(record, *names) else ""
-
-
 def _question(record: Mapping[str, object], index: int) -> Question:
     text = fields.text(record, "question", "query").strip()
     answer = fields.text(record, "answer", "ground_truth", "reference_answer").strip()
-    native = _native_id(record) or str(index)
+    has_id = fields.optional_text(record, *ID_FIELDS)
+    native = fields.identifier(record, *ID_FIELDS) if has_id else str(index)
     if answer.lower() in ("yes", "no"):
         kind = AnswerKind.YES_NO
     else:

@@ -85,13 +85,13 @@ def passages(text: str, *, markdown: bool, max_words: int) -> list[TextPassage]:
     A paragraph is cut only if it alone is longer, and then between sentences where that is possible. Two ideographs
     count as a word. A heading with nothing below it goes in front of the passage that follows.
     """
-    packing = _Packing(max_words)
+    packing = _PassageBuilder(max_words)
     for block in _markdown_blocks(text) if markdown else _paragraphs(text.split("\n")):
         packing.add(block)
     return packing.finished()
 
 
-class _Packing:
+class _PassageBuilder:
     """The passages so far and the one being filled."""
 
     def __init__(self, max_words: int) -> None:

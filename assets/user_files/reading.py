@@ -37,15 +37,11 @@ READER_VERSION = 1  # raised when the same file and settings would give other it
 PASSAGE_WORDS = 200
 
 
-def _with_ocr() -> ParseContext:
-    return ParseContext(ocr=SandboxedOcr().text)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestSettings:
     """Everything the reading of a file depends on beside the file."""
 
-    reading: ParseContext = field(default_factory=_with_ocr)
+    reading: ParseContext = field(default_factory=lambda: ParseContext(ocr=SandboxedOcr().text))
     """Resolution of pages, OCR, length of clips and their frames, as for the benchmarks."""
     passage_words: int = PASSAGE_WORDS
     """Words of a passage of a text, at most."""
@@ -209,17 +205,17 @@ def _clips(source: SourceFile, settings: IngestSettings) -> Iterator[FileRecord]
     context = settings.reading
     duration_s = media_decoder().probe(source.path).duration_s
     ranges = clip_ranges(duration_s, length_s=context.clip_s, min_tail_s=context.min_tail_s)
-    said = ""
+    transcript = ""
     if source.transcript is not None:
         try:
-            said = decode(source.transcript.read_bytes()).text
+            transcript = decode(source.transcript.read_bytes()).text
         except MediaError as error:
             yield SkippedRecord(
                 reason="transcript_unreadable", where=source.transcript.name, detail=error.detail
             )
-    timed = cues(said)
+    timed = cues(transcript)
     ends = {clip.start_s: clip.end_s for clip in ranges[:-1]}  # words after the last clip belong to it
-    video = VideoSource(DATASET, "", source.path, "" if timed else said, "unknown", "")
+    video = VideoSource(DATASET, "", source.path, "" if timed else transcript, "unknown", "")
     for record in video_items(video, context):
         if isinstance(record, SkippedRecord):
             yield replace(record, where=f"clip {record.where.removeprefix('#')} s")

@@ -39,7 +39,7 @@ def spoken_between(timed: Sequence[TranscriptCue], start_s: float, end_s: float)
 def _captions(lines: Sequence[str]) -> list[TranscriptCue]:
     timed: list[TranscriptCue] = []
     start_s: float | None = None
-    said = ""
+    last = ""
     for line in lines:
         if match := _CUE_TIME.fullmatch(line):
             start_s = _seconds(match)
@@ -47,9 +47,9 @@ def _captions(lines: Sequence[str]) -> list[TranscriptCue]:
             start_s = None  # what follows is a number, a note or the next cue
         elif start_s is not None:
             text = " ".join(html.unescape(_MARKUP.sub("", line)).split())
-            if text and text != said:
+            if text and text != last:
                 timed.append(TranscriptCue(start_s, text))
-                said = text
+                last = text
     return timed
 
 

@@ -51,7 +51,7 @@ def unpack(
         DownloadError: ``archive``, if it is damaged, encrypted, too large unpacked, or a name leads elsewhere;
             else as ``partial_file.disk`` says.
     """
-    with disk(folder), _Joined(parts) as raw, io.BufferedReader(raw, _CHUNK) as stream:
+    with disk(folder), _JoinedFiles(parts) as raw, io.BufferedReader(raw, _CHUNK) as stream:
         try:
             with zipfile.ZipFile(stream) as archive:
                 for member, name in _selected_members(archive, place, max_bytes, max_members):
@@ -110,7 +110,7 @@ def _write(source: IO[bytes], member: zipfile.ZipInfo, folder: Path, name: str) 
     return UnpackedFile(name, size, hashed.hexdigest())
 
 
-class _Joined(io.RawIOBase):
+class _JoinedFiles(io.RawIOBase):
     """Several files read as one, by seeking."""
 
     def __init__(self, parts: Sequence[Path]) -> None:

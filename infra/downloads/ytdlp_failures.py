@@ -100,12 +100,12 @@ def detail_of(error: BaseException) -> str:
 def causes(error: BaseException) -> Iterator[BaseException]:
     """The error and what led to it, by every way in which yt-dlp keeps that."""
     waiting: list[BaseException | None] = [error]
-    seen: set[int] = set()
+    known: set[int] = set()
     while waiting:
         current = waiting.pop(0)
-        if current is None or id(current) in seen:
+        if current is None or id(current) in known:
             continue
-        seen.add(id(current))
+        known.add(id(current))
         yield current
         kept = getattr(current, "exc_info", None) or (None, None, None)
         waiting += [kept[1], getattr(current, "cause", None), current.__cause__, current.__context__]

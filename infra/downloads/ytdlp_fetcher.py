@@ -23,7 +23,7 @@ from infra.limits import MAX_VIDEO_SECONDS
 from infra.media import MediaDecoder, media_decoder
 from infra.storage.manifest import sha256_of
 
-# Pictures are all that the corpus takes from a video, and without sound nothing must be joined by ffmpeg.
+# Images are all that the corpus takes from a video, and without sound nothing must be joined by ffmpeg.
 FORMAT = "bv*[height<=?{height}][ext=mp4]/bv*[height<=?{height}]/b/bv*"
 LAST_FRAME_S = 0.5  # before the end: where a whole video still has a frame
 RUNTIMES = ("deno", "node", "bun")  # of JavaScript, which YouTube needs; whichever is installed
@@ -34,7 +34,7 @@ class VideoSettings:
     """How videos are fetched: what a site is spared, and what we are."""
 
     height: int = 720
-    """Lines of the largest picture taken, where there is a choice."""
+    """Lines of the largest video taken, where there is a choice."""
     max_bytes: int = 2 << 30
     max_seconds: float = MAX_VIDEO_SECONDS
     """Duration above which a video is not taken."""
@@ -106,7 +106,7 @@ class VideoFetcher:
         try:
             info = self._info(video_id, url)
             path = self._download(info)
-        except _OverLimit as error:
+        except _OverLimitError as error:
             raise DownloadError(VideoReason.TOO_LARGE, f"{video_id}: {error}") from error
         except YoutubeDLError as error:
             raise _failure(video_id, error, self._folder) from error
@@ -127,7 +127,7 @@ class VideoFetcher:
         if info.get("is_live") or info.get("live_status") in ("is_live", "is_upcoming"):
             raise DownloadError(VideoReason.UNSUPPORTED, f"{video_id}: a live broadcast")
         if (info.get("duration") or 0) > self._settings.max_seconds:
-            raise _OverLimit(f"{info['duration']:,.0f} s, limit {self._settings.max_seconds:,.0f} s")
+            raise _OverLimitError(f"{info['duration']:,.0f} s, limit {self._settings.max_seconds:,.0f} s")
         return {**info, "id": video_id}
 
     def _download(self, info: dict[str, Any]) -> Path:
@@ -139,13 +139,13 @@ class VideoFetcher:
         if len(paths) == 1 and paths[0].is_file():
             return paths[0]
         if "larger than max-filesize" in self._limits.last_message:
-            raise _OverLimit(f"more than the limit of {self._settings.max_bytes:,} bytes")
+            raise _OverLimitError(f"more than the limit of {self._settings.max_bytes:,} bytes")
         raise DownloadError(
             VideoReason.OTHER, f"{info['id']}: yt-dlp left no file: {self._limits.last_message[:200]}"
         )
 
 
-class _OverLimit(DownloadCancelled):
+class _OverLimitError(DownloadCancelled):
     """A limit of ours ended the download."""
 
 
@@ -162,9 +162,9 @@ class _DownloadLimits:
 
     def hook(self, status: Mapping[str, Any]) -> None:
         if (status.get("downloaded_bytes") or 0) > self._settings.max_bytes:
-            raise _OverLimit(f"more than the limit of {self._settings.max_bytes:,} bytes")
+            raise _OverLimitError(f"more than the limit of {self._settings.max_bytes:,} bytes")
         if time.monotonic() > self._deadline_s:
-            raise _OverLimit(f"longer under way than {self._settings.time_limit_s:,.0f} s")
+            raise _OverLimitError(f"longer under way than {self._settings.time_limit_s:,.0f} s")
 
     def debug(self, message: str) -> None:
         self.last_message = message

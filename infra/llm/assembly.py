@@ -37,7 +37,7 @@ class ReplyAssembler:
     def __init__(self) -> None:
         self._pieces: list[str] = []
         self._thinking = False
-        self._spoken = False  # reasoning that comes after the reply has begun is left out
+        self._has_content = False  # reasoning that comes after the reply has begun is left out
         self._tag = ""  # the start of what may be a tag within reasoning
         self._calls: dict[int, list[str]] = {}  # place -> name, then pieces of its arguments
         self.finish_reason = ""
@@ -62,12 +62,12 @@ class ReplyAssembler:
                 yield from self._choice(choice)
 
     def end(self) -> Iterator[str]:
-        """What is still to be said once no chunk follows: the end of the reasoning, calls taken out of the text."""
+        """What is still to come once no chunk follows: the end of the reasoning, calls taken out of the text."""
         if self._thinking:
             yield self._thought()
         for name, *arguments in self._calls.values():
             call = f'{{"name": {json.dumps(name)}, "arguments": {"".join(arguments) or "{}"}}}'
-            yield self._said(f"<tool_call>{call}</tool_call>")
+            yield self._emit(f"<tool_call>{call}</tool_call>")
         self._calls = {}
 
     def become(self, other: ReplyAssembler) -> None:
@@ -76,45 +76,45 @@ class ReplyAssembler:
         self.model, self.usage = other.model, other.usage
 
     def _choice(self, choice: dict[str, Any]) -> Iterator[str]:
-        said = choice.get("delta") or choice.get("message")
-        if isinstance(said, dict):
-            reasoning = _text(said.get("reasoning_content")) or _text(said.get("reasoning"))
+        message = choice.get("delta") or choice.get("message")
+        if isinstance(message, dict):
+            reasoning = _text(message.get("reasoning_content")) or _text(message.get("reasoning"))
             if reasoning:
                 yield from self._reasoning(reasoning)
-            if content := _text(said.get("content")):
+            if content := _text(message.get("content")):
                 yield from self._content(content)
-            self._tool_calls(said.get("tool_calls"))
+            self._tool_calls(message.get("tool_calls"))
         if isinstance(reason := choice.get("finish_reason"), str) and reason:
             self.finish_reason = "length" if reason in ("length", "max_tokens") else "stop"
 
     def _reasoning(self, text: str) -> Iterator[str]:
-        if self._spoken:
+        if self._has_content:
             return
         if not self._thinking:
             self._thinking = True
-            yield self._said(_OPEN)
+            yield self._emit(_OPEN)
         text = _THINK_TAG.sub(" ", self._tag + text)
         cut = len(text)
         if (start := text.rfind("<")) >= 0 and _may_become_tag(text[start:]):
             cut = start
         text, self._tag = text[:cut], text[cut:]
         if text:
-            yield self._said(text)
+            yield self._emit(text)
 
     def _thought(self) -> str:
         """Close the reasoning; from now on there is only the reply."""
         rest, self._tag = self._tag, ""
-        self._thinking, self._spoken = False, True
-        return self._said(rest + _CLOSE)
+        self._thinking, self._has_content = False, True
+        return self._emit(rest + _CLOSE)
 
     def _content(self, text: str) -> Iterator[str]:
         if self._thinking and not text.isspace():
             yield self._thought()
         if not self._thinking:
-            self._spoken = self._spoken or not text.isspace()
-            yield self._said(text)
+            self._has_content = self._has_content or not text.isspace()
+            yield self._emit(text)
 
-    def _said(self, piece: str) -> str:
+    def _emit(self, piece: str) -> str:
         self._pieces.append(piece)
         return piece
 

@@ -10,14 +10,16 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Protocol
 from weakref import WeakValueDictionary
+
+from pydantic import TypeAdapter, ValidationError
 
 from infra.llm.types import ChatCompleter, ChatMessages, ChatReply, DecodingOptions
 from infra.storage.key_value import KeyValueFile
 
-_TYPES = {"text": str, "finish_reason": str, "prompt_tokens": int, "completion_tokens": int, "model": str}
+_REPLY = TypeAdapter(ChatReply)
 
 
 class NamedChatModel(ChatCompleter, Protocol):
@@ -108,12 +110,6 @@ def request_key(model: str, messages: ChatMessages, request: DecodingOptions) ->
 def _reply(text: str) -> ChatReply | None:
     """A kept reply; None if the text is none, as of another program."""
     try:
-        value = json.loads(text)
-    except ValueError:
+        return _REPLY.validate_json(text, strict=True)
+    except ValidationError:
         return None
-    if not isinstance(value, dict) or not all(
-        isinstance(value.get(name), kind) for name, kind in _TYPES.items()
-    ):
-        return None
-    known = {field.name for field in fields(ChatReply)}
-    return ChatReply(**{name: part for name, part in value.items() if name in known})

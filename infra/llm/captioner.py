@@ -1,4 +1,4 @@
-"""Captions of clips and pictures by a served model: the text by which what is only seen can be found.
+"""Captions of clips and images by a served model: the text by which what is only seen can be found.
 
 Holds the prompt and the reading of the reply. Over a ``CachedChatClient`` a caption is paid for once, so that captioning a folder
 goes on where it was interrupted. Where a caption is put (an item's text, a prompt) is decided by whoever asks.

@@ -31,7 +31,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Begun:
+class _OpenStream:
     """A stream whose first piece has come; ``stack`` closes it and gives its place free."""
 
     stack: AsyncExitStack
@@ -80,24 +80,24 @@ class ChatClient:
 
         Retried as long as no piece was handed out. Leaving early ends the request; what was said so far is booked.
         """
-        begun = await self._begun(messages, request)
+        opened = await self._opened(messages, request)
         complete = False
         try:
-            async with begun.stack:
-                piece = begun.first
+            async with opened.stack:
+                piece = opened.first
                 while piece is not None:
                     yield piece
-                    async with self._endpoint.until(begun.deadline_s):
-                        piece = await anext(begun.pieces, None)
+                    async with self._endpoint.until(opened.deadline_s):
+                        piece = await anext(opened.pieces, None)
             complete = True
         except EndpointError:
             self.ledger.add(failures=1)
             raise
         finally:
             if not complete:
-                usage, is_estimated = _usage(messages, begun.assembly)
+                usage, is_estimated = _usage(messages, opened.assembly)
                 self.ledger.add_tokens(*usage, estimated=is_estimated, complete=False)
-        yield self._reply(messages, begun.assembly)
+        yield self._reply(messages, opened.assembly)
 
     async def models(self) -> list[str]:
         """Names of the models the server lists, in its order."""
@@ -107,16 +107,16 @@ class ChatClient:
         """The model that is asked: the one of the settings, else the only one the server lists."""
         return await self._endpoint.model()
 
-    async def _begun(self, messages: ChatMessages, request: DecodingOptions) -> _Begun:
+    async def _opened(self, messages: ChatMessages, request: DecodingOptions) -> _OpenStream:
         model = await self.model()
 
-        async def begin(stack: AsyncExitStack, deadline_s: float) -> _Begun:
+        async def begin(stack: AsyncExitStack, deadline_s: float) -> _OpenStream:
             response = await self._wire.ask(stack, model, messages, request, stream=True)
             assembly = ReplyAssembler()
             pieces = self._wire.pieces(response, assembly)
             stack.push_async_callback(pieces.aclose)
             first = await anext(pieces, None)
-            return _Begun(
+            return _OpenStream(
                 stack=stack.pop_all(), pieces=pieces, first=first, assembly=assembly, deadline_s=deadline_s
             )
 

@@ -72,19 +72,18 @@ def stated(body: object) -> ServerError:
             body = json.loads(body)
         except (ValueError, RecursionError):
             return ServerError()
-    found = (
-        body.get("error", body.get("detail", body.get("message", body))) if isinstance(body, dict) else body
-    )
-    if isinstance(found, list):  # one entry a field
-        found = next((each for each in found if isinstance(each, dict)), {})
-        place = found.get("loc")
-        return ServerError(
-            _line(found.get("msg")), "", str(place[-1])[:40] if isinstance(place, list) and place else ""
-        )
-    if isinstance(found, dict):
-        code = found.get("code") or found.get("type")
-        return ServerError(_line(found.get("message")), str(code or "")[:60], _line(found.get("param"))[:40])
-    return ServerError(_line(found))
+    error = body
+    if isinstance(body, dict):
+        error = body.get("error", body.get("detail", body.get("message", body)))
+    if isinstance(error, list):  # one entry a field
+        entry = next((entry for entry in error if isinstance(entry, dict)), {})
+        place = entry.get("loc")
+        param = str(place[-1])[:40] if isinstance(place, list) and place else ""
+        return ServerError(_line(entry.get("msg")), "", param)
+    if isinstance(error, dict):
+        code = error.get("code") or error.get("type")
+        return ServerError(_line(error.get("message")), str(code or "")[:60], _line(error.get("param"))[:40])
+    return ServerError(_line(error))
 
 
 def retry_after_s(header: str | None, now: datetime | None = None) -> float | None:

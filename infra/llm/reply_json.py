@@ -39,16 +39,16 @@ def without_thoughts(reply: str) -> str:
 def object_in(reply: str) -> dict[str, Any] | None:
     """The last JSON object of a reply, whatever stands around it; None if there is none."""
     text = without_thoughts(reply)[:MAX_REPLY_CHARS]
-    decoder, found, start = json.JSONDecoder(), None, text.find("{")
+    decoder, value, start = json.JSONDecoder(), None, text.find("{")
     for _ in range(MAX_BRACES):
         if start < 0:
             break
         try:
-            found, end = decoder.raw_decode(text, start)
+            value, end = decoder.raw_decode(text, start)
         except (ValueError, RecursionError):
             end = start + 1
         start = text.find("{", end)
-    return found if isinstance(found, dict) else None
+    return value if isinstance(value, dict) else None
 
 
 def text_of(value: object, *, max_chars: int) -> str:

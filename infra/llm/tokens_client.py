@@ -86,7 +86,7 @@ class TokenClient:
         """Names of the models and adapters that are served."""
         answer = await self.get("/v1/models")
         entries = answer.get("data") if isinstance(answer, dict) else None
-        return [str(each["id"]) for each in entries or () if isinstance(each, dict) and "id" in each]
+        return [str(entry["id"]) for entry in entries or () if isinstance(entry, dict) and "id" in entry]
 
     async def get(self, path: str) -> Any:
         """The JSON, or the text, that ``path`` answers with."""

@@ -149,9 +149,9 @@ class HttpTransport:
         if response.status_code != 200:
             raise await self._refusal(response, await self._words(response))
         listed = self._json(await self._read(response, MAX_LISTING_BYTES))
-        found = listed.get("data") if isinstance(listed, dict) else None
-        entries = found if isinstance(found, list) else []
-        return [each["id"] for each in entries if isinstance(each, dict) and isinstance(each.get("id"), str)]
+        entries = listed.get("data") if isinstance(listed, dict) else None
+        models = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+        return [model["id"] for model in models if isinstance(model.get("id"), str)]
 
     async def _names_if_any(self) -> list[str]:
         """Empty if the server lists none or does not answer soon: this only makes an error more helpful."""
@@ -191,14 +191,14 @@ class HttpTransport:
     def _json(self, data: bytes | str) -> Any:
         """What the server sent; an error object raises as a status would."""
         try:
-            found = json.loads(data)
+            answer = json.loads(data)
         except (ValueError, RecursionError):
             raise EndpointUnavailableError(f"{self.where}: the answer is no JSON") from None
-        if isinstance(found, dict) and found.get("error"):
-            words = shortened(without(self._settings.api_key, stated(found)))
+        if isinstance(answer, dict) and answer.get("error"):
+            words = shortened(without(self._settings.api_key, stated(answer)))
             status = int(words.code) if words.code in map(str, range(400, 600)) else 500
             raise refusal(self.where, status, words, self._key)
-        return found
+        return answer
 
     async def _words(self, response: httpx.Response) -> ServerError:
         """What the server says about its refusal, without the key; nothing if it goes on and on."""

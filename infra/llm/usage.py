@@ -51,35 +51,13 @@ class UsageLedger:
         """The totals now."""
         return self._spent
 
-    def add(
-        self,
-        *,
-        requests: int = 0,
-        retries: int = 0,
-        failures: int = 0,
-        waiting_s: float = 0.0,
-        generation_s: float = 0.0,
-    ) -> None:
-        """Book what happened."""
-        spent = self._spent
-        self._spent = replace(
-            spent,
-            requests=spent.requests + requests,
-            retries=spent.retries + retries,
-            failures=spent.failures + failures,
-            waiting_s=spent.waiting_s + waiting_s,
-            generation_s=spent.generation_s + generation_s,
-        )
+    def add(self, **amounts: float) -> None:
+        """Book what happened, by the fields of ``UsageTotals``."""
+        sums = {name: getattr(self._spent, name) + amount for name, amount in amounts.items()}
+        self._spent = replace(self._spent, **sums)
 
     def add_tokens(self, prompt: int, completion: int, *, estimated: bool, complete: bool = True) -> None:
         """Book the tokens of a reply; one that broke off or was left early is not ``complete`` but was paid for."""
-        spent = self._spent
-        more = 0.0 if self._prices is None else self._prices.cost(prompt, completion)
-        self._spent = replace(
-            spent,
-            replies=spent.replies + complete,
-            prompt_tokens=spent.prompt_tokens + prompt,
-            completion_tokens=spent.completion_tokens + completion,
-            estimated=spent.estimated + estimated,
-            cost=None if spent.cost is None else spent.cost + more,
-        )
+        self.add(replies=complete, prompt_tokens=prompt, completion_tokens=completion, estimated=estimated)
+        if self._prices is not None:
+            self.add(cost=self._prices.cost(prompt, completion))

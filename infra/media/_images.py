@@ -16,8 +16,7 @@ def decode(data: bytes, *, max_pixels: int = MAX_IMAGE_PIXELS) -> Image.Image:
     """The first frame of an image as upright RGB, transparency over white.
 
     Raises:
-        MediaError: ``image_unreadable`` (not a known image format), ``image_too_large`` (more than ``max_pixels``),
-            ``image_truncated`` (the header is fine, the pixels are not).
+        MediaError: as ``MediaDecoder.image``.
     """
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)

@@ -59,8 +59,7 @@ def open_pdf(source: Path | bytes, *, page_limit: int = MAX_PDF_PAGES) -> Iterat
     """Open a document.
 
     Raises:
-        MediaError: ``pdf_missing``, ``pdf_empty``, ``pdf_unreadable`` (not a PDF), ``pdf_truncated`` (its end is gone),
-            ``pdf_encrypted`` (needs a password), ``pdf_too_long`` (more than ``page_limit``).
+        MediaError: as ``MediaDecoder.open_pdf``.
     """
     _check_ends(source)
     with _LOCK:

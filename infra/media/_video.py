@@ -29,12 +29,7 @@ HALF_TICK_S = 5e-4  # containers round times to milliseconds: a frame at 0.0335 
 
 
 def probe(source: Path | bytes) -> VideoInfo:
-    """Duration, rate and size of the first video stream.
-
-    Raises:
-        MediaError: ``video_missing``, ``video_unreadable``, ``video_without_picture``, ``video_too_large``,
-            ``video_too_long``.
-    """
+    """As ``MediaDecoder.probe``; raises ``MediaError`` alike."""
     with opened(source) as (container, stream):
         duration_s = _duration(container, stream)
         fps = float(stream.average_rate or stream.guessed_rate or 0) or 25.0
@@ -49,18 +44,13 @@ def probe(source: Path | bytes) -> VideoInfo:
 
 
 def frames(source: Path | bytes, times_s: Sequence[float]) -> list[Frame]:
-    """The images on screen at the given times (each the latest frame not after it), in the order asked for.
-
-    Raises:
-        ValueError: if a time is negative.
-        MediaError: as ``probe``; ``video_truncated`` if the file ends before a time asked for can be decoded.
-    """
+    """As ``MediaDecoder.frames``; raises alike."""
     if any(time_s < 0 for time_s in times_s):
         raise ValueError(f"negative times: {[time_s for time_s in times_s if time_s < 0]}")
     ascending = sorted(set(times_s))
     try:
         images = _images(source, ascending, may_seek=True)
-    except _SeekFailed:
+    except _SeekError:
         images = _images(source, ascending, may_seek=False)
     return [Frame(time_s, images[time_s]) for time_s in times_s]
 
@@ -72,7 +62,7 @@ def _images(source: Path | bytes, ascending: Sequence[float], *, may_seek: bool)
         return {time_s: decoder.image_at(time_s) for time_s in ascending}
 
 
-class _SeekFailed(Exception):
+class _SeekError(Exception):
     """No key frame was found at or before the time sought."""
 
 
@@ -115,7 +105,7 @@ class _ForwardDecoder:
         if frame is None and self._key_frame(time_s - SEEK_MARGIN_S - TRUNCATION_GAP_S) is None:
             raise MediaError("video_truncated", f"nothing to decode at {time_s:.2f} s")
         if frame is None or self._time(frame) > time_s + HALF_TICK_S:
-            raise _SeekFailed
+            raise _SeekError
         if self._time(frame) <= reached_s:
             self._may_seek = False  # key frames are rarer than the times asked for: decoding on is cheaper
         self._shown, self._next = None, frame
@@ -124,20 +114,20 @@ class _ForwardDecoder:
         """The first one that is found after seeking to ``time_s``; None if there is nothing to decode.
 
         Raises:
-            _SeekFailed: if the file cannot be sought in, or no frame there is a key frame.
+            _SeekError: if the file cannot be sought in, or no frame there is a key frame.
         """
         try:
             offset = round(time_s / self._tick_s) + self._first_pts
             self._container.seek(offset, stream=self._stream, backward=True)
         except (FFmpegError, ValueError) as error:
-            raise _SeekFailed from error
+            raise _SeekError from error
         self._decoder = self._decode()
         frame = None
         for frame in self._decoder:
             if frame.key_frame:
                 return frame
         if frame is not None:
-            raise _SeekFailed
+            raise _SeekError
         return None
 
     def _decode(self) -> Iterator[av.VideoFrame]:

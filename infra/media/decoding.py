@@ -31,7 +31,7 @@ from infra.limits import (
     VIDEO_JOB_SECONDS,
     WALL_FACTOR,
 )
-from infra.media.sandbox.process import InProcess, Job, JobLimits, JobResult, JobRunner, Sandbox
+from infra.media.sandbox.process import InProcessRunner, Job, JobLimits, JobResult, JobRunner, Sandbox
 from infra.media.types import ClipRange, Frame, OcrError, PdfPage, VideoInfo
 
 VARIABLE, IN_PROCESS = "VIMRAG_DECODE", "in-process"
@@ -195,8 +195,8 @@ def sandbox(purpose: str) -> Sandbox:
 
 
 @cache
-def _in_process(purpose: str) -> InProcess:
-    return InProcess()
+def _in_process(purpose: str) -> InProcessRunner:
+    return InProcessRunner()
 
 
 def shared_runner(purpose: str = "media") -> JobRunner:
@@ -212,7 +212,7 @@ def media_decoder() -> MediaDecoder:
 def cut_clips(source: Path, clips: Sequence[ClipRange], targets: Sequence[Path]) -> list[Path]:
     """``MediaDecoder.cut`` in a process of its own: cutting takes minutes, and its jobs must not mix with others."""
     if os.environ.get(VARIABLE) == IN_PROCESS:
-        return MediaDecoder(InProcess()).cut(source, clips, targets)
+        return MediaDecoder(InProcessRunner()).cut(source, clips, targets)
     with closing(Sandbox()) as runner:
         return MediaDecoder(runner).cut(source, clips, targets)
 

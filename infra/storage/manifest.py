@@ -67,7 +67,7 @@ class Manifest:
         raise ValueError(f"the manifest names no file {name!r}")
 
 
-class _Behind:
+class _BackgroundHash:
     """Hashes, and at the end flushes to the device, in a thread: neither waits for the other, nor the writer for both."""
 
     def __init__(self) -> None:
@@ -125,7 +125,7 @@ class HashingFile(io.RawIOBase):
         super().__init__()
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("xb")
-        self._behind = _Behind()
+        self._hashing = _BackgroundHash()
         self.size = 0
 
     def writable(self) -> bool:
@@ -136,7 +136,7 @@ class HashingFile(io.RawIOBase):
         """Append ``data``."""
         view = memoryview(data).cast("B")
         self._file.write(view)
-        self._behind.update(data if isinstance(data, bytes) else bytes(view))
+        self._hashing.update(data if isinstance(data, bytes) else bytes(view))
         self.size += len(view)
         return len(view)
 
@@ -150,17 +150,17 @@ class HashingFile(io.RawIOBase):
             try:
                 self._file.flush()
             finally:
-                self._behind.end(self._file)
+                self._hashing.end(self._file)
         super().close()
 
     def finish(self) -> None:
         """Close, and wait until hash and device have it all."""
         self.close()
-        self._behind.finish()
+        self._hashing.finish()
 
     def entry(self, name: str) -> FileEntry:
         """What the manifest says about this file."""
-        return FileEntry(name=name, size=self.size, sha256=self._behind.hexdigest())
+        return FileEntry(name=name, size=self.size, sha256=self._hashing.hexdigest())
 
 
 class ArtifactWriter:

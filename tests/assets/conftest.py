@@ -20,7 +20,7 @@ def register(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Register:
     """Make a tenth dataset ``toy`` of the given records; returns the raw folder."""
 
     def make(records: Callable[[], Iterator[ParsedRecord]]) -> Path:
-        toy = Dataset(name="toy", parse=lambda raw, context: records(), licence="none", media=True)
+        toy = Dataset(name="toy", parse=lambda raw, context: records())
         monkeypatch.setitem(dataset.DATASETS, "toy", toy)
         (tmp_path / "raw" / "toy").mkdir(parents=True, exist_ok=True)
         (tmp_path / "raw" / "toy" / "file.txt").write_text("raw")

@@ -33,7 +33,7 @@ def text(native: str, content: str) -> ParsedItem:
     )
 
 
-def picture(native: str, grey: int) -> ParsedItem:
+def image(native: str, grey: int) -> ParsedItem:
     data = encode_png(Image.new("RGB", (8, 8), (grey,) * 3))
     item = Item(
         id=f"toy:page:{native}",
@@ -66,9 +66,9 @@ def toy_records() -> Iterator[ParsedRecord]:
     yield text("a", "same words")  # a paragraph met again with another question
     yield text("b", "same words")
     yield text("a", "other words")
-    yield picture("p1", 10)
-    yield picture("p2", 20)
-    yield picture("p3", 10)
+    yield image("p1", 10)
+    yield image("p2", 20)
+    yield image("p3", 10)
     yield SkippedRecord(reason="pdf_truncated", where="documents/x.pdf")
     yield SkippedRecord(reason="pdf_truncated", where="documents/y.pdf")
     yield question("both", "toy:page:p3", "toy:text:a")

@@ -35,7 +35,7 @@ class MmlongbenchDocWriter(DatasetWriter):
 
     def add(self, world: MiniatureWorld, questions: Sequence[PlannedQuestion]) -> WrittenWorld:
         """See ``DatasetWriter.add``."""
-        doc_id = document_name(world)
+        doc_id = f"{world.label}_report.pdf"
         pages = report(world)
         self._documents.mkdir(parents=True, exist_ok=True)
         (self._documents / doc_id).write_bytes(
@@ -49,11 +49,6 @@ class MmlongbenchDocWriter(DatasetWriter):
             self._samples.append(_sample(question, doc_id, sorted(numbers[key] for key in question.gold)))
             written.append(WrittenQuestion(f"mmlongbench_doc:test:{native}", question))
         return WrittenWorld(ids, written)
-
-
-def document_name(world: MiniatureWorld) -> str:
-    """The file name of a world's report."""
-    return f"{world.label}_report.pdf"
 
 
 def wrapped(text: str, letters: int) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ class SlidevqaWriter(DatasetWriter):
 
     def add(self, world: MiniatureWorld, questions: Sequence[PlannedQuestion]) -> WrittenWorld:
         """See ``DatasetWriter.add``."""
-        name = deck_name(world)
+        name = f"{world.label}_deck"
         slides = deck(world)
         (self._images / name).mkdir(parents=True, exist_ok=True)
         for number, slide in enumerate(slides, start=1):
@@ -46,11 +46,6 @@ class SlidevqaWriter(DatasetWriter):
             self._files[world.split].append_json(_record(name, self._count, question, pages))
             written.append(WrittenQuestion(f"slidevqa:{FILES[world.split]}:{self._count}", question))
         return WrittenWorld(ids, written)
-
-
-def deck_name(world: MiniatureWorld) -> str:
-    """The name of a world's deck."""
-    return f"{world.label}_deck"
 
 
 def _draw(world: MiniatureWorld, slide: WorldImage, seed: int) -> Image.Image:

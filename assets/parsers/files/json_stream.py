@@ -12,7 +12,7 @@ import gzip
 import io
 import lzma
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import IO, NamedTuple, TextIO, cast
@@ -172,14 +172,12 @@ def _object(reader: JsonReader, where: str) -> Iterator[JsonElement | SkippedRec
             yield from (skip for skip in elements if isinstance(skip, SkippedRecord))
             plain += [element.where for element in elements if isinstance(element, JsonElement)]
         if holds_records:
-            yield from _no_records(plain)
+            yield from (
+                SkippedRecord(reason="record_malformed", where=where, detail="no object") for where in plain
+            )
             plain.clear()
         if reader.expect(",}") == "}":
             return
-
-
-def _no_records(places: Iterable[str]) -> Iterator[SkippedRecord]:
-    return (SkippedRecord(reason="record_malformed", where=place, detail="no object") for place in places)
 
 
 def _element(read: Callable[[], JsonValue], where: str, key: str) -> Iterator[JsonElement | SkippedRecord]:

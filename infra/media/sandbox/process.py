@@ -119,7 +119,7 @@ class JobRunner(Protocol):
         ...
 
 
-class InProcess:
+class InProcessRunner:
     """Runs the operations in this process, without limits: for tests, and for media one trusts."""
 
     def __init__(self, operations: str = OPERATIONS) -> None:
@@ -174,7 +174,7 @@ class Sandbox:
             worker = self._ready()
             try:
                 return read(_answered(_ask(worker, job), worker.shared, job.max_bytes))
-            except _Lost as lost:
+            except _WorkerLostError as lost:
                 self._end()
                 self.losses += 1
                 self._strikes[job.file] += bool(job.file)
@@ -232,7 +232,7 @@ class Sandbox:
         os.close(worker.answers)
 
 
-class _Lost(Exception):
+class _WorkerLostError(Exception):
     """The process is gone or cannot be used any more."""
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -249,9 +249,9 @@ def _ask(worker: _Worker, job: Job) -> WireMessage:
         send(worker.requests, header, [len(part) for part in parts], parts, deadline=deadline)
         return receive(worker.answers, max_bytes=job.max_bytes, deadline=deadline)
     except WireTimeout:
-        raise _Lost("too_slow", f"not done in {job.limits.wall_s:g} s") from None
+        raise _WorkerLostError("too_slow", f"not done in {job.limits.wall_s:g} s") from None
     except WireError as error:
-        raise _obituary(worker.process, str(error)) from error
+        raise _end_of(worker.process, str(error)) from error
 
 
 def _answered(received: WireMessage, shared: mmap.mmap, max_bytes: int) -> JobResult:
@@ -264,32 +264,32 @@ def _answered(received: WireMessage, shared: mmap.mmap, max_bytes: int) -> JobRe
     if status == "failed":
         raise MediaError("decoder_failed", detail)
     if status == "out_of_memory":
-        raise _Lost("too_much_memory", "more than the decoder is given")
-    raise _Lost("decoder_crashed", f"an answer that is none: {status!r}"[:500])
+        raise _WorkerLostError("too_much_memory", "more than the decoder is given")
+    raise _WorkerLostError("decoder_crashed", f"an answer that is none: {status!r}"[:500])
 
 
 def _slices(shared: mmap.mmap, sizes: Any, max_bytes: int) -> list[memoryview]:
     if not isinstance(sizes, list) or not all(type(size) is int and size >= 0 for size in sizes):
-        raise _Lost("decoder_crashed", "sizes that are none")
+        raise _WorkerLostError("decoder_crashed", "sizes that are none")
     if sum(sizes) > min(len(shared), max_bytes):
-        raise _Lost("decoder_crashed", f"an answer of {sum(sizes)} bytes, limit {max_bytes}")
+        raise _WorkerLostError("decoder_crashed", f"an answer of {sum(sizes)} bytes, limit {max_bytes}")
     ends = list(itertools.accumulate(sizes))
     with memoryview(shared) as whole:
         return [whole[end - size : end] for end, size in zip(ends, sizes, strict=True)]
 
 
-def _obituary(process: subprocess.Popen[bytes], said: str) -> _Lost:
+def _end_of(process: subprocess.Popen[bytes], error: str) -> _WorkerLostError:
     """Why the process ended, by how it ended; it is killed if it has not."""
     try:
         code = process.wait(timeout=1.0)
     except subprocess.TimeoutExpired:
-        return _Lost("decoder_crashed", said)
+        return _WorkerLostError("decoder_crashed", error)
     if code == -signal.SIGXCPU:
-        return _Lost("too_slow", "took more processor time than it is given")
+        return _WorkerLostError("too_slow", "took more processor time than it is given")
     if code == EXIT_MEMORY:
-        return _Lost("too_much_memory", "more than the decoder is given")
+        return _WorkerLostError("too_much_memory", "more than the decoder is given")
     how = f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
-    return _Lost("decoder_crashed", how)
+    return _WorkerLostError("decoder_crashed", how)
 
 
 @cache

@@ -25,7 +25,7 @@ QUIET = VideoSettings(sleep_s=0.0, max_sleep_s=0.0, first_wait_s=0.0, retries=0,
 
 
 @pytest.fixture(scope="session")
-def film(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+def video_bytes(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     path = tmp_path_factory.mktemp("film") / "film.mp4"
     write_film(path, seconds=12)
     return path.read_bytes()

@@ -38,9 +38,9 @@ def put_lvbench(server: FileServer) -> str:
     return path
 
 
-def put_videos(server: FileServer, film: bytes) -> None:
+def put_videos(server: FileServer, video_bytes: bytes) -> None:
     for video_id in VIDEOS[:2]:
-        server.put(f"/films/{video_id}.mp4", film, headers={"Content-Type": "video/mp4"})
+        server.put(f"/films/{video_id}.mp4", video_bytes, headers={"Content-Type": "video/mp4"})
 
 
 def put_mmlongbench(server: FileServer, documents: dict[str, bytes]) -> None:

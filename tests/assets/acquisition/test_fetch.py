@@ -295,7 +295,7 @@ def test_a_listed_hub_is_held_to_the_hashes_it_gives(server: FileServer, fetched
     )
 
 
-def test_webqa_needs_a_mirror_and_keeps_the_parts_of_its_pictures(
+def test_webqa_needs_a_mirror_and_keeps_the_parts_of_its_images(
     server: FileServer, fetched: Fetch, mirrors: Mirrors, tmp_path: Path
 ):
     with pytest.raises(ValueError, match="--mirror webqa=URL"):

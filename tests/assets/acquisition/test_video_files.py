@@ -18,9 +18,9 @@ WANTED = {"videos": True, "accept_terms": True}
 
 
 @pytest.fixture
-def ready(server: FileServer, film: bytes) -> FileServer:
+def ready(server: FileServer, video_bytes: bytes) -> FileServer:
     put_lvbench(server)
-    put_videos(server, film)
+    put_videos(server, video_bytes)
     return server
 
 
@@ -58,14 +58,14 @@ def test_a_second_run_asks_for_nothing_and_a_lost_file_is_fetched_again(
 
 
 def test_only_what_can_change_is_tried_again_unless_told_to(
-    ready: FileServer, fetched: Fetch, tmp_path: Path, film: bytes
+    ready: FileServer, fetched: Fetch, tmp_path: Path, video_bytes: bytes
 ):
     for video_id, status in ((VIDEOS[0], 403), (VIDEOS[1], 451)):
         ready.files[f"/films/{video_id}.mp4"].statuses = [status]
         ready.files[f"/films/{video_id}.mp4"].forever = True
     fetched("lvbench", **WANTED)
     assert quarantined(tmp_path) == {VIDEOS[0]: "forbidden", VIDEOS[1]: "geo", VIDEOS[2]: "gone"}
-    put_videos(ready, film)
+    put_videos(ready, video_bytes)
     ready.requests.clear()
     assert fetched("lvbench", **WANTED).quarantine == {"geo": 1, "gone": 1}
     assert {request.path for request in ready.requests} == {f"/films/{VIDEOS[0]}.mp4"}
@@ -86,7 +86,7 @@ def test_a_site_that_wants_us_to_stop_is_left_alone(
 
 
 def test_a_site_that_is_not_there_is_tried_again_by_the_next_run(
-    ready: FileServer, fetched: Fetch, mirrors: Mirrors, film: bytes
+    ready: FileServer, fetched: Fetch, mirrors: Mirrors, video_bytes: bytes
 ):
     away = Mirrors({**mirrors.overrides, "youtube": "http://127.0.0.1:9/{id}.mp4"})
     assert fetched("lvbench", **WANTED, mirrors=away).quarantine == {"unreachable": 3}

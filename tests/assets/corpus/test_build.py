@@ -82,7 +82,7 @@ def test_the_report_has_the_published_form(register: Register, storage: Storage)
     }
 
 
-def test_pictures_of_items_and_of_aliases_are_found_in_the_shards(register: Register, storage: Storage):
+def test_images_of_items_and_of_aliases_are_found_in_the_shards(register: Register, storage: Storage):
     build(register(toy_records), storage)
     media = ShardMedia(storage)
     assert media.image("toy:page:p2").getpixel((0, 0)) == (20, 20, 20)

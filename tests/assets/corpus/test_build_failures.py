@@ -79,7 +79,7 @@ ENDLESS = """
 import itertools
 import sys
 from pathlib import Path
-from tests.assets.toy import picture, text
+from tests.assets.toy import image, text
 from assets.corpus import dataset
 from assets.corpus.build import build_corpus
 from assets.corpus.dataset import Dataset
@@ -89,9 +89,9 @@ from infra.storage.root import Storage
 def endless(raw, context):
     for number in itertools.count():
         yield text(str(number), f"words {number}")
-        yield picture(str(number), number % 255)
+        yield image(str(number), number % 255)
 
-dataset.DATASETS["toy"] = Dataset(name="toy", parse=endless, licence="none", media=True)
+dataset.DATASETS["toy"] = Dataset(name="toy", parse=endless)
 tell = lambda stage, done, total: print(stage, done, flush=True)
 build_corpus(
     Path(sys.argv[1]), Storage(sys.argv[2]), datasets=["toy"], settings=ParseContext(), progress=tell,

@@ -80,8 +80,6 @@ def squad_of_ten(monkeypatch: pytest.MonkeyPatch) -> Dataset:
     entry = Dataset(
         name="squad",
         parse=known.parse,
-        licence="free",
-        media=False,
         expected_counts={"dev": 10, "dev 2.0": 20},
     )
     monkeypatch.setitem(dataset.DATASETS, "squad", entry)

@@ -1,4 +1,4 @@
-"""One picture is one seek: the right pixels, from many threads, on disk and on S3."""
+"""One image is one seek: the right pixels, from many threads, on disk and on S3."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def fill(storage: Storage) -> None:
     with publish(storage, "shards/d", producer="t", params={}, inputs={}) as publication:
         writer = ShardWriter(publication, "d", max_bytes=40_000)
         for number in range(50):
-            picture = encode_png(Image.new("RGB", (128, 128), colour(number)))
-            writer.add(f"k{number}", f"d:page:{number}", [("png", picture)], {})
+            image = encode_png(Image.new("RGB", (128, 128), colour(number)))
+            writer.add(f"k{number}", f"d:page:{number}", [("png", image)], {})
         clip = [
             (f"{index}.png", encode_png(Image.new("RGB", (64, 48), colour(100 + index))))
             for index in range(3)
@@ -48,11 +48,11 @@ def fill(storage: Storage) -> None:
 def test_every_item_shows_its_own_pixels(built: Storage):
     media = ShardMedia(built)
     for number in (49, 0, 7, 23):
-        picture = media.image(f"d:page:{number}")
-        assert (picture.mode, picture.size, picture.getpixel((5, 5))) == ("RGB", (128, 128), colour(number))
+        image = media.image(f"d:page:{number}")
+        assert (image.mode, image.size, image.getpixel((5, 5))) == ("RGB", (128, 128), colour(number))
 
 
-def test_an_alias_shows_the_picture_it_was_folded_into(built: Storage):
+def test_an_alias_shows_the_image_it_was_folded_into(built: Storage):
     media = ShardMedia(built)
     assert media.image("d:page:copy") is media.image("d:page:7")
 
@@ -65,7 +65,7 @@ def test_a_time_shows_the_latest_stored_frame_not_after_it(built: Storage, asked
     assert ShardMedia(built).frame("d:clip:x.mp4:0", asked).getpixel((1, 1)) == colour(100 + frame)
 
 
-def test_a_clip_knows_its_times_and_a_picture_has_none(built: Storage):
+def test_a_clip_knows_its_times_and_an_image_has_none(built: Storage):
     media = ShardMedia(built)
     assert media.times("d:clip:x.mp4:0") == tuple(TIMES)
     assert media.times("d:page:1") == ()
@@ -96,7 +96,7 @@ def test_the_cache_keeps_what_was_used_last_within_its_bytes(built: Storage):
     assert media.image("d:page:2") is not second
 
 
-def test_a_cached_picture_costs_microseconds(built: Storage):
+def test_a_cached_image_costs_microseconds(built: Storage):
     media = ShardMedia(built)
     media.image("d:page:1")
     started = time.perf_counter()

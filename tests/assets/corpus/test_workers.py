@@ -61,7 +61,7 @@ def files(root: Path) -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
-def test_a_corpus_read_ahead_is_the_one_that_reads_each_picture_itself(
+def test_a_corpus_read_ahead_is_the_one_that_reads_each_image_itself(
     engine: WorkerEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(ocr_prefetch, "SHARD_BYTES", 8_000)  # so that each worker has something to do
@@ -97,7 +97,7 @@ def test_vectors_do_not_depend_on_the_engine(
     assert len(stored[0][1]) == 11
 
 
-def pictures(storage: Storage) -> TextJob:
+def image_job(storage: Storage) -> TextJob:
     """Nine pictures of which the fourth is refused, in three shards."""
     with manifest.publish(storage, directory("toy"), producer="test", params={}, inputs={}) as publication:
         writer = ShardWriter(publication, "toy", max_bytes=3 * 4 * 512)
@@ -125,7 +125,7 @@ def written(
 
 def test_captions_are_the_same_tables_even_if_a_worker_is_killed(engine: WorkerEngine, tmp_path: Path):
     storage = Storage(tmp_path / "root")
-    texts = pictures(storage)
+    texts = image_job(storage)
     expected = written(storage, texts, LocalEngine(), partial(Described))
     assert len(expected) == SHARDS
     others = TextJob(texts.source, "others")
@@ -139,14 +139,14 @@ def test_captions_are_the_same_tables_even_if_a_worker_is_killed(engine: WorkerE
 
 def test_a_pool_whose_workers_always_die_says_so(tmp_path: Path):
     storage = Storage(tmp_path / "root")
-    texts = pictures(storage)
+    texts = image_job(storage)
     with pytest.raises(EngineError, match="died 1 times, 3 shards are left"):
         written(storage, texts, LocalEngine(workers=2, max_deaths=1), partial(Described, dies_at=1))
 
 
 def test_a_killed_run_goes_on_with_the_next_shard(tmp_path: Path):
     storage = Storage(tmp_path / "root")
-    texts = pictures(storage)
+    texts = image_job(storage)
     program = (
         "from functools import partial; from pathlib import Path; from assets.corpus import ocr_prefetch;"
         "from infra.workers.local import LocalEngine; from infra.storage.root import Storage;"

@@ -145,7 +145,7 @@ def test_the_grain_hides_nothing_from_a_filter_tuned_to_the_checkerboard() -> No
     assert set(np.abs(checker).ravel()) == {0, 4 * render.AMPLITUDE}
 
 
-def test_pictures_of_equal_facts_differ_in_bytes() -> None:
+def test_images_of_equal_facts_differ_in_bytes() -> None:
     assert render.dial(3, 1).tobytes() != render.dial(3, 2).tobytes()
 
 
@@ -167,7 +167,7 @@ def test_a_pdf_needs_pages_and_plain_letters() -> None:
         pdf_bytes((PdfPageSpec(lines=("é",)),))
 
 
-def test_every_scene_reads_back_from_a_coded_film() -> None:
+def test_every_scene_reads_back_from_a_coded_video() -> None:
     scenes = [Scene(colour=colour, mark=mark) for colour in COLOURS for mark in MARKS]
     times = [15 * number + 7.5 for number in range(len(scenes))]
     shown = media_decoder().frames(mp4_bytes(scenes, serial=12345), times)

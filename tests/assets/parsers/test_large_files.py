@@ -104,7 +104,7 @@ def test_memory_does_not_grow_with_the_file(
     assert peaks[1] - peaks[0] < ALLOWED_KIB
 
 
-def test_a_picture_behind_fifty_gigabytes_is_read_by_seek(tmp_path: Path):
+def test_an_image_behind_fifty_gigabytes_is_read_by_seek(tmp_path: Path):
     # the table is a sparse file: what lies between its two lines takes no room, and would take minutes to read
     target = io.BytesIO()
     Image.new("RGB", (4, 3), (200, 0, 0)).save(target, "PNG")

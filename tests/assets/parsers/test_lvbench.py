@@ -113,7 +113,7 @@ def test_a_reference_outside_the_video_is_invalid_and_one_in_its_dropped_tail_is
     )
 
 
-def test_a_reference_into_what_is_lost_of_a_film_means_no_other_clip(tmp_path: Path):
+def test_a_reference_into_what_is_lost_of_a_video_means_no_other_clip(tmp_path: Path):
     write_film(tmp_path / "videos/bunny.mkv", seconds=60)
     whole = (tmp_path / "videos/bunny.mkv").read_bytes()
     (tmp_path / "videos/bunny.mkv").write_bytes(whole[: len(whole) // 2])

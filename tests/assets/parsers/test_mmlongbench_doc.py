@@ -65,7 +65,7 @@ def test_page_zero_of_the_sample_is_dropped_and_noted(real: Outcome):
     assert (question.text, question.notes) == ("WHAT IS ITC LIMITED LOGO COLOR?", ("pages_out_of_range:[0]",))
 
 
-def test_pages_of_the_sample_are_pictures_with_their_text_layer(real: Outcome):
+def test_pages_of_the_sample_are_images_with_their_text_layer(real: Outcome):
     item = real.items["mmlongbench_doc:page:watch_d.pdf#1"]
     assert (item.modality, item.title, item.position) == (Modality.IMAGE, "watch d", 1.0)
     assert "USER GUIDE" in item.text

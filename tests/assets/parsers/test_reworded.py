@@ -20,7 +20,7 @@ def questions(outcome: Outcome) -> dict[str, tuple[str, tuple[str, ...]]]:
     return {one.id: (one.split, one.gold) for one in outcome.questions}
 
 
-def test_a_reworded_film_question_has_the_clips_of_its_span(tmp_path: Path):
+def test_a_reworded_video_question_has_the_clips_of_its_span(tmp_path: Path):
     write_film(tmp_path / "videos/ab_c.mp4", seconds=130)
     options = "?\n(A) a\n(B) b"
     qa = {"uid": "7", "question": f"Where{options}", "answer": "B", "time_reference": "00:50-01:10"}
@@ -44,7 +44,7 @@ def test_a_reworded_film_question_has_the_clips_of_its_span(tmp_path: Path):
     assert outcome.reasons == {"record_malformed": 1}
 
 
-def test_the_hub_names_a_film_by_its_path(tmp_path: Path):
+def test_the_hub_names_a_video_by_its_path(tmp_path: Path):
     write_film(tmp_path / "videos/ab_c.mp4", seconds=3)
     row = {"uid": 7, "question": "?\n(A) a\n(B) b", "answer": "B", "video_path": "ab_c.mp4"}
     write(tmp_path, "rows.json", [row | {"time_reference": "0:01-0:02"}])
@@ -75,7 +75,7 @@ def test_a_reworded_how_to_keeps_its_videos(tmp_path: Path, dataset: str, index:
     }
 
 
-def test_a_reworded_picture_question_names_the_picture_of_the_release(tmp_path: Path):
+def test_a_reworded_image_question_names_the_image_of_the_release(tmp_path: Path):
     fact = {"title": "T", "fact": "A fact.", "url": "u", "snippet_id": "w1_0"}
     write(
         tmp_path,

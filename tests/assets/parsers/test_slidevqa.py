@@ -56,7 +56,7 @@ def test_slides_come_in_numeric_order_with_the_page_of_their_file_name(tmp_path:
     assert question.gold == (f"slidevqa:slide:{DECK}#10", f"slidevqa:slide:{DECK}#2")
 
 
-def test_small_pictures_are_kept_without_loss(tmp_path: Path):
+def test_small_images_are_kept_without_loss(tmp_path: Path):
     write_deck(tmp_path, DECK, (7,))
     [parsed] = parse(tmp_path, line(evidence_pages=7)).parsed
     assert parsed.media is not None
@@ -85,7 +85,7 @@ def test_missing_slides_are_counted_once_and_their_questions_kept(tmp_path: Path
     assert outcome.evidence == {"present": 2, "media_missing": 1}
 
 
-def test_damaged_pictures_and_bad_lines_are_counted(tmp_path: Path):
+def test_damaged_images_and_bad_lines_are_counted(tmp_path: Path):
     write_deck(tmp_path, DECK, (2,))
     (tmp_path / DECK / "roadshow-10-1024.jpg").write_bytes(b"no picture")
     outcome = parse(
@@ -147,7 +147,7 @@ def test_a_clone_has_its_questions_read_and_its_boxes_left(tmp_path: Path):
     assert (len(outcome.items), outcome.reasons, outcome.tallies) == (2, {}, {"test": 1})
 
 
-def test_pictures_without_a_place_and_twice_the_same_slide_are_counted(tmp_path: Path):
+def test_images_without_a_place_and_twice_the_same_slide_are_counted(tmp_path: Path):
     write_deck(tmp_path, DECK, (2, 10))
     for name in ("cover.jpg", "roadshow-2-320.jpg"):
         shutil.copy(tmp_path / DECK / "roadshow-2-1024.jpg", tmp_path / DECK / name)

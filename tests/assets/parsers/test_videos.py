@@ -139,7 +139,7 @@ def test_start_seconds_in_ids_are_whole_where_they_are_whole():
     assert clip_id("xvbench", "v", 7.5) == "xvbench:clip:v#7.5"
 
 
-def test_a_real_film_of_13_seconds_is_one_clip_and_the_same_bytes_twice(shared_data: Path):
+def test_a_real_video_of_13_seconds_is_one_clip_and_the_same_bytes_twice(shared_data: Path):
     path = shared_data / "video_samples/nasa_13013.mp4"
     [clip] = items(video(path), max_frames=2)
     assert isinstance(clip, ParsedItem) and clip.item.duration_s == pytest.approx(13, abs=0.1)

@@ -63,7 +63,7 @@ def parse(folder: Path, records: dict[str, object], name: str = "WebQA_train_val
     return read("webqa", folder)
 
 
-def test_the_sample_has_16_snippets_and_no_pictures_and_keeps_its_question(shared_data: Path):
+def test_the_sample_has_16_snippets_and_no_images_and_keeps_its_question(shared_data: Path):
     outcome = read("webqa", shared_data / "webqa")
     # 18 pictures of the one train record and 18 of the test record, whose Q was not printed
     # beside them lie 20 reworded questions and two tables of predictions
@@ -74,7 +74,7 @@ def test_the_sample_has_16_snippets_and_no_pictures_and_keeps_its_question(share
     assert question.text.startswith("Are both the National Museum")
 
 
-def test_pictures_are_read_from_the_table_and_snippets_from_the_record(tmp_path: Path):
+def test_images_are_read_from_the_table_and_snippets_from_the_record(tmp_path: Path):
     write_table(tmp_path, {30000000: png(0), 30000001: png(200)})
     outcome = parse(tmp_path, {"g1": record()})
     picture = outcome.items["webqa:image:30000001"]
@@ -92,13 +92,13 @@ def test_pictures_are_read_from_the_table_and_snippets_from_the_record(tmp_path:
     assert decode(media.members[0][1]).getpixel((0, 0)) == (200, 0, 0)
 
 
-def test_gold_may_be_a_picture_and_a_snippet(tmp_path: Path):
+def test_gold_may_be_an_image_and_a_snippet(tmp_path: Path):
     write_table(tmp_path, {30000000: png(0), 30000001: png(1)})
     [question] = parse(tmp_path, {"g1": record(txt_posFacts=[snippet("g1_9")])}).questions
     assert question.gold == ("webqa:image:30000001", "webqa:text:g1_9")
 
 
-def test_one_picture_of_two_questions_is_one_item_and_one_snippet_has_equal_hashes(tmp_path: Path):
+def test_one_image_of_two_questions_is_one_item_and_one_snippet_has_equal_hashes(tmp_path: Path):
     write_table(tmp_path, {30000000: png(0), 30000001: png(1)})
     other = record(Guid="g2", txt_negFacts=[snippet("g2_5"), snippet("g2_6", url="elsewhere")])
     outcome = parse(tmp_path, {"g1": record(), "g2": other})
@@ -123,7 +123,7 @@ def test_a_test_record_has_facts_and_no_gold(tmp_path: Path):
     assert (question.id, question.answers, question.evidence) == ("webqa:test:g9", (), "none")
 
 
-def test_missing_and_damaged_pictures_are_counted_and_the_question_kept(tmp_path: Path):
+def test_missing_and_damaged_images_are_counted_and_the_question_kept(tmp_path: Path):
     target = io.BytesIO()
     Image.effect_noise((64, 64), 80).save(target, "PNG")
     write_table(tmp_path, {30000000: target.getvalue()[:2000]})
@@ -190,7 +190,7 @@ def test_with_offsets_only_the_lines_asked_for_are_read(tmp_path: Path, monkeypa
     assert parse(tmp_path, {"g1": record()}).reasons == {}
 
 
-def test_an_id_of_the_second_range_is_not_the_picture_on_its_line(tmp_path: Path):
+def test_an_id_of_the_second_range_is_not_the_image_on_its_line(tmp_path: Path):
     # the baseline numbers features from 40000000; 40000001 and 30000001 are both line 1
     write_table(tmp_path, {30000000: png(0), 30000001: png(1)})
     with pytest.raises(MediaError, match="image_missing"):

@@ -49,7 +49,7 @@ def test_references_come_as_lists_strings_paths_and_stems(chunks: Path, referenc
     assert parse(chunks, line(reference)).questions[0].gold == ("xvbench:clip:abc_1#120",)
 
 
-def test_a_page_picture_is_gold_in_the_documents(chunks: Path):
+def test_a_page_image_is_gold_in_the_documents(chunks: Path):
     [question] = parse(chunks, line(["abc_1_000.mp4", "some_report_5.jpg"])).questions
     assert question.gold == ("mmlongbench_doc:page:some_report.pdf#5", "xvbench:clip:abc_1#0")
 

@@ -22,7 +22,7 @@ PARAGRAPH = "The harbour of Belodu opened in 1901 and was closed in 1955."
 
 
 class SpyOcr:
-    """Reads the same words in every picture, and counts the pictures."""
+    """Reads the same words in every image, and counts the images."""
 
     def __init__(self, words: str = "words in a picture") -> None:
         self.words, self.pictures = words, 0
@@ -53,7 +53,7 @@ def write_text(path: Path, text: str) -> Path:
 
 
 def write_still_film(path: Path, *, seconds: int) -> Path:
-    """A film that shows one picture for ``seconds``, in two frames."""
+    """A video that shows one image for ``seconds``, in two frames."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=1)
         stream.width = stream.height = 32

@@ -10,16 +10,16 @@ from PIL import Image
 from assets.user_files.file_kinds import SUFFIXES, FileKind, kind_of
 
 
-def picture(picture_format: str) -> bytes:
+def image(image_format: str) -> bytes:
     target = io.BytesIO()
-    Image.new("RGB", (4, 4)).save(target, picture_format)
+    Image.new("RGB", (4, 4)).save(target, image_format)
     return target.getvalue()[:64]
 
 
-@pytest.mark.parametrize("picture_format", ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP"])
+@pytest.mark.parametrize("image_format", ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP"])
 @pytest.mark.parametrize("suffix", [".txt", ".pdf", ""])
-def test_a_picture_is_one_by_any_name(picture_format: str, suffix: str):
-    assert kind_of(picture(picture_format), suffix) is FileKind.PICTURE
+def test_an_image_is_one_by_any_name(image_format: str, suffix: str):
+    assert kind_of(image(image_format), suffix) is FileKind.PICTURE
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ from tests.assets.user_files.material import (
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A PDF of two pages, the second a scan; a picture, a Markdown text of two headings, and a film of 90 seconds."""
+    """A PDF of two pages, the second a scan; an image, a Markdown text of two headings, and a video of 90 seconds."""
     docs = tmp_path / "docs"
     write_pdf(docs / "report.pdf", "The annual report of Kelmo Limited.", "")
     write_picture(docs / "photo.png")
@@ -102,7 +102,7 @@ def test_pixels_lie_in_shards_and_words_in_the_index_as_for_every_dataset(folder
         f"documents:image:{key(folder / 'photo.png')}",
         f"documents:clip:{key(folder / 'talk.mp4')}#60",
     )
-    assert media.image(photo).getpixel((3, 3)) == (40, 90, 160)  # a small picture is kept without loss
+    assert media.image(photo).getpixel((3, 3)) == (40, 90, 160)  # a small image is kept without loss
     assert media.times(clip) == (7.5, 22.5)  # the centres of the two halves of 30 seconds
     assert media.frame(clip, 0.0).size == (32, 32)
     [hit] = open_index(storage, embedder=CountingEmbedder()).search("When did the harbour open?", 1)
@@ -246,9 +246,7 @@ def test_what_is_said_after_the_last_clip_belongs_to_it(storage: Storage, tmp_pa
     assert [(item.title, item.text) for item in items(storage)] == [("talk.mp4", "hello\ngood bye")]
 
 
-def test_two_minutes_of_one_still_picture_are_two_clips_with_their_own_words(
-    storage: Storage, tmp_path: Path
-):
+def test_two_minutes_of_one_still_image_are_two_clips_with_their_own_words(storage: Storage, tmp_path: Path):
     write_still_film(tmp_path / "talk.mp4", seconds=119)
     write_text(tmp_path / "talk.srt", "0:05 first\n1:20 second\n")
     take(storage, tmp_path / "talk.mp4")
@@ -273,7 +271,7 @@ def test_a_dataset_that_was_left_out_of_the_index_stays_out(folder: Path, storag
     assert report.index is not None and set(report.index.datasets) == {"documents", "toy"}
 
 
-def test_text_of_a_page_that_is_hardly_there_is_read_from_its_picture(storage: Storage, tmp_path: Path):
+def test_text_of_a_page_that_is_hardly_there_is_read_from_its_image(storage: Storage, tmp_path: Path):
     ocr = SpyOcr("a whole page of words")
     take(storage, write_pdf(tmp_path / "scan.pdf", "7", "A page with a layer of text."), ocr=ocr)
     assert ocr.pictures == 1

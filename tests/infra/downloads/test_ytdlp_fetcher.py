@@ -23,7 +23,7 @@ PATH = f"/{ID}.mp4"
 
 
 @pytest.fixture(scope="module")
-def film(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+def video_bytes(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     path = tmp_path_factory.mktemp("film") / "film.mp4"
     write_film(path, seconds=20, side=64)
     return path.read_bytes()
@@ -62,12 +62,16 @@ def failure(server: FileServer, folder: Path, **settings: Any) -> DownloadError:
 
 
 def test_a_video_comes_whole_under_its_id_and_is_listed(
-    server: FileServer, film: bytes, tmp_path: Path, capfd: Any
+    server: FileServer, video_bytes: bytes, tmp_path: Path, capfd: Any
 ):
-    put(server, film)
+    put(server, video_bytes)
     came = fetch(server, tmp_path)
     assert came.path == tmp_path / "videos" / f"{ID}.mp4"
-    assert came.path.read_bytes() == film and came.size == len(film) and came.duration_s == pytest.approx(20)
+    assert (
+        came.path.read_bytes() == video_bytes
+        and came.size == len(video_bytes)
+        and came.duration_s == pytest.approx(20)
+    )
     assert media_decoder().probe(came.path).width == 64
     assert (tmp_path / "archive.txt").read_text() == f"generic {ID}\n"
     assert [path.name for path in (tmp_path / "videos").iterdir()] == [f"{ID}.mp4"]
@@ -86,14 +90,18 @@ def test_a_video_comes_whole_under_its_id_and_is_listed(
         (500, "other"),
     ],
 )
-def test_refusals_are_told_apart(server: FileServer, film: bytes, tmp_path: Path, status: int, reason: str):
-    put(server, film, statuses=[status], forever=True)
+def test_refusals_are_told_apart(
+    server: FileServer, video_bytes: bytes, tmp_path: Path, status: int, reason: str
+):
+    put(server, video_bytes, statuses=[status], forever=True)
     error = failure(server, tmp_path)
     assert error.reason == reason and ID in error.detail
 
 
-def test_a_refusal_of_the_body_after_the_page_was_shown(server: FileServer, film: bytes, tmp_path: Path):
-    put(server, film)
+def test_a_refusal_of_the_body_after_the_page_was_shown(
+    server: FileServer, video_bytes: bytes, tmp_path: Path
+):
+    put(server, video_bytes)
     server.files[PATH].on_request = lambda served: served.statuses.extend(
         [429] if len(server.requests) > 1 else []
     )
@@ -101,33 +109,38 @@ def test_a_refusal_of_the_body_after_the_page_was_shown(server: FileServer, film
 
 
 def test_a_video_cut_short_is_continued_and_one_that_stays_short_is_truncated(
-    server: FileServer, film: bytes, tmp_path: Path
+    server: FileServer, video_bytes: bytes, tmp_path: Path
 ):
-    put(server, film, cut_after=[len(film), len(film) // 2])
-    assert fetch(server, tmp_path, retries=3).path.read_bytes() == film
-    put(server, film, cut_after=[len(film), len(film) // 2, *[0] * 9])
+    put(server, video_bytes, cut_after=[len(video_bytes), len(video_bytes) // 2])
+    assert fetch(server, tmp_path, retries=3).path.read_bytes() == video_bytes
+    put(server, video_bytes, cut_after=[len(video_bytes), len(video_bytes) // 2, *[0] * 9])
     assert failure(server, tmp_path / "other").reason == "truncated"
 
 
 def test_half_a_file_that_calls_itself_whole_is_found_out_and_removed(
-    server: FileServer, film: bytes, tmp_path: Path
+    server: FileServer, video_bytes: bytes, tmp_path: Path
 ):
-    put(server, film[: len(film) // 2])
+    put(server, video_bytes[: len(video_bytes) // 2])
     assert failure(server, tmp_path).reason == "truncated"
     assert list(tmp_path.rglob("*.mp4")) == []
 
 
 @pytest.mark.parametrize(("deed", "reason"), WAYS)
 def test_a_video_that_breaks_its_decoder_is_removed_and_the_next_one_comes(
-    server: FileServer, film: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deed: str, reason: str
+    server: FileServer,
+    video_bytes: bytes,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    deed: str,
+    reason: str,
 ):
     with obedient_decoder(monkeypatch, deed) as decoder:
-        put(server, breaking(film, deed))
+        put(server, breaking(video_bytes, deed))
         with pytest.raises(DownloadError, match=reason) as caught:
             fetch(server, tmp_path, decoder=decoder)
         assert caught.value.reason == "truncated"
         assert list(tmp_path.rglob("*.mp4")) == []
-        put(server, film)
+        put(server, video_bytes)
         assert fetch(server, tmp_path / "next", decoder=decoder).duration_s == pytest.approx(20)
 
 
@@ -138,23 +151,23 @@ def test_a_page_without_a_video_is_unsupported(server: FileServer, tmp_path: Pat
 
 @pytest.mark.parametrize("says_length", [True, False])
 def test_limits_hold_whether_the_length_is_told_or_not(
-    server: FileServer, film: bytes, tmp_path: Path, says_length: bool
+    server: FileServer, video_bytes: bytes, tmp_path: Path, says_length: bool
 ):
-    put(server, film, says_length=says_length)
+    put(server, video_bytes, says_length=says_length)
     assert failure(server, tmp_path, max_bytes=1000).reason == "too_large"
     assert failure(server, tmp_path, time_limit_s=-1.0).reason == "too_large"
 
 
 def test_cookies_are_sent_and_neither_said_nor_written(
-    server: FileServer, film: bytes, tmp_path: Path, capfd: Any
+    server: FileServer, video_bytes: bytes, tmp_path: Path, capfd: Any
 ):
     jar = tmp_path / "cookies.txt"
     jar.write_text("# Netscape HTTP Cookie File\n127.0.0.1\tFALSE\t/\tFALSE\t4000000000\tsid\thush-hush\n")
     before = jar.read_bytes()
-    put(server, film)
+    put(server, video_bytes)
     fetch(server, tmp_path, cookies=jar)
     assert all("hush-hush" in request.headers["cookie"] for request in server.requests)
-    put(server, film, statuses=[403], forever=True)
+    put(server, video_bytes, statuses=[403], forever=True)
     error = failure(server, tmp_path / "other", cookies=jar)
     assert jar.read_bytes() == before
     assert "hush" not in str(error) + "".join(capfd.readouterr())
@@ -162,27 +175,31 @@ def test_cookies_are_sent_and_neither_said_nor_written(
     assert not any(b"hush" in path.read_bytes() for path in written)
 
 
-def test_without_leave_only_youtube_is_asked(server: FileServer, film: bytes, tmp_path: Path):
-    put(server, film)
+def test_without_leave_only_youtube_is_asked(server: FileServer, video_bytes: bytes, tmp_path: Path):
+    put(server, video_bytes)
     assert failure(server, tmp_path, any_site=False).reason == "unsupported"
     assert server.requests == []
 
 
-def test_a_disk_that_takes_nothing_is_no_fault_of_the_video(server: FileServer, film: bytes, tmp_path: Path):
+def test_a_disk_that_takes_nothing_is_no_fault_of_the_video(
+    server: FileServer, video_bytes: bytes, tmp_path: Path
+):
     (tmp_path / "videos").write_text("a file where the folder should be")
-    put(server, film)
+    put(server, video_bytes)
     with pytest.raises(DownloadError, match="cannot write"):
         fetch(server, tmp_path)
 
 
-def test_what_was_fetched_but_not_yet_named_is_taken_up(server: FileServer, film: bytes, tmp_path: Path):
+def test_what_was_fetched_but_not_yet_named_is_taken_up(
+    server: FileServer, video_bytes: bytes, tmp_path: Path
+):
     incoming = tmp_path / "videos" / ".incoming"
     incoming.mkdir(parents=True)
-    (incoming / f"{ID}.f0.mp4.part").write_bytes(film[:1000])  # what a killed process leaves
-    put(server, film)
+    (incoming / f"{ID}.f0.mp4.part").write_bytes(video_bytes[:1000])  # what a killed process leaves
+    put(server, video_bytes)
     format_id = "mp4"
-    (incoming / f"{ID}.f{format_id}.mp4.part").write_bytes(film[:1000])
-    assert fetch(server, tmp_path).path.read_bytes() == film
+    (incoming / f"{ID}.f{format_id}.mp4.part").write_bytes(video_bytes[:1000])
+    assert fetch(server, tmp_path).path.read_bytes() == video_bytes
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ def test_no_request_is_sent_beyond_the_budget_retries_included(tmp_path: Path):
         assert len(server.requests) == 3
 
 
-def test_captions_are_asked_with_the_pictures_and_kept(tmp_path: Path):
+def test_captions_are_asked_with_the_images_and_kept(tmp_path: Path):
     pictures = [text_part("0 s"), image_part(Image.new("RGB", (800, 400), "red"), side=200)]
 
     async def use(chat: CachedChatClient) -> CaptionResult:

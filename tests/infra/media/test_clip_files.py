@@ -1,4 +1,4 @@
-"""Clip files show, second for second, what the film showed."""
+"""Clip files show, second for second, what the video showed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def targets(folder: Path, count: int) -> list[Path]:
 
 
 def slides(path: Path, *, at_s: list[float], end_s: float) -> None:
-    """A film of pictures at the given times, picture k of brightness 20 k + 20, whose container says it lasts ``end_s``."""
+    """A video of frames at the given times, frame k of brightness 20 k + 20, whose container says it lasts ``end_s``."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=10)
         stream.width = stream.height = 32
@@ -39,18 +39,18 @@ def slides(path: Path, *, at_s: list[float], end_s: float) -> None:
 @pytest.mark.parametrize(
     ("container", "codec"), [("mp4", "libx264"), ("webm", "libvpx"), ("matroska", "libx264")]
 )
-def test_each_file_shows_its_part_of_the_film(tmp_path: Path, container: str, codec: str):
-    film = tmp_path / "film"
-    film.write_bytes(video(20, container=container, codec=codec))
-    clips = clip_ranges(media_decoder().probe(film).duration_s, length_s=6)
-    written = cut_clips(film, clips, targets(tmp_path / "out", len(clips)))
+def test_each_file_shows_its_part_of_the_video(tmp_path: Path, container: str, codec: str):
+    source = tmp_path / "film"
+    source.write_bytes(video(20, container=container, codec=codec))
+    clips = clip_ranges(media_decoder().probe(source).duration_s, length_s=6)
+    written = cut_clips(source, clips, targets(tmp_path / "out", len(clips)))
     assert [round(media_decoder().probe(path).duration_s, 3) for path in written] == [6, 6, 6, 2]
     for path, clip in zip(written, clips, strict=True):
         for offset_s in (0.0, 1.3, clip.end_s - clip.start_s - 0.1):
-            assert shade(path, offset_s) == pytest.approx(shade(film, clip.start_s + offset_s), abs=2)
+            assert shade(path, offset_s) == pytest.approx(shade(source, clip.start_s + offset_s), abs=2)
 
 
-def test_a_picture_that_stays_is_in_every_clip_that_it_stays_for(tmp_path: Path):
+def test_an_image_that_stays_is_in_every_clip_that_it_stays_for(tmp_path: Path):
     slides(tmp_path / "talk.mp4", at_s=[0, 5, 25], end_s=32)
     clips = clip_ranges(32, length_s=10)
     written = cut_clips(tmp_path / "talk.mp4", clips, targets(tmp_path, 4))
@@ -66,7 +66,7 @@ def test_a_picture_that_stays_is_in_every_clip_that_it_stays_for(tmp_path: Path)
     assert [round(media_decoder().probe(path).duration_s, 3) for path in written] == [10, 10, 10, 2]
 
 
-def test_equal_films_give_equal_bytes_and_nothing_is_left_beside_them(tmp_path: Path):
+def test_equal_videos_give_equal_bytes_and_nothing_is_left_beside_them(tmp_path: Path):
     (tmp_path / "film").write_bytes(video(5))
     first, second = (
         cut_clips(tmp_path / "film", [ClipRange(0, 5)], targets(tmp_path / name, 1)) for name in "ab"
@@ -88,13 +88,13 @@ def test_odd_sizes_are_taken(tmp_path: Path):
     assert media_decoder().probe(written)[2:] == (32, 16)
 
 
-def test_a_film_that_was_cut_short_is_not_filled_with_its_last_picture(tmp_path: Path):
+def test_a_video_that_was_cut_short_is_not_filled_with_its_last_image(tmp_path: Path):
     (tmp_path / "film").write_bytes(video(20))
     with pytest.raises(MediaError, match="video_truncated"):
         cut_clips(tmp_path / "film", clip_ranges(60, length_s=20), targets(tmp_path, 3))
 
 
-def test_what_is_no_film_is_named(tmp_path: Path):
+def test_what_is_no_video_is_named(tmp_path: Path):
     (tmp_path / "film.mp4").write_bytes(b"no film")
     with pytest.raises(MediaError, match="video_unreadable"):
         cut_clips(tmp_path / "film.mp4", [ClipRange(0, 1)], targets(tmp_path, 1))

@@ -25,7 +25,7 @@ from infra.media import _images as images
 from infra.media import _pdf as pdf
 from infra.media import _video as videos
 from infra.media._ocr import RapidOcr
-from infra.media.sandbox.process import InProcess, JobLimits, Sandbox
+from infra.media.sandbox.process import InProcessRunner, JobLimits, Sandbox
 from tests.infra.media import hostile_files as hostile
 
 NOISE = Image.effect_noise((300, 200), 80).convert("RGB")
@@ -50,7 +50,7 @@ def all_pages(data: bytes) -> list[PdfPage]:
 
 @pytest.mark.parametrize("picture_format", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"])
 @pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "P"])
-def test_pictures_are_the_same_to_the_last_byte(picture_format: str, mode: str):
+def test_images_are_the_same_to_the_last_byte(picture_format: str, mode: str):
     if mode in ("RGBA", "P") and picture_format == "JPEG":
         return
     target = io.BytesIO()
@@ -60,7 +60,7 @@ def test_pictures_are_the_same_to_the_last_byte(picture_format: str, mode: str):
     assert encode_jpeg(found) == encode_jpeg(expected)
 
 
-def test_large_pictures_too_which_pillow_keeps_in_pieces():
+def test_large_images_too_which_pillow_keeps_in_pieces():
     data = encode_jpeg(Image.effect_noise((3000, 2500), 50).convert("RGB"))
     assert media_decoder().image(data).tobytes() == images.decode(data).tobytes()
 
@@ -75,7 +75,7 @@ def test_pages_and_their_texts_are_the_same(shared_data: Path):
             assert found._replace(image=NOISE) == expected._replace(image=NOISE)
 
 
-def test_text_and_picture_of_a_page_are_the_same():
+def test_text_and_image_of_a_page_are_the_same():
     data = hostile.pdf_with_text("Harbour (1901) closed".replace("(", "\\050").replace(")", "\\051"))
     found = first_page(data)
     with pdf.open_pdf(data) as document:
@@ -84,7 +84,7 @@ def test_text_and_picture_of_a_page_are_the_same():
     assert found.image.tobytes() == expected.image.tobytes()
 
 
-def test_films_are_the_same_from_bytes_and_from_a_file(tmp_path: Path):
+def test_videos_are_the_same_from_bytes_and_from_a_file(tmp_path: Path):
     data = hostile.film()
     (tmp_path / "film.mp4").write_bytes(data)
     for source in (data, tmp_path / "film.mp4"):
@@ -117,7 +117,7 @@ def test_wrong_arguments_are_the_callers_fault_on_both_paths(tmp_path: Path):
 def test_a_decoder_can_be_told_to_work_in_this_process(monkeypatch: pytest.MonkeyPatch):
     decoding.sandbox("media").close()
     monkeypatch.setenv(decoding.VARIABLE, decoding.IN_PROCESS)
-    for decoder in (MediaDecoder(InProcess()), media_decoder()):
+    for decoder in (MediaDecoder(InProcessRunner()), media_decoder()):
         assert decoder.image(encode_png(NOISE)).tobytes() == NOISE.tobytes()
         assert first_page(hostile.pdf_of_pages(1), decoder).image.size == (72, 72)
         assert decoder.probe(hostile.film()).width == 64
@@ -126,7 +126,7 @@ def test_a_decoder_can_be_told_to_work_in_this_process(monkeypatch: pytest.Monke
     assert decoding.sandbox("media").pid is None
 
 
-def test_the_reader_of_pictures_reads_the_same_in_a_process_of_its_own():
+def test_the_reader_of_images_reads_the_same_in_a_process_of_its_own():
     sign = first_page(hostile.pdf_with_text("Harbour 1901")).image
     ours, theirs = SandboxedOcr(num_threads=1), RapidOcr(num_threads=1)
     assert ours.text(sign) == theirs.text(sign) == "Harbour 1901"
@@ -234,14 +234,14 @@ def test_a_document_that_makes_the_real_decoder_spin_is_ended(monkeypatch: pytes
     ],
     ids=["cut in the pictures", "cut in the index", "offsets", "entries"],
 )
-def test_films_with_a_broken_index_are_refused(data: bytes, reasons: set[str]):
+def test_videos_with_a_broken_index_are_refused(data: bytes, reasons: set[str]):
     assert reason(lambda: media_decoder().frames(data, [0.0, 6.0])) in reasons
 
 
 @pytest.mark.parametrize(
     ("side", "expected"), [(10_000, "video_too_large"), (65_000, "video_unreadable"), (1, None)]
 )
-def test_a_film_that_claims_absurd_dimensions_is_refused_before_it_is_decoded(
+def test_a_video_that_claims_absurd_dimensions_is_refused_before_it_is_decoded(
     side: int, expected: str | None
 ):
     film = hostile.film_that_claims(side, side)

@@ -56,14 +56,14 @@ def test_other_colour_modes_become_rgb(mode: str):
 
 
 @pytest.mark.parametrize("data", [b"", b"not a picture", b"\x89PNG\r\n\x1a\n", b"%!PS-Adobe-3.0 EPSF-3.0\n"])
-def test_bytes_that_are_no_picture_are_unreadable(data: bytes):
+def test_bytes_that_are_no_image_are_unreadable(data: bytes):
     with pytest.raises(MediaError) as caught:
         images.decode(data)
     assert caught.value.reason == "image_unreadable"
 
 
 @pytest.mark.parametrize("picture_format", ["PNG", "JPEG", "WEBP"])
-def test_a_picture_cut_short_is_refused_not_filled_with_grey(picture_format: str):
+def test_an_image_cut_short_is_refused_not_filled_with_grey(picture_format: str):
     whole = encoded(Image.effect_noise((200, 200), 80).convert("RGB"), picture_format)
     with pytest.raises(MediaError) as caught:
         images.decode(whole[: len(whole) // 2])

@@ -37,12 +37,12 @@ def test_lines_are_read_from_top_to_bottom_without_a_network(
     ]
 
 
-def test_a_blank_page_and_a_tiny_picture_have_no_text(engine: SandboxedOcr):
+def test_a_blank_page_and_a_tiny_image_have_no_text(engine: SandboxedOcr):
     assert engine.text(Image.new("RGB", (300, 300), "white")) == ""
     assert engine.text(Image.new("RGB", (3, 200), "white")) == ""
 
 
-def test_a_loaded_engine_pickles_as_its_settings_and_reads_grey_pictures_on_the_other_side(
+def test_a_loaded_engine_pickles_as_its_settings_and_reads_grey_images_on_the_other_side(
     engine: SandboxedOcr,
 ):
     engine.text(Image.new("RGB", (64, 64), "white"))

@@ -67,7 +67,7 @@ def test_frames_come_in_the_order_asked_for_also_across_seeks(twenty_seconds: by
     assert [shown(frame) for frame in found] == [60, 2, 29, 2]
 
 
-def test_one_long_group_of_pictures_is_decoded_from_its_keyframe():
+def test_one_long_group_of_images_is_decoded_from_its_keyframe():
     assert [shown(frame) for frame in frames.frames(video(20, keyframe_every=999), [12.0, 19.0])] == [48, 76]
 
 

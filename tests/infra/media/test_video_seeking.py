@@ -21,7 +21,7 @@ HALF_TICK_S = 5e-4
 
 
 class Film(NamedTuple):
-    """How a film is made."""
+    """How a video is made."""
 
     container: str
     codec: str
@@ -48,7 +48,7 @@ FILMS = {
 
 @lru_cache
 def made(name: str) -> bytes:
-    """The film: a bright bar moves over noise, so that every picture differs from its neighbours."""
+    """The video: a bright bar moves over noise, so that every frame differs from its neighbours."""
     film = FILMS[name]
     noise = np.random.default_rng(7).integers(0, 90, (48, 64, 3), dtype=np.uint8)
     target = io.BytesIO()
@@ -98,7 +98,7 @@ def test_what_is_shown_does_not_depend_on_the_way_there(name: str, times: list[f
 
 
 @pytest.mark.parametrize("name", ["mp4 with pictures out of order", "matroska", "webm"])
-def test_the_end_of_a_film_is_reached_without_its_beginning(name: str, monkeypatch: pytest.MonkeyPatch):
+def test_the_end_of_a_video_is_reached_without_its_beginning(name: str, monkeypatch: pytest.MonkeyPatch):
     num_decoded = 0
     decode = frames._ForwardDecoder._decode  # pyright: ignore[reportPrivateUsage]
 
@@ -114,7 +114,7 @@ def test_the_end_of_a_film_is_reached_without_its_beginning(name: str, monkeypat
     assert num_decoded <= 6 * FPS
 
 
-def test_a_film_of_one_group_is_decoded_once_however_many_times_are_asked_for(
+def test_a_video_of_one_group_is_decoded_once_however_many_times_are_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ):
     num_decoded = 0
@@ -134,7 +134,7 @@ def test_a_film_of_one_group_is_decoded_once_however_many_times_are_asked_for(
 
 
 @pytest.mark.parametrize("name", ["webm", "matroska"])
-def test_a_film_cut_short_says_so(name: str):
+def test_a_video_cut_short_says_so(name: str):
     whole = made(name)
     with pytest.raises(MediaError) as caught:
         frames.frames(whole[: len(whole) // 3], [SECONDS - 1.0])
