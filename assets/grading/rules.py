@@ -200,7 +200,7 @@ def webqa_rule(answer: str, reference: str, case: GradingCase) -> Score:
         value=1.0 if same else keywords.value,
         correct=same or keywords.complete,
         metric="keywords",
-        explanation=f"{keywords.found} of {keywords.wanted}",
+        explanation=f"{keywords.matched} of {keywords.wanted}",
     )
 
 

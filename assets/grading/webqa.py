@@ -53,11 +53,11 @@ STOP_WORDS = frozenset(
 
 
 class KeywordMatch(NamedTuple):
-    """What was wanted, what was found of it."""
+    """Which keywords were wanted, and which of them the answer has."""
 
     value: float
     complete: bool
-    found: list[str]
+    matched: list[str]
     wanted: list[str]
 
 
@@ -72,16 +72,16 @@ def compare(answer: str, reference: str, question: str = "") -> KeywordMatch:
     )
     if sign := next((word for word in wanted if word in SIGNS), None):
         wanted = [sign]
-    found = [word for word in wanted if word in answered]
+    matched = [word for word in wanted if word in answered]
     closed = [word for word in wanted if _closed(word)]
     if closed:
         value = token_f1(
             list(dict.fromkeys(word for word in answered if _closed(word) and _kin(word, closed))), closed
         )
     else:
-        value = len(found) / len(wanted) if wanted else 0.0
+        value = len(matched) / len(wanted) if wanted else 0.0
     brief = len(answered) <= 2 * len(full) + 2
-    return KeywordMatch(value, value == 1.0 and brief, found, wanted)
+    return KeywordMatch(value, value == 1.0 and brief, matched, wanted)
 
 
 def accuracy(answer: str, keywords: str, category: str) -> float:

@@ -104,7 +104,7 @@ class ChatSettings:
     """Of one response as it arrives: 60,000 streamed tokens at some 500 bytes of framing each."""
     prices: Prices | None = None
     max_requests: int | None = None
-    """Requests for replies that are ever sent, retries included; the next one raises ``BudgetSpent``."""
+    """Requests for replies that are ever sent, retries included; the next one raises ``RequestBudgetError``."""
 
     def __post_init__(self) -> None:
         checked_url(self.base_url)

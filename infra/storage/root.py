@@ -116,8 +116,8 @@ class Storage:
         full = self.path(path)
         prefix = full.removeprefix("s3://")
         with boundary(StorageError, f"list {path!r}"):
-            found = cast(dict[str, Any], self.fs.find(full, detail=True, refresh=True))
-        return {name.removeprefix(prefix).lstrip("/"): int(info["size"]) for name, info in found.items()}
+            entries = cast(dict[str, Any], self.fs.find(full, detail=True, refresh=True))
+        return {name.removeprefix(prefix).lstrip("/"): int(info["size"]) for name, info in entries.items()}
 
     def remove_tree(self, path: str) -> None:
         """Remove a directory and everything in it; nothing happens if it is absent.

@@ -45,17 +45,17 @@ def read_back(source_video: Path, folder: Path, stems: list[str]) -> None:
     for stem in stems:
         (folder / "in").mkdir(exist_ok=True)
         shutil.copy(source_video, folder / "in" / f"{stem}.mp4")
-    films = find_videos(folder / "in", leave_out=folder / "out").videos
+    videos = find_videos(folder / "in", leave_out=folder / "out").videos
     chunks = folder / "out/video_chunks"
     chunks.mkdir(parents=True)
     wanted = {}
     rows = []
-    for each in films:
+    for video in videos:
         for index in (0, 1, 12):
-            name = f"{each.id}_{index:03d}.mp4"
+            name = f"{video.id}_{index:03d}.mp4"
             shutil.copy(source_video, chunks / name)
-            wanted[name] = (each.id, 60.0 * index)
-            rows.append({"question": name, "answer": "a", "video_name": each.id, "reference": [name]})
+            wanted[name] = (video.id, 60.0 * index)
+            rows.append({"question": name, "answer": "a", "video_name": video.id, "reference": [name]})
     (folder / "out/xvbench.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     parsed = read("xvbench", folder / "out", max_frames=1)
     assert (parsed.reasons, len(parsed.items)) == ({}, len(wanted))

@@ -53,8 +53,8 @@ def test_intervals_vary():
 @given(Pools.filter(lambda pool: sum(map(len, pool.values())) > 1), st.integers(0, 3))
 def test_groups_are_new_and_across_as_many_videos_as_can_be(pool: dict[str, list[ClipFile]], seed: int):
     drawn = list(draw_candidates(pool, seed=seed, limit=8))
-    assert drawn and [each.number for each in drawn] == list(range(len(drawn)))
-    groups = [frozenset(clip.name for clip in each.offered) for each in drawn]
+    assert drawn and [candidate.number for candidate in drawn] == list(range(len(drawn)))
+    groups = [frozenset(clip.name for clip in candidate.offered) for candidate in drawn]
     assert len(set(groups)) == len(groups)
     for each, group in zip(drawn, groups, strict=True):
         films = {clip.video for clip in each.offered}

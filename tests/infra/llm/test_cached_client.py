@@ -73,7 +73,7 @@ def test_another_request_is_asked(tmp_path: Path, other: dict[str, Any]):
             {"messages": asked("a"), "request": DRAW},
             {"messages": asked("a"), "request": DRAW, **other},
         ]
-        return [(await chat.complete(**each)).text for each in requests]
+        return [(await chat.complete(**request)).text for request in requests]
 
     with OpenAIServer(["one", "two"]) as server:
         assert with_chat(server, tmp_path / "r.sqlite", use) == ["one", "two"]

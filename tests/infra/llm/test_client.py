@@ -378,7 +378,7 @@ def test_a_wait_the_server_asks_for_is_kept_up_to_the_longest():
     faults = [Fault(status=429, headers={"Retry-After": wait}) for wait in ("0.05", "7200")]
     with OpenAIServer([*faults, "ok"]) as server:
         waited_s = with_client(server, use, max_wait_s=0.1)
-    first, second, third = (each.time_s for each in server.requests)
+    first, second, third = (request.time_s for request in server.requests)
     assert second - first >= 0.05
     assert third - second >= 0.1
     assert waited_s >= 0.15
@@ -393,7 +393,7 @@ def test_a_wait_the_server_asks_for_holds_back_the_other_requests_too():
 
     with OpenAIServer([Fault(status=429, headers={"Retry-After": "0.2"}), "ok", "ok"]) as server:
         with_client(server, use, model="test-model")
-    refused, *others = (each.time_s for each in server.requests)
+    refused, *others = (request.time_s for request in server.requests)
     assert min(others) - refused >= 0.2
 
 
@@ -497,7 +497,7 @@ def test_a_parameter_the_server_refuses_is_left_out_from_then_on(
 
     with OpenAIServer("ok", refuses=(named,)) as server:
         assert with_client(server, twice) == {named}
-    assert [named in each.body for each in server.requests] == [True, False, False]
+    assert [named in request.body for request in server.requests] == [True, False, False]
     assert f"{named} is refused" in caplog.text
 
 
