@@ -1,4 +1,4 @@
-"""What the corpus says of an item beyond what a search returns: page, licence, source.
+"""What the corpus says of an item beyond what a search returns (page, licence, source), and of the items an answer rests on.
 
 Reads single rows of the published tables; nothing is kept between two questions.
 """
@@ -8,11 +8,13 @@ from typing import Any
 
 import polars as pl
 
-from app.answers.records import ItemRecord
+from app.answers.records import CitationRecord, ItemRecord
 from assets.corpus.merge import ITEMS
 from assets.corpus.read import built_datasets
 from infra.errors import StorageError, boundary
 from infra.storage.root import Storage
+from memory_graph.citations import citations
+from memory_graph.graph import MemoryGraph
 
 _COLUMNS = (*(ItemRecord.model_fields.keys() - {"page", "start_s"}), "parent", "position")
 
@@ -55,3 +57,27 @@ def _record(row: Mapping[str, Any]) -> ItemRecord:
         start_s=float(position) if modality == "video" else None,
         **{name: row[name] for name in ItemRecord.model_fields if name in row},
     )
+
+
+def citation_records(
+    graph: MemoryGraph, titles: Mapping[str, str], catalogue: Catalogue
+) -> tuple[CitationRecord, ...]:
+    """The citations of a graph; none without an answer."""
+    cited = citations(graph, titles)
+    items = catalogue.find(citation.item_id for citation in cited)
+    records = []
+    for citation in cited:
+        item = items.get(citation.item_id)
+        known_title = item.title if item and citation.title == citation.item_id else ""
+        records.append(
+            CitationRecord(
+                node_id=citation.node_id,
+                item_id=citation.item_id,
+                modality=citation.modality or (item.modality if item else ""),
+                title=known_title or citation.title,
+                page=item.page if item else None,
+                start_s=item.start_s if item else None,
+                times_s=citation.times_s,
+            )
+        )
+    return tuple(records)

@@ -11,8 +11,7 @@ from typing import Annotated, Literal, NamedTuple, TypeAlias
 from pydantic import Field, TypeAdapter
 
 from app.answers.agent import DEFAULT_MEMORY, open_agent
-from app.answers.catalogue import Catalogue
-from app.answers.citations import citation_records
+from app.answers.catalogue import Catalogue, citation_records
 from app.answers.corpus_handle import Snapshot
 from app.answers.graph_view import node_records, svg
 from app.answers.models import AnswerModel

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from app.errors import UsageError
-from infra.errors import EndpointError
-from infra.llm.client import ChatClient, ChatSettings, EndpointUnavailableError, Prices
+from infra.llm.client import ChatClient, ChatSettings, Prices, probed
 from model.agent.context import estimate_tokens
 from model.agent.prompts import PROFILES, Profile
 from model.protocols import MediaSource, Policy
@@ -27,43 +27,35 @@ KEY_VARIABLES = ("VIMRAG_API_KEY", "OPENAI_API_KEY")
 ENDPOINT_TOKENS = 4096  # of one reply; models that think write long ones
 ENDPOINT_TEMPERATURE = 0.6
 LOCAL_TOKENS = 512  # of one reply of a checkpoint that does not say what it was trained with
-PROBE_RETRIES = 1  # an endpoint that is down is reported within seconds
-PROBE_S = 20.0
 
 
-class AnswerModel(Protocol):
-    """A model that can be asked."""
+class AnswerModel(ABC):
+    """A model that can be asked: what a person calls it, the words of its prompts, and how its replies are drawn."""
 
-    @property
-    def name(self) -> str:
-        """What a person calls it."""
-        ...
-
-    @property
-    def profile(self) -> Profile:
-        """The words of its prompts."""
-        ...
-
-    @property
-    def sampling(self) -> Sampling:
-        """How its replies are drawn."""
-        ...
-
-    def count_tokens(self, turns: Sequence[Message], /) -> int:
-        """How long a prompt is for it."""
-        ...
+    def __init__(self, name: str, profile: Profile, sampling: Sampling) -> None:
+        self.name, self.profile, self.sampling = name, profile, sampling
+        self._policy: tuple[MediaSource, Policy] | None = None
 
     def policy(self, media: MediaSource) -> Policy:
-        """The model as a policy over these media; the same media give the same policy."""
-        ...
+        """The model as a policy over these media, which is kept until others are asked for."""
+        if self._policy is None or self._policy[0] is not media:
+            self._policy = (media, self._new_policy(media))
+        return self._policy[1]
+
+    @abstractmethod
+    def _new_policy(self, media: MediaSource) -> Policy: ...
+
+    @abstractmethod
+    def count_tokens(self, turns: Sequence[Message], /) -> int:
+        """How long a prompt is for it."""
 
     def cost(self, prompt_tokens: int, completion_tokens: int) -> float | None:
         """What so many tokens cost; None where nobody said."""
-        ...
+        return None
 
     async def close(self) -> None:
-        """Close the connections."""
-        ...
+        """Let go of the policy, and of the connections where there are any."""
+        self._policy = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,21 +115,17 @@ def prices_of(text: str | None) -> Prices | None:
         ) from error
 
 
-class ServedModel:
+class ServedModel(AnswerModel):
     """A model behind an address."""
 
-    profile = PROFILES["full"]
-
-    def __init__(self, choice: ModelChoice, client: ChatClient, name: str) -> None:
-        self.name, self._choice, self._client = name, choice, client
-        self.sampling = choice.sampling(max_tokens=ENDPOINT_TOKENS, temperature=ENDPOINT_TEMPERATURE)
-        self._policy: tuple[MediaSource, Policy] | None = None
+    def __init__(self, choice: ModelChoice, settings: ChatSettings) -> None:
+        sampling = choice.sampling(max_tokens=ENDPOINT_TOKENS, temperature=ENDPOINT_TEMPERATURE)
+        super().__init__(settings.model, PROFILES["full"], sampling)
+        self._prices, self._client = choice.prices, ChatClient(settings)
 
     @classmethod
     async def open(cls, choice: ModelChoice, *, probe: bool = True) -> ServedModel:
-        """The model at the endpoint.
-
-        ``probe`` asks the server for its models first, so that one that is down is noticed at once.
+        """The model at the endpoint; with ``probe``, or where no model was named, the server has answered.
 
         Raises:
             EndpointError: if it is down, or if no model was named and it lists several or none.
@@ -149,61 +137,35 @@ class ServedModel:
             concurrency=choice.concurrency,
             prices=choice.prices,
         )
-        if probe:
-            await _probe(settings)
-        client = ChatClient(settings)
-        try:
-            return cls(choice, client, choice.model or await client.model())
-        except BaseException:
-            await client.close()
-            raise
+        return cls(choice, await probed(settings) if probe or not choice.model else settings)
 
     def count_tokens(self, turns: Sequence[Message], /) -> int:
         """An estimate, for a server does not say."""
         return estimate_tokens(turns)
 
-    def policy(self, media: MediaSource) -> Policy:
-        """One for each source of media; the last one is kept."""
-        if self._policy is None or self._policy[0] is not media:
-            from model.policies.endpoint_policy import EndpointPolicy
+    def _new_policy(self, media: MediaSource) -> Policy:
+        from model.policies.endpoint_policy import EndpointPolicy
 
-            self._policy = (media, EndpointPolicy(self._client, media, model=self.name))
-        return self._policy[1]
+        return EndpointPolicy(self._client, media, model=self.name)
 
     def cost(self, prompt_tokens: int, completion_tokens: int) -> float | None:
         """By the prices that were given."""
-        prices = self._choice.prices
-        return None if prices is None else prices.cost(prompt_tokens, completion_tokens)
+        return None if self._prices is None else self._prices.cost(prompt_tokens, completion_tokens)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
 
 
-async def _probe(settings: ChatSettings) -> None:
-    """Raise ``EndpointUnavailableError`` soon for a server that is down; what it refuses is the first question's business."""
-    client = ChatClient(replace(settings, retries=PROBE_RETRIES, total_timeout_s=PROBE_S))
-    try:
-        await client.models()
-    except EndpointUnavailableError:
-        raise
-    except EndpointError:
-        return  # not every server lists its models, and the question itself says better what is refused
-    finally:
-        await client.close()
-
-
-class LocalModel:
+class LocalModel(AnswerModel):
     """A checkpoint in this process."""
 
     def __init__(self, choice: ModelChoice, weights: LoadedCheckpoint) -> None:
         recipe = _recipe_of(weights.path)
-        self.profile = PROFILES.get(recipe.get("profile", "full"), PROFILES["full"])
-        self.name = "/".join(weights.path.resolve().parts[-2:])
-        self._weights = weights
-        self._policy: tuple[MediaSource, Policy] | None = None
-        self._encoder = self._new_encoder()
-        self.sampling = choice.sampling(max_tokens=recipe.get("max_tokens", LOCAL_TOKENS), temperature=0.0)
+        profile = PROFILES.get(recipe.get("profile", "full"), PROFILES["full"])
+        sampling = choice.sampling(max_tokens=recipe.get("max_tokens", LOCAL_TOKENS), temperature=0.0)
+        super().__init__("/".join(weights.path.resolve().parts[-2:]), profile, sampling)
+        self._weights, self._encoder = weights, weights.encoder()
 
     @classmethod
     def open(cls, choice: ModelChoice) -> LocalModel:
@@ -223,31 +185,18 @@ class LocalModel:
         from orchestration.joins.agents import best_checkpoint, load
 
         logging.disable_progress_bar()
-
-        whole = (folder / "manifest.json").is_file()
-        return cls(choice, load(folder if whole else best_checkpoint(folder, what="train_ggpo")))
+        is_whole = (folder / "manifest.json").is_file()
+        return cls(choice, load(folder if is_whole else best_checkpoint(folder, what="train_ggpo")))
 
     def count_tokens(self, turns: Sequence[Message], /) -> int:
         """Exactly."""
         return len(self._encoder.encode(turns).ids)
 
-    def policy(self, media: MediaSource) -> Policy:
-        """One for each source of media, whose encoder keeps the patches of its images only."""
-        if self._policy is None or self._policy[0] is not media:
-            from model.policies.transformers_policy import TransformersPolicy
+    def _new_policy(self, media: MediaSource) -> Policy:
+        from model.policies.transformers_policy import TransformersPolicy
 
-            self._policy = (media, TransformersPolicy(self._weights.model, self._new_encoder(), media))
-        return self._policy[1]
-
-    def _new_encoder(self) -> Any:
-        return self._weights.encoder()
-
-    def cost(self, prompt_tokens: int, completion_tokens: int) -> float | None:
-        """None: this machine asks for no money."""
-        return None
-
-    async def close(self) -> None:
-        """Nothing to let go of."""
+        # an encoder of its own keeps the patches of these media only
+        return TransformersPolicy(self._weights.model, self._weights.encoder(), media)
 
 
 def _recipe_of(path: Path) -> dict[str, Any]:

@@ -103,9 +103,16 @@ def ask(  # noqa: PLR0913 - one parameter an option
         note("\nstopped")
         raise typer.Exit(STOPPED) from None
     if save is not None:
-        _save(trajectory, save)
+        from model.rl import trajectory_store
+
+        trajectory_store.write(save, [trajectory])
+        note(f"trajectory in {save}")
     if not trajectory.answer.strip():
-        note(f"no answer: the model {_why_none(trajectory)}")
+        calls = trajectory.counters.model_calls
+        reason = (
+            f"gave none that could be read, in {calls} call{'s' * (calls != 1)} ({trajectory.outcome.value})"
+        )
+        note(f"no answer: the model {reason}")
         raise typer.Exit(1)
 
 
@@ -171,15 +178,3 @@ def _check_target(save: Path | None) -> None:
         raise UsageError(f"--save takes a file that ends in .parquet, got {save}")
     if save.exists():
         raise UsageError(f"{save} is there already; nothing is overwritten")
-
-
-def _save(trajectory: Trajectory, path: Path) -> None:
-    from model.rl import trajectory_store
-
-    trajectory_store.write(path, [trajectory])
-    note(f"trajectory in {path}")
-
-
-def _why_none(trajectory: Trajectory) -> str:
-    calls = trajectory.counters.model_calls
-    return f"gave none that could be read, in {calls} call{'s' * (calls != 1)} ({trajectory.outcome.value})"

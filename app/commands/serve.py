@@ -122,11 +122,13 @@ def _listener(host: str, port: int) -> socket.socket:
 
 async def _serve(root: str, choice: ModelChoice, settings: ServerSettings, listener: socket.socket) -> None:
     from app.answers.corpus_handle import CorpusHandle
+    from app.answers.models import open_model
     from app.server.running import run_until_signalled
     from app.server.state import ServerState
     from infra.storage.root import Storage
 
-    model = await _open_model(choice)
+    # a named model is not asked for now: its server may start later
+    model = await open_model(choice, probe=not choice.model) if choice.is_given else None
     try:
         note(_greeting(listener, settings, model))
         with _log_on_standard_error():
@@ -136,15 +138,6 @@ async def _serve(root: str, choice: ModelChoice, settings: ServerSettings, liste
     finally:
         if model is not None:
             await model.close()
-
-
-async def _open_model(choice: ModelChoice) -> models.AnswerModel | None:
-    """The model; None where none was named. One that is named is not asked for now: its server may start later."""
-    from app.answers.models import open_model
-
-    if not choice.is_given:
-        return None
-    return await open_model(choice, probe=not choice.model)
 
 
 def _greeting(listener: socket.socket, settings: ServerSettings, model: models.AnswerModel | None) -> str:

@@ -5,11 +5,9 @@ one file of paid replies.
 """
 
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from app.answers.models import PROBE_RETRIES, PROBE_S
 from assets.xvbench_builder import prompts
 from assets.xvbench_builder.build import BuildResult, BuildTarget, StopReason, build, caption_clips
 from assets.xvbench_builder.evaluation import evaluate_candidate
@@ -19,7 +17,7 @@ from assets.xvbench_builder.records import Candidate, CandidateOutcome, ClipFile
 from assets.xvbench_builder.sampling import INTERVAL, draw_candidates, sample_clips
 from assets.xvbench_builder.videos import cut_videos, find_videos
 from infra.llm.cached_client import CachedChatClient
-from infra.llm.client import ChatClient, ChatSettings, RequestRefusedError
+from infra.llm.client import ChatClient, ChatSettings, probed
 from infra.llm.image_parts import ClipSampling
 from infra.progress import ProgressListener
 from infra.storage.key_value import KeyValueFile
@@ -78,7 +76,7 @@ async def build_xvbench(
         EndpointError: if the endpoint is down, or does not say which model to ask.
     """
     listing = find_videos(request.videos, leave_out=request.out.path)
-    settings = replace(settings, model=await _model(settings))
+    settings = await probed(settings)  # a server that is down is noticed before videos are cut
     with only_writer(request.out.storage, request.out.questions.parent.name):
         request.out.replies.parent.mkdir(parents=True, exist_ok=True)
         cut = cut_videos(listing.videos, request.out.clips, progress)
@@ -148,19 +146,6 @@ async def _build(
 def _patient(settings: ChatSettings) -> JudgeSettings:
     """The client ends a call by itself; a judge that is late is a failure of the endpoint, not a missing grade."""
     return JudgeSettings(timeout_s=3 * settings.total_timeout_s)
-
-
-async def _model(settings: ChatSettings) -> str:
-    """The model to ask; a server that is down, or lists several where none was named, is noticed before videos are cut."""
-    client = ChatClient(replace(settings, retries=PROBE_RETRIES, total_timeout_s=PROBE_S))
-    try:
-        if not settings.model:
-            return await client.model()
-        with suppress(RequestRefusedError):  # not every server lists its models
-            await client.models()
-        return settings.model
-    finally:
-        await client.close()
 
 
 def _run_costs(client: ChatClient, chat: CachedChatClient) -> RunCosts:

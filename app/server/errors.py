@@ -58,14 +58,19 @@ def error_response(error: ApiError) -> Response:
 
 def explain(error: Exception) -> ApiError:
     """The refusal for anything that was raised."""
-    if isinstance(error, ApiError):
-        return error
-    if isinstance(error, NoIndexError):
-        return ApiError(503, "no_index", str(error))
-    if isinstance(error, EndpointError):
-        return ApiError(503, "endpoint", str(error))
-    if isinstance(error, ExternalError):
-        return ApiError(503, "unavailable", str(error))
+    match error:
+        case ApiError():
+            return error
+        case RequestValidationError():
+            return ApiError(400, "malformed", _message(error.errors()))
+        case HTTPException(status_code=status):
+            return ApiError(status, _CODES.get(status, "refused"), str(error.detail), headers=error.headers)
+        case NoIndexError():
+            return ApiError(503, "no_index", str(error))
+        case EndpointError():
+            return ApiError(503, "endpoint", str(error))
+        case ExternalError():
+            return ApiError(503, "unavailable", str(error))
     LOG.error("unexpected %s", type(error).__name__, exc_info=error)
     return ApiError(500, "internal", INTERNAL)
 
@@ -73,24 +78,11 @@ def explain(error: Exception) -> ApiError:
 def install(app: FastAPI) -> None:
     """Make every error of ``app`` an error object."""
 
-    async def refused(_: Request, error: Exception) -> Response:
+    async def refuse(_: Request, error: Exception) -> Response:
         return error_response(explain(error))
 
-    async def invalid(_: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
-        return error_response(ApiError(400, "malformed", _message(error.errors())))
-
-    async def by_status(_: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        code = _CODES.get(error.status_code, "refused")
-        return error_response(ApiError(error.status_code, code, str(error.detail), headers=error.headers))
-
-    app.add_exception_handler(ApiError, refused)
-    app.add_exception_handler(NoIndexError, refused)
-    app.add_exception_handler(ExternalError, refused)
-    app.add_exception_handler(RequestValidationError, invalid)
-    app.add_exception_handler(HTTPException, by_status)
-    app.add_exception_handler(Exception, refused)
+    for kind in (ApiError, NoIndexError, ExternalError, RequestValidationError, HTTPException, Exception):
+        app.add_exception_handler(kind, refuse)
 
 
 def _message(problems: Any) -> str:

@@ -15,7 +15,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from app.server.schema.responses import TrajectoryPage
+from app.server.schema.responses import RunFile, RunList, RunListing, TrajectoryPage
 from infra.errors import StorageError, boundary
 from infra.storage.root import Storage
 
@@ -51,15 +51,6 @@ class NoSuchFileError(ValueError):
     """There is no such file of trajectories, or it is none."""
 
 
-class TrajectoryFile(NamedTuple):
-    """One file of a run."""
-
-    run: str
-    name: str
-    rows: int
-    size: int  # bytes
-
-
 class Filters(NamedTuple):
     """Which rows are listed; None and empty list all."""
 
@@ -76,14 +67,14 @@ class TrajectoryFiles:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
-    def files(self) -> list[TrajectoryFile]:
-        """Every file of trajectories, by run and name."""
-        files = []
-        for name, size in sorted(self._sizes().items())[:LISTED_FILES]:
-            run, _, base = name.rpartition("/")
-            if (rows := self._num_rows(name)) is not None:
-                files.append(TrajectoryFile(run, base, rows, size))
-        return files
+    def runs(self) -> RunList:
+        """Every folder of trajectories with its files, by name."""
+        runs: dict[str, list[RunFile]] = {}
+        for path, size in sorted(self._sizes().items())[:LISTED_FILES]:
+            run, _, name = path.rpartition("/")
+            if (rows := self._num_rows(path)) is not None:
+                runs.setdefault(run, []).append(RunFile(name=name, rows=rows, bytes=size))
+        return RunList(runs=[RunListing(path=run, files=files) for run, files in runs.items()])
 
     def page(self, file: str, filters: Filters, *, offset: int, limit: int) -> TrajectoryPage:
         """Rows in file order. Raises ``NoSuchFileError``, and ``ValidationError`` for values that no trajectory has."""
@@ -92,7 +83,7 @@ class TrajectoryFiles:
         missing = [pl.lit(None).alias(name) for name in PLAIN if name not in columns]
         plain = table.select(*(name for name in PLAIN if name in columns), *missing).with_row_index("row")
         matching = plain.filter(_condition(filters))
-        with boundary(StorageError, f"read {file!r}", passing=(NoSuchFileError,)), _damage_named(file):
+        with _reading(file):
             total = matching.select(pl.len()).collect().item()
             rows = matching.slice(offset, limit).collect()
             facets = self._facets(plain)
@@ -107,12 +98,7 @@ class TrajectoryFiles:
             NoSuchFileError: if there is no such file or row.
         """
         path = self._path(file)
-        with (
-            boundary(StorageError, f"read {file!r}", passing=(NoSuchFileError,)),
-            _damage_named(file),
-            self._storage.open(path) as source,
-            pq.ParquetFile(source) as table,
-        ):
+        with _reading(file), self._storage.open(path) as source, pq.ParquetFile(source) as table:
             return _whole(table, row, file)
 
     def _facets(self, plain: pl.LazyFrame) -> dict[str, dict[str, int]]:
@@ -129,7 +115,7 @@ class TrajectoryFiles:
         table = pl.scan_parquet(
             path, storage_options=self._storage.polars_options(), glob=False, hive_partitioning=False
         )
-        with boundary(StorageError, f"read {file!r}", passing=(NoSuchFileError,)), _damage_named(file):
+        with _reading(file):
             columns = table.collect_schema().names()
         if "task_id" not in columns or "graph" not in columns:
             raise NoSuchFileError(f"{file!r} holds no trajectories")
@@ -166,14 +152,15 @@ class TrajectoryFiles:
 
 
 @contextmanager
-def _damage_named(file: str) -> Iterator[None]:
-    """Raise ``NoSuchFileError`` for a file that turns out to be no Parquet, a damaged one, or one of other columns."""
-    try:
-        yield
-    except NoSuchFileError:
-        raise
-    except (pl.exceptions.PolarsError, pa.ArrowException, ValueError, TypeError, RecursionError) as error:
-        raise NoSuchFileError(f"{file!r} is damaged: {type(error).__name__}") from error
+def _reading(file: str) -> Iterator[None]:
+    """Raise ``NoSuchFileError`` for a file that is no Parquet, a damaged one, or one of other columns, else ``StorageError``."""
+    with boundary(StorageError, f"read {file!r}", passing=(NoSuchFileError,)):
+        try:
+            yield
+        except NoSuchFileError:
+            raise
+        except (pl.exceptions.PolarsError, pa.ArrowException, ValueError, TypeError, RecursionError) as error:
+            raise NoSuchFileError(f"{file!r} is damaged: {type(error).__name__}") from error
 
 
 def _is_candidate(name: str) -> bool:

@@ -6,8 +6,8 @@ the JSON of the protocol.
 """
 
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, replace
 
 from infra.errors import EndpointError
 from infra.llm.assembly import ReplyAssembler, TokenUsage, estimated_usage
@@ -27,7 +27,10 @@ __all__ = [
     "RequestRefusedError",
     "UsageLedger",
     "UsageTotals",
+    "probed",
 ]
+
+PROBE_RETRIES, PROBE_S = 1, 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,3 +143,21 @@ def _usage(messages: ChatMessages, assembly: ReplyAssembler) -> tuple[TokenUsage
     if assembly.usage is not None:
         return assembly.usage, False
     return estimated_usage(messages, assembly.text), True
+
+
+async def probed(settings: ChatSettings) -> ChatSettings:
+    """The settings with the model's name, once the server has answered.
+
+    Raises:
+        EndpointUnavailableError: within seconds, if it is down.
+        RequestRefusedError: if no model is named and it lists none or several.
+    """
+    client = ChatClient(replace(settings, retries=PROBE_RETRIES, total_timeout_s=PROBE_S))
+    try:
+        if not settings.model:
+            return replace(settings, model=await client.model())
+        with suppress(RequestRefusedError):  # not every server lists its models
+            await client.models()
+        return settings
+    finally:
+        await client.close()

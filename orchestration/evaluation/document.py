@@ -1,6 +1,6 @@
 """The evaluation document, ``metrics/<run>/evaluation.json``: what every method scored and spent, all that the report needs.
 
-Holds the records, their JSON and its older form. Numbers that are not known are nan here and null in JSON.
+Holds the methods, the records, their JSON and its older form. Numbers that are not known are nan here and null in JSON.
 """
 
 import json
@@ -11,14 +11,32 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from infra.reporting.report import ReportExample
+from model.agent.memory.registry import MEMORIES, TRAINED
 from model.evaluation.evaluation import DatasetScore, Evaluation, PairedComparison, compare
 from model.evaluation.judge import JudgeCounts
 from model.evaluation.spending import Spending, SpendingDifference, saving, spending
 from model.evaluation.statistics import Agreement, Interval
-from orchestration.evaluation.methods import COMPARED, REFERENCE
 
 DOCUMENT = "evaluation.json"
 SCHEMA_VERSION = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """One row of the table: ``checkpoint`` is ``cold_start`` or ``ggpo``, ``memory`` a memory policy."""
+
+    checkpoint: str
+    memory: str
+
+
+_BASELINES = tuple(name for name in MEMORIES if name not in ("vimrag", TRAINED))
+METHODS = {
+    **{name: Method(checkpoint="cold_start", memory=name) for name in _BASELINES},
+    "cold_start": Method(checkpoint="cold_start", memory="vimrag"),
+    "ggpo": Method(checkpoint="ggpo", memory="vimrag"),
+}
+REFERENCE = "cold_start"  # what the spending of every other method is compared with
+COMPARED = (*((name, REFERENCE) for name in _BASELINES), (REFERENCE, "ggpo"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from infra.progress import ProgressLogger
 from infra.reporting.report import ReportExample
 from infra.storage.manifest import publish
 from infra.storage.root import Storage
@@ -26,17 +27,17 @@ from model.rl.rollouts import RolloutPlan, RolloutProgress
 from model.types import Task, Trajectory
 from orchestration.evaluation.document import (
     DOCUMENT,
+    METHODS,
     EvaluationDocument,
     Judging,
     comparisons,
     method_scores,
     savings,
 )
-from orchestration.evaluation.methods import METHODS
 from orchestration.joins.adapters import MetricGrader, tasks_of_split
 from orchestration.joins.agents import GREEDY, RunContext, best_checkpoint, load
 from orchestration.joins.grading import METRIC, grading
-from orchestration.launch.reporter import Reporter, progress
+from orchestration.launch.reporter import Reporter
 from orchestration.launch.run_config import RunConfig
 from orchestration.launch.synced_directory import SyncedDirectory
 
@@ -87,7 +88,7 @@ def _answer(
     encoder = checkpoint.encoder()
     policy = TransformersPolicy(checkpoint.model, encoder, context.media, max_batch=options.concurrency)
     agent = context.agent(policy, context.memory(METHODS[name].memory, encoder), temperature=GREEDY)
-    show_progress = progress(reporter)
+    show_progress = ProgressLogger(reporter.log)
     show_progress(name, 0, len(tasks))
 
     def on_progress(rollouts: RolloutProgress) -> None:

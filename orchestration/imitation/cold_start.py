@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from transformers import Qwen3VLForConditionalGeneration
 
+from infra.progress import ProgressLogger
 from infra.storage.atomic import replacing
 from infra.storage.root import Storage
 from model.imitation.stages import StageReport, TrainingStage, imitable_segments, run_stage, segment_sampler
@@ -21,12 +22,10 @@ from model.imitation.tiny.shape import build_model
 from model.policies.chat_template import PromptEncoder
 from model.policies.families import linear_patch_embedding
 from model.policies.fingerprint import policy_fingerprint
-from model.policies.transformers_policy import TransformersPolicy
 from model.training import checkpoint
 from model.types import Trajectory
 from orchestration.imitation import pretraining_stages
 from orchestration.imitation.demonstrations import demonstrate
-from orchestration.imitation.distillation import DistillationJob
 from orchestration.imitation.sft_stages import (
     STAGES,
     TEACHER,
@@ -38,7 +37,7 @@ from orchestration.imitation.sft_stages import (
 )
 from orchestration.joins.adapters import read_plans, tasks_of_split
 from orchestration.joins.agents import LoadedCheckpoint, RunContext, load
-from orchestration.launch.reporter import Reporter, progress
+from orchestration.launch.reporter import Reporter
 from orchestration.launch.run_config import RunConfig
 from orchestration.launch.synced_directory import SyncedDirectory
 from orchestration.recipes.cold_start import SHIPPED, ColdStart
@@ -142,24 +141,19 @@ class ColdStartTraining:
         teacher = options.teacher
         if teacher is None:
             tasks, plans = tasks_of_split(self._storage, "train"), read_plans(self._storage)
-            return demonstrate(world, self._encoder, tasks, plans, options, progress(self._reporter))
-        job = DistillationJob(
-            world=world,
-            encoder=self._encoder,
-            tasks=tasks_of_split(self._storage, "train", per_dataset=teacher.questions, seed=teacher.seed),
-            folder=self._demonstrations.pull(),
-            push=self._demonstrations.push,
+            return demonstrate(
+                world, self._encoder, tasks, plans, options, ProgressLogger(self._reporter.log)
+            )
+        result = distil_and_report(
+            teacher, world, self._encoder, self._storage, self._demonstrations, self._reporter
         )
-        result = distil_and_report(teacher, job, self._reporter)
         self._stage_counts = {TEACHER: result.counts}
         return result.kept
 
     def _validate(self, model: Qwen3VLForConditionalGeneration) -> float:
         """Share of the validation questions answered rightly, greedily."""
         world = RunContext.open(self._storage, self._config.recipe)
-        concurrency = self._config.recipe.evaluation.concurrency
-        policy = TransformersPolicy(model, self._encoder, world.media, max_batch=concurrency)
-        score = validation_score(world, self._storage, policy, self._encoder, self._config.recipe)
+        score = validation_score(world, self._storage, model, self._encoder)
         self._reporter.log(f"validation: {score:.1%} right, mean of the benchmarks")
         return score
 

@@ -5,13 +5,12 @@ Holds the wiring only: plans come from the raw miniature, noise from the recipe,
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
 
 from infra.progress import ProgressListener
 from model.agent.loop import Agent
 from model.evaluation.evaluation import grade_all
-from model.imitation.gold_plan import DemonstrationNoise, GoldHop, GoldPlan
+from model.imitation.gold_plan import DemonstrationNoise, GoldPlan
 from model.imitation.oracle import Oracle
 from model.imitation.rejection import is_imitable
 from model.policies.chat_template import PromptEncoder
@@ -23,26 +22,11 @@ from orchestration.recipes.cold_start import ColdStart
 CONCURRENCY = 64
 
 
-def gold_plan(record: Mapping[str, Any]) -> GoldPlan:
-    """The gold plan in one line of ``plans.jsonl``."""
-    hops = tuple(
-        GoldHop(
-            queries=tuple(hop["queries"]),
-            gold=frozenset(hop["gold"]),
-            summary=hop["summary"],
-            depends=tuple(hop["depends"]),
-            timestamps=tuple(hop["timestamps"]),
-        )
-        for hop in record["hops"]
-    )
-    return GoldPlan(hops=hops, answer=record["answer"])
-
-
 def distracting_queries(
-    plans: Mapping[str, Mapping[str, Any]], rng: random.Random, *, count: int = 500
+    plans: Iterable[GoldPlan], rng: random.Random, *, count: int = 500
 ) -> tuple[str, ...]:
     """Queries of other questions, which find no evidence for this one."""
-    queries = sorted({query for plan in plans.values() for hop in plan["hops"] for query in hop["queries"]})
+    queries = sorted({query for plan in plans for hop in plan.hops for query in hop.queries})
     return tuple(rng.sample(queries, k=min(count, len(queries))))
 
 
@@ -57,7 +41,7 @@ def demonstrate(
     world: RunContext,
     encoder: PromptEncoder,
     tasks: Sequence[Task],
-    plans: Mapping[str, Mapping[str, Any]],
+    plans: Mapping[str, GoldPlan],
     options: ColdStart,
     on_progress: ProgressListener,
 ) -> list[Trajectory]:
@@ -72,14 +56,13 @@ def demonstrate(
         raise ValueError(
             f"{len(missing)} questions have no plan, the first is {missing[0]!r}; is this the miniature?"
         )
-    queries = distracting_queries(plans, random.Random(options.seed))
+    queries = distracting_queries(plans.values(), random.Random(options.seed))
     noise = demonstration_noise(options.noise, queries, repair=options.repair)
     memories = {name: world.memory(name, encoder, training=True) for name in options.memories}
 
     def agent(name: str, task: Task, turn: int) -> Agent:
         rng = random.Random(f"{options.seed}/{task.id}/{turn}")
-        plan = gold_plan(plans[task.id])
-        oracle = Oracle(plan, encoder, noise=noise, rng=rng, memory=name)
+        oracle = Oracle(plans[task.id], encoder, noise=noise, rng=rng, memory=name)
         return world.agent(oracle, memories[name], temperature=1.0)
 
     async def run_all() -> list[Trajectory]:

@@ -7,14 +7,13 @@ request. The key of the server, if any, is ``VIMRAG_TEACHER_API_KEY``; it goes t
 import asyncio
 import os
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from infra.errors import EndpointError
 from infra.llm.cached_client import CachedChatClient
-from infra.llm.client import ChatClient, ChatReply, ChatSettings, RequestBudgetError, RequestRefusedError
+from infra.llm.client import ChatClient, ChatReply, ChatSettings, RequestBudgetError, probed
 from infra.llm.types import ChatMessages, DecodingOptions
 from infra.progress import ProgressListener
 from infra.storage.atomic import replacing
@@ -29,11 +28,11 @@ from model.rl.rollouts import RolloutPlan, RolloutProgress, ordered_by_group, ru
 from model.types import Outcome, Sampling, Task, Trajectory
 from orchestration.joins.agents import RunContext
 from orchestration.joins.grading import grading
+from orchestration.launch.synced_directory import SyncedDirectory
 from orchestration.recipes.cold_start import TeacherOptions
 
 API_KEY = "VIMRAG_TEACHER_API_KEY"
 REPLIES, ROLLOUTS = "replies.sqlite", "teacher.parquet"
-PROBE_RETRIES, PROBE_S = 1, 20.0  # a server that is down is noticed before any question is asked
 PUSH_EVERY = 64  # rollouts between two uploads of the replies to a root that is no folder
 
 
@@ -51,10 +50,8 @@ class DistillationJob:
     world: RunContext
     encoder: PromptEncoder
     tasks: Sequence[Task]
-    folder: Path
+    folder: SyncedDirectory
     """Holds replies, verdicts and rollouts."""
-    push: Callable[[], None] = lambda: None
-    """Uploads the folder to a root that is not this machine's."""
 
 
 def distil(
@@ -67,11 +64,11 @@ def distil(
         ValueError: if none is right.
     """
     result = asyncio.run(_distil(teacher, job, on_progress))
-    job.push()
+    job.folder.push()
     if not result.kept:
         raise ValueError(
             f"none of the teacher's {result.counts['rollouts']} rollouts is right, so there is nothing to imitate; "
-            f"they are in {job.folder / ROLLOUTS}"
+            f"they are in {job.folder.path / ROLLOUTS}"
         )
     return result
 
@@ -85,11 +82,16 @@ def selected_rollouts(rollouts: Sequence[Trajectory], teacher: TeacherOptions) -
 async def _distil(
     teacher: TeacherOptions, job: DistillationJob, on_progress: ProgressListener
 ) -> DistillationResult:
-    settings = await _settings(teacher)
-    job.folder.mkdir(parents=True, exist_ok=True)
-    replies = KeyValueFile(job.folder / REPLIES)
+    settings = await probed(
+        _settings(teacher)
+    )  # a server that is down is noticed before any question is asked
+    folder = job.folder.path
+    folder.mkdir(parents=True, exist_ok=True)
+    replies = KeyValueFile(folder / REPLIES)
     closed = ClosedEndpoint(settings.model)
-    allowed = _requests_left(teacher, CachedChatClient(closed, replies).total().replies)
+    allowed = teacher.max_requests  # that may still be sent; None is without limit
+    if allowed is not None:
+        allowed = max(0, allowed - CachedChatClient(closed, replies).total().replies)
     client = ChatClient(replace(settings, max_requests=allowed or None))
     try:
         chat = CachedChatClient(closed if allowed == 0 else client, replies)
@@ -97,10 +99,10 @@ async def _distil(
             chat, job.world.media, job.encoder, model=settings.model, thoughts=teacher.thoughts
         )
         rollouts = await _rollouts(teacher, job, policy, on_progress)
-        async with grading(job.folder) as session:
+        async with grading(folder) as session:
             graded = await grade_all(rollouts, session.grader)
         kept = selected_rollouts(graded, teacher)
-        write_trajectories(job.folder / ROLLOUTS, graded)
+        write_trajectories(folder / ROLLOUTS, graded)
         unasked = _num_unasked(graded, teacher.most_failed)
         counts = {**selection_counts(graded, kept), "unasked": unasked}
         return DistillationResult(kept, {**counts, **_usage(client, chat, settings)})
@@ -124,9 +126,8 @@ class ClosedEndpoint:
         raise RequestBudgetError("all replies of the teacher that the recipe allows were paid for")
 
 
-async def _settings(teacher: TeacherOptions) -> ChatSettings:
-    """The server with the model's name filled in. ``EndpointError`` if it does not answer or lists several models."""
-    settings = ChatSettings(
+def _settings(teacher: TeacherOptions) -> ChatSettings:
+    return ChatSettings(
         base_url=teacher.endpoint,
         model=teacher.model,
         api_key=os.environ.get(API_KEY) or None,
@@ -134,20 +135,6 @@ async def _settings(teacher: TeacherOptions) -> ChatSettings:
         timeout_s=teacher.timeout_s,
         total_timeout_s=5 * teacher.timeout_s,
     )
-    probe = ChatClient(replace(settings, retries=PROBE_RETRIES, total_timeout_s=PROBE_S))
-    try:
-        if not settings.model:
-            return replace(settings, model=await probe.model())
-        with suppress(RequestRefusedError):  # not every server lists its models
-            await probe.models()
-        return settings
-    finally:
-        await probe.close()
-
-
-def _requests_left(teacher: TeacherOptions, paid: int) -> int | None:
-    """Requests that may still be sent; None is without limit."""
-    return None if teacher.max_requests is None else max(0, teacher.max_requests - paid)
 
 
 async def _rollouts(
@@ -160,7 +147,7 @@ async def _rollouts(
         memory = job.world.memory(name, job.encoder, training=True)
         agent = replace(job.world.agent(policy, memory, temperature=teacher.temperature), sampling=sampling)
         stage = f"teacher: {name}"
-        rollouts += await run_with_progress(agent, job.tasks, plan, stage, on_progress, job.push)
+        rollouts += await run_with_progress(agent, job.tasks, plan, stage, on_progress, job.folder.push)
     return rollouts
 
 

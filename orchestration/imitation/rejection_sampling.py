@@ -6,9 +6,8 @@ everything that its rollouts depend on, so that other weights or settings are ne
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from infra.progress import ProgressListener
 from model.agent.loop import Agent, derived_seed
@@ -21,6 +20,7 @@ from model.types import Task, Trajectory
 from orchestration.imitation.distillation import run_with_progress, write_trajectories
 from orchestration.joins.agents import RunContext
 from orchestration.joins.grading import grading
+from orchestration.launch.synced_directory import SyncedDirectory
 from orchestration.recipes.cold_start import RejectionSampling
 
 QUESTIONS_PER_PART = 64
@@ -36,16 +36,14 @@ class SamplingRound:
     policy: Policy
     encoder: PromptEncoder
     tasks: Sequence[Task]
-    folder: Path
-    push: Callable[[], None] = lambda: None
-    """Uploads the folder to a root that is not this machine's."""
+    folder: SyncedDirectory
 
 
 def sample_round(
     options: RejectionSampling, current: SamplingRound, on_progress: ProgressListener
 ) -> list[Trajectory]:
     """Graded rollouts of every question under every memory policy."""
-    current.folder.mkdir(parents=True, exist_ok=True)
+    current.folder.path.mkdir(parents=True, exist_ok=True)
     rollouts: list[Trajectory] = []
     starts = range(0, len(current.tasks), QUESTIONS_PER_PART)
     parts = [current.tasks[start : start + QUESTIONS_PER_PART] for start in starts]
@@ -71,18 +69,18 @@ def _part(
         concurrency=current.world.recipe.evaluation.concurrency,
         seed=derived_seed(options.seed, current.number),
     )
-    path = current.folder / f"round-{current.number}-{_digest(agent, tasks, plan)}.parquet"
+    path = current.folder.path / f"round-{current.number}-{_digest(agent, tasks, plan)}.parquet"
     if path.exists():
         return list(trajectory_store.read(path))
 
     async def run_and_grade() -> tuple[Trajectory, ...]:
         rollouts = await run_with_progress(agent, tasks, plan, stage, on_progress)
-        async with grading(current.folder) as session:
+        async with grading(current.folder.path) as session:
             return await grade_all(rollouts, session.grader)
 
     graded = asyncio.run(run_and_grade())
     write_trajectories(path, graded)
-    current.push()
+    current.folder.push()
     return list(graded)
 
 

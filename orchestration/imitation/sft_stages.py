@@ -11,6 +11,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from transformers import Qwen3VLForConditionalGeneration
+
+from infra.progress import ProgressLogger
 from infra.storage.root import Storage
 from model.config.schedule import Retention
 from model.evaluation.evaluation import evaluate
@@ -33,11 +36,10 @@ from orchestration.imitation.distillation import (
 from orchestration.imitation.rejection_sampling import SamplingRound, sample_round
 from orchestration.joins.adapters import MetricGrader, read_plans, tasks_of_split
 from orchestration.joins.agents import GREEDY, LoadedCheckpoint, RunContext, load
-from orchestration.launch.reporter import Reporter, progress
+from orchestration.launch.reporter import Reporter
 from orchestration.launch.run_config import RunConfig
 from orchestration.launch.synced_directory import SyncedDirectory
 from orchestration.recipes.cold_start import ColdStart, ImitationOptions, RejectionSampling, TeacherOptions
-from orchestration.recipes.options import Recipe
 
 TEACHER = "teacher"
 STAGES = "stages"  # in a checkpoint's progress
@@ -57,10 +59,18 @@ def completed_stages(path: Path) -> dict[str, Any]:
 
 
 def distil_and_report(
-    teacher: TeacherOptions, job: DistillationJob, reporter: Reporter
+    teacher: TeacherOptions,
+    world: RunContext,
+    encoder: PromptEncoder,
+    storage: Storage,
+    folder: SyncedDirectory,
+    reporter: Reporter,
 ) -> DistillationResult:
-    """The teacher's rollouts; a line of their counts and cost goes to ``reporter``."""
-    result = distil(teacher, job, progress(reporter))
+    """The teacher's rollouts of the training questions; a line of their counts and cost goes to ``reporter``."""
+    tasks = tasks_of_split(storage, "train", per_dataset=teacher.questions, seed=teacher.seed)
+    folder.pull()
+    job = DistillationJob(world=world, encoder=encoder, tasks=tasks, folder=folder)
+    result = distil(teacher, job, ProgressLogger(reporter.log))
     counts, usage = result.counts, result.counts["all_runs"]
     reporter.log(
         f"teacher {counts['model']}: {counts['right']} of {counts['rollouts']} rollouts right, {counts['kept']} kept; "
@@ -70,11 +80,13 @@ def distil_and_report(
 
 
 def validation_score(
-    world: RunContext, storage: Storage, policy: TransformersPolicy, encoder: PromptEncoder, recipe: Recipe
+    world: RunContext, storage: Storage, model: Qwen3VLForConditionalGeneration, encoder: PromptEncoder
 ) -> float:
     """Mean over the benchmarks of the share of validation questions answered rightly, with greedy decoding."""
+    concurrency = world.recipe.evaluation.concurrency
+    policy = TransformersPolicy(model, encoder, world.media, max_batch=concurrency)
     agent = world.agent(policy, world.memory("vimrag", encoder), temperature=GREEDY)
-    plan = RolloutPlan(concurrency=recipe.evaluation.concurrency, seed=recipe.cold_start.seed)
+    plan = RolloutPlan(concurrency=concurrency, seed=world.recipe.cold_start.seed)
     evaluation = asyncio.run(evaluate(agent, tasks_of_split(storage, "val"), MetricGrader(), plan))
     return evaluation.overall.estimate
 
@@ -112,8 +124,9 @@ class SftStages:
         encoder = start.encoder()
         if name == TEACHER:
             assert self._options.teacher is not None, "stage_names lists the stage"
-            job = self._distillation_job(self._options.teacher, encoder)
-            distilled = distil_and_report(self._options.teacher, job, self._reporter)
+            distilled = distil_and_report(
+                self._options.teacher, self._world, encoder, self._storage, self._folder, self._reporter
+            )
             data, counts = SftData(rollouts=distilled.kept, media=self._world.media), distilled.counts
             options = self._options.teacher.imitation
         else:
@@ -122,39 +135,28 @@ class SftStages:
             number = int(name.removeprefix("round "))
             data, counts = self._rejection_data(self._options.rejection, number, start, encoder)
         result = self._train(start, encoder, data, options, name)
-        policy = self._policy(start, encoder)
-        score = validation_score(self._world, self._storage, policy, encoder, self._recipe)
+        score = validation_score(self._world, self._storage, start.model, encoder)
         self._reporter.log(f"{name}: validation {score:.1%} right, mean of the benchmarks")
         outcome = {
             "segments": result.segments, "steps": result.steps, "loss": result.loss, "validation": score
         }  # fmt: skip
         return self._save(path, start, result, {**completed_stages(path), name: {**counts, **outcome}})
 
-    def _distillation_job(self, teacher: TeacherOptions, encoder: PromptEncoder) -> DistillationJob:
-        tasks = tasks_of_split(self._storage, "train", per_dataset=teacher.questions, seed=teacher.seed)
-        return DistillationJob(
-            world=self._world,
-            encoder=encoder,
-            tasks=tasks,
-            folder=self._folder.path,
-            push=self._folder.push,
-        )
-
     def _rejection_data(
         self, rejection: RejectionSampling, number: int, start: LoadedCheckpoint, encoder: PromptEncoder
     ) -> tuple[SftData, dict[str, Any]]:
         """Right rollouts of the policy with the demonstrations they are mixed with, and counts."""
         tasks = tasks_of_split(self._storage, "train", per_dataset=rejection.questions, seed=rejection.seed)
+        concurrency = self._recipe.evaluation.concurrency
         current = SamplingRound(
             number=number,
             world=self._world,
-            policy=self._policy(start, encoder),
+            policy=TransformersPolicy(start.model, encoder, self._world.media, max_batch=concurrency),
             encoder=encoder,
             tasks=tasks,
-            folder=self._folder.path,
-            push=self._folder.push,
+            folder=self._folder,
         )
-        rollouts = sample_round(rejection, current, progress(self._reporter))
+        rollouts = sample_round(rejection, current, ProgressLogger(self._reporter.log))
         selection = Selection(
             per_question=rejection.per_question, balance=rejection.balance, seed=rejection.seed
         )
@@ -188,12 +190,8 @@ class SftStages:
         tasks = [task for task in tasks_of_split(self._storage, "train") if task.id in plans]
         if not tasks:
             return ()
-        on_progress = progress(self._reporter)
+        on_progress = ProgressLogger(self._reporter.log)
         return tuple(demonstrate(self._world, encoder, tasks, plans, self._options, on_progress))
-
-    def _policy(self, start: LoadedCheckpoint, encoder: PromptEncoder) -> TransformersPolicy:
-        concurrency = self._recipe.evaluation.concurrency
-        return TransformersPolicy(start.model, encoder, self._world.media, max_batch=concurrency)
 
     def _train(
         self,

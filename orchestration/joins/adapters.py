@@ -4,11 +4,13 @@ Holds adapters only. Neither side knows the other; what they agree on are the Pr
 """
 
 import asyncio
-import json
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from pydantic import TypeAdapter
 
 from assets.corpus.question import AnswerKind, EvidenceStatus, Question
 from assets.corpus.read import built_datasets, read_questions
@@ -16,12 +18,13 @@ from assets.grading import grade_answer
 from assets.index.search import Index, IndexHit
 from infra.storage.root import Storage
 from memory_graph.graph import Modality
+from model.imitation.gold_plan import GoldPlan
 from model.types import Hit, Task
 
 PLANS = "raw/miniature/plans.jsonl"  # below the root; only the miniature has it
 
 
-class _Waiting(NamedTuple):
+class _PendingSearch(NamedTuple):
     query: str
     top_k: int
     result: asyncio.Future[list[Hit]]
@@ -47,7 +50,7 @@ class IndexRetriever:
         """
         self._lockstep = lockstep
         self._index, self._datasets, self._max_batch = index, datasets, max_batch
-        self._waiting: list[_Waiting] = []
+        self._waiting: list[_PendingSearch] = []
         self._worker: asyncio.Task[None] | None = None
         # one thread: the store's own threads use the cores, and searches keep their order
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="search")
@@ -61,7 +64,7 @@ class IndexRetriever:
     async def search(self, query: str, *, top_k: int) -> list[Hit]:
         """The ``top_k`` best items, best first, ties in id order; an error of the store comes through."""
         result: asyncio.Future[list[Hit]] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(query, top_k, result))
+        self._waiting.append(_PendingSearch(query, top_k, result))
         if self._worker is None or self._worker.done():
             self._worker = asyncio.create_task(self._work())
         return await result
@@ -71,44 +74,42 @@ class IndexRetriever:
             await asyncio.sleep(0)  # whoever is ready to ask may join this batch
             batch, self._waiting = self._waiting[: self._max_batch], self._waiting[self._max_batch :]
             try:
-                found = await self._found(batch)
+                results = await self._answers(batch)
             except Exception as error:
-                _fail(batch, error)
+                for search in batch:
+                    if not search.result.done():
+                        search.result.set_exception(error)
                 continue
-            for each, hits in zip(batch, found, strict=True):
-                if not each.result.done():
-                    each.result.set_result(hits)
+            for search, hits in zip(batch, results, strict=True):
+                if not search.result.done():
+                    search.result.set_result(hits)
 
-    async def _found(self, batch: Sequence[_Waiting]) -> list[list[Hit]]:
+    async def _answers(self, batch: Sequence[_PendingSearch]) -> list[list[Hit]]:
         if self._lockstep:
             return self._search(batch)
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._search, batch)
 
-    def _search(self, batch: Sequence[_Waiting]) -> list[list[Hit]]:
-        most = max(each.top_k for each in batch)
-        found = self._index.search_many([each.query for each in batch], most, self._datasets)
-        return [[hit_of(one) for one in hits[: each.top_k]] for each, hits in zip(batch, found, strict=True)]
+    def _search(self, batch: Sequence[_PendingSearch]) -> list[list[Hit]]:
+        top_k = max(search.top_k for search in batch)
+        results = self._index.search_many([search.query for search in batch], top_k, self._datasets)
+        return [
+            [hit_of(hit) for hit in hits[: search.top_k]] for search, hits in zip(batch, results, strict=True)
+        ]
 
 
-def _fail(batch: Sequence[_Waiting], error: Exception) -> None:
-    for each in batch:
-        if not each.result.done():
-            each.result.set_exception(error)
-
-
-def hit_of(found: IndexHit) -> Hit:
+def hit_of(hit: IndexHit) -> Hit:
     """What the agent is shown of one result."""
     return Hit(
-        item_id=found.item_id,
-        dataset=found.dataset,
-        modality=Modality(found.modality),
-        title=found.title,
-        text=found.text,
-        score=found.score,
-        width=found.width,
-        height=found.height,
-        duration_s=found.duration_s,
-        start_s=found.start_s,
+        item_id=hit.item_id,
+        dataset=hit.dataset,
+        modality=Modality(hit.modality),
+        title=hit.title,
+        text=hit.text,
+        score=hit.score,
+        width=hit.width,
+        height=hit.height,
+        duration_s=hit.duration_s,
+        start_s=hit.start_s,
     )
 
 
@@ -144,12 +145,23 @@ def with_choices(question: Question) -> str:
     return "\n".join((question.text, *question.choices)) if missing else question.text
 
 
-def read_plans(storage: Storage) -> dict[str, dict[str, Any]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MiniaturePlan(GoldPlan):
+    """How a question of the miniature is answered; ``split`` is its world's, which is finer than that of the format."""
+
+    question_id: str
+    split: str
+
+
+_PLAN = TypeAdapter(MiniaturePlan)
+
+
+def read_plans(storage: Storage) -> dict[str, MiniaturePlan]:
     """How each question of the miniature is answered, by question id; empty for a corpus that was not invented."""
     if not storage.exists(PLANS):
         return {}
-    lines = storage.read_bytes(PLANS).decode().splitlines()
-    return {plan["question_id"]: plan for line in lines if (plan := json.loads(line))}
+    lines = storage.read_bytes(PLANS).splitlines()
+    return {plan.question_id: plan for line in lines if (plan := _PLAN.validate_json(line))}
 
 
 def tasks_of_split(
@@ -171,10 +183,10 @@ def tasks_of_split(
     plans = read_plans(storage)
     tasks: list[Task] = []
     for name in datasets or built_datasets(storage):
-        found = [
+        of_split = [
             task_of(q) for q in read_questions(storage, name) if _usable(q) and _split(q, plans) == split
         ]
-        tasks += sampled_tasks(found, per_dataset, seed=f"{seed}/{name}")
+        tasks += sampled_tasks(of_split, per_dataset, seed=f"{seed}/{name}")
     if not tasks:
         raise ValueError(f"no questions of split {split!r} in {storage.root}")
     return tuple(tasks)
@@ -197,5 +209,5 @@ def _usable(question: Question) -> bool:
     )
 
 
-def _split(question: Question, plans: Mapping[str, Mapping[str, Any]]) -> str:
-    return plans[question.id]["split"] if question.id in plans else question.split
+def _split(question: Question, plans: Mapping[str, MiniaturePlan]) -> str:
+    return plans[question.id].split if question.id in plans else question.split

@@ -18,8 +18,6 @@ from dagster_pipes import (
     open_dagster_pipes,
 )
 
-from infra.progress import ProgressLogger
-
 
 class Reporter(Protocol):
     """Takes the lines and the result of one run."""
@@ -83,11 +81,6 @@ def open_reporter() -> Iterator[Reporter]:
             yield PipesReporter(pipes)
     else:
         yield ConsoleReporter()
-
-
-def progress(reporter: Reporter) -> ProgressLogger:
-    """A progress callback (stage, done, total) that logs to ``reporter``."""
-    return ProgressLogger(reporter.log)
 
 
 def finite(values: Mapping[str, Any]) -> dict[str, Any]:

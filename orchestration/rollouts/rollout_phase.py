@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from torch import distributed as dist
 
 from infra.errors import EndpointError
+from infra.progress import ProgressLogger
 from model.agent.loop import Agent, derived_seed
 from model.evaluation.evaluation import grade_all
 from model.rl.curriculum import Curriculum
@@ -21,7 +22,7 @@ from model.rl.rollouts import RolloutPlan, RolloutProgress, ordered_by_group, ru
 from model.types import Outcome, Task, Trajectory
 from orchestration.joins.adapters import MetricGrader
 from orchestration.joins.grading import grading
-from orchestration.launch.reporter import Reporter, progress
+from orchestration.launch.reporter import Reporter
 from orchestration.recipes.options import Recipe
 from orchestration.rollouts.local_source import RolloutSource
 
@@ -141,7 +142,7 @@ class RolloutPhase:
     ) -> list[Trajectory]:
         """Graded rollouts of all ranks in one order."""
         own = tasks[self._ranks.rank :: self._ranks.world_size]
-        show_progress = progress(self._reporter)
+        show_progress = ProgressLogger(self._reporter.log)
         show_progress(stage, 0, len(own) * plan.group_size)
 
         def on_progress(now: RolloutProgress) -> None:

@@ -6,12 +6,14 @@ Joins the client (``infra``), the policy (``model``) and the transfer of weights
 import asyncio
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from torch import distributed as dist
 
+from infra.llm.errors import EndpointUnavailableError, RequestRefusedError
 from infra.llm.server_pool import PoolSettings, ServerPool
 from infra.llm.tokens_client import TokenClient
 from infra.llm.tokens_types import TokenServerSettings
@@ -27,13 +29,7 @@ from model.training.trainer import Trainer
 from model.types import Call, Sampling, Segment, Task, Trajectory
 from orchestration.launch.run_config import RunConfig
 from orchestration.recipes.options import ServedRollouts
-from orchestration.rollouts.weight_sync import (
-    AdapterSync,
-    FolderSync,
-    TransferSync,
-    WeightSync,
-    retire_quietly,
-)
+from orchestration.rollouts.weight_sync import AdapterSync, FolderSync, TransferSync, WeightSync
 
 API_KEY = "VIMRAG_API_KEY"
 PROBE_TOKENS = 16
@@ -77,7 +73,8 @@ class ServedSource:
 
     async def _load_everywhere(self) -> None:
         async def retire(server: TokenClient) -> None:
-            await retire_quietly(self._sync, server)
+            with suppress(RequestRefusedError, EndpointUnavailableError):  # an adapter too many does no harm
+                await self._sync.retire(server)
 
         try:
             await self._pool.everywhere(self._sync.load)

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from safetensors.torch import save_file
 
-from infra.llm.errors import EndpointUnavailableError, RequestRefusedError, unknown_model
+from infra.llm.errors import RequestRefusedError, unknown_model
 from infra.llm.tokens_client import TokenClient
 from infra.storage.atomic import replacing
 from model.config.engine import Lora
@@ -240,11 +240,3 @@ def _drop_old(current: Path, prefix: str) -> None:
     for old in sorted(current.parent.glob(f"{prefix}-*"))[:-KEPT_VERSIONS]:
         if old != current:
             shutil.rmtree(old)
-
-
-async def retire_quietly(sync: WeightSync, server: TokenClient) -> None:
-    """As ``retire``, ignoring errors: an adapter too many does no harm."""
-    try:
-        await sync.retire(server)
-    except (RequestRefusedError, EndpointUnavailableError):
-        return

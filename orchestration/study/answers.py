@@ -15,7 +15,7 @@ from model.policies.transformers_policy import TransformersPolicy
 from model.rl import trajectory_store
 from model.rl.rollouts import RolloutPlan
 from model.training import checkpoint
-from model.types import Task, Trajectory
+from model.types import Trajectory
 from orchestration.imitation.cold_start import unpack
 from orchestration.joins.adapters import MetricGrader, tasks_of_split
 from orchestration.joins.agents import GREEDY, RunContext, load
@@ -33,44 +33,43 @@ def is_answered(storage: Storage, run: StudyRun) -> bool:
 
 def answer_names(run: StudyRun) -> list[str]:
     """Names under which the answers of a run are stored."""
-    sampled = [_sampled_name(run.name, run.study)] if run.study.samples else []
-    return [_greedy_name(run.name, "test"), *sampled]
+    sampled = [_name(run.name, "test", run.study.samples)] if run.study.samples else []
+    return [_name(run.name, "test"), *sampled]
 
 
 def answer(run: StudyRun, _reporter: Reporter) -> None:
     """Answer the unseen questions with the run's last weights, greedily and sampled, unless that is stored."""
     storage = Storage(str(run.study.root))
     final = final_weights(storage, run)
-    answers(storage, run.study, run.name, final, "test")
+    answers(storage, run.study, run.name, final)
     sampled_answers(storage, run.study, run.name, final)
 
 
-def answers(storage: Storage, study: Study, name: str, weights: Path, split: str) -> list[Trajectory]:
-    """Greedy, graded rollouts of every question of ``split`` by the checkpoint ``weights``, stored under ``name``."""
+def answers(
+    storage: Storage, study: Study, name: str, weights: Path, *, split: str = "test", samples: int = 0
+) -> list[Trajectory]:
+    """Graded rollouts of every question of ``split`` by the checkpoint ``weights``, stored under ``name``.
+
+    ``samples`` rollouts a question at the training temperature; one greedy rollout for 0.
+    """
     tasks = tasks_of_split(storage, split, per_dataset=study.test_questions if split == "test" else None)
-    return _stored(
-        storage, _greedy_name(name, split), lambda: _answered(storage, study, weights, tasks, samples=0)
-    )
+
+    def make() -> tuple[Trajectory, ...]:
+        agent = _agent(storage, study, weights, study.temperature if samples else GREEDY)
+        concurrency = study.recipe(study.arms[0], 0).evaluation.concurrency
+        plan = RolloutPlan(group_size=max(1, samples), concurrency=concurrency)
+        return asyncio.run(evaluate(agent, tasks, MetricGrader(), plan)).trajectories
+
+    return _stored(storage, _name(name, split, samples), make)
 
 
 def sampled_answers(storage: Storage, study: Study, name: str, weights: Path) -> list[Trajectory]:
-    """``study.samples`` graded rollouts of every unseen question at the training temperature, stored under ``name``."""
-    if not study.samples:
-        return []
-    tasks = tasks_of_split(storage, "test", per_dataset=study.test_questions)
-    return _stored(
-        storage,
-        _sampled_name(name, study),
-        lambda: _answered(storage, study, weights, tasks, samples=study.samples),
-    )
+    """``study.samples`` rollouts of every unseen question; none where the study samples none."""
+    return answers(storage, study, name, weights, samples=study.samples) if study.samples else []
 
 
-def _greedy_name(name: str, split: str) -> str:
-    return f"{name}-{split}"
-
-
-def _sampled_name(name: str, study: Study) -> str:
-    return f"{name}-test-sampled-{study.samples}"
+def _name(name: str, split: str, samples: int = 0) -> str:
+    return f"{name}-{split}-sampled-{samples}" if samples else f"{name}-{split}"
 
 
 def stored_file(storage: Storage, name: str) -> Path:
@@ -99,16 +98,6 @@ def cold_start_weights(storage: Storage, study: Study) -> Path:
     """The checkpoint that every run starts from; ``ValueError`` if none of that name ships."""
     folder = local_folder(storage, "checkpoints/study-cold-start")
     return checkpoint.latest(folder) or unpack(study.checkpoint, folder)
-
-
-def _answered(
-    storage: Storage, study: Study, weights: Path, tasks: Sequence[Task], *, samples: int
-) -> tuple[Trajectory, ...]:
-    """``samples`` rollouts a question at the training temperature; one greedy rollout for 0."""
-    agent = _agent(storage, study, weights, study.temperature if samples else GREEDY)
-    concurrency = study.recipe(study.arms[0], 0).evaluation.concurrency
-    plan = RolloutPlan(group_size=max(1, samples), concurrency=concurrency)
-    return asyncio.run(evaluate(agent, tasks, MetricGrader(), plan)).trajectories
 
 
 def pilot3_answers(

@@ -52,8 +52,8 @@ def run(study: Study, log: LogFunction) -> StudyDocument:
     """Make what is missing and return the figures; page and figures lie in ``reports/study-ggpo`` below the root."""
     storage = prepare(study, log)
     start = cold_start_weights(storage, study)
-    before = answers(storage, study, COLD_START, start, "val")
-    greedy = {COLD_START: [answers(storage, study, COLD_START, start, "test")]}
+    before = answers(storage, study, COLD_START, start, split="val")
+    greedy = {COLD_START: [answers(storage, study, COLD_START, start)]}
     sampled = {COLD_START: [sampled_answers(storage, study, COLD_START, start)]}
     wrong = pilot3.cuttable(greedy[COLD_START][0])
     answered_again = pilot3_answers(storage, study, start, wrong)
@@ -63,7 +63,7 @@ def run(study: Study, log: LogFunction) -> StudyDocument:
     make_all(storage, study, log)
     for run in runs(study):
         final = final_weights(storage, run)
-        greedy.setdefault(run.arm, []).append(answers(storage, study, run.name, final, "test"))
+        greedy.setdefault(run.arm, []).append(answers(storage, study, run.name, final))
         sampled.setdefault(run.arm, []).append(sampled_answers(storage, study, run.name, final))
         records = _records(storage, run)
         questions = validation_questions(storage, run)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import torch
@@ -26,6 +26,7 @@ from orchestration.dagster_defs.miniature_assets import ensure_miniature
 from orchestration.imitation import cold_start
 from orchestration.launch.run_config import RunConfig
 from orchestration.recipes.options import Recipe
+from tests.memory import keep_little_memory
 from tests.orchestration import plumbing
 
 SHAPE = TinyShape(
@@ -39,6 +40,7 @@ SHAPE = TinyShape(
     vision_feed_forward=32,
 )
 DATASETS = ["hotpotqa", "squad"]
+_Result = TypeVar("_Result")
 
 
 @dataclass
@@ -55,16 +57,17 @@ class Heard:
         self.metadata = metadata
 
 
-def cold_start_elsewhere(config: RunConfig) -> Mapping[str, Any]:
-    """The metadata of a cold start in a process of its own, for one whose batches take most of a gigabyte."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
-        return process.submit(_cold_start, config).result()
+def elsewhere(work: Callable[..., _Result], *arguments: object) -> _Result:
+    """What ``work`` returns in a process of its own, for work whose batches take most of a gigabyte."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), keep_little_memory) as process:
+        return process.submit(work, *arguments).result()
 
 
-def _cold_start(config: RunConfig) -> Mapping[str, Any]:
+def cold_start_reported(config: RunConfig) -> Heard:
+    """What a cold start reports."""
     heard = Heard()
     cold_start.run(config, heard)
-    return dict(heard.metadata)
+    return heard
 
 
 def random_checkpoint(folder: Path) -> Path:

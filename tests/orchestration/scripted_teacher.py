@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from model.imitation.gold_plan import DemonstrationNoise
+from model.imitation.gold_plan import DemonstrationNoise, GoldPlan
 from model.imitation.oracle import Oracle
 from model.policies.chat_endpoint import chat_messages
 from model.policies.chat_template import PromptEncoder
 from model.types import Completion, PolicyRequest, Task
-from orchestration.imitation.demonstrations import gold_plan
 from orchestration.joins.agents import RunContext
 from tests.servers.openai_server import Answer, OpenAIServer, Received
 
@@ -35,7 +34,7 @@ def script(
     world: RunContext,
     encoder: PromptEncoder,
     tasks: Sequence[Task],
-    plans: dict[str, Any],
+    plans: Mapping[str, GoldPlan],
     *,
     repair: float = 0.0,
 ) -> dict[str, str]:
@@ -46,7 +45,7 @@ def script(
 
     async def play() -> None:
         for task in tasks:
-            oracle = Oracle(gold_plan(plans[task.id]), encoder, noise=noise, rng=random.Random(task.id))
+            oracle = Oracle(plans[task.id], encoder, noise=noise, rng=random.Random(task.id))
             await world.agent(Recorder(oracle, said), memory, temperature=1.0).run(task)
 
     asyncio.run(play())

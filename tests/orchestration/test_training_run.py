@@ -31,7 +31,18 @@ from orchestration.launch.run_config import RunConfig
 from orchestration.recipes.options import Recipe
 from orchestration.rollouts import prefetch, rollout_phase
 from orchestration.training import ggpo_run, inputs
-from tests.orchestration.run_scene import DATASETS, SHAPE, Heard, config_of, recipe, root, scheduled, shipped
+from tests.orchestration.run_scene import (
+    DATASETS,
+    SHAPE,
+    Heard,
+    cold_start_reported,
+    config_of,
+    elsewhere,
+    recipe,
+    root,
+    scheduled,
+    shipped,
+)
 
 __all__ = ["recipe", "root", "shipped"]  # fixtures
 
@@ -50,19 +61,24 @@ def evaluated(root: Path, recipe: Recipe, trained: Heard) -> Heard:
     return heard
 
 
+def cold_start_killed_in_its_tenth_stage(config: RunConfig) -> tuple[Heard, Heard]:
+    """What the run reports that makes every stage, and the one that goes on when two of them are gone."""
+    folder = Path(config.root) / config.cold_start_checkpoints
+    whole = cold_start_reported(config)
+    assert [path.name for path in sorted(folder.iterdir())] == [f"{stage:06}" for stage in range(1, 12)]
+    for stage in (10, 11):
+        shutil.rmtree(folder / f"{stage:06}")
+    return whole, cold_start_reported(config)
+
+
+@pytest.mark.timeout(600)
 def test_a_cold_start_from_nothing_passes_every_stage_and_goes_on_after_the_last(root: Path, recipe: Recipe):
     brief = replace(recipe.cold_start, shipped=None, passes=1, stage_steps=1, clean_steps=1, steps=1)
     config = config_of(root, replace(recipe, name="from-nothing", cold_start=brief))
-    heard, again = Heard(), Heard()
-    cold_start.run(config, heard)
-    folder = root / config.cold_start_checkpoints
-    assert [path.name for path in sorted(folder.iterdir())] == [f"{stage:06}" for stage in range(1, 12)]
-    assert checkpoint.read(folder / "000011").score is not None
-    assert heard.metadata["checkpoint"] == "000011"
-    assert any("right demonstrations" in line for line in heard.lines)
-    for stage in (10, 11):  # as if the run had been killed during the tenth stage
-        shutil.rmtree(folder / f"{stage:06}")
-    cold_start.run(config, again)
+    whole, again = elsewhere(cold_start_killed_in_its_tenth_stage, config)
+    assert checkpoint.read(root / config.cold_start_checkpoints / "000011").score is not None
+    assert whole.metadata["checkpoint"] == "000011"
+    assert any("right demonstrations" in line for line in whole.lines)
     assert again.lines[0] == "going on after stage 9"
     assert again.metadata["checkpoint"] == "000011"
     assert not any(line.startswith("copy ") for line in again.lines)

@@ -10,7 +10,6 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
-from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -33,9 +32,7 @@ COOKIE = "vimrag_session"
 PAGES = ("/", "/viewer")
 READING = ("GET", "HEAD", "OPTIONS")
 _SESSION_LABEL = b"vimrag browser session"
-_HOST = re.compile(
-    r"(?P<name>\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::(?P<port>[0-9]{1,5}))?", re.ASCII
-)
+_HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::[0-9]{1,5})?", re.ASCII)
 
 
 class SecurityHeaders:
@@ -91,20 +88,13 @@ class Guard:
         return None
 
 
-class HostHeader(NamedTuple):
-    """A ``HostHeader`` header."""
-
-    name: str
-    port: str
-
-
-def host_of(headers: Headers) -> HostHeader:
-    """The one host that a request names. Raises ``ApiError`` if it names none, several or nonsense."""
+def host_of(headers: Headers) -> str:
+    """The name of the one host that a request names. Raises ``ApiError`` if it names none, several or nonsense."""
     hosts = headers.getlist("host")
     host = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
     if host is None:
         raise ApiError(400, "malformed", "the Host header is missing or is none")
-    return HostHeader(host["name"].lower(), host["port"] or "")
+    return host["name"].lower()
 
 
 def is_loopback(host: str) -> bool:
@@ -119,7 +109,7 @@ def is_loopback(host: str) -> bool:
 
 def _check_host(headers: Headers, settings: ServerSettings) -> None:
     """Plain addresses pass, for no other site can have one as its name; names have to be known."""
-    name = host_of(headers).name
+    name = host_of(headers)
     if name == "localhost" or name in settings.allowed_hosts:
         return
     try:

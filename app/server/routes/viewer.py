@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from itertools import groupby
 from typing import Annotated, Any, Literal
 
 from anyio import to_thread
@@ -13,14 +12,7 @@ from starlette.requests import Request
 from app.answers.catalogue import Catalogue
 from app.answers.graph_view import node_records, svg
 from app.server.errors import ApiError
-from app.server.schema.responses import (
-    RunFile,
-    RunList,
-    RunListing,
-    SegmentRecord,
-    TrajectoryDetail,
-    TrajectoryPage,
-)
+from app.server.schema.responses import RunList, SegmentRecord, TrajectoryDetail, TrajectoryPage
 from app.server.state import ServerState
 from app.server.trajectory_files import Filters, NoSuchFileError, TrajectoryFiles
 from memory_graph import codec
@@ -43,15 +35,7 @@ router = APIRouter(tags=["trajectories"])
 async def runs(request: Request) -> RunList:
     """Every run of the root that has trajectories."""
     state: ServerState = request.app.state.server
-    files = await to_thread.run_sync(TrajectoryFiles(state.corpus.storage).files, limiter=state.readers)
-    return RunList(
-        runs=[
-            RunListing(
-                path=run, files=[RunFile(name=file.name, rows=file.rows, bytes=file.size) for file in members]
-            )
-            for run, members in groupby(files, key=lambda file: file.run)
-        ]
-    )
+    return await to_thread.run_sync(TrajectoryFiles(state.corpus.storage).runs, limiter=state.readers)
 
 
 @router.get("/v1/trajectories")

@@ -236,7 +236,7 @@ print(json.dumps({
     "page": grown(lambda: files.page(name, Filters(text="number 7", verdict="right"), offset=100, limit=50)),
     "row": grown(lambda: files.row(name, 4321)),
     "task": files.row(name, 4321)["task_id"],
-    "listed": files.files()[0].rows,
+    "listed": files.runs().runs[0].files[0].rows,
 }))
 """
 
@@ -290,7 +290,8 @@ def test_on_an_object_store_the_same_is_seen(s3_storage: Storage):
     rows = [trajectory(number, correct=VERDICTS[number % 3]) for number in range(12)]
     trajectory_store.write(storage.path("trajectories", FILE), rows, storage_options=storage.polars_options())
     files = TrajectoryFiles(storage)
-    assert [(each.run, each.name, each.rows) for each in files.files()] == [("study", "ggpo.parquet", 12)]
+    listed = [(run.path, file.name, file.rows) for run in files.runs().runs for file in run.files]
+    assert listed == [("study", "ggpo.parquet", 12)]
     page = files.page(FILE, Filters(verdict="wrong"), offset=1, limit=2)
     assert ([row.task_id for row in page.rows], page.total) == (["task-4", "task-7"], 4)
     assert files.row(FILE, 7)["task_id"] == "task-7"

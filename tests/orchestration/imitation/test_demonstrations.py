@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from memory_graph.graph import Modality
+from model.imitation.oracle import GoldHop, GoldPlan
 from model.imitation.tiny.tokenizer import build_tokenizer
 from model.policies.chat_template import PromptEncoder
 from model.types import Hit, Outcome, Task
@@ -24,20 +25,8 @@ GOLD = Hit(
     title="Belodu",
     text="Rakimo leads Belodu.",
 )
-PLANS = {
-    TASK.id: {
-        "hops": [
-            {
-                "queries": ["leader of Belodu"],
-                "gold": [GOLD.item_id],
-                "summary": "Rakimo leads it.",
-                "depends": [],
-                "timestamps": [],
-            }
-        ],
-        "answer": "Rakimo",
-    }
-}
+HOP = GoldHop(queries=("leader of Belodu",), gold=frozenset({GOLD.item_id}), summary="Rakimo leads it.")
+PLANS = {TASK.id: GoldPlan(hops=(HOP,), answer="Rakimo")}
 
 
 class NoPictures:

@@ -24,6 +24,7 @@ from orchestration.imitation.distillation import DistillationJob, DistillationRe
 from orchestration.joins import grading
 from orchestration.joins.adapters import read_plans, tasks_of_split
 from orchestration.joins.agents import RunContext
+from orchestration.launch.synced_directory import SyncedDirectory
 from orchestration.recipes.cold_start import ImitationOptions, RejectionSampling, TeacherOptions
 from orchestration.recipes.options import Recipe
 from tests.orchestration.run_scene import recipe, root, shipped
@@ -61,7 +62,9 @@ def taught(
 ) -> DistillationResult:
     teacher = TeacherOptions(endpoint=server.base_url, **{"concurrency": 4, "balance": None, **options})
     chosen = scene.tasks if tasks is None else tasks
-    job = DistillationJob(world=scene.world, encoder=scene.encoder, tasks=chosen, folder=folder)
+    job = DistillationJob(
+        world=scene.world, encoder=scene.encoder, tasks=chosen, folder=SyncedDirectory(Storage(folder), "")
+    )
     return distil(teacher, job, lambda stage, done, total: None)
 
 
@@ -216,7 +219,12 @@ def test_the_key_goes_to_the_teacher_from_the_environment(
 
 def test_a_teacher_that_is_not_there_is_noticed_before_a_question_is_asked(scene: Scene, tmp_path: Path):
     teacher = TeacherOptions(endpoint="http://127.0.0.1:9/v1", model="m")
-    job = DistillationJob(world=scene.world, encoder=scene.encoder, tasks=scene.tasks, folder=tmp_path)
+    job = DistillationJob(
+        world=scene.world,
+        encoder=scene.encoder,
+        tasks=scene.tasks,
+        folder=SyncedDirectory(Storage(tmp_path), ""),
+    )
     with pytest.raises(EndpointError):
         distil(teacher, job, lambda stage, done, total: None)
     assert not list(tmp_path.iterdir())

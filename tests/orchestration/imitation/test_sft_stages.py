@@ -26,7 +26,15 @@ from orchestration.launch.commands import Script, entry_point
 from orchestration.launch.run_config import RunConfig
 from orchestration.recipes.cold_start import ColdStart, ImitationOptions, RejectionSampling, TeacherOptions
 from orchestration.recipes.options import Recipe
-from tests.orchestration.run_scene import Heard, cold_start_elsewhere, config_of, recipe, root, shipped
+from tests.orchestration.run_scene import (
+    Heard,
+    cold_start_reported,
+    config_of,
+    elsewhere,
+    recipe,
+    root,
+    shipped,
+)
 from tests.orchestration.scripted_teacher import ScriptedTeacher, script
 
 __all__ = ["recipe", "root", "shipped"]  # fixtures
@@ -95,13 +103,14 @@ def test_adapters_that_were_taught_come_back_merged(
     assert changed and all("_proj" in name and "visual" not in name for name in changed)
 
 
+@pytest.mark.timeout(600)
 def test_a_student_from_nothing_has_the_teachers_rollouts_in_place_of_the_oracles(
     root: Path, recipe: Recipe, said: dict[str, str]
 ):
     with ScriptedTeacher(said) as server:
         teacher = TeacherOptions(endpoint=server.base_url)
         plan = ColdStart(shipped=None, stage_steps=1, steps=1, teacher=teacher)
-        metadata = cold_start_elsewhere(planned(root, recipe, "pupil", plan))
+        metadata = elsewhere(cold_start_reported, planned(root, recipe, "pupil", plan)).metadata
     assert metadata["checkpoint"] == "000010"
     assert metadata["teacher"]["kept"] > 0
 

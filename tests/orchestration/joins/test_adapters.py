@@ -15,7 +15,14 @@ from assets.index.search import IndexHit
 from infra.storage.root import Storage
 from memory_graph.graph import Modality
 from model.types import Task
-from orchestration.joins.adapters import IndexRetriever, MetricGrader, read_plans, sampled_tasks, task_of
+from orchestration.joins.adapters import (
+    IndexRetriever,
+    MetricGrader,
+    MiniaturePlan,
+    read_plans,
+    sampled_tasks,
+    task_of,
+)
 
 
 def hit(name: str, score: float) -> IndexHit:
@@ -141,10 +148,9 @@ def test_the_grader_says_right_wrong_or_nothing():
 def test_plans_are_read_where_there_are_any(tmp_path: Path):
     storage = Storage(tmp_path)
     assert read_plans(storage) == {}
-    storage.write_bytes(
-        "raw/miniature/plans.jsonl", json.dumps({"question_id": "q", "split": "test"}).encode() + b"\n"
-    )
-    assert read_plans(storage) == {"q": {"question_id": "q", "split": "test"}}
+    plan = {"question_id": "q", "dataset": "squad", "split": "test", "hops": [], "answer": "41"}
+    storage.write_bytes("raw/miniature/plans.jsonl", json.dumps(plan).encode() + b"\n")
+    assert read_plans(storage) == {"q": MiniaturePlan(question_id="q", split="test", hops=(), answer="41")}
 
 
 def tasks(count: int) -> list[Task]:
