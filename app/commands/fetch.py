@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -21,7 +20,6 @@ from infra.errors import ExternalError
 if TYPE_CHECKING:
     from assets.acquisition.catalogue import PublishedDataset
     from assets.acquisition.session import FetchReport, FetchSettings
-    from infra.progress import ProgressListener
 
 SHOWN_FAILURES = 20
 LONG_PAUSE_S = 5.0
@@ -111,24 +109,36 @@ def fetch(  # noqa: PLR0913 - one parameter an option
         _list(json=json)
         return
     names = _checked(datasets, root)
-    options = {
-        "parts": tuple(include or ()),
-        "videos": videos,
-        "max_videos": max_videos,
-        "accept_terms": accept_terms,
-        "revisions": _revisions(revision or ()),
-        "retry_quarantined": retry_quarantined,
-        "verify": verify,
-        "relock": relock,
-    }
-    video = {
-        "max_bytes": max_video_mb << 20,
-        "bytes_per_s": rate_kb << 10 if rate_kb else None,
-        "sleep_s": sleep,
-        "max_sleep_s": max(sleep, min(6 * sleep, 3600.0)),
-        "cookies": cookies,
-    }
-    settings = _settings(options, video, mirror or ())
+    from assets.acquisition.fetch import fetch as fetch_dataset
+    from assets.acquisition.mirrors import mirrors_of
+    from assets.acquisition.publications import PUBLICATIONS
+    from assets.acquisition.session import FetchSettings
+    from infra.downloads.retry import RetrySchedule
+    from infra.downloads.ytdlp_fetcher import VideoSettings
+
+    try:
+        mirrors = mirrors_of(mirror or ())
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    settings = FetchSettings(
+        parts=tuple(include or ()),
+        videos=videos,
+        max_videos=max_videos,
+        accept_terms=accept_terms,
+        revisions=_revisions(revision or ()),
+        retry_quarantined=retry_quarantined,
+        verify=verify,
+        relock=relock,
+        mirrors=mirrors,
+        retry=RetrySchedule(sleep=_sleep),
+        video=VideoSettings(
+            max_bytes=max_video_mb << 20,
+            bytes_per_s=rate_kb << 10 if rate_kb else None,
+            sleep_s=sleep,
+            max_sleep_s=max(sleep, min(6 * sleep, 3600.0)),
+            cookies=cookies,
+        ),
+    )
     _require_possible(names, settings)
     assert root is not None
     reports: dict[str, FetchReport] = {}
@@ -136,7 +146,9 @@ def fetch(  # noqa: PLR0913 - one parameter an option
     with results() as write, progress_bars() as progress:
         for name in names:
             try:
-                reports[name] = _fetch_dataset(name, Path(root).expanduser(), settings, progress)
+                reports[name] = fetch_dataset(
+                    PUBLICATIONS[name], Path(root).expanduser(), settings, progress=progress
+                )
             except (
                 ValueError,
                 OSError,
@@ -175,24 +187,6 @@ def _revisions(options: Sequence[str]) -> dict[str, str]:
     return {match.group(1): match.group(2) for match in matches.values() if match}
 
 
-def _settings(options: Mapping[str, Any], video: Mapping[str, Any], mirror: Sequence[str]) -> FetchSettings:
-    from assets.acquisition.mirrors import mirrors_of
-    from assets.acquisition.session import FetchSettings
-    from infra.downloads.retry import RetrySchedule
-    from infra.downloads.ytdlp_fetcher import VideoSettings
-
-    try:
-        mirrors = mirrors_of(mirror)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
-    return FetchSettings(
-        **options,
-        mirrors=mirrors,
-        retry=RetrySchedule(sleep=_sleep),
-        video=replace(VideoSettings(), **video),
-    )
-
-
 def _sleep(seconds: float) -> None:
     """A pause between two tries, announced if it is long."""
     if seconds >= LONG_PAUSE_S:
@@ -213,13 +207,6 @@ def _require_possible(names: Sequence[str], settings: FetchSettings) -> None:
             raise UsageError(str(error)) from error
         except ValueError as error:
             raise UsageError(str(error)) from error
-
-
-def _fetch_dataset(name: str, root: Path, settings: FetchSettings, progress: ProgressListener) -> FetchReport:
-    from assets.acquisition.fetch import fetch as fetch_dataset
-    from assets.acquisition.publications import PUBLICATIONS
-
-    return fetch_dataset(PUBLICATIONS[name], root, settings, progress=progress)
 
 
 def _show(reports: Mapping[str, FetchReport], errors: Mapping[str, str], *, json: bool) -> None:

@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from infra.reporting.report import Estimate, Report
     from infra.storage.root import Storage
 
+NEXT_STEPS = """
+try next:
+  .venv/bin/vimrag search --root {root} "Who is the leader of the team?"
+  .venv/bin/vimrag retrieval --root {root}
+  DAGSTER_HOME=$PWD/.dagster .venv/bin/dagster dev -w workspace.yaml"""
+
 
 def report(
     root: Root,
@@ -38,10 +44,10 @@ def report(
             return
     console = table_console()
     console.print(_table(data))
-    for line in _comparisons(data):
-        console.print(line)
+    for pair in data.comparisons:
+        console.print(pair.line, markup=False)
     console.print(f"\nreport with plots: {page}", soft_wrap=True)
-    note(_next_steps(root))
+    note(NEXT_STEPS.format(root=root))
 
 
 def _read(path: str, storage: Storage, run: str) -> Report:
@@ -79,24 +85,3 @@ def _cell(estimate: Estimate | None) -> str:
     low, high = estimate.low, estimate.high
     interval = "" if low is None or high is None else f"\n[dim]{100 * low:.0f}–{100 * high:.0f}[/dim]"
     return f"{100 * estimate.value:.1f}{interval}"
-
-
-def _comparisons(data: Report) -> list[str]:
-    lines = []
-    for pair in data.comparisons:
-        value, low, high = pair.difference.value, pair.difference.low, pair.difference.high
-        if value is None or low is None or high is None:
-            continue
-        settled = "" if low > 0 or high < 0 else "; the interval holds zero, no difference is shown"
-        points = f"{100 * value:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f})"
-        lines.append(f"{pair.before} → {pair.after}: {points}{settled}")
-    return lines
-
-
-def _next_steps(root: str) -> str:
-    return (
-        "\ntry next:\n"
-        f'  .venv/bin/vimrag search --root {root} "Who is the leader of the team?"\n'
-        f"  .venv/bin/vimrag retrieval --root {root}\n"
-        "  DAGSTER_HOME=$PWD/.dagster .venv/bin/dagster dev -w workspace.yaml"
-    )

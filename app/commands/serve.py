@@ -123,7 +123,7 @@ def _listener(host: str, port: int) -> socket.socket:
 async def _serve(root: str, choice: ModelChoice, settings: ServerSettings, listener: socket.socket) -> None:
     from app.answers.corpus_handle import CorpusHandle
     from app.answers.models import open_model
-    from app.server.running import run_until_signalled
+    from app.server.application import run_until_signalled
     from app.server.state import ServerState
     from infra.storage.root import Storage
 

@@ -59,6 +59,15 @@ class PairedDifference:
             return "better"
         return "worse" if self.difference.high < 0 else "no difference shown"
 
+    @property
+    def line(self) -> str:
+        """``before -> after: +4.2 points (+1.0 to +7.2), better``; a dash for what is not known."""
+        change, low, high = (
+            "-" if share is None else f"{100 * share:+.1f}"
+            for share in (self.difference.value, self.difference.low, self.difference.high)
+        )
+        return f"{self.before} -> {self.after}: {change} points ({low} to {high}), {self.verdict}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CounterTable:

@@ -49,13 +49,7 @@ def as_text(report: Report) -> str:
             for share in (row.overall.value, row.overall.low, row.overall.high)
         )
         lines.append(f"{row.name:<{width}}  {value}  {low} to {high}")
-    for pair in report.comparisons:
-        change, low, high = (
-            "-" if share is None else f"{100 * share:+.1f}"
-            for share in (pair.difference.value, pair.difference.low, pair.difference.high)
-        )
-        lines.append(f"{pair.before} -> {pair.after}: {change} points ({low} to {high}), {pair.verdict}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *(pair.line for pair in report.comparisons)])
 
 
 def graph_metadata(document: EvaluationDocument) -> dict[str, Any]:

@@ -5,7 +5,7 @@ Holds the wiring only: plans come from the raw miniature, noise from the recipe,
 
 import asyncio
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from infra.progress import ProgressListener
 from model.agent.loop import Agent
@@ -20,21 +20,7 @@ from orchestration.joins.agents import RunContext
 from orchestration.recipes.cold_start import ColdStart
 
 CONCURRENCY = 64
-
-
-def distracting_queries(
-    plans: Iterable[GoldPlan], rng: random.Random, *, count: int = 500
-) -> tuple[str, ...]:
-    """Queries of other questions, which find no evidence for this one."""
-    queries = sorted({query for plan in plans for hop in plan.hops for query in hop.queries})
-    return tuple(rng.sample(queries, k=min(count, len(queries))))
-
-
-def demonstration_noise(share: float, queries: tuple[str, ...], *, repair: float = 0.0) -> DemonstrationNoise:
-    """Noise in a ``share`` of searches, half of them dead ends, the rest over-broad or repeated, and in ``repair`` of replies."""
-    return DemonstrationNoise(
-        dead_end=0.5 * share, broad=0.3 * share, repeat=0.2 * share, repair=repair, distractions=queries
-    )
+DISTRACTIONS = 500  # queries that dead ends are drawn from
 
 
 def demonstrate(
@@ -56,8 +42,16 @@ def demonstrate(
         raise ValueError(
             f"{len(missing)} questions have no plan, the first is {missing[0]!r}; is this the miniature?"
         )
-    queries = distracting_queries(plans.values(), random.Random(options.seed))
-    noise = demonstration_noise(options.noise, queries, repair=options.repair)
+    # queries of other questions find no evidence for this one
+    queries = sorted({query for plan in plans.values() for hop in plan.hops for query in hop.queries})
+    share, rng = options.noise, random.Random(options.seed)
+    noise = DemonstrationNoise(
+        dead_end=0.5 * share,
+        broad=0.3 * share,
+        repeat=0.2 * share,
+        repair=options.repair,
+        distractions=tuple(rng.sample(queries, k=min(DISTRACTIONS, len(queries)))),
+    )
     memories = {name: world.memory(name, encoder, training=True) for name in options.memories}
 
     def agent(name: str, task: Task, turn: int) -> Agent:

@@ -6,18 +6,15 @@ Holds the order of work; the runs are made by ``training.py``, their answers by 
 
 import math
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any
+from itertools import chain
 
 from pydantic import JsonValue, TypeAdapter
 
 from infra.progress import LogFunction
-from infra.storage.root import Storage
 from model.evaluation.evaluation import summarise
 from model.evaluation.learning_curves import area, first_reaching, roughness
 from model.evaluation.statistics import bootstrap_mean
 from model.training.metrics import read_metrics
-from model.types import Trajectory
 from orchestration.launch.reporter import Reporter
 from orchestration.study import pilot3
 from orchestration.study.answers import (
@@ -39,7 +36,7 @@ from orchestration.study.figures import (
     sampled_accuracy,
     share_right,
 )
-from orchestration.study.options import Study, StudyRun, runs
+from orchestration.study.options import Study, runs
 from orchestration.study.page import study_page
 from orchestration.study.training import make_all, prepare, training_rollouts, validation_questions
 from orchestration.training.ggpo_run import METRICS
@@ -65,14 +62,15 @@ def run(study: Study, log: LogFunction) -> StudyDocument:
         final = final_weights(storage, run)
         greedy.setdefault(run.arm, []).append(answers(storage, study, run.name, final))
         sampled.setdefault(run.arm, []).append(sampled_answers(storage, study, run.name, final))
-        records = _records(storage, run)
+        records = list(read_metrics(local_folder(storage, run.config.metrics) / METRICS))
         questions = validation_questions(storage, run)
         base = share_right(t for t in before if (t.task.dataset, t.task.id) in questions)
-        curves[run.arm].append([(0, base), *_validations(records)])
+        validations = [(r["update"] + 1, r["validation"]) for r in records if r["validation"] is not None]
+        curves[run.arm].append([(0, base), *validations])
         rewards[run.arm].append([record["mean_reward"] for record in records])
         num_segments = sum(record["num_segments"] for record in records)
         pruned[run.arm].append(sum(record["num_pruned"] for record in records) / max(1, num_segments))
-    results = {name: summarise(_all_rollouts(of_runs)) for name, of_runs in greedy.items()}
+    results = {name: summarise(list(chain.from_iterable(of_runs))) for name, of_runs in greedy.items()}
     target = reference_score(curves)
     document = StudyDocument(
         study=options_of(study),
@@ -101,7 +99,7 @@ def run(study: Study, log: LogFunction) -> StudyDocument:
             for before, after in compared_pairs(study.arms)
         ),
         sampled={
-            name: sampled_accuracy(_all_rollouts(of_runs))
+            name: sampled_accuracy(chain.from_iterable(of_runs))
             for name, of_runs in sampled.items()
             if study.samples
         },
@@ -116,20 +114,6 @@ def run(study: Study, log: LogFunction) -> StudyDocument:
 def options_of(study: Study) -> dict[str, JsonValue]:
     """The options of a study as its document holds them: the root by its name only."""
     return {**TypeAdapter(Study).dump_python(study, mode="json"), "root": study.root.name}
-
-
-def _all_rollouts(of_runs: Sequence[Sequence[Trajectory]]) -> list[Trajectory]:
-    return [trajectory for rollouts in of_runs for trajectory in rollouts]
-
-
-def _records(storage: Storage, run: StudyRun) -> list[dict[str, Any]]:
-    return list(read_metrics(local_folder(storage, run.config.metrics) / METRICS))
-
-
-def _validations(records: Sequence[Mapping[str, Any]]) -> list[tuple[int, float]]:
-    return [
-        (record["update"] + 1, record["validation"]) for record in records if record["validation"] is not None
-    ]
 
 
 def make_study(study: Study, reporter: Reporter) -> None:

@@ -193,7 +193,7 @@ def test_the_report_of_a_run_is_a_table_with_intervals(vimrag: Vimrag, tmp_path:
         "50.0",
         "25–75",
         "+25.0 points (-1.0 to +50.0)",
-        "no difference is shown",
+        "no difference shown",
         "index.html",
     ):
         assert text in said.out

@@ -17,7 +17,7 @@ import httpx
 
 from app.answers.corpus_handle import CorpusHandle
 from app.answers.models import ModelChoice, open_model
-from app.server.running import server_for
+from app.server.application import server_for
 from app.server.settings import ServerSettings
 from app.server.state import ServerState
 from infra.storage.root import Storage
