@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from memory_graph.graph import Modality
-from model.imitation.oracle import GoldHop, GoldPlan
+from model.imitation.gold_plan import GoldHop, GoldPlan
 from model.imitation.tiny.tokenizer import build_tokenizer
 from model.policies.chat_template import PromptEncoder
 from model.types import Hit, Outcome, Task
