@@ -82,7 +82,7 @@ def primary_stages(encoder: PromptEncoder) -> tuple[TrainingStage, ...]:
     """To copy, to copy ambiguous text, to complete, to look up, to read images, to choose among them."""
     syllables = [token for form in syllable_forms(encoder) for token in form]
     copying = {"count_spans": False, "learning_rate": 3e-3}
-    one, three = (perception(encoder, _draw_item, max_items=number) for number in (1, 3))
+    single, three = (perception(encoder, _draw_item, max_items=number) for number in (1, 3))
     reading = read_out(encoder, _draw_item)
     return (
         TrainingStage(
@@ -121,7 +121,7 @@ def primary_stages(encoder: PromptEncoder) -> tuple[TrainingStage, ...]:
         ),
         TrainingStage(
             name="see",
-            sampler=mixture([one, reading, _facts(encoder, 8)], [0.6, 0.2, 0.2]),
+            sampler=mixture([single, reading, _facts(encoder, 8)], [0.6, 0.2, 0.2]),
             threshold=0.85,
             max_steps=300,
             learning_rate=2e-3,

@@ -1,4 +1,4 @@
-"""Agents as a recipe asks for them: a checkpoint's weights, a memory policy, the index, the pictures of the shards.
+"""Agents as a recipe asks for them: a checkpoint's weights, a memory policy, the index, the images of the shards.
 
 Holds the building only; what an agent does is ``model.agent.loop``.
 """
@@ -37,7 +37,7 @@ class LoadedCheckpoint(NamedTuple):
     path: Path
 
     def encoder(self) -> PromptEncoder:
-        """An encoder that cuts pictures as the model's family wants them."""
+        """An encoder that cuts images as the model's family wants them."""
         return PromptEncoder(self.tokenizer, patching=family(self.model.config.model_type).patching)
 
 
@@ -104,7 +104,7 @@ def best_checkpoint(folder: Path, *, what: str) -> Path:
     Raises:
         ValueError: if there is none; ``what`` names the job that makes it.
     """
-    found = checkpoint.best(folder) or checkpoint.latest(folder)
-    if found is None:
+    path = checkpoint.best(folder) or checkpoint.latest(folder)
+    if path is None:
         raise ValueError(f"no checkpoint in {folder}: run the job {what} first")
-    return found
+    return path

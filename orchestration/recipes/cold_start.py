@@ -64,7 +64,7 @@ class TeacherOptions:
 
     def __post_init__(self) -> None:
         counts = (self.samples, self.per_question, self.max_tokens, self.concurrency)
-        limits = [each for each in (self.questions, self.max_requests) if each is not None]
+        limits = [limit for limit in (self.questions, self.max_requests) if limit is not None]
         if not self.endpoint or not self.memories or min(*counts, *limits) < 1:
             raise ValueError(
                 f"a teacher needs an address, memory policies and counts of at least 1, got {self}"

@@ -80,10 +80,10 @@ def qwen3_vl_8b_8x80gb() -> Recipe:
 
 def qwen3_vl_8b_16x80gb() -> Recipe:
     """The same on two machines that a hostfile names."""
-    one = qwen3_vl_8b_8x80gb()
+    base = qwen3_vl_8b_8x80gb()
     return replace(
-        one,
+        base,
         name="qwen3_vl_8b_16x80gb",
-        ggpo=replace(one.ggpo, ranks=16, hostfile="hostfile", questions=64),
+        ggpo=replace(base.ggpo, ranks=16, hostfile="hostfile", questions=64),
         machine=replace(H100, name="2 x 8x H100 80 GB", devices=16),
     )

@@ -91,7 +91,9 @@ def _by_seed(first: Runs, second: Runs) -> SeedDifference | None:
 def counter_means(evaluation: Evaluation) -> dict[str, float]:
     """Mean of each counter over the rollouts."""
     counters = [trajectory.counters for trajectory in evaluation.trajectories]
-    return {name: sum(getattr(each, name) for each in counters) / max(1, len(counters)) for name in COUNTERS}
+    return {
+        name: sum(getattr(counter, name) for counter in counters) / max(1, len(counters)) for name in COUNTERS
+    }
 
 
 def share_right(trajectories: Iterable[Trajectory]) -> float:
