@@ -37,7 +37,16 @@ def test_the_same_thing_said_otherwise_is_nearer_than_another(minilm: MiniLmEmbe
 
 
 def test_a_text_has_the_same_vector_in_any_company(minilm: MiniLmEmbedder):
-    texts = ["a short one", "a much longer text " * 20, "another"]
+    texts = [
+        "a short one",
+        "a much longer text " * 20,
+        "another",
+        "the short two",
+        "one",
+        "x " * 300,
+        "y " * 300,
+    ]
+    texts += [f"number {number} of many" for number in range(40)]
     together = minilm.encode_documents(texts)
     alone = np.concatenate([minilm.encode_documents([text]) for text in texts])
     np.testing.assert_array_equal(together, alone)
