@@ -1,0 +1,1 @@
+"""Training and judging of the miniature eye: joins pictures (``assets``), loss (``model``) and prompts (``infra``)."""
