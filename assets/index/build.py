@@ -1,39 +1,47 @@
 """Building the index of the whole corpus anew from what changed.
 
-An index is a function of corpus, embedder and analysis; an older index is only asked for the vectors of unchanged items.
-Opening the index in use lives in ``published.py``, searching in ``search.py``.
+An index is a function of corpus, embedders and analysis; an older index is only asked for the vectors of unchanged items.
+It is published when it answers like the exact reference (``probes.py``). Which store it lies in is decided in ``stores.py``,
+opening the index in use in ``published.py``, searching in ``search.py``.
 """
 
 import hashlib
 import json
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 from assets.corpus.item import Item
+from assets.corpus.media import ShardMedia
 from assets.corpus.read import built_datasets, read_range, read_ranges
 from assets.index import vector_parts
 from assets.index.analysis import ANALYSIS_VERSION
+from assets.index.probes import ProbeSet
 from assets.index.published import (
-    CURRENT,
+    POINTER,
     SCHEMA_VERSION,
     IndexPointer,
     current_index,
     open_store,
-    published_store,
+    use,
+    version_pointer,
+    versions,
 )
-from assets.index.search import Index, content_hash, row_of
+from assets.index.search import PAIR_WEIGHT, Index, row_of
+from assets.index.spaces import Embedders, content_hash, encode, has_same_source, is_in_space
+from assets.index.stores import PROBE_WAIT_S, IndexSettings, Published, drop, open_new
 from assets.index.vector_parts import VectorPart
-from infra.embedders.minilm import Embedder, MiniLmEmbedder
+from infra.embedders.minilm import MiniLmEmbedder
+from infra.embedders.types import Embedder, VisionEmbedder
 from infra.progress import ProgressListener, silent
 from infra.storage import manifest
 from infra.storage.lock import only_writer
 from infra.storage.root import Storage
-from infra.vector_stores.types import Vectors, VectorStore
+from infra.vector_stores.types import TEXT_SPACE, StoredVectors, VectorRow, Vectors, VectorStore
 from infra.workers.local import LocalEngine, WorkerEngine
 
 PRODUCER = f"assets.index/{SCHEMA_VERSION}"
-STORES = ("lance", "weaviate")
 PART_ITEMS = 512  # of one unit of embedding: some seconds of work, which is what a killed build loses
 BATCH_ITEMS = 256
 
@@ -44,11 +52,15 @@ class IndexReport:
 
     version: str
     fingerprint: str
+    store: str
     datasets: Mapping[str, int]
     items: int
     embedded: int
+    """Items of which something was embedded."""
     reused: int
     vanished: int
+    unseen: Mapping[str, int] = field(default_factory=dict)
+    """Space -> items whose pixels could not be read or embedded; the log names them."""
 
     def to_json(self) -> dict[str, Any]:
         """All fields, as the command line prints them."""
@@ -57,36 +69,44 @@ class IndexReport:
 
 def build_index(
     storage: Storage,
+    settings: IndexSettings | None = None,
     *,
-    store: str = "lance",
     embedder: Embedder | None = None,
-    datasets: Sequence[str] | None = None,
+    vision: VisionEmbedder | None = None,
     engine: WorkerEngine | None = None,
     progress: ProgressListener = silent,
 ) -> IndexReport:
     """Index every finished corpus, or those named, and make that the index in use.
 
-    Items whose title and text the index in use already has are not embedded again; items that are gone from the corpus
-    are gone from the new index. Until the pointer is replaced readers keep the old one. ``engine`` does the embedding, by
-    default this process; which one it is changes no byte. What a build that was killed had embedded is taken up by the next.
+    Items that the index in use has with the same words and pixels are not embedded again; items that are gone from the
+    corpus are gone from the new index. Until the pointer is replaced readers keep the old one. What a build that was killed
+    had embedded is taken up by the next.
+
+    Args:
+        storage: the root with the corpus.
+        settings: what is indexed, and where it goes.
+        embedder: of words.
+        vision: of pages, pictures and clips; without it they are found by their words alone.
+        engine: does the embedding, by default this process; which one it is changes no byte.
+        progress: is told what is being done.
 
     Raises:
-        ValueError: if a named dataset has no finished corpus, if there is none at all, if another process builds the
-            index, or for an unknown store.
+        ValueError: if a named dataset has no finished corpus, if there is none at all, or if another process builds the
+            index.
+        VectorStoreError: if the store fails, or does not answer like the exact reference; the index in use stays.
     """
-    if store not in STORES:
-        raise ValueError(f"unknown store {store!r}; known: {', '.join(STORES)}")
-    _inputs(storage, datasets)  # a root without a corpus is refused before anything is written there
+    settings = settings or IndexSettings()
+    _inputs(storage, settings.datasets)  # a root without a corpus is refused before anything is written there
     with only_writer(storage, "index"):
-        work = _Work(storage, embedder or _default_embedder(engine), engine or LocalEngine(), progress)
-        return _built(work, store, datasets)
+        embedders = Embedders(text=embedder or _default_embedder(engine), vision=vision)
+        return _built(_Work(storage, embedders, engine or LocalEngine(), progress), settings)
 
 
 class _Work(NamedTuple):
     """With what an index is built."""
 
     storage: Storage
-    embedder: Embedder
+    embedders: Embedders
     engine: WorkerEngine
     progress: ProgressListener
 
@@ -96,95 +116,178 @@ def _default_embedder(engine: WorkerEngine | None) -> Embedder:
     return MiniLmEmbedder(num_threads=1 if engine is not None and engine.workers > 1 else None)
 
 
-def _built(work: _Work, store: str, datasets: Sequence[str] | None) -> IndexReport:
-    storage, embedder = work.storage, work.embedder
-    inputs = _inputs(storage, datasets)
-    params = {"analysis": ANALYSIS_VERSION, "embedder": embedder.fingerprint, "store": store}
+def _built(work: _Work, settings: IndexSettings) -> IndexReport:
+    storage, embedders = work.storage, work.embedders
+    inputs = _inputs(storage, settings.datasets)
+    params = {"analysis": ANALYSIS_VERSION, "embedders": embedders.fingerprints, "store": settings.store}
     version = hashlib.sha256(json.dumps([SCHEMA_VERSION, params, inputs]).encode()).hexdigest()[:16]
     before = _before(storage)
-    if before and before.version == version and _is_whole(storage, version):
-        total = sum(before.datasets.values())
-        return _report(before, embedded=0, reused=total, vanished=0)
-    old = _old_store(storage, before, embedder)
-    num_before = old.count() if old else 0
-    plan = _Plan(old, embedder)
+    if before and before.version == version and version_pointer(storage, version):
+        return _report(before, embedded=0, vanished=0)
+    old = _old_store(storage, before)
+    plan = _Plan(old, embedders)
     for name in inputs:
         plan.add(storage, name)
-    vector_parts.embed(storage, plan.parts, embedder, work.engine, work.progress)
+    vector_parts.embed(storage, plan.parts, embedders, work.engine, work.progress)
+    index = Published(version=version, kind=settings.store, place={}, dims=embedders.dims)
+    continued = old.store if old and before and before.embedders == embedders.fingerprints else None
     with manifest.publish(
         storage, f"index/{version}", producer=PRODUCER, params=params, inputs=inputs
     ) as publication:
-        target = open_store(store, str(publication.directory), {}, embedder.dim, version=version, live=True)
+        place, target = open_new(
+            storage,
+            settings,
+            index,
+            str(publication.directory),
+            before=continued,
+            newest=_newest_generation(storage, before),
+        )
         builder = _Builder(target, old, work, dict.fromkeys(inputs, 0))
-        for part in plan.parts:
-            builder.add(part)
+        for items in plan.ranges:
+            builder.add(items)
+        work.progress("index: check", 0, None)
         target.publish()
+        builder.probes.check(target, wait_s=PROBE_WAIT_S)
+        pointer = IndexPointer(
+            version=version,
+            store=settings.store,
+            embedders=embedders.fingerprints,
+            dims=embedders.dims,
+            fingerprint=Index(target, embedders, version=version).fingerprint,
+            datasets=builder.counts,
+            place=place,
+        )
+        with publication.open(POINTER) as file:
+            file.write(pointer.to_bytes())
         publication.counts.update({**builder.counts, "embedded": plan.embedded})
-    index = Index(published_store(storage, store, version, embedder.dim), embedder, version=version)
-    pointer = IndexPointer(
-        version=version,
-        store=store,
-        embedder=embedder.fingerprint,
-        fingerprint=index.fingerprint,
-        datasets=builder.counts,
-    )
-    storage.write_bytes(CURRENT, (json.dumps(asdict(pointer), indent=1, sort_keys=True) + "\n").encode())
-    _drop_others(storage, keep={version, before.version if before else version})
+    use(storage, pointer)
+    _drop_others(storage, keep={version, before.version if before else version}, keep_s=settings.keep_s)
     storage.remove_tree(vector_parts.FOLDER)
-    return _report(pointer, embedded=plan.embedded, reused=plan.reused, vanished=num_before - plan.known)
+    vanished = old.num_items - plan.known if old else 0
+    return _report(pointer, embedded=plan.embedded, vanished=vanished, unseen=builder.unseen)
+
+
+class _OldIndex(NamedTuple):
+    """The index in use, to take vectors from: those of the spaces whose embedder is the same."""
+
+    store: VectorStore
+    fingerprints: Mapping[str, str]
+    num_items: int
+
+    def has(self, space: str, embedders: Embedders) -> bool:
+        return self.fingerprints.get(space) == embedders.fingerprints[space]
+
+
+class _RangeParts(NamedTuple):
+    """The parts of one range of items, and which of its items are in the old index with the same content."""
+
+    parts: tuple[VectorPart, ...]
+    unchanged: frozenset[str]
 
 
 class _Plan:
-    """All parts of the new index, and which of their items need vectors that the old store does not have."""
+    """All ranges of the new index, and which of their items need vectors that the old store does not have."""
 
-    def __init__(self, old: VectorStore | None, embedder: Embedder) -> None:
-        self._old, self._embedder = old, embedder
-        self.parts: list[VectorPart] = []
-        self.embedded = self.reused = 0
+    def __init__(self, old: _OldIndex | None, embedders: Embedders) -> None:
+        self._old, self._embedders = old, embedders
+        self.ranges: list[_RangeParts] = []
+        self.embedded = 0
         self.known = 0  # items that the old store had too, changed or not
+
+    @property
+    def parts(self) -> list[VectorPart]:
+        """Of every range."""
+        return [part for range_ in self.ranges for part in range_.parts]
 
     def add(self, storage: Storage, dataset: str) -> None:
         for range_, items in read_ranges(storage, dataset, max_items=PART_ITEMS):
-            wanted = self._wanted(items)
-            self.parts.append(vector_parts.part_of(range_, items, wanted, self._embedder))
-            self.embedded += len(wanted)
-            self.reused += len(items) - len(wanted)
+            hashes = self._old.store.content_hashes([item.id for item in items]) if self._old else {}
+            wanted = {space: self._wanted(space, items, hashes) for space in self._embedders.spaces}
+            self.ranges.append(
+                _RangeParts(
+                    tuple(
+                        vector_parts.part_of(range_, items, space, at, self._embedders)
+                        for space, at in wanted.items()
+                    ),
+                    frozenset(item.id for item in items if hashes.get(item.id) == content_hash(item)),
+                )
+            )
+            self.known += len(hashes)
+            self.embedded += len(set().union(*wanted.values()))
 
-    def _wanted(self, items: Sequence[Item]) -> list[int]:
-        kept = self._old.kept([item.id for item in items]) if self._old else {}
-        self.known += len(kept)
+    def _wanted(self, space: str, items: Sequence[Item], hashes: Mapping[str, str]) -> list[int]:
+        reusable = self._old is not None and self._old.has(space, self._embedders)
         return [
             at
             for at, item in enumerate(items)
-            if item.id not in kept or kept[item.id].content_hash != content_hash(item)
+            if is_in_space(item, space)
+            and not (reusable and has_same_source(content_hash(item), hashes.get(item.id, ""), space))
         ]
 
 
 class _Builder:
-    """Feeds a new store with the parts, taking from the old one what was not embedded again."""
+    """Feeds a new store with the ranges, taking from the old one what was not embedded again."""
 
     def __init__(
-        self, target: VectorStore, old: VectorStore | None, work: _Work, counts: dict[str, int]
+        self, target: VectorStore, old: _OldIndex | None, work: _Work, counts: dict[str, int]
     ) -> None:
         self._target, self._old, self._work = target, old, work
         self.counts = counts
+        self.unseen = dict.fromkeys((space for space in work.embedders.spaces if space != TEXT_SPACE), 0)
+        self.probes = ProbeSet(work.embedders, pair_weight=PAIR_WEIGHT)
+        self._media = ShardMedia(work.storage)
 
-    def add(self, part: VectorPart) -> None:
-        items = read_range(self._work.storage, part.range)
-        vectors = self._vectors(part, items)
+    def add(self, range_parts: _RangeParts) -> None:
+        """Write the rows of one range."""
+        range_ = range_parts.parts[0].range
+        items = read_range(self._work.storage, range_)
+        fresh = self._fresh(range_parts.parts, items)
+        stored = self._stored([item.id for item in items], range_parts)
         for start in range(0, len(items), BATCH_ITEMS):
-            batch = items[start : start + BATCH_ITEMS]
-            self._target.upsert([row_of(item, vectors[item.id]) for item in batch])
-        dataset = part.range.dataset
-        self.counts[dataset] += len(items)
-        self._work.progress(f"{dataset}: index", self.counts[dataset], None)
+            rows = [
+                row_of(item, self._vectors(item, fresh[item.id], stored.get(item.id)))
+                for item in items[start : start + BATCH_ITEMS]
+            ]
+            untouched = range_parts.unchanged - {id_ for id_, made in fresh.items() if made}
+            self._target.carry([row for row in rows if row.id in untouched])
+            self._target.upsert([row for row in rows if row.id not in untouched])
+            self._count_unseen(items[start : start + BATCH_ITEMS], rows)
+            self.probes.add(rows)
+        self.counts[range_.dataset] += len(items)
+        self._work.progress(f"{range_.dataset}: index", self.counts[range_.dataset], None)
 
-    def _vectors(self, part: VectorPart, items: Sequence[Item]) -> dict[str, Vectors]:
-        made = vector_parts.read(self._work.storage, part, items, self._work.embedder.dim)
-        fresh = {items[at].id: vectors for at, vectors in zip(part.wanted, made, strict=True)}
-        others = [item.id for item in items if item.id not in fresh]
-        kept = self._old.kept(others) if self._old and others else {}
-        return fresh | {id_: row.vectors for id_, row in kept.items()}
+    def _fresh(self, parts: Sequence[VectorPart], items: Sequence[Item]) -> dict[str, dict[str, Vectors]]:
+        """What was embedded for this build: item -> space -> vectors."""
+        fresh: dict[str, dict[str, Vectors]] = {item.id: {} for item in items}
+        for part in parts:
+            vectors = vector_parts.read(self._work.storage, part, self._work.embedders.dims[part.space])
+            for at, matrix in zip(part.wanted, vectors, strict=True):
+                fresh[items[at].id][part.space] = matrix
+        return fresh
+
+    def _stored(self, ids: Sequence[str], range_parts: _RangeParts) -> dict[str, StoredVectors]:
+        """What the old index has of the items, where any of them takes something from it."""
+        taken = any(len(part.wanted) < len(ids) for part in range_parts.parts)
+        return self._old.store.stored(ids) if self._old and taken else {}
+
+    def _vectors(
+        self, item: Item, fresh: Mapping[str, Vectors], stored: StoredVectors | None
+    ) -> dict[str, Vectors]:
+        """Of each space: fresh, else stored, else made now, for a store may have lost it."""
+        vectors = dict(fresh)
+        for space in self._work.embedders.spaces:
+            if space in fresh or not is_in_space(item, space):
+                continue
+            if stored and space in stored.vectors:
+                vectors[space] = stored.vectors[space]
+            else:
+                [vectors[space]] = encode(space, [item], self._work.embedders, self._media)
+        return vectors
+
+    def _count_unseen(self, items: Sequence[Item], rows: Sequence[VectorRow]) -> None:
+        for item, row in zip(items, rows, strict=True):
+            for space in self.unseen:
+                self.unseen[space] += is_in_space(item, space) and space not in row.vectors
 
 
 def _inputs(storage: Storage, datasets: Sequence[str] | None) -> dict[str, str]:
@@ -205,35 +308,60 @@ def _before(storage: Storage) -> IndexPointer | None:
         return None
 
 
-def _old_store(storage: Storage, before: IndexPointer | None, embedder: Embedder) -> VectorStore | None:
-    """The store to take vectors from; None if there is none, or of another embedder, or damaged."""
-    if before is None or before.embedder != embedder.fingerprint or not _is_whole(storage, before.version):
+def _old_store(storage: Storage, before: IndexPointer | None) -> _OldIndex | None:
+    """The store to take vectors from; None if there is none, or it is damaged."""
+    if before is None:
         return None
-    return published_store(storage, before.store, before.version, embedder.dim)
-
-
-def _is_whole(storage: Storage, version: str) -> bool:
     try:
-        manifest.read(storage, f"index/{version}")
+        manifest.read(storage, f"index/{before.version}")
+        store = open_store(storage, before)
+        return _OldIndex(store, before.embedders, store.count())
     except ValueError:
-        return False
-    return True
+        return None
 
 
-def _drop_others(storage: Storage, *, keep: set[str]) -> None:
-    """Remove indexes older than the one before this; that one stays, for a reader that has it open and for going back."""
+def _newest_generation(storage: Storage, before: IndexPointer | None) -> int | None:
+    """The newest that was published in the collection of ``before``."""
+    if before is None or "collection" not in before.place:
+        return None
+    pointers = [before, *versions(storage)]
+    places = [pointer.place for pointer in pointers]
+    same = [place for place in places if place.get("collection") == before.place["collection"]]
+    return max(int(place["generation"]) for place in same)
+
+
+def _drop_others(storage: Storage, *, keep: set[str], keep_s: float) -> None:
+    """Remove indexes that were replaced ``keep_s`` ago and more, and what no version ended with."""
+    kept: list[IndexPointer] = []
+    old: list[IndexPointer] = []
+    replaced_at = time.time()
+    for pointer in versions(storage):
+        if pointer.version in keep or time.time() - replaced_at < keep_s:
+            kept.append(pointer)
+        else:
+            old.append(pointer)
+        replaced_at = storage.modified(f"index/{pointer.version}/{POINTER}")
+    for pointer in old:
+        storage.remove_tree(f"index/{pointer.version}")
+        drop(pointer.store, pointer.place, [other.place for other in kept])
+    known = {pointer.version for pointer in kept} | keep
     for name in storage.list("index"):
-        if name not in keep and f"index/{name}" != CURRENT:
+        if name not in known and "." not in name:
             storage.remove_tree(f"index/{name}")
 
 
-def _report(pointer: IndexPointer, *, embedded: int, reused: int, vanished: int) -> IndexReport:
+def _report(
+    pointer: IndexPointer, *, embedded: int, vanished: int, unseen: Mapping[str, int] | None = None
+) -> IndexReport:
+    items = sum(pointer.datasets.values())
     return IndexReport(
         version=pointer.version,
         fingerprint=pointer.fingerprint,
+        store=pointer.store,
         datasets=dict(pointer.datasets),
-        items=sum(pointer.datasets.values()),
+        items=items,
         embedded=embedded,
-        reused=reused,
+        reused=items - embedded,
         vanished=vanished,
+        unseen=unseen or {},
     )

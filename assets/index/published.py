@@ -1,29 +1,26 @@
-"""The index in use: the pointer to it, and opening it.
+"""The index in use: the pointer to it, opening it, and going back to one before.
 
-An index lies under ``index/<version>/`` with a manifest; ``index/current.json``, written last by ``build.py``, points to the
-one in use. Searching lives in ``search.py``.
+An index lies under ``index/<version>/`` with a manifest and a pointer of its own; ``index/current.json``, written last by
+``build.py``, is the pointer of the one in use. Searching lives in ``search.py``.
 """
 
 import json
-import os
-import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
-from assets.index.search import PAYLOAD, Index
-from infra.embedders.minilm import Embedder, MiniLmEmbedder
+from assets.index.search import Index
+from assets.index.spaces import Embedders
+from assets.index.stores import Place, Published, activate, open_published
+from infra.embedders.minilm import MiniLmEmbedder
+from infra.embedders.types import Embedder, VisionEmbedder
 from infra.storage import manifest
 from infra.storage.root import Storage
-from infra.vector_stores.lance import LanceStore
-from infra.vector_stores.types import VectorStore
+from infra.vector_stores.types import TEXT_SPACE, VectorStore
 
-SCHEMA_VERSION = 1
-
-
+SCHEMA_VERSION = 2
 CURRENT = "index/current.json"
-
-
-ALIAS = "VimragItems"  # on a Weaviate server, where others may want to search the index in use
+POINTER = "pointer.json"  # of one version, in its folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,13 +30,26 @@ class IndexPointer:
     schema_version: int = SCHEMA_VERSION
     version: str
     store: str
-    embedder: str  # fingerprint
+    embedders: Mapping[str, str]  # space -> fingerprint
+    dims: Mapping[str, int]  # space -> width
     fingerprint: str  # of the hits of the probes
     datasets: Mapping[str, int]  # items of each
+    place: Place = field(default_factory=dict)
+
+    def to_bytes(self) -> bytes:
+        """As it is stored."""
+        return (json.dumps(asdict(self), indent=1, sort_keys=True) + "\n").encode()
+
+    @property
+    def published(self) -> Published:
+        """Where its store is."""
+        return Published(version=self.version, kind=self.store, place=self.place, dims=self.dims)
 
 
-def open_index(storage: Storage, *, embedder: Embedder | None = None) -> Index:
-    """The index in use.
+def open_index(
+    storage: Storage, *, embedder: Embedder | None = None, vision: VisionEmbedder | None = None
+) -> Index:
+    """The index in use. Spaces that no embedder is given for are not searched, those of words excepted.
 
     Raises:
         ValueError: if there is none, if it is damaged, or if it was built with another embedder.
@@ -47,15 +57,19 @@ def open_index(storage: Storage, *, embedder: Embedder | None = None) -> Index:
     pointer = current_index(storage)
     if pointer is None:
         raise ValueError(f"no index at {storage.path('index')!r}; build one with `vimrag index build`")
-    embedder = embedder or MiniLmEmbedder()
-    if embedder.fingerprint != pointer.embedder:
-        raise ValueError(
-            f"the index was built with embedder {pointer.embedder[:12]}, this is {embedder.fingerprint[:12]}; "
-            "build it again"
-        )
+    embedders = Embedders(text=embedder or MiniLmEmbedder(), vision=vision)
+    for space, fingerprint in embedders.fingerprints.items():
+        built_with = pointer.embedders.get(space)
+        if built_with is not None and built_with != fingerprint:
+            raise ValueError(
+                f"the {space} vectors of the index were built with embedder {built_with[:12]}, this is "
+                f"{fingerprint[:12]}; build it again"
+            )
     manifest.read(storage, f"index/{pointer.version}")
-    store = published_store(storage, pointer.store, pointer.version, embedder.dim)
-    return Index(store, embedder, version=pointer.version)
+    searched = frozenset(embedders.spaces) & frozenset(pointer.embedders)
+    return Index(
+        open_published(storage, pointer.published), embedders, version=pointer.version, spaces=searched
+    )
 
 
 def current_index(storage: Storage) -> IndexPointer | None:
@@ -65,33 +79,74 @@ def current_index(storage: Storage) -> IndexPointer | None:
         ValueError: if the file is damaged or of a newer schema.
     """
     try:
-        pointer = IndexPointer(**json.loads(storage.read_bytes(CURRENT)))
+        return _pointer(storage, CURRENT)
     except FileNotFoundError:
         return None
-    except (TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"damaged {storage.path(CURRENT)!r}: {error}; build the index again") from error
-    if pointer.schema_version > SCHEMA_VERSION:
-        raise ValueError(
-            f"the index has schema {pointer.schema_version}, this version reads up to {SCHEMA_VERSION}"
-        )
-    return pointer
 
 
-def open_store(
-    store: str, uri: str, options: Mapping[str, str], dim: int, *, version: str, live: bool
-) -> VectorStore:
-    """The store called ``store`` of one index version: for a build that fills it if ``live``, else for searching."""
-    if store == "weaviate":
-        from infra.vector_stores.weaviate import WeaviateStore, connect  # its client takes a second to import
-
-        client = connect(os.environ.get("WEAVIATE_URL", ""), api_key=os.environ.get("WEAVIATE_API_KEY"))
-        opened = WeaviateStore(client, alias=ALIAS, version=version, dim=dim, payload=PAYLOAD, live=live)
-        weakref.finalize(opened, client.close)
-        return opened
-    return LanceStore(uri, dim=dim, payload=PAYLOAD, storage_options=options, live=live)
+def version_pointer(storage: Storage, version: str) -> IndexPointer | None:
+    """The pointer of a version that is there as a whole, in use or not; None for one that has none."""
+    try:
+        manifest.read(storage, f"index/{version}")
+        return _pointer(storage, f"index/{version}/{POINTER}")
+    except (FileNotFoundError, ValueError):
+        return None
 
 
-def published_store(storage: Storage, store: str, version: str, dim: int) -> VectorStore:
-    """The store of a published index, open for searching."""
-    uri, options = storage.path("index", version), storage.lance_options()
-    return open_store(store, uri, options, dim, version=version, live=False)
+def versions(storage: Storage) -> list[IndexPointer]:
+    """Every version that is there as a whole, the one that was built last first."""
+    pointers = [version_pointer(storage, name) for name in storage.list("index") if "." not in name]
+    known = [pointer for pointer in pointers if pointer is not None]
+    return sorted(known, key=lambda pointer: -storage.modified(f"index/{pointer.version}/{POINTER}"))
+
+
+def use(storage: Storage, pointer: IndexPointer) -> None:
+    """Make a version the index in use."""
+    activate(pointer.store, pointer.place)
+    storage.write_bytes(CURRENT, pointer.to_bytes())
+
+
+def roll_back(storage: Storage, version: str | None = None) -> IndexPointer:
+    """Make an earlier version the index in use: the one named, else the newest that is not in use.
+
+    Raises:
+        ValueError: if there is no such version; the text names those there are.
+    """
+    in_use = current_index(storage)
+    others = [pointer for pointer in versions(storage) if not in_use or pointer.version != in_use.version]
+    for pointer in others:
+        if version in (None, pointer.version):
+            use(storage, pointer)
+            return pointer
+    wanted = f"version {version!r}" if version else "version to go back to"
+    known = ", ".join(pointer.version for pointer in others) or "none"
+    raise ValueError(f"no {wanted} at {storage.path('index')!r}; besides the one in use there are: {known}")
+
+
+def open_store(storage: Storage, pointer: IndexPointer) -> VectorStore:
+    """The store of a version, open for searching."""
+    return open_published(storage, pointer.published)
+
+
+def _pointer(storage: Storage, path: str) -> IndexPointer:
+    try:
+        fields: dict[str, Any] = json.loads(storage.read_bytes(path))
+        if fields.get("schema_version", 1) > SCHEMA_VERSION:
+            raise ValueError(
+                f"the index has schema {fields['schema_version']}, this version reads up to {SCHEMA_VERSION}"
+            )
+        return IndexPointer(**_migrated(fields))
+    except (TypeError, KeyError, AttributeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"damaged {storage.path(path)!r}: {error}; build the index again") from error
+
+
+def _migrated(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Until schema 2 there was one embedder, of 384 dimensions, and one table a version."""
+    if fields["schema_version"] >= 2:
+        return dict(fields)
+    others = {name: value for name, value in fields.items() if name not in ("embedder", "schema_version")}
+    return {
+        **others,
+        "embedders": {TEXT_SPACE: fields["embedder"]},
+        "dims": {TEXT_SPACE: MiniLmEmbedder().dim},
+    }

@@ -14,9 +14,10 @@ from assets.corpus.question import EvidenceStatus, Question
 from assets.corpus.read import read_questions, same_content
 from assets.index.published import current_index, open_index
 from assets.index.search import Index
-from infra.embedders.minilm import Embedder
+from infra.embedders.types import Embedder, VisionEmbedder
 from infra.storage import manifest
 from infra.storage.root import Storage
+from infra.vector_stores.types import EVERY_ROW, RowFilter
 
 KS = (1, 3, 5, 10)
 SCOPES = ("own", "all")
@@ -75,6 +76,7 @@ def evaluate(
     ks: Sequence[int] = KS,
     datasets: Sequence[str] | None = None,
     embedder: Embedder | None = None,
+    vision: VisionEmbedder | None = None,
 ) -> RetrievalReport:
     """Recall and mean reciprocal rank of the index in use, for its datasets or those named.
 
@@ -83,7 +85,8 @@ def evaluate(
         scope: "own" searches each dataset in its own items, "all" in the whole index.
         ks: the ranks at which recall is taken, each at least 1.
         datasets: some of those in the index.
-        embedder: the one the index was built with, if not the default.
+        embedder: the one of words that the index was built with, if not the default.
+        vision: the one of pixels, without which pixels are not searched.
 
     Raises:
         ValueError: for an unknown scope, a k below 1, a dataset that is not in the index, or if there is no index.
@@ -92,14 +95,16 @@ def evaluate(
         raise ValueError(f"unknown scope {scope!r}; known: {', '.join(SCOPES)}")
     if not ks or min(ks) < 1:
         raise ValueError(f"recall needs ranks of at least 1, got {list(ks)}")
-    index = open_index(storage, embedder=embedder)
+    index = open_index(storage, embedder=embedder, vision=vision)
     pointer = current_index(storage)
     indexed = pointer.datasets if pointer else {}
     if unknown := sorted(set(datasets or ()) - set(indexed)):
         raise ValueError(f"not in the index: {', '.join(unknown)}; it has: {', '.join(indexed)}")
     same = same_content(storage, tuple(indexed)) if scope == "all" else {}
     measured = {
-        name: _measure(storage, index, _Pool(name, [name] if scope == "own" else None, same), ks)
+        name: _measure(
+            storage, index, _Pool(name, RowFilter(scopes=(name,)) if scope == "own" else EVERY_ROW, same), ks
+        )
         for name in datasets or indexed
     }
     return RetrievalReport(
@@ -120,7 +125,7 @@ class _Pool(NamedTuple):
     """Whose questions are asked, and among which items; ``same`` names items of equal content alike."""
 
     dataset: str
-    scopes: Sequence[str] | None
+    where: RowFilter
     same: Mapping[str, str]
 
 
@@ -129,13 +134,13 @@ def _measure(storage: Storage, index: Index, pool: _Pool, ks: Sequence[int]) -> 
     depth = max(MRR_DEPTH, *ks)
     questions = read_questions(storage, pool.dataset)
     for batch in _batches(question for question in questions if counts(question)):
-        ranked = index.rank_many([question.text for question in batch], depth, pool.scopes)
+        ranked = index.rank_many([question.text for question in batch], depth, pool.where)
         outcomes += [
             outcome(_once([hit.id for hit in hits], pool.same), _once(question.gold, pool.same), ks)
             for question, hits in zip(batch, ranked, strict=True)
         ]
     return DatasetRetrieval(
-        items=index.count([pool.dataset]),
+        items=index.count(RowFilter(scopes=(pool.dataset,))),
         questions=len(outcomes),
         recall={k: _mean([outcome.found_share[at] for outcome in outcomes]) for at, k in enumerate(ks)},
         mrr=_mean([outcome.reciprocal_rank for outcome in outcomes]),

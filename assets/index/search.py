@@ -1,22 +1,37 @@
 """Questions to items: one opened index, and how an item becomes a row of it.
 
-A search joins BM25 over stemmed terms and term pairs of the whole item with the best passage of a sentence embedder.
-Building and opening live in ``build.py``, measuring in ``retrieval.py``.
+A search joins BM25 over stemmed terms and term pairs of the whole item with the best passage of a sentence embedder and,
+where there is an embedder that sees, with the best picture. Building lives in ``build.py``, opening in ``published.py``.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
 from typing import Any, NamedTuple
 
 from cachetools import LRUCache
+from PIL.Image import Image
 
 from assets.corpus.item import Item, Modality
-from assets.index.analysis import analyse, passages
-from infra.embedders.minilm import Embedder
-from infra.vector_stores.types import Scalar, StoreHit, TextQuery, VectorRow, Vectors, VectorStore, hybrid
+from assets.index.analysis import analyse
+from assets.index.probes import PROBES
+from assets.index.spaces import Embedders, content_hash
+from infra.vector_stores.types import (
+    EVERY_ROW,
+    TEXT_SPACE,
+    HybridSettings,
+    RowFilter,
+    Scalar,
+    StoreHit,
+    TextQuery,
+    VectorRow,
+    Vectors,
+    VectorStore,
+    fuse,
+    hybrid,
+)
 
 PAIR_WEIGHT = 0.4  # of neighbouring terms found together, beside 1 for each term
 CACHED_PAYLOADS = 20_000
@@ -33,17 +48,6 @@ PAYLOAD: dict[str, type] = {
     "parent": str,
     "position": float,
 }
-PROBES = (
-    "Who founded the company?",
-    "In which year was the city taken?",
-    "What does the table show for the last quarter?",
-    "How do you fix a leaking tap?",
-    "Which river flows through the capital?",
-    "What percentage of people agreed in the survey?",
-    "What is the person in the picture holding?",
-    "When is the next launch planned?",
-)
-"""Fixed questions whose hits identify an index; what they ask is of no importance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,50 +75,84 @@ class IndexHit:
 class Index:
     """A published index, open for searching. Threads may share it."""
 
-    def __init__(self, store: VectorStore, embedder: Embedder, *, version: str) -> None:
-        self._store, self._embedder, self.version = store, embedder, version
+    def __init__(
+        self,
+        store: VectorStore,
+        embedders: Embedders,
+        *,
+        version: str,
+        spaces: frozenset[str] | None = None,
+        settings: HybridSettings | None = None,
+    ) -> None:
+        """``spaces``: those that are searched, by default all that ``embedders`` have."""
+        self._store, self._embedders, self.version = store, embedders, version
+        self._spaces = sorted(embedders.spaces if spaces is None else spaces)
+        self._settings = settings or HybridSettings()
         self._payloads: LRUCache[str, dict[str, Scalar]] = LRUCache(CACHED_PAYLOADS)
         self._ranked: LRUCache[_Ranking, list[StoreHit]] = LRUCache(CACHED_SEARCHES)
         self._lock = Lock()  # of the two caches
 
-    def search(self, query: str, top_k: int = 5, datasets: Sequence[str] | None = None) -> list[IndexHit]:
+    @property
+    def sees(self) -> bool:
+        """Whether it can be asked with an image."""
+        return any(space != TEXT_SPACE for space in self._spaces)
+
+    def search(self, query: str, top_k: int = 5, where: RowFilter = EVERY_ROW) -> list[IndexHit]:
         """The ``top_k`` best items, best first, ties in id order."""
-        return self.search_many([query], top_k, datasets)[0]
+        return self.search_many([query], top_k, where)[0]
 
     def search_many(
-        self, queries: Sequence[str], top_k: int = 5, datasets: Sequence[str] | None = None
+        self, queries: Sequence[str], top_k: int = 5, where: RowFilter = EVERY_ROW
     ) -> list[list[IndexHit]]:
         """``search`` for each query; they are embedded and scored together, which is much faster.
 
         Raises:
             ValueError: if ``top_k`` is below 1.
         """
-        found = self.rank_many(queries, top_k, datasets)
-        payloads = self._payloads_of([hit.id for hits in found for hit in hits])
-        return [[_hit(hit, payloads[hit.id]) for hit in hits] for hits in found]
+        return self._hits(self.rank_many(queries, top_k, where))
+
+    def search_image(self, image: Image, top_k: int = 5, where: RowFilter = EVERY_ROW) -> list[IndexHit]:
+        """The ``top_k`` pages, pictures and clips that look most like ``image``, best first.
+
+        Raises:
+            ValueError: if the index has no vectors of pictures, or ``top_k`` is below 1.
+            EmbedderError: if the image cannot be embedded.
+        """
+        vision = self._embedders.vision
+        if vision is None or not self.sees:
+            raise ValueError(
+                "this index has no vectors of pictures; build it with an embedder that sees (`vimrag index build --vision`)"
+            )
+        _check_top_k(top_k)
+        query = vision.encode_image_queries([image])
+        rankings = [
+            (1.0, 0.0, self._store.search_vectors(space, query, limit=top_k, where=where)[0])
+            for space in self._spaces
+            if space != TEXT_SPACE
+        ]
+        return self._hits([fuse(rankings)[:top_k]])[0]
 
     def rank_many(
-        self, queries: Sequence[str], top_k: int, datasets: Sequence[str] | None = None
+        self, queries: Sequence[str], top_k: int, where: RowFilter = EVERY_ROW
     ) -> list[list[StoreHit]]:
         """Ids and scores only."""
-        if top_k < 1:
-            raise ValueError(f"top_k must be at least 1, got {top_k}")
-        scopes = tuple(sorted(set(datasets))) if datasets is not None else None
-        rankings = [_Ranking(query, top_k, scopes) for query in queries]
+        _check_top_k(top_k)
+        rankings = [_Ranking(query, top_k, where) for query in queries]
         with self._lock:
             ranked = {key: self._ranked[key] for key in rankings if key in self._ranked}
         if new := list(dict.fromkeys(key.query for key in rankings if key not in ranked)):
             texts = [TextQuery(*analyse(query), PAIR_WEIGHT) for query in new]
-            found = hybrid(self._store, self._embedder.encode_queries(new), texts, limit=top_k, scopes=scopes)
-            fresh = {_Ranking(query, top_k, scopes): hits for query, hits in zip(new, found, strict=True)}
+            vectors = self._encoded(new)
+            hits = hybrid(self._store, vectors, texts, limit=top_k, where=where, settings=self._settings)
+            fresh = {_Ranking(query, top_k, where): best for query, best in zip(new, hits, strict=True)}
             with self._lock:
                 self._ranked.update(fresh)
             ranked |= fresh
         return [list(ranked[key]) for key in rankings]
 
-    def count(self, datasets: Sequence[str] | None = None) -> int:
+    def count(self, where: RowFilter = EVERY_ROW) -> int:
         """Number of items."""
-        return self._store.count(datasets)
+        return self._store.count(where)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -124,9 +162,22 @@ class Index:
         """
         hits = self.rank_many(PROBES, 10)
         lines = [
-            f"{probe}\0{' '.join(hit.id for hit in found)}" for probe, found in zip(PROBES, hits, strict=True)
+            f"{probe}\0{' '.join(hit.id for hit in best)}" for probe, best in zip(PROBES, hits, strict=True)
         ]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+    def _encoded(self, queries: Sequence[str]) -> dict[str, Vectors]:
+        """The queries in each space; an embedder of several spaces is asked once."""
+        by_embedder: dict[str, Vectors] = {}
+        fingerprints, embedders = self._embedders.fingerprints, self._embedders.spaces
+        for space in self._spaces:
+            if fingerprints[space] not in by_embedder:
+                by_embedder[fingerprints[space]] = embedders[space].encode_queries(queries)
+        return {space: by_embedder[fingerprints[space]] for space in self._spaces}
+
+    def _hits(self, rankings: Sequence[Sequence[StoreHit]]) -> list[list[IndexHit]]:
+        payloads = self._payloads_of([hit.id for hits in rankings for hit in hits])
+        return [[_hit(hit, payloads[hit.id]) for hit in hits] for hits in rankings]
 
     def _payloads_of(self, ids: Sequence[str]) -> dict[str, dict[str, Scalar]]:
         with self._lock:
@@ -144,31 +195,26 @@ class _Ranking(NamedTuple):
 
     query: str
     top_k: int
-    scopes: tuple[str, ...] | None
+    where: RowFilter
 
 
-def embedded_texts(item: Item) -> list[str]:
-    """What is embedded of an item: each passage behind the title, which says what a passage is about."""
-    return [f"{item.title}. {passage}" if item.title else passage for passage in passages(item.text)]
-
-
-def content_hash(item: Item) -> str:
-    """Hash of what the vectors are made from, in hex; unlike the item's own it sees a text that was read anew."""
-    return hashlib.sha256(f"{item.title}\0{item.text}".encode()).hexdigest()
-
-
-def row_of(item: Item, vectors: Vectors) -> VectorRow:
-    """The row of an item whose ``embedded_texts`` have ``vectors [P, D]``."""
+def row_of(item: Item, vectors: Mapping[str, Vectors]) -> VectorRow:
+    """The row of an item with ``vectors [P, D]`` of each space; those without a vector are left out."""
     terms, pairs = analyse(item.title, item.text)
     return VectorRow(
         id=item.id,
         scope=item.dataset,
         content_hash=content_hash(item),
-        vectors=vectors,
+        vectors={space: matrix for space, matrix in vectors.items() if len(matrix)},
         terms=terms,
         pairs=pairs,
         payload={name: getattr(item, name) for name in PAYLOAD} | {"modality": item.modality.value},
     )
+
+
+def _check_top_k(top_k: int) -> None:
+    if top_k < 1:
+        raise ValueError(f"top_k must be at least 1, got {top_k}")
 
 
 def _hit(found: StoreHit, payload: dict[str, Any]) -> IndexHit:

@@ -100,6 +100,11 @@ class Storage:
         with boundary(StorageError, f"look up {path!r}"):
             return self.fs.exists(full)
 
+    def modified(self, path: str) -> float:
+        """When a file was written last, in seconds since 1970; ``FileNotFoundError`` if it is absent."""
+        with boundary(StorageError, f"look up {path!r}", passing=(FileNotFoundError,)):
+            return self.fs.modified(self.path(path)).timestamp()
+
     def list(self, path: str = "") -> tuple[str, ...]:
         """Names directly below ``path``, sorted, hidden ones left out; empty if there is nothing."""
         full = self.path(path)

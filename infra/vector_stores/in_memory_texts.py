@@ -8,17 +8,25 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from threading import Lock
+from typing import TypeAlias
 
 import numpy as np
+from cachetools import LRUCache
 from numpy.typing import NDArray
 
-from infra.vector_stores.types import StoreHit, TextQuery, ranked
+from infra.vector_stores.filter_columns import FilterColumns
+from infra.vector_stores.types import EVERY_ROW, RowFilter, StoreHit, TextQuery, ranked
 
 K1 = 1.2
 B = 0.75
+CACHED_FILTERS = 64
+
+_Statistics: TypeAlias = tuple[NDArray[np.bool_], tuple[NDArray[np.float64], NDArray[np.float64]]]
+"""The rows inside a filter, and the length norms of terms and pairs there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -81,24 +89,31 @@ class InMemoryTexts:
     """The analysed texts of some rows."""
 
     ids: tuple[str, ...]
-    scopes: NDArray[np.str_]
-    """``[N]``"""
+    columns: FilterColumns
     terms: Postings
     pairs: Postings
 
     @classmethod
     def of(
-        cls, ids: Sequence[str], scopes: Sequence[str], terms: Sequence[str], pairs: Sequence[str]
+        cls,
+        ids: Sequence[str],
+        columns: Mapping[str, Sequence[str]],
+        terms: Sequence[str],
+        pairs: Sequence[str],
     ) -> InMemoryTexts:
-        """From columns of equal length."""
-        columns = Postings.of(terms), Postings.of(pairs)
-        return cls(ids=tuple(ids), scopes=np.array(scopes, np.str_), terms=columns[0], pairs=columns[1])
+        """From columns of equal length; ``columns`` are those of a ``RowFilter``."""
+        return cls(
+            ids=tuple(ids),
+            columns=FilterColumns.of(columns),
+            terms=Postings.of(terms),
+            pairs=Postings.of(pairs),
+        )
 
     def search(
-        self, queries: Sequence[TextQuery], *, limit: int, scopes: Sequence[str] | None = None
+        self, queries: Sequence[TextQuery], *, limit: int, where: RowFilter = EVERY_ROW
     ) -> list[list[StoreHit]]:
         """Rows with a common term, of highest BM25, best first, ties in id order."""
-        inside, norms = self._within(scopes)
+        inside, norms = self._within(where)
         return [self._best(query, limit, inside, norms) for query in queries]
 
     def _best(
@@ -117,20 +132,19 @@ class InMemoryTexts:
             candidates = candidates[scores_N[candidates] >= least]
         return ranked((self.ids[at], float(scores_N[at])) for at in candidates)[:limit]
 
-    def _within(
-        self, scopes: Sequence[str] | None
-    ) -> tuple[NDArray[np.bool_], tuple[NDArray[np.float64], NDArray[np.float64]]]:
-        key = tuple(sorted(set(scopes))) if scopes is not None else None
-        if key not in self._known:
-            inside = np.isin(self.scopes, list(key)) if key is not None else np.ones(len(self.ids), np.bool_)
-            self._known[key] = inside, (self.terms.length_norms(inside), self.pairs.length_norms(inside))
-        return self._known[key]
+    def _within(self, where: RowFilter) -> _Statistics:
+        with self._lock:
+            if (known := self._known.get(where)) is None:
+                inside = self.columns.mask(where, len(self.ids))
+                norms = self.terms.length_norms(inside), self.pairs.length_norms(inside)
+                known = self._known[where] = inside, norms
+        return known
 
     @cached_property
-    def _known(
-        self,
-    ) -> dict[
-        tuple[str, ...] | None, tuple[NDArray[np.bool_], tuple[NDArray[np.float64], NDArray[np.float64]]]
-    ]:
-        """What ``_within`` has answered; a corpus has few scopes."""
-        return {}
+    def _known(self) -> LRUCache[RowFilter, _Statistics]:
+        """What ``_within`` has answered; a corpus has few scopes, and a person asks one file again and again."""
+        return LRUCache(CACHED_FILTERS)
+
+    @cached_property
+    def _lock(self) -> Lock:
+        return Lock()

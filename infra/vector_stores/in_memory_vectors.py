@@ -5,13 +5,14 @@ For collections small enough to hold; engines use it to answer rollouts without 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from infra.vector_stores.types import StoreHit, Vectors
+from infra.vector_stores.filter_columns import FilterColumns
+from infra.vector_stores.types import EVERY_ROW, RowFilter, StoreHit, Vectors
 
 DECIMALS = 6  # of a cosine; what lies below depends on how many queries are multiplied at once
 QUERIES_AT_ONCE = 64  # bounds the [queries, passages] score matrix
@@ -22,32 +23,32 @@ class InMemoryVectors:
     """Rows in id order, their passages one after the other."""
 
     ids: tuple[str, ...]
-    scopes: NDArray[np.str_]
-    """``[N]``"""
+    columns: FilterColumns
+    """Of the rows in the same order."""
     starts: NDArray[np.int64]
     """``[N]``, first passage of each row"""
     vectors: Vectors
     """``[P, D]``, unit length"""
 
     @classmethod
-    def of(cls, ids: Sequence[str], scopes: Sequence[str], vectors: Sequence[Vectors]) -> InMemoryVectors:
-        """From rows in any order."""
+    def of(
+        cls, ids: Sequence[str], columns: Mapping[str, Sequence[str]], vectors: Sequence[Vectors]
+    ) -> InMemoryVectors:
+        """From rows in any order; ``columns`` are those of a ``RowFilter``."""
         order = sorted(range(len(ids)), key=ids.__getitem__)
         lengths = np.array([len(vectors[i]) for i in order], dtype=np.int64)
         return cls(
             ids=tuple(ids[i] for i in order),
-            scopes=np.array([scopes[i] for i in order], dtype=np.str_),
+            columns=FilterColumns.of({name: [values[i] for i in order] for name, values in columns.items()}),
             starts=np.concatenate([[0], np.cumsum(lengths)])[:-1].astype(np.int64),
             vectors=np.concatenate([vectors[i] for i in order]) if order else np.zeros((0, 0), np.float32),
         )
 
-    def search(
-        self, queries: Vectors, *, limit: int, scopes: Sequence[str] | None = None
-    ) -> list[list[StoreHit]]:
+    def search(self, queries: Vectors, *, limit: int, where: RowFilter = EVERY_ROW) -> list[list[StoreHit]]:
         """The rows whose nearest passage has the highest cosine, best first, ties in id order."""
         if not self.ids or limit < 1:
             return [[] for _ in queries]
-        outside = ~np.isin(self.scopes, list(scopes)) if scopes is not None else None
+        outside = ~self.columns.mask(where, len(self.ids)) if where else None
         found: list[list[StoreHit]] = []
         for start in range(0, len(queries), QUERIES_AT_ONCE):
             scores_QP = queries[start : start + QUERIES_AT_ONCE] @ self.vectors.T

@@ -1,7 +1,8 @@
 """A collection of rows in one Lance table, on disk or on S3: the embedded default store.
 
-Texts are columns of ready terms, vectors a multi-vector column whose cosine is the best passage's. Up to
-``RESIDENT_PASSAGES`` vectors both are searched exactly in memory (``in_memory_vectors.py``, ``in_memory_texts.py``); above
+Texts are columns of ready terms; each space of vectors is a multi-vector column whose cosine is the best passage's. A table
+without spaces holds words and payloads only, for a store that keeps its vectors elsewhere. Up to ``RESIDENT_PASSAGES``
+vectors or rows both are searched exactly in memory (``in_memory_vectors.py``, ``in_memory_texts.py``); above
 that on disk, by Lance's full-text search, which is the same BM25 (k1 1.2, b 0.75), and through a vector index once there are
 ``ANN_MIN_ROWS`` rows. Every call of the moving LanceDB API is in this file.
 """
@@ -27,6 +28,10 @@ from infra.errors import VectorStoreError, boundary
 from infra.vector_stores.in_memory_texts import InMemoryTexts
 from infra.vector_stores.in_memory_vectors import InMemoryVectors
 from infra.vector_stores.types import (
+    EVERY_ROW,
+    FILTER_COLUMNS,
+    TEXT_SPACE,
+    RowFilter,
     Scalar,
     StoredVectors,
     StoreHit,
@@ -56,7 +61,7 @@ class LanceStore:
         self,
         uri: str,
         *,
-        dim: int,
+        dims: Mapping[str, int],
         payload: Mapping[str, type],
         storage_options: Mapping[str, str] | None = None,
         live: bool = True,
@@ -66,17 +71,17 @@ class LanceStore:
 
         Args:
             uri: directory or ``s3://`` prefix; the table is a folder in it.
-            dim: width of the vectors.
+            dims: width of the vectors of each space.
             payload: name and type (str, int or float) of each payload column; any value may be None.
             storage_options: of the object store.
             live: whether others may write: every search then looks for the newest version. False for a
                 published index, which nobody changes.
-            resident_passages: up to so many vectors are held in memory; 0 searches on disk.
+            resident_passages: up to so many vectors (rows, where there are none) are held in memory; 0 searches on disk.
 
         Raises:
             ValueError: if ``live`` is False and there is no table.
         """
-        self._dim, self._payload, self._live = dim, dict(payload), live
+        self._dims, self._payload, self._live = dict(dims), dict(payload), live
         self._resident_passages = resident_passages
         self._lock = threading.Lock()
         self._resident: _Resident | None = None
@@ -95,12 +100,22 @@ class LanceStore:
 
     def upsert(self, rows: Sequence[VectorRow]) -> None:
         """See ``VectorStore``."""
-        check_batch(rows, dim=self._dim)
+        check_batch(rows, dims=self._dims)
         if not rows:
             return
         with self._lock, boundary(VectorStoreError, f"upsert {len(rows)} rows, the first {rows[0].id!r}"):
             merge = self._table.merge_insert("id")
             merge.when_matched_update_all().when_not_matched_insert_all().execute(self._batch(rows))
+
+    def carry(self, rows: Sequence[VectorRow]) -> None:
+        """See ``VectorStore``; each version is a table of its own."""
+        self.upsert(rows)
+
+    def row_ids(self) -> set[str]:
+        """Of every row."""
+        with boundary(VectorStoreError, "read ids"):
+            batches = self._table.search().select(["id"]).to_batches(batch_size=SCAN_ROWS)
+            return {id_ for batch in batches for id_ in batch.column("id").to_pylist()}
 
     def delete(self, ids: Sequence[str]) -> None:
         """See ``VectorStore``."""
@@ -125,7 +140,8 @@ class LanceStore:
             if (rows := self._table.count_rows()) >= ANN_MIN_ROWS:
                 partitions = max(rows // ROWS_PER_PARTITION, 1)
                 squeezed = IvfSq(distance_type="cosine", num_partitions=partitions)
-                self._table.create_index("vectors", config=squeezed, replace=True)
+                for space in self._dims:
+                    self._table.create_index(_column(space), config=squeezed, replace=True)
             with (
                 warnings.catch_warnings()
             ):  # it warns of readers of older versions: before publishing there are none
@@ -133,34 +149,39 @@ class LanceStore:
                 self._table.optimize(cleanup_older_than=timedelta(0))
 
     def search_vectors(
-        self, queries: Vectors, *, limit: int, scopes: Sequence[str] | None = None
+        self, space: str, queries: Vectors, *, limit: int, where: RowFilter = EVERY_ROW
     ) -> list[list[StoreHit]]:
         """See ``VectorStore``."""
         if resident := self._in_memory():
-            return resident.vectors.search(queries, limit=limit, scopes=scopes)
-        condition = _scope_condition(scopes)
+            return resident.vectors[space].search(queries, limit=limit, where=where)
+        condition, column = _condition(where), _column(space)
 
         def search(query: Vectors) -> list[StoreHit]:
-            found = cast(LanceVectorQueryBuilder, self._table.search(query, vector_column_name="vectors"))
-            found = (
-                found.distance_type("cosine")
+            builder = cast(LanceVectorQueryBuilder, self._table.search(query, vector_column_name=column))
+            builder = (
+                builder.distance_type("cosine")
                 .nprobes(self._probes())
                 .refine_factor(4)
                 .select(["id", "_distance"])
                 .limit(limit)
             )
-            hits = (found.where(condition, prefilter=True) if condition else found).to_arrow().to_pydict()
+            builder = (
+                builder.where(f"{column} IS NOT NULL", prefilter=True)
+                if not condition
+                else builder.where(f"({condition}) AND {column} IS NOT NULL", prefilter=True)
+            )
+            hits = builder.to_arrow().to_pydict()
             return ranked(zip(hits["id"], (1.0 - distance for distance in hits["_distance"]), strict=True))
 
         return _each(search, list(queries), action="vector search")
 
     def search_texts(
-        self, queries: Sequence[TextQuery], *, limit: int, scopes: Sequence[str] | None = None
+        self, queries: Sequence[TextQuery], *, limit: int, where: RowFilter = EVERY_ROW
     ) -> list[list[StoreHit]]:
         """See ``VectorStore``; on disk, terms are weighed by their frequency in the whole collection."""
         if resident := self._in_memory():
-            return resident.texts.search(queries, limit=limit, scopes=scopes)
-        condition = _scope_condition(scopes)
+            return resident.texts.search(queries, limit=limit, where=where)
+        condition = _condition(where)
 
         def search(query: TextQuery) -> list[StoreHit]:
             if not query.terms:
@@ -178,18 +199,29 @@ class LanceStore:
         rows = self._rows(ids, columns=["id", *self._payload])
         return {row.pop("id"): row for row in rows}
 
-    def kept(self, ids: Sequence[str]) -> dict[str, StoredVectors]:
+    def stored(self, ids: Sequence[str]) -> dict[str, StoredVectors]:
         """See ``VectorStore``."""
-        rows = self._rows(ids, columns=["id", "content_hash", "vectors"])
+        rows = self._rows(ids, columns=["id", "content_hash", *map(_column, self._dims)])
         return {
-            row["id"]: StoredVectors(row["content_hash"], np.array(row["vectors"], np.float32))
+            row["id"]: StoredVectors(
+                row["content_hash"],
+                {
+                    space: np.array(row[_column(space)], np.float32)
+                    for space in self._dims
+                    if row[_column(space)] is not None
+                },
+            )
             for row in rows
         }
 
-    def count(self, scopes: Sequence[str] | None = None) -> int:
+    def content_hashes(self, ids: Sequence[str]) -> dict[str, str]:
+        """See ``VectorStore``."""
+        return {row["id"]: row["content_hash"] for row in self._rows(ids, columns=["id", "content_hash"])}
+
+    def count(self, where: RowFilter = EVERY_ROW) -> int:
         """See ``VectorStore``."""
         with boundary(VectorStoreError, "count rows"):
-            return self._table.count_rows(_scope_condition(scopes))
+            return self._table.count_rows(_condition(where))
 
     def fingerprint(self) -> str:
         """See ``VectorStore``."""
@@ -201,21 +233,23 @@ class LanceStore:
 
     def _schema(self) -> pa.Schema:
         texts = [pa.field(name, pa.string()) for name in ("scope", "content_hash", "terms", "pairs")]
-        vectors = pa.list_(pa.list_(pa.float32(), self._dim))
+        vectors = [
+            pa.field(_column(space), pa.list_(pa.list_(pa.float32(), dim)))
+            for space, dim in self._dims.items()
+        ]
         payload = [pa.field(name, _TYPES[kind]) for name, kind in self._payload.items()]
         key = pa.field("id", pa.string(), nullable=False, metadata=_KEY)
-        return pa.schema([key, *texts, pa.field("vectors", vectors), *payload])
+        return pa.schema([key, *texts, *vectors, *payload])
 
     def _batch(self, rows: Sequence[VectorRow]) -> pa.Table:
-        flat = pa.array(np.concatenate([row.vectors for row in rows]).astype(np.float32).ravel())
-        ends = np.cumsum([0] + [len(row.vectors) for row in rows]).astype(np.int32)
         columns: dict[str, Any] = {
             name: [getattr(row, name) for row in rows]
             for name in ("id", "scope", "content_hash", "terms", "pairs")
         }
-        columns["vectors"] = pa.ListArray.from_arrays(
-            pa.array(ends), pa.FixedSizeListArray.from_arrays(flat, self._dim)
-        )
+        columns |= {
+            _column(space): _lists_of_vectors([row.vectors.get(space) for row in rows], dim)
+            for space, dim in self._dims.items()
+        }
         columns.update({name: [row.payload.get(name) for row in rows] for name in self._payload})
         return pa.table(columns, schema=self._schema())
 
@@ -241,35 +275,75 @@ class LanceStore:
 
     def _load(self, version: int) -> _Resident:
         """Read row by row, and give up as soon as it is too much."""
-        columns: dict[str, list[str]] = {name: [] for name in ("id", "scope", "terms", "pairs")}
-        vectors: list[Vectors] = []
-        passages = 0
-        fits = self._table.count_rows() <= self._resident_passages
-        scan = self._table.search().select([*columns, "vectors"])
+        filters = [name for name in FILTER_COLUMNS if name == "scope" or name in self._payload]
+        columns: dict[str, list[str]] = {name: [] for name in ("id", "terms", "pairs", *filters)}
+        spaces = {space: _SpaceRows([], []) for space in self._dims}
+        passages, fits = 0, self._table.count_rows() <= self._resident_passages
+        scan = self._table.search().select([*columns, *map(_column, self._dims)])
         for batch in scan.to_batches(batch_size=SCAN_ROWS) if fits else ():
+            start = len(columns["id"])
             for name, values in columns.items():
-                values += batch.column(name).to_pylist()
-            lists = batch.column("vectors")
-            flat = lists.flatten().flatten().to_numpy(zero_copy_only=False).reshape(-1, self._dim)
-            vectors += np.split(flat, np.cumsum(lists.value_lengths().to_numpy())[:-1])
-            passages += len(flat)
+                values += (value or "" for value in batch.column(name).to_pylist())
+            for space, rows in spaces.items():
+                passages += rows.read(batch.column(_column(space)), start, self._dims[space])
             if not (fits := passages <= self._resident_passages):
                 break
         if not fits:
-            columns, vectors = {name: [] for name in columns}, []
+            columns, spaces = {name: [] for name in columns}, {space: _SpaceRows([], []) for space in spaces}
+        ids, kept = columns["id"], {name: columns[name] for name in filters}
         return _Resident(
             version=version,
             fits=fits,
-            vectors=InMemoryVectors.of(columns["id"], columns["scope"], vectors),
-            texts=InMemoryTexts.of(columns["id"], columns["scope"], columns["terms"], columns["pairs"]),
+            vectors={
+                space: InMemoryVectors.of(
+                    [ids[at] for at in rows.at],
+                    {name: [values[at] for at in rows.at] for name, values in kept.items()},
+                    rows.vectors,
+                )
+                for space, rows in spaces.items()
+            },
+            texts=InMemoryTexts.of(ids, kept, columns["terms"], columns["pairs"]),
         )
+
+
+class _SpaceRows(NamedTuple):
+    """The rows that have vectors in one space: their positions in the table, and ``[P, D]`` each."""
+
+    at: list[int]
+    vectors: list[Vectors]
+
+    def read(self, lists: Any, start: int, dim: int) -> int:
+        """Add those of a batch whose first row has position ``start``; the number of vectors."""
+        present = np.flatnonzero(lists.is_valid().to_numpy(zero_copy_only=False))
+        lengths = lists.drop_null().value_lengths().to_numpy()
+        flat = lists.drop_null().flatten().flatten().to_numpy(zero_copy_only=False).reshape(-1, dim)
+        self.at.extend(int(at) + start for at in present)
+        self.vectors.extend(np.split(flat, np.cumsum(lengths)[:-1]) if len(lengths) else [])
+        return len(flat)
 
 
 class _Resident(NamedTuple):
     version: int  # of the table
     fits: bool
-    vectors: InMemoryVectors
+    vectors: Mapping[str, InMemoryVectors]  # by space
     texts: InMemoryTexts
+
+
+def _column(space: str) -> str:
+    """The words' own space has the name that tables had when there was one."""
+    return "vectors" if space == TEXT_SPACE else f"vectors_{space}"
+
+
+def _lists_of_vectors(vectors: Sequence[Vectors | None], dim: int) -> pa.ListArray:
+    """A list of vectors for each row, null for a row without."""
+    present = [matrix for matrix in vectors if matrix is not None]
+    flat = np.concatenate(present).astype(np.float32).ravel() if present else np.zeros(0, np.float32)
+    ends = np.cumsum([0] + [0 if matrix is None else len(matrix) for matrix in vectors]).astype(np.int32)
+    return pa.ListArray.from_arrays(
+        pa.array(ends),
+        pa.FixedSizeListArray.from_arrays(pa.array(flat), dim),
+        mask=pa.array([matrix is None for matrix in vectors]),
+    )
 
 
 def _full_text(query: TextQuery) -> BooleanQuery:
@@ -299,10 +373,10 @@ def _quoted(values: Sequence[str]) -> str:
     return ", ".join("'" + value.replace("'", "''") + "'" for value in values)
 
 
-def _scope_condition(scopes: Sequence[str] | None) -> str | None:
-    if scopes is None:
-        return None
-    return f"scope IN ({_quoted(scopes)})" if scopes else "scope IS NULL"
+def _condition(where: RowFilter) -> str | None:
+    if where.allows_none:
+        return "scope IS NULL"
+    return " AND ".join(f"{name} IN ({_quoted(values)})" for name, values in where.columns().items()) or None
 
 
 def _id_conditions(ids: Sequence[str]) -> Iterator[str]:

@@ -1,13 +1,15 @@
-"""What a vector store takes, what it finds, and how two kinds of search become one.
+"""What a vector store takes, what it finds, and how several kinds of search become one.
 
 Holds records, the Protocol and the fusion only; each engine is one adapter (``lance.py``, ``weaviate.py``).
-Text arrives analysed (terms split by spaces), so that every engine scores the very same terms with its BM25; an item of
-many passages has one vector per passage and is as near as its nearest passage.
+Text arrives analysed (terms split by spaces), so that every engine scores the very same terms with its BM25. Vectors live
+in named spaces, one an embedder; a row has one vector a passage in each space that sees it, and is as near as its nearest.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -15,6 +17,11 @@ from numpy.typing import NDArray
 
 Vectors: TypeAlias = NDArray[np.float32]
 Scalar: TypeAlias = str | int | float | None
+
+TEXT_SPACE = "text"  # passages of what an item says
+IMAGE_SPACE = "image"  # pages, pictures and key frames
+CLIP_SPACE = "clip"  # clips, as a whole
+UNIT_TOLERANCE = 1e-2  # of a vector's length; half precision and int8 stay well below
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -26,8 +33,8 @@ class VectorRow:
     """The part of the collection it belongs to; searches can be limited to some scopes."""
     content_hash: str
     """Hash of what the vectors were made from; equal hashes need no new embedding."""
-    vectors: Vectors
-    """``[P, D]``, one unit vector per passage, P at least 1."""
+    vectors: Mapping[str, Vectors]
+    """Of each space that sees the row: ``[P, D]``, one unit vector a passage, P at least 1."""
     terms: str = ""
     pairs: str = ""
     payload: Mapping[str, Scalar] = field(default_factory=dict)
@@ -35,10 +42,48 @@ class VectorRow:
     def __post_init__(self) -> None:
         if not self.id or not self.scope:
             raise ValueError(f"a row needs an id and a scope: {(self.id, self.scope)!r}")
-        if self.vectors.ndim != 2 or not len(self.vectors):
-            raise ValueError(f"row {self.id!r} needs vectors [passages, dim], got shape {self.vectors.shape}")
-        if not np.isfinite(self.vectors).all():
-            raise ValueError(f"row {self.id!r} has a vector that is not finite")
+        for space, vectors in self.vectors.items():
+            if vectors.ndim != 2 or not len(vectors):
+                raise ValueError(
+                    f"row {self.id!r} needs {space} vectors [passages, dim], got shape {vectors.shape}"
+                )
+            if not np.isfinite(vectors).all():
+                raise ValueError(f"row {self.id!r} has a {space} vector that is not finite")
+            if (np.abs(np.linalg.norm(vectors, axis=1) - 1.0) > UNIT_TOLERANCE).any():
+                raise ValueError(f"row {self.id!r} has a {space} vector that is not of length 1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowFilter:
+    """Which rows a search may find: those that fulfil every field that is not None. An empty tuple allows no row."""
+
+    scopes: tuple[str, ...] | None = None
+    modalities: tuple[str, ...] | None = None
+    """Values of the payload column ``modality``."""
+    parents: tuple[str, ...] | None = None
+    """Values of the payload column ``parent``: the file, deck or video a row is a part of."""
+
+    @classmethod
+    def of_scopes(cls, scopes: Iterable[str] | None) -> "RowFilter":
+        """The rows of some scopes, of all for None; equal filters for equal scopes in any order."""
+        return cls(scopes=None if scopes is None else tuple(sorted(set(scopes))))
+
+    def __bool__(self) -> bool:
+        return bool(self.columns())
+
+    @property
+    def allows_none(self) -> bool:
+        """Whether no row at all can fulfil it."""
+        return () in self.columns().values()
+
+    def columns(self) -> dict[str, tuple[str, ...]]:
+        """Column -> its allowed values, of the columns that are limited."""
+        columns = {"scope": self.scopes, "modality": self.modalities, "parent": self.parents}
+        return {name: values for name, values in columns.items() if values is not None}
+
+
+EVERY_ROW = RowFilter()
+FILTER_COLUMNS = ("scope", "modality", "parent")
 
 
 class TextQuery(NamedTuple):
@@ -60,19 +105,23 @@ class StoredVectors(NamedTuple):
     """What a store can give back of a row so that it need not be embedded again."""
 
     content_hash: str
-    vectors: Vectors
+    vectors: Mapping[str, Vectors]
 
 
 class VectorStore(Protocol):
-    """One collection of rows. Writes are certain to be found only after ``publish``."""
+    """One version of a collection of rows. Writes are certain to be found only after ``publish``."""
 
     def upsert(self, rows: Sequence[VectorRow]) -> None:
         """Insert rows, or replace those of equal id.
 
         Raises:
-            ValueError: if an id stands twice or a vector has another width.
+            ValueError: if an id stands twice, or a vector has another width or an unknown space.
             VectorStoreError: if the engine fails, or did not take every row; the text names ids.
         """
+        ...
+
+    def carry(self, rows: Sequence[VectorRow]) -> None:
+        """``upsert`` of rows that are as in the version before; a store that still holds their vectors does not write them."""
         ...
 
     def delete(self, ids: Sequence[str]) -> None:
@@ -84,13 +133,13 @@ class VectorStore(Protocol):
         ...
 
     def search_vectors(
-        self, queries: Vectors, *, limit: int, scopes: Sequence[str] | None = None
+        self, space: str, queries: Vectors, *, limit: int, where: RowFilter = EVERY_ROW
     ) -> list[list[StoreHit]]:
         """For each of ``queries [Q, D]`` the rows of highest cosine (best passage), best first, ties in id order."""
         ...
 
     def search_texts(
-        self, queries: Sequence[TextQuery], *, limit: int, scopes: Sequence[str] | None = None
+        self, queries: Sequence[TextQuery], *, limit: int, where: RowFilter = EVERY_ROW
     ) -> list[list[StoreHit]]:
         """For each query the rows of highest BM25, best first, ties in id order; rows without a common term are absent."""
         ...
@@ -99,11 +148,15 @@ class VectorStore(Protocol):
         """The payload of each row there is."""
         ...
 
-    def kept(self, ids: Sequence[str]) -> dict[str, StoredVectors]:
+    def stored(self, ids: Sequence[str]) -> dict[str, StoredVectors]:
         """Content hash and vectors of each row there is."""
         ...
 
-    def count(self, scopes: Sequence[str] | None = None) -> int:
+    def content_hashes(self, ids: Sequence[str]) -> dict[str, str]:
+        """Content hash of each row there is."""
+        ...
+
+    def count(self, where: RowFilter = EVERY_ROW) -> int:
         """Number of rows."""
         ...
 
@@ -113,59 +166,66 @@ class VectorStore(Protocol):
 
 
 class HybridSettings(NamedTuple):
-    """How text and vector search are joined."""
+    """How the kinds of search are joined."""
 
     depth: int = 100
-    """Candidates taken from each of the two."""
-    vector_weight: float = 0.5
-    """Share of the vector score in the fused score, the rest is the text's."""
+    """Candidates taken from each of them."""
+    text_weight: float = 0.5
+    """Of the words' score in the fused score; only ratios of weights matter."""
+    space_weights: Mapping[str, float] = MappingProxyType(
+        {TEXT_SPACE: 0.5, IMAGE_SPACE: 0.5, CLIP_SPACE: 0.5}
+    )
+    """Of the cosine in each space."""
 
 
 def hybrid(
     store: VectorStore,
-    vectors: Vectors,
+    vectors: Mapping[str, Vectors],
     texts: Sequence[TextQuery],
     *,
     limit: int,
-    scopes: Sequence[str] | None = None,
+    where: RowFilter = EVERY_ROW,
     settings: HybridSettings | None = None,
 ) -> list[list[StoreHit]]:
-    """Both searches for each query (``vectors [Q, D]``), fused by ``fuse``; the ``limit`` best rows.
+    """Every kind of search for each query (a space's ``vectors`` are ``[Q, D]``), fused by ``fuse``; the ``limit`` best rows.
 
     Raises:
-        ValueError: if there is not one vector per text.
+        ValueError: if a space has not one vector per text.
     """
-    if len(vectors) != len(texts):
-        raise ValueError(f"{len(vectors)} vectors for {len(texts)} texts")
-    depth, vector_weight = settings or HybridSettings()
+    for space, queries in vectors.items():
+        if len(queries) != len(texts):
+            raise ValueError(f"{len(queries)} {space} vectors for {len(texts)} texts")
+    depth, text_weight, space_weights = settings or HybridSettings()
     depth = max(depth, limit)
-    near = store.search_vectors(vectors, limit=depth, scopes=scopes)
-    worded = store.search_texts(texts, limit=depth, scopes=scopes)
+    rankings: list[tuple[float, float | None, list[list[StoreHit]]]] = [
+        (text_weight, 0.0, store.search_texts(texts, limit=depth, where=where))
+    ]
+    for space, queries in vectors.items():
+        rankings.append(
+            (space_weights[space], None, store.search_vectors(space, queries, limit=depth, where=where))
+        )
     return [
-        fuse(by_text, by_vector, vector_weight=vector_weight)[:limit]
-        for by_text, by_vector in zip(worded, near, strict=True)
+        fuse((weight, low, hits[query]) for weight, low, hits in rankings)[:limit]
+        for query in range(len(texts))
     ]
 
 
-def fuse(
-    by_text: Iterable[StoreHit], by_vector: Iterable[StoreHit], *, vector_weight: float
-) -> list[StoreHit]:
+def fuse(rankings: Iterable[tuple[float, float | None, Sequence[StoreHit]]]) -> list[StoreHit]:
     """Convex combination of min-max scaled scores, best first, ties in id order.
 
-    Each list is scaled to [0, 1] by itself: cosines from their lowest to their highest, BM25 from 0, which is what a
-    row without a common term has. A row that one list lacks gets 0 from it. Unlike reciprocal ranks this keeps how
-    *much* better the best row is.
+    Each ranking is ``(weight, low, hits)`` and scaled to [0, 1] by itself: from ``low`` (None: its lowest score) to its
+    highest. BM25 starts at 0, which is what a row without a common term has. A row that one ranking lacks gets 0 from it;
+    weights are divided by their sum. Unlike reciprocal ranks this keeps how *much* better the best row is.
     """
-    text_scores, vector_scores = dict(by_text), dict(by_vector)
+    rankings = list(rankings)
+    weights = sum(weight for weight, _, _ in rankings) or 1.0
     total: dict[str, float] = {}
-    for scores, weight, low in (
-        (text_scores, 1.0 - vector_weight, 0.0),
-        (vector_scores, vector_weight, min(vector_scores.values(), default=0.0)),
-    ):
-        span = max(scores.values(), default=0.0) - low
-        for id_, score in scores.items():
-            scaled = (score - low) / span if span > 0 else 1.0
-            total[id_] = total.get(id_, 0.0) + weight * scaled
+    for weight, low, hits in rankings:
+        lowest = min((hit.score for hit in hits), default=0.0) if low is None else low
+        span = max((hit.score for hit in hits), default=0.0) - lowest
+        for hit in hits:
+            scaled = (hit.score - lowest) / span if span > 0 else 1.0
+            total[hit.id] = total.get(hit.id, 0.0) + weight / weights * scaled
     return ranked(total.items())
 
 
@@ -174,17 +234,20 @@ def ranked(scores: Iterable[tuple[str, float]]) -> list[StoreHit]:
     return [StoreHit(id_, score) for id_, score in sorted(scores, key=lambda pair: (-pair[1], pair[0]))]
 
 
-def check_batch(rows: Sequence[VectorRow], *, dim: int) -> None:
-    """Refuse what no engine may be given: an id twice in one batch, a vector of another width.
+def check_batch(rows: Sequence[VectorRow], *, dims: Mapping[str, int]) -> None:
+    """Refuse what no engine may be given: an id twice in one batch, a vector of another width or of an unknown space.
 
     Raises:
         ValueError: naming the ids.
     """
-    ids = [row.id for row in rows]
-    if twice := sorted({id_ for id_ in ids if ids.count(id_) > 1}) if len(set(ids)) < len(ids) else []:
-        raise ValueError(f"ids twice in one batch: {twice[:5]}")
-    if wrong := [row.id for row in rows if row.vectors.shape[1] != dim]:
-        raise ValueError(f"vectors of another width than {dim}: {wrong[:5]}")
+    if twice := [id_ for id_, times in Counter(row.id for row in rows).items() if times > 1]:
+        raise ValueError(f"ids twice in one batch: {sorted(twice)[:5]}")
+    for row in rows:
+        if unknown := sorted(set(row.vectors) - set(dims)):
+            raise ValueError(f"row {row.id!r} has vectors of {unknown}; the collection has {sorted(dims)}")
+    for space, dim in dims.items():
+        if wrong := [row.id for row in rows if space in row.vectors and row.vectors[space].shape[1] != dim]:
+            raise ValueError(f"{space} vectors of another width than {dim}: {wrong[:5]}")
 
 
 def content_fingerprint(hashes: Iterable[tuple[str, str]]) -> str:

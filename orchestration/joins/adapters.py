@@ -17,6 +17,7 @@ from assets.corpus.read import built_datasets, read_questions
 from assets.grading import grade_answer
 from assets.index.search import Index, IndexHit
 from infra.storage.root import Storage
+from infra.vector_stores.types import RowFilter
 from memory_graph.graph import Modality
 from model.imitation.gold_plan import GoldPlan
 from model.types import Hit, Task
@@ -91,7 +92,8 @@ class IndexRetriever:
 
     def _search(self, batch: Sequence[_PendingSearch]) -> list[list[Hit]]:
         top_k = max(search.top_k for search in batch)
-        results = self._index.search_many([search.query for search in batch], top_k, self._datasets)
+        where = RowFilter.of_scopes(self._datasets)
+        results = self._index.search_many([search.query for search in batch], top_k, where)
         return [
             [hit_of(hit) for hit in hits[: search.top_k]] for search, hits in zip(batch, results, strict=True)
         ]

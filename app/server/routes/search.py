@@ -11,6 +11,7 @@ from app.server.schema.requests import SearchBody
 from app.server.schema.responses import HitList, HitRecord
 from app.server.state import ServerState
 from assets.index.search import IndexHit
+from infra.vector_stores.types import RowFilter
 
 router = APIRouter(tags=["search"])
 
@@ -31,7 +32,7 @@ def hits_of(
     """The hits of each query. Raises ``NoIndexError``, and ``ApiError`` for a dataset that the index does not hold."""
     snapshot = state.corpus.snapshot()
     require_datasets(datasets, snapshot.datasets)
-    return snapshot.index.search_many(queries, top_k, datasets)
+    return snapshot.index.search_many(queries, top_k, RowFilter.of_scopes(datasets))
 
 
 def require_datasets(named: Sequence[str] | None, known: Collection[str]) -> None:

@@ -90,8 +90,8 @@ def test_vectors_do_not_depend_on_the_engine(
         embedder = MiniLmEmbedder(num_threads=1)
         report = build_index(storage, embedder=embedder, engine=used)
         store = open_index(storage, embedder=embedder)._store
-        kept = store.kept([one.id for one in items])
-        stored.append((report, {id_: row.vectors.tobytes() for id_, row in kept.items()}))
+        kept = store.stored([one.id for one in items])
+        stored.append((report, {id_: row.vectors["text"].tobytes() for id_, row in kept.items()}))
         assert not (tmp_path / name / "index/.vectors").exists()
     assert stored[0] == stored[1]
     assert len(stored[0][1]) == 11

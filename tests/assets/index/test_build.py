@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,12 +14,15 @@ import pytest
 from assets.corpus.item import Modality
 from assets.index.analysis import PASSAGE_WORDS, analyse, passages
 from assets.index.build import build_index
-from assets.index.published import CURRENT, current_index, open_index
-from assets.index.search import Index, embedded_texts, row_of
+from assets.index.published import CURRENT, current_index, open_index, roll_back, versions
+from assets.index.search import Index, row_of
+from assets.index.spaces import embedded_texts
+from assets.index.stores import IndexSettings
 from infra.storage.lock import only_writer
 from infra.storage.root import Storage
-from infra.vector_stores.types import Vectors
+from infra.vector_stores.types import RowFilter, Vectors
 from tests.assets.small_corpus import CountingEmbedder, item, write_corpus
+from tests.weaviate.server import WeaviateServer
 
 ITEMS = (
     item("Kelmo", "Kelmo is led by Rakimo."),
@@ -28,12 +32,18 @@ ITEMS = (
 
 
 def found(index: Index, query: str, top_k: int = 3, datasets: Sequence[str] | None = None) -> list[str]:
-    return [hit.title for hit in index.search(query, top_k, datasets)]
+    return [hit.title for hit in index.search(query, top_k, RowFilter.of_scopes(datasets))]
 
 
-@pytest.fixture(params=["disk", "s3"])
-def root(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
-    if request.param == "disk":
+@pytest.fixture(params=["disk", "s3", "weaviate"])
+def root(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Storage:
+    """On disk, on S3, and on disk with the vectors on a server."""
+    if request.param == "weaviate":
+        server: WeaviateServer = request.getfixturevalue("weaviate_server")
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr("assets.index.build.IndexSettings", partial(IndexSettings, store="weaviate"))
+    if request.param != "s3":
         return Storage(tmp_path / "root")
     served: Storage = request.getfixturevalue("s3_storage")
     for folder in ("corpus", "index"):
@@ -113,7 +123,7 @@ def test_a_search_can_be_kept_to_some_datasets(storage: Storage):
     assert found(index, "river", 9, ["other"]) == ["Other"]
     assert "Other" not in found(index, "river", 9, ["toy"])
     assert len(found(index, "river", 9)) == 4
-    build_index(storage, embedder=CountingEmbedder(), datasets=["other"])
+    build_index(storage, IndexSettings(datasets=("other",)), embedder=CountingEmbedder())
     assert open_index(storage, embedder=CountingEmbedder()).count() == 1
 
 
@@ -183,12 +193,42 @@ def test_until_the_pointer_moves_readers_keep_the_old_index(storage: Storage):
     assert found(open_index(storage, embedder=CountingEmbedder()), "river", 1) == ["New"]
 
 
-def test_only_the_index_in_use_and_the_one_before_are_kept(storage: Storage):
-    versions = []
+@pytest.mark.parametrize(("keep_s", "kept"), [(0.0, [2, 3]), (3600.0, [0, 1, 2, 3])])
+def test_the_index_in_use_and_the_one_before_are_kept_and_those_just_replaced(
+    storage: Storage, keep_s: float, kept: list[int]
+):
+    built = []
     for number in range(4):
         write_corpus(storage, [item("one", f"version {number}")])
-        versions.append(build_index(storage, embedder=CountingEmbedder()).version)
-    assert set(storage.list("index")) == {versions[2], versions[3], "current.json"}
+        settings = IndexSettings(keep_s=keep_s)
+        built.append(build_index(storage, settings, embedder=CountingEmbedder()).version)
+    assert set(storage.list("index")) == {*(built[number] for number in kept), "current.json"}
+    assert [pointer.version for pointer in versions(storage)] == [built[number] for number in reversed(kept)]
+
+
+def test_an_earlier_index_can_be_taken_back_into_use(root: Storage):
+    write_corpus(root, ITEMS)
+    first = build_index(root, embedder=CountingEmbedder()).version
+    write_corpus(root, [item("New", "A new town.")])
+    second = build_index(root, embedder=CountingEmbedder()).version
+    assert roll_back(root).version == first
+    assert found(open_index(root, embedder=CountingEmbedder()), "river", 1) == ["Tarn"]
+    assert roll_back(root, second).version == second
+    with pytest.raises(ValueError, match=f"no version 'lost' at .*there are: {first}"):
+        roll_back(root, "lost")
+    assert build_index(root, embedder=CountingEmbedder()).embedded == 0
+
+
+def test_an_index_of_the_first_schema_is_read(storage: Storage):
+    write_corpus(storage, ITEMS)
+    build_index(storage, embedder=CountingEmbedder())
+    new = json.loads(storage.read_bytes(CURRENT))
+    old = {name: new[name] for name in ("version", "store", "fingerprint", "datasets")}
+    old |= {"schema_version": 1, "embedder": new["embedders"]["text"]}
+    storage.write_bytes(CURRENT, json.dumps(old).encode())
+    pointer = current_index(storage)
+    assert pointer
+    assert (pointer.embedders, pointer.dims, pointer.place) == (new["embedders"], {"text": 384}, {})
 
 
 def test_no_index_no_corpus_and_unknown_names_are_told(storage: Storage):
@@ -198,9 +238,9 @@ def test_no_index_no_corpus_and_unknown_names_are_told(storage: Storage):
         build_index(storage)
     write_corpus(storage, ITEMS)
     with pytest.raises(ValueError, match="corpus/absent"):
-        build_index(storage, datasets=["absent"])
+        build_index(storage, IndexSettings(datasets=("absent",)))
     with pytest.raises(ValueError, match="unknown store 'faiss'; known: lance, weaviate"):
-        build_index(storage, store="faiss")
+        IndexSettings(store="faiss")
 
 
 def test_an_index_of_another_embedder_is_refused_and_its_vectors_are_not_reused(storage: Storage):
@@ -260,7 +300,7 @@ def test_each_passage_is_embedded_behind_the_title():
     assert len(texts) == 2
     assert all(text.startswith("Title. w") for text in texts)
     assert embedded_texts(item("untitled", "text", title="")) == ["text"]
-    row = row_of(long, np.ones((2, 3), np.float32))
+    row = row_of(long, {"text": np.eye(2, 3, dtype=np.float32)})
     assert row.terms.split()[:2] == ["titl", "w0"]
     assert "titl_w0" not in row.pairs
 

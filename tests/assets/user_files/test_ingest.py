@@ -11,6 +11,7 @@ from assets.corpus.media import ShardMedia
 from assets.corpus.read import read_questions
 from assets.index.build import build_index
 from assets.index.published import current_index, open_index
+from assets.index.stores import IndexSettings
 from assets.user_files.ingest import IngestStatus
 from assets.user_files.paths import file_key
 from infra.storage import manifest
@@ -266,7 +267,7 @@ def test_the_other_datasets_of_the_root_stay_indexed(folder: Path, storage: Stor
 def test_a_dataset_that_was_left_out_of_the_index_stays_out(folder: Path, storage: Storage):
     for name in ("toy", "big"):
         write_corpus(storage, [item("Kelmo", "Kelmo is led.", dataset=name)], dataset=name)
-    build_index(storage, embedder=CountingEmbedder(), datasets=["toy"])
+    build_index(storage, IndexSettings(datasets=("toy",)), embedder=CountingEmbedder())
     report = take(storage, folder)
     assert report.index is not None and set(report.index.datasets) == {"documents", "toy"}
 

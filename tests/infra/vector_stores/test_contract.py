@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import random
 import uuid
 from collections.abc import Iterator
@@ -20,6 +19,8 @@ from infra.vector_stores.in_memory_texts import InMemoryTexts
 from infra.vector_stores.lance import ANN_MIN_ROWS, LanceStore
 from infra.vector_stores.types import (
     HybridSettings,
+    RowFilter,
+    Scalar,
     StoreHit,
     TextQuery,
     VectorRow,
@@ -28,21 +29,25 @@ from infra.vector_stores.types import (
     fuse,
     hybrid,
 )
-from infra.vector_stores.weaviate import WeaviateStore, connect
+from infra.vector_stores.weaviate import WeaviateStore
+from infra.vector_stores.weaviate_collections import connect, create, drop
+from tests.weaviate.server import WeaviateServer
 
-PAYLOAD: dict[str, type] = {"title": str, "width": int, "start_s": float}
-ADAPTERS = ["lance", "lance on disk", "lance on s3"] + (
-    ["weaviate"] if os.environ.get("WEAVIATE_URL") else []
-)
+PAYLOAD: dict[str, type] = {"title": str, "width": int, "start_s": float, "modality": str, "parent": str}
+ADAPTERS = ["lance", "lance on disk", "lance on s3", "weaviate"]
+DIMS = {"text": 2, "image": 2}
 
 
 @pytest.fixture(params=ADAPTERS)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[VectorStore]:
     if request.param == "weaviate":
-        with connect(os.environ["WEAVIATE_URL"]) as client:
-            alias = f"T{uuid.uuid4().hex}"
-            yield WeaviateStore(client, alias=alias, version="v1", dim=2, payload=PAYLOAD)
-            client.collections.delete(f"{alias}_v1")
+        server: WeaviateServer = request.getfixturevalue("weaviate_server")
+        with connect(server.address) as client:
+            name = f"T{uuid.uuid4().hex}"
+            create(client, name, DIMS)
+            words = LanceStore(str(tmp_path), dims={}, payload=PAYLOAD)
+            yield WeaviateStore(client, words, collection=name, generation=1, dims=DIMS)
+            drop(client, name)
         return
     resident = 0 if request.param == "lance on disk" else 1000
     if request.param == "lance on s3":
@@ -50,22 +55,39 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[VectorStor
         uri, options = storage.path(f"lance-{uuid.uuid4().hex}"), storage.lance_options()
     else:
         uri, options = str(tmp_path), {}
-    yield LanceStore(uri, dim=2, payload=PAYLOAD, storage_options=options, resident_passages=resident)
+    yield LanceStore(uri, dims=DIMS, payload=PAYLOAD, storage_options=options, resident_passages=resident)
 
 
 def row(
-    id_: str, *degrees: float, terms: str = "", pairs: str = "", scope: str = "a", content: str = ""
+    id_: str,
+    *degrees: float,
+    terms: str = "",
+    pairs: str = "",
+    scope: str = "a",
+    content: str = "",
+    image: float | None = None,
+    **payload: Scalar,
 ) -> VectorRow:
     """A row with one unit vector in the plane per angle."""
-    angles = np.radians(degrees or (0.0,))
-    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
     return VectorRow(
-        id=id_, scope=scope, content_hash=content or id_, vectors=vectors, terms=terms, pairs=pairs
+        id=id_,
+        scope=scope,
+        content_hash=content or id_,
+        vectors={"text": plane(*(degrees or (0.0,)))} | ({} if image is None else {"image": plane(image)}),
+        terms=terms,
+        pairs=pairs,
+        payload=payload,
     )
 
 
+def plane(*degrees: float) -> Vectors:
+    """``[N, 2]``, unit vectors."""
+    angles = np.radians(degrees)
+    return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+
+
 def unit(degrees: float) -> Vectors:
-    return row("query", degrees).vectors
+    return plane(degrees)
 
 
 def ids(found: list[StoreHit]) -> list[str]:
@@ -75,7 +97,7 @@ def ids(found: list[StoreHit]) -> list[str]:
 def test_the_nearest_comes_first_and_ties_break_by_id(store: VectorStore):
     store.upsert([row("b", 0), row("a", 0), row("c", 60), row("d", 180)])
     store.publish()
-    [found] = store.search_vectors(unit(0), limit=3)
+    [found] = store.search_vectors("text", unit(0), limit=3)
     assert ids(found) == ["a", "b", "c"]
     assert [hit.score for hit in found] == pytest.approx([1, 1, 0.5], abs=1e-3)  # cos 60 = 0.5
 
@@ -83,7 +105,7 @@ def test_the_nearest_comes_first_and_ties_break_by_id(store: VectorStore):
 def test_a_row_is_as_near_as_its_nearest_passage(store: VectorStore):
     store.upsert([row("far and near", 170, 10), row("between", 40)])
     store.publish()
-    [found] = store.search_vectors(unit(0), limit=2)
+    [found] = store.search_vectors("text", unit(0), limit=2)
     assert ids(found) == ["far and near", "between"]
     assert found[0].score == pytest.approx(math.cos(math.radians(10)), abs=1e-3)
 
@@ -119,10 +141,48 @@ def test_a_search_stays_within_its_scopes(store: VectorStore):
         [row("a1", 0, terms="x"), row("b1", 1, terms="x x", scope="b's"), row("c1", 2, terms="x", scope="c")]
     )
     store.publish()
-    assert ids(store.search_vectors(unit(0), limit=9, scopes=["b's", "c"])[0]) == ["b1", "c1"]
-    assert ids(store.search_texts([TextQuery("x")], limit=9, scopes=["a"])[0]) == ["a1"]
-    assert store.search_vectors(unit(0), limit=9, scopes=[]) == [[]]
-    assert (store.count(), store.count(["a", "c"]), store.count(["nowhere"])) == (3, 2, 0)
+    assert ids(store.search_vectors("text", unit(0), limit=9, where=RowFilter(scopes=("b's", "c")))[0]) == [
+        "b1",
+        "c1",
+    ]
+    assert ids(store.search_texts([TextQuery("x")], limit=9, where=RowFilter(scopes=("a",)))[0]) == ["a1"]
+    assert store.search_vectors("text", unit(0), limit=9, where=RowFilter(scopes=())) == [[]]
+    assert (
+        store.count(),
+        store.count(RowFilter(scopes=("a", "c"))),
+        store.count(RowFilter(scopes=("nowhere",))),
+    ) == (3, 2, 0)
+
+
+def test_a_filter_limits_modality_and_parent_as_well(store: VectorStore):
+    store.upsert(
+        [
+            row("page", 0, terms="x", modality="image", parent="it's a file.pdf"),
+            row("other", 1, terms="x", modality="image", parent="another.pdf"),
+            row("clip", 2, terms="x", modality="video", parent="it's a file.pdf"),
+        ]
+    )
+    store.publish()
+    where = RowFilter(modalities=("image",), parents=("it's a file.pdf", "nowhere"))
+    assert ids(store.search_vectors("text", unit(0), limit=9, where=where)[0]) == ["page"]
+    assert ids(store.search_texts([TextQuery("x")], limit=9, where=where)[0]) == ["page"]
+    assert store.count(where) == 1
+
+
+def test_spaces_are_searched_apart_and_a_row_need_not_be_in_each(store: VectorStore):
+    store.upsert([row("seen", 0, image=90), row("read", 10), row("other", 20, image=100)])
+    store.publish()
+    assert ids(store.search_vectors("image", unit(90), limit=9)[0]) == ["seen", "other"]
+    assert ids(store.search_vectors("text", unit(0), limit=9)[0]) == ["seen", "read", "other"]
+    kept = store.stored(["seen", "read"])
+    assert (set(kept["seen"].vectors), set(kept["read"].vectors)) == ({"text", "image"}, {"text"})
+    np.testing.assert_allclose(kept["seen"].vectors["image"], plane(90), atol=1e-6)
+
+
+def test_a_limit_counts_rows_and_not_passages(store: VectorStore):
+    store.upsert([row("long", *np.linspace(0, 5, 40)), row("b", 30), row("c", 60)])
+    store.publish()
+    assert ids(store.search_vectors("text", unit(0), limit=3)[0]) == ["long", "b", "c"]
 
 
 def test_writing_a_row_again_replaces_it(store: VectorStore):
@@ -134,28 +194,28 @@ def test_writing_a_row_again_replaces_it(store: VectorStore):
     store.publish()
     assert (store.count(), store.fingerprint() == before) == (2, False)
     assert store.search_texts([TextQuery("old")], limit=9) == [[]]
-    assert ids(store.search_vectors(unit(180), limit=1)[0]) == ["a"]
+    assert ids(store.search_vectors("text", unit(180), limit=1)[0]) == ["a"]
 
 
 def test_deleting_takes_exactly_the_named_rows(store: VectorStore):
     store.upsert([row("a", 0), row("it's", 10), row("c", 20)])
     store.delete(["it's", "never there"])
     store.publish()
-    assert ids(store.search_vectors(unit(0), limit=9)[0]) == ["a", "c"]
-    assert store.kept(["it's"]) == {}
+    assert ids(store.search_vectors("text", unit(0), limit=9)[0]) == ["a", "c"]
+    assert store.stored(["it's"]) == {}
 
 
 def test_a_row_is_read_back_as_it_was_written(store: VectorStore):
     given_row = row("a", 0, 90, content="hash")
-    payload = {"title": "An 'odd' title", "width": 8, "start_s": None}
+    payload = {"title": "An 'odd' title", "width": 8, "start_s": None, "modality": "text", "parent": None}
     store.upsert(
         [VectorRow(**{name: getattr(given_row, name) for name in VectorRow.__slots__} | {"payload": payload})]
     )
     store.publish()
     assert store.payloads(["a", "never there"]) == {"a": payload}
-    kept = store.kept(["a"])["a"]
+    kept = store.stored(["a"])["a"]
     assert kept.content_hash == "hash"
-    np.testing.assert_allclose(kept.vectors, given_row.vectors, atol=1e-6)
+    np.testing.assert_allclose(kept.vectors["text"], given_row.vectors["text"], atol=1e-6)
 
 
 def test_the_fingerprint_knows_content_and_not_order(store: VectorStore):
@@ -171,9 +231,9 @@ def test_many_queries_are_answered_as_each_alone(store: VectorStore):
     store.upsert([row(f"r{angle}", angle, terms=f"t{angle}") for angle in range(0, 180, 20)])
     store.publish()
     queries = np.concatenate([unit(35), unit(95)])
-    together = store.search_vectors(queries, limit=3)
+    together = store.search_vectors("text", queries, limit=3)
     assert [ids(found) for found in together] == [
-        ids(store.search_vectors(queries[at : at + 1], limit=3)[0]) for at in (0, 1)
+        ids(store.search_vectors("text", queries[at : at + 1], limit=3)[0]) for at in (0, 1)
     ]
     texts = [TextQuery("t20"), TextQuery("t40")]
     assert [ids(found) for found in store.search_texts(texts, limit=3)] == [["r20"], ["r40"]]
@@ -181,7 +241,7 @@ def test_many_queries_are_answered_as_each_alone(store: VectorStore):
 
 def test_an_empty_store_finds_nothing(store: VectorStore):
     store.publish()
-    assert store.search_vectors(unit(0), limit=3) == [[]]
+    assert store.search_vectors("text", unit(0), limit=3) == [[]]
     assert store.search_texts([TextQuery("a")], limit=3) == [[]]
     assert store.count() == 0
 
@@ -189,8 +249,8 @@ def test_an_empty_store_finds_nothing(store: VectorStore):
 def test_batches_that_no_store_may_be_given_are_refused(store: VectorStore):
     with pytest.raises(ValueError, match="ids twice in one batch: \\['a'\\]"):
         store.upsert([row("a"), row("a"), row("b")])
-    wide = VectorRow(id="w", scope="a", content_hash="", vectors=np.ones((1, 3), np.float32))
-    with pytest.raises(ValueError, match="another width than 2: \\['w'\\]"):
+    wide = VectorRow(id="w", scope="a", content_hash="", vectors={"text": np.array([[1, 0, 0]], np.float32)})
+    with pytest.raises(ValueError, match="text vectors of another width than 2: \\['w'\\]"):
         store.upsert([wide])
     assert store.count() == 0
 
@@ -200,7 +260,7 @@ def test_hybrid_search_finds_what_either_finds(store: VectorStore):
         [row("near", 0), row("worded", 90, terms="x"), row("both", 10, terms="x y"), row("neither", 120)]
     )
     store.publish()
-    [found] = hybrid(store, unit(0), [TextQuery("x y")], limit=3, settings=HybridSettings(depth=3))
+    [found] = hybrid(store, {"text": unit(0)}, [TextQuery("x y")], limit=3, settings=HybridSettings(depth=3))
     assert ids(found)[0] == "both"
     assert set(ids(found)) == {"near", "worded", "both"}
 
@@ -209,16 +269,18 @@ def test_a_row_refuses_what_cannot_be_searched():
     with pytest.raises(ValueError, match="an id and a scope"):
         row("")
     with pytest.raises(ValueError, match="passages, dim"):
-        VectorRow(id="a", scope="a", content_hash="", vectors=np.zeros((0, 2), np.float32))
+        VectorRow(id="a", scope="a", content_hash="", vectors={"text": np.zeros((0, 2), np.float32)})
+    with pytest.raises(ValueError, match="not of length 1"):
+        VectorRow(id="a", scope="a", content_hash="", vectors={"text": np.zeros((1, 2), np.float32)})
     with pytest.raises(ValueError, match="not finite"):
-        VectorRow(id="a", scope="a", content_hash="", vectors=np.array([[np.nan, 0]], np.float32))
+        VectorRow(id="a", scope="a", content_hash="", vectors={"text": np.array([[np.nan, 0]], np.float32)})
 
 
 def test_fusion_adds_scaled_scores():
     # text / 4: a 1, b 0.5; cosines from 0.2 to 0.6: b 1, c 0.5, d 0; halves: b 0.75, a 0.5, c 0.25, d 0
     by_text = [StoreHit("a", 4.0), StoreHit("b", 2.0)]
     by_vector = [StoreHit("b", 0.6), StoreHit("c", 0.4), StoreHit("d", 0.2)]
-    found = fuse(by_text, by_vector, vector_weight=0.5)
+    found = fuse([(0.5, 0.0, by_text), (0.5, None, by_vector)])
     assert ids(found) == ["b", "a", "c", "d"]
     assert [hit.score for hit in found] == pytest.approx([0.75, 0.5, 0.25, 0.0])
 
@@ -233,25 +295,25 @@ scored = st.lists(
 def test_fused_scores_stay_between_0_and_1_and_lose_no_row(
     by_text: list[StoreHit], by_vector: list[StoreHit], weight: float
 ):
-    found = fuse(by_text, by_vector, vector_weight=weight)
+    found = fuse([(1 - weight, 0.0, by_text), (weight, None, by_vector)])
     assert {hit.id for hit in found} == {hit.id for hit in by_text + by_vector}
     assert all(-1e-9 <= hit.score <= 1 + 1e-9 for hit in found)
     assert found == sorted(found, key=lambda hit: (-hit.score, hit.id))
 
 
 def test_vectors_need_one_text_each(tmp_path: Path):
-    lance = LanceStore(str(tmp_path), dim=2, payload={})
-    with pytest.raises(ValueError, match="1 vectors for 2 texts"):
-        hybrid(lance, unit(0), [TextQuery("a"), TextQuery("b")], limit=1)
+    lance = LanceStore(str(tmp_path), dims=DIMS, payload={})
+    with pytest.raises(ValueError, match="1 text vectors for 2 texts"):
+        hybrid(lance, {"text": unit(0)}, [TextQuery("a"), TextQuery("b")], limit=1)
 
 
 def test_text_is_scored_alike_in_memory_and_on_disk(tmp_path: Path):
     draw = random.Random(0)
     texts = ["", *(" ".join(draw.choices("abcdefgh", k=draw.randint(1, 12))) for _ in range(40))]
-    on_disk = LanceStore(str(tmp_path), dim=2, payload={}, resident_passages=0)
+    on_disk = LanceStore(str(tmp_path), dims=DIMS, payload={}, resident_passages=0)
     on_disk.upsert([row(f"r{at:02d}", terms=text, pairs=text[:3]) for at, text in enumerate(texts)])
     on_disk.publish()
-    in_memory = LanceStore(str(tmp_path), dim=2, payload={}, live=False)
+    in_memory = LanceStore(str(tmp_path), dims=DIMS, payload={}, live=False)
     asked = [
         TextQuery(" ".join(draw.sample("abcdefgh", k=3)), draw.choice("abcdefgh"), 0.5) for _ in range(20)
     ]
@@ -265,32 +327,32 @@ def test_terms_are_weighed_within_the_searched_scopes():
     # "x" is rare in scope a (1 of 2: idf = ln(1 + 1.5 / 1.5) = ln 2) and common elsewhere; both rows of a have length 1
     rows = [("a1", "a", "x"), ("a2", "a", "y"), *((f"b{at}", "b", "x z z z z") for at in range(9))]
     ids_, scopes, terms = zip(*rows, strict=True)
-    texts = InMemoryTexts.of(ids_, scopes, terms, ["" for _ in rows])
-    [found] = texts.search([TextQuery("x")], limit=5, scopes=["a"])
+    texts = InMemoryTexts.of(ids_, {"scope": scopes}, terms, ["" for _ in rows])
+    [found] = texts.search([TextQuery("x")], limit=5, where=RowFilter(scopes=("a",)))
     assert found == [StoreHit("a1", pytest.approx(math.log(2)))]
 
 
 def test_concurrent_writers_of_the_same_rows_write_them_once(tmp_path: Path):
     rows = [row(f"r{number}") for number in range(60)]
-    LanceStore(str(tmp_path), dim=2, payload={}).upsert(rows[:5])
+    LanceStore(str(tmp_path), dims=DIMS, payload={}).upsert(rows[:5])
 
     def write(_: int) -> None:
-        LanceStore(str(tmp_path), dim=2, payload={}).upsert(rows)
+        LanceStore(str(tmp_path), dims=DIMS, payload={}).upsert(rows)
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(write, range(4)))
-    assert LanceStore(str(tmp_path), dim=2, payload={}).count() == 60
+    assert LanceStore(str(tmp_path), dims=DIMS, payload={}).count() == 60
 
 
 def test_an_open_store_sees_what_another_wrote(tmp_path: Path):
-    reader = LanceStore(str(tmp_path), dim=2, payload={})
-    assert reader.search_vectors(unit(0), limit=1) == [[]]
-    LanceStore(str(tmp_path), dim=2, payload={}).upsert([row("late")])
-    assert ids(reader.search_vectors(unit(0), limit=1)[0]) == ["late"]
+    reader = LanceStore(str(tmp_path), dims=DIMS, payload={})
+    assert reader.search_vectors("text", unit(0), limit=1) == [[]]
+    LanceStore(str(tmp_path), dims=DIMS, payload={}).upsert([row("late")])
+    assert ids(reader.search_vectors("text", unit(0), limit=1)[0]) == ["late"]
 
 
 def test_rows_written_after_compaction_replace_those_before(tmp_path: Path):
-    lance = LanceStore(str(tmp_path), dim=2, payload={})
+    lance = LanceStore(str(tmp_path), dims=DIMS, payload={})
     lance.upsert([row(f"r{number}", terms="old") for number in range(50)])
     lance.publish()
     lance.upsert([row(f"r{number}", terms="new") for number in range(50)])
@@ -301,7 +363,7 @@ def test_rows_written_after_compaction_replace_those_before(tmp_path: Path):
 
 def test_a_published_index_that_is_not_there_is_named(tmp_path: Path):
     with pytest.raises(ValueError, match="no index table at"):
-        LanceStore(str(tmp_path / "missing"), dim=2, payload={}, live=False)
+        LanceStore(str(tmp_path / "missing"), dims=DIMS, payload={}, live=False)
 
 
 def test_a_large_collection_is_searched_through_an_index(tmp_path: Path):
@@ -310,18 +372,20 @@ def test_a_large_collection_is_searched_through_an_index(tmp_path: Path):
     vectors = np.repeat(centres, ANN_MIN_ROWS // 50, axis=0) + 0.3 * noise.standard_normal((ANN_MIN_ROWS, 16))
     vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
     rows = [
-        VectorRow(id=f"r{at:05d}", scope="a", content_hash="", vectors=vectors[at : at + 1])
+        VectorRow(id=f"r{at:05d}", scope="a", content_hash="", vectors={"text": vectors[at : at + 1]})
         for at in range(ANN_MIN_ROWS)
     ]
-    on_disk = LanceStore(str(tmp_path), dim=16, payload={}, resident_passages=0)
+    on_disk = LanceStore(str(tmp_path), dims={"text": 16}, payload={}, resident_passages=0)
     on_disk.upsert(rows)
     on_disk.publish()
-    exact = LanceStore(str(tmp_path), dim=16, payload={}, live=False)
+    exact = LanceStore(str(tmp_path), dims={"text": 16}, payload={}, live=False)
     queries = vectors[::500]
     shares = [
         len({*ids(one)} & {*ids(other)}) / 10
         for one, other in zip(
-            on_disk.search_vectors(queries, limit=10), exact.search_vectors(queries, limit=10), strict=True
+            on_disk.search_vectors("text", queries, limit=10),
+            exact.search_vectors("text", queries, limit=10),
+            strict=True,
         )
     ]
     assert np.mean(shares) >= 0.95

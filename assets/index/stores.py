@@ -1,0 +1,167 @@
+"""Which store an index lies in, where in it, and opening it there for a build or for searching.
+
+A store on a server keeps its vectors there and its words in the folder of the version; ``place`` says where on the server.
+"""
+
+import hashlib
+import os
+import weakref
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from assets.index.search import PAYLOAD
+from infra.storage.root import Storage
+from infra.vector_stores.lance import LanceStore
+from infra.vector_stores.types import VectorStore
+
+STORES = ("lance", "weaviate")
+ALIAS = "VimragItems"  # on a Weaviate server, where others may want to search the index in use
+PROBE_WAIT_S = 30.0
+KEEP_S = 3600.0
+
+Place: TypeAlias = Mapping[str, str | int]
+"""``collection`` and ``generation`` on a Weaviate server; empty for LanceDB."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexSettings:
+    """What is indexed, and where it goes."""
+
+    store: str = "lance"
+    quantizer: str = "none"
+    """Of vectors on a server: none, rq, sq or bq; decided when a collection is made."""
+    datasets: tuple[str, ...] | None = None
+    """Some of those with a finished corpus; None for all."""
+    keep_s: float = KEEP_S
+    """How long an index stays that is no longer in use; the one before the newest stays in any case."""
+
+    def __post_init__(self) -> None:
+        if self.store not in STORES:
+            raise ValueError(f"unknown store {self.store!r}; known: {', '.join(STORES)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """A version that is there: where, and with which spaces."""
+
+    version: str
+    kind: str
+    place: Place
+    dims: Mapping[str, int]
+
+
+def open_published(storage: Storage, index: Published) -> VectorStore:
+    """The store of a published index, open for searching."""
+    uri, options = storage.path("index", index.version), storage.lance_options()
+    if index.kind == "weaviate":
+        return _weaviate(
+            LanceStore(uri, dims={}, payload=PAYLOAD, storage_options=options, live=False),
+            index.place,
+            index.dims,
+        )
+    return LanceStore(uri, dims=index.dims, payload=PAYLOAD, storage_options=options, live=False)
+
+
+def open_new(
+    storage: Storage,
+    settings: IndexSettings,
+    index: Published,
+    folder: str,
+    *,
+    before: VectorStore | None,
+    newest: int | None,
+) -> tuple[Place, VectorStore]:
+    """The store of a version that is to be filled, its words in ``folder``, and where it lies.
+
+    Args:
+        storage: the root.
+        settings: what is wanted.
+        index: the new version; its place is not known yet.
+        folder: local folder of the words, or of everything.
+        before: the index in use, if its vectors can be taken over.
+        newest: the newest generation that is published in the collection of ``before``; a build goes on from that
+            alone, for what lies behind it is taken back.
+    """
+    if settings.store == "lance":
+        return {}, LanceStore(folder, dims=index.dims, payload=PAYLOAD)
+    from infra.vector_stores import weaviate_collections as collections
+    from infra.vector_stores.weaviate import WeaviateStore
+
+    words = LanceStore(folder, dims={}, payload=PAYLOAD)
+    if isinstance(before, WeaviateStore) and before.generation == newest:
+        with weaviate_client() as client:
+            collections.take_back(client, before.collection, before.generation)
+        place: Place = {"collection": before.collection, "generation": before.generation + 1}
+        return place, _weaviate(words, place, index.dims, before=before)
+    place = {"collection": _new_collection(storage, index.version), "generation": 1}
+    with weaviate_client() as client:
+        collections.create(client, str(place["collection"]), index.dims, quantizer=settings.quantizer)
+    return place, _weaviate(words, place, index.dims)
+
+
+def activate(kind: str, place: Place) -> None:
+    """Let those who search by the alias see the version; readers of this project follow the pointer."""
+    if kind == "weaviate":
+        from infra.vector_stores.weaviate_collections import set_alias
+
+        with weaviate_client() as client:
+            set_alias(client, os.environ.get("WEAVIATE_ALIAS", ALIAS), str(place["collection"]))
+
+
+def drop(kind: str, place: Place, kept: Collection[Place]) -> None:
+    """Drop what a version had on a server and no kept one has."""
+    if kind != "weaviate":
+        return
+    from infra.vector_stores import weaviate_collections as collections
+
+    generations = [
+        int(other["generation"]) for other in kept if other.get("collection") == place["collection"]
+    ]
+    with weaviate_client() as client:
+        name = str(place["collection"])
+        if not generations:
+            collections.drop(client, name)
+        elif int(place["generation"]) < min(generations):
+            collections.drop_removed(client, name, min(generations))
+
+
+def weaviate_client():
+    """A client of the server that the environment names; close it after use.
+
+    WEAVIATE_URL, WEAVIATE_API_KEY, WEAVIATE_GRPC_PORT and WEAVIATE_GRPC_HOST; TLS where the URL is https.
+    """
+    from infra.vector_stores.weaviate_collections import WeaviateAddress, connect  # takes a second to import
+
+    return connect(
+        WeaviateAddress(
+            url=os.environ.get("WEAVIATE_URL", ""),
+            api_key=os.environ.get("WEAVIATE_API_KEY"),
+            grpc_port=int(os.environ.get("WEAVIATE_GRPC_PORT", "50051")),
+            grpc_host=os.environ.get("WEAVIATE_GRPC_HOST"),
+        )
+    )
+
+
+def _weaviate(
+    words: LanceStore, place: Place, dims: Mapping[str, int], before: VectorStore | None = None
+) -> VectorStore:
+    from infra.vector_stores.weaviate import WeaviateStore
+
+    client = weaviate_client()
+    store = WeaviateStore(
+        client,
+        words,
+        collection=str(place["collection"]),
+        generation=int(place["generation"]),
+        dims=dims,
+        before=before if isinstance(before, WeaviateStore) else None,
+    )
+    weakref.finalize(store, client.close)
+    return store
+
+
+def _new_collection(storage: Storage, version: str) -> str:
+    """A name that no other root and no other attempt has."""
+    root = hashlib.sha256(storage.root.encode()).hexdigest()[:8]
+    return f"{ALIAS}_{root}_{version[:8]}_{os.urandom(4).hex()}"
