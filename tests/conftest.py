@@ -80,7 +80,7 @@ def s3_storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
 def weaviate_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WeaviateServer]:
     """A server that lives as long as the test session; tests that kill one start their own."""
     if not BINARY.is_file():
-        pytest.skip("no Weaviate: `make weaviate` builds it where there is Go")
+        pytest.skip("no Weaviate server: `make weaviate` builds it where there is Go")
     server = WeaviateServer(tmp_path_factory.mktemp("weaviate"))
     server.start()
     yield server

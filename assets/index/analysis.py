@@ -1,7 +1,8 @@
-"""English text as search sees it: folded, stemmed terms, pairs of neighbours, and passages short enough to embed.
+"""Text as search sees it: folded terms, English ones stemmed, pairs of neighbours, and passages short enough to embed.
 
-One analysis serves every store, so that all engines score the very same terms. Scoring is the store's; which parts of
-an item are analysed is known by ``search.py``. Changing anything here needs a new ``ANALYSIS_VERSION``.
+One analysis serves every store, so that all engines score the very same terms. Scripts without spaces between words are
+searched by pairs of characters. Scoring is the store's; which parts of an item are analysed is known by ``search.py``.
+Changing anything here needs a new ``ANALYSIS_VERSION``.
 """
 
 import re
@@ -12,7 +13,7 @@ from typing import NamedTuple
 
 import snowballstemmer
 
-ANALYSIS_VERSION = 1
+ANALYSIS_VERSION = 2
 PASSAGE_WORDS = 96  # about 130 word pieces of prose; tables with many digits still fit a window of 256
 PASSAGE_STRIDE = 72  # words; a sentence cut by one passage stands whole in the next
 # Words that carry grammar, not content, and those that only make a sentence a question. "us", "may", "will" and "can" are
@@ -23,8 +24,19 @@ _STOP_WORDS = """
     they this those to was we were what when where which who whom whose why with would you your
 """
 STOP_WORDS = frozenset(_STOP_WORDS.split())
-_WORD = re.compile(r"[^\W_]+")
-_SPACED = re.compile(r"\S+")
+_INDIC_TO_KHMER = range(0x0900, 0x1800)  # scripts whose vowel signs are marks, which a word must keep
+_MARKS = "".join(chr(code) for code in _INDIC_TO_KHMER if unicodedata.category(chr(code)).startswith("M"))
+_VOICED = "\u3099\u309a"  # marks that make another kana
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
+    "\u3005\u3040-\u30ff\u31f0-\u31ff"  # kana
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Chinese characters
+)
+_WORD = re.compile(rf"(?:[^\W_]|[{_MARKS}])+")
+_RUN = re.compile(rf"[{_UNSPACED}]+|[^{_UNSPACED}]+")
+_IS_UNSPACED = re.compile(rf"[{_UNSPACED}]")
+MAX_WORD = 256  # characters; what is longer is no word, and is cut
+_UNIT = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]{{1,{MAX_WORD}}}")
 _STEMMER = snowballstemmer.stemmer("english")
 
 
@@ -46,10 +58,30 @@ def analyse(*parts: str) -> AnalysedText:
 
 
 def stems(text: str) -> list[str]:
-    """Folded and stemmed content words in text order."""
+    """Folded and stemmed content words in text order; of a run of characters without spaces each two neighbours."""
     decomposed = unicodedata.normalize("NFKD", text.casefold())
-    folded = "".join(char for char in decomposed if not unicodedata.combining(char))
-    return [_stem(word) for word in _WORD.findall(folded) if word not in STOP_WORDS]
+    folded = unicodedata.normalize("NFC", "".join(char for char in decomposed if not _is_accent(char)))
+    words = [word for word in _WORD.findall(folded) if word not in STOP_WORDS]
+    return [
+        term for word in words for term in (_bigrams(word) if _IS_UNSPACED.search(word) else (_stem(word),))
+    ]
+
+
+def _is_accent(char: str) -> bool:
+    return bool(unicodedata.combining(char)) and ord(char) not in _INDIC_TO_KHMER and char not in _VOICED
+
+
+def _bigrams(word: str) -> list[str]:
+    """The terms of a word that has characters of a script without spaces: ``ab bc`` of ``abc``."""
+    terms: list[str] = []
+    for run in _RUN.findall(word):
+        if not _IS_UNSPACED.match(run):
+            terms.append(_stem(run))
+        elif len(run) == 1:
+            terms.append(run)
+        else:
+            terms += [first + second for first, second in pairwise(run)]
+    return terms
 
 
 @lru_cache(maxsize=1 << 17)
@@ -58,8 +90,11 @@ def _stem(word: str) -> str:
 
 
 def passages(text: str) -> list[str]:
-    """``text`` in overlapping windows of ``PASSAGE_WORDS`` words; at least one, which may be empty."""
-    spans = [match.span() for match in _SPACED.finditer(text)]
+    """``text`` in overlapping windows of ``PASSAGE_WORDS`` words; at least one, which may be empty.
+
+    A character of a script without spaces counts as a word, and so does every ``MAX_WORD`` characters of a longer one.
+    """
+    spans = [match.span() for match in _UNIT.finditer(text)]
     if len(spans) <= PASSAGE_WORDS:
         return [text.strip()]
     last_start = len(spans) - PASSAGE_WORDS + PASSAGE_STRIDE

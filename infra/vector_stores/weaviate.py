@@ -44,6 +44,7 @@ from infra.vector_stores.weaviate_collections import FOREVER, is_unavailable
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:vimrag:passage")
 ATTEMPTS = 3  # of each object that the server refuses
 PATIENCE_S = 90.0  # with a server that does not answer, while writing
+READ_PATIENCE_S = 15.0  # while searching: a restart takes about ten
 CONCURRENT_WRITES = 2
 CONCURRENT_SEARCHES = 8
 MAX_BATCH_OBJECTS = 1_000
@@ -172,6 +173,7 @@ class WeaviateStore:
         """See ``VectorStore``; nearest by the server's index, which is approximate in a large collection."""
         if where.allows_none or limit < 1:
             return [[] for _ in queries]
+        self._wait_until_live()
         if len(queries) < 2:
             return [self._nearest(space, query, limit, where) for query in queries]
         with ThreadPoolExecutor(CONCURRENT_SEARCHES) as pool:
@@ -220,23 +222,33 @@ class WeaviateStore:
         return self._words.row_ids()
 
     def passages(self, ids: Sequence[str]) -> Iterator[Passage]:
-        """The objects of some rows that a reader of this generation sees."""
+        """The objects of some rows that a reader of this generation sees.
+
+        Raises:
+            VectorStoreError: if one row has more than ``MAX_OBJECTS``.
+        """
         for some in _slices(sorted(set(ids)), IDS_PER_FILTER):
-            wanted = Filter.by_property("row_id").contains_any(list(some)) & self._visible()
-            for start in range(0, MAX_OBJECTS, MAX_BATCH_OBJECTS):
-                answer = self._ask(
-                    f"read {len(some)} rows",
-                    lambda wanted=wanted, start=start: self._objects.query.fetch_objects(
-                        filters=wanted, limit=MAX_BATCH_OBJECTS, offset=start, include_vector=True
-                    ),
-                )
-                yield from map(_passage, answer.objects)
-                if len(answer.objects) < MAX_BATCH_OBJECTS:
-                    break
-            else:
-                raise VectorStoreError(
-                    f"rows {list(some)[:3]} and others have more than {MAX_OBJECTS} vectors in {self.collection!r}"
-                )
+            yield from self._passages(some)
+
+    def _passages(self, ids: Sequence[str]) -> list[Passage]:
+        wanted = Filter.by_property("row_id").contains_any(list(ids)) & self._visible()
+        passages: list[Passage] = []
+        for start in range(0, MAX_OBJECTS, MAX_BATCH_OBJECTS):
+            answer = self._ask(
+                f"read {len(ids)} rows",
+                lambda start=start: self._objects.query.fetch_objects(
+                    filters=wanted, limit=MAX_BATCH_OBJECTS, offset=start, include_vector=True
+                ),
+            )
+            passages += map(_passage, answer.objects)
+            if len(answer.objects) < MAX_BATCH_OBJECTS:
+                return passages
+        if len(ids) == 1:
+            raise VectorStoreError(
+                f"row {ids[0]!r} has {MAX_OBJECTS} vectors and more in {self.collection!r}"
+            )
+        middle = len(ids) // 2
+        return self._passages(ids[:middle]) + self._passages(ids[middle:])
 
     def heal(self) -> int:
         """Write anew what the server holds and its vector index does not find; the number of such objects.
@@ -336,7 +348,8 @@ class WeaviateStore:
             try:
                 answer = self._objects.data.insert_many(objects)
             except WeaviateInsertManyAllFailedError as error:  # the client raises only if not one was taken
-                return dict.fromkeys((passage.uuid for passage in passages), error.message)
+                reason = error.message.rpartition("all errors: ")[2]
+                return dict.fromkeys((passage.uuid for passage in passages), reason)
             return {passages[at].uuid: error.message for at, error in answer.errors.items()}
 
         return self._ask(f"write {len(objects)} objects, the first of {passages[0].row_id!r}", insert)
@@ -375,6 +388,16 @@ class WeaviateStore:
             self._interrupted = True  # what it had acknowledged may have fallen out of its vector index
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, 8.0)
+
+    def _wait_until_live(self) -> None:
+        """Return when the server answers: the client itself would try for a minute to reach one that is gone."""
+        deadline = time.monotonic() + READ_PATIENCE_S
+        while not self._client.is_live():
+            if time.monotonic() > deadline:
+                raise VectorStoreError(
+                    f"Weaviate does not answer, for {READ_PATIENCE_S:.0f} s now; is the server of WEAVIATE_URL running?"
+                )
+            time.sleep(0.5)
 
     def _sees(self, properties: Mapping[str, Any]) -> bool:
         return properties["added"] <= self.generation < properties["removed"]

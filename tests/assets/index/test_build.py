@@ -285,6 +285,43 @@ def test_terms_are_folded_stemmed_and_free_of_stop_words():
     assert analyse("what is it?") == ("", "")
 
 
+def test_scripts_without_spaces_are_searched_by_pairs_of_characters():
+    assert analyse("灯塔的维修合同").terms == "灯塔 塔的 的维 维修 修合 合同"
+    assert analyse("塩").terms == "塩"
+    assert analyse("ガス灯 2号").terms == "ガス ス灯 2 号"
+    assert analyse("ｶﾞｽ").terms == analyse("ガス").terms != analyse("カス").terms
+    assert analyse("हिन्दी की किताबें").terms == "हिन्दी की किताबें"
+    assert analyse("한국어 회의").terms == "한국어 회의"
+
+
+def test_a_text_without_spaces_is_cut_into_passages():
+    parts = passages("灯塔" * 1000)
+    assert max(map(len, parts)) == PASSAGE_WORDS
+    assert len(parts) > 20
+    assert max(map(len, passages("x" * 1_000_000))) <= PASSAGE_WORDS * 256
+
+
+def test_a_phrase_that_one_file_has_finds_that_file_first(storage: Storage):
+    places = {
+        "灯塔": "维修合同",
+        "码头": "门票价格",
+        "渡轮": "值班名单",
+        "图书馆": "藏书目录",
+        "水库": "水位记录",
+    }
+    write_corpus(
+        storage,
+        [
+            item(place, f"今天的会议讨论了{place}的事情。大家同意把{matter}交给委员会在下个月处理。")
+            for place, matter in places.items()
+        ],
+    )
+    build_index(storage)
+    assert [found(open_index(storage), matter, 1) for matter in places.values()] == [
+        [place] for place in places
+    ]
+
+
 @pytest.mark.parametrize("num_words", [0, 1, PASSAGE_WORDS, PASSAGE_WORDS + 1, 1000])
 def test_passages_cover_every_word_and_overlap(num_words: int):
     words = [f"w{number}" for number in range(num_words)]
