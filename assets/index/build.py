@@ -9,7 +9,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple
 
 from assets.corpus.item import Item
@@ -24,15 +24,16 @@ from assets.index.published import (
     IndexPointer,
     current_index,
     open_store,
+    remembered_settings,
     use,
     version_pointer,
     versions,
 )
 from assets.index.search import PAIR_WEIGHT, Index, row_of
+from assets.index.settings import IndexSettings, embedders_of
 from assets.index.spaces import Embedders, content_hash, encode, has_same_source, is_in_space
-from assets.index.stores import PROBE_WAIT_S, IndexSettings, Published, drop, open_new
+from assets.index.stores import PROBE_WAIT_S, Published, drop, open_new
 from assets.index.vector_parts import VectorPart
-from infra.embedders.minilm import MiniLmEmbedder
 from infra.embedders.types import Embedder, VisionEmbedder
 from infra.progress import ProgressListener, silent
 from infra.storage import manifest
@@ -59,6 +60,12 @@ class IndexReport:
     """Items of which something was embedded."""
     reused: int
     vanished: int
+    vectors: Mapping[str, int] = field(default_factory=dict)
+    """Space -> vectors in the index."""
+    embedding_s: float = field(default=0.0, compare=False)
+    """Seconds of embedding, the loading of a model included."""
+    writing_s: float = field(default=0.0, compare=False)
+    """Seconds of writing to the store and of asking the probes."""
     unseen: Mapping[str, int] = field(default_factory=dict)
     """Space -> items whose pixels could not be read or embedded; the log names them."""
 
@@ -84,9 +91,9 @@ def build_index(
 
     Args:
         storage: the root with the corpus.
-        settings: what is indexed, and where it goes.
-        embedder: of words.
-        vision: of pages, pictures and clips; without it they are found by their words alone.
+        settings: what is indexed, by which embedders, and where it goes; by default as the index in use.
+        embedder: of words, instead of the one that the settings name.
+        vision: of pages, pictures and clips, beside such an ``embedder``.
         engine: does the embedding, by default this process; which one it is changes no byte.
         progress: is told what is being done.
 
@@ -95,10 +102,12 @@ def build_index(
             index.
         VectorStoreError: if the store fails, or does not answer like the exact reference; the index in use stays.
     """
-    settings = settings or IndexSettings()
+    settings = settings or remembered_settings(storage)
     _inputs(storage, settings.datasets)  # a root without a corpus is refused before anything is written there
     with only_writer(storage, "index"):
-        embedders = Embedders(text=embedder or _default_embedder(engine), vision=vision)
+        side_by_side = engine is not None and engine.workers > 1  # workers take one core each
+        named = Embedders(text=embedder, vision=vision) if embedder else None
+        embedders = named or embedders_of(settings, threads=1 if side_by_side else None)
         return _built(_Work(storage, embedders, engine or LocalEngine(), progress), settings)
 
 
@@ -109,11 +118,6 @@ class _Work(NamedTuple):
     embedders: Embedders
     engine: WorkerEngine
     progress: ProgressListener
-
-
-def _default_embedder(engine: WorkerEngine | None) -> Embedder:
-    """Workers side by side take one core each."""
-    return MiniLmEmbedder(num_threads=1 if engine is not None and engine.workers > 1 else None)
 
 
 def _built(work: _Work, settings: IndexSettings) -> IndexReport:
@@ -128,7 +132,9 @@ def _built(work: _Work, settings: IndexSettings) -> IndexReport:
     plan = _Plan(old, embedders)
     for name in inputs:
         plan.add(storage, name)
+    started = time.monotonic()
     vector_parts.embed(storage, plan.parts, embedders, work.engine, work.progress)
+    embedded = time.monotonic()
     index = Published(version=version, kind=settings.store, place={}, dims=embedders.dims)
     continued = old.store if old and before and before.embedders == embedders.fingerprints else None
     with manifest.publish(
@@ -156,6 +162,7 @@ def _built(work: _Work, settings: IndexSettings) -> IndexReport:
             fingerprint=Index(target, embedders, version=version).fingerprint,
             datasets=builder.counts,
             place=place,
+            settings=settings.to_json(),
         )
         with publication.open(POINTER) as file:
             file.write(pointer.to_bytes())
@@ -164,7 +171,14 @@ def _built(work: _Work, settings: IndexSettings) -> IndexReport:
     _drop_others(storage, keep={version, before.version if before else version}, keep_s=settings.keep_s)
     storage.remove_tree(vector_parts.FOLDER)
     vanished = old.num_items - plan.known if old else 0
-    return _report(pointer, embedded=plan.embedded, vanished=vanished, unseen=builder.unseen)
+    report = _report(pointer, embedded=plan.embedded, vanished=vanished)
+    return replace(
+        report,
+        vectors=builder.vectors,
+        embedding_s=embedded - started,
+        writing_s=time.monotonic() - embedded,
+        unseen=builder.unseen,
+    )
 
 
 class _OldIndex(NamedTuple):
@@ -233,6 +247,7 @@ class _Builder:
     ) -> None:
         self._target, self._old, self._work = target, old, work
         self.counts = counts
+        self.vectors = dict.fromkeys(work.embedders.spaces, 0)
         self.unseen = dict.fromkeys((space for space in work.embedders.spaces if space != TEXT_SPACE), 0)
         self.probes = ProbeSet(work.embedders, pair_weight=PAIR_WEIGHT)
         self._media = ShardMedia(work.storage)
@@ -251,7 +266,7 @@ class _Builder:
             untouched = range_parts.unchanged - {id_ for id_, made in fresh.items() if made}
             self._target.carry([row for row in rows if row.id in untouched])
             self._target.upsert([row for row in rows if row.id not in untouched])
-            self._count_unseen(items[start : start + BATCH_ITEMS], rows)
+            self._count(items[start : start + BATCH_ITEMS], rows)
             self.probes.add(rows)
         self.counts[range_.dataset] += len(items)
         self._work.progress(f"{range_.dataset}: index", self.counts[range_.dataset], None)
@@ -284,8 +299,10 @@ class _Builder:
                 [vectors[space]] = encode(space, [item], self._work.embedders, self._media)
         return vectors
 
-    def _count_unseen(self, items: Sequence[Item], rows: Sequence[VectorRow]) -> None:
+    def _count(self, items: Sequence[Item], rows: Sequence[VectorRow]) -> None:
         for item, row in zip(items, rows, strict=True):
+            for space, vectors in row.vectors.items():
+                self.vectors[space] += len(vectors)
             for space in self.unseen:
                 self.unseen[space] += is_in_space(item, space) and space not in row.vectors
 
@@ -350,9 +367,7 @@ def _drop_others(storage: Storage, *, keep: set[str], keep_s: float) -> None:
             storage.remove_tree(f"index/{name}")
 
 
-def _report(
-    pointer: IndexPointer, *, embedded: int, vanished: int, unseen: Mapping[str, int] | None = None
-) -> IndexReport:
+def _report(pointer: IndexPointer, *, embedded: int, vanished: int) -> IndexReport:
     items = sum(pointer.datasets.values())
     return IndexReport(
         version=pointer.version,
@@ -363,5 +378,4 @@ def _report(
         embedded=embedded,
         reused=items - embedded,
         vanished=vanished,
-        unseen=unseen or {},
     )

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from assets.index.search import Index
+from assets.index.settings import IndexSettings, embedders_of
 from assets.index.spaces import Embedders
 from assets.index.stores import Place, Published, activate, open_published
 from infra.embedders.minilm import MiniLmEmbedder
@@ -35,6 +36,8 @@ class IndexPointer:
     fingerprint: str  # of the hits of the probes
     datasets: Mapping[str, int]  # items of each
     place: Place = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What the next build goes by, as ``IndexSettings.to_json`` gives it."""
 
     def to_bytes(self) -> bytes:
         """As it is stored."""
@@ -49,15 +52,16 @@ class IndexPointer:
 def open_index(
     storage: Storage, *, embedder: Embedder | None = None, vision: VisionEmbedder | None = None
 ) -> Index:
-    """The index in use. Spaces that no embedder is given for are not searched, those of words excepted.
+    """The index in use, with the embedders it was built with or those given.
 
     Raises:
         ValueError: if there is none, if it is damaged, or if it was built with another embedder.
+        EmbedderError: if an embedder that it was built with is not here.
     """
     pointer = current_index(storage)
     if pointer is None:
         raise ValueError(f"no index at {storage.path('index')!r}; build one with `vimrag index build`")
-    embedders = Embedders(text=embedder or MiniLmEmbedder(), vision=vision)
+    embedders = Embedders(text=embedder, vision=vision) if embedder else _remembered(pointer)
     for space, fingerprint in embedders.fingerprints.items():
         built_with = pointer.embedders.get(space)
         if built_with is not None and built_with != fingerprint:
@@ -70,6 +74,21 @@ def open_index(
     return Index(
         open_published(storage, pointer.published), embedders, version=pointer.version, spaces=searched
     )
+
+
+def remembered_settings(storage: Storage) -> IndexSettings:
+    """The choices of the index in use; the defaults where there is none, or its pointer is damaged."""
+    try:
+        pointer = current_index(storage)
+    except ValueError:
+        pointer = None
+    return (
+        IndexSettings.from_json(dict(pointer.settings)) if pointer and pointer.settings else IndexSettings()
+    )
+
+
+def _remembered(pointer: IndexPointer) -> Embedders:
+    return embedders_of(IndexSettings.from_json(dict(pointer.settings)))
 
 
 def current_index(storage: Storage) -> IndexPointer | None:

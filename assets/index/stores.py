@@ -11,34 +11,16 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from assets.index.search import PAYLOAD
+from assets.index.settings import IndexSettings
 from infra.storage.root import Storage
 from infra.vector_stores.lance import LanceStore
 from infra.vector_stores.types import VectorStore
 
-STORES = ("lance", "weaviate")
 ALIAS = "VimragItems"  # on a Weaviate server, where others may want to search the index in use
 PROBE_WAIT_S = 30.0
-KEEP_S = 3600.0
 
 Place: TypeAlias = Mapping[str, str | int]
 """``collection`` and ``generation`` on a Weaviate server; empty for LanceDB."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IndexSettings:
-    """What is indexed, and where it goes."""
-
-    store: str = "lance"
-    quantizer: str = "none"
-    """Of vectors on a server: none, rq, sq or bq; decided when a collection is made."""
-    datasets: tuple[str, ...] | None = None
-    """Some of those with a finished corpus; None for all."""
-    keep_s: float = KEEP_S
-    """How long an index stays that is no longer in use; the one before the newest stays in any case."""
-
-    def __post_init__(self) -> None:
-        if self.store not in STORES:
-            raise ValueError(f"unknown store {self.store!r}; known: {', '.join(STORES)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

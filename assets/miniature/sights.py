@@ -28,7 +28,7 @@ from assets.miniature.sentences import (
     workshop_videos,
 )
 from assets.miniature.templates.videos import CLIP_SECONDS, clip_key
-from assets.miniature.world import CLIP_SCENES, MiniatureWorld, Scene, scenes
+from assets.miniature.world import CLIP_SCENES, MiniatureWorld, Scene, named, scenes
 
 ORDINALS = ("first", "then", "then", "last")  # the four scenes of a clip
 PICTURES = ("badge", "dial", "door", "chart")
@@ -186,15 +186,15 @@ def world_sights(world: MiniatureWorld, *, frames: int = 32) -> dict[EvidenceKey
 def _picture(world: MiniatureWorld, image: WorldImage) -> Sight:
     seed = world.salt
     if image.kind == "badge":
-        person = world.person(image.name)
+        person = named(world.people, image.name)
         return badge(person.colour, person.code, seed)
     if image.kind == "chart":
         team = next(team for team in world.teams if team.name == image.name)
         return chart(team.output, image.caption, seed)
     if image.kind == "door":
-        seen = door(world.place(image.name).mark, seed)
+        seen = door(named(world.places, image.name).mark, seed)
     else:
-        seen = dial(next(device.reading for device in world.devices if device.name == image.name), seed)
+        seen = dial(named(world.devices, image.name).reading, seed)
     return on_page(seen, image.caption.split(". ")) if image.key.dataset == "mmlongbench_doc" else seen
 
 

@@ -12,8 +12,7 @@ from assets.corpus.item import Item, ItemKind, item_id
 from assets.corpus.merge import CorpusMerger
 from assets.corpus.read import built_datasets
 from assets.index.build import IndexReport, build_index
-from assets.index.published import IndexPointer, current_index
-from assets.index.stores import IndexSettings
+from assets.index.published import IndexPointer, current_index, remembered_settings
 from assets.parsers.identity import bytes_hash
 from assets.parsers.types import ParsedRecord
 from assets.user_files import ledger, parsed_files
@@ -52,13 +51,8 @@ def update_index(storage: Storage, embedder: Embedder | None, progress: Progress
     finished = built_datasets(storage)
     in_use = _index_in_use(storage)
     names = finished if in_use is None else [name for name in finished if name in (*in_use.datasets, DATASET)]
-    store = "lance" if in_use is None else in_use.store
-    return build_index(
-        storage,
-        IndexSettings(store=store, datasets=tuple(names)),
-        embedder=embedder,
-        progress=progress,
-    )
+    settings = replace(remembered_settings(storage), datasets=tuple(names))
+    return build_index(storage, settings, embedder=embedder, progress=progress)
 
 
 def sweep(storage: Storage, files: FileLedger) -> None:

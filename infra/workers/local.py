@@ -108,11 +108,11 @@ def _work(shard: Any) -> int:
     return _worker[0](shard)
 
 
-def engine_of(name: str, *, workers: int | None = None) -> WorkerEngine:
+def engine_of(name: str, *, workers: int | None = None, address: str | None = None) -> WorkerEngine:
     """The engine called ``name``; by default one worker for ``local``, one a core for ``ray``.
 
-    Ray starts on this machine alone unless VIMRAG_RAY_ADDRESS names a cluster, whose workers must see the same root;
-    VIMRAG_RAY_GPUS_PER_WORKER is the share of a GPU that each worker asks of it.
+    Ray starts on this machine alone unless ``address``, else VIMRAG_RAY_ADDRESS, names a cluster, whose workers must see
+    the same root; VIMRAG_RAY_GPUS_PER_WORKER is the share of a GPU that each worker asks of it.
 
     Raises:
         ValueError: for an unknown name, settings that mean nothing, or if Ray is not installed.
@@ -128,7 +128,7 @@ def engine_of(name: str, *, workers: int | None = None) -> WorkerEngine:
     return RayEngine(
         workers=len(os.sched_getaffinity(0)) if workers is None else workers,
         gpus_per_worker=_share(os.environ.get(GPUS_VARIABLE, "0")),
-        address=os.environ.get(ADDRESS_VARIABLE) or None,
+        address=address or os.environ.get(ADDRESS_VARIABLE) or None,
     )
 
 

@@ -21,7 +21,9 @@ corpus_job = dg.define_asset_job(
     description="Items, questions and shards of one dataset from its raw folder.",
 )
 index_job = dg.define_asset_job(
-    "index", selection=["index"], description="The index over every finished corpus."
+    "index",
+    selection=["index_vectors", "index_words", "index"],
+    description="The index over every finished corpus.",
 )
 cold_start_job = dg.define_asset_job(
     "cold_start",

@@ -115,7 +115,7 @@ def test_datasets_that_are_not_indexed_find_nothing(vimrag: Vimrag, root: Path):
             "did you mean 'squad'?",
         ),
         (["corpus", "build", "--raw", "{tmp}", "--root", "{tmp}", "--datasets", ","], 2, "names no dataset"),
-        (["index", "build", "--root", "{tmp}", "--store", "faiss"], 2, "known are lance, weaviate"),
+        (["index", "build", "--root", "{tmp}", "--store", "faiss"], 2, "known: lance, weaviate"),
         (["search", "--root", "{tmp}", "  "], 2, "the question is empty"),
     ],
 )

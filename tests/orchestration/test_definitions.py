@@ -27,6 +27,8 @@ def test_the_assets_are_these_and_no_others(graph):
         "questions",
         "shards",
         "index",
+        "index_vectors",
+        "index_words",
         "cold_start_checkpoint",
         "ggpo_checkpoint",
         "evaluation",
@@ -59,7 +61,8 @@ def test_data_flows_from_raw_to_report(graph):
 
     assert parents("raw_miniature") == set()
     assert parents("corpus_items") == parents("questions") == parents("shards") == {"raw_miniature"}
-    assert parents("index") == {"corpus_items"}
+    assert parents("index_vectors") == parents("index_words") == {"corpus_items"}
+    assert parents("index") == {"index_vectors", "index_words"}
     assert parents("cold_start_checkpoint") == {"index", "questions", "shards"}
     assert parents("ggpo_checkpoint") == {"cold_start_checkpoint", "index", "questions", "shards"}
     assert parents("evaluation") == {"cold_start_checkpoint", "ggpo_checkpoint", "index", "questions"}

@@ -16,8 +16,8 @@ from assets.index.analysis import PASSAGE_WORDS, analyse, passages
 from assets.index.build import build_index
 from assets.index.published import CURRENT, current_index, open_index, roll_back, versions
 from assets.index.search import Index, row_of
+from assets.index.settings import IndexSettings
 from assets.index.spaces import embedded_texts
-from assets.index.stores import IndexSettings
 from infra.storage.lock import only_writer
 from infra.storage.root import Storage
 from infra.vector_stores.types import RowFilter, Vectors

@@ -11,7 +11,7 @@ from assets.corpus.media import ShardMedia
 from assets.corpus.read import read_questions
 from assets.index.build import build_index
 from assets.index.published import current_index, open_index
-from assets.index.stores import IndexSettings
+from assets.index.settings import IndexSettings
 from assets.user_files.ingest import IngestStatus
 from assets.user_files.paths import file_key
 from infra.storage import manifest

@@ -1,0 +1,93 @@
+"""What is indexed, by which embedders, and where it goes: one record, which the index in use remembers.
+
+Holds the choices and the embedders they stand for; what they do is in ``build.py`` and ``stores.py``.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from assets.index.spaces import Embedders
+from infra.embedders.config import EmbedderConfig, EmbedderKind, make_embedder
+from infra.embedders.types import Modality, VisionEmbedder, sees
+
+STORES = ("lance", "weaviate")
+QUANTIZERS = ("none", "rq", "sq", "bq")
+KEEP_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexSettings:
+    """The choices of one index."""
+
+    store: str = "lance"
+    quantizer: str = "none"
+    """Of vectors on a server; decided when a collection is made."""
+    embedder: EmbedderConfig = EmbedderConfig()  # noqa: RUF009 - it is frozen
+    """Of words."""
+    vision: EmbedderConfig | None = None
+    """Of pages, pictures and clips; without it they are found by their words alone."""
+    datasets: tuple[str, ...] | None = None
+    """Some of those with a finished corpus; None for all."""
+    keep_s: float = KEEP_S
+    """How long an index stays that is no longer in use; the one before the newest stays in any case."""
+
+    def __post_init__(self) -> None:
+        for name, value, known in (("store", self.store, STORES), ("quantizer", self.quantizer, QUANTIZERS)):
+            if value not in known:
+                raise ValueError(f"unknown {name} {value!r}; known: {', '.join(known)}")
+
+    def to_json(self) -> dict[str, Any]:
+        """What an index remembers: all but what is asked of one build."""
+        return {
+            "store": self.store,
+            "quantizer": self.quantizer,
+            "embedder": _stored(self.embedder),
+            "vision": self.vision and _stored(self.vision),
+        }
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> Self:
+        """The record that ``to_json`` wrote; what is missing is the default. Raises ``ValueError`` for what cannot be."""
+        vision = fields.get("vision")
+        return cls(
+            store=fields.get("store", "lance"),
+            quantizer=fields.get("quantizer", "none"),
+            embedder=EmbedderConfig.model_validate(fields.get("embedder") or {}),
+            vision=None if vision is None else EmbedderConfig.model_validate(vision),
+        )
+
+
+def embedders_of(settings: IndexSettings, *, threads: int | None = None) -> Embedders:
+    """The embedders of the choices; nothing is loaded yet. One that does both is one object.
+
+    Args:
+        settings: the choices.
+        threads: of the embedder of words, where it is MiniLM and the choice leaves them open.
+
+    Raises:
+        EmbedderError: if a folder holds no model that can embed.
+        ValueError: if the embedder of pixels cannot see.
+    """
+    words = settings.embedder
+    if words.kind is EmbedderKind.MINILM and words.threads is None and threads is not None:
+        words = words.model_copy(update={"threads": threads})
+    text = make_embedder(words)
+    if settings.vision is None:
+        return Embedders(text=text)
+    same = settings.vision == settings.embedder
+    return Embedders(text=text, vision=_seeing(text if same else make_embedder(settings.vision)))
+
+
+def _seeing(embedder: Any) -> VisionEmbedder:
+    if not sees(embedder, Modality.IMAGE):
+        raise ValueError(
+            f"the embedder {embedder.space!r} reads no pictures; name another one for them, or none"
+        )
+    return embedder
+
+
+def _stored(config: EmbedderConfig) -> dict[str, Any]:
+    """As JSON; a folder by its whole path, for the next build may run elsewhere."""
+    path = config.path and str(Path(config.path).resolve())
+    return config.model_copy(update={"path": path}).model_dump(mode="json", exclude_defaults=True)
