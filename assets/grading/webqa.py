@@ -6,8 +6,6 @@ closed sets, compared by F1 so that naming several does not pay; other words by 
 (BARTScore) needs a model and is left out.
 """
 
-from collections import Counter
-from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from assets.grading.metrics import token_f1
@@ -82,29 +80,6 @@ def compare(answer: str, reference: str, question: str = "") -> KeywordMatch:
         value = len(matched) / len(wanted) if wanted else 0.0
     brief = len(answered) <= 2 * len(full) + 2
     return KeywordMatch(value, value == 1.0 and brief, matched, wanted)
-
-
-def accuracy(answer: str, keywords: str, category: str) -> float:
-    """The published accuracy, given the annotators' keywords and the question's category (``Qcate``).
-
-    F1 over the words of a closed set for color, shape, number and YesNo, recall of the keywords for the others.
-    """
-    answered, wanted = ([NUMBER_WORDS.get(word, word) for word in words(text)] for text in (answer, keywords))
-    if (is_member := _SETS.get(category.lower())) is None:
-        shared = sum((Counter(answered) & Counter(wanted)).values())
-        return shared / len(wanted) if wanted else float(not answered)
-    answered, wanted = (
-        [word for word in dict.fromkeys(text) if is_member(word)] for text in (answered, wanted)
-    )
-    return token_f1(answered, wanted) if answered and wanted else 0.0
-
-
-_SETS: Mapping[str, Callable[[str], bool]] = {
-    "color": COLOURS.__contains__,
-    "shape": SHAPES.__contains__,
-    "yesno": SIGNS.__contains__,
-    "number": str.isdigit,
-}
 
 
 def _closed(word: str) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from assets.grading import webqa
 from assets.grading.metrics import anls, rouge_l
 from assets.grading.normalise import letter_of, words
 
@@ -37,20 +36,6 @@ def test_similarity_of_one_half_is_nothing():
 )
 def test_a_letter_is_read_from_all_usual_phrasings(answer: str):
     assert letter_of(answer, ("one", "two", "three", "four")) == "C"
-
-
-class TestWebqa:
-    def test_closed_sets_are_graded_by_f1(self):
-        # said red and blue where red is wanted: 1 shared, 2*1/(2+1)
-        assert webqa.accuracy("It is red or blue.", "red", "color") == pytest.approx(2 / 3)
-        assert webqa.accuracy("A round red plate", "round", "shape") == 1.0
-        assert webqa.accuracy("There are two.", "2", "number") == 1.0
-        assert webqa.accuracy("Yes, no", "No", "YesNo") == pytest.approx(2 / 3)
-        assert webqa.accuracy("nothing", "red", "color") == 0.0
-
-    def test_other_questions_are_graded_by_recall_of_the_keywords(self):
-        assert webqa.accuracy("a stone fountain stands there", "fountain water", "Others") == 1 / 2
-        assert webqa.accuracy("", "fountain", "text") == 0.0
 
 
 class TestLongAnswers:
