@@ -4,12 +4,17 @@ Templates only; each takes a world and a random source and returns one question.
 """
 
 import random
+from collections.abc import Callable, Sequence
+from itertools import permutations
+from typing import TypeVar
 
 from assets.miniature.lexicon import COLOURS, GOODS, MARKS, REGIONS, SEASONS
 from assets.miniature.plans import PlannedHop, PlannedQuestion
 from assets.miniature.sentences import WEBQA_DOORS, EvidenceKey
 from assets.miniature.templates.wording import Wording, about, even_draw, visual_hop, worded
 from assets.miniature.world import MiniatureWorld, Person, Team, Workshop, named
+
+_Entity = TypeVar("_Entity")
 
 
 def badge_colour(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
@@ -63,9 +68,8 @@ def same_colour(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     alike = even_draw(world, "same_colour") < 0.5
     pairs = [
         (first, second)
-        for first in world.people
-        for second in world.people
-        if first != second and (first.colour == second.colour) == alike
+        for first, second in permutations(world.people, 2)
+        if (first.colour == second.colour) == alike
     ]
     first, second = rng.choice(pairs)
     wording = worded(rng, "badge", "card")
@@ -144,15 +148,7 @@ def season_output(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
 
 def higher_output(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """The same bar of two charts."""
-    first_wins = even_draw(world, "higher_output") < 0.5
-    pairs = [
-        (first, second, season)
-        for first in world.teams
-        for second in world.teams
-        for season in range(4)
-        if _wins(first.output[season], second.output[season], first_wins)
-    ]
-    first, second, season = rng.choice(pairs)
+    first, second, season = _unequal(world, rng, "higher_output", world.teams, lambda team: team.output)
     wording = worded(rng, "output", "yield")
     return PlannedQuestion(
         dataset="slidevqa",
@@ -162,11 +158,6 @@ def higher_output(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
         hops=(_chart(first, wording), _chart(second, wording)),
         chance=0.5,
     )
-
-
-def _wins(first: int, second: int, first_wins: bool) -> bool:
-    """Whether the side that is to win has more; never with equal numbers."""
-    return first > second if first_wins else first < second
 
 
 def stock(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
@@ -184,15 +175,7 @@ def stock(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
 
 def more_stock(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """The same cell of two tables, fine."""
-    first_wins = even_draw(world, "more_stock") < 0.5
-    pairs = [
-        (first, second, good)
-        for first in world.workshops
-        for second in world.workshops
-        for good in range(4)
-        if _wins(first.stock[good], second.stock[good], first_wins)
-    ]
-    first, second, good = rng.choice(pairs)
+    first, second, good = _unequal(world, rng, "more_stock", world.workshops, lambda shop: shop.stock)
     wording = worded(rng, "stock", "store")
     return PlannedQuestion(
         dataset="slidevqa",
@@ -202,6 +185,24 @@ def more_stock(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
         hops=(_table(first, wording), _table(second, wording)),
         chance=0.5,
     )
+
+
+def _unequal(
+    world: MiniatureWorld,
+    rng: random.Random,
+    template: str,
+    entities: Sequence[_Entity],
+    numbers: Callable[[_Entity], Sequence[int]],
+) -> tuple[_Entity, _Entity, int]:
+    """Two entities and a place where their numbers differ; the first has more in half of the worlds."""
+    first_wins = even_draw(world, template) < 0.5
+    unequal = [
+        (first, second, place)
+        for first, second in permutations(entities, 2)
+        for place, (one, other) in enumerate(zip(numbers(first), numbers(second), strict=True))
+        if one != other and (one > other) == first_wins
+    ]
+    return rng.choice(unequal)
 
 
 def _chart(team: Team, wording: Wording) -> PlannedHop:

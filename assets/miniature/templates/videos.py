@@ -4,6 +4,7 @@ Templates only; each takes a world and a random source and returns one question.
 """
 
 import random
+from itertools import permutations
 
 from assets.miniature.lexicon import COLOURS, LETTERS, MARKS
 from assets.miniature.plans import PlannedHop, PlannedQuestion
@@ -122,9 +123,8 @@ def same_start(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     devices = world.devices[CROSS_DEVICES]
     pairs = [
         (first, second)
-        for first in devices
-        for second in devices
-        if first != second and (first.scenes[0].colour == second.scenes[0].colour) == alike
+        for first, second in permutations(devices, 2)
+        if (first.scenes[0].colour == second.scenes[0].colour) == alike
     ]
     if not pairs:  # all four may begin alike by accident
         alike, pairs = not alike, [(devices[0], devices[1])]
@@ -145,9 +145,8 @@ def ends_with(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     devices = world.devices[CROSS_DEVICES]
     pairs = [
         (first, second)
-        for first in devices
-        for second in devices
-        if first != second and first.scenes[-1].colour != second.scenes[-1].colour
+        for first, second in permutations(devices, 2)
+        if first.scenes[-1].colour != second.scenes[-1].colour
     ]
     if not pairs:  # all four may end alike by accident
         return same_start(world, rng)
