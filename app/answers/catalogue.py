@@ -38,7 +38,7 @@ class Catalogue:
     def _find(self, dataset: str, item_ids: set[str]) -> dict[str, ItemRecord]:
         path = self._storage.path("corpus", dataset, ITEMS)
         with boundary(StorageError, f"look up items of {dataset!r}"):
-            table = pl.scan_parquet(path, storage_options=self._storage.polars_options())
+            table = pl.scan_parquet(path, storage_options=self._storage.object_store_options())
             rows = table.filter(pl.col("id").is_in(sorted(item_ids))).select(_COLUMNS).collect()
             records = {row["id"]: _record(row) for row in rows.iter_rows(named=True)}
             if missing := sorted(item_ids - set(records)):

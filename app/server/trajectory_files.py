@@ -113,7 +113,7 @@ class TrajectoryFiles:
     def _scan(self, file: str) -> pl.LazyFrame:
         path = self._storage.path(self._path(file))
         table = pl.scan_parquet(
-            path, storage_options=self._storage.polars_options(), glob=False, hive_partitioning=False
+            path, storage_options=self._storage.object_store_options(), glob=False, hive_partitioning=False
         )
         with _reading(file):
             columns = table.collect_schema().names()

@@ -35,7 +35,7 @@ class Published:
 
 def open_published(storage: Storage, index: Published) -> VectorStore:
     """The store of a published index, open for searching."""
-    uri, options = storage.path("index", index.version), storage.lance_options()
+    uri, options = storage.path("index", index.version), storage.object_store_options()
     if index.kind == "weaviate":
         return _weaviate(
             LanceStore(uri, dims={}, payload=PAYLOAD, storage_options=options, live=False),

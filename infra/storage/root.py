@@ -137,15 +137,10 @@ class Storage:
             if self.fs.exists(full):
                 self.fs.rm(full, recursive=True)
 
-    def polars_options(self) -> dict[str, str]:
-        """``storage_options`` of polars; empty on disk."""
-        return {} if self.is_local else self._object_store_options()
-
-    def lance_options(self) -> dict[str, str]:
-        """``storage_options`` of LanceDB; empty on disk."""
-        return {} if self.is_local else self._object_store_options()
-
-    def _object_store_options(self) -> dict[str, str]:
+    def object_store_options(self) -> dict[str, str]:
+        """``storage_options`` of polars and LanceDB; empty on disk."""
+        if self.is_local:
+            return {}
         values = self._resolved()
         names = {
             "endpoint": "aws_endpoint",

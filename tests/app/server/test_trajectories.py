@@ -288,7 +288,9 @@ def _one(folder: Path) -> Path:
 def test_on_an_object_store_the_same_is_seen(s3_storage: Storage):
     storage = s3_storage
     rows = [trajectory(number, correct=VERDICTS[number % 3]) for number in range(12)]
-    trajectory_store.write(storage.path("trajectories", FILE), rows, storage_options=storage.polars_options())
+    trajectory_store.write(
+        storage.path("trajectories", FILE), rows, storage_options=storage.object_store_options()
+    )
     files = TrajectoryFiles(storage)
     listed = [(run.path, file.name, file.rows) for run in files.runs().runs for file in run.files]
     assert listed == [("study", "ggpo.parquet", 12)]

@@ -64,8 +64,8 @@ def test_files_opened_for_writing_get_their_parents(storage: Storage):
 def test_polars_writes_and_reads_below_the_root_by_its_own_means(storage: Storage):
     storage.write_bytes("tables/.keep", b"")
     target = storage.path("tables", "t.parquet")
-    pl.DataFrame({"n": [1, 2, 3]}).write_parquet(target, storage_options=storage.polars_options())
-    assert pl.read_parquet(target, storage_options=storage.polars_options())["n"].sum() == 6
+    pl.DataFrame({"n": [1, 2, 3]}).write_parquet(target, storage_options=storage.object_store_options())
+    assert pl.read_parquet(target, storage_options=storage.object_store_options())["n"].sum() == 6
 
 
 @pytest.mark.parametrize("path", ["../x", "a/../../x", "/etc/passwd", "s3://other/x", "pipe:x/../y"])
@@ -103,10 +103,10 @@ def test_credentials_are_read_from_the_environment_at_call_time(monkeypatch: pyt
     storage = Storage("s3://bucket/x")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1234")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "later")
-    assert storage.lance_options()["aws_endpoint"] == "http://127.0.0.1:1234"
-    assert storage.lance_options()["allow_http"] == "true"
-    assert storage.polars_options()["aws_secret_access_key"] == "later"
-    assert Storage("/tmp/x").lance_options() == {}
+    assert storage.object_store_options()["aws_endpoint"] == "http://127.0.0.1:1234"
+    assert storage.object_store_options()["allow_http"] == "true"
+    assert storage.object_store_options()["aws_secret_access_key"] == "later"
+    assert Storage("/tmp/x").object_store_options() == {}
 
 
 def test_a_file_uri_and_a_path_are_the_same_root(tmp_path: Path):

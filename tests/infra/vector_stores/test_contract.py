@@ -52,7 +52,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[VectorStor
     resident = 0 if request.param == "lance on disk" else 1000
     if request.param == "lance on s3":
         storage: Storage = request.getfixturevalue("s3_storage")
-        uri, options = storage.path(f"lance-{uuid.uuid4().hex}"), storage.lance_options()
+        uri, options = storage.path(f"lance-{uuid.uuid4().hex}"), storage.object_store_options()
     else:
         uri, options = str(tmp_path), {}
     yield LanceStore(uri, dims=DIMS, payload=PAYLOAD, storage_options=options, resident_passages=resident)
