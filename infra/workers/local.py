@@ -52,18 +52,13 @@ class LocalEngine:
         """``max_deaths``: pools that may be lost to a killed worker before the run is given up."""
         if workers < 1:
             raise ValueError(f"an engine needs at least 1 worker, not {workers}")
-        self._workers, self._max_deaths = workers, max_deaths
-
-    @property
-    def workers(self) -> int:
-        """How many shards are worked on at once."""
-        return self._workers
+        self.workers, self._max_deaths = workers, max_deaths
 
     def run(self, make: Callable[[], Callable[[_Shard], int]], shards: Sequence[_Shard]) -> Iterator[int]:
         """See ``WorkerEngine.run``."""
         if not shards:
             return
-        if self._workers == 1:
+        if self.workers == 1:
             work = make()
             for shard in shards:
                 yield work(shard)
@@ -83,7 +78,7 @@ class LocalEngine:
     ) -> Iterator[int]:
         """The results of one pool, taken out of ``waiting``; some are left there if a worker was killed."""
         context = multiprocessing.get_context("spawn")  # threads of ONNX Runtime do not survive a fork
-        workers = min(self._workers, len(waiting))
+        workers = min(self.workers, len(waiting))
         with ProcessPoolExecutor(workers, mp_context=context, initializer=_load, initargs=(make,)) as pool:
             try:
                 futures = {pool.submit(_work, shard): index for index, shard in waiting.items()}

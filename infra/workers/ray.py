@@ -48,13 +48,8 @@ class RayEngine:
                 f"an engine needs at least 1 worker with some CPU, not {workers} with {cpus_per_worker} CPU "
                 f"and {gpus_per_worker} GPU"
             )
-        self._workers, self._address = workers, address
+        self.workers, self._address = workers, address
         self._cpus, self._gpus = cpus_per_worker, gpus_per_worker
-
-    @property
-    def workers(self) -> int:
-        """How many shards are worked on at once."""
-        return self._workers
 
     def run(self, make: Callable[[], Callable[[_Shard], int]], shards: Sequence[_Shard]) -> Iterator[int]:
         """See ``Engine.run``. Ray replaces actors that die for as long as it can start new ones."""
@@ -68,7 +63,7 @@ class RayEngine:
 
         ray.data.DataContext.get_current().enable_progress_bars = False
         logging.getLogger("ray.data").setLevel(logging.ERROR)
-        actors = min(self._workers, len(shards))
+        actors = min(self.workers, len(shards))
         numbered = ray.data.from_items(
             [{"shard": at} for at in range(len(shards))], override_num_blocks=len(shards)
         )
@@ -89,7 +84,7 @@ class RayEngine:
     def _connected(self) -> Iterator[None]:
         """Ray for the length of the block; one that the caller has started is used and left running."""
         if self._address is None:
-            with local_ray(cpus=self._cpus * self._workers):
+            with local_ray(cpus=self._cpus * self.workers):
                 yield
             return
         with boundary(EngineError, f"connect to Ray at {self._address}"):

@@ -7,8 +7,9 @@ decided by the training loop.
 
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from model.rl import trajectory_store
 from orchestration.rollouts.rollout_phase import RolloutBatch
@@ -17,27 +18,18 @@ _Result = TypeVar("_Result")
 PREFETCHED = "ahead"  # key in a checkpoint's progress
 
 
-class BackgroundRollouts(Generic[_Result]):
-    """A function running in a thread of its own, which ends with the process."""
+def in_background(function: Callable[[], _Result]) -> Future[_Result]:
+    """The future result of ``function``, which runs in a thread of its own that ends with the process."""
+    future: Future[_Result] = Future()
 
-    def __init__(self, function: Callable[[], _Result]) -> None:
-        self._results: list[_Result] = []
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, args=(function,), name="prefetch", daemon=True)
-        self._thread.start()
-
-    def _run(self, function: Callable[[], _Result]) -> None:
+    def run() -> None:
         try:
-            self._results.append(function())
+            future.set_result(function())
         except BaseException as error:  # raised where the result is asked for
-            self._error = error
+            future.set_exception(error)
 
-    def result(self) -> _Result:
-        """The function's result, once there is one; its exception is raised here."""
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-        return self._results[0]
+    threading.Thread(target=run, name="prefetch", daemon=True).start()
+    return future
 
 
 def file_of(folder: Path, number: int) -> Path:

@@ -6,6 +6,7 @@ Holds the answering and the comparison; the graphs are ``model.evaluation.eviden
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple
 
 from memory_graph.graph import MemoryGraph
 from model.agent.loop import Agent
@@ -65,10 +66,4 @@ def compared(by_cut: Mapping[str, Sequence[Trajectory]], rollouts: Sequence[Traj
 
 
 def _paired_test(control: Sequence[float], evidence: Sequence[float]) -> PairedTest:
-    difference = paired_difference(control, evidence)
-    return PairedTest(
-        estimate=difference.estimate,
-        low=difference.low,
-        high=difference.high,
-        p_value=sign_test(control, evidence),
-    )
+    return PairedTest(*astuple(paired_difference(control, evidence)), p_value=sign_test(control, evidence))

@@ -8,6 +8,7 @@ goes on where its last checkpoint stands.
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from copy import deepcopy
 from dataclasses import asdict
 from functools import partial
@@ -209,12 +210,12 @@ class TrainingRun:
             **self._source.tally(),
         }
 
-    def _following(self, number: int, folder: Path) -> prefetch.BackgroundRollouts[RolloutBatch] | None:
+    def _following(self, number: int, folder: Path) -> Future[RolloutBatch] | None:
         """The rollouts of the next update under way, with the weights as they are now, where the recipe overlaps."""
         ggpo = self._recipe.ggpo
         if not ggpo.overlap or number >= ggpo.schedule.updates:
             return None
-        return prefetch.BackgroundRollouts(lambda: self._gather(number, folder))
+        return prefetch.in_background(lambda: self._gather(number, folder))
 
     def _gather(self, number: int, folder: Path) -> RolloutBatch:
         batch = self._rollouts.gather(self._agent, self._source, number)
