@@ -102,13 +102,17 @@ def retry_after_s(header: str | None, now: datetime | None = None) -> float | No
     return max(0.0, wait_s) if wait_s < float("inf") else None  # nan too is nonsense
 
 
-def refusal(where: str, status: int, words: ServerError, key: KeySource) -> EndpointError:
-    """The error for a status that is no success; ``words`` hold no secret any more."""
+def refusal(
+    where: str, status: int, words: ServerError, key: KeySource, *, retry_after: str | None = None
+) -> EndpointError:
+    """The error for a status that is no success; ``words`` hold no secret any more, ``retry_after`` is that header."""
+    words = shortened(words)
     quoted = f"; it says: {words.message}" if words.message else ""
     if "insufficient_quota" in words.code:
         return RequestRefusedError(f"{where}: the account has no credit left{quoted}", status)
     if status in RETRIED:
-        return EndpointUnavailableError(f"{where}: {_busy(status)} ({status}){quoted}")
+        wait_s = retry_after_s(retry_after)
+        return EndpointUnavailableError(f"{where}: {_busy(status)} ({status}){quoted}", wait_s)
     return RequestRefusedError(f"{where}: {_advice(status, words.message, key)} ({status}){quoted}", status)
 
 

@@ -6,10 +6,8 @@ what it has drawn. Holds no retries; several servers are ``server_pool.py``.
 """
 
 import asyncio
-import json
 import math
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -18,13 +16,9 @@ from infra.llm.errors import (
     EndpointUnavailableError,
     KeySource,
     RequestRefusedError,
-    ServerError,
     refusal,
-    retry_after_s,
     shortened,
-    stated,
     transport,
-    without,
 )
 from infra.llm.tokens_types import (
     JSON,
@@ -34,11 +28,11 @@ from infra.llm.tokens_types import (
     TokenReply,
     TokenServerSettings,
 )
+from infra.llm.transport import parsed, read, refusal_words
 from infra.llm.types import LOOPBACK
 
 GENERATE = "/inference/v1/generate"
 RENDER = "/v1/chat/completions/render"
-MAX_ERROR_BYTES = 64 * 1024
 NEVER = -100.0  # logit bias of a barred token
 WANTED = "recent versions of vLLM serve it"
 
@@ -111,27 +105,14 @@ class TokenClient:
         async with self._client().stream(method, f"{self._root}{path}", json=body) as response:
             if response.status_code != 200:
                 raise await self._refusal(response, path)
-            data = await self._read(response, self.settings.max_reply_bytes)
+            data = await read(response, self.settings.max_reply_bytes, self.where)
             if "json" not in response.headers.get("content-type", ""):
                 return data.decode(errors="replace")
-            try:
-                return json.loads(data)
-            except (ValueError, RecursionError):
-                raise EndpointUnavailableError(f"{self.where}: the answer is no JSON") from None
-
-    async def _read(self, response: httpx.Response, most: int) -> bytes:
-        parts, size = [], 0
-        async for part in response.aiter_bytes():
-            size += len(part)
-            if size > most:
-                raise RequestRefusedError(f"{self.where}: the answer is longer than {most} bytes")
-            parts.append(part)
-        return b"".join(parts)
+            return parsed(data, self.where)
 
     async def _refusal(self, response: httpx.Response, path: str) -> Exception:
-        words, key = ServerError(), self.settings.api_key
-        with suppress(RequestRefusedError):
-            words = without(key, stated(await self._read(response, MAX_ERROR_BYTES)))
+        key = self.settings.api_key
+        words = await refusal_words(response, key, self.where)
         if response.status_code == 404 and words.message in (
             "",
             "Not Found",
@@ -140,15 +121,9 @@ class TokenClient:
         if response.status_code == 404 and path in (GENERATE, RENDER):
             # an adapter that it was given is gone: it has started over, and is to be prepared again
             return EndpointUnavailableError(f"{self.where}: {shortened(words).message}")
-        error = refusal(
-            self.where,
-            response.status_code,
-            shortened(words),
-            KeySource("VIMRAG_API_KEY", is_set=key is not None),
-        )
-        if isinstance(error, EndpointUnavailableError):
-            error.retry_after_s = retry_after_s(response.headers.get("retry-after"))
-        return error
+        source = KeySource("VIMRAG_API_KEY", is_set=key is not None)
+        retry_after = response.headers.get("retry-after")
+        return refusal(self.where, response.status_code, words, source, retry_after=retry_after)
 
     def _client(self) -> httpx.AsyncClient:
         if self._http is None:

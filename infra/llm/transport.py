@@ -23,8 +23,6 @@ from infra.llm.errors import (
     ServerError,
     is_about_model,
     refusal,
-    retry_after_s,
-    shortened,
     stated,
     unknown_model,
     without,
@@ -102,7 +100,7 @@ class HttpTransport:
         response = await stack.enter_async_context(exchange)
         if response.status_code != 200:
             raise await self._refusal(response, await self._words(response), str(body.get("model", "")))
-        return self._json(await self._read(response, self._settings.max_reply_bytes))
+        return self._json(await read(response, self._settings.max_reply_bytes, self.where))
 
     def _book(self) -> None:
         """Count a request that is about to be sent; raise ``RequestBudgetError`` if it is one too many."""
@@ -113,7 +111,7 @@ class HttpTransport:
 
     async def whole(self, response: httpx.Response) -> ReplyAssembler:
         """The reply of an answer that is not streamed."""
-        answer = self._json(await self._read(response, self._settings.max_reply_bytes))
+        answer = self._json(await read(response, self._settings.max_reply_bytes, self.where))
         if not isinstance(answer, dict) or not answer.get("choices"):
             raise EndpointUnavailableError(f"{self.where}: an answer without choices")
         assembly = ReplyAssembler()
@@ -148,7 +146,7 @@ class HttpTransport:
         response = await stack.enter_async_context(exchange)
         if response.status_code != 200:
             raise await self._refusal(response, await self._words(response))
-        listed = self._json(await self._read(response, MAX_LISTING_BYTES))
+        listed = self._json(await read(response, MAX_LISTING_BYTES, self.where))
         entries = listed.get("data") if isinstance(listed, dict) else None
         models = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
         return [model["id"] for model in models if isinstance(model.get("id"), str)]
@@ -165,7 +163,7 @@ class HttpTransport:
 
     async def _events(self, response: httpx.Response) -> AsyncIterator[str]:
         parser = SseParser()
-        async for data in self._bytes(response, self._settings.max_reply_bytes):
+        async for data in bounded(response, self._settings.max_reply_bytes, self.where):
             for event in parser.feed(data):
                 yield event
         for event in parser.end():
@@ -177,34 +175,17 @@ class HttpTransport:
         except MalformedReplyError as error:
             raise EndpointUnavailableError(f"{self.where}: {error}") from None
 
-    async def _read(self, response: httpx.Response, most: int) -> bytes:
-        return b"".join([data async for data in self._bytes(response, most)])
-
-    async def _bytes(self, response: httpx.Response, most: int) -> AsyncIterator[bytes]:
-        size = 0
-        async for data in response.aiter_bytes():
-            size += len(data)
-            if size > most:
-                raise RequestRefusedError(f"{self.where}: the answer is longer than {most} bytes")
-            yield data
-
     def _json(self, data: bytes | str) -> Any:
         """What the server sent; an error object raises as a status would."""
-        try:
-            answer = json.loads(data)
-        except (ValueError, RecursionError):
-            raise EndpointUnavailableError(f"{self.where}: the answer is no JSON") from None
+        answer = parsed(data, self.where)
         if isinstance(answer, dict) and answer.get("error"):
-            words = shortened(without(self._settings.api_key, stated(answer)))
+            words = without(self._settings.api_key, stated(answer))
             status = int(words.code) if words.code in map(str, range(400, 600)) else 500
             raise refusal(self.where, status, words, self._key)
         return answer
 
     async def _words(self, response: httpx.Response) -> ServerError:
-        """What the server says about its refusal, without the key; nothing if it goes on and on."""
-        with suppress(RequestRefusedError):
-            return without(self._settings.api_key, stated(await self._read(response, MAX_ERROR_BYTES)))
-        return ServerError()
+        return await refusal_words(response, self._settings.api_key, self.where)
 
     async def _refusal(self, response: httpx.Response, words: ServerError, model: str = "") -> EndpointError:
         status = response.status_code
@@ -212,7 +193,35 @@ class HttpTransport:
             names = await self._names_if_any()
             if names and model not in names:
                 return unknown_model(self.where, model, names)
-        error = refusal(self.where, status, shortened(words), self._key)
-        if isinstance(error, EndpointUnavailableError):
-            error.retry_after_s = retry_after_s(response.headers.get("retry-after"))
-        return error
+        retry_after = response.headers.get("retry-after")
+        return refusal(self.where, status, words, self._key, retry_after=retry_after)
+
+
+async def bounded(response: httpx.Response, most: int, where: str) -> AsyncIterator[bytes]:
+    """The body as it comes; raises ``RequestRefusedError`` once it is longer than ``most`` bytes."""
+    size = 0
+    async for data in response.aiter_bytes():
+        size += len(data)
+        if size > most:
+            raise RequestRefusedError(f"{where}: the answer is longer than {most} bytes")
+        yield data
+
+
+async def read(response: httpx.Response, most: int, where: str) -> bytes:
+    """The whole body, of at most ``most`` bytes."""
+    return b"".join([data async for data in bounded(response, most, where)])
+
+
+async def refusal_words(response: httpx.Response, key: str | None, where: str) -> ServerError:
+    """What the server says about its refusal, without the key; nothing if it goes on and on."""
+    with suppress(RequestRefusedError):
+        return without(key, stated(await read(response, MAX_ERROR_BYTES, where)))
+    return ServerError()
+
+
+def parsed(data: bytes | str, where: str) -> Any:
+    """The JSON that a server sent."""
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        raise EndpointUnavailableError(f"{where}: the answer is no JSON") from None
