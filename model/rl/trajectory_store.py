@@ -19,7 +19,7 @@ from memory_graph.budget import Allocation
 from model.agent.prompts import COMPACT
 from model.config.algorithm import Algorithm
 from model.config.limits import MINIATURE_LIMITS, Limits
-from model.types import Counters, Outcome, Segment, Task, Trajectory
+from model.types import Counters, Trajectory
 
 SCHEMA_VERSION = 3
 ROWS_PER_GROUP = 64  # rows that a reader holds at once; a row of a real run is some hundred kilobytes
@@ -89,8 +89,7 @@ _ALLOCATIONS_2 = {
     "vimrag_equal": Allocation.EQUAL,
     "vimrag_fixed": Allocation.FIXED,
 }
-_SEGMENTS = TypeAdapter(tuple[Segment, ...])
-_ALGORITHM = TypeAdapter(Algorithm | None)
+_TRAJECTORY = TypeAdapter(Trajectory)
 
 
 def write(
@@ -174,23 +173,5 @@ def _row(trajectory: Trajectory) -> dict[str, Any]:
 
 
 def _trajectory(row: Mapping[str, Any]) -> Trajectory:
-    task = Task(
-        id=row["task_id"],
-        dataset=row["dataset"],
-        question=row["question"],
-        answers=tuple(row["answers"]),
-        kind=row["kind"],
-        choices=tuple(row["choices"]),
-        gold=frozenset(row["gold"]),
-    )
-    return Trajectory(
-        task=task,
-        graph=codec.decode(json.loads(row["graph"])),
-        segments=_SEGMENTS.validate_python(row["segments"]),
-        outcome=Outcome(row["outcome"]),
-        counters=Counters(**row["counters"]),
-        allocation=Allocation(row["allocation"]),
-        limits=Limits(**row["limits"]),
-        algorithm=_ALGORITHM.validate_python(row["algorithm"]),
-        **{name: row[name] for name in PLAIN},
-    )
+    graph = codec.decode(json.loads(row["graph"]))
+    return _TRAJECTORY.validate_python({**row, "task": {**row, "id": row["task_id"]}, "graph": graph})
