@@ -131,7 +131,15 @@ def _writing(
         partial.mkdir()
         yield partial
         _write_json(partial / PROGRESS, asdict(progress))
-        _write_json(partial / MANIFEST, _manifest(partial, params or {}, progress, inputs or {}))
+        manifest = {
+            "schema_version": SCHEMA_VERSION,
+            "producer": "model.checkpoint",
+            "params": dict(params or {}),
+            "inputs": dict(inputs or {}),
+            "files": _files(partial),
+            "counts": {"updates": progress.update, "steps": progress.steps},
+        }
+        _write_json(partial / MANIFEST, manifest)
 
 
 def restore(path: Path, *, engine: DeepSpeedEngine) -> TrainingProgress:
@@ -156,8 +164,7 @@ def read(path: Path) -> TrainingProgress:
     Raises:
         ValueError: if it has no manifest, or a file is missing or differs from it.
     """
-    manifest = _read_json(path / MANIFEST)
-    for entry in manifest["files"]:
+    for entry in manifest_of(path)["files"]:
         file = path / entry["name"]
         if not file.exists() or file.stat().st_size != entry["size"] or _sha256(file) != entry["sha256"]:
             raise ValueError(
@@ -205,35 +212,17 @@ def _score(path: Path) -> float | None:
     return None if score is None or math.isnan(score) else float(score)
 
 
-def inputs_of(path: Path) -> dict[str, str]:
-    """Fingerprints that the manifest of a finished checkpoint names."""
-    return dict(_read_json(path / MANIFEST)["inputs"])
+def manifest_of(path: Path) -> dict[str, Any]:
+    """The manifest of a finished checkpoint: ``params`` of its run, ``inputs`` that it was made from, ``files``."""
+    return _read_json(path / MANIFEST)
 
 
-def params_of(path: Path) -> dict[str, Any]:
-    """Parameters of the run in the manifest of a finished checkpoint."""
-    return dict(_read_json(path / MANIFEST)["params"])
-
-
-def _manifest(
-    directory: Path,
-    params: Mapping[str, Any],
-    progress: TrainingProgress,
-    inputs: Mapping[str, str],
-) -> dict[str, Any]:
+def _files(directory: Path) -> list[dict[str, Any]]:
     names = sorted(path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file())
-    files = [
+    return [
         {"name": name, "size": (directory / name).stat().st_size, "sha256": _sha256(directory / name)}
         for name in names
     ]
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "producer": "model.checkpoint",
-        "params": dict(params),
-        "inputs": dict(inputs),
-        "files": files,
-        "counts": {"updates": progress.update, "steps": progress.steps},
-    }
 
 
 def _sha256(path: Path) -> str:

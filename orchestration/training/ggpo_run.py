@@ -166,10 +166,11 @@ class TrainingRun:
             reached = checkpoint.restore(path, engine=self.engine)
             self.trainer.updates = self._first = reached.update
             data_order = reached.data_order
-            for name, value in checkpoint.inputs_of(path).items():
+            manifest = checkpoint.manifest_of(path)
+            for name, value in manifest["inputs"].items():
                 if self._inputs.get(name) != value:
                     self._reporter.log(f"note: {name} differs from that of the checkpoint, {value}")
-            for name, value in changed_rates(checkpoint.params_of(path), self._recipe.ggpo.schedule).items():
+            for name, value in changed_rates(manifest["params"], self._recipe.ggpo.schedule).items():
                 self._reporter.log(
                     f"note: {name} was {value}, so the learning rate goes on from another course"
                 )

@@ -165,7 +165,7 @@ def test_an_ended_run_goes_on_from_its_checkpoint(root: Path, recipe: Recipe, tr
 
 def test_the_manifest_says_from_what_the_checkpoint_was_made(root: Path, recipe: Recipe, trained: Heard):
     folder = root / config_of(root, recipe).ggpo_checkpoints
-    named = checkpoint.inputs_of(max(folder.glob("[0-9]*")))
+    named = checkpoint.manifest_of(max(folder.glob("[0-9]*")))["inputs"]
     assert set(named) - {"commit"} == {"corpus", "index", "cold_start", "code"}
     before = inputs.manifests_sha256(Storage(root), "corpus")
     assert named["corpus"] == before
