@@ -6,6 +6,7 @@ An ``EventSerializer`` serves one rollout: it keeps the titles of the hits it sa
 import time
 import uuid
 from collections.abc import AsyncGenerator
+from dataclasses import asdict
 from typing import Annotated, Literal, NamedTuple, TypeAlias
 
 from pydantic import Field, TypeAdapter
@@ -295,13 +296,4 @@ def _record(
 
 
 def _shown_item(display: DisplayedHit) -> ShownItem:
-    hit = display.hit
-    return ShownItem(
-        item_id=hit.item_id,
-        modality=hit.modality,
-        title=hit.title,
-        text=hit.text,
-        width=hit.width,
-        height=hit.height,
-        images=tuple(ImageSize.model_validate(image) for image in display.images),
-    )
+    return ShownItem.model_validate({**asdict(display.hit), "images": display.images})

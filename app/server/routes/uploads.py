@@ -8,7 +8,6 @@ import time
 import unicodedata
 from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import NamedTuple
 
 from anyio import open_file, to_thread
 from fastapi import APIRouter
@@ -28,13 +27,6 @@ MAX_NAME_BYTES = 200  # file systems take 255, and the partial file needs some
 router = APIRouter(tags=["files"])
 
 
-class UploadResult(NamedTuple):
-    """What a file has given: items, and what could not be used, by reason."""
-
-    items: int
-    skipped: dict[str, int]
-
-
 @router.put(
     "/v1/files/{name:path}",
     openapi_extra={"requestBody": {"required": True, "content": {"application/octet-stream": {}}}},
@@ -49,13 +41,7 @@ async def put_file(request: Request, name: str) -> UploadedFile:
     began_s = time.monotonic()
     with state.uploads.take():
         await _receive(request, target, state.settings.upload_bytes)
-        taken = await to_thread.run_sync(_ingest, target, state.corpus.storage)
-    return UploadedFile(
-        file=target.name,
-        items=taken.items,
-        skipped=taken.skipped,
-        seconds=round(time.monotonic() - began_s, 3),
-    )
+        return await to_thread.run_sync(_ingest, target, state.corpus.storage, began_s)
 
 
 def safe_name(name: str) -> str:
@@ -101,7 +87,7 @@ async def _next(chunks: AsyncGenerator[bytes]) -> bytes | None:
         raise ApiError(408, "too_slow", f"nothing came for {SILENCE_S:g} seconds") from None
 
 
-def _ingest(target: Path, storage: Storage) -> UploadResult:
+def _ingest(target: Path, storage: Storage, began_s: float) -> UploadedFile:
     from assets.user_files.ingest import ingest
 
     try:
@@ -111,4 +97,5 @@ def _ingest(target: Path, storage: Storage) -> UploadResult:
     items = sum(file.items for file in report.files)
     if not items:
         target.unlink(missing_ok=True)
-    return UploadResult(items, dict(report.skipped))
+    seconds = round(time.monotonic() - began_s, 3)
+    return UploadedFile(file=target.name, items=items, skipped=dict(report.skipped), seconds=seconds)
