@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,8 @@ COLOURS = ("#3b82c4", "#d9791f", "#2f9e77", "#b35ca8", "#8a8a3c", "#c9504a")
 GREY = "#7d8896"
 NAMESPACE = "http://www.w3.org/2000/svg"
 WIDTH_IN = 7.2
+IntervalPoint = tuple[float, float, float, float]
+"""(x, y, low, high)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,19 @@ class Curve:
     def __post_init__(self) -> None:
         if self.bands and len(self.bands) != len(self.series):
             raise ValueError(f"{len(self.bands)} bands for {len(self.series)} series of {self.title!r}")
+
+    @classmethod
+    def banded(
+        cls, title: str, x_label: str, y_label: str, lines: Mapping[str, Sequence[IntervalPoint]]
+    ) -> Curve:
+        """Lines by name, each with the interval around it."""
+        return cls(
+            title=title,
+            x_label=x_label,
+            y_label=y_label,
+            series=tuple((name, tuple((x, y) for x, y, _, _ in points)) for name, points in lines.items()),
+            bands=tuple(tuple((x, low, high) for x, _, low, high in points) for points in lines.values()),
+        )
 
 
 def curve_chart(curve: Curve) -> str:

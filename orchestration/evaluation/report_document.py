@@ -128,28 +128,15 @@ def spending_curves(methods: Sequence[MethodScores]) -> tuple[Curve, ...]:
     for name, title, x_label, y_label in kinds:
         steps = {
             _title(method.name): [
-                step for step in getattr(method.spending, name) if step.rollouts >= MIN_ROLLOUTS
+                (float(step.step), step.estimate, step.low, step.high)
+                for step in getattr(method.spending, name)
+                if step.rollouts >= MIN_ROLLOUTS
             ]
             for method in methods
             if method.spending is not None
         }
-        lines = {label: means for label, means in steps.items() if len(means) > 1}
-        if lines:
-            curves.append(
-                Curve(
-                    title=title,
-                    x_label=x_label,
-                    y_label=y_label,
-                    series=tuple(
-                        (label, tuple((float(mean.step), mean.estimate) for mean in means))
-                        for label, means in lines.items()
-                    ),
-                    bands=tuple(
-                        tuple((float(mean.step), mean.low, mean.high) for mean in means)
-                        for means in lines.values()
-                    ),
-                )
-            )
+        if lines := {label: points for label, points in steps.items() if len(points) > 1}:
+            curves.append(Curve.banded(title, x_label, y_label, lines))
     return tuple(curves)
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 
 from infra.reporting.charts import Curve as Chart
 from infra.reporting.report import CounterTable, MethodRow, PairedDifference, Report, render
@@ -68,20 +69,11 @@ def study_page(
 
 
 def _chart(title: str, label: str, curves: Mapping[str, Sequence[Sequence[tuple[int, float]]]]) -> Chart:
-    bands = {arm: band(runs) for arm, runs in curves.items()}
-    return Chart(
-        title=title,
-        x_label="update",
-        y_label=label,
-        series=tuple(
-            (_title(arm), tuple((point.update, point.score.estimate) for point in points))
-            for arm, points in bands.items()
-        ),
-        bands=tuple(
-            tuple((point.update, point.score.low, point.score.high) for point in points)
-            for points in bands.values()
-        ),
-    )
+    lines = {
+        _title(arm): [(point.update, *astuple(point.score)) for point in band(runs)]
+        for arm, runs in curves.items()
+    }
+    return Chart.banded(title, "update", label, lines)
 
 
 def _row(name: str, evaluation: Evaluation) -> MethodRow:
