@@ -43,17 +43,6 @@ class BuildRequest:
     """Whether every clip gets its caption as a text beside it."""
 
 
-class NoCache:
-    """``VerdictCache`` that holds nothing: replies are kept below the judge, so that they count for each candidate alike."""
-
-    def find(self, key: str) -> str | None:
-        """Nothing."""
-        return None
-
-    def keep(self, key: str, value: str) -> None:
-        """Not here."""
-
-
 class JudgeAdapter:
     """``Grader`` by the judge of evaluations."""
 
@@ -84,7 +73,8 @@ async def build_xvbench(
         client, replies = ChatClient(settings), KeyValueFile(request.out.replies)
         try:
             chat = CachedChatClient(client, replies)
-            judge = JudgeGrader(chat, model=settings.model, cache=NoCache(), settings=_patient(settings))
+            # without a cache of its own: kept replies count for each candidate alike
+            judge = JudgeGrader(chat, model=settings.model, settings=_patient(settings))
             versions = {**prompts.versions(), "judge": judge.fingerprint, "model": settings.model}
             model = BuilderModel(chat, request.clip_sampling)
 

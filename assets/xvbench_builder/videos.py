@@ -106,7 +106,7 @@ def cut_videos(videos: Sequence[SourceVideo], folders: ClipFolders, progress: Pr
         try:
             clips = _clips(video, folders)
         except MediaError as error:
-            result.skipped.append(SkippedRecord(reason=error.reason, where=video.source, detail=error.detail))
+            result.skipped.append(SkippedRecord.of(error, video.source))
             continue
         if clips:
             result.clips[video.id] = clips

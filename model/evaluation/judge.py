@@ -35,21 +35,6 @@ class VerdictCache(Protocol):
         ...
 
 
-class InMemoryVerdicts:
-    """Verdicts of one process, lost with it."""
-
-    def __init__(self) -> None:
-        self._kept: dict[str, str] = {}
-
-    def find(self, key: str) -> str | None:
-        """The text of a key, or None."""
-        return self._kept.get(key)
-
-    def keep(self, key: str, value: str) -> None:
-        """Store a text unless the key has one."""
-        self._kept.setdefault(key, value)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeVerdict:
     """What a judge decided, and all that is needed to see why."""
@@ -108,7 +93,7 @@ class JudgeGrader:
     Args:
         endpoint: the judge; temperature 0 is asked for.
         model: its name, part of every verdict and of its key.
-        cache: verdicts of earlier runs; None keeps those of this grader only.
+        cache: verdicts of earlier runs; None keeps none.
         settings: time, length, patience.
         failures: errors of the endpoint that leave a question without a verdict, as being late does; any other error
             comes through, because the next question would fail alike.
@@ -126,7 +111,7 @@ class JudgeGrader:
         if not model:
             raise ValueError("a judge needs the name of its model: verdicts are kept under it")
         self._endpoint, self._model = endpoint, model
-        self._cache: VerdictCache = InMemoryVerdicts() if cache is None else cache
+        self._cache = cache
         self._settings = settings or JudgeSettings()
         self._failures = (TimeoutError, *failures)
         self._in_a_row = 0
@@ -185,7 +170,8 @@ class JudgeGrader:
             return None
         self._count("asked")
         verdict = JudgeVerdict(correct=grade, judge=self._model, prompt=PROMPT_HASH, reply=reply)
-        await asyncio.to_thread(self._cache.keep, key, verdict.to_json())
+        if self._cache is not None:
+            await asyncio.to_thread(self._cache.keep, key, verdict.to_json())
         return verdict
 
     async def _ask(self, question: str, references: tuple[str, ...], answer: str) -> tuple[bool | None, str]:
@@ -200,7 +186,7 @@ class JudgeGrader:
         return read_grade(second), second
 
     async def _find(self, key: str) -> JudgeVerdict | None:
-        text = await asyncio.to_thread(self._cache.find, key)
+        text = None if self._cache is None else await asyncio.to_thread(self._cache.find, key)
         try:
             return None if text is None else JudgeVerdict.from_json(text)
         except ValueError:
