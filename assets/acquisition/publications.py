@@ -6,8 +6,8 @@ found is kept. Questions and transcripts come by themselves; images and videos a
 """
 
 import re
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
+from functools import partial
 
 from assets.acquisition import records
 from assets.acquisition.catalogue import (
@@ -83,10 +83,9 @@ def _of_videorag(name: str) -> Callable[[str], str | None]:
     return place
 
 
-def _videorag(
-    dataset: videorag.VideoragDataset, name: str, video_ids: Callable[[Path], Sequence[str]]
-) -> PublishedDataset:
+def _videorag(dataset: videorag.VideoragDataset, name: str) -> PublishedDataset:
     """WikiHowQA or SyntheticQA, whose questions and transcripts lie in one repository."""
+    questions = f"qa/{name}.json"
     url = "{github-archive}/starsuzi/VideoRAG/zip/{revision}"
     archive = ZipArchive(
         parts=(RemoteFile(name="VideoRAG.zip", url=url, max_bytes=2 * GB),),
@@ -105,8 +104,8 @@ def _videorag(
         licence=dataset.licence,
         terms=VIDEO_TERMS,
         parts=(part,),
-        questions={f"qa/{name}.json": ("test",)},
-        video_ids=video_ids,
+        questions={questions: ("test",)},
+        video_ids=partial(records.listed_videos, dataset.dataset, questions),
     )
 
 
@@ -291,8 +290,8 @@ LVBENCH = PublishedDataset(
     video_ids=records.lvbench_videos,
 )
 
-WIKIHOWQA = _videorag(videorag.WIKIHOWQA, "wikihow", records.wikihow_videos)
-SYNTHETICQA = _videorag(videorag.SYNTHETICQA, "synthetic", records.synthetic_videos)
+WIKIHOWQA = _videorag(videorag.WIKIHOWQA, "wikihow")
+SYNTHETICQA = _videorag(videorag.SYNTHETICQA, "synthetic")
 XVBENCH = PublishedDataset(
     dataset="xvbench",
     licence=xvbench.LICENCE,

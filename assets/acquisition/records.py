@@ -43,14 +43,10 @@ def lvbench_videos(folder: Path) -> Sequence[str]:
     return _distinct(_text(record, "key") for record in _records("lvbench", folder / "video_info.meta.jsonl"))
 
 
-def wikihow_videos(folder: Path) -> Sequence[str]:
-    """The videos that WikiHowQA's questions list."""
-    return _listed_videos("wikihowqa", folder / "qa" / "wikihow.json")
-
-
-def synthetic_videos(folder: Path) -> Sequence[str]:
-    """The videos that SyntheticQA's questions list."""
-    return _listed_videos("syntheticqa", folder / "qa" / "synthetic.json")
+def listed_videos(dataset: str, file: str, folder: Path) -> Sequence[str]:
+    """The videos that the questions in ``file`` list, of WikiHowQA or SyntheticQA."""
+    listed = (record.get("videos") for record in _records(dataset, folder / file))
+    return _distinct(_text(video, "video_id") for videos in listed for video in _mappings(videos))
 
 
 def xvbench_videos(folder: Path) -> Sequence[str]:
@@ -74,11 +70,6 @@ def _questions_in(record: Mapping[str, object]) -> int:
     if "paragraphs" in record:
         return sum(_length(paragraph, "qas") for paragraph in _mappings(record["paragraphs"]))
     return _length(record, "qa") if "qa" in record else 1
-
-
-def _listed_videos(dataset: str, path: Path) -> Sequence[str]:
-    listed = (record.get("videos") for record in _records(dataset, path))
-    return _distinct(_text(video, "video_id") for videos in listed for video in _mappings(videos))
 
 
 def _mappings(value: object) -> list[Mapping[str, object]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from memory_graph.budget import TOKEN_PIXELS, shown_size, shrink
-from memory_graph.graph import MemoryGraph, VisualItem
+from memory_graph.graph import MemoryGraph, SearchNode, VisualItem
 from memory_graph.linearise import linearise, one_line
 from model.agent.prompts import Profile
 from model.types import IMAGE_MARK, Completion, DisplayedHit, ImageRef, Message, Role, Task, Turn
@@ -35,6 +35,14 @@ class DisplayedEvidence:
     images: tuple[ImageRef, ...]
     energy: float = 0.0  # what decides which evidence goes first when the context is too long
     text: str = ""
+
+
+def evidence_of(
+    node: SearchNode, display: DisplayedHit, *, images: tuple[ImageRef, ...] = (), text: str = ""
+) -> DisplayedEvidence:
+    """A result of the search ``node`` as evidence of that node."""
+    hit = display.hit
+    return DisplayedEvidence(node_id=node.id, item_id=hit.item_id, title=hit.title, images=images, text=text)
 
 
 def frame_times(duration_s: float, *, max_frames: int, frames_per_s: float) -> tuple[float, ...]:

@@ -78,10 +78,6 @@ class LikelihoodMetrics:
     loss_tokens: int
     seconds: float
 
-    def record(self) -> dict[str, Any]:
-        """The fields as a dictionary for ``MetricsWriter``."""
-        return asdict(self)
-
 
 class MetricsWriter:
     """Appends records to a JSONL file on disk; every record is there when ``write`` returns.

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from memory_graph.graph import SearchNode
-from model.agent.context import DisplayedEvidence, excerpt, fit, opening_turns, state_parts
+from model.agent.context import DisplayedEvidence, evidence_of, excerpt, fit, opening_turns, state_parts
 from model.agent.display import without_images
 from model.agent.events import ObservationAdded
 from model.agent.memory.cycle import CycleSession
@@ -37,12 +37,12 @@ class Strategy:
 
 
 def _captions(observed: ObservationAdded, node: SearchNode) -> tuple[DisplayedEvidence, ...]:
-    return tuple(_evidence(node, display, text=display.hit.text) for display in observed.shown)
+    return tuple(evidence_of(node, display, text=display.hit.text) for display in observed.shown)
 
 
 def _all_images(observed: ObservationAdded, node: SearchNode) -> tuple[DisplayedEvidence, ...]:
     return tuple(
-        _evidence(node, display, images=display.images) for display in observed.shown if display.images
+        evidence_of(node, display, images=display.images) for display in observed.shown if display.images
     )
 
 
@@ -53,7 +53,7 @@ def _nothing(observed: ObservationAdded, node: SearchNode) -> tuple[DisplayedEvi
 def _useful_images(observed: ObservationAdded, node: SearchNode) -> tuple[DisplayedEvidence, ...]:
     useful = {item.item_id: item.timestamps for item in node.items}
     return tuple(
-        _evidence(node, display, images=_key_frames(display, useful[display.hit.item_id]))
+        evidence_of(node, display, images=_key_frames(display, useful[display.hit.item_id]))
         for display in observed.shown
         if display.hit.item_id in useful and display.images
     )
@@ -61,14 +61,6 @@ def _useful_images(observed: ObservationAdded, node: SearchNode) -> tuple[Displa
 
 def _key_frames(display: DisplayedHit, times: tuple[float, ...]) -> tuple[ImageRef, ...]:
     return tuple(image for image in display.images if not times or image.timestamp_s in times)
-
-
-def _evidence(
-    node: SearchNode, display: DisplayedHit, *, images: tuple[ImageRef, ...] = (), text: str = ""
-) -> DisplayedEvidence:
-    return DisplayedEvidence(
-        node_id=node.id, item_id=display.hit.item_id, title=display.hit.title, images=images, text=text
-    )
 
 
 STRATEGIES: Mapping[str, Strategy] = {

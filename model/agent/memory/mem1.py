@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from memory_graph.graph import SearchNode
 from memory_graph.linearise import line_of
-from model.agent.context import DisplayedEvidence, evidence_parts, excerpt, opening_turns, question_parts
+from model.agent.context import evidence_of, evidence_parts, excerpt, opening_turns, question_parts
 from model.agent.events import ObservationAdded
 from model.agent.memory.cycle import TextStateSession
 from model.agent.memory.session import MemoryPolicy
@@ -49,16 +49,12 @@ class LastTurn(TextStateSession):
         parts = [*question_parts(profile, self.environment.task)]
         if node is not None:
             chars = self.environment.limits.passage_chars
-            results = [_result(node, display, chars) for display in shown]
+            results = [
+                evidence_of(node, display, images=display.images, text=excerpt(display.hit.text, chars))
+                for display in shown
+            ]
             parts += [profile.state + line_of(node), *evidence_parts(profile.last_results, results)]
         return opening_turns(profile.system_state, parts)
-
-
-def _result(node: SearchNode, display: DisplayedHit, chars: int) -> DisplayedEvidence:
-    hit, text = display.hit, excerpt(display.hit.text, chars)
-    return DisplayedEvidence(
-        node_id=node.id, item_id=hit.item_id, title=hit.title, images=display.images, text=text
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

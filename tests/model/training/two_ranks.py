@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -63,7 +63,7 @@ def run(zero_stage: int, case: str, out: Path) -> None:
     seen = sampled(rollouts(case), policy(), Pictures(), jitter=0.2)
     made = trainer(setup)
     records = [made.update(seen).record(), made.update(seen).record()]
-    records.append(made.nll_update(supervised_samples(seen)).record())
+    records.append(asdict(made.nll_update(supervised_samples(seen))))
     weights = made.engine.weights()
     if made.engine.rank == 0:
         out.mkdir(parents=True, exist_ok=True)
