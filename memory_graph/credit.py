@@ -65,7 +65,7 @@ def segment_credits(
         searches = [kept if node.id in support else pruned for node in graph.nodes]
     else:
         kept, pruned = Credit(False, PruneReason.NO_GOLD), Credit(True, PruneReason.RETURNED_GOLD)
-        searches = [pruned if _returned_gold(node, gold) else kept for node in graph.nodes]
+        searches = [pruned if returned_gold(node, gold) else kept for node in graph.nodes]
     return (*searches, TERMINAL)
 
 
@@ -83,5 +83,6 @@ def random_credits(credits: Sequence[Credit], *, seed: int) -> tuple[Credit, ...
     return (*(pruned if index in drawn else kept for index in range(len(credits) - 1)), credits[-1])
 
 
-def _returned_gold(node: SearchNode, gold: AbstractSet[str]) -> bool:
+def returned_gold(node: SearchNode, gold: AbstractSet[str]) -> bool:
+    """Whether a search returned gold evidence: its node is in R_val of Eq. 11."""
     return any(item in gold for item in node.retrieved) or any(item.item_id in gold for item in node.items)

@@ -9,6 +9,7 @@ from collections.abc import Set
 from dataclasses import replace
 
 from memory_graph.actions import Answer
+from memory_graph.credit import returned_gold
 from memory_graph.graph import ROOT, MemoryGraph
 from memory_graph.parsing import ActionError
 from model.agent.loop import Agent
@@ -18,11 +19,7 @@ from model.types import PolicyRequest, Task, Trajectory
 
 def evidence_nodes(graph: MemoryGraph, gold: Set[str]) -> frozenset[str]:
     """Ids of the nodes whose search returned gold evidence: R_val of Eq. 11."""
-    return frozenset(
-        node.id
-        for node in graph.nodes
-        if not gold.isdisjoint(node.retrieved) or any(item.item_id in gold for item in node.items)
-    )
+    return frozenset(node.id for node in graph.nodes if returned_gold(node, gold))
 
 
 def without(graph: MemoryGraph, dropped: Set[str]) -> MemoryGraph:
