@@ -19,7 +19,7 @@ from app.commands.options import (
     comma_separated,
 )
 from app.commands.output import note, results
-from app.errors import UsageError
+from app.errors import UsageError, usage_errors
 
 if TYPE_CHECKING:
     from app.answers.corpus_handle import CorpusHandle, Snapshot
@@ -160,12 +160,8 @@ async def _answer(
 
 
 def _snapshot(corpus: CorpusHandle, request: AskRequest) -> Snapshot:
-    from app.answers.corpus_handle import NoIndexError
-
-    try:
+    with usage_errors():
         snapshot = corpus.snapshot()
-    except NoIndexError as error:
-        raise UsageError(str(error)) from error
     if unknown := sorted(set(request.datasets or ()) - set(snapshot.datasets)):
         raise UsageError(f"not in the index: {', '.join(unknown)}; it holds {', '.join(snapshot.datasets)}")
     return snapshot

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from app.commands.options import Datasets, JsonFlag, command_group, dataset_names
 from app.commands.output import note, progress_bars, results, table_console
-from app.errors import UsageError
+from app.errors import UsageError, usage_errors
 
 if TYPE_CHECKING:
     from infra.embedders.check import CorpusCost, EmbedderCheck
@@ -80,14 +80,12 @@ def check(  # noqa: PLR0913 - each option is one of the command line
 def _chosen(name: str, file: Path | None, choices: dict[str, object]) -> EmbedderConfig:
     from infra.embedders.config import EmbedderConfig, embedder_config
 
-    try:
+    with usage_errors():
         if file is None:
             return embedder_config(name, **choices)
         if name != "minilm" or any(value is not None for value in choices.values()):
             raise UsageError("--config states everything: give no embedder and no other choice beside it")
         return EmbedderConfig.from_json(file.read_bytes())
-    except ValueError as error:
-        raise UsageError(str(error)) from error
 
 
 def _load(root: str, names: list[str] | None) -> dict[str, int]:

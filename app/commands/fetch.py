@@ -14,7 +14,7 @@ from rich.table import Table
 
 from app.commands.options import JsonFlag, dataset_names
 from app.commands.output import note, printable, progress_bars, results, table_console
-from app.errors import UsageError
+from app.errors import UsageError, usage_errors
 from infra.errors import ExternalError
 
 if TYPE_CHECKING:
@@ -116,10 +116,8 @@ def fetch(  # noqa: PLR0913 - one parameter an option
     from infra.downloads.retry import RetrySchedule
     from infra.downloads.ytdlp_fetcher import VideoSettings
 
-    try:
+    with usage_errors():
         mirrors = mirrors_of(mirror or ())
-    except ValueError as error:
-        raise UsageError(str(error)) from error
     settings = FetchSettings(
         parts=tuple(include or ()),
         videos=videos,
@@ -200,13 +198,12 @@ def _require_possible(names: Sequence[str], settings: FetchSettings) -> None:
     from assets.acquisition.publications import PUBLICATIONS
 
     for name in names:
-        try:
-            selected_parts(PUBLICATIONS[name], settings)
-        except TermsNotAcceptedError as error:
-            note(f"Terms of {name}:\n\n{error.terms}\n")
-            raise UsageError(str(error)) from error
-        except ValueError as error:
-            raise UsageError(str(error)) from error
+        with usage_errors():
+            try:
+                selected_parts(PUBLICATIONS[name], settings)
+            except TermsNotAcceptedError as error:
+                note(f"Terms of {name}:\n\n{error.terms}\n")
+                raise
 
 
 def _show(reports: Mapping[str, FetchReport], errors: Mapping[str, str], *, json: bool) -> None:

@@ -19,7 +19,7 @@ from app.commands.options import (
     engine_or_none,
 )
 from app.commands.output import note, progress_bars, results, table_console
-from app.errors import UsageError
+from app.errors import usage_errors
 
 if TYPE_CHECKING:
     from assets.index.build import IndexReport
@@ -134,14 +134,12 @@ def _settings(storage: Any, named: dict[str, str | None]) -> IndexSettings:
     from infra.embedders.config import embedder_config
 
     changes: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
-    try:
+    with usage_errors():
         for name in ("embedder", "vision"):
             if name in changes:
                 none = name == "vision" and changes[name] == "none"
                 changes[name] = None if none else embedder_config(changes[name])
         return replace(remembered_settings(storage), **changes)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
 
 
 def _row(pointer: IndexPointer) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.errors import UsageError
+from app.errors import UsageError, usage_errors
 from infra.errors import unknown_name
 
 if TYPE_CHECKING:
@@ -82,10 +82,8 @@ def engine_or_none(name: str, workers: int | None) -> WorkerEngine | None:
     """
     from infra.workers.local import engine_of
 
-    try:
+    with usage_errors():
         return None if name == "local" and workers in (None, 1) else engine_of(name, workers=workers)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
 
 
 def comma_separated(text: str | None) -> list[str] | None:

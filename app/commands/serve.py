@@ -13,7 +13,7 @@ import typer
 
 from app.commands.options import Endpoint, MaxTokens, Model, PriceOption, Root, Temperature
 from app.commands.output import note
-from app.errors import UsageError
+from app.errors import UsageError, usage_errors
 
 if TYPE_CHECKING:
     from app.answers import models
@@ -82,7 +82,7 @@ def serve(  # noqa: PLR0913 - one parameter an option
         raise UsageError(
             f"{host} can be reached from other machines, so a token is needed: set {TOKEN_VARIABLE}, or leave out --host"
         )
-    try:
+    with usage_errors():
         settings = ServerSettings(
             token=token or None,
             allowed_hosts=frozenset(name.lower() for name in (*(allow_host or ()), host)),
@@ -91,8 +91,6 @@ def serve(  # noqa: PLR0913 - one parameter an option
             upload=local if upload is None else upload,
             upload_bytes=max_upload_mb * MIB,
         )
-    except ValueError as error:
-        raise UsageError(str(error)) from error
     choice = ModelChoice(
         model=model,
         endpoint=endpoint,

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from app.commands.options import JsonFlag, Root, command_group
 from app.commands.output import note, results, table_console
-from app.errors import UsageError
+from app.errors import UsageError, usage_errors
 from orchestration.study.options import ARMS, Study
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def ggpo(  # noqa: PLR0913 - one parameter an option
     """
     if "://" in root and not root.startswith("file://"):
         raise UsageError("a study works in a folder of this machine: give --root a path")
-    try:
+    with usage_errors():
         study = Study(
             root=Path(root.removeprefix("file://")).resolve(),
             arms=tuple(arm or ARMS),
@@ -74,8 +74,6 @@ def ggpo(  # noqa: PLR0913 - one parameter an option
             checkpoint=checkpoint,
         )
         study.require_checkpoint()
-    except ValueError as error:
-        raise UsageError(str(error)) from None
     ended = subprocess.run(study.command(), stdout=subprocess.PIPE, check=False)
     if ended.returncode:
         raise typer.Exit(2 if ended.returncode == 2 else 1)

@@ -10,7 +10,7 @@ import typer
 
 from app.commands.options import Endpoint, JsonFlag, PriceOption, command_group
 from app.commands.output import note, progress_bars, results, table_console
-from app.errors import UsageError
+from app.errors import UsageError, usage_errors
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -127,7 +127,7 @@ def _settings(
     from app.answers.models import key_of_environment, prices_of
     from infra.llm.client import ChatSettings
 
-    try:
+    with usage_errors():
         return ChatSettings(
             base_url=endpoint,
             model=model,
@@ -138,8 +138,6 @@ def _settings(
             timeout_s=ATTEMPT_S,
             total_timeout_s=CALL_S,
         )
-    except ValueError as error:
-        raise UsageError(str(error)) from error
 
 
 def _check(videos: Path, out: Path) -> None:
