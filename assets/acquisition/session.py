@@ -1,6 +1,5 @@
 """Fetching one dataset: what is asked for, what the steps share, and what became of each file."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -80,10 +79,9 @@ class FetchReport:
 
     def to_json(self) -> dict[str, Any]:
         """What ``--json`` prints of a dataset."""
-        counts = Counter(outcome.status.value for outcome in self.outcomes)
         return {
             "folder": self.folder,
-            **{status.value: counts[status.value] for status in FetchStatus},
+            **{status.value: self.count(status) for status in FetchStatus},
             "fetched_bytes": self.fetched_bytes,
             "questions": self.questions,
             "failures": [
