@@ -3,18 +3,26 @@
 A store on a server keeps its vectors there and its words in the folder of the version; ``place`` says where on the server.
 """
 
+import atexit
 import hashlib
 import os
-import weakref
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from threading import Lock
+from typing import TYPE_CHECKING, TypeAlias
+
+from cachetools import cached
 
 from assets.index.search import PAYLOAD
 from assets.index.settings import IndexSettings
 from infra.storage.root import Storage
 from infra.vector_stores.lance import LanceStore
 from infra.vector_stores.types import VectorStore
+
+if TYPE_CHECKING:
+    from weaviate import WeaviateClient
+
+    from infra.vector_stores.weaviate_collections import WeaviateAddress
 
 ALIAS = "VimragItems"  # on a Weaviate server, where others may want to search the index in use
 PROBE_WAIT_S = 30.0
@@ -72,13 +80,11 @@ def open_new(
 
     words = LanceStore(folder, dims={}, payload=PAYLOAD)
     if isinstance(before, WeaviateStore) and before.generation == newest:
-        with weaviate_client() as client:
-            collections.take_back(client, before.collection, before.generation)
+        collections.take_back(weaviate_client(), before.collection, before.generation)
         place: Place = {"collection": before.collection, "generation": before.generation + 1}
         return place, _weaviate(words, place, index.dims, before=before)
     place = {"collection": _new_collection(storage, index.version), "generation": 1}
-    with weaviate_client() as client:
-        collections.create(client, str(place["collection"]), index.dims, quantizer=settings.quantizer)
+    collections.create(weaviate_client(), str(place["collection"]), index.dims, quantizer=settings.quantizer)
     return place, _weaviate(words, place, index.dims)
 
 
@@ -87,8 +93,7 @@ def activate(kind: str, place: Place) -> None:
     if kind == "weaviate":
         from infra.vector_stores.weaviate_collections import set_alias
 
-        with weaviate_client() as client:
-            set_alias(client, os.environ.get("WEAVIATE_ALIAS", ALIAS), str(place["collection"]))
+        set_alias(weaviate_client(), os.environ.get("WEAVIATE_ALIAS", ALIAS), str(place["collection"]))
 
 
 def drop(kind: str, place: Place, kept: Collection[Place]) -> None:
@@ -100,29 +105,43 @@ def drop(kind: str, place: Place, kept: Collection[Place]) -> None:
     generations = [
         int(other["generation"]) for other in kept if other.get("collection") == place["collection"]
     ]
-    with weaviate_client() as client:
-        name = str(place["collection"])
-        if not generations:
-            collections.drop(client, name)
-        elif int(place["generation"]) < min(generations):
-            collections.drop_removed(client, name, min(generations))
+    name = str(place["collection"])
+    if not generations:
+        collections.drop(weaviate_client(), name)
+    elif int(place["generation"]) < min(generations):
+        collections.drop_removed(weaviate_client(), name, min(generations))
 
 
-def weaviate_client():
-    """A client of the server that the environment names; close it after use.
+def weaviate_client() -> "WeaviateClient":
+    """The client of this process for the server that the environment names; threads share it, and it closes at the end.
 
     WEAVIATE_URL, WEAVIATE_API_KEY, WEAVIATE_GRPC_PORT and WEAVIATE_GRPC_HOST; TLS where the URL is https.
     """
-    from infra.vector_stores.weaviate_collections import WeaviateAddress, connect  # takes a second to import
+    return _client(_address(), os.getpid())
 
-    return connect(
-        WeaviateAddress(
-            url=os.environ.get("WEAVIATE_URL", ""),
-            api_key=os.environ.get("WEAVIATE_API_KEY"),
-            grpc_port=int(os.environ.get("WEAVIATE_GRPC_PORT", "50051")),
-            grpc_host=os.environ.get("WEAVIATE_GRPC_HOST"),
-        )
+
+def _address() -> "WeaviateAddress":
+    from infra.vector_stores.weaviate_collections import WeaviateAddress  # takes a second to import
+
+    port = os.environ.get("WEAVIATE_GRPC_PORT", "50051")
+    if not port.isdigit():
+        raise ValueError(f"WEAVIATE_GRPC_PORT must be a number, not {port!r}")
+    return WeaviateAddress(
+        url=os.environ.get("WEAVIATE_URL", ""),
+        api_key=os.environ.get("WEAVIATE_API_KEY"),
+        grpc_port=int(port),
+        grpc_host=os.environ.get("WEAVIATE_GRPC_HOST"),
     )
+
+
+@cached(cache={}, lock=Lock())
+def _client(address: "WeaviateAddress", process: int) -> "WeaviateClient":
+    """A client a process: its connections do not survive a fork."""
+    from infra.vector_stores.weaviate_collections import connect
+
+    client = connect(address)
+    atexit.register(client.close)
+    return client
 
 
 def _weaviate(
@@ -130,17 +149,15 @@ def _weaviate(
 ) -> VectorStore:
     from infra.vector_stores.weaviate import WeaviateStore
 
-    client = weaviate_client()
-    store = WeaviateStore(
-        client,
+    return WeaviateStore(
+        weaviate_client(),
         words,
         collection=str(place["collection"]),
         generation=int(place["generation"]),
         dims=dims,
         before=before if isinstance(before, WeaviateStore) else None,
+        address=_address(),
     )
-    weakref.finalize(store, client.close)
-    return store
 
 
 def _new_collection(storage: Storage, version: str) -> str:

@@ -39,11 +39,12 @@ from infra.vector_stores.types import (
     check_batch,
     ranked,
 )
-from infra.vector_stores.weaviate_collections import FOREVER, is_unavailable
+from infra.vector_stores.weaviate_collections import FOREVER, WeaviateAddress, is_unavailable
 
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:vimrag:passage")
 ATTEMPTS = 3  # of each object that the server refuses
 PATIENCE_S = 90.0  # with a server that does not answer, while writing
+LIVE_S = 1.0  # after an answer, in which the server is taken to be there
 READ_PATIENCE_S = 15.0  # while searching: a restart takes about ten
 CONCURRENT_WRITES = 2
 CONCURRENT_SEARCHES = 8
@@ -106,7 +107,7 @@ def passages_of(row: VectorRow, generation: int) -> list[Passage]:
 class WeaviateStore:
     """One generation of a collection. ``VectorStore`` says what each method does."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one place in a server, one in a folder, and what is known of them
         self,
         client: weaviate.WeaviateClient,
         words: LanceStore,
@@ -115,6 +116,7 @@ class WeaviateStore:
         generation: int,
         dims: Mapping[str, int],
         before: "WeaviateStore | None" = None,
+        address: WeaviateAddress | None = None,
     ) -> None:
         """Open a generation; the client stays the caller's, to close.
 
@@ -125,9 +127,11 @@ class WeaviateStore:
             generation: for a build the one that it writes, with everything of a later one taken back.
             dims: width of the vectors of each space.
             before: for a build, the generation before of the same collection, if it goes on with one.
+            address: of the server, by which a search sees soon that it is gone.
         """
         self._client, self._words, self._dims = client, words, dict(dims)
         self.collection, self.generation, self._before = collection, generation, before
+        self._address, self._answered_at = address, 0.0
         self._objects: Collection[Any, Any] = client.collections.use(collection)
         self._carried: set[str] = set()
         self._interrupted = False
@@ -381,7 +385,9 @@ class WeaviateStore:
         deadline, pause_s = time.monotonic() + PATIENCE_S, 0.5
         while True:
             try:
-                return call()
+                answer = call()
+                self._answered_at = time.monotonic()
+                return answer
             except WeaviateBaseError as error:
                 if not is_unavailable(error) or time.monotonic() + pause_s > deadline:
                     raise VectorStoreError(f"{action} in {self.collection!r}: {error}") from error
@@ -392,10 +398,10 @@ class WeaviateStore:
     def _wait_until_live(self) -> None:
         """Return when the server answers: the client itself would try for a minute to reach one that is gone."""
         deadline = time.monotonic() + READ_PATIENCE_S
-        while not self._client.is_live():
+        while self._address and time.monotonic() - self._answered_at > LIVE_S and not self._address.answers():
             if time.monotonic() > deadline:
                 raise VectorStoreError(
-                    f"Weaviate does not answer, for {READ_PATIENCE_S:.0f} s now; is the server of WEAVIATE_URL running?"
+                    f"Weaviate at {self._address.url} does not answer, for {READ_PATIENCE_S:.0f} s now; is it running?"
                 )
             time.sleep(0.5)
 

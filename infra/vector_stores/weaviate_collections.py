@@ -5,6 +5,7 @@ What is read and written in a collection is in ``weaviate.py``.
 
 import logging
 import re
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -57,6 +58,16 @@ class WeaviateAddress:
     grpc_host: str | None = None
     """By default the host of ``url``."""
 
+    def answers(self) -> bool:
+        """Whether something listens at the address."""
+        parts = urlsplit(self.url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        try:
+            socket.create_connection((parts.hostname or "", port), timeout=2).close()
+        except OSError:
+            return False
+        return True
+
     def __repr__(self) -> str:
         return f"WeaviateAddress({self.url!r}, grpc_port={self.grpc_port})"
 
@@ -75,7 +86,7 @@ def connect(address: WeaviateAddress) -> weaviate.WeaviateClient:
     with boundary(VectorStoreError, f"connect to Weaviate at {parts.hostname}"):
         client = weaviate.connect_to_custom(
             http_host=parts.hostname,
-            http_port=parts.port or (443 if secure else 8080),
+            http_port=parts.port or (443 if secure else 80),
             http_secure=secure,
             grpc_host=address.grpc_host or parts.hostname,
             grpc_port=address.grpc_port,

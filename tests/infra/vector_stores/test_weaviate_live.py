@@ -23,6 +23,7 @@ from infra.vector_stores.in_memory_vectors import InMemoryVectors
 from infra.vector_stores.lance import LanceStore
 from infra.vector_stores.types import RowFilter, TextQuery, VectorRow, Vectors, VectorStore
 from infra.vector_stores.weaviate import WeaviateStore
+from infra.vector_stores.weaviate_collections import WeaviateAddress
 from tests.weaviate.server import BINARY, WeaviateServer
 
 pytestmark = pytest.mark.skipif(not BINARY.is_file(), reason="no Weaviate server: `make weaviate` builds it")
@@ -49,7 +50,8 @@ def client(server: WeaviateServer) -> Iterator[weaviate.WeaviateClient]:
 class Versions:
     """A collection and its generations, each with its words in a folder."""
 
-    def __init__(self, client: weaviate.WeaviateClient, folder: Path) -> None:
+    def __init__(self, client: weaviate.WeaviateClient, folder: Path, address: WeaviateAddress) -> None:
+        self.address = address
         self.client, self.folder, self.collection = client, folder, f"T{uuid.uuid4().hex}"
         collections.create(client, self.collection, {"text": DIM})
 
@@ -64,12 +66,13 @@ class Versions:
             generation=generation,
             dims={"text": DIM},
             before=before,
+            address=self.address,
         )
 
 
 @pytest.fixture
-def collection(client: weaviate.WeaviateClient, tmp_path: Path) -> Iterator[Versions]:
-    versions = Versions(client, tmp_path)
+def collection(server: WeaviateServer, client: weaviate.WeaviateClient, tmp_path: Path) -> Iterator[Versions]:
+    versions = Versions(client, tmp_path, server.address)
     yield versions
     if collections.exists(client, versions.collection):
         collections.drop(client, versions.collection)
@@ -240,9 +243,11 @@ def test_a_dropped_collection_is_not_made_again_by_a_late_writer(collection: Ver
     assert not collections.exists(collection.client, collection.collection)
 
 
-def test_an_alias_points_to_the_newest_and_to_nothing_else(client: weaviate.WeaviateClient, tmp_path: Path):
+def test_an_alias_points_to_the_newest_and_to_nothing_else(
+    server: WeaviateServer, client: weaviate.WeaviateClient, tmp_path: Path
+):
     versions, alias = (
-        [Versions(client, tmp_path / str(number)) for number in range(2)],
+        [Versions(client, tmp_path / str(number), server.address) for number in range(2)],
         f"A{uuid.uuid4().hex}",
     )
     for version in versions:
