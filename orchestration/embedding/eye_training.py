@@ -4,7 +4,6 @@ What is drawn is ``assets.miniature.sights``, the loss and its steps are ``model
 with which ``infra.embedders.qwen_vl`` will embed. The same options give the same weights on the same number of threads.
 """
 
-import io
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from infra.embedders.qwen_vl.forward import pooled
 from infra.embedders.qwen_vl.inputs import QwenVlInputs
 from infra.embedders.qwen_vl.prompts import Prompt
 from infra.embedders.qwen_vl.settings import QwenVlSettings
+from infra.media import encode_jpeg, media_decoder
 from infra.storage.atomic import replacing
 from model.config.contrastive import ContrastiveSchedule
 from model.embedding.training import PairVectors, TrainingStep, train
@@ -118,9 +118,8 @@ def second_look(image: Image.Image, rng: random.Random) -> Image.Image:
 
 
 def _jpeg(image: Image.Image, quality: int) -> Image.Image:
-    target = io.BytesIO()
-    image.save(target, "JPEG", quality=quality)
-    return Image.open(target).convert("RGB")
+    """What a lossy coding leaves of the image."""
+    return media_decoder().image(encode_jpeg(image, quality=quality))
 
 
 def batch_vectors(
