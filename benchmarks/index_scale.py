@@ -51,12 +51,14 @@ def batches(size: int) -> Iterator[tuple[int, Vectors]]:
 def row(number: int, vector: Vectors) -> VectorRow:
     terms = f"word{number % 1_000} word{number % 977} word{number % 31}"
     name = f"bench:page:{number:07d}"
-    return VectorRow(id=name, scope="bench", content_hash=f"{number:064x}", vectors=vector[None], terms=terms)
+    return VectorRow(
+        id=name, scope="bench", content_hash=f"{number:064x}", vectors={"text": vector[None]}, terms=terms
+    )
 
 
 def measured(size: int, folder: Path) -> dict[str, Any]:
     """Write, publish and search one index in this process."""
-    store = LanceStore(str(folder / "index"), dim=DIM, payload={}, resident_passages=0)
+    store = LanceStore(str(folder / "index"), dims={"text": DIM}, payload={}, resident_passages=0)
     began = time.perf_counter()
     for first, part in batches(size):
         store.upsert([row(first + at, vector) for at, vector in enumerate(part)])
@@ -79,7 +81,7 @@ def searched(store: LanceStore, size: int) -> dict[str, Any]:
     peer: list[float] = []
     for query in queries:
         began = time.perf_counter()
-        found = {hit.id for hit in store.search_vectors(query[None], limit=TOP)[0]}
+        found = {hit.id for hit in store.search_vectors("text", query[None], limit=TOP)[0]}
         between = time.perf_counter()
         nearest = np.argpartition(-(every @ query), TOP)[:TOP]
         peer.append(time.perf_counter() - between)

@@ -24,12 +24,12 @@ from assets.corpus.question import Question
 from assets.corpus.read import read_items, read_questions
 from assets.index import analysis, retrieval
 from assets.index.analysis import AnalysedText, analyse
-from assets.index.published import current_index
-from assets.index.search import PAIR_WEIGHT, PAYLOAD
+from assets.index.published import current_index, open_store
+from assets.index.search import PAIR_WEIGHT
 from infra.embedders.minilm import MiniLmEmbedder
 from infra.storage.root import Storage
 from infra.vector_stores.lance import LanceStore
-from infra.vector_stores.types import StoreHit, TextQuery, VectorRow, Vectors, fuse, ranked
+from infra.vector_stores.types import StoreHit, TextQuery, VectorRow, Vectors, VectorStore, fuse, ranked
 
 DEPTH = 100
 RESAMPLES = 2_000
@@ -68,7 +68,7 @@ class Pool(NamedTuple):
 
 def by_text(pool: Pool, analyser: Analyser, pair_weight: float) -> Ranking:
     with tempfile.TemporaryDirectory() as folder:
-        store = LanceStore(folder, dim=pool.query_vectors.shape[1], payload={})
+        store = LanceStore(folder, dims={"text": pool.query_vectors.shape[1]}, payload={})
         store.upsert(
             [_row(item, analyser(item.title, item.text), pool.passages[item.id]) for item in pool.items]
         )
@@ -141,7 +141,7 @@ def main() -> None:
     pointer = current_index(storage)
     if pointer is None:
         raise SystemExit(f"no index at {storage.path('index')}")
-    index = LanceStore(storage.path("index", pointer.version), dim=384, payload=PAYLOAD, live=False)
+    index = open_store(storage, pointer)
     for name in arguments.datasets.split(",") if arguments.datasets else pointer.datasets:
         pool = _pool(storage, index, name, list(pointer.datasets) if arguments.scope == "all" else [name])
         for variant, ranking in variants(pool) if pool.questions else ():
@@ -154,12 +154,12 @@ def main() -> None:
             print(json.dumps(facts | measured(pool, ranking)), flush=True)
 
 
-def _pool(storage: Storage, index: LanceStore, name: str, scopes: Sequence[str]) -> Pool:
+def _pool(storage: Storage, index: VectorStore, name: str, scopes: Sequence[str]) -> Pool:
     questions = [question for question in read_questions(storage, name) if retrieval.counts(question)]
     items = [item for scope in scopes for item in read_items(storage, scope)]
-    kept = index.kept([item.id for item in items])
+    kept = index.stored([item.id for item in items])
     vectors = MiniLmEmbedder().encode_queries([question.text for question in questions])
-    return Pool(questions, items, {id_: row.vectors for id_, row in kept.items()}, vectors)
+    return Pool(questions, items, {id_: row.vectors["text"] for id_, row in kept.items()}, vectors)
 
 
 def _row(item: Item, analysed: AnalysedText, vectors: Vectors) -> VectorRow:
@@ -167,14 +167,14 @@ def _row(item: Item, analysed: AnalysedText, vectors: Vectors) -> VectorRow:
         id=item.id,
         scope=item.dataset,
         content_hash="",
-        vectors=vectors,
+        vectors={"text": vectors},
         terms=analysed.terms,
         pairs=analysed.pairs,
     )
 
 
 def _half(one: Iterable[StoreHit], other: Iterable[StoreHit]) -> list[StoreHit]:
-    return fuse(one, other, vector_weight=0.5)
+    return fuse([(0.5, 0.0, list(one)), (0.5, None, list(other))])
 
 
 def _joined(

@@ -53,6 +53,13 @@ class WeaviateServer:
         """Of a command that shall find the server."""
         return {"WEAVIATE_URL": self.address.url, "WEAVIATE_GRPC_PORT": str(self.address.grpc_port)}
 
+    @property
+    def resident_mib(self) -> int:
+        """Memory that the process holds now."""
+        assert self._process
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        return next(int(line.split()[1]) // 1024 for line in status.splitlines() if line.startswith("VmRSS"))
+
     def start(self) -> None:
         """Start it, and wait until it is ready."""
         variables = {
