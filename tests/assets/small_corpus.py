@@ -54,6 +54,7 @@ def write_corpus(
     storage: Storage, items: Sequence[Item], questions: Sequence[Question] = (), *, dataset: str = "toy"
 ) -> None:
     with manifest.publish(storage, f"corpus/{dataset}", producer="test", params={}, inputs={}) as corpus:
+        corpus.counts.update({"items": len(items), "questions": len(questions)})
         with tables.TableWriter(corpus.open("items.parquet"), tables.ITEMS) as table:
             for one in items:
                 table.write(tables.item_row(one))
