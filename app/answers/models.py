@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.errors import UsageError
-from infra.llm.client import ChatClient, ChatSettings, Prices, probed
+from infra.llm.client import ChatClient, probed
+from infra.llm.types import ChatSettings
+from infra.llm.usage import Prices
 from model.agent.context import estimate_tokens
 from model.agent.prompts import PROFILES, Profile
 from model.protocols import MediaSource, Policy

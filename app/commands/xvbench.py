@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from assets.xvbench_builder.publishing import BuildReport, RunCosts, TotalCosts
-    from infra.llm.client import ChatSettings
+    from infra.llm.types import ChatSettings
 
 app = command_group("Build a benchmark like XVBench from a folder of videos.")
 
@@ -125,7 +125,7 @@ def _settings(
     if not endpoint:
         raise UsageError("no model: give --endpoint URL of a server whose model sees images")
     from app.answers.models import key_of_environment, prices_of
-    from infra.llm.client import ChatSettings
+    from infra.llm.types import ChatSettings
 
     with usage_errors():
         return ChatSettings(

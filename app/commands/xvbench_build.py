@@ -17,8 +17,9 @@ from assets.xvbench_builder.records import Candidate, CandidateOutcome, ClipFile
 from assets.xvbench_builder.sampling import INTERVAL, draw_candidates, sample_clips
 from assets.xvbench_builder.videos import cut_videos, find_videos
 from infra.llm.cached_client import CachedChatClient
-from infra.llm.client import ChatClient, ChatSettings, probed
+from infra.llm.client import ChatClient, probed
 from infra.llm.image_parts import ClipSampling
+from infra.llm.types import ChatSettings
 from infra.progress import ProgressListener
 from infra.storage.key_value import KeyValueFile
 from infra.storage.lock import only_writer

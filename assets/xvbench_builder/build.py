@@ -16,7 +16,7 @@ from assets.xvbench_builder.evaluation import ENDPOINT_FAILED
 from assets.xvbench_builder.model import BuilderModel
 from assets.xvbench_builder.records import Candidate, CandidateOutcome, ClipFile
 from infra.errors import EndpointError, MediaError
-from infra.llm.client import RequestBudgetError
+from infra.llm.errors import RequestBudgetError
 from infra.progress import ProgressListener
 from infra.storage.root import Storage
 

@@ -22,7 +22,7 @@ from assets.xvbench_builder.records import (
 )
 from infra.errors import EndpointError, MediaError
 from infra.llm.cached_client import metered
-from infra.llm.client import RequestBudgetError
+from infra.llm.errors import RequestBudgetError
 
 ENDPOINT_FAILED = "endpoint_failed"  # asked again by the next run; every other reason is final
 

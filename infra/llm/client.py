@@ -12,23 +12,8 @@ from dataclasses import dataclass, replace
 from infra.errors import EndpointError
 from infra.llm.assembly import ReplyAssembler, TokenUsage, estimated_usage
 from infra.llm.endpoint import Endpoint
-from infra.llm.errors import EndpointUnavailableError, RequestBudgetError, RequestRefusedError
-from infra.llm.types import ChatMessages, ChatReply, ChatSettings, Decoding, DecodingOptions
-from infra.llm.usage import Prices, UsageLedger, UsageTotals
-
-__all__ = [
-    "ChatClient",
-    "ChatReply",
-    "ChatSettings",
-    "Decoding",
-    "EndpointUnavailableError",
-    "Prices",
-    "RequestBudgetError",
-    "RequestRefusedError",
-    "UsageLedger",
-    "UsageTotals",
-    "probed",
-]
+from infra.llm.errors import RequestRefusedError
+from infra.llm.types import ChatMessages, ChatReply, ChatSettings, DecodingOptions
 
 PROBE_RETRIES, PROBE_S = 1, 20.0
 

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 
 from infra.errors import EndpointError
 from infra.llm.cached_client import CachedChatClient
-from infra.llm.client import ChatClient, ChatReply, ChatSettings, RequestBudgetError, probed
-from infra.llm.types import ChatMessages, DecodingOptions
+from infra.llm.client import ChatClient, probed
+from infra.llm.errors import RequestBudgetError
+from infra.llm.types import ChatMessages, ChatReply, ChatSettings, DecodingOptions
 from infra.progress import ProgressListener
 from infra.storage.atomic import replacing
 from infra.storage.key_value import KeyValueFile

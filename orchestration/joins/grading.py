@@ -11,7 +11,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.llm.client import ChatClient, ChatSettings, EndpointUnavailableError
+from infra.llm.client import ChatClient
+from infra.llm.errors import EndpointUnavailableError
+from infra.llm.types import ChatSettings
 from infra.storage.key_value import KeyValueFile
 from model.evaluation.judge import JudgeCounts, JudgeGrader
 from model.protocols import Grader

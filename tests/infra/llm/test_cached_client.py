@@ -13,8 +13,10 @@ from PIL import Image
 from infra.errors import EndpointError
 from infra.llm.cached_client import CachedChatClient, metered
 from infra.llm.captioner import Captioner, CaptionResult, read_caption
-from infra.llm.client import ChatClient, ChatReply, ChatSettings, Decoding, RequestBudgetError
+from infra.llm.client import ChatClient
+from infra.llm.errors import RequestBudgetError
 from infra.llm.image_parts import image_part, text_part
+from infra.llm.types import ChatReply, ChatSettings, Decoding
 from infra.storage.key_value import KeyValueFile
 from tests.servers.openai_server import Fault, OpenAIServer, Spoken
 

@@ -16,18 +16,12 @@ from hypothesis import strategies as st
 
 from infra.errors import EndpointError
 from infra.llm.assembly import ReplyAssembler
-from infra.llm.client import (
-    ChatClient,
-    ChatReply,
-    ChatSettings,
-    Decoding,
-    EndpointUnavailableError,
-    Prices,
-    RequestRefusedError,
-)
-from infra.llm.errors import retry_after_s, stated
+from infra.llm.client import ChatClient
+from infra.llm.errors import EndpointUnavailableError, RequestRefusedError, retry_after_s, stated
 from infra.llm.rate_limit import RateLimiter
 from infra.llm.sse import SseParser
+from infra.llm.types import ChatReply, ChatSettings, Decoding
+from infra.llm.usage import Prices
 from tests.servers.openai_server import Fault, OpenAIServer, Spoken
 
 KEY = "sk-very-secret-0123456789"

@@ -15,7 +15,9 @@ from typing import Any, TypeVar
 import pytest
 
 from infra.errors import StorageError
-from infra.llm.client import ChatClient, ChatSettings, EndpointUnavailableError, RequestRefusedError
+from infra.llm.client import ChatClient
+from infra.llm.errors import EndpointUnavailableError, RequestRefusedError
+from infra.llm.types import ChatSettings
 from infra.storage.key_value import KeyValueFile
 from memory_graph.graph import MemoryGraph
 from model.evaluation.evaluation import grade_all

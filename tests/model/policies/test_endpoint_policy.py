@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from infra.errors import EndpointError
-from infra.llm.client import ChatClient, ChatSettings
+from infra.llm.client import ChatClient
+from infra.llm.types import ChatSettings
 from memory_graph.actions import Answer, Mark, Memorize, Search, render
 from memory_graph.graph import Modality
 from model.agent.events import ModelReply, RolloutEnd, TokenDelta

@@ -11,7 +11,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from infra.llm.client import ChatClient, ChatSettings, RequestRefusedError, UsageTotals
+from infra.llm.client import ChatClient
+from infra.llm.errors import RequestRefusedError
+from infra.llm.types import ChatSettings
+from infra.llm.usage import UsageTotals
 from memory_graph.graph import Modality
 from model.agent.events import ModelReply, RolloutEnd, TokenDelta
 from model.agent.loop import Agent
