@@ -137,11 +137,11 @@ class LanceStore:
             self._table.create_index("terms", config=words, replace=True)
             self._table.create_index("pairs", config=words, replace=True)
             self._table.create_index("id", config=BTree(), replace=True)
-            if (rows := self._table.count_rows()) >= ANN_MIN_ROWS:
-                partitions = max(rows // ROWS_PER_PARTITION, 1)
-                squeezed = IvfSq(distance_type="cosine", num_partitions=partitions)
-                for space in self._dims:
-                    self._table.create_index(_column(space), config=squeezed, replace=True)
+            for space in self._dims:
+                if (rows := self._table.count_rows(f"{_column(space)} IS NOT NULL")) >= ANN_MIN_ROWS:
+                    partitions = max(rows // ROWS_PER_PARTITION, 1)
+                    quantised = IvfSq(distance_type="cosine", num_partitions=partitions)
+                    self._table.create_index(_column(space), config=quantised, replace=True)
             with (
                 warnings.catch_warnings()
             ):  # it warns of readers of older versions: before publishing there are none

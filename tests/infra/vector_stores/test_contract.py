@@ -389,3 +389,15 @@ def test_a_large_collection_is_searched_through_an_index(tmp_path: Path):
         )
     ]
     assert np.mean(shares) >= 0.95
+
+
+def test_a_large_collection_may_have_a_space_that_few_rows_or_none_are_in(tmp_path: Path):
+    angles = np.linspace(0, 360, ANN_MIN_ROWS, endpoint=False)
+    for number, seen in enumerate((0, 3)):
+        store = LanceStore(str(tmp_path / str(number)), dims=DIMS, payload={}, resident_passages=0)
+        store.upsert(
+            [row(f"r{at:05d}", angle, image=angle if at < seen else None) for at, angle in enumerate(angles)]
+        )
+        store.publish()
+        assert len(store.search_vectors("image", unit(0), limit=9)[0]) == seen
+        assert ids(store.search_vectors("text", unit(90), limit=1)[0]) == [f"r{ANN_MIN_ROWS // 4:05d}"]
