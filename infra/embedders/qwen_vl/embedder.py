@@ -8,6 +8,7 @@ first vector is asked for; name, width, modalities and fingerprint need none.
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,6 +37,8 @@ class QwenVlEmbedder:
 
     def __init__(self, settings: QwenVlSettings) -> None:
         self.settings = settings
+        self._lock = Lock()
+        self._loaded: Any = None  # the model, once it is needed
         self._checkpoint = read_checkpoint(Path(settings.folder))
         self.inputs = QwenVlInputs(self._checkpoint, settings)
         width, defaults = self._checkpoint.width, self._checkpoint.defaults
@@ -125,9 +128,14 @@ class QwenVlEmbedder:
         with torch.inference_mode():
             return pooled(self._model, prompts, dim=self.dim).cpu().numpy()
 
-    @cached_property
+    @property
     def _model(self) -> "nn.Module":
-        return load_model(self._checkpoint, dtype=self.settings.dtype, device=_device(self.settings.device))
+        """The weights, loaded once, whichever thread asks first."""
+        with self._lock:
+            if self._loaded is None:
+                device = _device(self.settings.device)
+                self._loaded = load_model(self._checkpoint, dtype=self.settings.dtype, device=device)
+            return self._loaded
 
     def __getstate__(self) -> dict[str, Any]:
         return {"settings": self.settings}  # weights do not travel; the other side loads its own

@@ -6,6 +6,7 @@ import json
 import pickle
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,9 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 from transformers.models.qwen3_vl import Qwen3VLForConditionalGeneration
 
 from infra.embedders.images import rgb
+from infra.embedders.qwen_vl import embedder as embedder_module
 from infra.embedders.qwen_vl.batches import batches_by_tokens, thinned
+from infra.embedders.qwen_vl.checkpoint import load_model
 from infra.embedders.qwen_vl.embedder import QwenVlEmbedder
 from infra.embedders.qwen_vl.pixels import PixelNorm, fitted_size, patches_of
 from infra.embedders.qwen_vl.prompts import PromptBuilder
@@ -272,6 +275,24 @@ def test_a_folder_that_is_no_embedder_says_what_it_lacks(folder: Path, tmp_path:
     save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(EmbedderError, match=r"lacks 1 weights, for example language_model\.norm\.weight"):
         embedder_of(tmp_path).encode_queries(["x"])
+
+
+def test_threads_load_the_weights_once_and_get_what_one_gets(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    loaded: list[str] = []
+
+    def counted(*arguments: object, **options: str) -> object:
+        loaded.append(options["device"])
+        return load_model(*arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(embedder_module, "load_model", counted)
+    embedder = embedder_of(folder, device="cpu")
+    texts, images = [TOWN, "short"] * 4, [picture(n) for n in range(8)]
+    with ThreadPoolExecutor(4) as pool:
+        told = list(pool.map(lambda text: embedder.encode_queries([text])[0], texts))
+        seen = list(pool.map(lambda image: embedder.encode_images([image])[0], images))
+    assert loaded == ["cpu"]
+    np.testing.assert_allclose(told, embedder.encode_queries(texts), atol=1e-4)
+    np.testing.assert_allclose(seen, embedder.encode_images(images), atol=1e-4)
 
 
 def test_torch_is_loaded_with_the_first_vector_and_not_before(folder: Path):
