@@ -22,7 +22,6 @@ from infra.embedders.qwen_vl.forward import pooled
 from infra.embedders.qwen_vl.inputs import QwenVlInputs
 from infra.embedders.qwen_vl.prompts import Prompt
 from infra.embedders.qwen_vl.settings import QwenVlSettings
-from infra.media import encode_jpeg, media_decoder
 from infra.storage.atomic import replacing
 from model.config.contrastive import ContrastiveSchedule
 from model.embedding.training import PairVectors, TrainingStep, train
@@ -98,15 +97,14 @@ def _as_coded(sight: Sight, rng: random.Random) -> Sight:
     """The sight after a lossy coding, as frames of a video and many pictures are."""
     if sight.kind != "clip" and rng.random() < 0.5:
         return sight
-    quality = rng.randint(60, 95)
-    coded = {
-        key: _jpeg(frame, quality) for key, frame in {id(frame): frame for frame in sight.frames}.items()
-    }
+    step = rng.randint(1, 12)
+    shown = {id(frame): frame for frame in sight.frames}
+    coded = {key: coarse(frame, step) for key, frame in shown.items()}
     return Sight(kind=sight.kind, facts=sight.facts, frames=tuple(coded[id(frame)] for frame in sight.frames))
 
 
 def second_look(image: Image.Image, rng: random.Random) -> Image.Image:
-    """The same picture cut by up to 6 % a side, scaled by 0.6 to 1.5, lighter or darker, and coded with losses."""
+    """The same picture cut by up to 6 % a side, scaled by 0.6 to 1.5, lighter or darker, and coarser."""
     width, height = image.size
     left, top, right, bottom = (rng.uniform(0, 0.06) for _ in range(4))
     box = (left * width, top * height, width * (1 - right), height * (1 - bottom))
@@ -114,12 +112,20 @@ def second_look(image: Image.Image, rng: random.Random) -> Image.Image:
     size = (max(32, round(width * scale)), max(32, round(height * scale)))
     pixels = np.asarray(image.resize(size, Image.Resampling.BICUBIC, box=box), dtype=np.float32)
     lit = (pixels * rng.uniform(0.85, 1.1) + rng.uniform(-8, 8)).clip(0, 255).astype(np.uint8)
-    return _jpeg(Image.fromarray(lit), rng.randint(50, 95))
+    return coarse(Image.fromarray(lit), rng.randint(1, 16))
 
 
-def _jpeg(image: Image.Image, quality: int) -> Image.Image:
-    """What a lossy coding leaves of the image."""
-    return media_decoder().image(encode_jpeg(image, quality=quality))
+def coarse(image: Image.Image, step: int) -> Image.Image:
+    """What lossy codings leave: colour at half the resolution, brightness in steps of ``step`` grey levels."""
+    brightness, *colours = image.convert("YCbCr").split()
+    half = (max(1, image.width // 2), max(1, image.height // 2))
+    smeared = [
+        band.resize(half, Image.Resampling.BOX).resize(image.size, Image.Resampling.BILINEAR)
+        for band in colours
+    ]
+    levels = np.asarray(brightness, dtype=np.int16)
+    stepped = ((levels + step // 2) // step * step).clip(0, 255).astype(np.uint8)
+    return Image.merge("YCbCr", [Image.fromarray(stepped), *smeared]).convert("RGB")
 
 
 def batch_vectors(

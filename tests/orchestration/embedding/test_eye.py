@@ -18,7 +18,13 @@ from infra.embedders.types import EVERYTHING, sees
 from model.config.contrastive import ContrastiveSchedule
 from model.embedding.training import TrainingStep
 from orchestration.embedding.eye_recall import chance_of_one, held_out_sights, recall_by_kind
-from orchestration.embedding.eye_training import EyeTraining, eye_batches, second_look, train_miniature_eye
+from orchestration.embedding.eye_training import (
+    EyeTraining,
+    coarse,
+    eye_batches,
+    second_look,
+    train_miniature_eye,
+)
 
 BASE = Path(__file__).parents[3] / "checkpoints" / "miniature"
 SHORT = EyeTraining(
@@ -71,6 +77,16 @@ def test_a_second_look_is_nearly_the_same_picture():
     picture = random_sight("badge", random.Random(0), "").frames[0]
     look = second_look(picture, random.Random(0)).resize((32, 32))
     assert np.abs(np.asarray(look, float) - np.asarray(picture.resize((32, 32)), float)).mean() < 40
+
+
+def test_a_coarse_picture_keeps_flat_colour_and_steps_in_brightness():
+    flat = Image.new("RGB", (8, 6), (200, 30, 60))
+    assert (
+        np.abs(np.asarray(coarse(flat, 1), int) - np.asarray(flat, int)).max() <= 3
+    )  # of the change of colour space
+    ramp = Image.fromarray(np.tile(np.arange(0, 160, 10, dtype=np.uint8)[:, None, None], (1, 4, 3)))
+    # grey levels 0, 10, ... 150 in steps of 40 become 0, 40, 80, 120 and 160
+    assert set(np.unique(np.asarray(coarse(ramp, 40)))) == {0, 40, 80, 120, 160}
 
 
 def test_chance_is_that_of_drawing_five():
