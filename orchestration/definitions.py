@@ -17,6 +17,7 @@ from orchestration.dagster_defs.launched_assets import (
     cold_start_checkpoint,
     evaluation,
     ggpo_checkpoint,
+    miniature_eye,
     report,
 )
 from orchestration.dagster_defs.miniature_assets import raw_miniature
@@ -24,7 +25,16 @@ from orchestration.dagster_defs.pipes_reader import CompleteLineMessageReader
 from orchestration.dagster_defs.resources import RawFolderResource, RecipeResource, StorageResource
 from orchestration.launch.commands import GRACE_S
 
-ASSETS = [raw_miniature, corpus, index, cold_start_checkpoint, ggpo_checkpoint, evaluation, report]
+ASSETS = [
+    raw_miniature,
+    corpus,
+    miniature_eye,
+    index,
+    cold_start_checkpoint,
+    ggpo_checkpoint,
+    evaluation,
+    report,
+]
 
 
 def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Definitions:

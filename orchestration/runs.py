@@ -30,6 +30,10 @@ def main(script: Script, record: str) -> int:
             from orchestration.evaluation.report_run import run
 
             return run_script(run, RunConfig, record)
+        case Script.MINIATURE_EYE:
+            from orchestration.embedding.eye_run import run
+
+            return run_script(run, RunConfig, record, setup=prepare_torch)
         case Script.STUDY:
             from orchestration.study.options import Study
             from orchestration.study.study import make_study

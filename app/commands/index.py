@@ -60,7 +60,9 @@ def build(  # noqa: PLR0913 - each option is one of the command line
     ] = None,
     vision: Annotated[
         str | None,
-        typer.Option("--vision", help="Of pages, pictures and clips: a folder, an address, or none."),
+        typer.Option(
+            "--vision", help="Of pages, pictures and clips: a folder, an address, miniature, or none."
+        ),
     ] = None,
     quantizer: Annotated[
         str | None, typer.Option("--quantizer", help="Of a new collection on a server: none, rq, sq or bq.")
@@ -131,14 +133,15 @@ def rollback(
 def _settings(storage: Any, named: dict[str, str | None]) -> IndexSettings:
     """The choices of the index in use, with those that were named instead."""
     from assets.index.published import remembered_settings
+    from assets.index.settings import vision_config
     from infra.embedders.config import embedder_config
 
     changes: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
     with usage_errors():
-        for name in ("embedder", "vision"):
-            if name in changes:
-                none = name == "vision" and changes[name] == "none"
-                changes[name] = None if none else embedder_config(changes[name])
+        if "embedder" in changes:
+            changes["embedder"] = embedder_config(changes["embedder"])
+        if "vision" in changes:
+            changes["vision"] = vision_config(storage, changes["vision"])
         return replace(remembered_settings(storage), **changes)
 
 

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any, Self
 
 from assets.index.spaces import Embedders
-from infra.embedders.config import EmbedderConfig, EmbedderKind, make_embedder
+from infra.embedders.config import EmbedderConfig, EmbedderKind, embedder_config, make_embedder
 from infra.embedders.types import Modality, VisionEmbedder, sees
+from infra.storage.root import Storage
 
 STORES = ("lance", "weaviate")
 QUANTIZERS = ("none", "rq", "sq", "bq")
 KEEP_S = 3600.0
+MINIATURE_EYE = "models/miniature_eye"  # below the root
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +58,22 @@ class IndexSettings:
             embedder=EmbedderConfig.model_validate(fields.get("embedder") or {}),
             vision=None if vision is None else EmbedderConfig.model_validate(vision),
         )
+
+
+def vision_config(storage: Storage, name: str, **options: object) -> EmbedderConfig | None:
+    """The record for what people name as the embedder of pixels: ``none``, ``miniature``, a folder or an address.
+
+    Raises:
+        ValueError: for what cannot be, or ``miniature`` at a remote root.
+    """
+    if name == "none":
+        return None
+    if name != "miniature":
+        return embedder_config(name, **options)
+    folder = storage.local_path(MINIATURE_EYE)
+    if folder is None or not folder.is_dir():
+        raise ValueError(f"no miniature eye at {storage.path(MINIATURE_EYE)!r}; the job `eye` trains one")
+    return embedder_config(str(folder), **options)
 
 
 def embedders_of(settings: IndexSettings, *, threads: int | None = None) -> Embedders:

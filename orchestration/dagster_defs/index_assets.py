@@ -8,8 +8,8 @@ from pydantic import Field
 
 from assets.index.build import IndexReport, build_index
 from assets.index.published import open_index, remembered_settings
-from assets.index.settings import KEEP_S, IndexSettings
-from infra.embedders.config import EmbedderConfig, embedder_config
+from assets.index.settings import KEEP_S, IndexSettings, vision_config
+from infra.embedders.config import embedder_config
 from infra.progress import ProgressLogger
 from infra.storage.root import Storage
 from infra.workers.local import WorkerEngine, engine_of
@@ -41,7 +41,7 @@ class IndexConfig(dg.Config):
     )
     vision: str | None = Field(
         None,
-        description="Of pages, pictures and clips: a folder, an address, or none (found by their words alone).",
+        description="Of pages, pictures and clips: a folder, an address, miniature (of the job `eye`), or none: found by words alone.",
     )
     vision_options: dict[str, str] = Field(
         {}, description="Further fields of its record, e.g. max_image_pixels, max_frames, batch_tokens."
@@ -68,8 +68,12 @@ class IndexConfig(dg.Config):
             before,
             store=self.store or before.store,
             quantizer=self.quantizer or before.quantizer,
-            embedder=_config(self.embedder, self.embedder_options, before.embedder) or before.embedder,
-            vision=_config(self.vision, self.vision_options, before.vision),
+            embedder=embedder_config(self.embedder, **self.embedder_options)
+            if self.embedder
+            else before.embedder,
+            vision=vision_config(storage, self.vision, **self.vision_options)
+            if self.vision
+            else before.vision,
             datasets=tuple(self.datasets) if self.datasets is not None else None,
             keep_s=self.keep_hours * 3600,
         )
@@ -79,14 +83,6 @@ class IndexConfig(dg.Config):
         if self.engine == "local" and self.workers in (None, 1):
             return None
         return engine_of(self.engine, workers=self.workers, address=self.ray_address)
-
-
-def _config(
-    name: str | None, options: dict[str, str], before: EmbedderConfig | None
-) -> EmbedderConfig | None:
-    if name is None:
-        return before
-    return None if name == "none" else embedder_config(name, **options)
 
 
 @dg.multi_asset(

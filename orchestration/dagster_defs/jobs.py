@@ -43,9 +43,17 @@ evaluate_job = dg.define_asset_job(
     executor_def=one_process_executor,
     description="Every method on unseen questions, then the report.",
 )
+EYE = dg.AssetSelection.assets("miniature_eye")
+
+eye_job = dg.define_asset_job(
+    "eye",  # names of ops and jobs may not meet
+    selection=EYE,
+    executor_def=one_process_executor,
+    description="A tiny embedder that sees the invented worlds, for an index with `vision: miniature`.",
+)
 miniature_job = dg.define_asset_job(
     "miniature",
-    selection="*",
+    selection=dg.AssetSelection.all() - EYE,
     tags=ALL_DATASETS,
     executor_def=one_process_executor,
     description="The whole platform on invented data: nine datasets to the report, in one run.",
@@ -53,13 +61,22 @@ miniature_job = dg.define_asset_job(
 
 policies_job = dg.define_asset_job(
     "policies",
-    selection=dg.AssetSelection.all() - dg.AssetSelection.assets("ggpo_checkpoint"),
+    selection=dg.AssetSelection.all() - EYE - dg.AssetSelection.assets("ggpo_checkpoint"),
     tags=ALL_DATASETS,
     executor_def=one_process_executor,
     description="The miniature without training: every memory policy on the same unseen questions.",
 )
 
-JOBS = [corpus_job, index_job, cold_start_job, train_ggpo_job, evaluate_job, miniature_job, policies_job]
+JOBS = [
+    corpus_job,
+    index_job,
+    cold_start_job,
+    train_ggpo_job,
+    evaluate_job,
+    eye_job,
+    miniature_job,
+    policies_job,
+]
 
 nightly_index = dg.ScheduleDefinition(
     name="nightly_index",

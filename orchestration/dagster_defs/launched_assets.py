@@ -75,3 +75,11 @@ report = launched_asset(
     description="One self-contained HTML page about the run: table, curves, counters, examples.",
     pool=None,
 )
+miniature_eye = launched_asset(
+    "miniature_eye",
+    Script.MINIATURE_EYE,
+    deps=[],
+    group="index",
+    kinds={"pytorch"},
+    description="A tiny embedder that sees the invented worlds; the index takes it as `vision: miniature`.",
+)

@@ -29,6 +29,7 @@ def test_the_assets_are_these_and_no_others(graph):
         "index",
         "index_vectors",
         "index_words",
+        "miniature_eye",
         "cold_start_checkpoint",
         "ggpo_checkpoint",
         "evaluation",
@@ -38,7 +39,16 @@ def test_the_assets_are_these_and_no_others(graph):
 
 def test_the_jobs_and_schedules_are_these_and_no_others():
     named = {job.name for job in defs.resolve_all_job_defs() if not job.name.startswith("__")}
-    assert named == {"corpus", "index", "cold_start", "train_ggpo", "evaluate", "miniature", "policies"}
+    assert named == {
+        "corpus",
+        "index",
+        "cold_start",
+        "train_ggpo",
+        "evaluate",
+        "miniature_eye",
+        "miniature",
+        "policies",
+    }
     assert {schedule.name for schedule in defs.schedules or ()} == {"nightly_index"}
 
 

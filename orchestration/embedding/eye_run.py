@@ -1,0 +1,52 @@
+"""The miniature eye as a run: trained from the tiny policy that ships, judged on worlds it has not seen, left below the root."""
+
+from dataclasses import asdict
+
+from assets.index.settings import MINIATURE_EYE
+from infra.embedders.config import embedder_config, make_embedder
+from infra.embedders.types import sees
+from infra.storage.root import Storage
+from model.embedding.training import TrainingStep
+from orchestration.embedding.eye_recall import held_out_sights, recall_by_kind
+from orchestration.embedding.eye_training import EyeTraining, train_miniature_eye
+from orchestration.launch.reporter import Reporter
+from orchestration.launch.run_config import RunConfig
+from orchestration.recipes.cold_start import SHIPPED
+
+BASE = "miniature"  # the checkpoint that ships
+HELD_OUT_WORLDS = 4
+REPORTED_STEPS = 20
+
+
+def run(config: RunConfig, reporter: Reporter) -> None:
+    """Train the eye, unless it is there, and report how often it finds what it sees.
+
+    Raises:
+        ValueError: if the root is remote.
+    """
+    folder = Storage(config.root).local_path(MINIATURE_EYE)
+    if folder is None:
+        raise ValueError("a miniature eye lies in a folder of this machine, and the root is remote")
+    training = EyeTraining(seed=config.recipe.worlds.seed)
+    if not folder.is_dir():
+
+        def log_step(step: TrainingStep) -> None:
+            if step.step % REPORTED_STEPS == 0 or step.step == training.schedule.steps:
+                reporter.log(f"step {step.step}/{training.schedule.steps}: loss {step.loss:.3f}")
+
+        train_miniature_eye(folder, SHIPPED / BASE, training, log_step)
+    eye = make_embedder(embedder_config(str(folder)))
+    assert sees(eye)
+    sights = held_out_sights("test", HELD_OUT_WORLDS, seed=config.recipe.worlds.seed)
+    recall = recall_by_kind(eye, sights)
+    for kind, outcome in recall.items():
+        reporter.log(f"{kind}: {outcome.found:.1%} in the first five, by chance {outcome.chance:.1%}")
+    reporter.finish(
+        {
+            "dagster/uri": str(folder),
+            "recall_at_5": {kind: outcome.found for kind, outcome in recall.items()},
+            "chance": {kind: outcome.chance for kind, outcome in recall.items()},
+            "training": asdict(training.schedule),
+        },
+        data_version=eye.fingerprint,
+    )
