@@ -41,7 +41,7 @@ class IndexConfig(dg.Config):
     )
     vision: str | None = Field(
         None,
-        description="Of pages, pictures and clips: a folder, an address, miniature (of the job `eye`), or none: found by words alone.",
+        description="Of pages, pictures and clips: a folder, an address, miniature (of the job `eye`), or none.",
     )
     vision_options: dict[str, str] = Field(
         {}, description="Further fields of its record, e.g. max_image_pixels, max_frames, batch_tokens."

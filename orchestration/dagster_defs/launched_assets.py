@@ -82,4 +82,5 @@ miniature_eye = launched_asset(
     group="index",
     kinds={"pytorch"},
     description="A tiny embedder that sees the invented worlds; the index takes it as `vision: miniature`.",
+    pool=None,
 )

@@ -45,7 +45,7 @@ def test_the_jobs_and_schedules_are_these_and_no_others():
         "cold_start",
         "train_ggpo",
         "evaluate",
-        "miniature_eye",
+        "eye",
         "miniature",
         "policies",
     }
