@@ -26,6 +26,7 @@ LIMITS = {
     "max_tokens": 512,
     "query_instruction": "Which.",
     "document_instruction": "Shown.",
+    "image_query_instruction": "Shown.",  # the same picture then has the same vector, whatever it shows
 }
 CLOSING = "<|endoftext|>"  # ends a prompt, as in Qwen3-VL-Embedding; its state is the vector
 PIXELS = {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5], "patch_size": 16}

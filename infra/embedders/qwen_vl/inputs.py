@@ -47,7 +47,7 @@ class QwenVlInputs:
         """
         defaults = self._checkpoint.defaults
         size = self._size(image, self._settings.max_image_pixels or defaults.max_image_pixels)
-        builder = self._queries if is_query else self._documents
+        builder = self._image_queries if is_query else self._documents
         return builder.image(patches_of([image], size, self._checkpoint.norm))
 
     def clip(self, clip: Clip) -> Prompt:
@@ -87,6 +87,11 @@ class QwenVlInputs:
     def _queries(self) -> PromptBuilder:
         stated = self._settings.query_instruction
         return self._builder(stated or self._checkpoint.defaults.query_instruction)
+
+    @cached_property
+    def _image_queries(self) -> PromptBuilder:
+        stated = self._settings.query_instruction or self._checkpoint.defaults.image_query_instruction
+        return self._builder(stated) if stated else self._queries
 
     def _builder(self, instruction: str) -> PromptBuilder:
         return PromptBuilder(

@@ -62,6 +62,7 @@ class FamilyDefaults(NamedTuple):
     max_tokens: int
     query_instruction: str
     document_instruction: str
+    image_query_instruction: str | None  # of images that are asked with; None: that of queries
     image_mean: tuple[float, float, float]
     image_deviation: tuple[float, float, float]
     has_timestamps: bool  # whether each pair of frames is preceded by its time, in words
@@ -69,7 +70,7 @@ class FamilyDefaults(NamedTuple):
 
 
 FOLDER_LIMITS = ("min_image_pixels", "max_image_pixels", "max_frame_pixels", "max_frames", "max_tokens")
-FOLDER_INSTRUCTIONS = ("query_instruction", "document_instruction")
+FOLDER_INSTRUCTIONS = ("query_instruction", "document_instruction", "image_query_instruction")
 """Fields of ``FamilyDefaults`` that ``embedder.json`` of a folder may state."""
 
 FAMILIES = {
@@ -84,6 +85,7 @@ FAMILIES = {
         max_tokens=8192,
         query_instruction="Retrieve images or text relevant to the user's query.",
         document_instruction="Represent the user's input.",
+        image_query_instruction=None,
         image_mean=(0.5, 0.5, 0.5),
         image_deviation=(0.5, 0.5, 0.5),
         has_timestamps=True,
@@ -100,6 +102,7 @@ FAMILIES = {
         max_tokens=8192,
         query_instruction="You are a helpful assistant.",
         document_instruction="You are a helpful assistant.",
+        image_query_instruction=None,
         image_mean=(0.48145466, 0.4578275, 0.40821073),
         image_deviation=(0.26862954, 0.26130258, 0.27577711),
         has_timestamps=False,

@@ -59,6 +59,8 @@ def test_an_eye_is_a_folder_like_any_other(folder: Path):
     assert sees(eye) and eye.modalities == EVERYTHING and (eye.dim, eye.space) == (128, "eye")
     shown = [random_sight(kind, random.Random(1), "Belodu") for kind in ("badge", "clip")]
     assert eye.encode_images([shown[0].frames[0], Image.new("RGB", (900, 1200))]).shape == (2, 128)
+    strange = [Image.effect_noise((300, 400), 80), shown[0].frames[0]]
+    np.testing.assert_allclose(eye.encode_image_queries(strange), eye.encode_images(strange), atol=1e-5)
     assert eye.encode_clips([shown[1].frames]).shape == (1, 128)
     assert eye.encode_queries([full_description(sight).text for sight in shown]).shape == (2, 128)
 
