@@ -89,14 +89,35 @@ def wait_until(true: Callable[[], object], *, within_s: float, what: Callable[[]
         time.sleep(0.1)
 
 
-@pytest.fixture(scope="module")
-def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
-    return Job(tmp_path_factory.mktemp("killed"))
+@pytest.mark.timeout(600)
+def test_jobs_that_are_ended_in_turn_leave_nothing_and_the_next_goes_on(tmp_path: Path):
+    job, reached, ended = Job(tmp_path), 0, None
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        running = started(job)
+        assert len(job.processes()) >= 4  # the job, the supervisor, the launcher, a rank
+        assert len(job.holders()) == 1
+        if ended is not None:
+            assert_went_on(job, reached, ended)
+        running.send_signal(number)
+        running.wait(timeout=GRACE_S + 30)
+        wait_until(lambda: not job.processes(), within_s=GRACE_S + 5, what=lambda: str(job.processes()))
+        reached, ended = max(job.checkpoints()), number
+        # nobody is left to give the slot of a killed run back; the next run does
+        assert len(job.holders()) == (1 if number is signal.SIGKILL else 0)
+        job.log.unlink()
+    last = job.start(updates=reached + 1)
+    assert last.wait(timeout=150) == 0, job.log.read_text()
+    assert_went_on(job, reached, signal.SIGKILL)
+    assert job.updates() == list(range(reached + 1))
+    assert (job.holders(), job.processes()) == (set(), [])
+    success, killed, terminated, interrupted = job.statuses()
+    assert success is dg.DagsterRunStatus.SUCCESS
+    stopped = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
+    assert all(each in stopped for each in (killed, terminated, interrupted))
 
 
-@pytest.mark.timeout(400)
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_job_that_is_ended_leaves_nothing_and_the_next_goes_on(job: Job, number: signal.Signals):
+def started(job: Job) -> subprocess.Popen[bytes]:
+    """A job that has made a checkpoint and would go on for long."""
     before = max(job.checkpoints(), default=0)
     running = job.start(updates=1000)
     wait_until(
@@ -105,20 +126,11 @@ def test_a_job_that_is_ended_leaves_nothing_and_the_next_goes_on(job: Job, numbe
         what=job.log.read_text,
     )
     assert running.poll() is None, job.log.read_text()
-    assert len(job.processes()) >= 4  # the job, the supervisor, the launcher, a rank
-    assert len(job.holders()) == 1
-    running.send_signal(number)
-    running.wait(timeout=GRACE_S + 30)
-    wait_until(lambda: not job.processes(), within_s=GRACE_S + 5, what=lambda: str(job.processes()))
-    reached = max(job.checkpoints())
-    # nobody is left to give the slot of a killed run back; the next run does
-    assert len(job.holders()) == (1 if number is signal.SIGKILL else 0)
-    job.log.unlink()
-    following = job.start(updates=reached + 1)
-    assert following.wait(timeout=150) == 0, job.log.read_text()
+    return running
+
+
+def assert_went_on(job: Job, reached: int, ended: signal.Signals) -> None:
+    """The job after the one that ``ended`` stopped has made an update beyond ``reached``, and none is missing or there twice."""
     assert f"resuming after update {reached}" in job.log.read_text()
-    assert job.updates() == list(range(reached + 1))
-    assert ("was killed while it held the pool" in job.log.read_text()) == (number is signal.SIGKILL)
-    assert (job.holders(), job.processes()) == (set(), [])
-    assert job.statuses()[0] is dg.DagsterRunStatus.SUCCESS
-    assert job.statuses()[1] in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
+    assert (updates := job.updates()) == list(range(len(updates))) and len(updates) > reached
+    assert ("was killed while it held the pool" in job.log.read_text()) == (ended is signal.SIGKILL)
