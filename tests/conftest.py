@@ -28,8 +28,36 @@ settings.register_profile("tests", deadline=None)
 settings.load_profile("tests")
 
 
+# of those that take longest, begun first: one that begins last leaves all cores but one idle
+LONGEST = (
+    "test_killed_job.py",
+    "test_exact_resume.py",
+    "test_study.py",
+    "test_benchmarks.py",
+    "test_training_run.py",
+    "test_engine.py",
+    "test_sft_stages.py",
+    "test_weaviate_live.py",
+    "test_weak_model.py",
+    "test_killed_build.py",
+    "test_served_training.py",
+    "test_distillation.py",
+    "test_vision_features.py",
+    "test_workers.py",
+    "test_extras.py",
+    "test_fuzz.py",
+)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(MemoryGuard(config))
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False  # pytest-xdist would put files of a single test last
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(LONGEST)))
 
 
 @pytest.fixture(scope="session")

@@ -104,6 +104,8 @@ def keep_little_memory() -> None:
 def give_memory_back() -> None:
     """Free what only cycles hold, and return what is free to the system."""
     gc.collect()
+    if "pyarrow" in sys.modules:
+        sys.modules["pyarrow"].default_memory_pool().release_unused()
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
         libc.malloc_trim(0)
 
