@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Callable, Mapping
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 import torch
@@ -26,7 +24,6 @@ from orchestration.dagster_defs.miniature_assets import ensure_miniature
 from orchestration.imitation import cold_start
 from orchestration.launch.run_config import RunConfig
 from orchestration.recipes.options import Recipe
-from tests.memory import keep_little_memory
 from tests.orchestration import plumbing
 
 SHAPE = TinyShape(
@@ -40,7 +37,6 @@ SHAPE = TinyShape(
     vision_feed_forward=32,
 )
 DATASETS = ["hotpotqa", "squad"]
-_Result = TypeVar("_Result")
 
 
 @dataclass
@@ -55,12 +51,6 @@ class Heard:
 
     def finish(self, metadata: Mapping[str, Any], *, data_version: str | None = None) -> None:
         self.metadata = metadata
-
-
-def elsewhere(work: Callable[..., _Result], *arguments: object) -> _Result:
-    """What ``work`` returns in a process of its own, for work whose batches take most of a gigabyte."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), keep_little_memory) as process:
-        return process.submit(work, *arguments).result()
 
 
 def cold_start_reported(config: RunConfig) -> Heard:

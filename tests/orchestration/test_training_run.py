@@ -37,12 +37,12 @@ from tests.orchestration.run_scene import (
     Heard,
     cold_start_reported,
     config_of,
-    elsewhere,
     recipe,
     root,
     scheduled,
     shipped,
 )
+from tests.warm import elsewhere
 
 __all__ = ["recipe", "root", "shipped"]  # fixtures
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from dataclasses import replace
+from multiprocessing.connection import wait
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import pytest
@@ -22,24 +22,24 @@ from orchestration.imitation import cold_start
 from orchestration.joins import grading
 from orchestration.joins.adapters import read_plans, tasks_of_split
 from orchestration.joins.agents import RunContext, load
-from orchestration.launch.commands import Script, entry_point
+from orchestration.launch.commands import Script, to_json
 from orchestration.launch.run_config import RunConfig
 from orchestration.recipes.cold_start import ColdStart, ImitationOptions, RejectionSampling, TeacherOptions
 from orchestration.recipes.options import Recipe
+from orchestration.runs import main
 from tests.orchestration.run_scene import (
     Heard,
     cold_start_reported,
     config_of,
-    elsewhere,
     recipe,
     root,
     shipped,
 )
 from tests.orchestration.scripted_teacher import ScriptedTeacher, script
+from tests.warm import elsewhere, start
 
 __all__ = ["recipe", "root", "shipped"]  # fixtures
 
-REPOSITORY = Path(__file__).resolve().parents[3]
 BRIEF = ImitationOptions(steps=2, batch_size=2)
 
 
@@ -146,20 +146,20 @@ def test_the_shipped_policy_learns_from_right_rollouts_of_its_own(root: Path, re
 def test_a_run_that_is_killed_while_it_asks_goes_on_without_asking_again(
     root: Path, recipe: Recipe, shipped: Path, said: dict[str, str]
 ):
-    running: list[subprocess.Popen[bytes]] = []
+    running: list[ForkServerProcess] = []
 
     def kill(number: int) -> None:
         if number == 6:
-            running[0].send_signal(signal.SIGKILL)
-            running[0].wait()
+            running[0].kill()
+            wait([running[0].sentinel])  # its code goes to whoever joins it first
 
     with ScriptedTeacher(said, before=kill) as server:
         teacher = TeacherOptions(endpoint=server.base_url, concurrency=1, imitation=BRIEF)
         config = planned(root, recipe, "killed", replace(from_elsewhere(root, shipped), teacher=teacher))
-        command = [sys.executable, "-m", *entry_point(Script.COLD_START, config)]
-        environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-        running.append(subprocess.Popen(command, cwd=REPOSITORY, env=environment))
-        assert running[0].wait() == -signal.SIGKILL
+        log = root / "killed.log"
+        running.append(start(main, Script.COLD_START, to_json(config), environment=os.environ, log=log))
+        running[0].join()
+        assert running[0].exitcode == -signal.SIGKILL, log.read_text()
         answered = server.prompts()[:5]
         heard = Heard()
         cold_start.run(config, heard)
