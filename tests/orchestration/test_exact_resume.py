@@ -1,7 +1,8 @@
 """A training run that is killed outright, again and again, ends as the undisturbed one does: the same trace, the same weights.
 
-Real processes of the launch script, SIGKILL, the checkpoint that ships and rewards that differ, so that there is a gradient. The
-moments are drawn anew for each test run and named if it fails.
+The undisturbed run is the launch script; the processes that are killed are forked with its libraries imported, and run the same
+entry point. SIGKILL, the checkpoint that ships and rewards that differ, so that there is a gradient. The moments are drawn anew
+for each test run and named if it fails.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +29,12 @@ from model.config.algorithm import Algorithm
 from model.training.metrics import read_metrics
 from orchestration.dagster_defs.miniature_assets import ensure_miniature
 from orchestration.imitation import cold_start
-from orchestration.launch.commands import Script, entry_point, environment
+from orchestration.launch.commands import Script, entry_point, environment, to_json
 from orchestration.launch.run_config import RunConfig
 from orchestration.recipes.miniature import quickstart
 from orchestration.recipes.options import MiniatureWorlds, Recipe
+from orchestration.runs import main
+from tests import warm
 from tests.orchestration.run_scene import DATASETS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -45,27 +49,39 @@ class Run:
     config: RunConfig
     log: Path
 
-    def start(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [sys.executable, "-m", *entry_point(Script.TRAIN_GGPO, self.config)],
-            cwd=REPOSITORY,
-            env={**os.environ, **environment(self.config.recipe), "PYTHONPATH": str(REPOSITORY)},
-            stdout=self.log.open("ab"),
-            stderr=subprocess.STDOUT,
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, **environment(self.config.recipe), "PYTHONPATH": str(REPOSITORY)}
+
+    def by_command(self) -> None:
+        """From beginning to end, by the command line."""
+        command = [sys.executable, "-m", *entry_point(Script.TRAIN_GGPO, self.config)]
+        with self.log.open("ab") as log:
+            made = subprocess.run(
+                command, cwd=REPOSITORY, env=self.environment, stdout=log, stderr=log, timeout=PATIENCE_S
+            )
+        assert made.returncode == 0, self.log.read_text()
+
+    def start(self) -> ForkServerProcess:
+        return warm.start(
+            main, Script.TRAIN_GGPO, to_json(self.config), environment=self.environment, log=self.log
         )
 
     def finish(self) -> None:
-        assert self.start().wait(timeout=PATIENCE_S) == 0, self.log.read_text()
+        process = self.start()
+        process.join(PATIENCE_S)
+        assert process.exitcode == 0, self.log.read_text()
 
     def kill(self, when: Callable[[], object], *, after_s: float = 0.0) -> None:
         """Start it and kill it ``after_s`` after ``when`` became true."""
         process, deadline = self.start(), time.monotonic() + PATIENCE_S
         while not when():
-            assert process.poll() is None and time.monotonic() < deadline, self.log.read_text()
+            assert process.exitcode is None and time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.001)
         time.sleep(after_s)
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL, self.log.read_text()
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL, self.log.read_text()
 
     @property
     def folder(self) -> Path:
@@ -102,7 +118,7 @@ def recipe(name: str) -> Recipe:
         base.ggpo,
         algorithm=Algorithm(group_size=4),
         schedule=replace(base.ggpo.schedule, updates=UPDATES, mini_batches=2),
-        questions=4,
+        questions=2,
         checkpoint_every=2,
         validation=1,
     )
@@ -119,7 +135,7 @@ def run(root: Path, name: str) -> Run:
 @pytest.mark.timeout(600)
 def test_a_killed_run_goes_on_bit_for_bit(root: Path):
     straight, killed = run(root, "straight"), run(root, "killed")
-    straight.finish()
+    straight.by_command()
     expected = straight.trace()
     # not so late that the run is over: two updates are left then
     update_s = straight.shortest_update_s()
