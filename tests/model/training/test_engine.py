@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -126,16 +127,11 @@ def one_rank(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def both_ranks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same runs under the deepspeed launcher: two processes, gloo over loopback."""
     out = tmp_path_factory.mktemp("two")
-    command = [sys.executable, str(Path(sys.executable).with_name("deepspeed")), "--num_accelerators", "2"]
-    command += [
-        "--master_addr",
-        "127.0.0.1",
-        "--master_port",
-        str(free_port()),
-        "tests/model/training/two_ranks.py",
-        "--out",
-        str(out),
-    ]
+    world = base64.urlsafe_b64encode(json.dumps({"localhost": [0, 1]}).encode()).decode()
+    # as orchestration starts it: what reads the hosts before would import torch once more
+    command = [sys.executable, "-m", "deepspeed.launcher.launch", f"--world_info={world}"]
+    command += ["--master_addr=127.0.0.1", f"--master_port={free_port()}"]
+    command += ["tests/model/training/two_ranks.py", "--out", str(out)]
     alone = {"RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
     environment = {name: value for name, value in os.environ.items() if name not in alone} | {
         "PYTHONPATH": str(REPOSITORY),
