@@ -37,6 +37,7 @@ LONGEST = (
     "test_training_run.py",
     "test_engine.py",
     "test_sft_stages.py",
+    "test_index_faults.py",
     "test_weaviate_live.py",
     "test_weak_model.py",
     "test_killed_build.py",
