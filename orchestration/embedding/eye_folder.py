@@ -1,8 +1,8 @@
 """The folder of an untrained miniature eye, laid out as the published embedders are.
 
 As those are made from Qwen3-VL, this one is made from the tiny Qwen3-VL that ships as a policy and has learnt to read the
-pictures of the miniature; the placeholder of frames and a closing token are added to its tokenizer. From random weights the
-same training gets nowhere near as far in its time (docs/log.md).
+pictures of the miniature; the placeholder of frames and a closing token are added to its tokenizer. What was tried
+before is in docs/log.md.
 """
 
 import json
