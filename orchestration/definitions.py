@@ -22,7 +22,7 @@ from orchestration.dagster_defs.launched_assets import (
 )
 from orchestration.dagster_defs.miniature_assets import raw_miniature
 from orchestration.dagster_defs.pipes_reader import CompleteLineMessageReader
-from orchestration.dagster_defs.resources import RawFolderResource, RecipeResource, StorageResource
+from orchestration.dagster_defs.resources import RawLocationResource, RecipeResource, StorageResource
 from orchestration.launch.commands import GRACE_S
 
 ASSETS = [
@@ -41,7 +41,7 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
     """Fresh definitions; tests and notebooks put their own resources in."""
     resources = {
         "storage": StorageResource(),
-        "raw": RawFolderResource(),
+        "raw": RawLocationResource(),
         "recipe": RecipeResource(),
         "pipes": dg.PipesSubprocessClient(
             message_reader=CompleteLineMessageReader(), termination_timeout_seconds=GRACE_S + 6

@@ -32,7 +32,7 @@ from assets.index.published import (
 from assets.index.search import PAIR_WEIGHT, Index, row_of
 from assets.index.settings import IndexSettings, embedders_of
 from assets.index.spaces import Embedders, content_hash, encode, has_same_source, is_in_space
-from assets.index.stores import PROBE_WAIT_S, Published, drop, open_new
+from assets.index.stores import PROBE_WAIT_S, IndexLocation, drop, open_new
 from assets.index.vector_parts import VectorPart
 from infra.embedders.types import Embedder, VisionEmbedder
 from infra.progress import ProgressListener, silent
@@ -135,7 +135,7 @@ def _built(work: _Work, settings: IndexSettings) -> IndexReport:
     started = time.monotonic()
     vector_parts.embed(storage, plan.parts, embedders, work.engine, work.progress)
     embedded = time.monotonic()
-    index = Published(version=version, kind=settings.store, place={}, dims=embedders.dims)
+    index = IndexLocation(version=version, kind=settings.store, place={}, dims=embedders.dims)
     continued = old.store if old and before and before.embedders == embedders.fingerprints else None
     with manifest.publish(
         storage, f"index/{version}", producer=PRODUCER, params=params, inputs=inputs

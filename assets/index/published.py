@@ -12,7 +12,7 @@ from typing import Any
 from assets.index.search import Index
 from assets.index.settings import IndexSettings, embedders_of
 from assets.index.spaces import Embedders
-from assets.index.stores import Place, Published, activate, open_published
+from assets.index.stores import IndexLocation, Place, activate, open_published
 from infra.embedders.minilm import MiniLmEmbedder
 from infra.embedders.types import Embedder, VisionEmbedder
 from infra.storage import manifest
@@ -44,9 +44,9 @@ class IndexPointer:
         return (json.dumps(asdict(self), indent=1, sort_keys=True) + "\n").encode()
 
     @property
-    def published(self) -> Published:
+    def location(self) -> IndexLocation:
         """Where its store is."""
-        return Published(version=self.version, kind=self.store, place=self.place, dims=self.dims)
+        return IndexLocation(version=self.version, kind=self.store, place=self.place, dims=self.dims)
 
 
 def open_index(
@@ -72,7 +72,7 @@ def open_index(
     manifest.read(storage, f"index/{pointer.version}")
     searched = frozenset(embedders.spaces) & frozenset(pointer.embedders)
     return Index(
-        open_published(storage, pointer.published), embedders, version=pointer.version, spaces=searched
+        open_published(storage, pointer.location), embedders, version=pointer.version, spaces=searched
     )
 
 
@@ -144,7 +144,7 @@ def roll_back(storage: Storage, version: str | None = None) -> IndexPointer:
 
 def open_store(storage: Storage, pointer: IndexPointer) -> VectorStore:
     """The store of a version, open for searching."""
-    return open_published(storage, pointer.published)
+    return open_published(storage, pointer.location)
 
 
 def _pointer(storage: Storage, path: str) -> IndexPointer:

@@ -32,7 +32,7 @@ Place: TypeAlias = Mapping[str, str | int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
+class IndexLocation:
     """A version that is there: where, and with which spaces."""
 
     version: str
@@ -41,7 +41,7 @@ class Published:
     dims: Mapping[str, int]
 
 
-def open_published(storage: Storage, index: Published) -> VectorStore:
+def open_published(storage: Storage, index: IndexLocation) -> VectorStore:
     """The store of a published index, open for searching."""
     uri, options = storage.path("index", index.version), storage.object_store_options()
     if index.kind == "weaviate":
@@ -56,7 +56,7 @@ def open_published(storage: Storage, index: Published) -> VectorStore:
 def open_new(
     storage: Storage,
     settings: IndexSettings,
-    index: Published,
+    index: IndexLocation,
     folder: str,
     *,
     before: VectorStore | None,

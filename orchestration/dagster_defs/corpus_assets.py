@@ -16,7 +16,7 @@ from infra.progress import ProgressLogger
 from infra.storage import manifest
 from infra.storage.root import Storage
 from orchestration.dagster_defs import checks
-from orchestration.dagster_defs.resources import RawFolder
+from orchestration.dagster_defs.resources import RawLocation
 
 ITEMS, QUESTIONS, SHARDS = "corpus_items", "questions", "shards"
 BY_DATASET = dg.StaticPartitionsDefinition(list(DATASETS))
@@ -59,7 +59,7 @@ def _asset(key: str, description: str, kind: str) -> dg.AssetSpec:
     check_specs=CHECKS,
 )
 def corpus(
-    context: dg.AssetExecutionContext, storage: dg.ResourceParam[Storage], raw: dg.ResourceParam[RawFolder]
+    context: dg.AssetExecutionContext, storage: dg.ResourceParam[Storage], raw: dg.ResourceParam[RawLocation]
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     """One pass over the raw folder of each requested dataset."""
     folder, names = raw.resolve(storage), list(context.partition_keys)

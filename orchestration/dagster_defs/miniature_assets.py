@@ -13,7 +13,7 @@ from assets.corpus.dataset import DATASETS
 from assets.miniature.build import write_miniature
 from infra.storage.atomic import replacing
 from infra.storage.root import Storage
-from orchestration.dagster_defs.resources import RawFolder
+from orchestration.dagster_defs.resources import RawLocation
 from orchestration.recipes.options import MiniatureWorlds, Recipe
 
 WORLDS_FILE = ("miniature", "worlds.json")  # below the raw folder: what it was written from
@@ -26,7 +26,7 @@ NINE_FOLDERS = dg.AssetCheckSpec(
 def raw_miniature(
     context: dg.AssetExecutionContext,
     storage: dg.ResourceParam[Storage],
-    raw: dg.ResourceParam[RawFolder],
+    raw: dg.ResourceParam[RawLocation],
     recipe: dg.ResourceParam[Recipe],
 ) -> dg.MaterializeResult:
     """Nine small datasets about invented worlds, in their authoritative on-disk formats."""

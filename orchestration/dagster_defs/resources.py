@@ -32,7 +32,7 @@ class StorageResource(dg.ConfigurableResource[Storage]):
 
 
 @dataclass(frozen=True, slots=True)
-class RawFolder:
+class RawLocation:
     """Where the raw datasets lie: ``path``, or None for the folder that the miniature writes below the root."""
 
     path: Path | None
@@ -56,7 +56,7 @@ class RawFolder:
         Raises:
             ValueError: if ``path`` is another folder, or the root already holds a corpus that is not the miniature's.
         """
-        folder = RawFolder(None).resolve(storage)
+        folder = RawLocation(None).resolve(storage)
         if self.path is not None and self.path.resolve() != folder.resolve():
             raise ValueError(
                 f"the miniature writes and reads {folder}, but {RAW_VARIABLE} names {self.path}: unset it"
@@ -68,16 +68,16 @@ class RawFolder:
         return folder
 
 
-class RawFolderResource(dg.ConfigurableResource[RawFolder]):
-    """Gives assets the ``RawFolder``."""
+class RawLocationResource(dg.ConfigurableResource[RawLocation]):
+    """Gives assets the ``RawLocation``."""
 
     path: str | None = None
     """Folder with one folder a dataset; else $VIMRAG_RAW, else ``raw`` below the root."""
 
-    def create_resource(self, context: dg.InitResourceContext) -> RawFolder:
+    def create_resource(self, context: dg.InitResourceContext) -> RawLocation:
         """The folder that was named, if any."""
         path = self.path or os.environ.get(RAW_VARIABLE)
-        return RawFolder(Path(path).expanduser() if path else None)
+        return RawLocation(Path(path).expanduser() if path else None)
 
 
 class RecipeResource(dg.ConfigurableResource[Recipe]):

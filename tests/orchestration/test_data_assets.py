@@ -16,7 +16,7 @@ from infra.storage.root import Storage
 from orchestration.dagster_defs import checks
 from orchestration.dagster_defs.corpus_assets import corpus
 from orchestration.dagster_defs.miniature_assets import ensure_miniature
-from orchestration.dagster_defs.resources import RawFolder
+from orchestration.dagster_defs.resources import RawLocation
 from orchestration.definitions import build_defs
 from orchestration.recipes.miniature import quickstart
 from orchestration.recipes.options import MiniatureWorlds, Recipe
@@ -39,7 +39,7 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(
     root: Path, raw: Path | None, selection: list[str], *, recipe: Recipe | None = None, **options: object
 ) -> dg.ExecuteInProcessResult:
-    resources = {"storage": Storage(root), "raw": RawFolder(raw), "recipe": recipe or quickstart()}
+    resources = {"storage": Storage(root), "raw": RawLocation(raw), "recipe": recipe or quickstart()}
     job = dg.define_asset_job("selected", selection=selection)
     defs = dg.Definitions.merge(build_defs(resource_overrides=resources), dg.Definitions(jobs=[job]))
     return defs.resolve_job_def("selected").execute_in_process(raise_on_error=False, **options)  # pyright: ignore[reportArgumentType]
