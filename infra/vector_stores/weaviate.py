@@ -44,7 +44,6 @@ from infra.vector_stores.weaviate_collections import FOREVER, WeaviateAddress, i
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:vimrag:passage")
 ATTEMPTS = 3  # of each object that the server refuses
 PATIENCE_S = 90.0  # with a server that does not answer, while writing
-LIVE_S = 1.0  # after an answer, in which the server is taken to be there
 READ_PATIENCE_S = 15.0  # while searching: a restart takes about ten
 CONCURRENT_WRITES = 2
 CONCURRENT_SEARCHES = 8
@@ -131,7 +130,7 @@ class WeaviateStore:
         """
         self._client, self._words, self._dims = client, words, dict(dims)
         self.collection, self.generation, self._before = collection, generation, before
-        self._address, self._answered_at = address, 0.0
+        self._address = address
         self._objects: Collection[Any, Any] = client.collections.use(collection)
         self._carried: set[str] = set()
         self._interrupted = False
@@ -311,6 +310,7 @@ class WeaviateStore:
                 return_metadata=MetadataQuery(distance=True),
                 return_properties=["row_id", "added", "removed"],
             ),
+            patience_s=READ_PATIENCE_S,
         )
         return answer.objects
 
@@ -380,14 +380,12 @@ class WeaviateStore:
         if answer.failed:
             raise VectorStoreError(f"Weaviate did not delete {answer.failed} objects of {self.collection!r}")
 
-    def _ask(self, action: str, call: Callable[[], _T]) -> _T:
-        """``call``, again and again while the server does not answer, up to ``PATIENCE_S``."""
-        deadline, pause_s = time.monotonic() + PATIENCE_S, 0.5
+    def _ask(self, action: str, call: Callable[[], _T], *, patience_s: float = PATIENCE_S) -> _T:
+        """``call``, again and again while the server does not answer, up to ``patience_s``."""
+        deadline, pause_s = time.monotonic() + patience_s, 0.5
         while True:
             try:
-                answer = call()
-                self._answered_at = time.monotonic()
-                return answer
+                return call()
             except WeaviateBaseError as error:
                 if not is_unavailable(error) or time.monotonic() + pause_s > deadline:
                     raise VectorStoreError(f"{action} in {self.collection!r}: {error}") from error
@@ -398,7 +396,7 @@ class WeaviateStore:
     def _wait_until_live(self) -> None:
         """Return when the server answers: the client itself would try for a minute to reach one that is gone."""
         deadline = time.monotonic() + READ_PATIENCE_S
-        while self._address and time.monotonic() - self._answered_at > LIVE_S and not self._address.answers():
+        while self._address and not self._address.answers():
             if time.monotonic() > deadline:
                 raise VectorStoreError(
                     f"Weaviate at {self._address.url} does not answer, for {READ_PATIENCE_S:.0f} s now; is it running?"
