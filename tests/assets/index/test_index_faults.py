@@ -28,6 +28,7 @@ from tests.weaviate.server import BINARY, WeaviateServer
 
 WORDS = [f"word{number}" for number in range(200)]
 QUERIES = [" ".join(random.Random(number).sample(WORDS, 4)) for number in range(30)]
+pytestmark = pytest.mark.timeout(600)  # servers are started, killed and started again
 needs_server = pytest.mark.skipif(
     not BINARY.is_file(), reason="no Weaviate server: `make weaviate` builds it"
 )

@@ -26,7 +26,10 @@ from infra.vector_stores.weaviate import WeaviateStore
 from infra.vector_stores.weaviate_collections import WeaviateAddress
 from tests.weaviate.server import BINARY, WeaviateServer
 
-pytestmark = pytest.mark.skipif(not BINARY.is_file(), reason="no Weaviate server: `make weaviate` builds it")
+pytestmark = [
+    pytest.mark.skipif(not BINARY.is_file(), reason="no Weaviate server: `make weaviate` builds it"),
+    pytest.mark.timeout(600),  # servers are started, killed and started again
+]
 
 DIM = 32
 MISSED = 3  # of a thousand rows: so many the server's index misses without any fault
