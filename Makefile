@@ -73,11 +73,10 @@ test: $(DEV_STAMP) ## every test, on every core; those of a live Weaviate after 
 check: $(DEV_STAMP) $(DAGSTER_HOME)/dagster.yaml ## lint, format, types (of the page too), import rules, definitions
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/lint-imports --no-cache
-	@$(MAKE) --no-print-directory types-of-the-page
 	@{ $(BIN)/pyright & types=$$!; \
-	   PYTHONWARNINGS=ignore $(BIN)/dagster definitions validate -w workspace.yaml; definitions=$$?; \
-	   wait $$types && test $$definitions -eq 0; }
+	   $(BIN)/lint-imports --no-cache && $(MAKE) --no-print-directory types-of-the-page && \
+	   PYTHONWARNINGS=ignore $(BIN)/dagster definitions validate -w workspace.yaml; others=$$?; \
+	   wait $$types && test $$others -eq 0; }
 
 # node and npm of the machine, else those that pyright brings
 types-of-the-page:

@@ -7,6 +7,7 @@ opening the index in use in ``published.py``, searching in ``search.py``.
 
 import hashlib
 import json
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -35,12 +36,15 @@ from assets.index.spaces import Embedders, content_hash, encode, has_same_source
 from assets.index.stores import PROBE_WAIT_S, IndexLocation, drop, open_new
 from assets.index.vector_parts import VectorPart
 from infra.embedders.types import Embedder, VisionEmbedder
+from infra.errors import VectorStoreError
 from infra.progress import ProgressListener, silent
 from infra.storage import manifest
 from infra.storage.lock import only_writer
 from infra.storage.root import Storage
 from infra.vector_stores.types import TEXT_SPACE, StoredVectors, VectorRow, Vectors, VectorStore
 from infra.workers.local import LocalEngine, WorkerEngine
+
+log = logging.getLogger(__name__)
 
 PRODUCER = f"assets.index/{SCHEMA_VERSION}"
 PART_ITEMS = 512  # of one unit of embedding: some seconds of work, which is what a killed build loses
@@ -128,7 +132,7 @@ def _built(work: _Work, settings: IndexSettings) -> IndexReport:
     before = _before(storage)
     if before and before.version == version and version_pointer(storage, version):
         return _report(before, embedded=0, vanished=0)
-    old = _old_store(storage, before)
+    old = _old_store(storage, before, settings.store)
     plan = _Plan(old, embedders)
     for name in inputs:
         plan.add(storage, name)
@@ -325,15 +329,22 @@ def _before(storage: Storage) -> IndexPointer | None:
         return None
 
 
-def _old_store(storage: Storage, before: IndexPointer | None) -> _OldIndex | None:
-    """The store to take vectors from; None if there is none, or it is damaged."""
+def _old_store(storage: Storage, before: IndexPointer | None, store: str) -> _OldIndex | None:
+    """The store to take vectors from; None if there is none, it is damaged, or it is another one that does not answer."""
     if before is None:
         return None
     try:
         manifest.read(storage, f"index/{before.version}")
-        store = open_store(storage, before)
-        return _OldIndex(store, before.embedders, store.count())
+        old = open_store(storage, before)
+        return _OldIndex(old, before.embedders, old.count())
     except ValueError:
+        return None
+    except VectorStoreError:
+        if before.store == store:
+            raise
+        log.warning(
+            "the %s store of the index before does not answer; everything is embedded anew", before.store
+        )
         return None
 
 
@@ -360,7 +371,12 @@ def _drop_others(storage: Storage, *, keep: set[str], keep_s: float) -> None:
         replaced_at = storage.modified(f"index/{pointer.version}/{POINTER}")
     for pointer in old:
         storage.remove_tree(f"index/{pointer.version}")
-        drop(pointer.store, pointer.place, [other.place for other in kept])
+        try:
+            drop(pointer.store, pointer.place, [other.place for other in kept])
+        except (ValueError, VectorStoreError) as error:
+            log.warning(
+                "index %s keeps its place %s on the server: %s", pointer.version, pointer.place, error
+            )
     known = {pointer.version for pointer in kept} | keep
     for name in storage.list("index"):
         if name not in known and "." not in name:

@@ -262,7 +262,7 @@ class WeaviateStore:
         """
         lost: list[Passage] = []
         with ThreadPoolExecutor(CONCURRENT_SEARCHES) as pool:
-            scan = self._scan(self._added_here())
+            scan = self._scan()
             while chunk := list(islice(scan, MAX_BATCH_OBJECTS)):
                 lost += [p for p, found in zip(chunk, pool.map(self._finds, chunk), strict=True) if not found]
         for some in _slices(lost, IDS_PER_FILTER):
@@ -270,14 +270,6 @@ class WeaviateStore:
             self._send(some)
         self.healed += len(lost)
         return len(lost)
-
-    def num_objects(self) -> int:
-        """Objects that this generation added, as the server counts them."""
-        total = self._ask(
-            "count objects",
-            lambda: self._objects.aggregate.over_all(filters=self._added_here(), total_count=True),
-        )
-        return total.total_count or 0
 
     @cached_property
     def _written(self) -> set[str]:
@@ -321,8 +313,8 @@ class WeaviateStore:
             for found in self._near(passage.space, passage.vector, SELF_LIMIT, EVERY_ROW)
         )
 
-    def _scan(self, where: Any) -> Iterator[Passage]:
-        """Every object that ``where`` allows, with its vectors."""
+    def _scan(self) -> Iterator[Passage]:
+        """Every object that this generation added, with its vectors."""
         with boundary(VectorStoreError, f"read {self.collection!r}"):
             for found in self._objects.iterator(include_vector=True):
                 passage = _passage(found)

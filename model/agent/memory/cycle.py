@@ -5,6 +5,7 @@ extends the one before and the cycle is one training sample; once the summary is
 its place is decided by the policy.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import replace
 
 from memory_graph.actions import Memorize, Search
@@ -15,7 +16,7 @@ from model.agent.memory.session import MemoryPolicy, MemorySession
 from model.types import DisplayedHit, Message
 
 
-class CycleSession(MemorySession):
+class CycleSession(MemorySession, ABC):
     """One rollout: the graph in the environment, and the turns of the current cycle."""
 
     answers_blind = False
@@ -48,9 +49,9 @@ class CycleSession(MemorySession):
     def _view(self, shown: tuple[DisplayedHit, ...]) -> tuple[DisplayedHit, ...]:
         return self.fitting(self.display(shown))
 
+    @abstractmethod
     def rebuilt(self) -> tuple[Message, ...]:
         """The context that a cycle starts from."""
-        raise NotImplementedError
 
     def display(self, shown: tuple[DisplayedHit, ...]) -> tuple[DisplayedHit, ...]:
         """What is looked at of new results, before they are shortened to fit: all of it."""

@@ -118,6 +118,20 @@ def test_only_what_changed_is_sent(roots: dict[str, Storage], monkeypatch: pytes
     assert sum(sent) <= LOG_OBJECTS + 1 + 3  # the new passage, and those of the old text, which end
 
 
+def test_a_root_can_leave_a_server_that_is_gone(roots: dict[str, Storage], monkeypatch: pytest.MonkeyPatch):
+    storage = roots["weaviate"]
+    write_corpus(storage, corpus(20))
+    build(storage, "weaviate")
+    monkeypatch.setenv("WEAVIATE_URL", "http://127.0.0.1:9")
+    write_corpus(storage, corpus(20, seed=1))
+    with pytest.raises(VectorStoreError, match="connect to Weaviate"):
+        build(storage, "weaviate")
+    build(storage, "lance", keep_s=0.0)
+    write_corpus(storage, corpus(20, seed=2))
+    build(storage, "lance", keep_s=0.0)  # which drops the version on the server, as far as it can
+    assert all(answers(storage))
+
+
 KILLED = """
 import os, signal, sys
 from infra.vector_stores.weaviate import WeaviateStore
