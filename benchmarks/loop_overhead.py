@@ -33,8 +33,8 @@ from model.agent.memory.session import MemoryPolicy, MemorySession
 from model.agent.memory.vimrag import Vimrag
 from model.agent.prompts import FULL
 from model.config.limits import Limits
-from model.protocols import Retriever
-from model.types import Completion, Hit, Message, PolicyRequest, Task
+from model.protocols import ANYWHERE, Retriever
+from model.types import Completion, Hit, HitFilter, Message, PolicyRequest, Task
 
 PEER = "everything rebuilt before each call: JSON, energies over all paths, grants once an item"
 TASK = Task(id="overhead", dataset="d", question="What does every page say?", answers=("x",))
@@ -83,7 +83,11 @@ class ScriptedRetriever:
     def __init__(self, found: dict[str, list[Hit]]) -> None:
         self._found = found
 
-    async def search(self, query: str, *, top_k: int) -> list[Hit]:
+    sees = False
+
+    async def search(
+        self, query: str, *, top_k: int, where: HitFilter = ANYWHERE, like: Sequence[str] = ()
+    ) -> list[Hit]:
         return self._found[query][:top_k]
 
 

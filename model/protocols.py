@@ -3,12 +3,14 @@
 Holds Protocols only; ``infra`` and the local policies satisfy them, a launch script joins them.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol, runtime_checkable
 
 from PIL import Image
 
-from model.types import Completion, Hit, PolicyRequest, Task
+from model.types import Completion, Hit, HitFilter, PolicyRequest, Task
+
+ANYWHERE = HitFilter()
 
 
 class Retriever(Protocol):
@@ -19,8 +21,22 @@ class Retriever(Protocol):
         """Hash of what the index answers to fixed probes; two equal fingerprints retrieve alike."""
         ...
 
-    async def search(self, query: str, *, top_k: int) -> list[Hit]:
-        """The ``top_k`` best items, best first, ties in id order."""
+    @property
+    def sees(self) -> bool:
+        """Whether pictures can be compared with pictures."""
+        ...
+
+    async def search(
+        self, query: str, *, top_k: int, where: HitFilter = ANYWHERE, like: Sequence[str] = ()
+    ) -> list[Hit]:
+        """The ``top_k`` best items, best first, ties in id order.
+
+        Args:
+            query: what is looked for, in words.
+            top_k: most items.
+            where: what may be found; the index looks nowhere else, so the best of a small part are found in a large whole.
+            like: ids of pictures; the hits fit the words and look like one of these, none of which is among them.
+        """
         ...
 
 

@@ -41,6 +41,17 @@ class Hit:
     height: int = 0
     duration_s: float = 0.0
     start_s: float = 0.0  # of the clip within its video
+    parent: str = ""  # document, deck or video it is a part of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HitFilter:
+    """Which items a search may find; None where anything goes."""
+
+    dataset: str | None = None
+    modality: Modality | None = None
+    kinds: tuple[str, ...] | None = None  # as ``model.item_ids.id_kind`` says
+    parent: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -38,6 +39,12 @@ def search(  # noqa: PLR0913 - each option is one of the command line
     parent: Annotated[
         str | None, typer.Option("--in", help="Only in this file, deck or video, by the name hits show.")
     ] = None,
+    first: Annotated[
+        float | None, typer.Option("--from", min=0, help="Not before this page, or this second of a video.")
+    ] = None,
+    last: Annotated[
+        float | None, typer.Option("--to", min=0, help="Not after this page, or this second of a video.")
+    ] = None,
     json: JsonFlag = False,
 ) -> None:
     r"""Show the items that fit a question best, by words and by meaning; or those that look most like a picture.
@@ -47,6 +54,8 @@ def search(  # noqa: PLR0913 - each option is one of the command line
       vimrag search --root runs/mine "When was the Harbour Museum founded?"
 
       vimrag search --root runs/mine --top-k 20 --datasets mmlongbench_doc --json "dial reading"
+
+      vimrag search --root runs/mine --in report.pdf --from 10 --to 20 "total revenue"
 
       vimrag search --root runs/mine --image page.png --modality image
 
@@ -68,6 +77,7 @@ def search(  # noqa: PLR0913 - each option is one of the command line
         RowFilter.of_scopes(names),
         modalities=None if modality is None else (modality.value,),
         parents=None if parent is None else (parent,),
+        between=_places(first, last),
     )
     with results() as write:
         index = open_index(Storage(root))
@@ -82,6 +92,15 @@ def search(  # noqa: PLR0913 - each option is one of the command line
         _show(hits)
     if not hits:
         raise typer.Exit(1)
+
+
+def _places(first: float | None, last: float | None) -> tuple[float, float] | None:
+    if first is None and last is None:
+        return None
+    span = (-math.inf if first is None else first, math.inf if last is None else last)
+    if not span[0] <= span[1]:
+        raise UsageError(f"--from {first:g} lies behind --to {last:g}")
+    return span
 
 
 def _picture(path: Path) -> Image.Image:

@@ -11,6 +11,7 @@ from functools import cached_property
 from threading import Lock
 from typing import Any, NamedTuple
 
+import numpy as np
 from cachetools import LRUCache
 from PIL.Image import Image
 
@@ -31,6 +32,7 @@ from infra.vector_stores.types import (
     VectorStore,
     fuse,
     hybrid,
+    ranked,
 )
 
 PAIR_WEIGHT = 0.4  # of neighbouring terms found together, beside 1 for each term
@@ -65,6 +67,7 @@ class IndexHit:
     height: int
     duration_s: float
     start_s: float
+    parent: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it."""
@@ -125,12 +128,41 @@ class Index:
             )
         _check_top_k(top_k)
         query = vision.encode_image_queries([image])
-        rankings = [
-            (1.0, 0.0, self._store.search_vectors(space, query, limit=top_k, where=where)[0])
+        queries = {space: query for space in self._spaces if space != TEXT_SPACE}
+        return self._hits([self._nearest(queries, top_k, where)[:top_k]])[0]
+
+    def search_like(
+        self, query: str, item_ids: Sequence[str], top_k: int = 5, where: RowFilter = EVERY_ROW
+    ) -> list[IndexHit]:
+        """The ``top_k`` items that fit the words and look like one of some items, which are not among them.
+
+        Words and looks count alike. Of items without vectors of pictures only the words count.
+
+        Raises:
+            ValueError: if the index has no vectors of pictures, or ``top_k`` is below 1.
+        """
+        if not self.sees:
+            raise ValueError("this index has no vectors of pictures")
+        depth = max(self._settings.depth, top_k)
+        vectors = [row.vectors for row in self._store.stored(item_ids).values()]
+        queries = {
+            space: np.concatenate(seen)
             for space in self._spaces
-            if space != TEXT_SPACE
-        ]
-        return self._hits([fuse(rankings)[:top_k]])[0]
+            if space != TEXT_SPACE and (seen := [spaces[space] for spaces in vectors if space in spaces])
+        }
+        [worded] = self.rank_many([query], depth, where)
+        alike = self._nearest(queries, depth, where)
+        found = fuse([(0.5, 0.0, worded), (0.5, None, alike)])
+        return self._hits([[hit for hit in found if hit.id not in item_ids][:top_k]])[0]
+
+    def _nearest(self, queries: Mapping[str, Vectors], depth: int, where: RowFilter) -> list[StoreHit]:
+        """Rows by their greatest cosine, not below 0, with any of the ``[Q, D]`` vectors of each space."""
+        best: dict[str, float] = {}
+        for space, vectors in queries.items():
+            for hits in self._store.search_vectors(space, vectors, limit=depth, where=where):
+                for hit in hits:
+                    best[hit.id] = max(hit.score, best.get(hit.id, 0.0))
+        return ranked(best.items())
 
     def rank_many(
         self, queries: Sequence[str], top_k: int, where: RowFilter = EVERY_ROW
@@ -221,5 +253,9 @@ def _hit(found: StoreHit, payload: dict[str, Any]) -> IndexHit:
     names = ("dataset", "modality", "title", "text", "media_key", "width", "height", "duration_s")
     start_s = payload["position"] if payload["modality"] == Modality.VIDEO else 0.0
     return IndexHit(
-        item_id=found.id, score=found.score, start_s=start_s, **{name: payload[name] for name in names}
+        item_id=found.id,
+        score=found.score,
+        start_s=start_s,
+        parent=payload["parent"] or "",
+        **{name: payload[name] for name in names},
     )

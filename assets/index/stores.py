@@ -79,7 +79,11 @@ def open_new(
     from infra.vector_stores.weaviate import WeaviateStore
 
     words = LanceStore(folder, dims={}, payload=PAYLOAD)
-    if isinstance(before, WeaviateStore) and before.generation == newest:
+    if (
+        isinstance(before, WeaviateStore)
+        and before.generation == newest
+        and collections.has_properties(weaviate_client(), before.collection)
+    ):
         collections.take_back(weaviate_client(), before.collection, before.generation)
         place: Place = {"collection": before.collection, "generation": before.generation + 1}
         return place, _weaviate(words, place, index.dims, before=before)

@@ -18,7 +18,7 @@ import numpy as np
 from cachetools import LRUCache
 from numpy.typing import NDArray
 
-from infra.vector_stores.filter_columns import FilterColumns
+from infra.vector_stores.filter_columns import FilterColumns, Places
 from infra.vector_stores.types import EVERY_ROW, RowFilter, StoreHit, TextQuery, ranked
 
 K1 = 1.2
@@ -100,11 +100,12 @@ class InMemoryTexts:
         columns: Mapping[str, Sequence[str]],
         terms: Sequence[str],
         pairs: Sequence[str],
+        places: Places | None = None,
     ) -> InMemoryTexts:
-        """From columns of equal length; ``columns`` are those of a ``RowFilter``."""
+        """From columns of equal length; ``columns`` and ``places`` are what a ``RowFilter`` asks for."""
         return cls(
             ids=tuple(ids),
-            columns=FilterColumns.of(columns),
+            columns=FilterColumns.of(columns, places),
             terms=Postings.of(terms),
             pairs=Postings.of(pairs),
         )

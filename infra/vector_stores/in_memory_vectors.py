@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from infra.vector_stores.filter_columns import FilterColumns
+from infra.vector_stores.filter_columns import FilterColumns, Places
 from infra.vector_stores.types import EVERY_ROW, RowFilter, StoreHit, Vectors
 
 DECIMALS = 6  # of a cosine; what lies below depends on how many queries are multiplied at once
@@ -32,14 +32,21 @@ class InMemoryVectors:
 
     @classmethod
     def of(
-        cls, ids: Sequence[str], columns: Mapping[str, Sequence[str]], vectors: Sequence[Vectors]
+        cls,
+        ids: Sequence[str],
+        columns: Mapping[str, Sequence[str]],
+        vectors: Sequence[Vectors],
+        places: Places | None = None,
     ) -> InMemoryVectors:
-        """From rows in any order; ``columns`` are those of a ``RowFilter``."""
+        """From rows in any order; ``columns`` and ``places`` are what a ``RowFilter`` asks for."""
         order = sorted(range(len(ids)), key=ids.__getitem__)
         lengths = np.array([len(vectors[i]) for i in order], dtype=np.int64)
         return cls(
             ids=tuple(ids[i] for i in order),
-            columns=FilterColumns.of({name: [values[i] for i in order] for name, values in columns.items()}),
+            columns=FilterColumns.of(
+                {name: [values[i] for i in order] for name, values in columns.items()},
+                None if places is None else places[order],
+            ),
             starts=np.concatenate([[0], np.cumsum(lengths)])[:-1].astype(np.int64),
             vectors=np.concatenate([vectors[i] for i in order]) if order else np.zeros((0, 0), np.float32),
         )

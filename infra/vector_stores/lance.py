@@ -9,6 +9,7 @@ that on disk, by Lance's full-text search, which is the same BM25 (k1 1.2, b 0.7
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import warnings
@@ -25,11 +26,13 @@ from lancedb.query import BooleanQuery, FullTextQuery, LanceVectorQueryBuilder, 
 from lancedb.table import Table
 
 from infra.errors import VectorStoreError, boundary
+from infra.vector_stores.filter_columns import places_of
 from infra.vector_stores.in_memory_texts import InMemoryTexts
 from infra.vector_stores.in_memory_vectors import InMemoryVectors
 from infra.vector_stores.types import (
     EVERY_ROW,
     FILTER_COLUMNS,
+    PLACE_COLUMNS,
     TEXT_SPACE,
     RowFilter,
     Scalar,
@@ -40,6 +43,7 @@ from infra.vector_stores.types import (
     Vectors,
     check_batch,
     content_fingerprint,
+    kind_of,
     ranked,
 )
 
@@ -49,6 +53,7 @@ ANN_MIN_ROWS = 5_000  # below, an exact scan is as fast as an index
 ROWS_PER_PARTITION = 4_096
 IDS_PER_FILTER = 500
 SCAN_ROWS = 8_192
+_KIND = "split_part(id, ':', 2)"  # ``kind_of`` in SQL
 _KEY = {"lance-schema:unenforced-primary-key": "true"}  # without it concurrent upserts write rows twice
 _TYPES: dict[type, pa.DataType] = {str: pa.string(), int: pa.int64(), float: pa.float64()}
 _Query = TypeVar("_Query")
@@ -277,20 +282,28 @@ class LanceStore:
         """Read row by row, and give up as soon as it is too much."""
         filters = [name for name in FILTER_COLUMNS if name == "scope" or name in self._payload]
         columns: dict[str, list[str]] = {name: [] for name in ("id", "terms", "pairs", *filters)}
+        where: dict[str, list[float]] = {
+            name: [] for name in PLACE_COLUMNS if set(PLACE_COLUMNS) <= set(self._payload)
+        }
         spaces = {space: _SpaceRows([], []) for space in self._dims}
         passages, fits = 0, self._table.count_rows() <= self._resident_passages
-        scan = self._table.search().select([*columns, *map(_column, self._dims)])
+        scan = self._table.search().select([*columns, *where, *map(_column, self._dims)])
         for batch in scan.to_batches(batch_size=SCAN_ROWS) if fits else ():
             start = len(columns["id"])
             for name, values in columns.items():
                 values += (value or "" for value in batch.column(name).to_pylist())
+            for name, values in where.items():
+                values += batch.column(name).to_pylist()
             for space, rows in spaces.items():
                 passages += rows.read(batch.column(_column(space)), start, self._dims[space])
             if not (fits := passages <= self._resident_passages):
                 break
         if not fits:
             columns, spaces = {name: [] for name in columns}, {space: _SpaceRows([], []) for space in spaces}
+            where = {name: [] for name in where}
         ids, kept = columns["id"], {name: columns[name] for name in filters}
+        kept["kind"] = [kind_of(id_) for id_ in ids]
+        places = places_of(*(where[name] for name in PLACE_COLUMNS)) if where else None
         return _Resident(
             version=version,
             fits=fits,
@@ -299,10 +312,11 @@ class LanceStore:
                     [ids[at] for at in rows.at],
                     {name: [values[at] for at in rows.at] for name, values in kept.items()},
                     rows.vectors,
+                    None if places is None else places[rows.at],
                 )
                 for space, rows in spaces.items()
             },
-            texts=InMemoryTexts.of(ids, kept, columns["terms"], columns["pairs"]),
+            texts=InMemoryTexts.of(ids, kept, columns["terms"], columns["pairs"], places),
         )
 
 
@@ -376,7 +390,23 @@ def _quoted(values: Sequence[str]) -> str:
 def _condition(where: RowFilter) -> str | None:
     if where.allows_none:
         return "scope IS NULL"
-    return " AND ".join(f"{name} IN ({_quoted(values)})" for name, values in where.columns().items()) or None
+    conditions = [
+        f"{_KIND if name == 'kind' else name} IN ({_quoted(values)})"
+        for name, values in where.columns().items()
+    ]
+    if where.between is not None:
+        conditions += _between(*where.between)
+    return " AND ".join(conditions) or None
+
+
+def _between(first: float, last: float) -> Iterator[str]:
+    """As ``filter_columns`` says it of rows in memory."""
+    position, duration = PLACE_COLUMNS
+    yield f"({position} > 0 OR {duration} > 0)"
+    if math.isfinite(last):
+        yield f"{position} <= {last!r}"
+    if math.isfinite(first):
+        yield f"({position} >= {first!r} OR {position} + {duration} > {first!r})"
 
 
 def _id_conditions(ids: Sequence[str]) -> Iterator[str]:

@@ -62,6 +62,14 @@ class RowFilter:
     """Values of the payload column ``modality``."""
     parents: tuple[str, ...] | None = None
     """Values of the payload column ``parent``: the file, deck or video a row is a part of."""
+    kinds: tuple[str, ...] | None = None
+    """What ``kind_of`` says of a row's id."""
+    between: tuple[float, float] | None = None
+    """First and last page, or second; infinite where open. Rows without a place in something are not among them."""
+
+    def __post_init__(self) -> None:
+        if self.between is not None and not self.between[0] <= self.between[1]:
+            raise ValueError(f"a filter goes from a place to a later one, got {self.between}")
 
     @classmethod
     def of_scopes(cls, scopes: Iterable[str] | None) -> "RowFilter":
@@ -69,7 +77,7 @@ class RowFilter:
         return cls(scopes=None if scopes is None else tuple(sorted(set(scopes))))
 
     def __bool__(self) -> bool:
-        return bool(self.columns())
+        return bool(self.columns()) or self.between is not None
 
     @property
     def allows_none(self) -> bool:
@@ -78,12 +86,29 @@ class RowFilter:
 
     def columns(self) -> dict[str, tuple[str, ...]]:
         """Column -> its allowed values, of the columns that are limited."""
-        columns = {"scope": self.scopes, "modality": self.modalities, "parent": self.parents}
+        columns = {
+            "scope": self.scopes,
+            "modality": self.modalities,
+            "parent": self.parents,
+            "kind": self.kinds,
+        }
         return {name: values for name, values in columns.items() if values is not None}
 
 
 EVERY_ROW = RowFilter()
 FILTER_COLUMNS = ("scope", "modality", "parent")
+"""Those that are stored; the kind is read out of the id."""
+PLACE_COLUMNS = ("position", "duration_s")
+"""Payload columns of where a row is in its file: its page, or the second it starts at and how long it is."""
+
+
+def kind_of(row_id: str) -> str:
+    """The second part of an id ``scope:kind:native``; empty for an id of another form.
+
+    >>> kind_of("mmlongbench_doc:page:report.pdf#3")
+    'page'
+    """
+    return "".join(row_id.split(":")[1:2])
 
 
 class TextQuery(NamedTuple):

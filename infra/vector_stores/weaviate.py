@@ -9,6 +9,8 @@ sees those of its own. So a new version sends what changed only, readers of the 
 is a pointer. What builds that did not end have left is taken back by the next. Needs a server of at least 1.32 (aliases).
 """
 
+import math
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,6 +31,7 @@ from infra.errors import VectorStoreError, boundary
 from infra.vector_stores.lance import LanceStore
 from infra.vector_stores.types import (
     EVERY_ROW,
+    PLACE_COLUMNS,
     RowFilter,
     Scalar,
     StoredVectors,
@@ -37,6 +40,7 @@ from infra.vector_stores.types import (
     VectorRow,
     Vectors,
     check_batch,
+    kind_of,
     ranked,
 )
 from infra.vector_stores.weaviate_collections import FOREVER, WeaviateAddress, is_unavailable
@@ -88,7 +92,8 @@ class Passage:
 def passages_of(row: VectorRow, generation: int) -> list[Passage]:
     """The objects of a row. Equal for equal arguments, so that sending a row again changes nothing."""
     filterable = {name: row.payload[name] for name in ("modality", "parent") if row.payload.get(name)}
-    properties = {**filterable, "scope": row.scope, "added": generation, "removed": FOREVER}
+    placed = {"kind": kind_of(row.id), **_place(row.payload)}
+    properties = {**filterable, **placed, "scope": row.scope, "added": generation, "removed": FOREVER}
     return [
         Passage(
             uuid=uuid.uuid5(NAMESPACE, f"{generation}\0{space}\0{number}\0{row.id}"),
@@ -101,6 +106,12 @@ def passages_of(row: VectorRow, generation: int) -> list[Passage]:
         for space, vectors in row.vectors.items()
         for number, vector in enumerate(vectors)
     ]
+
+
+def _place(payload: Mapping[str, Scalar]) -> dict[str, float]:
+    """Start and end in the file, of a row that has a place in one."""
+    start, duration = (float(payload.get(name) or 0.0) for name in PLACE_COLUMNS)
+    return {"start": start, "end": start + duration} if start > 0 or duration > 0 else {}
 
 
 class WeaviateStore:
@@ -427,6 +438,14 @@ def _in_filter(where: RowFilter) -> Any:
     filters = [
         Filter.by_property(name).contains_any(list(values)) for name, values in where.columns().items()
     ]
+    if where.between is not None:
+        first, last = where.between
+        start, end = Filter.by_property("start"), Filter.by_property("end")
+        filters.append(
+            start.less_or_equal(min(last, sys.float_info.max))
+        )  # without a place there is no start
+        if math.isfinite(first):
+            filters.append(end.greater_than(first) | start.greater_or_equal(first))
     return Filter.all_of(filters) if filters else None
 
 

@@ -124,10 +124,7 @@ def create(
     with boundary(VectorStoreError, f"make collection {name!r}"):
         client.collections.create(
             name,
-            properties=[
-                *(_text(column) for column in ("row_id", "scope", "modality", "parent", "space")),
-                *(_number(column) for column in ("number", "added", "removed")),
-            ],
+            properties=PROPERTIES,
             vector_config=[
                 Configure.Vectors.self_provided(
                     name=space,
@@ -182,6 +179,13 @@ def set_alias(client: weaviate.WeaviateClient, alias: str, name: str) -> None:
             client.alias.update(alias_name=alias, new_target_collection=name)
 
 
+def has_properties(client: weaviate.WeaviateClient, name: str) -> bool:
+    """Whether a collection has every property that is written today; one of an earlier version may not."""
+    with boundary(VectorStoreError, f"read the schema of {name!r}"):
+        there = client.collections.use(name).config.get(simple=True).properties
+    return {wanted.name for wanted in PROPERTIES} <= {found.name for found in there}
+
+
 def exists(client: weaviate.WeaviateClient, name: str) -> bool:
     """Whether the server has the collection."""
     with boundary(VectorStoreError, f"look for collection {name!r}"):
@@ -223,5 +227,13 @@ def _text(name: str) -> Property:
     )
 
 
-def _number(name: str) -> Property:
-    return Property(name=name, data_type=DataType.INT, index_filterable=True, index_range_filters=True)
+def _number(name: str, data_type: DataType = DataType.INT) -> Property:
+    return Property(name=name, data_type=data_type, index_filterable=True, index_range_filters=True)
+
+
+PROPERTIES = [
+    *(_text(column) for column in ("row_id", "scope", "modality", "parent", "kind", "space")),
+    *(_number(column) for column in ("number", "added", "removed")),
+    *(_number(column, DataType.NUMBER) for column in ("start", "end")),
+]
+"""Of an object, beside its vector."""

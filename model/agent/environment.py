@@ -6,7 +6,7 @@ policies in ``memory/``.
 """
 
 import re
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Awaitable, Callable, Sequence, Set
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -22,10 +22,9 @@ from model.config.limits import Limits
 from model.protocols import Retriever
 from model.types import Completion, Counters, DisplayedHit, Hit, Message, Outcome, Task
 
-DEPTHS = (8, 64)  # times top_k: how far a search that takes some kinds of items only looks down the ranking
-
 View: TypeAlias = Callable[[tuple[DisplayedHit, ...]], tuple[DisplayedHit, ...]]
-Choice: TypeAlias = Callable[[list[Hit]], list[Hit]]
+Retrieval: TypeAlias = Callable[[Retriever, str, int], Awaitable[list[Hit]]]
+"""Query and ``top_k`` to hits, best first."""
 
 
 class Environment:
@@ -98,7 +97,7 @@ class Environment:
         *,
         known: Set[str] = frozenset(),
         view: View | None = None,
-        choice: Choice | None = None,
+        retrieval: Retrieval | None = None,
     ) -> ObservationAdded:
         """Run a legal search; a repeated query is not run again.
 
@@ -106,10 +105,10 @@ class Environment:
             action: the search.
             known: items that are not shown again.
             view: what of the new results is displayed; the summary judges what was.
-            choice: which of a deeper ranking are taken, in order; of them the first ``top_k``.
+            retrieval: how the hits are got; by default the best of the whole index.
         """
         repeated = self._was_asked(action.query)
-        hits = {} if repeated else await self._hits(action.query, choice)
+        hits = {} if repeated else await self._hits(action, retrieval)
         fresh = [hit for item_id, hit in hits.items() if item_id not in known]
         self._titles |= {hit.item_id: hit.title for hit in fresh}
         looked_at = tuple(display(hit, self.limits) for hit in fresh)
@@ -125,18 +124,14 @@ class Environment:
         self._count(searches=1, repeated_searches=int(repeated))
         return self._observed
 
-    async def _hits(self, query: str, choice: Choice | None) -> dict[str, Hit]:
+    async def _hits(self, action: Search, retrieval: Retrieval | None) -> dict[str, Hit]:
         """Distinct hits by id, best first, at most ``top_k``."""
         top_k = self.limits.top_k
-        if choice is None:
-            return {hit.item_id: hit for hit in await self._retriever.search(query, top_k=top_k)}
-        taken: dict[str, Hit] = {}
-        for depth in DEPTHS:
-            ranking = await self._retriever.search(query, top_k=depth * top_k)
-            taken = {hit.item_id: hit for hit in choice(ranking)}
-            if len(taken) >= top_k or len(ranking) < depth * top_k:
-                break
-        return dict(list(taken.items())[:top_k])
+        if retrieval is not None:
+            hits = await retrieval(self._retriever, action.query, top_k)
+        else:
+            hits = await self._retriever.search(action.query, top_k=top_k)
+        return {hit.item_id: hit for hit in hits}
 
     def _was_asked(self, query: str) -> bool:
         """Whether an earlier query has the same words, or about the same meaning where that can be told."""

@@ -7,7 +7,7 @@ import asyncio
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from pydantic import TypeAdapter
@@ -20,7 +20,8 @@ from infra.storage.root import Storage
 from infra.vector_stores.types import RowFilter
 from memory_graph.graph import Modality
 from model.imitation.gold_plan import GoldPlan
-from model.types import Hit, Task
+from model.protocols import ANYWHERE
+from model.types import Hit, HitFilter, Task
 
 PLANS = "raw/miniature/plans.jsonl"  # below the root; only the miniature has it
 
@@ -28,6 +29,8 @@ PLANS = "raw/miniature/plans.jsonl"  # below the root; only the miniature has it
 class _PendingSearch(NamedTuple):
     query: str
     top_k: int
+    where: HitFilter
+    like: tuple[str, ...]
     result: asyncio.Future[list[Hit]]
 
 
@@ -62,10 +65,17 @@ class IndexRetriever:
         scope = "" if self._datasets is None else f":{','.join(sorted(self._datasets))}"
         return f"{self._index.fingerprint}{scope}"
 
-    async def search(self, query: str, *, top_k: int) -> list[Hit]:
-        """The ``top_k`` best items, best first, ties in id order; an error of the store comes through."""
+    @property
+    def sees(self) -> bool:
+        """Whether the index has vectors of pictures."""
+        return self._index.sees
+
+    async def search(
+        self, query: str, *, top_k: int, where: HitFilter = ANYWHERE, like: Sequence[str] = ()
+    ) -> list[Hit]:
+        """See ``Retriever``; an error of the store comes through."""
         result: asyncio.Future[list[Hit]] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_PendingSearch(query, top_k, result))
+        self._waiting.append(_PendingSearch(query, top_k, where, tuple(like), result))
         if self._worker is None or self._worker.done():
             self._worker = asyncio.create_task(self._work())
         return await result
@@ -91,12 +101,33 @@ class IndexRetriever:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._search, batch)
 
     def _search(self, batch: Sequence[_PendingSearch]) -> list[list[Hit]]:
-        top_k = max(search.top_k for search in batch)
-        where = RowFilter.of_scopes(self._datasets)
-        results = self._index.search_many([search.query for search in batch], top_k, where)
-        return [
-            [hit_of(hit) for hit in hits[: search.top_k]] for search, hits in zip(batch, results, strict=True)
-        ]
+        """Those of one filter together; each that looks for pictures alone."""
+        groups: dict[tuple[HitFilter, tuple[str, ...]], list[int]] = {}
+        for at, search in enumerate(batch):
+            groups.setdefault((search.where, search.like), []).append(at)
+        found: dict[int, list[Hit]] = {}
+        for (where, like), places in groups.items():
+            top_k = max(batch[at].top_k for at in places)
+            queries, rows = [batch[at].query for at in places], self._rows(where)
+            results = (
+                [self._index.search_like(query, like, top_k, rows) for query in queries]
+                if like
+                else self._index.search_many(queries, top_k, rows)
+            )
+            for at, hits in zip(places, results, strict=True):
+                found[at] = [hit_of(hit) for hit in hits[: batch[at].top_k]]
+        return [found[at] for at in range(len(batch))]
+
+    def _rows(self, where: HitFilter) -> RowFilter:
+        datasets = self._datasets
+        if where.dataset is not None:
+            datasets = [where.dataset] if datasets is None or where.dataset in datasets else []
+        return replace(
+            RowFilter.of_scopes(datasets),
+            modalities=None if where.modality is None else (where.modality.value,),
+            kinds=where.kinds,
+            parents=None if where.parent is None else (where.parent,),
+        )
 
 
 def hit_of(hit: IndexHit) -> Hit:
@@ -112,6 +143,7 @@ def hit_of(hit: IndexHit) -> Hit:
         height=hit.height,
         duration_s=hit.duration_s,
         start_s=hit.start_s,
+        parent=hit.parent,
     )
 
 

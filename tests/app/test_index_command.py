@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from assets.miniature.writers.pdf import PdfPageSpec, pdf_bytes
 from infra.storage.root import Storage
 from tests.app.command_line import Vimrag
 from tests.infra.embedders.qwen_vl_folders import qwen3_vl_folder
@@ -60,6 +61,23 @@ def test_a_picture_finds_itself_and_filters_keep_to_a_kind_and_a_file(
     assert (again.json["version"], again.json["embedded"]) == (built.json["version"], 0)
     gone = vimrag("index", "build", "--root", root, "--vision", "none", "--json")
     assert set(gone.json["vectors"]) == {"text"}
+
+
+def test_a_part_of_a_file_is_searched_by_its_pages(vimrag: Vimrag, tmp_path: Path):
+    pages = tuple(PdfPageSpec(lines=(f"The crane of {1900 + number}.",)) for number in range(4))
+    (tmp_path / "crane.pdf").write_bytes(pdf_bytes(pages, width=300, height=40))
+    root = tmp_path / "root"
+    assert vimrag("ingest", tmp_path / "crane.pdf", "--root", root).code == 0
+
+    def pages_of(*options: object) -> list[str]:
+        hits = vimrag("search", "--root", root, "crane", *options, "--json").json["hits"]
+        return sorted(hit["id"].rpartition("#")[2] for hit in hits)
+
+    assert pages_of("--from", 2, "--to", 3) == ["2", "3"]
+    assert (pages_of("--from", 4), pages_of("--to", 1)) == (["4"], ["1"])
+    assert (
+        "--from 3 lies behind --to 2" in vimrag("search", "--root", root, "crane", "--from", 3, "--to", 2).err
+    )
 
 
 def test_versions_are_listed_and_one_is_taken_back(vimrag: Vimrag, root: Path, seeing: Path):

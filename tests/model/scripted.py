@@ -6,7 +6,9 @@ Neither looks at anything but the call number and the query.
 from collections.abc import Mapping, Sequence
 
 from memory_graph.actions import Action, render
-from model.types import Completion, Hit, ImageRef, Message, PolicyRequest
+from model.item_ids import id_kind
+from model.protocols import ANYWHERE
+from model.types import Completion, Hit, HitFilter, ImageRef, Message, PolicyRequest
 
 
 class ScriptedPolicy:
@@ -61,7 +63,22 @@ class ScriptedRetriever:
         """Scripts have no index."""
         return "scripted"
 
-    async def search(self, query: str, *, top_k: int) -> list[Hit]:
-        """The first ``top_k`` prepared hits."""
-        self.queries.append(query)
-        return list(self._found.get(query, ()))[:top_k]
+    @property
+    def sees(self) -> bool:
+        """Looks like: whatever was told of the query and the pictures together."""
+        return True
+
+    async def search(
+        self, query: str, *, top_k: int, where: HitFilter = ANYWHERE, like: Sequence[str] = ()
+    ) -> list[Hit]:
+        """The first ``top_k`` prepared hits that ``where`` allows; of a search by pictures those of ``query~picture``."""
+        self.queries.append("~".join((query, *like)))
+        hits = self._found.get(self.queries[-1], ())
+        return [hit for hit in hits if _allows(where, hit)][:top_k]
+
+
+def _allows(where: HitFilter, hit: Hit) -> bool:
+    wanted = (where.dataset, where.modality, where.parent)
+    has = (hit.dataset, hit.modality, hit.parent)
+    fits = all(value in (None, own) for value, own in zip(wanted, has, strict=True))
+    return fits and (where.kinds is None or id_kind(hit.item_id) in where.kinds)

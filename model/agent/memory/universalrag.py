@@ -4,41 +4,50 @@ Wire form [ours]: the router call is a ``search`` whose query is one word (``ROU
 question. "none" searches nothing. A router that answers at once has picked "none" as well. Another word is refused as an illegal
 action. The conversation goes on with the results, and the next call has to answer.
 
-The index ranks all kinds of items together, so a route looks further down the ranking (``Environment.search``) and takes the
-first ``top_k`` items of its kind.
+A route is a filter of the index, which then looks nowhere else: the best ten pictures among a million pages are found.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from memory_graph.actions import Search
 from memory_graph.graph import Modality
 from model.agent.context import opening_turns, question_parts
-from model.agent.environment import Choice, Environment, normalised
+from model.agent.environment import Environment, Retrieval, normalised
 from model.agent.events import Event, ReplyRejected
 from model.agent.memory.session import MemoryPolicy, MemorySession
-from model.item_ids import PAGE_KINDS, id_kind, video_of
-from model.types import Hit, Message, Role
+from model.item_ids import PAGE_KINDS, IdKind
+from model.protocols import Retriever
+from model.types import Hit, HitFilter, Message, Role
 
 NO_SEARCH = "none"
 
 
-def _only(matches: Callable[[Hit], bool]) -> Choice:
-    return lambda hits: [hit for hit in hits if matches(hit)]
+CLIPS = HitFilter(modality=Modality.VIDEO)
 
 
-def _one_video(hits: list[Hit]) -> list[Hit]:
-    """The clips of the video of the best clip, in their order in time."""
-    clips = [hit for hit in hits if hit.modality is Modality.VIDEO]
-    same = [hit for hit in clips if video_of(hit.item_id) == video_of(clips[0].item_id)]
-    return sorted(same, key=lambda hit: hit.start_s)
+def _only(where: HitFilter) -> Retrieval:
+    async def retrieve(retriever: Retriever, query: str, top_k: int) -> list[Hit]:
+        return await retriever.search(query, top_k=top_k, where=where)
+
+    return retrieve
 
 
-ROUTES: Mapping[str, Choice] = {
-    "paragraph": _only(lambda hit: hit.modality is Modality.TEXT),
-    "document": _only(lambda hit: hit.modality is Modality.IMAGE and id_kind(hit.item_id) in PAGE_KINDS),
-    "image": _only(lambda hit: hit.modality is Modality.IMAGE and id_kind(hit.item_id) not in PAGE_KINDS),
-    "clip": _only(lambda hit: hit.modality is Modality.VIDEO),
+async def _one_video(retriever: Retriever, query: str, top_k: int) -> list[Hit]:
+    """The best clips of the video of the best clip, in their order in time."""
+    best = await retriever.search(query, top_k=1, where=CLIPS)
+    if not best or not best[0].parent:
+        return best
+    of_video = replace(CLIPS, dataset=best[0].dataset, parent=best[0].parent)
+    clips = await retriever.search(query, top_k=top_k, where=of_video)
+    return sorted(clips, key=lambda hit: hit.start_s)
+
+
+ROUTES: Mapping[str, Retrieval] = {
+    "paragraph": _only(HitFilter(modality=Modality.TEXT)),
+    "document": _only(HitFilter(modality=Modality.IMAGE, kinds=PAGE_KINDS)),
+    "image": _only(HitFilter(modality=Modality.IMAGE, kinds=(IdKind.IMAGE,))),
+    "clip": _only(CLIPS),
     "video": _one_video,
 }
 REFUSAL = f"Not a place to look: the query has to be one of {', '.join((NO_SEARCH, *ROUTES))}."
@@ -65,7 +74,7 @@ class RoutedSession(MemorySession):
             return (ReplyRejected(call=environment.counters.model_calls, reason=REFUSAL),)
         self.must_answer = True
         by_question = replace(action, query=environment.task.question)
-        observed = await environment.search(by_question, view=self.fitting, choice=ROUTES[route])
+        observed = await environment.search(by_question, view=self.fitting, retrieval=ROUTES[route])
         self.add_observation(reply, observed)
         return self.unjudged(observed)
 

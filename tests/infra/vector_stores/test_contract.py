@@ -33,7 +33,14 @@ from infra.vector_stores.weaviate import WeaviateStore
 from infra.vector_stores.weaviate_collections import connect, create, drop
 from tests.weaviate.server import WeaviateServer
 
-PAYLOAD: dict[str, type] = {"title": str, "width": int, "start_s": float, "modality": str, "parent": str}
+PAYLOAD: dict[str, type] = {
+    "title": str,
+    "width": int,
+    "position": float,
+    "duration_s": float,
+    "modality": str,
+    "parent": str,
+}
 ADAPTERS = ["lance", "lance on disk", "lance on s3", "weaviate"]
 DIMS = {"text": 2, "image": 2}
 
@@ -169,6 +176,47 @@ def test_a_filter_limits_modality_and_parent_as_well(store: VectorStore):
     assert store.count(where) == 1
 
 
+PLACED = {
+    "d:page:f#3": (3.0, None),
+    "d:page:f#4": (4.0, 0.0),
+    "d:clip:v#0": (0.0, 10.0),
+    "d:clip:v#10": (10.0, 10.0),
+    "d:image:page:1": (0.0, 0.0),  # a name that looks like another kind, and no place
+    "no kind": (None, None),
+}
+
+
+FILTERED = [
+    (RowFilter(kinds=("page", "slide")), ["d:page:f#3", "d:page:f#4"]),
+    (RowFilter(kinds=("image",)), ["d:image:page:1"]),
+    (RowFilter(kinds=()), []),
+    (RowFilter(between=(3, 3)), ["d:clip:v#0", "d:page:f#3"]),
+    (RowFilter(between=(10, math.inf)), ["d:clip:v#10"]),
+    (RowFilter(between=(-math.inf, 3)), ["d:clip:v#0", "d:page:f#3"]),
+    (RowFilter(between=(-math.inf, math.inf)), ["d:clip:v#0", "d:clip:v#10", "d:page:f#3", "d:page:f#4"]),
+    (RowFilter(between=(9.5, 10), kinds=("clip",)), ["d:clip:v#0", "d:clip:v#10"]),
+]
+
+
+def test_a_filter_limits_kind_and_place(store: VectorStore):
+    rows = [
+        row(id_, at, terms="x", position=position, duration_s=duration)
+        for at, (id_, (position, duration)) in enumerate(PLACED.items())
+    ]
+    store.upsert(rows)
+    store.publish()
+    for where, wanted in FILTERED:
+        near = store.search_vectors("text", unit(0), limit=9, where=where)[0]
+        worded = store.search_texts([TextQuery("x")], limit=9, where=where)[0]
+        assert (sorted(ids(near)), sorted(ids(worded))) == (wanted, wanted), where
+        assert store.count(where) == len(wanted)
+
+
+def test_a_filter_that_goes_backwards_is_refused():
+    with pytest.raises(ValueError, match="from a place to a later one"):
+        RowFilter(between=(4, 3))
+
+
 def test_spaces_are_searched_apart_and_a_row_need_not_be_in_each(store: VectorStore):
     store.upsert([row("seen", 0, image=90), row("read", 10), row("other", 20, image=100)])
     store.publish()
@@ -207,7 +255,12 @@ def test_deleting_takes_exactly_the_named_rows(store: VectorStore):
 
 def test_a_row_is_read_back_as_it_was_written(store: VectorStore):
     given_row = row("a", 0, 90, content="hash")
-    payload = {"title": "An 'odd' title", "width": 8, "start_s": None, "modality": "text", "parent": None}
+    payload: dict[str, Scalar] = {
+        **dict.fromkeys(PAYLOAD),
+        "title": "An 'odd' title",
+        "width": 8,
+        "modality": "text",
+    }
     store.upsert(
         [VectorRow(**{name: getattr(given_row, name) for name in VectorRow.__slots__} | {"payload": payload})]
     )

@@ -15,7 +15,7 @@ from memory_graph.graph import Modality
 from model.agent.display import display, key_frames
 from model.agent.environment import Environment, normalised
 from model.config.limits import MINIATURE_LIMITS, Limits
-from model.types import Hit, Task
+from model.types import Hit, HitFilter, Task
 from tests.model.scripted import ScriptedRetriever
 
 TASK = Task(id="1", dataset="d", question="Who?", answers=("x",))
@@ -174,22 +174,15 @@ def test_a_view_decides_what_is_displayed_and_marks_name_its_places():
     assert environment.noted == {"d:text:1"}
 
 
-def test_a_choice_looks_further_down_until_it_has_enough():
-    texts = [replace(TEXT, item_id=f"d:text:{number}") for number in range(100)]
-    retriever = ScriptedRetriever({"q": [*texts, PAGE, PHOTO], "r": [PAGE, PHOTO, *texts]})
+def test_a_retrieval_decides_what_is_asked_of_the_index():
+    retriever = ScriptedRetriever({"q": [TEXT, PAGE, PHOTO, PAGE]})
 
-    def found(query):
-        environment = Environment(TASK, retriever, replace(MINIATURE_LIMITS, top_k=2))
-        retriever.queries.clear()
-        action = Search("n1", ("root",), query)
-        chosen = asyncio.run(
-            environment.search(action, choice=lambda hits: [hit for hit in hits if hit.modality == "image"])
-        )
-        return chosen.retrieved, len(retriever.queries)
+    async def pictures(index, query, top_k):
+        return await index.search(query, top_k=top_k, where=HitFilter(modality=Modality.IMAGE))
 
-    # two items of a kind at rank 101 are found within 64 x 2 results, and at rank 1 at once
-    assert found("q") == (("d:page:2", "d:photo:3"), 2)
-    assert found("r") == (("d:page:2", "d:photo:3"), 1)
+    environment = Environment(TASK, retriever, replace(MINIATURE_LIMITS, top_k=9))
+    found = asyncio.run(environment.search(Search("n1", ("root",), "q"), retrieval=pictures))
+    assert found.retrieved == ("d:page:2", "d:photo:3")
 
 
 def test_a_near_meaning_is_a_repetition_only_where_a_similarity_is_given():

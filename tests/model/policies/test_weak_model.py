@@ -7,7 +7,7 @@ answers but that each rollout ends within its limits, with an answer or a counte
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -23,8 +23,9 @@ from model.config.limits import Limits
 from model.evaluation.evaluation import summarise
 from model.policies.chat_endpoint import escape_control_tokens
 from model.policies.endpoint_policy import EndpointPolicy
+from model.protocols import ANYWHERE
 from model.rl.rollouts import RolloutPlan, run_rollouts
-from model.types import Hit, Message, Outcome, PolicyRequest, Role, Sampling, Task, Trajectory
+from model.types import Hit, HitFilter, Message, Outcome, PolicyRequest, Role, Sampling, Task, Trajectory
 from tests.model.scene import Pictures
 from tests.servers.smollm2_server import NAME, SmolLM2Server, tokenizer_of, weights
 
@@ -43,7 +44,11 @@ class AlwaysTheSame:
 
     fingerprint = "two passages"
 
-    async def search(self, query: str, *, top_k: int) -> list[Hit]:
+    sees = False
+
+    async def search(
+        self, query: str, *, top_k: int, where: HitFilter = ANYWHERE, like: Sequence[str] = ()
+    ) -> list[Hit]:
         texts = ("Rakimo wears a green badge.", "Belodu is led by Rakimo.")
         return [
             Hit(

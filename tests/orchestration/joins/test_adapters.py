@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from assets.corpus.question import AnswerKind, EvidenceStatus, Question
 from assets.index.search import IndexHit
 from infra.storage.root import Storage
+from infra.vector_stores.types import RowFilter
 from memory_graph.graph import Modality
-from model.types import Task
+from model.types import HitFilter, Task
 from orchestration.joins.adapters import (
     IndexRetriever,
     MetricGrader,
@@ -48,10 +49,11 @@ class ScriptedIndex:
     fingerprint: str = "f00d"
     asked: list[tuple[tuple[str, ...], int]] = field(default_factory=list)
 
-    def search_many(
-        self, queries: Sequence[str], top_k: int, datasets: Sequence[str] | None
-    ) -> list[list[IndexHit]]:
+    where: list[RowFilter] = field(default_factory=list)
+
+    def search_many(self, queries: Sequence[str], top_k: int, where: RowFilter) -> list[list[IndexHit]]:
         self.asked.append((tuple(queries), top_k))
+        self.where.append(where)
         if "broken" in queries:
             raise ConnectionError("the store is gone")
         return [[hit(f"{query}-{rank}", 1 / rank) for rank in range(1, top_k + 1)] for query in queries]
@@ -73,6 +75,32 @@ def test_searches_that_wait_together_are_answered_together_each_with_its_own():
 
     assert asyncio.run(many()) == [["a-1"], ["b-1", "b-2", "b-3"], ["c-1", "c-2"]]
     assert index.asked == [(("a", "b", "c"), 3)]
+
+
+def test_searches_of_different_filters_are_told_apart_and_each_filter_reaches_the_index():
+    index = ScriptedIndex()
+    pages = HitFilter(modality=Modality.IMAGE, kinds=("page", "slide"))
+    film = HitFilter(dataset="squad", parent="film")
+
+    async def many() -> list[list[str]]:
+        search = retriever(index, datasets=["squad", "webqa"])
+        found = await asyncio.gather(
+            search.search("a", top_k=1),
+            search.search("b", top_k=2, where=pages),
+            search.search("c", top_k=1),
+            search.search("d", top_k=1, where=film),
+            search.search("e", top_k=1, where=HitFilter(dataset="elsewhere")),
+        )
+        return [[one.title for one in hits] for hits in found]
+
+    assert asyncio.run(many()) == [["a-1"], ["b-1", "b-2"], ["c-1"], ["d-1"], ["e-1"]]
+    assert index.asked == [(("a", "c"), 1), (("b",), 2), (("d",), 1), (("e",), 1)]
+    assert index.where == [
+        RowFilter(scopes=("squad", "webqa")),
+        RowFilter(scopes=("squad", "webqa"), modalities=("image",), kinds=("page", "slide")),
+        RowFilter(scopes=("squad",), parents=("film",)),
+        RowFilter(scopes=()),
+    ]
 
 
 def test_a_batch_has_a_limit_and_nobody_is_forgotten():

@@ -1,7 +1,7 @@
 """What UniversalRAG's context holds.
 
 1. The router call sees instruction and question; the query of its search is one word that names a place.
-2. The search is made with the question, and only items of that place are taken, the best top-k of a deeper ranking.
+2. The search is made with the question and a filter: only items of that place are looked at, however far down they stand.
 3. The conversation goes on with the results, and the next call has to answer.
 4. "none" searches nothing; a router that answers at once searched nothing either.
 5. Another word is refused like any illegal action; after two re-asks the answer is forced.
@@ -34,10 +34,10 @@ from tests.model.agent.memory_scene import (
 
 SLIDE = replace(PAGE, item_id="t:slide:deck#2", title="Slide")
 PHOTO = replace(PAGE, item_id="t:image:5", title="Photo")
-LATE = replace(CLIP, item_id="t:clip:film#60", title="Film", start_s=60.0)
-EARLY = replace(CLIP, item_id="t:clip:film#0", title="Film", start_s=0.0)
-OTHER = replace(CLIP, item_id="t:clip:other#0", title="Other", start_s=0.0)
-TEXTS = [replace(TEXT, item_id=f"t:text:{number}") for number in range(20)]
+LATE = replace(CLIP, item_id="t:clip:film#60", title="Film", start_s=60.0, parent="film")
+EARLY = replace(CLIP, item_id="t:clip:film#0", title="Film", start_s=0.0, parent="film")
+OTHER = replace(CLIP, item_id="t:clip:other#0", title="Other", start_s=0.0, parent="other")
+TEXTS = [replace(TEXT, item_id=f"t:text:{number}") for number in range(1_000)]
 CORPUS = [*TEXTS, LATE, PHOTO, OTHER, PAGE, EARLY, SLIDE]
 
 
@@ -88,10 +88,16 @@ def test_every_route_has_a_case_above_and_is_named_in_the_refusal():
     assert all(name in REFUSAL for name in (*ROUTES, "none"))
 
 
-def test_the_ranking_is_looked_down_further_only_where_too_few_were_found():
-    # top_k is 3: 24 results hold three texts, but only the two pages there are after all 26
-    assert routed("paragraph").queries == [TASK.question]
-    assert routed("document").queries == [TASK.question] * 2
+def test_a_clip_that_names_no_video_stands_alone():
+    alone = replace(LATE, parent="")
+    node = routed("video", found={TASK.question: [alone, EARLY]}).trajectory.graph.nodes[0]
+    assert node.retrieved == (alone.item_id,)
+
+
+def test_a_video_is_that_of_one_dataset():
+    elsewhere = replace(EARLY, item_id="u:clip:film#5", dataset="u", start_s=5.0)
+    node = routed("video", found={TASK.question: [LATE, elsewhere, EARLY]}).trajectory.graph.nodes[0]
+    assert node.retrieved == (EARLY.item_id, LATE.item_id)
 
 
 def test_a_place_without_items_says_so():
