@@ -56,7 +56,8 @@ class PipesReporter:
 
     def finish(self, metadata: Mapping[str, Any], *, data_version: str | None = None) -> None:
         """Report the materialisation."""
-        self._pipes.report_asset_materialization(metadata=finite(metadata), data_version=data_version)
+        values = {name: _pipes_value(value) for name, value in finite(metadata).items()}
+        self._pipes.report_asset_materialization(metadata=values, data_version=data_version)
 
 
 class SilentReporter:
@@ -86,6 +87,12 @@ def open_reporter() -> Iterator[Reporter]:
 def finite(values: Mapping[str, Any]) -> dict[str, Any]:
     """The same values with nan and infinity as None, which is what JSON and Dagster can carry."""
     return {name: _finite(value) for name, value in values.items()}
+
+
+def _pipes_value(value: Any) -> Any:
+    """A mapping is JSON to Dagster only if it says so; one that states its type has been said."""
+    stated = isinstance(value, Mapping) and set(value) == {"raw_value", "type"}
+    return {"raw_value": value, "type": "json"} if isinstance(value, Mapping) and not stated else value
 
 
 def _finite(value: Any) -> Any:
