@@ -12,6 +12,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ from assets.corpus.build import build_corpus
 from assets.index.build import build_index
 from infra.storage.root import Storage
 from model.config.algorithm import Algorithm
+from model.training.atomic import partial_path
 from model.training.metrics import read_metrics
 from orchestration.dagster_defs.miniature_assets import ensure_miniature
 from orchestration.imitation import cold_start
@@ -62,15 +64,26 @@ class Run:
             )
         assert made.returncode == 0, self.log.read_text()
 
-    def start(self) -> ForkServerProcess:
+    def start(self, work: Callable[..., int] = main, *arguments: object) -> ForkServerProcess:
         return warm.start(
-            main, Script.TRAIN_GGPO, to_json(self.config), environment=self.environment, log=self.log
+            work,
+            *arguments,
+            Script.TRAIN_GGPO,
+            to_json(self.config),
+            environment=self.environment,
+            log=self.log,
         )
 
     def finish(self) -> None:
         process = self.start()
         process.join(PATIENCE_S)
         assert process.exitcode == 0, self.log.read_text()
+
+    def kill_while_it_writes(self, update: int, *, after_s: float) -> None:
+        """Let it run until SIGKILL strikes, ``after_s`` after it began to write the checkpoint of ``update``."""
+        process = self.start(killed_from_within, partial_path(self.folder / f"{update:06}").name, after_s)
+        process.join(PATIENCE_S)
+        assert process.exitcode == -signal.SIGKILL, self.log.read_text()
 
     def kill(self, when: Callable[[], object], *, after_s: float = 0.0) -> None:
         """Start it and kill it ``after_s`` after ``when`` became true."""
@@ -100,6 +113,24 @@ class Run:
     def state(self) -> dict[str, Any]:
         path = self.folder / f"{UPDATES:06}" / "state" / "rank-00000.pt"
         return torch.load(path, weights_only=True)["engine"]["shards"][0]
+
+
+def killed_from_within(folder: str, after_s: float, script: str, config: str) -> int:
+    """The entry point in a process that SIGKILL ends ``after_s`` after it makes ``folder``.
+
+    A watcher beside it, on a busy machine, would look too late.
+    """
+
+    def strike() -> None:
+        time.sleep(after_s)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def watch(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "os.mkdir" and Path(os.fsdecode(arguments[0])).name == folder:
+            threading.Thread(target=strike, daemon=True).start()
+
+    sys.addaudithook(watch)
+    return main(script, config)
 
 
 @pytest.fixture(scope="module")
@@ -143,11 +174,11 @@ def test_a_killed_run_goes_on_bit_for_bit(root: Path):
     assert any(each["gradient_norm"] for each in expected[2:]), expected  # there is something to continue
 
     moments = [random.uniform(0, 0.02), random.uniform(0, update_s), random.uniform(0, 0.02)]
-    killed.kill((killed.folder / ".000002.partial").exists, after_s=moments[0])  # a checkpoint half written
+    killed.kill_while_it_writes(2, after_s=moments[0])
     killed.kill(
         lambda: len(killed.trace()) >= 3, after_s=moments[1]
     )  # two updates ahead of a checkpoint, or one
-    killed.kill((killed.folder / f".{UPDATES:06}.partial").exists, after_s=moments[2])  # the last one
+    killed.kill_while_it_writes(UPDATES, after_s=moments[2])
     killed.finish()
 
     assert killed.trace() == expected, moments

@@ -196,16 +196,23 @@ def test_a_server_killed_at_any_later_time_finds_every_row_again(
 def test_without_the_last_objects_being_pushed_out_a_killed_server_loses_rows(
     server: WeaviateServer, collection: Versions
 ):
-    """The fault that ``_flush_log`` prevents; a server that no longer has it makes this fail, and both can go."""
-    store, written = collection.store(1), rows(1000)
-    store.upsert(written)
-    server.kill()
-    server.start()
-    with collections.connect(server.address) as client:
-        reader = collection.store(1, client=client)
-        assert len(lost(reader, written)) > 10
-        assert reader.heal() > 10
-        assert len(lost(reader, written)) <= MISSED
+    """The fault that ``_flush_log`` prevents; a server that no longer has it makes this fail, and both can go.
+
+    How many depends on how full the server's buffer happens to be: it is killed up to four times.
+    """
+    store = collection.store(1)
+    for seed in range(4):
+        written = rows(1000, seed=seed, prefix=f"s{seed}-")
+        store.upsert(written)
+        server.kill()
+        server.start()
+        with collections.connect(server.address) as client:
+            reader = collection.store(1, client=client)
+            if len(lost(reader, written)) > 2 * MISSED:
+                assert reader.heal() > 2 * MISSED
+                assert len(lost(reader, written)) <= MISSED
+                return
+    pytest.fail("every row was found after each of four kills")
 
 
 def test_a_server_killed_while_a_build_writes_is_waited_for_and_healed(
