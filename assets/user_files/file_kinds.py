@@ -26,7 +26,7 @@ SUFFIXES: Mapping[str, FileKind] = MappingProxyType(
         **dict.fromkeys(
             (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"), FileKind.PICTURE
         ),
-        **dict.fromkeys((".txt", ".rst"), FileKind.TEXT),
+        **dict.fromkeys((".txt", ".text", ".log", ".rst", ".adoc", ".org", ".tex"), FileKind.TEXT),
         **dict.fromkeys((".md", ".markdown"), FileKind.MARKDOWN),
         **dict.fromkeys((".mp4", ".webm", ".mkv", ".mov"), FileKind.VIDEO),
     }

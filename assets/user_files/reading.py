@@ -25,15 +25,16 @@ from assets.parsers.images import (
 )
 from assets.parsers.types import ParseContext, ParsedItem, SkippedRecord
 from assets.parsers.videos import VideoSource, clip_title, video_items
+from assets.user_files.encodings import decode
 from assets.user_files.file_kinds import HEAD_BYTES, MAX_BYTES, TRANSCRIPT_SUFFIXES, FileKind, kind_of
-from assets.user_files.passages import decode, passages
+from assets.user_files.passages import passages
 from assets.user_files.transcripts import cues, spoken_between
 from infra.errors import ExternalError, MediaError
 from infra.limits import MAX_PDF_PAGES
 from infra.media import OcrError, PdfDocument, SandboxedOcr, clip_ranges, media_decoder
 
 DATASET = "documents"
-READER_VERSION = 1  # raised when the same file and settings would give other items
+READER_VERSION = 2  # raised when the same file and settings would give other items
 PASSAGE_WORDS = 200
 
 
@@ -180,8 +181,7 @@ def _image_item(kept_id: str, title: str, text: str, image: Image.Image, number:
 
 def _texts(source: SourceFile, settings: IngestSettings) -> Iterator[FileRecord]:
     decoded = decode(source.path.read_bytes())
-    if decoded.guessed:
-        yield ReaderNote(f"read as {decoded.encoding}")
+    yield from map(ReaderNote, decoded.notes)
     markdown = source.kind is FileKind.MARKDOWN
     cut = passages(decoded.text, markdown=markdown, max_words=settings.passage_words)
     if not cut:
