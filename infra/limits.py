@@ -27,3 +27,18 @@ VIDEO_JOB_SECONDS = 900.0  # of a clip: a minute of 4K HEVC decodes at a tenth o
 WALL_FACTOR = 3.0  # seconds on the clock for one of processor time: the machine may be busy with other things
 MAX_CLIP_BYTES = 1024 * 1024 * 1024  # of a minute of video as H.264: some 140 megabits a second
 MAX_STRIKES = 3  # jobs of one file that may cost a decoding process; the rest of the file is refused
+MAX_ARCHIVE_ENTRIES = 20_000  # of an office document or a book; a large deck has some thousand
+MAX_ARCHIVE_RATIO = (
+    250  # of a part's size to its packed size; sheets of equal rows come to 100, bombs to 1,000
+)
+MIN_BOMB_BYTES = 4 * 1024 * 1024  # a smaller part is harmless however well it packs
+MAX_PART_BYTES = 128 * 1024 * 1024  # of a part that is parsed whole: its tree takes some ten times as much
+MAX_SHEET_BYTES = (
+    1024 * 1024 * 1024
+)  # of a sheet, which is parsed row by row; a million rows have some hundred MB
+MAX_CELLS = 5_000_000  # of the sheets of one workbook, or of one table
+MAX_DOCUMENT_TEXT_BYTES = 128 * 1024 * 1024  # of all words of a document
+MAX_EMBEDDED_BYTES = 256 * 1024 * 1024  # of the pictures and attachments of one document
+MAX_EMBEDDED_FILES = 2_000  # pictures and attachments of one document
+DOCUMENT_SECONDS = 120.0  # processor time of a document; 50,000 rows take some five
+MAX_NESTED_FILES = 3  # a mail in a mail in a mail; further inside nothing is opened

@@ -3,6 +3,7 @@
 Holds the kinds and how large a file of each may be; reading them is ``reading.py``.
 """
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
@@ -18,8 +19,16 @@ class FileKind(StrEnum):
     TEXT = "text"
     MARKDOWN = "markdown"
     VIDEO = "video"
+    DOCUMENT = "document"  # office, web and mail: which of them is found in the decoding process
 
 
+# those of formats that are not read are told what they are and how to be converted
+DOCUMENT_SUFFIXES = (
+    *(".docx", ".docm", ".dotx", ".dotm", ".pptx", ".pptm", ".ppsx", ".ppsm", ".potx", ".potm"),
+    *(".xlsx", ".xlsm", ".xltx", ".xltm", ".xlsb", ".csv", ".tsv", ".doc", ".xls", ".ppt", ".msg", ".rtf"),
+    *(".odt", ".ods", ".odp", ".ott", ".ots", ".otp", ".fodt", ".fods", ".fodp", ".epub", ".ipynb"),
+    *(".html", ".htm", ".xhtml", ".xht", ".eml", ".mbox", ".mht", ".mhtml"),
+)
 SUFFIXES: Mapping[str, FileKind] = MappingProxyType(
     {
         ".pdf": FileKind.PDF,
@@ -29,6 +38,7 @@ SUFFIXES: Mapping[str, FileKind] = MappingProxyType(
         **dict.fromkeys((".txt", ".text", ".log", ".rst", ".adoc", ".org", ".tex"), FileKind.TEXT),
         **dict.fromkeys((".md", ".markdown"), FileKind.MARKDOWN),
         **dict.fromkeys((".mp4", ".webm", ".mkv", ".mov"), FileKind.VIDEO),
+        **dict.fromkeys(DOCUMENT_SUFFIXES, FileKind.DOCUMENT),
     }
 )
 TRANSCRIPT_SUFFIXES = (".srt", ".vtt", ".txt")  # of the same stem beside a video, the first that is there
@@ -40,10 +50,13 @@ MAX_BYTES: Mapping[FileKind, int] = MappingProxyType(
         FileKind.PICTURE: 256 * _MIB,  # read whole; an uncompressed image of 64 million pixels has 192 MB
         FileKind.TEXT: 64 * _MIB,  # read whole; ten million words
         FileKind.MARKDOWN: 64 * _MIB,
+        FileKind.DOCUMENT: 512 * _MIB,  # what is in it has limits of its own
         FileKind.VIDEO: 16 * 1024 * _MIB,  # streamed; its length is limited too
     }
 )
 _IMAGE_MARKS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
+_DOCUMENT_MARKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"{\\rtf")  # ZIP, compound file, RTF
+_PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?<(?:!doctype html|html[\s>])", re.IGNORECASE)
 _MATROSKA = b"\x1aE\xdf\xa3"  # of .mkv and .webm
 # the container of MP4 and QuickTime also holds stills, which no decoder here reads
 _STILL_BRANDS = (b"heic", b"heix", b"heim", b"hevc", b"mif1", b"msf1", b"avif", b"avis")
@@ -57,9 +70,15 @@ def kind_of(head: bytes, suffix: str) -> FileKind | None:
         return FileKind.PICTURE
     if head.startswith(_MATROSKA):
         return FileKind.VIDEO
+    if _is_document(head):
+        return FileKind.DOCUMENT
     if head[4:8] == b"ftyp":
         return None if head[8:12] in _STILL_BRANDS else FileKind.VIDEO
     return SUFFIXES.get(suffix.lower())
+
+
+def _is_document(head: bytes) -> bool:
+    return head.startswith(_DOCUMENT_MARKS) or bool(_PAGE.match(head))
 
 
 def _is_image(head: bytes) -> bool:

@@ -42,7 +42,7 @@ def passages(text: str, *, markdown: bool, max_words: int) -> list[TextPassage]:
     count as a word. A heading with nothing below it goes in front of the passage that follows.
     """
     packing = _PassageBuilder(max_words)
-    for block in _markdown_blocks(text) if markdown else _paragraphs(text.split("\n")):
+    for block in markdown_blocks(text) if markdown else _paragraphs(text.split("\n")):
         packing.add(block)
     return packing.finished()
 
@@ -60,7 +60,7 @@ class _PassageBuilder:
 
     def add(self, block: str | Heading) -> None:
         if isinstance(block, str):
-            for piece in _pieces(block, self._max):
+            for piece in pieces(block, self._max):
                 self._append(piece)
             self._heading_is_bare = False
             return
@@ -77,10 +77,10 @@ class _PassageBuilder:
         return self._done
 
     def _append(self, piece: str) -> None:
-        if self._blocks and self._words + _words(piece) > self._max:
+        if self._blocks and self._words + num_words(piece) > self._max:
             self._close()
         self._blocks.append(piece)
-        self._words += _words(piece)
+        self._words += num_words(piece)
 
     def _close(self) -> None:
         if self._blocks:
@@ -88,23 +88,24 @@ class _PassageBuilder:
             self._blocks, self._words = [], 0.0
 
 
-def _words(text: str) -> float:
+def num_words(text: str) -> float:
+    """The words of a text; two ideographs are one, and so are ``CHARACTERS_A_WORD`` of whatever has no spaces."""
     ideographs = 0 if text.isascii() else len(_IDEOGRAPHS.findall(text))
     return max(len(text.split()) + ideographs / 2, len(text) / CHARACTERS_A_WORD)
 
 
-def _pieces(block: str, max_words: int) -> list[str]:
+def pieces(block: str, max_words: int) -> list[str]:
     """The block, cut as gently as it can be if it is longer than a passage."""
-    if _words(block) <= max_words:
+    if num_words(block) <= max_words:
         return [block]
     parts: list[str] = []
     for sentence in _sentences(block):
-        if _words(sentence) <= max_words:
+        if num_words(sentence) <= max_words:
             parts.append(sentence)
             continue
         for word in _WORD.findall(sentence):
             # characters: right for ideographs, short enough for anything
-            step = len(word) if _words(word) <= max_words else 2 * max_words
+            step = len(word) if num_words(word) <= max_words else 2 * max_words
             parts.extend(word[at : at + step] for at in range(0, len(word), step))
     return [piece for piece in map(str.strip, _packed(parts, max_words)) if piece]
 
@@ -122,11 +123,11 @@ def _packed(parts: Iterable[str], max_words: int) -> Iterator[str]:
     held: list[str] = []
     words = 0.0
     for part in parts:
-        if held and words + _words(part) > max_words:
+        if held and words + num_words(part) > max_words:
             yield "".join(held)
             held, words = [], 0.0
         held.append(part)
-        words += _words(part)
+        words += num_words(part)
     yield "".join(held)
 
 
@@ -140,7 +141,7 @@ def _paragraphs(lines: Iterable[str]) -> Iterator[str]:
             held = []
 
 
-def _markdown_blocks(text: str) -> Iterator[str | Heading]:
+def markdown_blocks(text: str) -> Iterator[str | Heading]:
     """Paragraphs and headings in order; a fenced block is one paragraph whatever it holds."""
     lines = text.split("\n")
     front = _front_matter(lines)

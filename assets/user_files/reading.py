@@ -25,15 +25,16 @@ from assets.parsers.images import (
 )
 from assets.parsers.types import ParseContext, ParsedItem, SkippedRecord
 from assets.parsers.videos import VideoSource, clip_title, video_items
+from assets.user_files.documents import DocumentSettings, document_records
 from assets.user_files.encodings import decode
 from assets.user_files.file_kinds import HEAD_BYTES, MAX_BYTES, TRANSCRIPT_SUFFIXES, FileKind, kind_of
 from assets.user_files.passages import passages
+from assets.user_files.records import DATASET, FileRecord, ReaderNote
 from assets.user_files.transcripts import cues, spoken_between
 from infra.errors import ExternalError, MediaError
-from infra.limits import MAX_PDF_PAGES
+from infra.limits import MAX_NESTED_FILES, MAX_PDF_PAGES
 from infra.media import OcrError, PdfDocument, SandboxedOcr, clip_ranges, media_decoder
 
-DATASET = "documents"
 READER_VERSION = 2  # raised when the same file and settings would give other items
 PASSAGE_WORDS = 200
 
@@ -69,20 +70,12 @@ class IngestSettings:
             FileKind.PICTURE: ocr,
             FileKind.TEXT: {"passage_words": self.passage_words},
             FileKind.MARKDOWN: {"passage_words": self.passage_words},
+            FileKind.DOCUMENT: {"passage_words": self.passage_words, "dpi": context.dpi} | ocr,
             FileKind.VIDEO: {
                 name: getattr(context, name) for name in ("fps", "max_frames", "clip_s", "min_tail_s")
             },
         }
         return {"reader": READER_VERSION, "kind": kind.value, **of_kind[kind]}
-
-
-class ReaderNote(NamedTuple):
-    """Something about a file that its reader should know, though nothing was left out."""
-
-    text: str
-
-
-FileRecord = ParsedItem | SkippedRecord | ReaderNote
 
 
 class SourceFile(NamedTuple):
@@ -115,14 +108,16 @@ def source_of(path: Path, settings: IngestSettings) -> SourceFile:
     return SourceFile(path, kind, _transcript(path, settings) if kind is FileKind.VIDEO else None)
 
 
-def read(source: SourceFile, settings: IngestSettings) -> Iterator[FileRecord]:
+def read(source: SourceFile, settings: IngestSettings, *, depth: int = 0) -> Iterator[FileRecord]:
     """Everything in a file, in reading order. What one part lacks is a ``SkippedRecord`` whose ``where`` is the part.
+
+    ``depth``: how many files this one lies in.
 
     Raises:
         MediaError: if the file as a whole cannot be read. Whatever a decoder fails with is one: no file ends a run.
     """
     try:
-        yield from _records(source, settings)
+        yield from _records(source, settings, depth)
     except OcrError as error:
         raise MediaError("ocr_failed", str(error)) from error
     except ExternalError:
@@ -133,7 +128,7 @@ def read(source: SourceFile, settings: IngestSettings) -> Iterator[FileRecord]:
         raise MediaError("reading_failed", f"{type(error).__name__}: {error}") from error
 
 
-def _records(source: SourceFile, settings: IngestSettings) -> Iterable[FileRecord]:
+def _records(source: SourceFile, settings: IngestSettings, depth: int) -> Iterable[FileRecord]:
     match source.kind:
         case FileKind.PDF:
             return _pages(source.path, settings)
@@ -143,6 +138,18 @@ def _records(source: SourceFile, settings: IngestSettings) -> Iterable[FileRecor
             return _clips(source, settings)
         case FileKind.TEXT | FileKind.MARKDOWN:
             return _texts(source, settings)
+        case FileKind.DOCUMENT:
+            return _document(source.path, settings, depth)
+
+
+def _document(path: Path, settings: IngestSettings, depth: int) -> Iterator[FileRecord]:
+    def read_inside(inside: Path) -> Iterator[FileRecord]:
+        if depth >= MAX_NESTED_FILES:
+            raise MediaError("nested_too_deeply", f"{MAX_NESTED_FILES} files around it")
+        yield from read(source_of(inside, settings), settings, depth=depth + 1)
+
+    made = DocumentSettings(settings.reading, settings.passage_words, read_inside)
+    yield from document_records(path, path.name, made)
 
 
 def _pages(path: Path, settings: IngestSettings) -> Iterator[FileRecord]:

@@ -4,6 +4,18 @@ This is the one public face. The raw decoders (``_images``, ``_pdf``, ``_video``
 ``sandbox/operations.py`` alone, which an import contract holds.
 """
 
+from infra.documents.blocks import (
+    Attachment,
+    Block,
+    Document,
+    Gap,
+    Heading,
+    Markdown,
+    Paragraph,
+    Picture,
+    Section,
+    Table,
+)
 from infra.media.decoding import MediaDecoder, PdfDocument, SandboxedOcr, cut_clips, media_decoder
 from infra.media.encoding import data_uri, encode_jpeg, encode_png
 from infra.media.types import (
@@ -17,13 +29,23 @@ from infra.media.types import (
 )
 
 __all__ = [
+    "Attachment",
+    "Block",
     "ClipRange",
+    "Document",
     "Frame",
+    "Gap",
+    "Heading",
+    "Markdown",
     "MediaDecoder",
     "OcrError",
+    "Paragraph",
     "PdfDocument",
     "PdfPage",
+    "Picture",
     "SandboxedOcr",
+    "Section",
+    "Table",
     "VideoInfo",
     "clip_ranges",
     "cut_clips",

@@ -19,9 +19,13 @@ from typing import Any
 
 from PIL import Image
 
+from infra.documents.blocks import Document, from_parts
 from infra.errors import MediaError
 from infra.limits import (
+    DOCUMENT_SECONDS,
     MAX_CLIP_BYTES,
+    MAX_DOCUMENT_TEXT_BYTES,
+    MAX_EMBEDDED_BYTES,
     MAX_IMAGE_PIXELS,
     MAX_PAGE_PIXELS,
     MAX_PDF_PAGES,
@@ -38,6 +42,7 @@ VARIABLE, IN_PROCESS = "VIMRAG_DECODE", "in-process"
 PIXEL_BYTES = 4  # as Pillow keeps RGB: a copy without packing is a seventh of the time
 MIN_OCR_SIDE = 8  # pixels; nothing legible is smaller, and the detector fails on it
 SHORT = JobLimits()
+DOCUMENT = JobLimits(cpu_s=DOCUMENT_SECONDS, wall_s=DOCUMENT_SECONDS * WALL_FACTOR)
 LONG = JobLimits(cpu_s=VIDEO_JOB_SECONDS, wall_s=VIDEO_JOB_SECONDS * WALL_FACTOR)
 _tokens = itertools.count()
 
@@ -125,6 +130,27 @@ class MediaDecoder:
             Storage(target.parent).write_bytes(target.name, data)
             written.append(target)
         return written
+
+    def document(self, source: Path | bytes, *, name: str = "", encoding: str = "") -> Document:
+        """The blocks of an office, web or mail document.
+
+        ``name`` is what its file is called, ``encoding`` that of a text which does not state its own.
+
+        Raises:
+            MediaError: ``kind_unsupported`` (its detail says what the file is and how to convert it), ``document_encrypted``,
+                ``archive_bomb``, ``xml_entities`` and the like, or as the module says.
+        """
+        location, payload = _location(source)
+        job = Job(
+            operation="document",
+            arguments={**location, "name": name, "encoding": encoding},
+            payload=payload,
+            limits=DOCUMENT,
+            max_bytes=8 * MAX_DOCUMENT_TEXT_BYTES
+            + MAX_EMBEDDED_BYTES,  # a character takes up to 6 bytes as JSON
+            file=_file_key(source),
+        )
+        return self.runner.call(job, _blocks)
 
 
 class PdfDocument:
@@ -281,6 +307,13 @@ def _bytes(answer: JobResult) -> bytes:
     if len(answer.parts) != 1:
         raise MediaError("decoder_failed", f"{len(answer.parts)} files, asked for one")
     return bytes(answer.parts[0])
+
+
+def _blocks(answer: JobResult) -> Document:
+    try:
+        return from_parts(answer.parts)
+    except ValueError as error:
+        raise MediaError("decoder_failed", str(error)[:500]) from error
 
 
 def _text(answer: JobResult) -> str:

@@ -12,6 +12,8 @@ from typing import Any
 import pyarrow as pa
 from PIL import Image
 
+from infra.documents.blocks import to_parts
+from infra.documents.formats import read_document
 from infra.media import _clip_files, _images, _pdf, _video
 from infra.media._ocr import RapidOcr
 from infra.media.sandbox.wire import Operation, OperationResult
@@ -113,6 +115,11 @@ def _read(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
     return OperationResult({}, (len(text),), (text,))
 
 
+def _document(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
+    parts = to_parts(read_document(_source(arguments, payload), arguments["name"], arguments["encoding"]))
+    return OperationResult({}, tuple(map(len, parts)), parts)
+
+
 def _pixels(images: list[Image.Image]) -> OperationResult:
     sizes = tuple(4 * image.width * image.height for image in images)
     return OperationResult({"images": [list(image.size) for image in images]}, sizes, map(_rgbx, images))
@@ -135,4 +142,5 @@ OPERATIONS: dict[str, Operation] = {
     "frames": _frames,
     "clip": _clip,
     "read": _read,
+    "document": _document,
 }

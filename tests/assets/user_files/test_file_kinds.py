@@ -32,7 +32,7 @@ def test_an_image_is_one_by_any_name(image_format: str, suffix: str):
         (b"\0\0\0\x18ftypheic", ".heic", None),  # the same container around a still picture
         (b"\x1aE\xdf\xa3rest", ".dat", FileKind.VIDEO),
         (b"BMW builds cars", ".txt", FileKind.TEXT),
-        (b"PK\x03\x04", ".docx", None),
+        (b"PK\x03\x04", ".csv", FileKind.DOCUMENT),
         (b"plain", "", None),
     ],
 )

@@ -103,10 +103,11 @@ def test_a_file_above_the_limit_of_its_kind_is_refused(storage: Storage, tmp_pat
     write_picture(docs / "a.png")
     write_text(docs / "a.txt", "words")
     write_text(docs / "a.md", "other words")
+    write_text(docs / "a.csv", "name,place\nAda,London\n")
     write_still_film(docs / "b.mp4", seconds=3)
     report = take(storage, docs, max_bytes={**MAX_BYTES, kind: 4})
     assert dict(report.skipped) == {"file_too_large": 1}
-    assert report.count(IngestStatus.READ) == 4
+    assert report.count(IngestStatus.READ) == 5
     [refused] = [file for file in report.files if file.status is IngestStatus.SKIPPED]
     assert refused.reason.endswith("bytes, limit 4")
 
