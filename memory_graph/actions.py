@@ -28,6 +28,12 @@ class Search:
     id: str
     parents: tuple[str, ...]
     query: str
+    like: str = ""  # a node whose kept pictures are looked for beside the words, where that is allowed
+
+    @property
+    def asked(self) -> str:
+        """What is looked for, as the graph remembers it."""
+        return f"{self.query} (like {self.like})" if self.like else self.query
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +89,8 @@ def render(action: Action) -> str:
 
 def _wire(action: Action) -> tuple[str, dict[str, object]]:
     if isinstance(action, Search):
-        return "search", {"id": action.id, "parents": list(action.parents), "query": action.query}
+        like = {"like": action.like} if action.like else {}
+        return "search", {"id": action.id, "parents": list(action.parents), "query": action.query, **like}
     if isinstance(action, Memorize):
         return "memorize", {
             "id": action.id,

@@ -30,27 +30,29 @@ class LegalAction(NamedTuple):
     repairs: tuple[str, ...]
 
 
-def legalise(action: Action, graph: MemoryGraph, *, pending: PendingObservation | None) -> LegalAction:
+def legalise(
+    action: Action, graph: MemoryGraph, *, pending: PendingObservation | None, by_picture: bool = False
+) -> LegalAction:
     """The nearest legal reading of ``action`` in the state (``graph``, ``pending``).
 
     Ids: a new node whose id is missing, malformed or taken becomes the next ``n<k>``. Parents: spellings such
     as ``N1``, ``node 1`` or ``question`` are resolved, a number beyond the newest node means the newest node,
     anything else is dropped; if none is left, a search hangs on the root and an answer on the newest node.
+    What a search is to look like is dropped unless ``by_picture``, and then has to be a node that keeps pictures.
     Marks beyond the observation, second marks of an item and timestamps of stills are dropped; the id of a
     memorize is always the pending one. An answer may come straight after a search and may name the pending
     node.
 
     Raises:
         ActionError: nothing is pending to be memorised, a search before the pending one is memorised, an
-        answered graph,
-            or an empty query, summary or answer.
+        answered graph, an empty query, summary or answer, or a search by pictures that are not kept.
     """
     if graph.answer is not None:
         raise ActionError("The question is already answered.")
     if isinstance(action, Memorize):
         return _legal_memorize(action, pending)
     if isinstance(action, Search):
-        return _legal_search(action, graph, pending)
+        return _legal_search(action, graph, pending, by_picture=by_picture)
     if not action.text.strip():
         raise ActionError("The answer is empty.")
     known = graph.ids if pending is None else (*graph.ids, pending.search.id)
@@ -66,7 +68,9 @@ def next_id(graph: MemoryGraph) -> str:
     return f"n{number}"
 
 
-def _legal_search(action: Search, graph: MemoryGraph, pending: PendingObservation | None) -> LegalAction:
+def _legal_search(
+    action: Search, graph: MemoryGraph, pending: PendingObservation | None, *, by_picture: bool
+) -> LegalAction:
     if pending is not None:
         raise ActionError(f"Memorize the results of {pending.search.id} before the next search.")
     if not action.query.strip():
@@ -76,7 +80,20 @@ def _legal_search(action: Search, graph: MemoryGraph, pending: PendingObservatio
         node_id = next_id(graph)
         repairs = (f"node id set to {node_id}",)
     parents, parent_repairs = _resolve(action.parents, graph.ids, default=ROOT)
-    return LegalAction(Search(node_id, parents, action.query), repairs + parent_repairs)
+    like = _keeper(action.like, graph) if by_picture else ""
+    return LegalAction(Search(node_id, parents, action.query, like), repairs + parent_repairs)
+
+
+def _keeper(like: str, graph: MemoryGraph) -> str:
+    """The node of that name, which keeps pictures; none for an empty name."""
+    if not like:
+        return ""
+    name = like.strip().strip("[]").casefold()
+    for node in reversed(graph.nodes):
+        if node.id.casefold() == name and node.items:
+            return node.id
+    keepers = ", ".join(node.id for node in graph.nodes if node.items) or "none so far"
+    raise ActionError(f"There are no kept pictures under {like[:40]!r}; nodes that keep some: {keepers}.")
 
 
 def _legal_memorize(action: Memorize, pending: PendingObservation | None) -> LegalAction:

@@ -187,9 +187,9 @@ def _arguments(body: dict[str, Json], repairs: list[str]) -> dict[str, Json]:
 
 def _build(name: str, arguments: dict[str, Json], repairs: list[str]) -> Action:
     if name == "search":
-        return Search(
-            _node_id(arguments), _parents(arguments, repairs), _text(arguments, _QUERY_KEYS, name, repairs)
-        )
+        query = _text(arguments, _QUERY_KEYS, name, repairs)
+        like = next(iter(ids_of(arguments.get("like"), [])), "")
+        return Search(_node_id(arguments), _parents(arguments, repairs), query, like)
     if name == "memorize":
         summary = _text(arguments, _SUMMARY_KEYS, name, repairs)
         return Memorize(_node_id(arguments), summary, marks_of(arguments, repairs))

@@ -30,17 +30,25 @@ Retrieval: TypeAlias = Callable[[Retriever, str, int], Awaitable[list[Hit]]]
 class Environment:
     """State of one rollout; single use.
 
-    ``allocation`` is how kept evidence gets its pixels; with ``NONE`` memory holds no images.
+    ``allocation`` is how kept evidence gets its pixels; with ``NONE`` memory holds no images. ``by_picture`` allows searches
+    for what looks like kept pictures, where the index sees.
     """
 
     def __init__(
-        self, task: Task, retriever: Retriever, limits: Limits, *, allocation: Allocation = Allocation.NONE
+        self,
+        task: Task,
+        retriever: Retriever,
+        limits: Limits,
+        *,
+        allocation: Allocation = Allocation.NONE,
+        by_picture: bool = False,
     ) -> None:
         self.task, self.limits, self.allocation = task, limits, allocation
         self.graph = MemoryGraph(question=task.question)
         self.outcome: Outcome | None = None
         self.counters = Counters()
         self.noted: frozenset[str] = frozenset()  # text items judged useful: their content is in a summary
+        self.by_picture = by_picture and retriever.sees
         self._retriever = retriever
         self._titles: dict[str, str] = {}
         self._observed: ObservationAdded | None = None  # the search that awaits its summary
@@ -75,7 +83,7 @@ class Environment:
         """The legal action in a model's reply. Raises ``ActionError`` (counted), with a text to show it."""
         try:
             parsed = parse(text)
-            legal = legalise(parsed.action, self.graph, pending=self.pending)
+            legal = legalise(parsed.action, self.graph, pending=self.pending, by_picture=self.by_picture)
         except ActionError:
             self.refuse()
             raise
@@ -107,7 +115,7 @@ class Environment:
             view: what of the new results is displayed; the summary judges what was.
             retrieval: how the hits are got; by default the best of the whole index.
         """
-        repeated = self._was_asked(action.query)
+        repeated = self._was_asked(action.asked)
         hits = {} if repeated else await self._hits(action, retrieval)
         fresh = [hit for item_id, hit in hits.items() if item_id not in known]
         self._titles |= {hit.item_id: hit.title for hit in fresh}
@@ -115,7 +123,7 @@ class Environment:
         self._observed = ObservationAdded(
             node_id=action.id,
             parents=action.parents,
-            query=action.query,
+            query=action.asked,
             retrieved=tuple(hits),
             shown=looked_at if view is None else view(looked_at),
             repeated=repeated,
@@ -130,7 +138,10 @@ class Environment:
         if retrieval is not None:
             hits = await retrieval(self._retriever, action.query, top_k)
         else:
-            hits = await self._retriever.search(action.query, top_k=top_k)
+            pictures = [
+                item.item_id for node in self.graph.nodes if node.id == action.like for item in node.items
+            ]
+            hits = await self._retriever.search(action.query, top_k=top_k, like=pictures)
         return {hit.item_id: hit for hit in hits}
 
     def _was_asked(self, query: str) -> bool:

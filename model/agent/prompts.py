@@ -38,6 +38,8 @@ class Profile:
     """Of a graph under which every image that was found stays."""
     system_descriptions: str = _COMPACT_SYSTEM
     """Of a graph for which images are described in view of the query."""
+    by_picture: str = ""
+    """Follows the instruction where a search may ask for what looks like kept pictures."""
     question: str = "Question: "
     memory: str = "\nMemory:\n"
     state: str = "\nMemory:\n"
@@ -184,6 +186,14 @@ name the node ids the answer rests on ("root" if there are none) and state it in
 {render(_EXAMPLES[2])}
 If no result holds the answer, answer "Not answerable"."""
 
+_LIKE_EXAMPLE = Search(id="n3", parents=("n2",), query="the same coat of arms", like="n2")
+
+_FULL_BY_PICTURE = f"""
+
+A search may also name, as "like", a node under which pictures are kept: pages, pictures and videos that look like them
+are then found together with what fits the words.
+{render(_LIKE_EXAMPLE)}"""
+
 FULL = Profile(
     name="full",
     system=_FULL_SYSTEM,
@@ -196,6 +206,7 @@ FULL = Profile(
     system_captions=_FULL_CAPTIONS,
     system_all_images=_FULL_ALL_IMAGES,
     system_descriptions=_FULL_DESCRIPTIONS,
+    by_picture=_FULL_BY_PICTURE,
     memory="\n\nMemory graph:\n",
     state="\n\nMemory:\n",
     evidence="\n\nKept evidence:",

@@ -35,6 +35,7 @@ TITLES = {
     "memagent": "MemAgent",
     "vimrag_text": "graph, text only",
     "vimrag_equal": "graph, equal budgets",
+    "vimrag_by_picture": "graph, searches by picture",
     "precaption": "captions at index time",
     "raw_visual": "all retrieved pixels",
     "context_caption": "captions given the query",

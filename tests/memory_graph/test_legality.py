@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from memory_graph.actions import ActionError, Answer, Mark, Memorize, Search
 from memory_graph.graph import ROOT, AnswerNode, MemoryGraph, Modality, SearchNode
 from memory_graph.legality import PendingObservation, legalise, next_id
-from tests.memory_graph.graphs import graph, graphs, node
+from tests.memory_graph.graphs import graph, graphs, node, page
 
 TWO = graph(node("n1"), node("n2", "n1"))
 PENDING = PendingObservation(
@@ -24,6 +26,20 @@ def test_legal_actions_pass_unchanged():
     assert legalise(memorize, TWO, pending=PENDING) == (memorize, ())
     answer = Answer(("n2",), "yes")
     assert legalise(answer, TWO, pending=None) == (answer, ())
+
+
+def test_a_search_by_pictures_names_a_node_that_keeps_some_and_is_dropped_where_it_is_not_allowed():
+    seeing = graph(node("n1", items=(page("a"),)), node("n2", "n1"))
+    search = Search("n3", ("n1",), "q", like="[N1]")
+    by_words = Search("n3", ("n1",), "q")
+    assert legalise(search, seeing, pending=None, by_picture=True) == (replace(by_words, like="n1"), ())
+    assert legalise(search, seeing, pending=None) == (by_words, ())
+    assert legalise(by_words, seeing, pending=None, by_picture=True) == (by_words, ())
+    for like in ("n2", "n9", "x" * 1_000):
+        with pytest.raises(ActionError, match=r"no kept pictures.*nodes that keep some: n1"):
+            legalise(replace(search, like=like), seeing, pending=None, by_picture=True)
+    with pytest.raises(ActionError, match="none so far"):
+        legalise(replace(search, like="n1"), TWO, pending=None, by_picture=True)
 
 
 @pytest.mark.parametrize("node_id", ["", "n1", "root", "ROOT", "a node", "n3 <- n1", "x" * 33])

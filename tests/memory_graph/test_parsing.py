@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import example, given
@@ -138,6 +139,15 @@ def test_slips_of_small_models_are_repaired_and_named(text, repairs):
 def test_a_missing_id_is_left_to_legalise():
     assert parse(call("search", '{"parents": ["root"], "query": "q"}')).action == Search("", ("root",), "q")
     assert parse(call("answer", '{"answer": "x"}')).action == Answer((), "x")
+
+
+def test_what_a_search_is_to_look_like_is_read_and_written():
+    search = Search("n2", ("n1",), "same badge", like="n1")
+    assert (parse(render(search)).action, search.asked) == (search, "same badge (like n1)")
+    assert "like" not in render(SEARCH)
+    for stated, read in (('["n1"]', "n1"), ("1", "n1"), ("null", ""), ('""', ""), ("{}", "")):
+        fields = f'{{"id": "n2", "parents": ["n1"], "query": "same badge", "like": {stated}}}'
+        assert parse(call("search", fields)) == (replace(search, like=read), "", ())
 
 
 def test_ids_may_be_numbers_or_one_text():

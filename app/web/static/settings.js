@@ -12,6 +12,7 @@ const MEMORIES = {
   vimrag_equal: "VimRAG, equal pixels",
   vimrag_text: "VimRAG, text only",
   vimrag_fixed: "VimRAG, as trained",
+  vimrag_by_picture: "VimRAG, searching by picture too",
   react: "ReAct history",
   mem1: "Mem1 state",
   memagent: "MemAgent text",

@@ -37,6 +37,7 @@ _POLICIES = (
     Vimrag(name="vimrag_text", allocation=Allocation.NONE),
     Vimrag(name="vimrag_equal", allocation=Allocation.EQUAL),
     Vimrag(name=TRAINED, allocation=Allocation.FIXED),
+    Vimrag(name="vimrag_by_picture", by_picture=True),
     *(CrossModal(name=name) for name in STRATEGIES),
 )
 MEMORIES: Mapping[str, MemoryPolicy] = {policy.name: policy for policy in _POLICIES}

@@ -41,7 +41,8 @@ class GraphSession(CycleSession):
         profile, environment = self._profile, self.environment
         sees_images = self._policy.allocation is not Allocation.NONE
         parts = state_parts(profile, environment.task, environment.graph, evidence)
-        return opening_turns(profile.system if sees_images else profile.system_summaries, parts)
+        instruction = profile.system if sees_images else profile.system_summaries
+        return opening_turns(instruction + (profile.by_picture if environment.by_picture else ""), parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +56,19 @@ class Vimrag(MemoryPolicy):
 
     name: str = "vimrag"
     allocation: Allocation = Allocation.ENERGY
+    by_picture: bool = False
+    """Whether a search may ask for what looks like the kept pictures of a node, where the index sees."""
+
+    def open(self, task: Task, retriever: Retriever, limits: Limits) -> GraphSession:
+        """The session of one rollout."""
+        return GraphSession(self, self._environment(task, retriever, limits))
 
     def recall(self, task: Task, retriever: Retriever, limits: Limits, graph: MemoryGraph) -> GraphSession:
         """A session that goes on from an unanswered graph; items are called by their ids, as it holds no titles."""
-        environment = Environment(task, retriever, limits, allocation=self.allocation)
+        environment = self._environment(task, retriever, limits)
         environment.graph = graph
         environment.noted = frozenset(item for node in graph.nodes for item in node.noted)
         return GraphSession(self, environment)
+
+    def _environment(self, task: Task, retriever: Retriever, limits: Limits) -> Environment:
+        return Environment(task, retriever, limits, allocation=self.allocation, by_picture=self.by_picture)

@@ -359,7 +359,7 @@ def test_text_memory_keeps_no_pictures():
 
 def test_errors_of_the_outside_come_through():
     class Broken(ScriptedRetriever):
-        async def search(self, query, *, top_k):
+        async def search(self, query, **_):
             raise RuntimeError("index is gone")
 
     agent = Agent(

@@ -23,7 +23,7 @@ WITHOUT_MEMORIZE = ("system_single", "system_router", "system_history")
 def test_compact_strings_are_exactly_those_of_the_tiny_vocabulary():
     assert {getattr(COMPACT, name) for name in INSTRUCTIONS} == {"Answer from the corpus."}
     fragments = set(protocol_fragments())
-    fixed = {getattr(COMPACT, each.name) for each in fields(Profile)} - {COMPACT.name, COMPACT.question}
+    fixed = {getattr(COMPACT, each.name) for each in fields(Profile)} - {COMPACT.name, COMPACT.question, ""}
     assert fragments.issuperset(fixed) and "Question:" in fragments
     tokenizer = build_tokenizer(["x"])
     assert {text: len(tokenizer.encode(text, add_special_tokens=False)) for text in fixed} == dict.fromkeys(

@@ -12,7 +12,7 @@ from tests.model.agent.memory_scene import NOW, play
 
 NAMES = [
     *("closed_book", "vanilla", "react", "mem1", "memagent", "videorag", "universalrag"),
-    *("vimrag", "vimrag_text", "vimrag_equal", "vimrag_fixed"),
+    *("vimrag", "vimrag_text", "vimrag_equal", "vimrag_fixed", "vimrag_by_picture"),
     *("precaption", "raw_visual", "context_caption", "related_visual"),
 ]
 

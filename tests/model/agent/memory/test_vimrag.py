@@ -25,6 +25,7 @@ from memory_graph.budget import Allocation, allocate
 from memory_graph.energy import energies
 from model.agent.context import ContextTooLong
 from model.agent.environment import Environment
+from model.agent.prompts import FULL
 from model.config.limits import MINIATURE_LIMITS
 from tests.model.agent.memory_scene import (
     ANSWER,
@@ -212,3 +213,31 @@ def test_no_picture_costs_more_than_its_grant(items, allocation):
     for each in evidence:
         assert sum(image.width * image.height for image in each.images) <= grants[each.node_id, each.item_id]
     assert environment.counters.overdrawn_images == 0
+
+
+LIKE_1 = Search("n2", ("n1",), "another badge", like="N1")
+OTHER = replace(PAGE, item_id="t:image:8", title="Other badge")
+
+
+def test_a_search_may_ask_for_what_looks_like_kept_pictures():
+    script = [SEARCH_1, NOTE_1, LIKE_1, NOTE_2, LIKE_1, NOTE_2, ANSWER]
+    found = {**RESULTS, "another badge~t:page:9": [OTHER, PAGE]}
+    played = play("vimrag_by_picture", script, found=found, profile=FULL)
+    assert played.queries == [
+        "who leads Belodu",
+        "another badge~t:page:9",
+    ]  # the repetition is not searched again
+    assert [node.query for node in played.trajectory.graph.nodes][1:] == ["another badge (like n1)"] * 2
+    assert played.trajectory.graph.nodes[1].retrieved == ("t:image:8", "t:page:9")
+    assert '"like":"n2"' in played.prompts[0][0].parts[0]
+    lost = play("vimrag_by_picture", [SEARCH_1, NOTE_1, replace(LIKE_1, like="n7"), ANSWER])
+    assert lost.reasons == ["There are no kept pictures under 'n7'; nodes that keep some: n1."]
+
+
+def test_without_that_choice_or_an_eye_it_is_a_search_by_words(monkeypatch):
+    played = play("vimrag", [SEARCH_1, NOTE_1, LIKE_1, NOTE_2, ANSWER], profile=FULL)
+    assert played.queries == ["who leads Belodu", "another badge"]
+    assert "like" not in played.prompts[0][0].parts[0].split("search - ")[1].split("memorize - ")[0]
+    monkeypatch.setattr(ScriptedRetriever, "sees", False)
+    blind = play("vimrag_by_picture", [SEARCH_1, NOTE_1, LIKE_1, NOTE_2, ANSWER], profile=FULL)
+    assert (blind.queries, blind.prompts[0]) == (played.queries, played.prompts[0])
