@@ -134,6 +134,7 @@ export interface IndexStatus {
   version: string;
   items: number;
   datasets: Record<string, number>;
+  sees: boolean;
 }
 
 export interface ServerStatus {
@@ -144,6 +145,21 @@ export interface ServerStatus {
   index: IndexStatus | null;
   limits: Record<string, number>;
   upload: boolean;
+}
+
+export interface SearchHit {
+  id: string;
+  score: number;
+  dataset: string;
+  modality: string;
+  title: string;
+  text: string;
+  media: string | null;
+}
+
+/** The answer to a search, best first. */
+export interface HitList {
+  hits: SearchHit[];
 }
 
 export interface ItemDetail {

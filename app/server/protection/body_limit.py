@@ -7,6 +7,7 @@ from app.server.errors import ApiError, error_response
 from app.server.settings import ServerSettings
 
 FILES = "/v1/files/"
+PICTURE = "/v1/search/image"
 
 
 class BodyLimit:
@@ -22,8 +23,7 @@ class BodyLimit:
         """One request."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        is_file = scope["method"] == "PUT" and scope["path"].startswith(FILES)
-        limit = self._settings.upload_bytes if is_file else self._settings.json_bytes
+        limit = _limit(scope, self._settings)
         body = _Body(scope, receive, send, limit)
         try:
             if body.announced() > limit:
@@ -36,6 +36,15 @@ class BodyLimit:
             return await error_response(refusal)(scope, receive, body.send_last)
         if body.is_too_large and not body.is_answered:
             await error_response(too_large(limit))(scope, receive, body.send_last)
+
+
+def _limit(scope: Scope, settings: ServerSettings) -> int:
+    """Bytes that the body of a request may have."""
+    if scope["method"] == "PUT" and scope["path"].startswith(FILES):
+        return settings.upload_bytes
+    if scope["method"] == "POST" and scope["path"] == PICTURE:
+        return settings.picture_bytes
+    return settings.json_bytes
 
 
 class _Body:

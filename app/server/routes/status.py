@@ -33,6 +33,7 @@ async def status(request: Request) -> ServerStatus:
             "questions_at_once": settings.questions_at_once,
             "question_seconds": settings.question_s,
             "json_bytes": settings.json_bytes,
+            "picture_bytes": settings.picture_bytes,
             "upload_bytes": settings.upload_bytes,
         },
         upload=settings.upload and state.corpus.storage.is_local,
@@ -58,7 +59,8 @@ def _index(state: ServerState) -> IndexStatus | None:
     except NoIndexError:
         return None
     datasets = dict(snapshot.datasets)
-    return IndexStatus(version=snapshot.version, items=sum(datasets.values()), datasets=datasets)
+    items = sum(datasets.values())
+    return IndexStatus(version=snapshot.version, items=items, datasets=datasets, sees=snapshot.index.sees)
 
 
 def _version() -> str:

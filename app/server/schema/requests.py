@@ -3,13 +3,14 @@
 Strict: no field beyond these, no number in place of a text or the other way round. Responses are in ``responses.py``.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 BoundedText = Annotated[str, Field(max_length=8_000)]
 Query = Annotated[str, Field(min_length=1, max_length=8_000)]
 DatasetName = Annotated[str, Field(min_length=1, max_length=100)]
+Modality: TypeAlias = Literal["text", "image", "video"]
 DatasetNames = Annotated[list[DatasetName], Field(min_length=1, max_length=64)]
 
 MOST_HITS = 100
@@ -57,6 +58,7 @@ class SearchBody(Body):
     query: Query
     top_k: Annotated[int, Field(ge=1, le=MOST_HITS)] = 5
     datasets: DatasetNames | None = None
+    modality: Annotated[Modality | None, Field(description="Only text, image (pages too) or video.")] = None
 
 
 class UpstreamBody(Body):

@@ -40,6 +40,8 @@ class IndexStatus(Record):
     version: str
     items: int
     datasets: dict[str, int]
+    sees: bool
+    """Whether it can be searched by a picture."""
 
 
 class ServerStatus(Record):

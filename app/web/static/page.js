@@ -7,6 +7,7 @@ import { Details } from "./details.js";
 import { byId } from "./dom.js";
 import { followRoute } from "./route.js";
 import { ServerError, getJson, messageOf } from "./server.js";
+import { SearchView } from "./search.js";
 import { Settings } from "./settings.js";
 import { showNotices, showStatus, showTokenForm, showUnreachable } from "./status.js";
 import { startTheme } from "./theme.js";
@@ -18,7 +19,9 @@ import { Uploads, acceptDrops } from "./uploads.js";
 const details = new Details(byId("details", HTMLDialogElement));
 const settings = new Settings();
 const ask = new AskView(details, settings);
+const search = new SearchView();
 const trajectories = new TrajectoriesView(byId("view-trajectories"), details);
+const VIEWS = ["ask", "search", "trajectories"];
 let takesFiles = false;
 
 async function refresh() {
@@ -27,6 +30,7 @@ async function refresh() {
     const status = await getJson("/v1/status");
     takesFiles = status.upload;
     settings.offer(status);
+    search.offer(status);
     showStatus(byId("status"), status);
     showNotices(byId("notices"), status, refresh);
   } catch (error) {
@@ -37,15 +41,15 @@ async function refresh() {
 
 /** @param {ReturnType<typeof import("./route.js").route>} where */
 function show({ view, parameters }) {
-  const isAsk = view === "ask";
-  byId("view-ask").hidden = !isAsk;
-  byId("view-trajectories").hidden = isAsk;
-  document.body.classList.toggle("view-ask", isAsk);
-  byId(isAsk ? "tab-ask" : "tab-trajectories").setAttribute("aria-current", "page");
-  byId(isAsk ? "tab-trajectories" : "tab-ask").removeAttribute("aria-current");
+  for (const name of VIEWS) {
+    byId(`view-${name}`).hidden = name !== view;
+    if (name === view) byId(`tab-${name}`).setAttribute("aria-current", "page");
+    else byId(`tab-${name}`).removeAttribute("aria-current");
+  }
+  document.body.classList.toggle("view-ask", view === "ask");
   details.close();
-  if (isAsk) document.title = "VimRAG";
-  else trajectories.show(parameters);
+  if (view === "trajectories") trajectories.show(parameters);
+  else document.title = view === "ask" ? "VimRAG" : "Search - VimRAG";
 }
 
 /** @param {File[]} files */

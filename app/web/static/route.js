@@ -1,15 +1,15 @@
 // @ts-check
-/** The state of the page in its address: `#/ask`, `#/trajectories?file=...&row=...`. */
+/** The state of the page in its address: `#/ask`, `#/search`, `#/trajectories?file=...&row=...`. */
 
 /**
  * Where the address points: the view and its parameters.
  * @typedef {Record<string, string | number | null | undefined>} Parameters
- * @returns {{view: "ask" | "trajectories", parameters: Record<string, string>}}
+ * @returns {{view: "ask" | "search" | "trajectories", parameters: Record<string, string>}}
  */
 export function route() {
   const [path, query = ""] = location.hash.replace(/^#\/?/, "").split("?", 2);
   const isViewer = path === "trajectories" || (path === "" && location.pathname === "/viewer");
-  return { view: isViewer ? "trajectories" : "ask", parameters: Object.fromEntries(new URLSearchParams(query)) };
+  return { view: isViewer ? "trajectories" : path === "search" ? "search" : "ask", parameters: Object.fromEntries(new URLSearchParams(query)) };
 }
 
 /**

@@ -41,6 +41,30 @@ export async function getJson(path, query = {}, signal = undefined) {
 }
 
 /**
+ * The answer to a JSON body.
+ * @param {string} path
+ * @param {Record<string, unknown>} body
+ * @returns {Promise<any>}
+ */
+export async function sendJson(path, body) {
+  const headers = { "Content-Type": "application/json" };
+  const response = await reach(path, { method: "POST", headers, body: JSON.stringify(body) });
+  return response.json();
+}
+
+/**
+ * The answer to a file, whose bytes are the body.
+ * @param {string} path
+ * @param {File} file
+ * @returns {Promise<any>}
+ */
+export async function sendPicture(path, file) {
+  const headers = { "Content-Type": "application/octet-stream" };
+  const response = await reach(path, { method: "POST", headers, body: file });
+  return response.json();
+}
+
+/**
  * The events of a question, ended by closing the connection through `signal`.
  * @param {AskRequest} question
  * @param {AbortSignal} signal

@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from tests.app.server.serving import Served
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from PIL import Image
+
+from app.server.settings import ServerSettings
+from assets.index.build import build_index
+from assets.index.published import remembered_settings
+from assets.user_files.ingest import ingest
+from infra.embedders.config import embedder_config
+from infra.storage.root import Storage
+from tests.app.server.serving import Served, serving
+from tests.infra.embedders.qwen_vl_folders import qwen3_vl_folder
 
 CRANE = "documents:page:report-pdf"
 
@@ -73,3 +88,64 @@ def test_what_no_search_means_is_refused(served: Served):
     ):
         refused = served.http.post("/search", json=body)
         assert (refused.status_code, refused.json()["error"]["code"]) == (400, "malformed"), body
+
+
+def picture(number: int) -> bytes:
+    shades = Image.radial_gradient("L").resize((96, 64)).point(lambda level: (level * number) % 256)
+    file = io.BytesIO()
+    shades.convert("RGB").save(file, "png")
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def seeing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Four pictures, a note, and an eye of random weights: a picture is nearest to itself, and to nothing else in particular."""
+    folder = tmp_path_factory.mktemp("seeing")
+    (folder / "files").mkdir()
+    for number in range(1, 5):
+        (folder / f"files/picture{number}.png").write_bytes(picture(number))
+    (folder / "files/note.txt").write_text("The harbour opened in 1904.")
+    storage = Storage(folder / "root")
+    ingest([folder / "files"], storage)
+    eye = qwen3_vl_folder(folder / "eye")
+    same = {"document_instruction": "Shown.", "image_query_instruction": "Shown."}
+    (eye / "embedder.json").write_text(json.dumps(same))
+    build_index(storage, replace(remembered_settings(storage), vision=embedder_config(str(eye))))
+    with serving(folder / "root", settings=ServerSettings(picture_bytes=20_000)) as served:
+        yield served
+
+
+def test_a_picture_finds_itself(seeing: Served):
+    assert seeing.http.get("/v1/status").json()["index"]["sees"] is True
+    hits = seeing.http.post("/v1/search/image", params={"top_k": 3}, content=picture(2)).json()["hits"]
+    assert (hits[0]["title"], hits[0]["score"]) == ("picture2.png", pytest.approx(1, abs=1e-3))
+    assert len(hits) == 3
+    assert seeing.http.get("/v1/media", params={"item": hits[0]["id"]}).status_code == 200
+    films = seeing.http.post("/v1/search/image", params={"modality": "video"}, content=picture(2))
+    assert films.json() == {"hits": []}
+    texts = seeing.http.post("/v1/search", json={"query": "harbour", "modality": "text"}).json()["hits"]
+    assert [hit["title"] for hit in texts] == ["note.txt"]
+
+
+@pytest.mark.parametrize(
+    ("content", "parameters", "status", "code"),
+    [
+        (b"\x89PNG\r\n\x1a\n" + bytes(64), {}, 400, "unreadable"),
+        (b"", {}, 400, "unreadable"),
+        (bytes(20_001), {}, 413, "too_large"),
+        (picture(1), {"top_k": 0}, 400, "malformed"),
+        (picture(1), {"modality": "smell"}, 400, "malformed"),
+        (picture(1), {"datasets": ["squad"]}, 400, "unknown_dataset"),
+    ],
+)
+def test_a_picture_that_is_none_or_too_large_is_refused(
+    seeing: Served, content: bytes, parameters: dict[str, object], status: int, code: str
+):
+    refused = seeing.http.post("/v1/search/image", params=parameters, content=content)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (status, code), refused.text
+
+
+def test_an_index_that_does_not_see_says_so(served: Served):
+    assert served.http.get("/v1/status").json()["index"]["sees"] is False
+    refused = served.http.post("/v1/search/image", content=picture(1))
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "no_eye")
