@@ -56,6 +56,30 @@ def read_object(text: str, start: int = 0) -> JsonReading:
     return JsonReading(value, reader.at, tuple(dict.fromkeys(reader.repairs)))
 
 
+def read_value(text: str) -> Json:
+    """The one value that ``text`` is, read as forgivingly.
+
+    Raises:
+        JsonError: none, beyond repair, too long or too deep, or something stands behind it.
+    """
+    reader = _Reader(text, 0)
+    value = reader.value(0)
+    if reader.peek():
+        raise JsonError("more than one value", reader.at)
+    return value
+
+
+def read_keywords(text: str, start: int = 0) -> JsonReading:
+    """Keyword arguments whose ``(`` stands at ``text[start]``, values as in JSON or Python.
+
+    Raises:
+        JsonError: as ``read_object``.
+    """
+    reader = _Reader(text, start)
+    value = reader.object(0, brackets="()", mark="=")
+    return JsonReading(value, reader.at, tuple(dict.fromkeys(reader.repairs)))
+
+
 class _Reader:
     """A recursive-descent reader whose recursion stops at ``MAX_DEPTH``."""
 
@@ -63,23 +87,23 @@ class _Reader:
         self.text, self.at, self.stop = text, start, min(len(text), start + MAX_CHARS)
         self.repairs: list[str] = []
 
-    def object(self, depth: int) -> dict[str, Json]:
-        self._open("{", depth)
+    def object(self, depth: int, *, brackets: str = "{}", mark: str = ":") -> dict[str, Json]:
+        self._open(brackets[0], depth)
         members: dict[str, Json] = {}
-        for _ in self._members("}"):
-            key = self._key()
-            if self._peek() != ":":
-                raise self._error("a colon is missing")
+        for _ in self._members(brackets[1]):
+            key = self._key(is_bare=mark == "=")
+            if self.peek() != mark:
+                raise self._error("a colon is missing" if mark == ":" else f"{mark} is missing")
             self.at += 1
-            members[key] = self._value(depth + 1)
+            members[key] = self.value(depth + 1)
         return members
 
     def _array(self, depth: int) -> list[Json]:
         self._open("[", depth)
-        return [self._value(depth + 1) for _ in self._members("]")]
+        return [self.value(depth + 1) for _ in self._members("]")]
 
-    def _value(self, depth: int) -> Json:
-        char = self._peek()
+    def value(self, depth: int) -> Json:
+        char = self.peek()
         if char == "{":
             return self.object(depth)
         if char == "[":
@@ -87,7 +111,7 @@ class _Reader:
         return self._string(char) if char in _QUOTED else self._scalar()
 
     def _open(self, bracket: str, depth: int) -> None:
-        if self._peek() != bracket:
+        if self.peek() != bracket:
             raise self._error(f"{bracket} expected")
         if depth >= MAX_DEPTH:
             raise self._error("nested too deeply")
@@ -97,15 +121,18 @@ class _Reader:
         """Stops once before each member, and ends behind the closing bracket."""
         while not self._closes(closing):
             yield
-            if self._peek() == ",":
+            if self.peek() == ",":
                 self.at += 1
-                if self._peek() == closing:
+                if self.peek() == closing:
                     self.repairs.append("trailing comma")
-            elif self._peek() not in ("", closing) and not self._at_tag():
+            elif self.peek() == "}" and closing == "]":  # the list was never closed, its object is
+                self.repairs.append("closing bracket missing")
+                return
+            elif self.peek() not in ("", closing) and not self._at_tag():
                 raise self._error("a comma is missing")
 
     def _closes(self, closing: str) -> bool:
-        char = self._peek()
+        char = self.peek()
         if char == closing:
             self.at += 1
             return True
@@ -116,15 +143,16 @@ class _Reader:
         self.repairs.append("closing bracket added")
         return True
 
-    def _key(self) -> str:
-        char = self._peek()
+    def _key(self, *, is_bare: bool = False) -> str:
+        char = self.peek()
         if char in _QUOTED:
             return self._string(char)
         word = _WORD.match(self.text, self.at, self.stop)
         if word is None:
             raise self._error("a key is missing")
         self.at = word.end()
-        self.repairs.append("bare key")
+        if not is_bare:
+            self.repairs.append("bare key")
         return word[0]
 
     def _string(self, quote: str) -> str:
@@ -162,7 +190,7 @@ class _Reader:
             self.repairs.append("Python literal")
         return (_LITERALS | _PYTHON_LITERALS)[word[0]]
 
-    def _peek(self) -> str:
+    def peek(self) -> str:
         """The next character that is no space, or nothing at the end."""
         space = _SPACE.match(self.text, self.at, self.stop)
         self.at = space.end() if space else self.at

@@ -1,24 +1,32 @@
 """Reads an action out of model output: free reasoning text, then one JSON object between tool-call tags.
 
-Repairs the slips that small models make and names each repair; what stays unclear is refused with a text for
+Repairs the slips that small models make and names each repair, and reads calls as other templates teach them
+(``call_forms.py``); what stays unclear is refused with a text for
 the model. Work is bounded on any input (``MAX_TEXT_CHARS``, the limits of ``lenient_json.py``, and
 ``MAX_WORK_CHARS`` over all attempts at one output). Whether the action fits the graph is decided by
 ``legality.py``; its names are offered here as well.
 """
 
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from memory_graph.actions import Action, ActionError, Answer, Memorize, Search, render
+from memory_graph.call_forms import (
+    MAX_WORK_CHARS,
+    MIN_ATTEMPT_CHARS,
+    WrittenCall,
+    keyword_calls,
+    marked_calls,
+)
 from memory_graph.fields import first, ids_of, marks_of, text_of
 from memory_graph.legality import LegalAction, PendingObservation, legalise
-from memory_graph.lenient_json import MAX_CHARS, Json, JsonError, JsonReading, read_object
+from memory_graph.lenient_json import Json, JsonError, JsonReading, read_object
 
 __all__ = ["ActionError", "LegalAction", "ParsedAction", "PendingObservation", "legalise", "parse", "render"]
 
 MAX_TEXT_CHARS = 1_000_000
-MAX_WORK_CHARS = 2 * MAX_CHARS
-MIN_ATTEMPT_CHARS = 16  # what starting an attempt counts, so that a wall of braces is given up early
 
 FORMAT_HINT = 'Write one call: <tool_call>{"name": ..., "arguments": {...}}</tool_call>'
 
@@ -46,11 +54,18 @@ _TELLING_KEYS = {"search": _QUERY_KEYS, "memorize": _SUMMARY_KEYS, "answer": ("a
 BARE = "bare JSON"
 
 _THOUGHT_END = "</think>"
+_OTHER_THOUGHTS = (
+    ("[THINK]", "[/THINK]"),
+    ("\u25c1think\u25b7", "\u25c1/think\u25b7"),
+    ("<thinking>", "</thinking>"),
+)
 _THINK_TAG = re.compile(r"</?think>")
+_NAME_NOISE = re.compile(r"\A(?:functions?\.)?(.*?)(?:<[|\uff5c].*|:\d+)?\Z", re.DOTALL)
 _TAGGED = re.compile(r"<(?:tool_?call|function_?call)>\s*(?:```\w*\s*)?(?=\{)", re.IGNORECASE)
 _FENCED = re.compile(r"```\w*\s*(?=\{)")
 _BARE = re.compile(r"(?=\{\s*[\"'\w])")
-_FORMS = ((_TAGGED, ""), (_FENCED, "fenced JSON"), (_BARE, BARE))  # the most canonical first
+_TAG_FORM, *_JSON_FORMS = ((_TAGGED, ""), (_FENCED, "fenced JSON"), (_BARE, BARE))  # the most canonical first
+_WRAPPERS = ("function", "tool_call", "function_call", "tool_calls")
 _CLOSING = re.compile(r"\s*(?:```\s*)?</(?:tool_?call|function_?call)>", re.IGNORECASE)
 
 
@@ -99,23 +114,62 @@ def parse(text: str) -> ParsedAction:
 
 
 def _find_call(text: str) -> _Call:
+    offset, work = _end_of_thought(text), _Work()
+    call = (
+        _json_call(text, offset, work, _TAG_FORM)
+        or _written_call(marked_calls(text, offset), work)
+        or next(filter(None, (_json_call(text, offset, work, form) for form in _JSON_FORMS)), None)
+        or _written_call(keyword_calls(text, offset), work)
+    )
+    if call is None:
+        raise ActionError(f"Not a legal action: {work.refusal or 'no call was found'}. {FORMAT_HINT}")
+    return call
+
+
+def _end_of_thought(text: str) -> int:
     thought_end = text.find(_THOUGHT_END)
-    offset = thought_end + len(_THOUGHT_END) if thought_end >= 0 else 0
-    work, refusal = 0, ""
-    for pattern, slip in _FORMS:
-        read_to = offset
-        for opening in pattern.finditer(text, offset):
-            if opening.end() < read_to:  # inside an object that was read and is no call
-                continue
-            attempt = _attempt(text, opening, slip)
-            if attempt.call is not None:
-                return attempt.call
-            read_to = attempt.read_to
-            work += max(attempt.end - opening.end(), MIN_ATTEMPT_CHARS)
-            refusal = refusal or ("" if slip == BARE else attempt.refusal)
-            if work > MAX_WORK_CHARS:
-                break
-    raise ActionError(f"Not a legal action: {refusal or 'no call was found'}. {FORMAT_HINT}")
+    if thought_end >= 0:
+        return thought_end + len(_THOUGHT_END)
+    opened = text[:200].lstrip()
+    for opening, closing in _OTHER_THOUGHTS:
+        if opened.startswith(opening):
+            return max(0, text.find(closing))
+    return 0
+
+
+@dataclass(slots=True)
+class _Work:
+    """What the attempts at one output have cost so far, and the first reason why one failed."""
+
+    chars: int = 0
+    refusal: str = ""
+
+
+def _json_call(text: str, offset: int, work: _Work, form: tuple[re.Pattern[str], str]) -> _Call | None:
+    """A JSON object with a name, opened in this form."""
+    pattern, slip = form
+    read_to = offset
+    for opening in pattern.finditer(text, offset):
+        if work.chars > MAX_WORK_CHARS:
+            break
+        if opening.end() < read_to:  # inside an object that was read and is no call
+            continue
+        attempt = _attempt(text, opening, slip)
+        if attempt.call is not None:
+            return attempt.call
+        read_to = attempt.read_to
+        work.chars += max(attempt.end - opening.end(), MIN_ATTEMPT_CHARS)
+        work.refusal = work.refusal or ("" if slip == BARE else attempt.refusal)
+    return None
+
+
+def _written_call(calls: Iterable[WrittenCall], work: _Work) -> _Call | None:
+    """The first of the calls in other forms that names an action."""
+    for written in calls:
+        if name := _ALIASES.get(_spelling(written.name)):
+            return _Call(name, written.arguments, written.start, [written.form, *written.repairs])
+        work.refusal = work.refusal or "the action is none of search, memorize, answer"
+    return None
 
 
 def _attempt(text: str, opening: re.Match[str], slip: str) -> _Attempt:
@@ -137,9 +191,12 @@ def _named(reading: JsonReading, start: int, slip: str, text: str) -> _Call | No
     elif _TAGGED.search(text, closing.end()):
         repairs.append("later calls ignored")
     body = reading.value
-    wrapped = body.get("function")
+    wrapped = first(body, _WRAPPERS)
+    if isinstance(wrapped, list) and wrapped:
+        wrapped = wrapped[0]
     if isinstance(wrapped, dict):
-        body = wrapped
+        inner = wrapped.get("function")
+        body = inner if isinstance(inner, dict) else wrapped
         repairs.append("function wrapper removed")
     name = _action_name(body, repairs)
     if name is None:
@@ -150,7 +207,7 @@ def _named(reading: JsonReading, start: int, slip: str, text: str) -> _Call | No
 def _action_name(body: dict[str, Json], repairs: list[str]) -> str | None:
     stated = first(body, _NAME_KEYS)
     if isinstance(stated, str):
-        spelling = stated.strip().casefold().replace("-", "_").replace(" ", "_")
+        spelling = _spelling(stated)
         if spelling != stated or spelling not in _NAMES:
             repairs.append("action name")
         return _ALIASES.get(spelling)
@@ -165,6 +222,12 @@ def _action_name(body: dict[str, Json], repairs: list[str]) -> str | None:
             repairs.append("action name")
             return name
     return None
+
+
+def _spelling(name: str) -> str:
+    """A name without what templates put around it: ``functions.search:0``, ``search<|channel|>commentary``."""
+    named = _NAME_NOISE.match(name.strip())
+    return (named[1] if named else name).strip().casefold().replace("-", "_").replace(" ", "_")
 
 
 def _arguments(body: dict[str, Json], repairs: list[str]) -> dict[str, Json]:

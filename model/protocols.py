@@ -3,14 +3,30 @@
 Holds Protocols only; ``infra`` and the local policies satisfy them, a launch script joins them.
 """
 
-from collections.abc import AsyncGenerator, Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from PIL import Image
 
 from model.types import Completion, Hit, HitFilter, PolicyRequest, Task
 
 ANYWHERE = HitFilter()
+
+
+class PromptTooLong(Exception):
+    """A policy cannot take a prompt of this length. ``sent`` and ``most`` are tokens, 0 where nobody says."""
+
+    def __init__(self, message: str, *, sent: int = 0, most: int = 0) -> None:
+        super().__init__(message)
+        self.sent, self.most = sent, most
+
+
+class PicturesRefused(Exception):
+    """A policy reads no pictures."""
+
+
+Sight: TypeAlias = Callable[[], Awaitable[bool]]
+"""Whether the policy reads pictures; asked before the first one is shown."""
 
 
 class Retriever(Protocol):

@@ -136,6 +136,10 @@ class Completion:
     finish_reason: str = "stop"  # "stop" | "length"
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    estimated: bool = False  # whether the tokens are an estimate, because the server did not count them
+    least_prompt_tokens: int = (
+        0  # more than ``prompt_tokens`` where the server surely dropped some of the prompt
+    )
 
 
 class Outcome(StrEnum):

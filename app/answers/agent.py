@@ -49,4 +49,6 @@ def open_agent(
         memory=memory_policy(memory, profile=model.profile, count_tokens=model.count_tokens),
         limits=limits if calls is None else replace(limits, calls=calls),
         sampling=model.sampling,
+        for_reader=True,
+        sight=model.sight,
     )

@@ -25,6 +25,7 @@ from model.agent.events import (
     ModelCall,
     ModelReply,
     NodeAdded,
+    Notice,
     ObservationAdded,
     ReplyRejected,
     RolloutEnd,
@@ -93,6 +94,7 @@ class ReplyEvent(Record):
     text: Text
     prompt_tokens: int
     completion_tokens: int
+    estimated: bool
     finish_reason: str
 
 
@@ -137,6 +139,15 @@ class NodeEvent(Record):
     svg: Text
 
 
+class NoticeEvent(Record):
+    """Something to know that is no step: ``code`` is shortened, no_pictures, prompt_cut or thought_only."""
+
+    event: Literal["noticed"] = "noticed"
+    call: int
+    code: str
+    message: Text
+
+
 class AnswerEvent(Record):
     """The model answered."""
 
@@ -170,6 +181,7 @@ StreamEvent: TypeAlias = Annotated[
     | RejectionEvent
     | ObservationEvent
     | NodeEvent
+    | NoticeEvent
     | AnswerEvent
     | EndEvent
     | FailureEvent,
@@ -207,6 +219,8 @@ class EventSerializer:
         )
         self._question, self._model, self._catalogue = request.question, model, catalogue
         self._titles: dict[str, str] = {}
+        self._notices: list[str] = []
+        self._is_estimated = False
         self._began_s = time.monotonic()
 
     def events(self, *, stream: bool) -> AsyncGenerator[Event]:
@@ -229,7 +243,11 @@ class EventSerializer:
                 return _record(event)
 
     def on_event(self, event: Event) -> None:
-        """Keep the titles of the hits that are shown; ``serialize`` does so too."""
+        """Keep what the answer will say of the events: titles, notices, estimates; ``serialize`` does so too."""
+        if isinstance(event, Notice):
+            self._notices.append(event.text)
+        if isinstance(event, ModelReply):
+            self._is_estimated |= event.completion.estimated
         if isinstance(event, ObservationAdded):
             self._titles |= {display.hit.item_id: display.hit.title for display in event.shown}
 
@@ -251,11 +269,14 @@ class EventSerializer:
             counters=counters,
             seconds=round(time.monotonic() - self._began_s, 3),
             cost=self._model.cost(counters.prompt_tokens, counters.completion_tokens),
+            tokens_estimated=self._is_estimated,
+            sees_pictures=self._model.sees,
+            notices=tuple(dict.fromkeys(self._notices)),
         )
 
 
 def _record(
-    event: ModelCall | TokenDelta | ModelReply | ReplyRejected | ObservationAdded | AnswerGiven,
+    event: ModelCall | TokenDelta | ModelReply | ReplyRejected | ObservationAdded | Notice | AnswerGiven,
 ) -> StreamEvent:
     """An event that needs neither the graph nor the corpus."""
     match event:
@@ -278,6 +299,7 @@ def _record(
                 text=completion.text,
                 prompt_tokens=completion.prompt_tokens,
                 completion_tokens=completion.completion_tokens,
+                estimated=completion.estimated,
                 finish_reason=completion.finish_reason,
             )
         case ReplyRejected():
@@ -291,6 +313,8 @@ def _record(
                 retrieved=event.retrieved,
                 shown=tuple(_shown_item(display) for display in event.shown),
             )
+        case Notice(call=call, code=code, text=text):
+            return NoticeEvent(call=call, code=code, message=text)
         case AnswerGiven():
             return AnswerEvent(text=event.answer.text, parents=event.answer.parents, forced=event.forced)
 

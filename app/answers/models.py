@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.answers.served_client import ServedClient
 from app.errors import UsageError
 from infra.llm.client import ChatClient, probed
 from infra.llm.types import ChatSettings
 from infra.llm.usage import Prices
 from model.agent.context import estimate_tokens
 from model.agent.prompts import PROFILES, Profile
-from model.protocols import MediaSource, Policy
+from model.protocols import MediaSource, Policy, Sight
 from model.types import Message, Sampling
 
 if TYPE_CHECKING:
@@ -43,6 +44,16 @@ class AnswerModel(ABC):
         if self._policy is None or self._policy[0] is not media:
             self._policy = (media, self._new_policy(media))
         return self._policy[1]
+
+    @property
+    def sees(self) -> bool | None:
+        """Whether it reads pictures; None as long as nobody has found out."""
+        return True
+
+    @property
+    def sight(self) -> Sight | None:
+        """Finds out whether it reads pictures; None where that needs no asking."""
+        return None
 
     @abstractmethod
     def _new_policy(self, media: MediaSource) -> Policy: ...
@@ -74,6 +85,8 @@ class ModelChoice:
     prices: Prices | None = None
     concurrency: int = 8
     """Requests under way at once."""
+    asks_sight: bool = False
+    """Whether a served model is asked, once, if it reads pictures."""
 
     @property
     def is_given(self) -> bool:
@@ -124,6 +137,7 @@ class ServedModel(AnswerModel):
         sampling = choice.sampling(max_tokens=ENDPOINT_TOKENS, temperature=ENDPOINT_TEMPERATURE)
         super().__init__(settings.model, PROFILES["full"], sampling)
         self._prices, self._client = choice.prices, ChatClient(settings)
+        self._served = ServedClient(self._client, asks=choice.asks_sight)
 
     @classmethod
     async def open(cls, choice: ModelChoice, *, probe: bool = True) -> ServedModel:
@@ -148,7 +162,17 @@ class ServedModel(AnswerModel):
     def _new_policy(self, media: MediaSource) -> Policy:
         from model.policies.endpoint_policy import EndpointPolicy
 
-        return EndpointPolicy(self._client, media, model=self.name)
+        return EndpointPolicy(self._served, media, model=self.name)
+
+    @property
+    def sees(self) -> bool | None:
+        """As found out."""
+        return self._served.sees
+
+    @property
+    def sight(self) -> Sight:
+        """Asks the model, once."""
+        return self._served.sight
 
     def cost(self, prompt_tokens: int, completion_tokens: int) -> float | None:
         """By the prices that were given."""

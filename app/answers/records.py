@@ -91,6 +91,12 @@ class AnswerRecord(Record):
     counters: Counters
     seconds: float
     cost: float | None
+    tokens_estimated: bool
+    """Whether the server did not count the tokens of some call, so that the counts (and the cost) are estimates."""
+    sees_pictures: bool | None
+    """Whether the model reads pictures; null where none was shown, so that nobody asked."""
+    notices: tuple[Text, ...]
+    """What went otherwise than asked for: prompts that were shortened or cut, replies that were all thought."""
 
 
 class CommandAnswer(AnswerRecord):

@@ -14,6 +14,7 @@ from model.agent.events import (
     Event,
     ModelReply,
     NodeAdded,
+    Notice,
     ObservationAdded,
     ReplyRejected,
     RolloutEnd,
@@ -79,6 +80,8 @@ def _step(event: Event) -> str | None:
     if isinstance(event, NodeAdded):
         useful = len(event.node.items) + len(event.node.noted)
         return _cut(f"  noted  {event.node.id}: {event.node.summary or 'nothing'}  ({useful} useful)")
+    if isinstance(event, Notice):
+        return harmless(f"  note: {event.text}")
     if isinstance(event, ReplyRejected):
         return _cut(f"  not accepted: {event.reason}")
     return None
@@ -125,15 +128,15 @@ def citation_line(citation: CitationRecord) -> str:
 
 def figures(answer: AnswerRecord) -> str:
     """``4 calls · 2 searches · 1,234 tokens read, 56 written · 12.3 s``."""
-    counters = answer.counters
+    counters, about = answer.counters, "about " if answer.tokens_estimated else ""
     parts = [
         _counted(counters.model_calls, "call"),
         _counted(counters.searches, "search", "searches"),
-        f"{counters.prompt_tokens:,} tokens read, {counters.completion_tokens:,} written",
+        f"{about}{counters.prompt_tokens:,} tokens read, {counters.completion_tokens:,} written",
         f"{answer.seconds:.1f} s",
     ]
     if answer.cost is not None:
-        parts.append(f"cost {answer.cost:.4f}")
+        parts.append(f"cost {about}{answer.cost:.4f}")
     return " · ".join(parts)
 
 

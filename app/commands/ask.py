@@ -98,7 +98,7 @@ def ask(  # noqa: PLR0913 - one parameter an option
     )
     choice.require()
     try:
-        trajectory = _run(root, choice, request, json=json)
+        trajectory, answer, _ = _run(root, choice, request, json=json)
     except KeyboardInterrupt:
         note("\nstopped")
         raise typer.Exit(STOPPED) from None
@@ -107,6 +107,8 @@ def ask(  # noqa: PLR0913 - one parameter an option
 
         trajectory_store.write(save, [trajectory])
         note(f"trajectory in {save}")
+    for notice in answer.notices if json else ():
+        note(f"note: {notice}")
     if not trajectory.answer.strip():
         calls = trajectory.counters.model_calls
         reason = (
@@ -116,7 +118,7 @@ def ask(  # noqa: PLR0913 - one parameter an option
         raise typer.Exit(1)
 
 
-def _run(root: str, choice: ModelChoice, request: AskRequest, *, json: bool) -> Trajectory:
+def _run(root: str, choice: ModelChoice, request: AskRequest, *, json: bool) -> AskResult:
     from app.answers.corpus_handle import CorpusHandle
     from app.answers.terminal import TerminalReader, answer_text
     from infra.storage.root import Storage
@@ -126,7 +128,7 @@ def _run(root: str, choice: ModelChoice, request: AskRequest, *, json: bool) -> 
             _answer(CorpusHandle(Storage(root)), choice, request, TerminalReader(quiet=json))
         )
         write(result.answer.model_dump() if json else answer_text(result.answer, result.state))
-    return result.trajectory
+    return result
 
 
 async def _answer(

@@ -99,6 +99,7 @@ def serve(  # noqa: PLR0913 - one parameter an option
         temperature=temperature,
         prices=prices_of(prices),
         concurrency=questions,
+        asks_sight=True,
     )
     listener = _listener(host, port)
     with listener:

@@ -73,6 +73,9 @@ export interface Finished {
   counters: Counters;
   seconds: number;
   cost: number | null;
+  tokens_estimated: boolean;
+  sees_pictures: boolean | null;
+  notices: string[];
   svg: string;
 }
 
@@ -103,7 +106,14 @@ export interface Replied {
   text: string;
   prompt_tokens: number;
   completion_tokens: number;
+  estimated: boolean;
   finish_reason: string;
+}
+
+export interface Noticed {
+  call: number;
+  code: string;
+  message: string;
 }
 
 /** The events of `POST /v1/ask`, by name. */
@@ -115,6 +125,7 @@ export interface AskEvents {
   rejected: { call: number; reason: string };
   observed: Observed;
   remembered: Remembered;
+  noticed: Noticed;
   answered: { text: string; parents: string[]; forced: boolean };
   finished: Finished;
   failed: { code: string; message: string };
@@ -141,6 +152,7 @@ export interface ServerStatus {
   version: string;
   root: string;
   model: string | null;
+  sees_pictures: boolean | null;
   memory: string[];
   index: IndexStatus | null;
   limits: Record<string, number>;

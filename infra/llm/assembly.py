@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 CHARS_PER_TOKEN = 3  # below the 3.5-4.5 of English, so that the estimate errs towards too many
+LEAST_TOKENS_PER_IMAGE = 16  # models that pool hard spend some 64
 TOKENS_PER_IMAGE = 256  # an image of 512 x 512 at 32 x 32 pixels a token
 
+_WORD = re.compile(r"\w+")
 _THINK_TAG = re.compile(r"</?think>", re.IGNORECASE)
 _OPEN, _CLOSE = "<think>\n", "\n</think>\n"
 
@@ -39,7 +42,7 @@ class ReplyAssembler:
         self._thinking = False
         self._has_content = False  # reasoning that comes after the reply has begun is left out
         self._tag = ""  # the start of what may be a tag within reasoning
-        self._calls: dict[int, list[str]] = {}  # place -> name, then pieces of its arguments
+        self._calls: list[_ToolCall] = []
         self.finish_reason = ""
         self.model = ""
         self.usage: TokenUsage | None = None
@@ -65,10 +68,12 @@ class ReplyAssembler:
         """What is still to come once no chunk follows: the end of the reasoning, calls taken out of the text."""
         if self._thinking:
             yield self._thought()
-        for name, *arguments in self._calls.values():
-            call = f'{{"name": {json.dumps(name)}, "arguments": {"".join(arguments) or "{}"}}}'
-            yield self._emit(f"<tool_call>{call}</tool_call>")
-        self._calls = {}
+        for call in self._calls:
+            arguments = "".join(call.arguments) or "{}"
+            yield self._emit(
+                f'<tool_call>{{"name": {json.dumps(call.name)}, "arguments": {arguments}}}</tool_call>'
+            )
+        self._calls = []
 
     def become(self, other: ReplyAssembler) -> None:
         """Take over a reply that came whole."""
@@ -122,11 +127,33 @@ class ReplyAssembler:
         for place, call in enumerate(calls if isinstance(calls, list) else ()):
             if not isinstance(call, dict) or not isinstance(function := call.get("function"), dict):
                 continue
-            index = call.get("index")
-            known = self._calls.setdefault(index if isinstance(index, int) else place, [""])
-            known[0] = known[0] or _text(function.get("name"))
+            index, call_id = call.get("index"), _text(call.get("id"))
+            known = self._call(index if isinstance(index, int) else place, call_id)
+            known.name = known.name or _text(function.get("name"))
             arguments = function.get("arguments")
-            known.append(json.dumps(arguments) if isinstance(arguments, dict) else _text(arguments))
+            known.arguments.append(json.dumps(arguments) if isinstance(arguments, dict) else _text(arguments))
+
+    def _call(self, index: int, call_id: str) -> _ToolCall:
+        """The call that a piece belongs to: the newest of its index, unless the piece bears another id.
+
+        Some servers send every call of a reply under index 0.
+        """
+        for known in reversed(self._calls):
+            if known.index == index and (not call_id or not known.id or known.id == call_id):
+                known.id = known.id or call_id
+                return known
+        self._calls.append(_ToolCall(index, call_id))
+        return self._calls[-1]
+
+
+@dataclass(slots=True)
+class _ToolCall:
+    """A call that a server took out of the text, as far as it has come."""
+
+    index: int
+    id: str
+    name: str = ""
+    arguments: list[str] = field(default_factory=list)
 
 
 def _may_become_tag(text: str) -> bool:
@@ -156,11 +183,24 @@ def estimated_usage(messages: object, text: str) -> TokenUsage:
     return TokenUsage(_prompt_estimate(messages), -(-len(text) // CHARS_PER_TOKEN))
 
 
-def _prompt_estimate(messages: object) -> int:
-    chars = images = 0
+def least_tokens(messages: object) -> int:
+    """Tokens that no tokenizer gets below for the words and pictures of a conversation."""
+    words = images = 0
+    for content in _contents(messages):
+        words += len(_WORD.findall(content.get("text", "")))
+        images += "image_url" in content
+    return words * 3 // 4 + images * LEAST_TOKENS_PER_IMAGE
+
+
+def _contents(messages: object) -> Iterator[Mapping[str, Any]]:
     for message in messages if isinstance(messages, list | tuple) else ():
         content = message["content"]
-        for part in [{"text": content}] if isinstance(content, str) else content:
-            chars += len(part.get("text", ""))
-            images += "image_url" in part
+        yield from [{"text": content}] if isinstance(content, str) else content
+
+
+def _prompt_estimate(messages: object) -> int:
+    chars = images = 0
+    for content in _contents(messages):
+        chars += len(content.get("text", ""))
+        images += "image_url" in content
     return chars // CHARS_PER_TOKEN + images * TOKENS_PER_IMAGE

@@ -13,6 +13,7 @@ from infra.errors import EndpointError
 from infra.llm.assembly import ReplyAssembler, TokenUsage, estimated_usage
 from infra.llm.endpoint import Endpoint
 from infra.llm.errors import RequestRefusedError
+from infra.llm.prompt_log import PromptLog
 from infra.llm.types import ChatMessages, ChatReply, ChatSettings, DecodingOptions
 
 PROBE_RETRIES, PROBE_S = 1, 20.0
@@ -40,6 +41,7 @@ class ChatClient:
     def __init__(self, settings: ChatSettings) -> None:
         self.settings = settings
         self._endpoint = Endpoint(settings, "chat endpoint")
+        self._prompts = PromptLog()
         self.ledger, self._wire = self._endpoint.ledger, self._endpoint.wire
 
     @property
@@ -120,6 +122,7 @@ class ChatClient:
             completion_tokens=usage.completion,
             model=assembly.model or self._endpoint.model_name,
             estimated=is_estimated,
+            least_prompt_tokens=0 if is_estimated else self._prompts.least(messages, usage.prompt),
         )
 
 

@@ -5,7 +5,6 @@ echo the whole request.
 """
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -15,19 +14,12 @@ from typing import Any, NamedTuple
 import httpx
 
 from infra.errors import EndpointError
+from infra.llm import refusals
+from infra.llm.refusals import PromptLength
 
 RETRIED = frozenset({408, 409, 429, 500, 502, 503, 504})  # asking again later may help
 QUOTED_CHARS = 200  # of the server's own words
 MAX_NAMED = 12  # models listed in an error
-
-_TOO_LONG = re.compile(
-    r"context (length|window|size)|maximum context|too (long|large)|exceed\w*[^.]{0,40}(context|token)",
-    re.IGNORECASE,
-)
-_NO_IMAGES = re.compile(
-    r"not a multimodal|(image|vision|multimodal)[^.]{0,60}not support|not support[^.]{0,40}(image|vision|multimodal)",
-    re.IGNORECASE,
-)
 
 
 class RequestRefusedError(EndpointError):
@@ -36,6 +28,18 @@ class RequestRefusedError(EndpointError):
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
         self.status = status
+
+
+class PromptTooLongError(RequestRefusedError):
+    """The prompt is longer than the server takes; a shorter one may be answered. ``length`` is what it said of it."""
+
+    def __init__(self, message: str, status: int | None = None, length: PromptLength | None = None) -> None:
+        super().__init__(message, status)
+        self.length = length or PromptLength()
+
+
+class NoPicturesError(RequestRefusedError):
+    """The model behind the endpoint reads no pictures; the same without them may be answered."""
 
 
 class EndpointUnavailableError(EndpointError):
@@ -103,9 +107,21 @@ def retry_after_s(header: str | None, now: datetime | None = None) -> float | No
 
 
 def refusal(
-    where: str, status: int, words: ServerError, key: KeySource, *, retry_after: str | None = None
+    where: str,
+    status: int,
+    words: ServerError,
+    key: KeySource,
+    *,
+    retry_after: str | None = None,
+    sent_pictures: bool = False,
 ) -> EndpointError:
-    """The error for a status that is no success; ``words`` hold no secret any more, ``retry_after`` is that header."""
+    """The error for a status that is no success; ``words`` hold no secret any more, ``retry_after`` is that header.
+
+    A prompt that is too long and pictures that are not read are told from the words, whatever the status: some servers answer
+    them with 500, where asking again is of no use.
+    """
+    if lasting := _lasting(where, status, words, sent_pictures=sent_pictures):
+        return lasting
     words = shortened(words)
     quoted = f"; it says: {words.message}" if words.message else ""
     if "insufficient_quota" in words.code:
@@ -113,14 +129,36 @@ def refusal(
     if status in RETRIED:
         wait_s = retry_after_s(retry_after)
         return EndpointUnavailableError(f"{where}: {_busy(status)} ({status}){quoted}", wait_s)
-    return RequestRefusedError(f"{where}: {_advice(status, words.message, key)} ({status}){quoted}", status)
+    return RequestRefusedError(f"{where}: {_advice(status, key)} ({status}){quoted}", status)
+
+
+def _lasting(
+    where: str, status: int, words: ServerError, *, sent_pictures: bool
+) -> RequestRefusedError | None:
+    """The refusal of a prompt for its length or its pictures, if it is one."""
+    message = words.message
+    quoted = f" ({status}); it says: {shortened(words).message}" if message else f" ({status})"
+    if refusals.is_about_pictures(message, words.param if sent_pictures else None):
+        return NoPicturesError(
+            f"{where}: the model takes no images: serve a vision-language model"
+            f" (llama.cpp: start it with --mmproj FILE){quoted}",
+            status,
+        )
+    too_long = refusals.is_too_long(message, words.code) or refusals.is_too_many_pictures(message)
+    if status == 413 or (too_long and status not in (401, 403)):
+        return PromptTooLongError(
+            f"{where}: the prompt is too long for it: lower the context and pixel limits, or serve a longer context{quoted}",
+            status,
+            refusals.stated_length(message),
+        )
+    return None
 
 
 def _busy(status: int) -> str:
     return "too many requests" if status == 429 else "the server failed"
 
 
-def _advice(status: int, message: str, key: KeySource) -> str:
+def _advice(status: int, key: KeySource) -> str:
     if status in (401, 403):
         return (
             f"the key was refused, check {key.variable}"
@@ -131,22 +169,21 @@ def _advice(status: int, message: str, key: KeySource) -> str:
         return "it redirects, which is not followed: give the final address"
     if status == 404:
         return "nothing is served under this address, which usually ends in /v1"
-    if status == 413 or _TOO_LONG.search(message):
-        return "the prompt is too long for it: lower the context and pixel limits, or serve a longer context"
-    if _NO_IMAGES.search(message):
-        return "the model takes no images: serve a vision-language model"
     return "the request was refused"
 
 
 def is_too_long(words: ServerError) -> bool:
     """Whether the refusal is about length, whatever else it names."""
-    return _TOO_LONG.search(words.message) is not None
+    return refusals.is_too_long(words.message, words.code)
 
 
 def is_about_model(words: ServerError) -> bool:
     """Whether the refusal may mean that there is no such model."""
     message = words.message
-    return "model" in message.lower() and not _TOO_LONG.search(message) and not _NO_IMAGES.search(message)
+    other = (
+        is_too_long(words) or refusals.is_about_pictures(message) or refusals.is_too_many_pictures(message)
+    )
+    return "model" in message.lower() and not other
 
 
 def unknown_model(where: str, model: str, names: Sequence[str]) -> RequestRefusedError:

@@ -90,7 +90,7 @@ class HttpTransport:
                 return response
             words = await self._words(response)
             if response.status_code not in (400, 422) or not self.shape.adapt(words, body):
-                raise await self._refusal(response, words, model)
+                raise await self._refusal(response, words, model, sent_pictures=has_pictures(messages))
 
     async def post(self, stack: AsyncExitStack, path: str, body: Mapping[str, Any]) -> Any:
         """The JSON that ``path`` below the address answers ``body`` with; booked as a request."""
@@ -110,7 +110,12 @@ class HttpTransport:
         self._ledger.add(requests=1)
 
     async def whole(self, response: httpx.Response) -> ReplyAssembler:
-        """The reply of an answer that is not streamed."""
+        """The whole reply, streamed or not: some servers only stream."""
+        if "event-stream" in response.headers.get("content-type", ""):
+            assembly = ReplyAssembler()
+            async for _ in self.pieces(response, assembly):
+                pass
+            return assembly
         answer = self._json(await read(response, self._settings.max_reply_bytes, self.where))
         if not isinstance(answer, dict) or not answer.get("choices"):
             raise EndpointUnavailableError(f"{self.where}: an answer without choices")
@@ -181,20 +186,34 @@ class HttpTransport:
         if isinstance(answer, dict) and answer.get("error"):
             words = without(self._settings.api_key, stated(answer))
             status = int(words.code) if words.code in map(str, range(400, 600)) else 500
-            raise refusal(self.where, status, words, self._key)
+            raise refusal(self.where, status, words, self._key, sent_pictures=True)
         return answer
 
     async def _words(self, response: httpx.Response) -> ServerError:
         return await refusal_words(response, self._settings.api_key, self.where)
 
-    async def _refusal(self, response: httpx.Response, words: ServerError, model: str = "") -> EndpointError:
+    async def _refusal(
+        self, response: httpx.Response, words: ServerError, model: str = "", *, sent_pictures: bool = False
+    ) -> EndpointError:
         status = response.status_code
         if model and status in (400, 404, 422) and (status == 404 or is_about_model(words)):
             names = await self._names_if_any()
             if names and model not in names:
                 return unknown_model(self.where, model, names)
         retry_after = response.headers.get("retry-after")
-        return refusal(self.where, status, words, self._key, retry_after=retry_after)
+        return refusal(
+            self.where, status, words, self._key, retry_after=retry_after, sent_pictures=sent_pictures
+        )
+
+
+def has_pictures(messages: ChatMessages) -> bool:
+    """Whether any turn of the conversation holds a picture."""
+    return any(
+        "image_url" in part
+        for message in messages
+        if isinstance(message["content"], list)
+        for part in message["content"]
+    )
 
 
 async def bounded(response: httpx.Response, most: int, where: str) -> AsyncIterator[bytes]:

@@ -63,6 +63,9 @@ class ChatReply:
     completion_tokens: int
     model: str  # as the server calls it
     estimated: bool = False  # whether the tokens were estimated because the server did not count them
+    least_prompt_tokens: int = (
+        0  # read, if nothing was left out; more than ``prompt_tokens`` where the prompt was cut
+    )
 
 
 class ChatCompleter(Protocol):

@@ -10,16 +10,18 @@ from collections.abc import Awaitable, Callable, Sequence, Set
 from dataclasses import replace
 from typing import TypeAlias
 
-from memory_graph.actions import Answer, Memorize, Search
+from memory_graph.actions import Action, Answer, Memorize, Search
 from memory_graph.budget import Allocation
 from memory_graph.graph import AnswerNode, MemoryGraph, Modality, SearchNode
 from memory_graph.parsing import ActionError, LegalAction, PendingObservation, legalise, parse
-from model.agent.context import DisplayedEvidence, gather_evidence, num_visual_tokens
-from model.agent.display import display, kept_item
+from model.agent.context import DisplayedEvidence, excerpt, gather_evidence, num_visual_tokens
+from model.agent.display import display, kept_item, without_images
 from model.agent.events import ObservationAdded
 from model.agent.graph_state import graph_state
+from model.agent.plain_answer import plain_answer
+from model.agent.prompts import PLACEHOLDERS
 from model.config.limits import Limits
-from model.protocols import Retriever
+from model.protocols import Retriever, Sight
 from model.types import Completion, Counters, DisplayedHit, Hit, Message, Outcome, Task
 
 View: TypeAlias = Callable[[tuple[DisplayedHit, ...]], tuple[DisplayedHit, ...]]
@@ -50,7 +52,10 @@ class Environment:
         self.noted: frozenset[str] = frozenset()  # text items judged useful: their content is in a summary
         self.by_picture = by_picture and retriever.sees
         self._retriever = retriever
+        self.sight: Sight | None = None  # None: the policy sees
+        self.sees_pictures = True
         self._titles: dict[str, str] = {}
+        self._texts: dict[str, str] = {}  # of visual items, for a policy that does not see them
         self._observed: ObservationAdded | None = None  # the search that awaits its summary
         self._rejections = 0  # of the current step
 
@@ -83,6 +88,7 @@ class Environment:
         """The legal action in a model's reply. Raises ``ActionError`` (counted), with a text to show it."""
         try:
             parsed = parse(text)
+            _refuse_placeholder(parsed.action)
             legal = legalise(parsed.action, self.graph, pending=self.pending, by_picture=self.by_picture)
         except ActionError:
             self.refuse()
@@ -119,7 +125,10 @@ class Environment:
         hits = {} if repeated else await self._hits(action, retrieval)
         fresh = [hit for item_id, hit in hits.items() if item_id not in known]
         self._titles |= {hit.item_id: hit.title for hit in fresh}
+        self._texts |= {hit.item_id: hit.text for hit in fresh if hit.modality is not Modality.TEXT}
         looked_at = tuple(display(hit, self.limits) for hit in fresh)
+        if not await self._sees(looked_at):
+            looked_at = tuple(map(without_images, looked_at))
         self._observed = ObservationAdded(
             node_id=action.id,
             parents=action.parents,
@@ -131,6 +140,12 @@ class Environment:
         self._rejections = 0
         self._count(searches=1, repeated_searches=int(repeated))
         return self._observed
+
+    async def _sees(self, looked_at: Sequence[DisplayedHit]) -> bool:
+        """Whether the policy is shown pictures; who can tell is asked when there is a first one."""
+        if self.sight is not None and any(shown.images for shown in looked_at):
+            self.sees_pictures, self.sight = self.sees_pictures and await self.sight(), None
+        return self.sees_pictures
 
     async def _hits(self, action: Search, retrieval: Retrieval | None) -> dict[str, Hit]:
         """Distinct hits by id, best first, at most ``top_k``."""
@@ -187,6 +202,13 @@ class Environment:
         self._rejections = 0
         return node
 
+    def plain_answer(self, text: str) -> LegalAction | None:
+        """A reply that is an answer in plain words, for when only an answer is accepted; counted as a repair."""
+        if (answer := plain_answer(text, self.graph)) is None:
+            return None
+        self.count_repairs(1)
+        return LegalAction(answer, ("answer in plain words",))
+
     def answer(self, action: Answer, *, forced: bool) -> AnswerNode:
         """End the rollout with an answer whose parents are legal and in the graph."""
         answer = AnswerNode(parents=action.parents, text=action.text)
@@ -203,6 +225,15 @@ class Environment:
         state = graph_state(self.graph, limits=self.limits, allocation=self.allocation, titles=self._titles)
         omega = {} if self.allocation is Allocation.FIXED else state.energies
         evidence = gather_evidence(self.graph, state.grants, omega, self._titles)
+        if not self.sees_pictures:
+            return tuple(
+                replace(
+                    each,
+                    images=(),
+                    text=excerpt(self._texts.get(each.item_id, ""), self.limits.passage_chars),
+                )
+                for each in evidence
+            )
         costs = {(e.node_id, e.item_id): sum(i.width * i.height for i in e.images) for e in evidence}
         self._count(overdrawn_images=sum(cost > state.grants[key] for key, cost in costs.items()))
         return evidence
@@ -210,6 +241,13 @@ class Environment:
     def _count(self, **increments: int) -> None:
         totals = {name: getattr(self.counters, name) + by for name, by in increments.items()}
         self.counters = replace(self.counters, **totals)
+
+
+def _refuse_placeholder(action: Action) -> None:
+    """Raise ``ActionError`` for a copied example."""
+    words = {Search: "query", Memorize: "summary", Answer: "text"}[type(action)]
+    if getattr(action, words).strip() in PLACEHOLDERS:
+        raise ActionError(f"{getattr(action, words).strip()} stands for your own words: write those.")
 
 
 def normalised(query: str) -> str:

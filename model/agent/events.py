@@ -65,6 +65,15 @@ class NodeAdded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """Something a reader has to know that is no step: a shortened prompt, a model without eyes, a server that drops text."""
+
+    call: int
+    code: str  # a stable word
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerGiven:
     """The policy answered."""
 
@@ -86,6 +95,7 @@ Event: TypeAlias = (
     | ReplyRejected
     | ObservationAdded
     | NodeAdded
+    | Notice
     | AnswerGiven
     | RolloutEnd
 )

@@ -21,14 +21,23 @@ from model.agent.events import (
     ModelCall,
     ModelReply,
     NodeAdded,
+    Notice,
     ObservationAdded,
     ReplyRejected,
     RolloutEnd,
     TokenDelta,
 )
+from model.agent.fitting import Fitting
 from model.agent.memory.session import MemoryPolicy, MemorySession
 from model.config.limits import Limits
-from model.protocols import Policy, Retriever, StreamingPolicy
+from model.protocols import (
+    PicturesRefused,
+    Policy,
+    PromptTooLong,
+    Retriever,
+    Sight,
+    StreamingPolicy,
+)
 from model.types import (
     Call,
     Completion,
@@ -53,6 +62,11 @@ class Agent:
     memory: MemoryPolicy
     limits: Limits = field(default_factory=Limits)
     sampling: Sampling = field(default_factory=Sampling)
+    for_reader: bool = False
+    """Whether a person waits for the answer: a prompt that is refused is shortened, the limit of a reply is raised once where it
+    was all thought, and a forced answer in plain words is an answer. Training and evaluation take replies as they come."""
+    sight: Sight | None = None
+    """Whether the policy reads pictures; None: it does."""
 
     async def run(self, task: Task, *, seed: int | None = None) -> Trajectory:
         """The trajectory of one rollout; errors of policy and retriever come through as they are."""
@@ -70,7 +84,9 @@ class Agent:
         ``stream`` adds ``TokenDelta`` events where the policy can stream.
         """
         session = self.memory.open(task, self.retriever, self.limits)
+        session.environment.sight = self.sight
         recorder = SegmentRecorder()
+        fitting = Fitting(count=self.memory.count_tokens)
         events = await session.begin()
         displayed: Displayed = None
         for event in events:
@@ -78,25 +94,71 @@ class Agent:
             yield event
         while session.environment.outcome is None:
             displayed = displayed_after(events, displayed)
-            asked = self._call(session, displayed, seed=seed)
-            yield asked
-            completion: Completion | None = None
-            # closed at once when whoever listens leaves, so that the request is cancelled, not merely forgotten
-            async with aclosing(self._replies(asked.request, stream=stream)) as pieces:
-                async for piece in pieces:
-                    if isinstance(piece, Completion):
-                        completion = piece
-                    else:
-                        yield TokenDelta(call=asked.call, text=piece)
-            assert completion is not None, "a reply ends with its completion"
-            session.environment.count_call(asked.request.messages, completion)
-            recorder.record(asked.request.messages, completion)
-            yield ModelReply(call=asked.call, completion=completion)
-            events = await _settle(session, completion, asked)
+            asked = completion = None
+            turn = self._turn(session, fitting, displayed, seed=seed, stream=stream)
+            async with aclosing(turn) as told:
+                async for event in told:
+                    if isinstance(event, ModelCall):
+                        asked = event
+                    elif isinstance(event, ModelReply):
+                        completion = event.completion
+                        recorder.record(_sent(asked).messages, completion)
+                    yield event
+            assert completion is not None and asked is not None, "a turn ends with a reply"
+            events = await self._settled(session, fitting, completion, asked)
             for event in events:
                 recorder.on_event(event)
                 yield event
         yield RolloutEnd(trajectory=self.trajectory(session.environment, recorder.close()))
+
+    async def _turn(
+        self,
+        session: MemorySession,
+        fitting: Fitting,
+        displayed: Displayed,
+        *,
+        seed: int | None,
+        stream: bool,
+    ) -> AsyncGenerator[ModelCall | TokenDelta | ModelReply | Notice]:
+        """One call of the policy: ``ModelCall``, then pieces where it streams, then ``ModelReply``.
+
+        For a reader, a prompt that is refused for its length or its pictures is cut and asked again, with a ``Notice``.
+        """
+        while True:
+            asked, whole = self._call(session, fitting, displayed, seed=seed)
+            yield asked
+            try:
+                # closed at once when whoever listens leaves, so that the request is cancelled, not merely forgotten
+                async with aclosing(self._replies(asked.request, stream=stream)) as pieces:
+                    async for piece in pieces:
+                        if isinstance(piece, str):
+                            yield TokenDelta(call=asked.call, text=piece)
+                            continue
+                        session.environment.count_call(asked.request.messages, piece)
+                        yield ModelReply(call=asked.call, completion=piece)
+                return
+            except (PromptTooLong, PicturesRefused) as error:
+                if not self.for_reader:
+                    raise
+                notice = fitting.refused(error, asked.call, whole)
+                session.environment.sees_pictures &= fitting.pictures
+            yield notice
+
+    async def _settled(
+        self, session: MemorySession, fitting: Fitting, completion: Completion, asked: ModelCall
+    ) -> tuple[Event, ...]:
+        """Apply one reply to the session, with what a reader has to know of it."""
+        if not self.for_reader:
+            return await _settle(session, completion, asked)
+        told = tuple(filter(None, (fitting.after(completion, asked.call),)))
+        if thought := fitting.thought_only(completion, self.sampling, asked.call):
+            notice, asks_again = thought
+            if asks_again:
+                return (*told, notice)
+            closed = _close_pending(session.environment)
+            session.environment.abstain()
+            return (*told, notice, *closed)
+        return (*told, *await _settle(session, completion, asked, takes_plain=True))
 
     async def _replies(self, request: PolicyRequest, *, stream: bool) -> AsyncGenerator[str | Completion]:
         """The reply, in pieces first if it is to be streamed and can be; the completion is last."""
@@ -107,18 +169,23 @@ class Agent:
         else:
             yield await self.policy.complete(request)
 
-    def _call(self, session: MemorySession, displayed: Displayed, *, seed: int | None) -> ModelCall:
+    def _call(
+        self, session: MemorySession, fitting: Fitting, displayed: Displayed, *, seed: int | None
+    ) -> tuple[ModelCall, tuple[Message, ...]]:
+        """The next call, and its conversation before anything was cut."""
         environment = session.environment
         number = environment.counters.model_calls + 1
         forced = environment.must_answer or session.must_answer
+        messages = session.messages(forced=forced)
+        sampling = replace(self.sampling, seed=call_seed(seed, number, default=self.sampling.seed))
         request = PolicyRequest(
-            messages=session.messages(forced=forced),
+            messages=fitting.prompt(messages),
             task=environment.task,
-            sampling=replace(self.sampling, seed=call_seed(seed, number, default=self.sampling.seed)),
+            sampling=fitting.sampling(sampling),
             forced=forced,
             displayed=displayed,
         )
-        return ModelCall(call=number, request=request)
+        return ModelCall(call=number, request=request), messages
 
     def trajectory(self, environment: Environment, segments: tuple[Segment, ...]) -> Trajectory:
         """The record of a rollout whose ``environment`` has come to an outcome."""
@@ -189,13 +256,25 @@ def displayed_after(events: Sequence[Event], before: Displayed) -> Displayed:
     return None
 
 
-async def _settle(session: MemorySession, completion: Completion, asked: ModelCall) -> tuple[Event, ...]:
-    """Apply one reply to the session."""
+def _sent(asked: ModelCall | None) -> PolicyRequest:
+    assert asked is not None, "a reply follows its call"
+    return asked.request
+
+
+async def _settle(
+    session: MemorySession, completion: Completion, asked: ModelCall, *, takes_plain: bool = False
+) -> tuple[Event, ...]:
+    """Apply one reply to the session; with ``takes_plain`` a forced answer may be plain words."""
     reply = reply_turn(completion)
     try:
         legal = session.environment.read(completion.text)
     except ActionError as error:
-        return _refuse(session, completion, asked, str(error))
+        plain = takes_plain and asked.request.forced and session.environment.plain_answer(completion.text)
+        return (
+            _answer(session.environment, plain, asked)
+            if plain
+            else _refuse(session, completion, asked, str(error))
+        )
     if isinstance(legal.action, Answer):
         return _answer(session.environment, legal, asked)
     if asked.request.forced:

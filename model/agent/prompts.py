@@ -58,24 +58,31 @@ class Profile:
     answer_now: str = "\nAnswer now."
 
 
+QUERY_SIGN, SUMMARY_SIGN, ANSWER_SIGN = "<what to look up>", "<what was found>", "<the answer>"
+PLACEHOLDERS = frozenset({QUERY_SIGN, SUMMARY_SIGN, ANSWER_SIGN})
+"""What stands for a text in an example. Nothing else does: a made-up fact would come back as an answer. An action that holds one
+of them is refused (``environment.py``)."""
+
 _EXAMPLES = (
-    Search(id="n2", parents=("n1",), query="year the Harbour Museum was founded"),
+    Search(id="n2", parents=("n1",), query=QUERY_SIGN),
     Memorize(
         id="n2",
-        summary="A leaflet (item 1) gives 1931 as the founding year; the clip (item 2) shows the opening.",
+        summary=SUMMARY_SIGN,
         marks=(
             Mark(item=1, useful=True, priority=5),
             Mark(item=2, useful=True, priority=3, timestamps=(12.0,)),
             Mark(item=3, useful=False, priority=1),
         ),
     ),
-    Answer(parents=("n2",), text="1931"),
+    Answer(parents=("n2",), text=ANSWER_SIGN),
 )
 
 _TASK = """You answer a question by searching a large corpus of text passages, page images and
 video clips."""
 
-_ONE_ACTION = "Think first, then end your turn with exactly one action, a JSON object between <tool_call> and </tool_call>."
+_SIGNS = "In the examples, words in <> stand for your own."
+_ONE_ACTION = f"""Think first, then end your turn with exactly one action, a JSON object between <tool_call> and </tool_call>.
+{_SIGNS}"""
 
 _SEARCH = f"""search - ask the corpus one precise sub-question. Give the new node an unused id.
 {render(_EXAMPLES[0])}"""
@@ -183,6 +190,7 @@ _FULL_SINGLE = f"""You answer a question, from search results of a corpus where 
 
 Think first, then end your turn with exactly one action, a JSON object between <tool_call> and </tool_call>:
 name the node ids the answer rests on ("root" if there are none) and state it in as few words as it needs.
+{_SIGNS}
 {render(_EXAMPLES[2])}
 If no result holds the answer, answer "Not answerable"."""
 

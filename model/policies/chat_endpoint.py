@@ -41,6 +41,16 @@ class ChatReplyLike(Protocol):
         """The model as the server calls it."""
         ...
 
+    @property
+    def estimated(self) -> bool:
+        """Whether the tokens are an estimate."""
+        ...
+
+    @property
+    def least_prompt_tokens(self) -> int:
+        """Tokens that the prompt has at least, where the server counted fewer; 0 otherwise."""
+        ...
+
 
 class CompletingEndpoint(Protocol):
     """A client of one served model that gives whole replies; it limits, retries and counts by itself."""

@@ -66,6 +66,8 @@ class EndpointPolicy:
             finish_reason=reply.finish_reason,
             prompt_tokens=reply.prompt_tokens,
             completion_tokens=reply.completion_tokens,
+            estimated=reply.estimated,
+            least_prompt_tokens=reply.least_prompt_tokens,
         )
 
 

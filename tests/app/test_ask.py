@@ -133,6 +133,9 @@ def test_as_json_it_is_one_object_and_nothing_else(vimrag: Vimrag, root: Path, m
             "counters",
             "seconds",
             "cost",
+            "tokens_estimated",
+            "sees_pictures",
+            "notices",
             "model",
             "index",
         ),
@@ -214,7 +217,7 @@ def test_an_empty_question_is_wrong_usage(vimrag: Vimrag, root: Path):
 
 
 def test_a_model_that_never_answers_is_said_to_have_given_no_answer(vimrag: Vimrag, root: Path):
-    with QuietServer("no action at all") as silent:
+    with QuietServer('<tool_call>{"name": "answer", "arguments": {') as silent:
         said = vimrag("ask", QUESTION, "--root", root, "--endpoint", silent.base_url, "--calls", 3)
     assert said.code == 1
     assert (

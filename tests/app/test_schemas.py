@@ -51,6 +51,7 @@ def test_every_event_is_told_apart_by_its_name():
     assert schema["discriminator"]["propertyName"] == "event"
     assert set(schema["discriminator"]["mapping"]) == {
         *("started", "asked", "spoke", "replied", "rejected", "observed", "remembered", "answered"),
+        "noticed",
         *("finished", "failed"),
     }
     failure = FailureEvent(code="timeout", message="no answer within 5 seconds")
@@ -62,7 +63,7 @@ def test_openapi_names_the_events_of_a_question(tmp_path):
     schema = api_of(ServerState(corpus=corpus, model=None, settings=ServerSettings())).openapi()
     content = schema["paths"]["/v1/ask"]["post"]["responses"]["200"]["content"]
     names = [event["$ref"].rpartition("/")[2] for event in content["text/event-stream"]["schema"]["oneOf"]]
-    assert StartEvent.__name__ in names and len(names) == 10
+    assert StartEvent.__name__ in names and len(names) == 11
     assert set(names) <= set(schema["components"]["schemas"])
     assert "422" not in schema["paths"]["/v1/ask"]["post"]["responses"]
 

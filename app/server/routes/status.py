@@ -25,6 +25,7 @@ async def status(request: Request) -> ServerStatus:
         version=_version(),
         root=state.corpus.storage.root,
         model=model.name if model else None,
+        sees_pictures=model.sees if model else None,
         memory=[DEFAULT_MEMORY, *(name for name in OFFERED if name != DEFAULT_MEMORY)],
         index=index,
         token_required=settings.token is not None,

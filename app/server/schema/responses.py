@@ -50,6 +50,8 @@ class ServerStatus(Record):
     version: str
     root: str
     model: str | None
+    sees_pictures: bool | None
+    """Whether the model reads pictures; null as long as nobody has found out."""
     memory: list[str]
     index: IndexStatus | None
     token_required: bool

@@ -30,6 +30,7 @@ export function showAnswer(card, finished, open) {
     element("h2", { class: "label" }, "Answer"),
     element("p", { class: answer.length > 240 ? "answer-text long" : "answer-text", id: "answer-text" }, answer || "No answer was found."),
     element("p", { class: "outcome" }, OUTCOMES[outcome] ?? outcome),
+    finished.notices.map((notice) => element("p", { class: "advice" }, notice)),
     sources.length > 0 && element("h3", { class: "label" }, "Sources"),
     sources.length > 0 && element("ul", { class: "citations" }, sources),
     countersLine(finished),
@@ -85,12 +86,12 @@ function citationButton(citation, open) {
 }
 
 /** @param {Finished} finished */
-function countersLine({ counters, seconds, cost }) {
+function countersLine({ counters, seconds, cost, tokens_estimated }) {
   const tokens = (counters.prompt_tokens ?? 0) + (counters.completion_tokens ?? 0);
   const facts = [
     counted(counters.model_calls, "call"),
     counted(counters.searches, "search", "searches"),
-    `${count(tokens)} tokens`,
+    `${tokens_estimated ? "about " : ""}${count(tokens)} tokens`,
     counters.visual_tokens ? `${count(counters.visual_tokens)} visual` : "",
     duration(seconds),
     cost === null || cost === undefined ? "" : `cost ${cost.toFixed(4)}`,

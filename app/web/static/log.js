@@ -71,6 +71,7 @@ export class Log {
     else if (event === "rejected") this.#effect("rejected", "Not accepted", element("p", {}, data.reason));
     else if (event === "observed") this.#effect("search", searchTitle(data), ...this.#results(data));
     else if (event === "remembered") this.#effect("summary", `Summary of ${data.node_id}`, ...summary(data));
+    else if (event === "noticed") this.#effect("rejected", "Note", element("p", {}, data.message));
     else if (event === "answered") this.#effect("answer", data.forced ? "Answer, calls used up" : "Answer", element("p", {}, data.text));
     if (this.follows) this.#follow();
   }
@@ -107,7 +108,7 @@ export class Log {
   }
 
   /** @param {AskEvents["replied"]} data */
-  #reply({ text, prompt_tokens, completion_tokens }) {
+  #reply({ text, prompt_tokens, completion_tokens, estimated }) {
     if (!this.step?.call) return;
     const { block, summary, reasoning, tokens } = this.step.call;
     const parts = splitReply(text);
@@ -117,7 +118,7 @@ export class Log {
     block.open = false;
     fill(summary, parts.reasoning ? "Reasoning and action" : "Action");
     if (parts.action !== null) block.append(actionBlock(parts.action));
-    fill(tokens, `read ${counted(prompt_tokens, "token")}, wrote ${completion_tokens}`);
+    fill(tokens, `${estimated ? "about: " : ""}read ${counted(prompt_tokens, "token")}, wrote ${completion_tokens}`);
   }
 
   /**

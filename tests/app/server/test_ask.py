@@ -43,7 +43,8 @@ def test_a_question_is_told_from_its_start_to_a_cited_answer(root: Path):
         "index": status["index"]["version"],
     }
     assert set(by_name["asked"]) == {"call", "forced", "images", "turns"}
-    assert set(by_name["replied"]) == {"call", "text", "prompt_tokens", "completion_tokens", "finish_reason"}
+    counts = {"prompt_tokens", "completion_tokens", "estimated"}
+    assert set(by_name["replied"]) == {"call", "text", "finish_reason", *counts}
     spoken = "".join(each.data["text"] for each in told if each.name == "spoke" and each.data["call"] == 1)
     assert spoken == next(each for each in told if each.name == "replied").data["text"]
     observed = by_name["observed"]
@@ -54,6 +55,7 @@ def test_a_question_is_told_from_its_start_to_a_cited_answer(root: Path):
     finished = by_name["finished"]
     assert set(finished) == {
         *("ask_id", "outcome", "answer", "citations", "counters", "seconds", "cost", "svg", "nodes"),
+        *("tokens_estimated", "sees_pictures", "notices"),
     }
     [citation] = finished["citations"]
     assert (citation["node_id"], citation["modality"], citation["page"]) == ("n1", "image", 2)
