@@ -194,7 +194,7 @@ name the node ids the answer rests on ("root" if there are none) and state it in
 {render(_EXAMPLES[2])}
 If no result holds the answer, answer "Not answerable"."""
 
-_LIKE_EXAMPLE = Search(id="n3", parents=("n2",), query="the same coat of arms", like="n2")
+_LIKE_EXAMPLE = Search(id="n3", parents=("n2",), query=QUERY_SIGN, like="n2")
 
 _FULL_BY_PICTURE = f"""
 

@@ -14,9 +14,9 @@ from typing import Any
 from torch import distributed as dist
 
 from infra.llm.errors import EndpointUnavailableError, RequestRefusedError
-from infra.llm.server_pool import PoolSettings, ServerPool
-from infra.llm.tokens_client import TokenClient
-from infra.llm.tokens_types import TokenServerSettings
+from infra.llm.tokens.client import TokenClient
+from infra.llm.tokens.pool import PoolSettings, ServerPool
+from infra.llm.tokens.types import TokenServerSettings
 from infra.storage.root import Storage
 from model.policies.chat_template import EncodedPrompt, PromptEncoder
 from model.policies.fingerprint import weights_fingerprint

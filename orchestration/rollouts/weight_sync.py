@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from safetensors.torch import save_file
 
 from infra.llm.errors import RequestRefusedError, unknown_model
-from infra.llm.tokens_client import TokenClient
+from infra.llm.tokens.client import TokenClient
 from infra.storage.atomic import replacing
 from model.config.engine import Lora
 from model.training.engine import DeepSpeedEngine

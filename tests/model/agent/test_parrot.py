@@ -25,7 +25,7 @@ NAMES_IN_PROSE = re.compile(r"(?<=[a-z,;] )[A-Z][a-zA-Z]+")
 
 
 class Nothing:
-    fingerprint = "nothing"
+    fingerprint, sees = "nothing", False
 
     async def search(self, query: str, *, top_k: int, **_: object) -> list[Hit]:
         return []

@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from infra.llm.errors import EndpointUnavailableError, RequestRefusedError
-from infra.llm.server_pool import PoolSettings, ServerPool
-from infra.llm.tokens_client import TokenClient
-from infra.llm.tokens_types import TokenServerSettings
+from infra.llm.tokens.client import TokenClient
+from infra.llm.tokens.pool import PoolSettings, ServerPool
+from infra.llm.tokens.types import TokenServerSettings
 from model.policies.chat_template import collate
 from model.policies.served_policy import ServedPolicy, ServedWeights, ServingError
 from model.types import Completion, ImageRef, Message, PolicyRequest, Role, Sampling, Task

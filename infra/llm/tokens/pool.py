@@ -1,7 +1,7 @@
 """Several token servers of one model: requests spread over them, a dead one left out and tried again.
 
 Requests of one key go to one server, whose cache then holds their common beginnings, unless it has clearly more to do than
-another. What a server fails at is sent to the next one. Holds no protocol; that is ``tokens_client.py``.
+another. What a server fails at is sent to the next one. Holds no protocol; that is ``client.py``.
 """
 
 import asyncio
@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from infra.llm.errors import EndpointUnavailableError
-from infra.llm.tokens_client import TokenClient
-from infra.llm.tokens_types import ProcessedImage, TokenPrompt, TokenReply
+from infra.llm.tokens.client import TokenClient
+from infra.llm.tokens.types import ProcessedImage, TokenPrompt, TokenReply
 
 _Result = TypeVar("_Result")
 ServerCall = Callable[[TokenClient], Awaitable[_Result]]

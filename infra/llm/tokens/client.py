@@ -2,7 +2,7 @@
 
 Speaks ``/inference/v1/generate`` (a prompt of token ids, images as features), ``/v1/chat/completions/render`` (what the server
 makes of an image) and the administrative calls. No text is tokenised by the server, so what a policy is trained on is
-what it has drawn. Holds no retries; several servers are ``server_pool.py``.
+what it has drawn. Holds no retries; several servers are ``pool.py``.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from infra.llm.errors import (
     shortened,
     transport,
 )
-from infra.llm.tokens_types import (
+from infra.llm.tokens.types import (
     JSON,
     ProcessedImage,
     PromptImage,

@@ -1,0 +1,1 @@
+"""Token servers: completions by token ids, of one model on several servers."""
