@@ -16,6 +16,7 @@ from memory_graph.graph import MemoryGraph, VisualItem
 FACTOR = 32  # px; one visual token of Qwen3-VL is 32x32 (16 px patches, merged 2x2)
 TOKEN_PIXELS = FACTOR * FACTOR
 TOTAL_PIXELS = 5 * 256 * TOKEN_PIXELS  # S_total of the paper: 1,310,720 px = 1,280 visual tokens
+MAX_RATIO = 200  # of the sides; Qwen's image processors refuse more
 TOP_K = 5  # items over the whole graph; a video clip is one item
 
 
@@ -95,7 +96,7 @@ def shrink(width: int, height: int, pixels: int, *, factor: int = FACTOR) -> Gra
 
     Both sides are scaled by sqrt(pixels / (width * height)), never up, and rounded down to multiples of
     ``factor``, so the true cost never exceeds ``pixels``. A side is at least ``factor``: a smaller native
-    side is padded up to one token.
+    side is padded up to one token. Neither is more than ``MAX_RATIO`` times the other.
 
     Raises:
         ValueError: a size below 1, or fewer pixels than one token.
@@ -110,7 +111,9 @@ def shrink(width: int, height: int, pixels: int, *, factor: int = FACTOR) -> Gra
     high = height if pixels >= area else math.isqrt(height * height * pixels // area)
     # a side raised to one token may overdraw; the other one pays for it
     affordable = pixels // (factor * factor)
-    return GrantedSize(*(min(max(side // factor, 1), affordable) * factor for side in (wide, high)))
+    tokens = [min(max(side // factor, 1), affordable) for side in (wide, high)]
+    legal = MAX_RATIO * min(tokens)  # a strip that was thinner is squeezed to it
+    return GrantedSize(*(min(side, legal) * factor for side in tokens))
 
 
 def shown_size(item: VisualItem, pixels: int) -> GrantedSize:

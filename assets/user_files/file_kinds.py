@@ -29,11 +29,13 @@ DOCUMENT_SUFFIXES = (
     *(".odt", ".ods", ".odp", ".ott", ".ots", ".otp", ".fodt", ".fods", ".fodp", ".epub", ".ipynb"),
     *(".html", ".htm", ".xhtml", ".xht", ".eml", ".mbox", ".mht", ".mhtml"),
 )
+_STILL_SUFFIXES = (".heic", ".heif", ".hif", ".avif")
 SUFFIXES: Mapping[str, FileKind] = MappingProxyType(
     {
         ".pdf": FileKind.PDF,
         **dict.fromkeys(
-            (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"), FileKind.PICTURE
+            (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", *_STILL_SUFFIXES),
+            FileKind.PICTURE,
         ),
         **dict.fromkeys((".txt", ".text", ".log", ".rst", ".adoc", ".org", ".tex"), FileKind.TEXT),
         **dict.fromkeys((".md", ".markdown"), FileKind.MARKDOWN),
@@ -54,12 +56,26 @@ MAX_BYTES: Mapping[FileKind, int] = MappingProxyType(
         FileKind.VIDEO: 16 * 1024 * _MIB,  # streamed; its length is limited too
     }
 )
-_IMAGE_MARKS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
+_IMAGE_MARKS = (
+    b"\x89PNG\r\n\x1a\n",
+    b"\xff\xd8\xff",
+    b"GIF87a",
+    b"GIF89a",
+    b"II*\0",
+    b"MM\0*",
+    b"II+\0",
+    b"MM\0+",
+)
 _DOCUMENT_MARKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"{\\rtf")  # ZIP, compound file, RTF
 _PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?<(?:!doctype html|html[\s>])", re.IGNORECASE)
 _MATROSKA = b"\x1aE\xdf\xa3"  # of .mkv and .webm
-# the container of MP4 and QuickTime also holds stills, which no decoder here reads
-_STILL_BRANDS = (b"heic", b"heix", b"heim", b"hevc", b"mif1", b"msf1", b"avif", b"avis")
+# the container of MP4 and QuickTime also holds stills, of which HEIC and AVIF are read
+_STILL_BRANDS = frozenset(
+    (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"mif2", b"avif", b"avis")
+)
+_PDF_HEADER = re.compile(
+    rb"%PDF-[12]\.[0-9]\s"
+)  # anywhere in the head: viewers read what comes after other bytes
 
 
 def kind_of(head: bytes, suffix: str) -> FileKind | None:
@@ -73,8 +89,16 @@ def kind_of(head: bytes, suffix: str) -> FileKind | None:
     if _is_document(head):
         return FileKind.DOCUMENT
     if head[4:8] == b"ftyp":
-        return None if head[8:12] in _STILL_BRANDS else FileKind.VIDEO
-    return SUFFIXES.get(suffix.lower())
+        return FileKind.PICTURE if _is_still(head) else FileKind.VIDEO
+    known = SUFFIXES.get(suffix.lower())
+    return FileKind.PDF if known is None and _PDF_HEADER.search(head) else known
+
+
+def _is_still(head: bytes) -> bool:
+    """By the brand, and for one that says nothing by those that the file is compatible with."""
+    major, size = head[8:12], int.from_bytes(head[:4], "big")
+    compatible = {head[at : at + 4] for at in range(16, min(size, len(head)), 4)}
+    return major in _STILL_BRANDS or (major == bytes(4) and not _STILL_BRANDS.isdisjoint(compatible))
 
 
 def _is_document(head: bytes) -> bool:

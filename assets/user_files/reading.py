@@ -20,7 +20,6 @@ from assets.parsers.images import (
     image_item,
     item_or_skip,
     pages_to_render,
-    read_image,
     read_text,
 )
 from assets.parsers.types import ParseContext, ParsedItem, SkippedRecord
@@ -28,9 +27,10 @@ from assets.parsers.videos import VideoSource, clip_title, video_items
 from assets.user_files.documents import DocumentSettings, document_records
 from assets.user_files.encodings import decode
 from assets.user_files.file_kinds import HEAD_BYTES, MAX_BYTES, TRANSCRIPT_SUFFIXES, FileKind, kind_of
+from assets.user_files.media.pictures import picture_records
+from assets.user_files.media.transcripts import cues, spoken_between
 from assets.user_files.passages import passages
 from assets.user_files.records import DATASET, FileRecord, ReaderNote
-from assets.user_files.transcripts import cues, spoken_between
 from infra.errors import ExternalError, MediaError
 from infra.limits import MAX_NESTED_FILES, MAX_PDF_PAGES
 from infra.media import OcrError, PdfDocument, SandboxedOcr, clip_ranges, media_decoder
@@ -133,7 +133,7 @@ def _records(source: SourceFile, settings: IngestSettings, depth: int) -> Iterab
         case FileKind.PDF:
             return _pages(source.path, settings)
         case FileKind.PICTURE:
-            return _image(source.path, settings.reading)
+            return picture_records(source.path, settings.reading)
         case FileKind.VIDEO:
             return _clips(source, settings)
         case FileKind.TEXT | FileKind.MARKDOWN:
@@ -166,11 +166,6 @@ def _page(pdf: PdfDocument, number: int, context: ParseContext) -> ParsedItem:
     if sum(map(str.isalnum, text)) < MIN_LAYER_CHARACTERS:
         text = max(text, read_text(page.image, "", context), key=len)
     return _image_item(f"page:#{number}", f" page {number}", text, page.image, number)
-
-
-def _image(path: Path, context: ParseContext) -> Iterator[FileRecord]:
-    image = read_image(path, context)
-    yield _image_item("image:", "", read_text(image, "", context), image)
 
 
 def _image_item(kept_id: str, title: str, text: str, image: Image.Image, number: int = 0) -> ParsedItem:

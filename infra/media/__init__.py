@@ -1,6 +1,6 @@
 """Documents, images and videos: decoded in a limited process, encoded here.
 
-This is the one public face. The raw decoders (``_images``, ``_pdf``, ``_video``, ``_ocr``, ``_clip_files``) are imported by
+This is the one public face. The raw decoders, whose names begin with a line, are imported by
 ``sandbox/operations.py`` alone, which an import contract holds.
 """
 
@@ -16,8 +16,10 @@ from infra.documents.blocks import (
     Section,
     Table,
 )
-from infra.media.decoding import MediaDecoder, PdfDocument, SandboxedOcr, cut_clips, media_decoder
+from infra.media.decoding import MediaDecoder, SandboxedOcr, cut_clips, media_decoder
 from infra.media.encoding import data_uri, encode_jpeg, encode_png
+from infra.media.opened import OpenImages, PdfDocument
+from infra.media.tiles import Box, grid_boxes, is_strip, strip_boxes, widened
 from infra.media.types import (
     ClipRange,
     Frame,
@@ -31,6 +33,7 @@ from infra.media.types import (
 __all__ = [
     "Attachment",
     "Block",
+    "Box",
     "ClipRange",
     "Document",
     "Frame",
@@ -39,6 +42,7 @@ __all__ = [
     "Markdown",
     "MediaDecoder",
     "OcrError",
+    "OpenImages",
     "Paragraph",
     "PdfDocument",
     "PdfPage",
@@ -52,6 +56,10 @@ __all__ = [
     "data_uri",
     "encode_jpeg",
     "encode_png",
+    "grid_boxes",
+    "is_strip",
     "media_decoder",
+    "strip_boxes",
     "uniform_times",
+    "widened",
 ]

@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from infra.errors import boundary
+from infra.media.tiles import strip_boxes, widened
 from infra.media.types import OcrError
 
 ENLARGED_SIDE = 256  # pixels the shorter side is enlarged to for detection; the engine's 736 read no more, four times slower
@@ -22,10 +23,18 @@ class RapidOcr:
 
     def text(self, image: Image.Image) -> str:
         """The lines of an RGB image in reading order, joined by newlines. Raises ``OcrError``."""
-        pixels = np.asarray(image)[:, :, ::-1]  # the engine expects BGR
+        lines: list[str] = []
+        for box in strip_boxes(*image.size):  # the detector refuses strips
+            found = self._lines(image.crop(box))
+            # where two pieces overlap, a line is read twice
+            lines += found[1:] if lines and found[:1] == lines[-1:] else found
+        return "\n".join(lines)
+
+    def _lines(self, image: Image.Image) -> list[str]:
+        pixels = np.asarray(widened(image))[:, :, ::-1]  # the engine expects BGR
         with boundary(OcrError, "OCR"):
             self._engine = self._engine or self._load()
-            return "\n".join(self._engine(np.ascontiguousarray(pixels)).txts or ())
+            return list(self._engine(np.ascontiguousarray(pixels)).txts or ())
 
     def _load(self) -> Any:
         from rapidocr import RapidOCR  # imports onnxruntime and OpenCV: seconds that most builds never need

@@ -8,43 +8,34 @@
 
 from __future__ import annotations
 
-import itertools
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
-from infra.documents.blocks import Document, from_parts
-from infra.errors import MediaError
+from infra.documents.blocks import Document
 from infra.limits import (
-    DOCUMENT_SECONDS,
     MAX_CLIP_BYTES,
     MAX_DOCUMENT_TEXT_BYTES,
     MAX_EMBEDDED_BYTES,
     MAX_IMAGE_PIXELS,
-    MAX_PAGE_PIXELS,
     MAX_PDF_PAGES,
     MAX_TEXT_BYTES,
     MAX_VIDEO_PIXELS,
-    PAGE_DPI,
-    VIDEO_JOB_SECONDS,
-    WALL_FACTOR,
 )
-from infra.media.sandbox.process import InProcessRunner, Job, JobLimits, JobResult, JobRunner, Sandbox
-from infra.media.types import ClipRange, Frame, OcrError, PdfPage, VideoInfo
+from infra.media import jobs
+from infra.media.answers import PIXEL_BYTES, blocks_of, bytes_of, images_of, text_of, video_info_of
+from infra.media.jobs import file_key, location, token, video_job
+from infra.media.opened import OpenImages, PdfDocument
+from infra.media.sandbox.process import InProcessRunner, Job, JobRunner, Sandbox
+from infra.media.types import ClipRange, Frame, VideoInfo
 
 VARIABLE, IN_PROCESS = "VIMRAG_DECODE", "in-process"
-PIXEL_BYTES = 4  # as Pillow keeps RGB: a copy without packing is a seventh of the time
 MIN_OCR_SIDE = 8  # pixels; nothing legible is smaller, and the detector fails on it
-SHORT = JobLimits()
-DOCUMENT = JobLimits(cpu_s=DOCUMENT_SECONDS, wall_s=DOCUMENT_SECONDS * WALL_FACTOR)
-LONG = JobLimits(cpu_s=VIDEO_JOB_SECONDS, wall_s=VIDEO_JOB_SECONDS * WALL_FACTOR)
-_tokens = itertools.count()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +47,7 @@ class MediaDecoder:
     def image(
         self, data: bytes, *, max_pixels: int = MAX_IMAGE_PIXELS, truncated: bool = False
     ) -> Image.Image:
-        """The first frame of an image as upright RGB; ``truncated`` accepts a JPEG that is cut short.
+        """The first image of a file as upright RGB; ``truncated`` accepts a JPEG that is cut short.
 
         Raises:
             MediaError: ``image_unreadable`` (not a known image format), ``image_too_large`` (more than ``max_pixels``),
@@ -66,10 +57,25 @@ class MediaDecoder:
             operation="decode",
             arguments={"max_pixels": max_pixels, "truncated": truncated},
             payload=data,
-            limits=SHORT,
+            limits=jobs.SHORT,
             max_bytes=PIXEL_BYTES * max_pixels,
         )
-        return self.runner.call(job, lambda answer: _images(answer, 1, max_pixels)[0])
+        return self.runner.call(job, lambda answer: images_of(answer, 1, max_pixels)[0])
+
+    @contextmanager
+    def open_images(
+        self, source: Path | bytes, *, max_pixels: int = MAX_IMAGE_PIXELS
+    ) -> Iterator[OpenImages]:
+        """Open a file of one image or more.
+
+        Raises:
+            MediaError: ``image_missing``, ``image_unreadable`` (not a known image format), or as the module says.
+        """
+        images = OpenImages(self.runner, source, max_pixels)
+        try:
+            yield images
+        finally:
+            images.close()
 
     @contextmanager
     def open_pdf(self, source: Path | bytes, *, page_limit: int = MAX_PDF_PAGES) -> Iterator[PdfDocument]:
@@ -92,7 +98,7 @@ class MediaDecoder:
             MediaError: ``video_missing``, ``video_unreadable``, ``video_without_picture``, ``video_too_large``,
                 ``video_too_long``, or as the module says.
         """
-        return self.runner.call(_video_job("probe", source), _video_info)
+        return self.runner.call(video_job("probe", source), video_info_of)
 
     def frames(self, source: Path | bytes, times_s: Sequence[float]) -> list[Frame]:
         """The images on screen at the given times (each the latest frame not after it), in the order asked for.
@@ -105,8 +111,8 @@ class MediaDecoder:
             raise ValueError(f"negative times: {[time_s for time_s in times_s if time_s < 0]}")
         count = len(times_s)
         max_bytes = PIXEL_BYTES * MAX_VIDEO_PIXELS * count
-        job = _video_job("frames", source, {"times": list(times_s)}, max_bytes)
-        images = self.runner.call(job, lambda answer: _images(answer, count, MAX_VIDEO_PIXELS))
+        job = video_job("frames", source, {"times": list(times_s)}, max_bytes)
+        images = self.runner.call(job, lambda answer: images_of(answer, count, MAX_VIDEO_PIXELS))
         return [Frame(time_s, image) for time_s, image in zip(times_s, images, strict=True)]
 
     def cut(self, source: Path, clips: Sequence[ClipRange], targets: Sequence[Path]) -> list[Path]:
@@ -121,11 +127,11 @@ class MediaDecoder:
             raise ValueError(f"{len(clips)} clips for {len(targets)} targets")
         from infra.storage.root import Storage  # imports fsspec, which the decoding process does without
 
-        arguments = {"token": _token(), "clips": [list(clip) for clip in clips]}
+        arguments = {"token": token(), "clips": [list(clip) for clip in clips]}
         written: list[Path] = []
         for index, target in enumerate(targets):
-            job = _video_job("clip", source, {**arguments, "index": index}, MAX_CLIP_BYTES)
-            if not (data := self.runner.call(job, _bytes)):
+            job = video_job("clip", source, {**arguments, "index": index}, MAX_CLIP_BYTES)
+            if not (data := self.runner.call(job, bytes_of)):
                 break
             Storage(target.parent).write_bytes(target.name, data)
             written.append(target)
@@ -140,52 +146,17 @@ class MediaDecoder:
             MediaError: ``kind_unsupported`` (its detail says what the file is and how to convert it), ``document_encrypted``,
                 ``archive_bomb``, ``xml_entities`` and the like, or as the module says.
         """
-        location, payload = _location(source)
+        place, payload = location(source)
         job = Job(
             operation="document",
-            arguments={**location, "name": name, "encoding": encoding},
+            arguments={**place, "name": name, "encoding": encoding},
             payload=payload,
-            limits=DOCUMENT,
+            limits=jobs.DOCUMENT,
             max_bytes=8 * MAX_DOCUMENT_TEXT_BYTES
             + MAX_EMBEDDED_BYTES,  # a character takes up to 6 bytes as JSON
-            file=_file_key(source),
+            file=file_key(source),
         )
-        return self.runner.call(job, _blocks)
-
-
-class PdfDocument:
-    """A document that is open in the decoding process, and opened again in the next if that is lost.
-
-    Pages are independent: one that fails leaves the others readable.
-    """
-
-    def __init__(self, runner: JobRunner, source: Path | bytes, page_limit: int) -> None:
-        self._runner = runner
-        arguments, payload = _location(source)
-        arguments |= {"page_limit": page_limit, "token": _token()}
-        self._job = Job(
-            operation="open_pdf", arguments=arguments, payload=payload, limits=SHORT, file=_file_key(source)
-        )
-        self.num_pages = runner.call(self._job, lambda answer: _page_count(answer, page_limit))
-
-    def page(self, number: int, *, dpi: int = PAGE_DPI, max_pixels: int = MAX_PAGE_PIXELS) -> PdfPage:
-        """Page ``number`` (from 1) rendered at ``dpi``, or at less where it would exceed ``max_pixels``.
-
-        Raises:
-            ValueError: if there is no such page.
-            MediaError: ``pdf_page_unreadable``, or as the module says.
-        """
-        if not 1 <= number <= self.num_pages:
-            raise ValueError(f"page {number} of a document with {self.num_pages} pages")
-        arguments = {**self._job.arguments, "number": number, "dpi": dpi, "max_pixels": max_pixels}
-        limit = PIXEL_BYTES * max_pixels + MAX_TEXT_BYTES
-        job = replace(self._job, operation="page", arguments=arguments, max_bytes=limit)
-        return self._runner.call(job, lambda answer: _page(answer, number, max_pixels))
-
-    def close(self) -> None:
-        """Let the decoding process close it too, unless that is gone."""
-        if self._runner.pid is not None:
-            self._runner.call(Job(operation="close_pdf", arguments={}), lambda _: None)
+        return self.runner.call(job, blocks_of)
 
 
 class SandboxedOcr:
@@ -208,10 +179,10 @@ class SandboxedOcr:
             operation="read",
             arguments={"num_threads": self._num_threads, "width": image.width, "height": image.height},
             payload=image.convert("RGB").tobytes(),
-            limits=LONG,
+            limits=jobs.LONG,
             max_bytes=MAX_TEXT_BYTES,
         )
-        return (runner or shared_runner("ocr")).call(job, _text)
+        return (runner or shared_runner("ocr")).call(job, text_of)
 
 
 @cache
@@ -241,100 +212,3 @@ def cut_clips(source: Path, clips: Sequence[ClipRange], targets: Sequence[Path])
         return MediaDecoder(InProcessRunner()).cut(source, clips, targets)
     with closing(Sandbox()) as runner:
         return MediaDecoder(runner).cut(source, clips, targets)
-
-
-def _video_job(
-    operation: str, source: Path | bytes, arguments: Mapping[str, Any] | None = None, max_bytes: int = 0
-) -> Job:
-    location, payload = _location(source)
-    return Job(
-        operation=operation,
-        arguments={**location, **(arguments or {})},
-        payload=payload,
-        limits=LONG,
-        max_bytes=max_bytes,
-        file=_file_key(source),
-    )
-
-
-def _location(source: Path | bytes) -> tuple[dict[str, Any], bytes | None]:
-    """How the decoding process, which has another working directory, finds a source."""
-    return ({"path": os.path.abspath(source)}, None) if isinstance(source, Path) else ({}, source)
-
-
-def _token() -> str:
-    return f"{os.getpid()}-{next(_tokens)}"
-
-
-def _file_key(source: Path | bytes) -> str:
-    """One for all jobs of a file, another once it is changed; "" for bytes, of which nobody asks twice."""
-    if isinstance(source, bytes):
-        return ""
-    try:
-        status = source.stat()
-    except OSError:
-        return ""
-    return f"{status.st_dev}-{status.st_ino}-{status.st_size}-{status.st_mtime_ns}"
-
-
-# What follows reads answers, and believes nothing of them.
-
-
-def _page_count(answer: JobResult, limit: int) -> int:
-    count = answer.result.get("num_pages")
-    if type(count) is not int or not 0 <= count <= limit:
-        raise MediaError("decoder_failed", f"{count!r} pages"[:500])
-    return count
-
-
-def _page(answer: JobResult, number: int, max_pixels: int) -> PdfPage:
-    text = _text(answer)
-    (image,) = _images(JobResult(answer.result, answer.parts[1:]), 1, max_pixels)
-    return PdfPage(number, image, text, image.width, image.height)
-
-
-def _video_info(answer: JobResult) -> VideoInfo:
-    info = answer.result
-    try:
-        return VideoInfo(
-            float(info["duration_s"]), float(info["fps"]), int(info["width"]), int(info["height"])
-        )
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise MediaError("decoder_failed", f"no facts about the video: {error!r}"[:500]) from error
-
-
-def _bytes(answer: JobResult) -> bytes:
-    if len(answer.parts) != 1:
-        raise MediaError("decoder_failed", f"{len(answer.parts)} files, asked for one")
-    return bytes(answer.parts[0])
-
-
-def _blocks(answer: JobResult) -> Document:
-    try:
-        return from_parts(answer.parts)
-    except ValueError as error:
-        raise MediaError("decoder_failed", str(error)[:500]) from error
-
-
-def _text(answer: JobResult) -> str:
-    if "failed" in answer.result:
-        raise OcrError(str(answer.result["failed"])[:500])
-    if not answer.parts or len(answer.parts[0]) > MAX_TEXT_BYTES:
-        raise MediaError("decoder_failed", "no text, or too much")
-    return bytes(answer.parts[0]).decode("utf-8", "replace")
-
-
-def _images(answer: JobResult, count: int, max_pixels: int) -> list[Image.Image]:
-    """The images of an answer, if they are as many and as large as they must be."""
-    sizes = answer.result.get("images")
-    if not isinstance(sizes, list) or not len(sizes) == len(answer.parts) == count:
-        raise MediaError("decoder_failed", f"{len(answer.parts)} images, asked for {count}")
-    return [_image(size, part, max_pixels) for size, part in zip(sizes, answer.parts, strict=True)]
-
-
-def _image(size: Any, data: bytearray | memoryview, max_pixels: int) -> Image.Image:
-    match size:
-        case [int(width), int(height)] if width > 0 and height > 0 and width * height <= max_pixels:
-            if len(data) == PIXEL_BYTES * width * height:
-                return Image.frombytes("RGB", (width, height), data, "raw", "RGBX")
-    raise MediaError("decoder_failed", f"an image of {size!r} in {len(data)} bytes"[:500])

@@ -41,6 +41,27 @@ class _OpenDocument:
         self._open.close()
 
 
+class _OpenImages:
+    """The file of images that is open; they are asked for one by one."""
+
+    def __init__(self) -> None:
+        self._token = ""
+        self._open = ExitStack()
+        self._images: _images.ImageFile | None = None
+
+    def get(self, arguments: dict[str, Any], payload: bytes | None) -> _images.ImageFile:
+        if self._images is None or self._token != arguments["token"]:
+            self.close()
+            source, max_pixels = _source(arguments, payload), arguments["max_pixels"]
+            self._images = self._open.enter_context(_images.open_images(source, max_pixels=max_pixels))
+            self._token = arguments["token"]
+        return self._images
+
+    def close(self) -> None:
+        self._images = None
+        self._open.close()
+
+
 class _OpenCut:
     """The video that is being cut; its clips are asked for one by one, in order."""
 
@@ -61,6 +82,7 @@ class _OpenCut:
 
 
 _DOCUMENT = _OpenDocument()
+_IMAGES = _OpenImages()
 _CUT = _OpenCut()
 _OCR_ENGINES: dict[int, RapidOcr] = {}  # by the number of their threads
 
@@ -72,6 +94,20 @@ def _source(arguments: dict[str, Any], payload: bytes | None) -> Path | bytes:
 def _decode(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
     decode = _images.decode_truncated if arguments["truncated"] else _images.decode
     return _pixels([decode(payload or b"", max_pixels=arguments["max_pixels"])])
+
+
+def _open_images(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
+    images = _IMAGES.get(arguments, payload)
+    return OperationResult({"num_images": images.num_images, "is_animated": images.is_animated})
+
+
+def _image(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
+    return _pixels([_IMAGES.get(arguments, payload).image(arguments["number"])])
+
+
+def _close_images(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
+    _IMAGES.close()
+    return OperationResult({})
 
 
 def _open_pdf(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
@@ -135,6 +171,9 @@ def _rgbx(image: Image.Image) -> Any:
 
 OPERATIONS: dict[str, Operation] = {
     "decode": _decode,
+    "open_images": _open_images,
+    "image": _image,
+    "close_images": _close_images,
     "open_pdf": _open_pdf,
     "page": _page,
     "close_pdf": _close_pdf,

@@ -13,7 +13,7 @@ from assets.corpus.build import build_corpus
 from assets.corpus.read import read_items
 from assets.parsers.types import ParseContext
 from assets.user_files.ingest import IngestSettings, ingest
-from infra.media import decoding
+from infra.media import decoding, jobs
 from infra.media.sandbox.process import JobLimits
 from infra.storage import manifest
 from infra.storage.root import Storage
@@ -53,7 +53,7 @@ def raw(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoding, "SHORT", JobLimits(cpu_s=0.2, wall_s=60))
+    monkeypatch.setattr(jobs, "SHORT", JobLimits(cpu_s=0.2, wall_s=60))
 
 
 def pages_of(storage: Storage) -> list[str]:

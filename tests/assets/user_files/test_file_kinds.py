@@ -29,7 +29,10 @@ def test_an_image_is_one_by_any_name(image_format: str, suffix: str):
         (b"\xef\xbb\xbf\n%PDF-1.7\n", "", FileKind.PDF),
         (b"# %PDF- is how such files begin", ".md", FileKind.MARKDOWN),
         (b"\0\0\0\x18ftypmp42", ".bin", FileKind.VIDEO),
-        (b"\0\0\0\x18ftypheic", ".heic", None),  # the same container around a still picture
+        (b"\0\0\0\x18ftypheic", ".jpg", FileKind.PICTURE),  # the same container around a still picture
+        (b"\0\0\0\x18ftypavif", "", FileKind.PICTURE),
+        (b"junk from a mail\n%PDF-1.4\n", ".dat", FileKind.PDF),
+        (b"a text on %PDF-1.4 \n", ".txt", FileKind.TEXT),
         (b"\x1aE\xdf\xa3rest", ".dat", FileKind.VIDEO),
         (b"BMW builds cars", ".txt", FileKind.TEXT),
         (b"PK\x03\x04", ".csv", FileKind.DOCUMENT),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from assets.user_files.transcripts import TranscriptCue, cues, spoken_between
+from assets.user_files.media.transcripts import TranscriptCue, cues, spoken_between
 
 SUBRIP = """1
 00:00:01,500 --> 00:00:04,000

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from infra.media import MediaDecoder, decoding
+from infra.media import MediaDecoder, jobs
 from infra.media.sandbox.process import JobLimits, Sandbox
 
 WAYS = [
@@ -28,7 +28,7 @@ def breaking(video: bytes, deed: str) -> bytes:
 def obedient_decoder(monkeypatch: pytest.MonkeyPatch, deed: str) -> Iterator[MediaDecoder]:
     """A real decoding process with little processor time for a job, and little time of any kind for one that waits."""
     limits = JobLimits(cpu_s=2.0, wall_s=5.0 if deed == "hang" else 60.0, memory_bytes=3 << 29)
-    monkeypatch.setattr(decoding, "LONG", limits)
+    monkeypatch.setattr(jobs, "LONG", limits)
     sandbox = Sandbox("tests.infra.media.hostile_operations")
     yield MediaDecoder(sandbox)
     sandbox.close()

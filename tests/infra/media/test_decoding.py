@@ -19,6 +19,7 @@ from infra.media import (
     decoding,
     encode_jpeg,
     encode_png,
+    jobs,
     media_decoder,
 )
 from infra.media import _images as images
@@ -220,7 +221,7 @@ def test_documents_that_lie_or_go_in_circles_end_in_small_pages_or_a_word(data: 
 
 
 def test_a_document_that_makes_the_real_decoder_spin_is_ended(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(decoding, "SHORT", JobLimits(cpu_s=0.1, wall_s=60))
+    monkeypatch.setattr(jobs, "SHORT", JobLimits(cpu_s=0.1, wall_s=60))
     assert reason(lambda: first_page(hostile.pdf_drawing_itself(30))) == "too_slow"
 
 

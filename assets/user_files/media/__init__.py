@@ -1,0 +1,1 @@
+"""Films, pictures and PDF pages to items."""

@@ -1,0 +1,97 @@
+"""What the decoding process answers, read without believing anything of it.
+
+Raises ``MediaError`` (``decoder_failed``) for whatever is not as asked for.
+"""
+
+from typing import Any, NamedTuple
+
+from PIL import Image
+
+from infra.documents.blocks import Document, from_parts
+from infra.errors import MediaError
+from infra.limits import MAX_IMAGES, MAX_TEXT_BYTES
+from infra.media.sandbox.process import JobResult
+from infra.media.types import OcrError, PdfPage, VideoInfo
+
+PIXEL_BYTES = 4  # as Pillow keeps RGB: a copy without packing is a seventh of the time
+
+
+class ImageCount(NamedTuple):
+    """The images of a file; ``is_animated``: they follow each other in time."""
+
+    num_images: int
+    is_animated: bool
+
+
+def image_count(answer: JobResult) -> ImageCount:
+    """How many images a file has."""
+    count = answer.result.get("num_images")
+    if type(count) is not int or not 1 <= count <= MAX_IMAGES:
+        raise MediaError("decoder_failed", f"{count!r} images"[:500])
+    return ImageCount(count, answer.result.get("is_animated") is True)
+
+
+def page_count(answer: JobResult, limit: int) -> int:
+    """How many pages a document has."""
+    count = answer.result.get("num_pages")
+    if type(count) is not int or not 0 <= count <= limit:
+        raise MediaError("decoder_failed", f"{count!r} pages"[:500])
+    return count
+
+
+def page_of(answer: JobResult, number: int, max_pixels: int) -> PdfPage:
+    """A page and its text."""
+    text = text_of(answer)
+    (image,) = images_of(JobResult(answer.result, answer.parts[1:]), 1, max_pixels)
+    return PdfPage(number, image, text, image.width, image.height)
+
+
+def video_info_of(answer: JobResult) -> VideoInfo:
+    """What a video holds."""
+    info = answer.result
+    try:
+        return VideoInfo(
+            float(info["duration_s"]), float(info["fps"]), int(info["width"]), int(info["height"])
+        )
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise MediaError("decoder_failed", f"no facts about the video: {error!r}"[:500]) from error
+
+
+def bytes_of(answer: JobResult) -> bytes:
+    """The one file of an answer."""
+    if len(answer.parts) != 1:
+        raise MediaError("decoder_failed", f"{len(answer.parts)} files, asked for one")
+    return bytes(answer.parts[0])
+
+
+def blocks_of(answer: JobResult) -> Document:
+    """The blocks of a document."""
+    try:
+        return from_parts(answer.parts)
+    except ValueError as error:
+        raise MediaError("decoder_failed", str(error)[:500]) from error
+
+
+def text_of(answer: JobResult) -> str:
+    """The text in the first part; ``OcrError`` if the engine failed."""
+    if "failed" in answer.result:
+        raise OcrError(str(answer.result["failed"])[:500])
+    if not answer.parts or len(answer.parts[0]) > MAX_TEXT_BYTES:
+        raise MediaError("decoder_failed", "no text, or too much")
+    return bytes(answer.parts[0]).decode("utf-8", "replace")
+
+
+def images_of(answer: JobResult, count: int, max_pixels: int) -> list[Image.Image]:
+    """The images of an answer, if they are as many and as large as they must be."""
+    sizes = answer.result.get("images")
+    if not isinstance(sizes, list) or not len(sizes) == len(answer.parts) == count:
+        raise MediaError("decoder_failed", f"{len(answer.parts)} images, asked for {count}")
+    return [_image(size, part, max_pixels) for size, part in zip(sizes, answer.parts, strict=True)]
+
+
+def _image(size: Any, data: bytearray | memoryview, max_pixels: int) -> Image.Image:
+    match size:
+        case [int(width), int(height)] if width > 0 and height > 0 and width * height <= max_pixels:
+            if len(data) == PIXEL_BYTES * width * height:
+                return Image.frombytes("RGB", (width, height), data, "raw", "RGBX")
+    raise MediaError("decoder_failed", f"an image of {size!r} in {len(data)} bytes"[:500])

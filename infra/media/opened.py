@@ -1,0 +1,91 @@
+"""Files that stay open in the decoding process while their parts are asked for one by one."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from PIL import Image
+
+from infra.limits import MAX_PAGE_PIXELS, MAX_TEXT_BYTES, PAGE_DPI
+from infra.media import jobs
+from infra.media.answers import PIXEL_BYTES, image_count, images_of, page_count, page_of
+from infra.media.jobs import file_key, location, token
+from infra.media.sandbox.process import Job, JobRunner
+from infra.media.types import PdfPage
+
+
+class OpenImages:
+    """A file of images that is open in the decoding process, and opened again in the next if that is lost.
+
+    ``is_animated``: they follow each other in time; else they are pages.
+    """
+
+    def __init__(self, runner: JobRunner, source: Path | bytes, max_pixels: int) -> None:
+        self._runner, self._max_pixels = runner, max_pixels
+        arguments, payload = location(source)
+        arguments |= {"max_pixels": max_pixels, "token": token()}
+        self._job = Job(
+            operation="open_images",
+            arguments=arguments,
+            payload=payload,
+            limits=jobs.SHORT,
+            file=file_key(source),
+        )
+        self.num_images, self.is_animated = runner.call(self._job, image_count)
+
+    def image(self, number: int) -> Image.Image:
+        """Image ``number`` (from 1) as upright RGB.
+
+        Raises:
+            ValueError: if there is no such image.
+            MediaError: ``image_too_large``, ``image_truncated``, or as the module says.
+        """
+        if not 1 <= number <= self.num_images:
+            raise ValueError(f"image {number} of a file with {self.num_images}")
+        arguments = {**self._job.arguments, "number": number}
+        limit = PIXEL_BYTES * self._max_pixels
+        job = replace(self._job, operation="image", arguments=arguments, max_bytes=limit)
+        return self._runner.call(job, lambda answer: images_of(answer, 1, self._max_pixels)[0])
+
+    def close(self) -> None:
+        """Let the decoding process close it too, unless that is gone."""
+        if self._runner.pid is not None:
+            self._runner.call(Job(operation="close_images", arguments={}), lambda _: None)
+
+
+class PdfDocument:
+    """A document that is open in the decoding process, and opened again in the next if that is lost.
+
+    Pages are independent: one that fails leaves the others readable.
+    """
+
+    def __init__(self, runner: JobRunner, source: Path | bytes, page_limit: int) -> None:
+        self._runner = runner
+        arguments, payload = location(source)
+        arguments |= {"page_limit": page_limit, "token": token()}
+        self._job = Job(
+            operation="open_pdf",
+            arguments=arguments,
+            payload=payload,
+            limits=jobs.SHORT,
+            file=file_key(source),
+        )
+        self.num_pages = runner.call(self._job, lambda answer: page_count(answer, page_limit))
+
+    def page(self, number: int, *, dpi: int = PAGE_DPI, max_pixels: int = MAX_PAGE_PIXELS) -> PdfPage:
+        """Page ``number`` (from 1) rendered at ``dpi``, or at less where it would exceed ``max_pixels``.
+
+        Raises:
+            ValueError: if there is no such page.
+            MediaError: ``pdf_page_unreadable``, or as the module says.
+        """
+        if not 1 <= number <= self.num_pages:
+            raise ValueError(f"page {number} of a document with {self.num_pages} pages")
+        arguments = {**self._job.arguments, "number": number, "dpi": dpi, "max_pixels": max_pixels}
+        limit = PIXEL_BYTES * max_pixels + MAX_TEXT_BYTES
+        job = replace(self._job, operation="page", arguments=arguments, max_bytes=limit)
+        return self._runner.call(job, lambda answer: page_of(answer, number, max_pixels))
+
+    def close(self) -> None:
+        """Let the decoding process close it too, unless that is gone."""
+        if self._runner.pid is not None:
+            self._runner.call(Job(operation="close_pdf", arguments={}), lambda _: None)
