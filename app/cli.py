@@ -24,6 +24,7 @@ from app.commands import (
     ingest,
     miniature,
     plan,
+    releases,
     report,
     retrieval,
     search,
@@ -59,6 +60,7 @@ app.command("ingest")(ingest.ingest)
 app.command("fetch")(fetch.fetch)
 app.add_typer(corpus.app, name="corpus")
 app.add_typer(index.app, name="index")
+app.add_typer(releases.app, name="releases")
 app.add_typer(embedder.app, name="embedder")
 app.add_typer(miniature.app, name="miniature")
 app.add_typer(xvbench.app, name="xvbench")

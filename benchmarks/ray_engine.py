@@ -23,7 +23,7 @@ from assets.corpus.ocr_prefetch import PageReader, TextJob
 from assets.corpus.shards import ShardWriter, directory
 from infra.media import SandboxedOcr, encode_png
 from infra.progress import silent
-from infra.storage import manifest
+from infra.storage.publication import publish
 from infra.storage.root import Storage
 from infra.workers.local import LocalEngine, WorkerEngine
 from infra.workers.ray import RayEngine, local_ray
@@ -48,7 +48,7 @@ def page(rng: random.Random) -> Image.Image:
 def write_pages(storage: Storage, count: int) -> str:
     rng = random.Random(0)
     pages = [encode_png(page(rng)) for _ in range(count)]
-    with manifest.publish(storage, directory("pages"), producer="bench", params={}, inputs={}) as made:
+    with publish(storage, directory("pages"), producer="bench", params={}, inputs={}) as made:
         writer = ShardWriter(made, "pages", max_bytes=PAGES_A_SHARD * (max(map(len, pages)) + 2048))
         for number, data in enumerate(pages):
             writer.add(f"{number:04d}", f"page:{number}", [("png", data)], {})

@@ -26,7 +26,7 @@ import numpy as np
 import webdataset
 
 from assets.corpus.shards import ShardWriter, directory
-from infra.storage.manifest import publish
+from infra.storage.publication import publish
 from infra.storage.root import Storage
 
 PAGE_BYTES, FRAME_BYTES = 200_000, 12_000

@@ -17,7 +17,8 @@ def verify(storage: Storage, directory: str) -> Manifest:
     """The manifest of an artifact; ``ValueError`` names a file that has another sha256."""
     published = manifest.read(storage, directory)
     for file in published.files:
-        sha256 = hashlib.sha256(storage.read_bytes(f"{directory}/{file.name}")).hexdigest()
+        path = f"{manifest.folder_of(directory, published)}/{file.name}"
+        sha256 = hashlib.sha256(storage.read_bytes(path)).hexdigest()
         if sha256 != file.sha256:
             raise ValueError(f"{directory}/{file.name} disagrees with its manifest: its sha256 is {sha256}")
     return published
@@ -25,7 +26,7 @@ def verify(storage: Storage, directory: str) -> Manifest:
 
 def read_skipped(storage: Storage, dataset: str) -> list[SkippedRecord]:
     """What the build of a corpus could not use."""
-    with storage.open(f"corpus/{dataset}/skipped.parquet") as file:
+    with manifest.open_file(storage, f"corpus/{dataset}", "skipped.parquet") as file:
         return [SkippedRecord(**row) for row in tables.rows(file)]
 
 

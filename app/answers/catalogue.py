@@ -10,8 +10,9 @@ import polars as pl
 
 from app.answers.records import CitationRecord, ItemRecord
 from assets.corpus.merge import ITEMS
-from assets.corpus.read import built_datasets
+from assets.corpus.read import built_datasets, directory
 from infra.errors import StorageError, boundary
+from infra.storage import manifest
 from infra.storage.root import Storage
 from memory_graph.citations import citations
 from memory_graph.graph import MemoryGraph
@@ -36,7 +37,8 @@ class Catalogue:
         return records
 
     def _find(self, dataset: str, item_ids: set[str]) -> dict[str, ItemRecord]:
-        path = self._storage.path("corpus", dataset, ITEMS)
+        found = manifest.read(self._storage, directory(dataset))
+        path = self._storage.path(manifest.folder_of(directory(dataset), found), found.entry(ITEMS).name)
         with boundary(StorageError, f"look up items of {dataset!r}"):
             table = pl.scan_parquet(path, storage_options=self._storage.object_store_options())
             rows = table.filter(pl.col("id").is_in(sorted(item_ids))).select(_COLUMNS).collect()

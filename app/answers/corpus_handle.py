@@ -6,7 +6,7 @@ from threading import Lock
 
 from assets.corpus.media import ShardMedia
 from assets.corpus.read import built_datasets
-from assets.index.published import current_index, open_index
+from assets.index.published import corpora, current_index, open_index
 from assets.index.search import Index
 from infra.storage.root import Storage
 from orchestration.joins.adapters import IndexRetriever
@@ -68,13 +68,13 @@ class CorpusHandle:
             raise NoIndexError(str(error)) from error
 
     def _open(self, version: str, datasets: Mapping[str, int]) -> Snapshot:
-        index = open_index(self.storage)
+        index = open_index(self.storage, reader="vimrag serve")
         return Snapshot(
             version=version,
             datasets=dict(datasets),
             index=index,
             retriever=IndexRetriever(index),
-            media=OpenMedia(self.storage),
+            media=OpenMedia(self.storage, corpora(self.storage, index.version)),
         )
 
     def media(self) -> ShardMedia:

@@ -1,4 +1,4 @@
-"""``vimrag index``: everything the corpus holds, made searchable; which versions there are, and going back to one."""
+"""``vimrag index``: everything the corpus holds, made searchable."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ from app.errors import usage_errors
 
 if TYPE_CHECKING:
     from assets.index.build import IndexReport
-    from assets.index.published import IndexPointer
     from assets.index.settings import IndexSettings
 
 app = command_group("Make the corpus searchable.")
@@ -43,7 +42,7 @@ On Ray, four workers of this machine (pip install "vimrag\\[ray]"):
   vimrag index build --root runs/mine --engine ray --workers 4
 
 What is not named stays as in the index in use, or is the default. Only new and changed items are embedded; readers keep the
-old index until the new one is complete, and `vimrag index rollback` takes them back to it. A build that was ended goes on
+old index until the new one is complete, and `vimrag releases rollback` takes them back to it. A build that was ended goes on
 where it was. The engine changes no byte of the vectors. With VIMRAG_RAY_ADDRESS Ray is not started here but reached there,
 where the workers must see the same root; VIMRAG_RAY_GPUS_PER_WORKER is the share of a GPU that each asks for."""
 
@@ -89,47 +88,6 @@ def build(  # noqa: PLR0913 - each option is one of the command line
     note(f'next: vimrag search --root {root} "your question"')
 
 
-@app.command()
-def versions(root: Root, json: JsonFlag = False) -> None:
-    """List the versions that are there, the newest first; the one in use is marked."""
-    from assets.index.published import current_index
-    from assets.index.published import versions as there
-    from infra.storage.root import Storage
-
-    with results() as write:
-        storage = Storage(root)
-        in_use, pointers = current_index(storage), there(Storage(root))
-        if json:
-            write({"in_use": in_use and in_use.version, "versions": [_row(pointer) for pointer in pointers]})
-            return
-    table = Table("version", "store", "items", "spaces", "")
-    for pointer in pointers:
-        mark = "in use" if in_use and pointer.version == in_use.version else ""
-        items = f"{sum(pointer.datasets.values()):,}"
-        table.add_row(pointer.version, pointer.store, items, ", ".join(pointer.embedders), mark)
-    table_console().print(table)
-
-
-@app.command()
-def rollback(
-    root: Root,
-    version: Annotated[
-        str | None, typer.Argument(help="One of `vimrag index versions`; by default the newest not in use.")
-    ] = None,
-    json: JsonFlag = False,
-) -> None:
-    """Make an earlier version the index in use; nothing is built and nothing is lost."""
-    from assets.index.published import roll_back
-    from infra.storage.root import Storage
-
-    with results() as write:
-        pointer = roll_back(Storage(root), version)
-        if json:
-            write(_row(pointer))
-            return
-    note(f"index {pointer.version} is in use, with {sum(pointer.datasets.values()):,} items")
-
-
 def _settings(storage: Any, named: dict[str, str | None]) -> IndexSettings:
     """The choices of the index in use, with those that were named instead."""
     from assets.index.published import remembered_settings
@@ -143,16 +101,6 @@ def _settings(storage: Any, named: dict[str, str | None]) -> IndexSettings:
         if "vision" in changes:
             changes["vision"] = vision_config(storage, changes["vision"])
         return replace(remembered_settings(storage), **changes)
-
-
-def _row(pointer: IndexPointer) -> dict[str, Any]:
-    return {
-        "version": pointer.version,
-        "store": pointer.store,
-        "items": sum(pointer.datasets.values()),
-        "spaces": sorted(pointer.embedders),
-        "fingerprint": pointer.fingerprint,
-    }
 
 
 def _show(report: IndexReport) -> None:

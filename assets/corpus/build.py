@@ -26,7 +26,7 @@ from infra.media import SandboxedOcr
 from infra.progress import ProgressListener, silent
 from infra.storage import manifest
 from infra.storage.lock import only_writer
-from infra.storage.manifest import publish
+from infra.storage.publication import publish
 from infra.storage.root import Storage
 from infra.workers.local import WorkerEngine
 
@@ -166,8 +166,8 @@ def _published(
     progress: ProgressListener,
 ) -> DatasetReport:
     """Write shards, then corpus, and publish both, unless there is nothing to publish."""
-    with publish(storage, f"corpus/{name}", **made) as corpus:
-        with publish(storage, shards.directory(name), **made) as media:
+    with publish(storage, f"corpus/{name}", **made, versioned=True) as corpus:
+        with publish(storage, shards.directory(name), **made, versioned=True) as media:
             writer = shards.ShardWriter(media, name, max_bytes=made["params"]["max_shard_bytes"])
             merger = CorpusMerger(corpus, writer)
             merger.take(records, stage=f"{name}: read", progress=progress)

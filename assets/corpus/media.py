@@ -6,6 +6,7 @@ an image is decided by its budget.
 
 import os
 from bisect import bisect_right
+from collections.abc import Mapping
 from threading import Lock
 from typing import Any
 
@@ -13,9 +14,11 @@ from cachetools import LRUCache, cachedmethod
 from PIL import Image
 
 from assets.corpus import shards
+from assets.corpus.read import directory
 from assets.corpus.shards import MediaLocation
 from infra.limits import MEDIA_CACHE_BYTES
 from infra.media import media_decoder
+from infra.storage import manifest
 from infra.storage.root import Storage
 
 MAX_OPEN_SHARDS = 256  # file descriptors kept, of the usual 1,024; further shards are opened for each read
@@ -27,11 +30,18 @@ class ShardMedia:
     """Images and frames by item id. Thread-safe; callers share the images and must not change them.
 
     The index of a dataset is read at the first item asked for; ``cache_bytes`` bounds the decoded images
-    kept.
+    kept. ``corpora`` names the version of the corpus of a dataset whose media are meant, by default the current shards.
     """
 
-    def __init__(self, storage: Storage, *, cache_bytes: int = MEDIA_CACHE_BYTES) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        corpora: Mapping[str, str] | None = None,
+        *,
+        cache_bytes: int = MEDIA_CACHE_BYTES,
+    ) -> None:
         self._storage, self._cache_bytes = storage, cache_bytes
+        self._corpora = dict(corpora or {})
         self._locations: dict[str, dict[str, MediaLocation]] = {}
         self._descriptors: dict[str, int] = {}
         self._decoded: LRUCache[Any, Image.Image] = LRUCache(cache_bytes, _decoded_bytes)
@@ -44,7 +54,7 @@ class ShardMedia:
             KeyError: if the item is unknown or has no media.
             MediaError: if its bytes cannot be decoded.
         """
-        return self._image(item_id, self._locate(item_id), 0)
+        return self._image(self._locate(item_id), 0)
 
     def frame(self, item_id: str, timestamp_s: float) -> Image.Image:
         """The stored RGB frame of a clip at ``timestamp_s`` seconds from its start: the latest not after it.
@@ -53,7 +63,7 @@ class ShardMedia:
         """
         location = self._locate(item_id)
         index = bisect_right(location.times, timestamp_s + ROUNDING_S) - 1
-        return self._image(item_id, location, max(0, index))
+        return self._image(location, max(0, index))
 
     def times(self, item_id: str) -> tuple[float, ...]:
         """Seconds of the stored frames from the clip's start; none for an image. Raises ``KeyError``."""
@@ -66,9 +76,8 @@ class ShardMedia:
                 os.close(descriptor)
             self._descriptors.clear()
 
-    def _image(self, item_id: str, location: MediaLocation, index: int) -> Image.Image:
-        path = f"{shards.directory(item_id.partition(':')[0])}/{location.shard}"
-        return self._decoded_at(path, location.offsets[index], location.sizes[index])
+    def _image(self, location: MediaLocation, index: int) -> Image.Image:
+        return self._decoded_at(location.path, location.offsets[index], location.sizes[index])
 
     @cachedmethod(lambda self: self._decoded, lock=lambda self: self._lock)
     def _decoded_at(self, path: str, offset: int, size: int) -> Image.Image:
@@ -81,12 +90,18 @@ class ShardMedia:
             known = self._locations.get(dataset)
             if known is None:
                 try:
-                    known = self._locations[dataset] = shards.read_locations(self._storage, dataset)
+                    known = self._locations[dataset] = self._read_locations(dataset)
                 except ValueError as error:
                     raise KeyError(f"no media of item {item_id!r}: {error}") from error
         if (location := known.get(item_id)) is None:
             raise KeyError(f"no media of item {item_id!r}")
         return location
+
+    def _read_locations(self, dataset: str) -> dict[str, MediaLocation]:
+        version = None
+        if corpus := self._corpora.get(dataset):
+            version = manifest.read(self._storage, directory(dataset), corpus).inputs.get("shards")
+        return shards.read_locations(self._storage, dataset, version)
 
     def _read(self, path: str, offset: int, size: int) -> bytes:
         local = self._storage.local_path(path)
@@ -104,11 +119,11 @@ class ShardMedia:
 
     def __getstate__(self) -> dict[str, Any]:
         """Without open files, cache and lock."""
-        return {"storage": self._storage, "cache_bytes": self._cache_bytes}
+        return {"storage": self._storage, "corpora": self._corpora, "cache_bytes": self._cache_bytes}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """A reader that has read nothing yet."""
-        self.__init__(state["storage"], cache_bytes=state["cache_bytes"])
+        self.__init__(state["storage"], state["corpora"], cache_bytes=state["cache_bytes"])
 
 
 def _decoded_bytes(image: Image.Image) -> int:

@@ -22,7 +22,7 @@ from assets.corpus.shards import ShardWriter
 from assets.corpus.tables import TableWriter
 from assets.parsers.types import EditionCounts, ParsedItem, ParsedRecord, SkippedRecord
 from infra.progress import ProgressListener
-from infra.storage.manifest import ArtifactWriter
+from infra.storage.publication import ArtifactWriter
 
 ITEMS, QUESTIONS, SKIPPED = "items.parquet", "questions.parquet", "skipped.parquet"
 DETAIL_CHARS = 500  # of what is said about a skip; errors quote what they met, however long

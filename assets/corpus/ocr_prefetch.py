@@ -28,6 +28,7 @@ from infra.errors import ExternalError, MediaError
 from infra.media import OcrError, encode_png, media_decoder
 from infra.progress import ProgressListener
 from infra.storage import manifest
+from infra.storage.publication import publish
 from infra.storage.root import Storage
 from infra.workers.local import WorkerEngine
 
@@ -104,7 +105,7 @@ class OcrPrefetch:
         made: dict[str, Any] = {"producer": PRODUCER, "params": params, "inputs": self.inputs}
         if manifest.is_current(self.storage, pages, **made):
             return
-        with manifest.publish(self.storage, pages, **made) as publication:
+        with publish(self.storage, pages, **made) as publication:
             writer = ShardWriter(publication, "pages", max_bytes=SHARD_BYTES)
             keeper = _ImageKeeper(writer)
             for done, _ in enumerate(

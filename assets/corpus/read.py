@@ -5,7 +5,7 @@ Holds reading only; the corpus is built by ``build.py``, and its media are read 
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from assets.corpus import shards, tables
 from assets.corpus.item import Item
@@ -13,6 +13,11 @@ from assets.corpus.merge import ITEMS, QUESTIONS
 from assets.corpus.question import Question
 from infra.storage import manifest
 from infra.storage.root import Storage
+
+
+def directory(dataset: str) -> str:
+    """Where the corpus of a dataset lies below the root."""
+    return f"corpus/{dataset}"
 
 
 def built_datasets(storage: Storage) -> tuple[str, ...]:
@@ -25,43 +30,40 @@ def read_items(storage: Storage, dataset: str) -> Iterator[Item]:
     """The items of a finished corpus in build order, streamed.
 
     Raises:
-        ValueError: if it is not finished, or its shards are of another build, as a build leaves them that was
-            ended between the two.
+        ValueError: if it is not finished, or the version of the shards that it belongs to is gone.
     """
     _refuse_other_shards(storage, dataset)
     return (tables.item_of(row) for row in _read(storage, dataset, ITEMS))
 
 
 class ItemRange(NamedTuple):
-    """Rows ``[start, stop)`` of one row group of the items of a dataset."""
+    """Rows ``[start, stop)`` of one row group of the items of one version of a dataset."""
 
     dataset: str
+    version: str
     group: int
     start: int
     stop: int
 
 
-def read_ranges(storage: Storage, dataset: str, *, max_items: int) -> Iterator[tuple[ItemRange, list[Item]]]:
-    """All items of a finished corpus in build order, as ranges of at most ``max_items``; raises as ``read_items``."""
-    _refuse_other_shards(storage, dataset)
-    with _open_items(storage, dataset) as file:
+def read_ranges(
+    storage: Storage, dataset: str, version: str, *, max_items: int
+) -> Iterator[tuple[ItemRange, list[Item]]]:
+    """All items of a version in build order, as ranges of at most ``max_items``; raises as ``read_items``."""
+    _refuse_other_shards(storage, dataset, version)
+    with manifest.open_file(storage, directory(dataset), ITEMS, version) as file:
         for group in range(tables.num_groups(file)):
             items = [tables.item_of(row) for row in tables.group_rows(file, group)]
             for start in range(0, len(items), max_items):
                 taken = items[start : start + max_items]
-                yield ItemRange(dataset, group, start, start + len(taken)), taken
+                yield ItemRange(dataset, version, group, start, start + len(taken)), taken
 
 
 def read_range(storage: Storage, range_: ItemRange) -> list[Item]:
-    """The items of one range; ``ValueError`` if the corpus is not finished."""
-    with _open_items(storage, range_.dataset) as file:
+    """The items of one range; ``ValueError`` if its version is gone."""
+    with manifest.open_file(storage, directory(range_.dataset), ITEMS, range_.version) as file:
         rows = tables.group_rows(file, range_.group)
     return [tables.item_of(row) for row in rows[range_.start : range_.stop]]
-
-
-def _open_items(storage: Storage, dataset: str) -> IO[bytes]:
-    manifest.read(storage, f"corpus/{dataset}").entry(ITEMS)
-    return storage.open(f"corpus/{dataset}/{ITEMS}")
 
 
 def same_content(storage: Storage, datasets: Sequence[str]) -> dict[str, str]:
@@ -91,16 +93,17 @@ def read_questions(storage: Storage, dataset: str) -> Iterator[Question]:
 def _read(
     storage: Storage, dataset: str, name: str, columns: list[str] | None = None
 ) -> Iterator[dict[str, Any]]:
-    manifest.read(storage, f"corpus/{dataset}").entry(name)
-    with storage.open(f"corpus/{dataset}/{name}") as file:
+    with manifest.open_file(storage, directory(dataset), name) as file:
         yield from tables.rows(file, columns=columns)
 
 
-def _refuse_other_shards(storage: Storage, dataset: str) -> None:
-    expected = manifest.read(storage, f"corpus/{dataset}").inputs.get("shards")
+def _refuse_other_shards(storage: Storage, dataset: str, version: str | None = None) -> None:
+    expected = manifest.read(storage, directory(dataset), version).inputs.get("shards")
     if expected is None or not storage.exists(f"{shards.directory(dataset)}/{manifest.MANIFEST}"):
         return
-    if manifest.digest(manifest.read(storage, shards.directory(dataset))) != expected:
+    try:
+        manifest.read(storage, shards.directory(dataset), expected)
+    except ValueError as error:
         raise ValueError(
             f"corpus and shards of {dataset} in {storage.root} are of different builds; build it again"
-        )
+        ) from error

@@ -19,7 +19,7 @@ import pyarrow as pa
 from assets.corpus.tables import TableWriter, rows
 from infra.limits import MAX_MEMBER_BYTES, MAX_SHARD_BYTES
 from infra.storage import manifest
-from infra.storage.manifest import ArtifactWriter, HashingFile
+from infra.storage.publication import ArtifactWriter, HashingFile
 from infra.storage.root import Storage
 
 EXTENSIONS = frozenset({"json", "txt", "png", "jpg", "jpeg", "webp"})  # nothing here is executed by a reader
@@ -53,7 +53,8 @@ class MediaSample(NamedTuple):
 class MediaLocation(NamedTuple):
     """Where the media of an item lie: offsets and sizes in bytes, times in seconds (none for an image)."""
 
-    shard: str
+    path: str
+    """Of the shard, below the root."""
     offsets: tuple[int, ...]
     sizes: tuple[int, ...]
     times: tuple[float, ...]
@@ -189,11 +190,10 @@ def read_shard(storage: Storage, folder: str, shard: str) -> Iterator[MediaSampl
             samples, or fewer of them.
     """
     finished = manifest.read(storage, folder)
-    finished.entry(shard)
     count = 0
     try:
         with (
-            storage.open(f"{folder}/{shard}") as file,
+            manifest.open_file(storage, folder, shard) as file,
             tarfile.open(fileobj=file, mode="r|") as tar,
         ):
             for key, members in groupby(_members(tar), key=lambda member: member[0]):
@@ -218,22 +218,25 @@ def _members(tar: tarfile.TarFile) -> Iterator[tuple[str, str, bytes]]:
         yield key, extension, content.read()
 
 
-def read_locations(storage: Storage, dataset: str) -> dict[str, MediaLocation]:
-    """Where the media of every item of a dataset lie, by item id and by alias.
+def read_locations(storage: Storage, dataset: str, version: str | None = None) -> dict[str, MediaLocation]:
+    """Where the media of every item of a dataset lie, in its current shards or those of a version, by item id and by alias.
 
     Raises:
         ValueError: if the shards are not finished, or the index names a shard that the manifest does not.
     """
-    finished = manifest.read(storage, directory(dataset))
-    shard_names = {file.name: file.name for file in finished.files}  # one string a shard, not one a sample
+    finished = manifest.read(storage, directory(dataset), version)
+    folder = manifest.folder_of(directory(dataset), finished)
+    paths = {
+        file.name: f"{folder}/{file.name}" for file in finished.files
+    }  # one string a shard, not one a sample
     locations: dict[str, MediaLocation] = {}
-    with storage.open(f"{directory(dataset)}/{INDEX}") as file:
+    with storage.open(f"{folder}/{finished.entry(INDEX).name}") as file:
         for row in rows(file, columns=["item_id", "shard", "offsets", "sizes", "times"]):
-            if row["shard"] not in shard_names:
+            if row["shard"] not in paths:
                 raise ValueError(f"the index of {dataset} names {row['shard']!r}, its manifest does not")
             places = (tuple(row[column]) for column in ("offsets", "sizes", "times"))
-            locations[row["item_id"]] = MediaLocation(shard_names[row["shard"]], *places)
-    with storage.open(f"{directory(dataset)}/{ALIASES}") as file:
+            locations[row["item_id"]] = MediaLocation(paths[row["shard"]], *places)
+    with storage.open(f"{folder}/{finished.entry(ALIASES).name}") as file:
         for row in rows(file):
             if row["item_id"] in locations:
                 locations[row["alias"]] = locations[row["item_id"]]

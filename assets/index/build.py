@@ -16,10 +16,11 @@ from typing import Any, NamedTuple
 from assets.corpus.item import Item
 from assets.corpus.media import ShardMedia
 from assets.corpus.read import built_datasets, read_range, read_ranges
-from assets.index import vector_parts
+from assets.index import retention, vector_parts
 from assets.index.analysis import ANALYSIS_VERSION
 from assets.index.probes import ProbeSet
 from assets.index.published import (
+    CURRENT,
     POINTER,
     SCHEMA_VERSION,
     IndexPointer,
@@ -33,14 +34,16 @@ from assets.index.published import (
 from assets.index.search import PAIR_WEIGHT, Index, row_of
 from assets.index.settings import IndexSettings, embedders_of
 from assets.index.spaces import Embedders, content_hash, encode, has_same_source, is_in_space
-from assets.index.stores import PROBE_WAIT_S, IndexLocation, drop, open_new
+from assets.index.stores import PROBE_WAIT_S, IndexLocation, open_new
 from assets.index.vector_parts import VectorPart
 from infra.embedders.types import Embedder, VisionEmbedder
 from infra.errors import VectorStoreError
 from infra.progress import ProgressListener, silent
 from infra.storage import manifest
 from infra.storage.lock import only_writer
+from infra.storage.publication import publish
 from infra.storage.root import Storage
+from infra.storage.swap import look
 from infra.vector_stores.types import TEXT_SPACE, StoredVectors, VectorRow, Vectors, VectorStore
 from infra.workers.local import LocalEngine, WorkerEngine
 
@@ -126,6 +129,7 @@ class _Work(NamedTuple):
 
 def _built(work: _Work, settings: IndexSettings) -> IndexReport:
     storage, embedders = work.storage, work.embedders
+    seen = look(storage, CURRENT)
     inputs = _inputs(storage, settings.datasets)
     params = {"analysis": ANALYSIS_VERSION, "embedders": embedders.fingerprints, "store": settings.store}
     version = hashlib.sha256(json.dumps([SCHEMA_VERSION, params, inputs]).encode()).hexdigest()[:16]
@@ -134,15 +138,15 @@ def _built(work: _Work, settings: IndexSettings) -> IndexReport:
         return _report(before, embedded=0, vanished=0)
     old = _old_store(storage, before, settings.store)
     plan = _Plan(old, embedders)
-    for name in inputs:
-        plan.add(storage, name)
+    for name, corpus in inputs.items():
+        plan.add(storage, name, corpus)
     started = time.monotonic()
-    vector_parts.embed(storage, plan.parts, embedders, work.engine, work.progress)
+    vector_parts.embed(storage, plan.parts, inputs, embedders, work.engine, work.progress)
     embedded = time.monotonic()
     index = IndexLocation(version=version, kind=settings.store, place={}, dims=embedders.dims)
     continued = old.store if old and before and before.embedders == embedders.fingerprints else None
-    with manifest.publish(
-        storage, f"index/{version}", producer=PRODUCER, params=params, inputs=inputs
+    with publish(
+        storage, f"index/{version}", producer=PRODUCER, params=params, inputs=inputs, versioned=True
     ) as publication:
         place, target = open_new(
             storage,
@@ -152,7 +156,7 @@ def _built(work: _Work, settings: IndexSettings) -> IndexReport:
             before=continued,
             newest=_newest_generation(storage, before),
         )
-        builder = _Builder(target, old, work, dict.fromkeys(inputs, 0))
+        builder = _Builder(target, old, work, inputs)
         for items in plan.ranges:
             builder.add(items)
         work.progress("index: check", 0, None)
@@ -171,8 +175,8 @@ def _built(work: _Work, settings: IndexSettings) -> IndexReport:
         with publication.open(POINTER) as file:
             file.write(pointer.to_bytes())
         publication.counts.update({**builder.counts, "embedded": plan.embedded})
-    use(storage, pointer)
-    _drop_others(storage, keep={version, before.version if before else version}, keep_s=settings.keep_s)
+    use(storage, pointer, seen)
+    retention.collect(storage, keep_s=settings.keep_s, before=before.version if before else None)
     storage.remove_tree(vector_parts.FOLDER)
     vanished = old.num_items - plan.known if old else 0
     report = _report(pointer, embedded=plan.embedded, vanished=vanished)
@@ -217,8 +221,8 @@ class _Plan:
         """Of every range."""
         return [part for range_ in self.ranges for part in range_.parts]
 
-    def add(self, storage: Storage, dataset: str) -> None:
-        for range_, items in read_ranges(storage, dataset, max_items=PART_ITEMS):
+    def add(self, storage: Storage, dataset: str, corpus: str) -> None:
+        for range_, items in read_ranges(storage, dataset, corpus, max_items=PART_ITEMS):
             hashes = self._old.store.content_hashes([item.id for item in items]) if self._old else {}
             wanted = {space: self._wanted(space, items, hashes) for space in self._embedders.spaces}
             self.ranges.append(
@@ -247,14 +251,14 @@ class _Builder:
     """Feeds a new store with the ranges, taking from the old one what was not embedded again."""
 
     def __init__(
-        self, target: VectorStore, old: _OldIndex | None, work: _Work, counts: dict[str, int]
+        self, target: VectorStore, old: _OldIndex | None, work: _Work, corpora: Mapping[str, str]
     ) -> None:
         self._target, self._old, self._work = target, old, work
-        self.counts = counts
+        self.counts = dict.fromkeys(corpora, 0)
         self.vectors = dict.fromkeys(work.embedders.spaces, 0)
         self.unseen = dict.fromkeys((space for space in work.embedders.spaces if space != TEXT_SPACE), 0)
         self.probes = ProbeSet(work.embedders, pair_weight=PAIR_WEIGHT)
-        self._media = ShardMedia(work.storage)
+        self._media = ShardMedia(work.storage, corpora)
 
     def add(self, range_parts: _RangeParts) -> None:
         """Write the rows of one range."""
@@ -312,8 +316,15 @@ class _Builder:
 
 
 def _inputs(storage: Storage, datasets: Sequence[str] | None) -> dict[str, str]:
-    """Dataset -> digest of its corpus manifest, in name order."""
+    """Dataset -> digest of its corpus manifest, in name order; none that is indexed and half there drops out unsaid."""
     names = sorted(set(datasets)) if datasets else built_datasets(storage)
+    if datasets is None and (before := _before(storage)):
+        half_there = {*before.datasets}.intersection(storage.list("corpus")).difference(names)
+        for name in sorted(half_there):
+            raise ValueError(
+                f"the corpus of {name} at {storage.path('corpus', name)!r} is not finished, and the index in use has it; "
+                "build it again, or remove the folder"
+            )
     if not names:
         raise ValueError(
             f"no finished corpus at {storage.path('corpus')!r}; build one with `vimrag corpus build`"
@@ -356,31 +367,6 @@ def _newest_generation(storage: Storage, before: IndexPointer | None) -> int | N
     places = [pointer.place for pointer in pointers]
     same = [place for place in places if place.get("collection") == before.place["collection"]]
     return max(int(place["generation"]) for place in same)
-
-
-def _drop_others(storage: Storage, *, keep: set[str], keep_s: float) -> None:
-    """Remove indexes that were replaced ``keep_s`` ago and more, and what no version ended with."""
-    kept: list[IndexPointer] = []
-    old: list[IndexPointer] = []
-    replaced_at = time.time()
-    for pointer in versions(storage):
-        if pointer.version in keep or time.time() - replaced_at < keep_s:
-            kept.append(pointer)
-        else:
-            old.append(pointer)
-        replaced_at = storage.modified(f"index/{pointer.version}/{POINTER}")
-    for pointer in old:
-        storage.remove_tree(f"index/{pointer.version}")
-        try:
-            drop(pointer.store, pointer.place, [other.place for other in kept])
-        except (ValueError, VectorStoreError) as error:
-            log.warning(
-                "index %s keeps its place %s on the server: %s", pointer.version, pointer.place, error
-            )
-    known = {pointer.version for pointer in kept} | keep
-    for name in storage.list("index"):
-        if name not in known and "." not in name:
-            storage.remove_tree(f"index/{name}")
 
 
 def _report(pointer: IndexPointer, *, embedded: int, vanished: int) -> IndexReport:

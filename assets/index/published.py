@@ -5,6 +5,7 @@ An index lies under ``index/<version>/`` with a manifest and a pointer of its ow
 """
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -15,9 +16,14 @@ from assets.index.spaces import Embedders
 from assets.index.stores import IndexLocation, Place, activate, open_published
 from infra.embedders.minilm import MiniLmEmbedder
 from infra.embedders.types import Embedder, VisionEmbedder
+from infra.errors import StorageError
 from infra.storage import manifest
+from infra.storage.lease import Lease
 from infra.storage.root import Storage
+from infra.storage.swap import Seen, look, swap
 from infra.vector_stores.types import TEXT_SPACE, VectorStore
+
+log = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 2
 CURRENT = "index/current.json"
@@ -50,17 +56,41 @@ class IndexPointer:
 
 
 def open_index(
-    storage: Storage, *, embedder: Embedder | None = None, vision: VisionEmbedder | None = None
+    storage: Storage,
+    *,
+    embedder: Embedder | None = None,
+    vision: VisionEmbedder | None = None,
+    reader: str | None = None,
 ) -> Index:
     """The index in use, with the embedders it was built with or those given.
+
+    A ``reader`` that keeps it open for longer than a question names itself, and is left the version for as long as the object
+    lives. Where it may not write, it is left what ``retention.py`` leaves everybody.
 
     Raises:
         ValueError: if there is none, if it is damaged, or if it was built with another embedder.
         EmbedderError: if an embedder that it was built with is not here.
     """
-    pointer = current_index(storage)
-    if pointer is None:
-        raise ValueError(f"no index at {storage.path('index')!r}; build one with `vimrag index build`")
+    while True:
+        pointer = current_index(storage)
+        if pointer is None:
+            raise ValueError(f"no index at {storage.path('index')!r}; build one with `vimrag index build`")
+        try:
+            return _opened(storage, pointer, embedder=embedder, vision=vision, reader=reader)
+        except ValueError:
+            if current_index(storage) == pointer:
+                raise  # else it went while it was being opened
+
+
+def _opened(
+    storage: Storage,
+    pointer: IndexPointer,
+    *,
+    embedder: Embedder | None,
+    vision: VisionEmbedder | None,
+    reader: str | None,
+) -> Index:
+    lease = _lease(storage, pointer.version, reader) if reader else None
     embedders = Embedders(text=embedder, vision=vision) if embedder else _remembered(pointer)
     for space, fingerprint in embedders.fingerprints.items():
         built_with = pointer.embedders.get(space)
@@ -71,9 +101,25 @@ def open_index(
             )
     manifest.read(storage, f"index/{pointer.version}")
     searched = frozenset(embedders.spaces) & frozenset(pointer.embedders)
-    return Index(
+    index = Index(
         open_published(storage, pointer.location), embedders, version=pointer.version, spaces=searched
     )
+    if lease is not None:
+        lease.bind(index)
+    return index
+
+
+def _lease(storage: Storage, version: str, reader: str) -> Lease | None:
+    try:
+        return Lease(storage, [version], reader)
+    except StorageError as error:
+        log.warning("%s reads index %s without a lease: %s", reader, version, error)
+        return None
+
+
+def corpora(storage: Storage, version: str) -> Mapping[str, str]:
+    """The corpora that a version was built from: dataset -> digest. Raises ``ValueError`` if it is not whole."""
+    return manifest.read(storage, f"index/{version}").inputs
 
 
 def remembered_settings(storage: Storage) -> IndexSettings:
@@ -106,8 +152,8 @@ def current_index(storage: Storage) -> IndexPointer | None:
 def version_pointer(storage: Storage, version: str) -> IndexPointer | None:
     """The pointer of a version that is there as a whole, in use or not; None for one that has none."""
     try:
-        manifest.read(storage, f"index/{version}")
-        return _pointer(storage, f"index/{version}/{POINTER}")
+        published = manifest.read(storage, f"index/{version}")
+        return _pointer(storage, f"{manifest.folder_of(f'index/{version}', published)}/{POINTER}")
     except (FileNotFoundError, ValueError):
         return None
 
@@ -116,13 +162,19 @@ def versions(storage: Storage) -> list[IndexPointer]:
     """Every version that is there as a whole, the one that was built last first."""
     pointers = [version_pointer(storage, name) for name in storage.list("index") if "." not in name]
     known = [pointer for pointer in pointers if pointer is not None]
-    return sorted(known, key=lambda pointer: -storage.modified(f"index/{pointer.version}/{POINTER}"))
+    return sorted(
+        known, key=lambda pointer: -storage.modified(f"index/{pointer.version}/{manifest.MANIFEST}")
+    )
 
 
-def use(storage: Storage, pointer: IndexPointer) -> None:
-    """Make a version the index in use."""
+def use(storage: Storage, pointer: IndexPointer, seen: Seen) -> None:
+    """Make a version the index in use, if ``seen`` still is.
+
+    Raises:
+        LostRaceError: if another version has become the one in use since.
+    """
+    swap(storage, CURRENT, seen, pointer.to_bytes())
     activate(pointer.store, pointer.place)
-    storage.write_bytes(CURRENT, pointer.to_bytes())
 
 
 def roll_back(storage: Storage, version: str | None = None) -> IndexPointer:
@@ -131,11 +183,11 @@ def roll_back(storage: Storage, version: str | None = None) -> IndexPointer:
     Raises:
         ValueError: if there is no such version; the text names those there are.
     """
-    in_use = current_index(storage)
+    seen, in_use = look(storage, CURRENT), current_index(storage)
     others = [pointer for pointer in versions(storage) if not in_use or pointer.version != in_use.version]
     for pointer in others:
         if version in (None, pointer.version):
-            use(storage, pointer)
+            use(storage, pointer, seen)
             return pointer
     wanted = f"version {version!r}" if version else "version to go back to"
     known = ", ".join(pointer.version for pointer in others) or "none"

@@ -15,6 +15,7 @@ from cachetools import cached
 
 from assets.index.search import PAYLOAD
 from assets.index.settings import IndexSettings
+from infra.storage import manifest
 from infra.storage.root import Storage
 from infra.vector_stores.lance import LanceStore
 from infra.vector_stores.types import VectorStore
@@ -43,7 +44,9 @@ class IndexLocation:
 
 def open_published(storage: Storage, index: IndexLocation) -> VectorStore:
     """The store of a published index, open for searching."""
-    uri, options = storage.path("index", index.version), storage.object_store_options()
+    directory = f"index/{index.version}"
+    folder = manifest.folder_of(directory, manifest.read(storage, directory))
+    uri, options = storage.path(folder), storage.object_store_options()
     if index.kind == "weaviate":
         return _weaviate(
             LanceStore(uri, dims={}, payload=PAYLOAD, storage_options=options, live=False),

@@ -8,7 +8,7 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -50,11 +50,12 @@ def part_of(
 def embed(
     storage: Storage,
     parts: Sequence[VectorPart],
+    corpora: Mapping[str, str],
     embedders: Embedders,
     engine: WorkerEngine,
     progress: ProgressListener,
 ) -> None:
-    """Make the files of all parts that are not there yet.
+    """Make the files of all parts that are not there yet; ``corpora`` are the versions that they are of.
 
     Raises:
         EmbedderError, EngineError: as embedder and engine do; what is finished is kept.
@@ -64,7 +65,7 @@ def embed(
     done = total - sum(len(part.wanted) for part in missing.values())
     if done:
         progress("embed", done, total)
-    for count in engine.run(partial(_Embedding, storage, embedders), list(missing.values())):
+    for count in engine.run(partial(_Embedding, storage, corpora, embedders), list(missing.values())):
         done += count
         progress("embed", done, total)
 
@@ -87,9 +88,9 @@ def read(storage: Storage, part: VectorPart, dim: int) -> list[Vectors]:
 class _Embedding:
     """What a worker does: a part to its file."""
 
-    def __init__(self, storage: Storage, embedders: Embedders) -> None:
+    def __init__(self, storage: Storage, corpora: Mapping[str, str], embedders: Embedders) -> None:
         self._storage, self._embedders = storage, embedders
-        self._media = ShardMedia(storage)
+        self._media = ShardMedia(storage, corpora)
 
     def __call__(self, part: VectorPart) -> int:
         items = read_range(self._storage, part.range)

@@ -17,7 +17,7 @@ from assets.parsers.types import MediaBlob, ParsedItem, SkippedRecord
 from assets.user_files.reading import FileRecord, IngestSettings, ReaderNote, SourceFile
 from infra.errors import MediaError
 from infra.storage import manifest
-from infra.storage.manifest import ArtifactWriter, publish
+from infra.storage.publication import ArtifactWriter, publish
 from infra.storage.root import Storage
 
 FOLDER = "ingest"

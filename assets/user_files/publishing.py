@@ -6,6 +6,7 @@ Holds where each item belongs; the layout is that of every other dataset. Nothin
 import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from assets.corpus import shards
 from assets.corpus.item import Item, ItemKind, item_id
@@ -22,7 +23,7 @@ from assets.user_files.reading import DATASET
 from infra.embedders.types import Embedder
 from infra.progress import ProgressListener
 from infra.storage import atomic, manifest
-from infra.storage.manifest import publish
+from infra.storage.publication import publish
 from infra.storage.root import Storage
 
 PRODUCER = "assets.own.publishing/1"
@@ -34,10 +35,9 @@ def publish_corpus(storage: Storage, files: FileLedger, progress: ProgressListen
     inputs = {"files": hashlib.sha256(ledger.to_bytes(files)).hexdigest()}
     if _is_current(storage, inputs):
         return
-    with publish(storage, CORPUS, producer=PRODUCER, params={}, inputs=inputs) as corpus:
-        with publish(
-            storage, shards.directory(DATASET), producer=PRODUCER, params={}, inputs=inputs
-        ) as media:
+    made: dict[str, Any] = {"producer": PRODUCER, "params": {}, "inputs": inputs, "versioned": True}
+    with publish(storage, CORPUS, **made) as corpus:
+        with publish(storage, shards.directory(DATASET), **made) as media:
             merger = CorpusMerger(corpus, shards.ShardWriter(media, DATASET))
             merger.take(_records(storage, files), stage=f"{DATASET}: put together", progress=progress)
             report = merger.resolve(stage=f"{DATASET}: write", progress=progress)

@@ -90,7 +90,7 @@ def _metadata(storage: Storage, key: str, dataset: str) -> dict[str, Any]:
     rows = {"dagster/partition_row_count": published.counts[count]} if count else {}
     return {
         **rows,
-        "dagster/uri": storage.path(directory),
+        "dagster/uri": storage.path(manifest.folder_of(directory, published)),
         "bytes": sum(file.size for file in published.files),
         "sha256": manifest.digest(published),
         "counts": dict(published.counts),

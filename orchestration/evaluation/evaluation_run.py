@@ -12,7 +12,7 @@ from pathlib import Path
 
 from infra.progress import ProgressLogger
 from infra.reporting.report import ReportExample
-from infra.storage.manifest import publish
+from infra.storage.publication import publish
 from infra.storage.root import Storage
 from memory_graph.drawing.svg import draw
 from memory_graph.linearise import linearise

@@ -8,7 +8,7 @@ from typing import Any
 
 from infra.media import data_uri
 from infra.reporting.report import Report, render
-from infra.storage.manifest import publish
+from infra.storage.publication import publish
 from infra.storage.root import Storage
 from memory_graph.drawing.svg import CSS
 from orchestration.evaluation.document import DOCUMENT, EvaluationDocument

@@ -11,7 +11,7 @@ import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, Qwen3VLForConditionalGeneration
 
 from assets.corpus.media import ShardMedia
-from assets.index.published import open_index
+from assets.index.published import corpora, open_index
 from infra.storage.root import Storage
 from model.agent.loop import Agent
 from model.agent.memory.registry import TRAINED, memory_policy
@@ -57,10 +57,11 @@ class RunContext:
         """
         if recipe.profile not in PROFILES:
             raise ValueError(f"unknown prompt profile {recipe.profile!r}; known: {', '.join(PROFILES)}")
+        index = open_index(storage, reader=f"run {recipe.name}")
         return cls(
             recipe=recipe,
-            retriever=IndexRetriever(open_index(storage), lockstep=lockstep),
-            media=ShardMedia(storage),
+            retriever=IndexRetriever(index, lockstep=lockstep),
+            media=ShardMedia(storage, corpora(storage, index.version)),
         )
 
     def agent(self, policy: Policy, memory: MemoryPolicy, *, temperature: float) -> Agent:

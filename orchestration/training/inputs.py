@@ -23,6 +23,7 @@ def fingerprints(storage: Storage, config: RunConfig, world: RunContext) -> dict
 
 
 def manifests_sha256(storage: Storage, directory: str) -> str:
-    """Hash over the manifests below ``directory``, which hold the hashes of all files; in hex."""
-    names = sorted(name for name in storage.sizes(directory) if name.endswith(f"/{MANIFEST}"))
+    """Hash over the manifests in the folders of ``directory``, which hold the hashes of all files; in hex."""
+    names = [f"{name}/{MANIFEST}" for name in storage.list(directory)]
+    names = [name for name in names if storage.exists(f"{directory}/{name}")]
     return sha256(b"".join(storage.read_bytes(f"{directory}/{name}") for name in names)).hexdigest()

@@ -83,13 +83,23 @@ def test_a_part_of_a_file_is_searched_by_its_pages(vimrag: Vimrag, tmp_path: Pat
 def test_versions_are_listed_and_one_is_taken_back(vimrag: Vimrag, root: Path, seeing: Path):
     first = json.loads(Storage(root).read_bytes("index/current.json"))["version"]
     second = vimrag("index", "build", "--root", root, "--vision", seeing, "--json").json["version"]
-    listed = vimrag("index", "versions", "--root", root, "--json").json
-    assert listed["in_use"] == second
-    assert [row["version"] for row in listed["versions"]] == [second, first]
-    assert vimrag("index", "rollback", "--root", root, "--json").json["version"] == first
-    table = vimrag("index", "versions", "--root", root)
-    assert "in use" in next(line for line in table.out.splitlines() if first in line)
-    assert "no version 'lost'" in vimrag("index", "rollback", "lost", "--root", root).err
+    listed = vimrag("releases", "list", "--root", root, "--json").json["releases"]
+    assert [(row["version"], row["is_current"]) for row in listed] == [(second, True), (first, False)]
+    told = vimrag("releases", "gc", "--root", root, "--keep-hours", "0", "--dry-run", "--json").json
+    assert told == {"removed": [], "dry_run": True}  # the current one and the one before stay
+    assert vimrag("releases", "rollback", "--root", root, "--json").json["version"] == first
+    assert vimrag("releases", "promote", second, "--root", root, "--json").json["version"] == second
+    assert vimrag("releases", "rollback", "--root", root).code == 0
+    table = vimrag("releases", "list", "--root", root)
+    assert "current" in table.out
+    shown = vimrag("releases", "show", "--root", root).out
+    assert first in shown and "index/" in shown
+    assert "no version 'lost'" in vimrag("releases", "rollback", "lost", "--root", root).err
+    assert vimrag("releases", "verify", "--root", root, "--json").json == {"version": first, "faults": []}
+    [path] = Path(root).glob(f"index/{first}/*/pointer.json")
+    path.write_bytes(path.read_bytes().replace(b"1", b"2", 1))
+    damaged = vimrag("releases", "verify", "--root", root)
+    assert damaged.code == 1 and "other bytes than were published" in damaged.err
 
 
 @pytest.mark.parametrize(

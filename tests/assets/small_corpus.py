@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from assets.corpus import tables
 from assets.corpus.item import Item, Modality
 from assets.corpus.question import Question
 from infra.embedders.types import TEXT_ONLY
-from infra.storage import manifest
+from infra.storage.publication import publish
 from infra.storage.root import Storage
 from infra.vector_stores.types import Vectors
 
@@ -53,7 +54,8 @@ def item(native: str, text: str, *, dataset: str = "toy", **fields: object) -> I
 def write_corpus(
     storage: Storage, items: Sequence[Item], questions: Sequence[Question] = (), *, dataset: str = "toy"
 ) -> None:
-    with manifest.publish(storage, f"corpus/{dataset}", producer="test", params={}, inputs={}) as corpus:
+    made: dict[str, Any] = {"producer": "test", "params": {}, "inputs": {}, "versioned": True}
+    with publish(storage, f"corpus/{dataset}", **made) as corpus:
         corpus.counts.update({"items": len(items), "questions": len(questions)})
         with tables.TableWriter(corpus.open("items.parquet"), tables.ITEMS) as table:
             for one in items:

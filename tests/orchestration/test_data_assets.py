@@ -79,9 +79,9 @@ def test_each_partition_says_what_it_holds(built):
     root, result = built
     for asset, file in (("corpus_items", "items"), ("questions", "questions")):
         for name, metadata in metadata_of(result, asset).items():
-            counts = json.loads((root / "corpus" / str(name) / "manifest.json").read_text())["counts"]
-            assert metadata["dagster/partition_row_count"] == counts[file] > 0
-            assert metadata["dagster/uri"] == str(root / "corpus" / str(name))
+            published = json.loads((root / "corpus" / str(name) / "manifest.json").read_text())
+            assert metadata["dagster/partition_row_count"] == published["counts"][file] > 0
+            assert metadata["dagster/uri"] == str(root / "corpus" / str(name) / published["folder"])
             assert len(str(metadata["sha256"])) == 64
 
 
@@ -140,9 +140,10 @@ def test_questions_without_published_answers_are_not_graded(built):
 def test_gold_of_another_dataset_fails_the_check(tmp_path: Path, raw: Path):
     assert run(tmp_path, raw, DATA, partition_key="squad").success
     assert checks.questions_match_manifest(Storage(tmp_path), ["squad"]).passed
-    frame = pl.read_parquet(tmp_path / "corpus/squad/questions.parquet")
+    [questions] = tmp_path.glob("corpus/squad/*/questions.parquet")
+    frame = pl.read_parquet(questions)
     moved = frame.with_columns(pl.lit(["webqa:img:1"]).alias("gold"))
-    moved.write_parquet(tmp_path / "corpus/squad/questions.parquet")
+    moved.write_parquet(questions)
     with pytest.raises(ValueError, match="disagrees"):  # the manifest notices that the file was changed
         checks.questions_match_manifest(Storage(tmp_path), ["squad"])
 

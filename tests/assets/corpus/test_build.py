@@ -120,7 +120,8 @@ def test_the_manifest_ties_tables_shards_settings_and_raw_files_together(
 
 def test_the_tables_are_plain_parquet(register: Register, storage: Storage):
     build(register(toy_records), storage)
-    frame = pl.read_parquet(storage.path("corpus/toy/items.parquet"))
+    with manifest.open_file(storage, "corpus/toy", "items.parquet") as file:
+        frame = pl.read_parquet(file)
     assert frame.filter(pl.col("aliases").list.len() > 0)["id"].to_list() == ["toy:text:a", "toy:page:p1"]
 
 

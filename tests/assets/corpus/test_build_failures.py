@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import pytest
 from assets.corpus.build import build_corpus
 from assets.corpus.read import built_datasets, read_items
 from assets.parsers.types import ParsedRecord, SkippedRecord
+from infra.storage import manifest
 from infra.storage.root import Storage
 from tests.artifacts import read_samples, read_skipped, verify
 from tests.assets.toy import CONTEXT, build, text, toy_records
@@ -84,6 +84,7 @@ from assets.corpus import dataset
 from assets.corpus.build import build_corpus
 from assets.corpus.dataset import Dataset
 from assets.parsers.types import ParseContext
+from infra.storage import manifest
 from infra.storage.root import Storage
 
 def endless(raw, context):
@@ -154,17 +155,19 @@ def test_two_builds_of_one_dataset_do_not_mix(register: Register, storage: Stora
     assert not [path for path in (tmp_path / "root").rglob("*") if path.name.startswith(".")]
 
 
-def test_a_corpus_beside_shards_of_another_build_is_refused(register: Register, storage: Storage):
+def test_a_corpus_keeps_the_shards_it_was_built_with(register: Register, storage: Storage):
     # what a build leaves that is ended between its two artifacts
     raw = register(toy_records)
     build(raw, storage)
-    folder = storage.local_path("corpus/toy")
-    assert folder is not None
-    kept = folder.rename(folder.with_name("kept"))
+    before = manifest.read(storage, "corpus/toy")
     (raw / "toy" / "file.txt").write_text("other raw data")
     build(raw, storage)
-    shutil.rmtree(folder)
-    kept.rename(folder)
+    storage.write_bytes("corpus/toy/manifest.json", manifest.to_json(before))
+    assert len(list(read_items(storage, "toy"))) == 3
+    shards = manifest.read(storage, "shards/toy", before.inputs["shards"])
+    assert shards != manifest.read(storage, "shards/toy")
+
+    storage.remove_tree(f"shards/toy/{shards.folder}")
     with pytest.raises(ValueError, match=r"corpus and shards of toy .* of different builds; build it again"):
         list(read_items(storage, "toy"))
     build(raw, storage)

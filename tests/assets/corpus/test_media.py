@@ -13,7 +13,7 @@ from PIL import Image
 from assets.corpus.media import ShardMedia
 from assets.corpus.shards import ShardWriter
 from infra.media import encode_png
-from infra.storage.manifest import publish
+from infra.storage.publication import publish
 from infra.storage.root import Storage
 
 TIMES = [0.5, 1.5, 2.5]

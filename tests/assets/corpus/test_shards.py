@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from assets.corpus import shards
 from assets.corpus.shards import ShardWriter
 from infra.storage import manifest
-from infra.storage.manifest import publish
+from infra.storage.publication import publish
 from infra.storage.root import Storage
 from tests.artifacts import read_samples
 
@@ -83,7 +83,7 @@ def test_the_index_points_at_the_very_bytes_in_time_order(tmp_path: Path):
     build(Storage(tmp_path), aliases={"d:page:again": "d:page:3"})
     locations = shards.read_locations(Storage(tmp_path), "d")
     clip = locations["d:clip:x"]
-    data = (tmp_path / "shards/d" / clip.shard).read_bytes()
+    data = (tmp_path / clip.path).read_bytes()
     found = [data[offset : offset + size] for offset, size in zip(clip.offsets, clip.sizes, strict=True)]
     assert found == [b"first", b"second!", b"eleventh", b"third"]
     assert clip.times == (0.5, 1.5, 2.5, 3.5)

@@ -23,7 +23,7 @@ from infra.embedders.minilm import MiniLmEmbedder
 from infra.embedders.types import TEXT_ONLY
 from infra.errors import EngineError
 from infra.media import SandboxedOcr, encode_png
-from infra.storage import manifest
+from infra.storage.publication import publish
 from infra.storage.root import Storage
 from infra.workers.local import LocalEngine, WorkerEngine, engine_of
 from infra.workers.ray import RayEngine, local_ray
@@ -99,7 +99,7 @@ def test_vectors_do_not_depend_on_the_engine(
 
 def image_job(storage: Storage) -> TextJob:
     """Nine pictures of which the fourth is refused, in three shards."""
-    with manifest.publish(storage, directory("toy"), producer="test", params={}, inputs={}) as publication:
+    with publish(storage, directory("toy"), producer="test", params={}, inputs={}) as publication:
         writer = ShardWriter(publication, "toy", max_bytes=3 * 4 * 512)
         for number in range(PAGES):
             image = page("").crop((0, 0, 9 + number, 9))

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from infra.storage import manifest
-from infra.storage.manifest import FileEntry, publish
+from infra.storage.manifest import FileEntry
+from infra.storage.publication import publish
 from infra.storage.root import Storage
 from tests.artifacts import verify
 
@@ -157,7 +158,7 @@ def test_a_newer_schema_is_refused(tmp_path: Path):
 
 KILLED = """
 import sys, time
-from infra.storage.manifest import publish
+from infra.storage.publication import publish
 from infra.storage.root import Storage
 with publish(Storage(sys.argv[1]), "art/x", producer="test", params={}, inputs={}) as publication:
     publication.write_bytes("data/a.txt", b"half a build")
