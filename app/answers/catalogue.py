@@ -3,7 +3,7 @@
 Reads single rows of the published tables; nothing is kept between two questions.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -14,8 +14,7 @@ from assets.corpus.read import built_datasets, directory
 from infra.errors import StorageError, boundary
 from infra.storage import manifest
 from infra.storage.root import Storage
-from memory_graph.citations import citations
-from memory_graph.graph import MemoryGraph
+from memory_graph.citations import Citation
 
 _COLUMNS = (*(ItemRecord.model_fields.keys() - {"page", "start_s"}), "parent", "position")
 
@@ -61,18 +60,16 @@ def _record(row: Mapping[str, Any]) -> ItemRecord:
     )
 
 
-def citation_records(
-    graph: MemoryGraph, titles: Mapping[str, str], catalogue: Catalogue
-) -> tuple[CitationRecord, ...]:
-    """The citations of a graph; none without an answer."""
-    cited = citations(graph, titles)
+def citation_records(cited: Sequence[Citation], catalogue: Catalogue) -> tuple[CitationRecord, ...]:
+    """Citations with what the corpus knows of their items, numbered in their order."""
     items = catalogue.find(citation.item_id for citation in cited)
     records = []
-    for citation in cited:
+    for number, citation in enumerate(cited, start=1):
         item = items.get(citation.item_id)
         known_title = item.title if item and citation.title == citation.item_id else ""
         records.append(
             CitationRecord(
+                number=number,
                 node_id=citation.node_id,
                 item_id=citation.item_id,
                 modality=citation.modality or (item.modality if item else ""),

@@ -12,11 +12,12 @@ from typing import Annotated, Literal, NamedTuple, TypeAlias
 from pydantic import Field, TypeAdapter
 
 from app.answers.agent import DEFAULT_MEMORY, open_agent
-from app.answers.catalogue import Catalogue, citation_records
+from app.answers.catalogue import Catalogue
 from app.answers.corpus_handle import Snapshot
 from app.answers.graph_view import node_records, svg
 from app.answers.models import AnswerModel
 from app.answers.records import AnswerRecord, NodeRecord, Record, Text
+from app.answers.sources import ShownSources
 from memory_graph.graph import MemoryGraph
 from model.agent.context import render_turns
 from model.agent.events import (
@@ -218,7 +219,7 @@ class EventSerializer:
             index=snapshot.version,
         )
         self._question, self._model, self._catalogue = request.question, model, catalogue
-        self._titles: dict[str, str] = {}
+        self._sources = ShownSources()
         self._notices: list[str] = []
         self._is_estimated = False
         self._began_s = time.monotonic()
@@ -249,22 +250,24 @@ class EventSerializer:
         if isinstance(event, ModelReply):
             self._is_estimated |= event.completion.estimated
         if isinstance(event, ObservationAdded):
-            self._titles |= {display.hit.item_id: display.hit.title for display in event.shown}
+            self._sources.add(event, self.agent.limits.passage_chars)
 
     def state(self, graph: MemoryGraph) -> GraphState:
         """Energies and grants within the limits of this rollout."""
         agent = self.agent
         return graph_state(
-            graph, limits=agent.limits, allocation=agent.memory.allocation, titles=self._titles
+            graph, limits=agent.limits, allocation=agent.memory.allocation, titles=self._sources.titles
         )
 
     def answer(self, trajectory: Trajectory) -> AnswerRecord:
         """The finished rollout."""
         counters = trajectory.counters
+        claims, citations = self._sources.of(trajectory.graph, self._question, self._catalogue)
         return AnswerRecord(
             outcome=trajectory.outcome.value,
             answer=trajectory.answer,
-            citations=citation_records(trajectory.graph, self._titles, self._catalogue),
+            claims=claims,
+            citations=citations,
             nodes=node_records(self.state(trajectory.graph)),
             counters=counters,
             seconds=round(time.monotonic() - self._began_s, 3),

@@ -43,8 +43,12 @@ class ItemRecord(Record):
 
 
 class CitationRecord(Record):
-    """One item that the answer rests on, with its place in its source. What the corpus does not know is null."""
+    """One item that the answer rests on, with its place in its source. What the corpus does not know is null.
 
+    ``number`` is what the answer's sentences call it, in the order in which they do.
+    """
+
+    number: int
     node_id: str
     item_id: str
     modality: str
@@ -52,6 +56,24 @@ class CitationRecord(Record):
     page: int | None
     start_s: float | None
     times_s: tuple[float, ...]
+
+
+class ClaimRecord(Record):
+    """A sentence of the answer, and what the sources say of it.
+
+    ``verdict`` is "supported", "partly" or "no source found"; offsets are characters (code points) of the answer and of the
+    text of the cited item. ``missing`` are its numbers and names that do not stand at that place.
+    """
+
+    text: Text
+    start: int
+    end: int
+    verdict: str
+    citation: int | None
+    quote: Text
+    quote_start: int
+    quote_end: int
+    missing: tuple[Text, ...]
 
 
 class ItemInNode(Record):
@@ -86,6 +108,7 @@ class AnswerRecord(Record):
 
     outcome: str
     answer: Text
+    claims: tuple[ClaimRecord, ...]
     citations: tuple[CitationRecord, ...]
     nodes: tuple[NodeRecord, ...]
     counters: Counters

@@ -47,7 +47,21 @@ export interface SearchNode {
   items: NodeItem[];
 }
 
+/** A sentence of the answer and what the sources say of it; offsets count code points. */
+export interface Claim {
+  text: string;
+  start: number;
+  end: number;
+  verdict: string;
+  citation: number | null;
+  quote: string;
+  quote_start: number;
+  quote_end: number;
+  missing: string[];
+}
+
 export interface Citation {
+  number: number;
   node_id: string;
   item_id: string;
   modality: string;
@@ -68,6 +82,7 @@ export interface Finished {
   ask_id: string;
   outcome: string;
   answer: string;
+  claims: Claim[];
   citations: Citation[];
   nodes: SearchNode[];
   counters: Counters;

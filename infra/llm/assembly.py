@@ -15,10 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 CHARS_PER_TOKEN = 3  # below the 3.5-4.5 of English, so that the estimate errs towards too many
-LEAST_TOKENS_PER_IMAGE = 16  # models that pool hard spend some 64
 TOKENS_PER_IMAGE = 256  # an image of 512 x 512 at 32 x 32 pixels a token
 
-_WORD = re.compile(r"\w+")
 _THINK_TAG = re.compile(r"</?think>", re.IGNORECASE)
 _OPEN, _CLOSE = "<think>\n", "\n</think>\n"
 
@@ -184,12 +182,13 @@ def estimated_usage(messages: object, text: str) -> TokenUsage:
 
 
 def least_tokens(messages: object) -> int:
-    """Tokens that no tokenizer gets below for the words and pictures of a conversation."""
-    words = images = 0
-    for content in _contents(messages):
-        words += len(_WORD.findall(content.get("text", "")))
-        images += "image_url" in content
-    return words * 3 // 4 + images * LEAST_TOKENS_PER_IMAGE
+    """Tokens that no tokenizer gets below for the words of a conversation; what pictures cost is the model's affair."""
+    return sum(len(content.get("text", "").split()) for content in _contents(messages)) * 9 // 10
+
+
+def has_pictures(messages: object) -> bool:
+    """Whether any turn of a conversation holds a picture."""
+    return any("image_url" in content for content in _contents(messages))
 
 
 def _contents(messages: object) -> Iterator[Mapping[str, Any]]:

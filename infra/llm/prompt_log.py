@@ -6,7 +6,7 @@ as if nothing had happened (Ollama below its ``num_ctx``). Its count of prompt t
 
 from typing import NamedTuple
 
-from infra.llm.assembly import estimated_usage, least_tokens
+from infra.llm.assembly import estimated_usage, has_pictures, least_tokens
 from infra.llm.types import ChatMessages
 
 KEPT = 32  # prompts that are remembered
@@ -19,6 +19,7 @@ class _Prompt(NamedTuple):
     least: int  # tokens by its words and pictures
     estimate: int
     counted: int
+    has_pictures: bool  # whose tokens depend on the model and on their sizes
 
 
 class PromptLog:
@@ -30,13 +31,14 @@ class PromptLog:
     def least(self, messages: ChatMessages, counted: int) -> int:
         """Tokens that were read at least if none was dropped; more than ``counted`` only where some surely were.
 
-        Three signs: fewer tokens than words; fewer more than for a shorter prompt than there are more words; the same number as
-        for a prompt of another length.
+        Three signs: fewer tokens than words; fewer more than for a shorter prompt of words than there are more words; the same
+        number as for a prompt of another length.
         """
-        new = _Prompt(least_tokens(messages), estimated_usage(messages, "").prompt, counted)
+        estimate = estimated_usage(messages, "").prompt
+        new = _Prompt(least_tokens(messages), estimate, counted, has_pictures(messages))
         least = new.least if counted else 0  # a count of 0 means that nobody counts
         for old in self._prompts:
-            if new.least >= old.least and counted:
+            if new.least >= old.least and counted and not old.has_pictures:
                 least = max(least, old.counted + (new.least - old.least) - SLACK)
             if counted == old.counted >= LEAST_CAP and _differ(old.estimate, new.estimate):
                 least = max(least, old.estimate, new.estimate, counted + 1)

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from infra.errors import EndpointError
-from infra.llm.assembly import MalformedReplyError, ReplyAssembler
+from infra.llm.assembly import MalformedReplyError, ReplyAssembler, has_pictures
 from infra.llm.errors import (
     EndpointUnavailableError,
     KeySource,
@@ -204,16 +204,6 @@ class HttpTransport:
         return refusal(
             self.where, status, words, self._key, retry_after=retry_after, sent_pictures=sent_pictures
         )
-
-
-def has_pictures(messages: ChatMessages) -> bool:
-    """Whether any turn of the conversation holds a picture."""
-    return any(
-        "image_url" in part
-        for message in messages
-        if isinstance(message["content"], list)
-        for part in message["content"]
-    )
 
 
 async def bounded(response: httpx.Response, most: int, where: str) -> AsyncIterator[bytes]:

@@ -89,9 +89,9 @@ def test_a_strangers_pdf_is_answered_with_its_page_in_the_second_command(
     said = vimrag("ask", QUESTION, "--root", root, "--endpoint", model.base_url)
     assert said.code == 0
     lines = said.out.splitlines()
-    assert lines[0] == ANSWER
+    assert lines[0] == f"{ANSWER} [1]"
     assert lines[2] == "Sources" and lines[3].startswith(
-        "  [n1] harbour.pdf page 2  documents:page:harbour-pdf-"
+        "  [1] harbour.pdf page 2  documents:page:harbour-pdf-"
     )
     assert "crane opened" in said.out and "It opened in 1931." in said.out  # the graph
     assert lines[-1].startswith("3 calls · 1 search · ") and "cost" not in lines[-1]
@@ -129,6 +129,7 @@ def test_as_json_it_is_one_object_and_nothing_else(vimrag: Vimrag, root: Path, m
             "answer",
             "outcome",
             "citations",
+            "claims",
             "nodes",
             "counters",
             "seconds",
@@ -142,6 +143,9 @@ def test_as_json_it_is_one_object_and_nothing_else(vimrag: Vimrag, root: Path, m
     }
     assert (found["question"], found["answer"], found["outcome"]) == (QUESTION, ANSWER, "answered")
     assert (found["citations"][0]["page"], found["model"]) == (2, "test-model")
+    [claim] = found["claims"]
+    assert (claim["text"], claim["verdict"], claim["citation"]) == (ANSWER, "supported", 1)
+    assert "opened in 1931" in claim["quote"] and found["citations"][0]["number"] == 1
     counters = found["counters"]
     # 1,000 and 2,000 for a million tokens
     assert found["cost"] == pytest.approx(

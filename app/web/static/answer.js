@@ -4,7 +4,12 @@
 import { button, element, fill, icon, signOf } from "./dom.js";
 import { clock, count, counted, duration } from "./format.js";
 
-/** @import { Citation, Finished } from "../wire.js" */
+/** @import { Citation, Claim, Finished } from "../wire.js" */
+/** @import { Child } from "./dom.js" */
+
+/** @typedef {(citation: Citation, claim?: Claim) => void} Open */
+
+const OWN_MARKS = /\s*\[\d{1,3}\]/g; // that a model wrote itself, of numbers nobody else knows
 
 /** @type {Record<string, string>} */
 const OUTCOMES = {
@@ -15,10 +20,10 @@ const OUTCOMES = {
 };
 
 /**
- * Fill `card` with a finished rollout; `open` is called with the citation that the reader picks.
+ * Fill `card` with a finished rollout; `open` is called with the citation that the reader picks, and the sentence if it was one's.
  * @param {HTMLElement} card
  * @param {Finished} finished
- * @param {(citation: Citation) => void} open
+ * @param {Open} open
  */
 export function showAnswer(card, finished, open) {
   const { answer, outcome, citations } = finished;
@@ -28,13 +33,44 @@ export function showAnswer(card, finished, open) {
   fill(
     card,
     element("h2", { class: "label" }, "Answer"),
-    element("p", { class: answer.length > 240 ? "answer-text long" : "answer-text", id: "answer-text" }, answer || "No answer was found."),
+    element("p", { class: answer.length > 240 ? "answer-text long" : "answer-text", id: "answer-text" }, answer ? sentences(finished, open) : "No answer was found."),
     element("p", { class: "outcome" }, OUTCOMES[outcome] ?? outcome),
     finished.notices.map((notice) => element("p", { class: "advice" }, notice)),
     sources.length > 0 && element("h3", { class: "label" }, "Sources"),
     sources.length > 0 && element("ul", { class: "citations" }, sources),
     countersLine(finished),
   );
+}
+
+/**
+ * The answer sentence by sentence, each with the number of its source, and a word where it is not wholly supported.
+ * @param {Finished} finished
+ * @param {Open} open
+ * @returns {Child[]}
+ */
+function sentences({ answer, claims, citations }, open) {
+  const letters = Array.from(answer); // offsets count code points
+  /** @type {Child[]} */
+  const parts = [];
+  let done = 0;
+  for (const claim of claims) {
+    const citation = citations.find(({ number }) => number === claim.citation);
+    parts.push(letters.slice(done, claim.start).join(""));
+    parts.push(element("span", { class: "claim", "data-verdict": claim.verdict }, claim.text.replace(OWN_MARKS, "")));
+    if (citation) {
+      const label = `Source ${citation.number}: ${citation.title || citation.item_id}`;
+      parts.push(" ", button(`[${citation.number}]`, () => open(citation, claim), { class: "source-mark", "aria-label": label, title: label }));
+    }
+    if (claim.verdict !== "supported") parts.push(" ", element("span", { class: "badge badge-warn" }, doubtOf(claim)));
+    done = claim.end;
+  }
+  parts.push(letters.slice(done).join(""));
+  return parts;
+}
+
+/** @param {Claim} claim */
+function doubtOf({ verdict, missing }) {
+  return missing.length ? `${verdict}: ${missing.join(", ")} not found there` : verdict;
 }
 
 /**
@@ -68,13 +104,14 @@ export function placeOf({ page, start_s, times_s }) {
 
 /**
  * @param {Citation} citation
- * @param {(citation: Citation) => void} open
+ * @param {Open} open
  */
 function citationButton(citation, open) {
   const name = citation.title || citation.item_id;
   const place = placeOf(citation);
   return button(
     [
+      element("span", { class: "citation-number" }, `[${citation.number}]`),
       icon(signOf(citation.modality)),
       element("span", { class: "citation-title" }, name),
       place && !name.includes(place) && element("span", { class: "citation-place" }, place),

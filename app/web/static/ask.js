@@ -11,7 +11,7 @@ import { Log } from "./log.js";
 import { Run } from "./run.js";
 import { messageOf } from "./server.js";
 
-/** @import { AskEvent, Citation } from "../wire.js" */
+/** @import { AskEvent, Citation, Claim } from "../wire.js" */
 /** @import { Details, Subject } from "./details.js" */
 
 const IDLE = "Ask a question. What the agent searches and remembers grows here as a graph.";
@@ -118,7 +118,7 @@ export class AskView {
     }
     if (event === "observed") this.subject.results.set(data.node_id, data.shown);
     if (event === "answered") Object.assign(this.subject, { answer: data.text, parents: data.parents });
-    if (event === "finished") showAnswer(this.card, data, (citation) => this.#cite(citation));
+    if (event === "finished") showAnswer(this.card, data, (citation, claim) => this.#cite(citation, claim));
     this.details.refresh(this.subject);
   }
 
@@ -137,10 +137,13 @@ export class AskView {
     if (run.state === "finished" && !shownGraph) this.graph.clear("This answer needed no memory.");
   }
 
-  /** @param {Citation} citation */
-  async #cite(citation) {
+  /**
+   * @param {Citation} citation
+   * @param {Claim} [claim]
+   */
+  async #cite(citation, claim) {
     try {
-      await openCitation(this.details, this.subject, citation);
+      await openCitation(this.details, this.subject, citation, claim?.quote);
     } catch (error) {
       const line = element("p", { class: "error-line", role: "alert" }, `${messageOf(error)} ${adviceFor(error)}`);
       this.card.querySelector(".error-line")?.remove();

@@ -86,6 +86,21 @@ export class Details {
   }
 
   /**
+   * Open the place of a source that a sentence of the answer rests on, its words marked.
+   * @param {Subject} subject
+   * @param {ShownHit} shown
+   * @param {string} node
+   * @param {string} quote
+   */
+  openQuote(subject, shown, node, quote) {
+    const times = shown.images.map(({ timestamp_s }) => timestamp_s).filter((time) => time !== null);
+    const card = itemCard({ ...shown, timestamps: times }, [], { text: shown.text, quote });
+    const origin = subject.nodes.some(({ id }) => id === node) && this.#links(subject, "Found by", [node]);
+    this.#show({ subject, id: node, item: shown.item_id }, this.#frame("Source", shown.title || shown.item_id, origin, card));
+    this.dialog.querySelector("mark")?.scrollIntoView({ block: "center" });
+  }
+
+  /**
    * The rollout has gone on: show what it is now.
    * @param {Subject} subject
    */
@@ -243,19 +258,22 @@ function granted(item) {
 }
 
 /**
- * Open a citation's item, under its node where that is in the graph.
+ * Open a citation's item, under its node where that is in the graph; with `quote` at these words of its text.
  * @param {Details} details
  * @param {Subject} subject
  * @param {Citation} citation
+ * @param {string} [quote]
  */
-export async function openCitation(details, subject, citation) {
+export async function openCitation(details, subject, citation, quote = "") {
   const node = subject.nodes.find(({ id }) => id === citation.node_id);
-  if (node?.items.some(({ item_id }) => item_id === citation.item_id)) {
+  if (!quote && node?.items.some(({ item_id }) => item_id === citation.item_id)) {
     details.openNode(subject, node.id, citation.item_id);
     return;
   }
   /** @type {ItemDetail} */
   const item = await getJson(`/v1/items/${encodeURIComponent(citation.item_id)}`);
   const images = citation.times_s.map((time) => ({ timestamp_s: time, width: 0, height: 0 }));
-  details.openItem(subject, { ...item, item_id: citation.item_id, images: images.filter(() => item.modality === "video") }, citation.node_id);
+  const shown = { ...item, item_id: citation.item_id, images: images.filter(() => item.modality === "video") };
+  if (quote) details.openQuote(subject, shown, citation.node_id, quote);
+  else details.openItem(subject, shown, citation.node_id);
 }

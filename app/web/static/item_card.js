@@ -17,9 +17,9 @@ const FRAME = 480;
  * A card of an item; `timestamps` are those of a clip's frames.
  * @param {CardItem} item
  * @param {Facts} facts
- * @param {{text?: string | null}} known what need not be asked of the server
+ * @param {{text?: string | null, quote?: string}} known what need not be asked of the server, and words of it to be marked
  */
-export function itemCard(item, facts, { text = null } = {}) {
+export function itemCard(item, facts, { text = null, quote = "" } = {}) {
   const card = element(
     "section",
     { class: "item-card", "data-item": item.item_id },
@@ -27,7 +27,7 @@ export function itemCard(item, facts, { text = null } = {}) {
     facts.length > 0 && factsList(facts),
     visual(item),
   );
-  card.append(passage(item, text));
+  card.append(passage(item, text, quote));
   return card;
 }
 
@@ -65,10 +65,11 @@ function linked(id, alt, time, side) {
  * The text of an item: at once for a passage, on demand for what an image or a clip says.
  * @param {CardItem} item
  * @param {string | null} text
+ * @param {string} quote
  */
-function passage(item, text) {
+function passage(item, text, quote) {
   const place = element("div", { class: "passage" });
-  if (text !== null) return text ? fill(place, words(text)) : place;
+  if (text !== null) return text ? fill(place, words(text, quote)) : place;
   const load = async () => {
     fill(place, element("p", { class: "aside" }, "Loading…"));
     try {
@@ -84,9 +85,14 @@ function passage(item, text) {
   return place;
 }
 
-/** @param {string} text */
-function words(text) {
-  return element("blockquote", {}, text);
+/**
+ * @param {string} text
+ * @param {string} [quote] marked where it stands
+ */
+function words(text, quote = "") {
+  const at = quote ? text.indexOf(quote) : -1;
+  if (at < 0) return element("blockquote", {}, text);
+  return element("blockquote", {}, text.slice(0, at), element("mark", {}, quote), text.slice(at + quote.length));
 }
 
 /** @param {ItemDetail} item */

@@ -55,7 +55,7 @@ def test_a_question_is_told_from_its_start_to_a_cited_answer(root: Path):
     finished = by_name["finished"]
     assert set(finished) == {
         *("ask_id", "outcome", "answer", "citations", "counters", "seconds", "cost", "svg", "nodes"),
-        *("tokens_estimated", "sees_pictures", "notices"),
+        *("tokens_estimated", "sees_pictures", "notices", "claims"),
     }
     [citation] = finished["citations"]
     assert (citation["node_id"], citation["modality"], citation["page"]) == ("n1", "image", 2)

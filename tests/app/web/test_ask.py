@@ -41,7 +41,8 @@ def test_the_graph_grows_node_by_node_while_the_question_runs(answered: Page):
 
 
 def test_the_answer_stands_with_its_counters_and_its_sources(answered: Page):
-    expect(answered.locator("#answer-text")).to_have_text(ANSWER)
+    expect(answered.locator("#answer-text .claim")).to_have_text(ANSWER)
+    expect(answered.locator("#answer-text .badge")).to_have_text("partly: Ada not found there")
     facts = answered.locator("#answer .counters").inner_text()
     assert "7 calls" in facts and "3 searches" in facts
     sources = answered.locator(".citation")
@@ -110,6 +111,14 @@ def test_a_node_opens_with_its_images_and_what_they_were_granted(answered: Page)
     expect(panel.get_by_role("heading", level=2)).to_have_text("video of the opening")
     panel.press("Escape")
     expect(panel).to_be_hidden()
+
+
+def test_the_number_behind_a_sentence_opens_the_place_that_says_it(answered: Page):
+    answered.locator(".source-mark").first.click()
+    marked = answered.locator("#details mark")
+    expect(marked).to_contain_text("1931")
+    expect(marked).to_be_in_viewport()
+    answered.locator("#details").press("Escape")
 
 
 def test_a_clip_opens_with_the_frame_at_each_of_its_times(answered: Page):
@@ -211,7 +220,7 @@ def test_earlier_questions_are_shown_again_with_their_graphs(page: Page):
     ask(page, "broken")
     expect(page.locator("#answer.answer-error")).to_be_visible()
     page.locator("#history-list button", has_text=QUESTION).click()
-    expect(page.locator("#answer-text")).to_have_text(ANSWER)
+    expect(page.locator("#answer-text .claim")).to_have_text(ANSWER)
     expect(page.locator(NODES)).to_have_count(5)
     expect(page.locator(".log .entry")).to_have_count(7)
 
