@@ -11,29 +11,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from PIL import Image
-
 from assets.corpus.item import Item, Modality
 from assets.parsers.identity import text_hash
-from assets.parsers.images import (
-    MIN_LAYER_CHARACTERS,
-    image_item,
-    item_or_skip,
-    pages_to_render,
-    read_text,
-)
 from assets.parsers.types import ParseContext, ParsedItem, SkippedRecord
 from assets.parsers.videos import VideoSource, clip_title, video_items
 from assets.user_files.documents import DocumentSettings, document_records
 from assets.user_files.encodings import decode
 from assets.user_files.file_kinds import HEAD_BYTES, MAX_BYTES, TRANSCRIPT_SUFFIXES, FileKind, kind_of
+from assets.user_files.media.pages import page_records
 from assets.user_files.media.pictures import picture_records
 from assets.user_files.media.transcripts import cues, spoken_between
 from assets.user_files.passages import passages
 from assets.user_files.records import DATASET, FileRecord, ReaderNote
 from infra.errors import ExternalError, MediaError
 from infra.limits import MAX_NESTED_FILES, MAX_PDF_PAGES
-from infra.media import OcrError, PdfDocument, SandboxedOcr, clip_ranges, media_decoder
+from infra.media import OcrError, SandboxedOcr, clip_ranges, media_decoder
 
 READER_VERSION = 2  # raised when the same file and settings would give other items
 PASSAGE_WORDS = 200
@@ -131,7 +123,7 @@ def read(source: SourceFile, settings: IngestSettings, *, depth: int = 0) -> Ite
 def _records(source: SourceFile, settings: IngestSettings, depth: int) -> Iterable[FileRecord]:
     match source.kind:
         case FileKind.PDF:
-            return _pages(source.path, settings)
+            return page_records(source.path, settings.page_limit, settings.reading)
         case FileKind.PICTURE:
             return picture_records(source.path, settings.reading)
         case FileKind.VIDEO:
@@ -150,35 +142,6 @@ def _document(path: Path, settings: IngestSettings, depth: int) -> Iterator[File
 
     made = DocumentSettings(settings.reading, settings.passage_words, read_inside)
     yield from document_records(path, path.name, made)
-
-
-def _pages(path: Path, settings: IngestSettings) -> Iterator[FileRecord]:
-    context = settings.reading
-    with media_decoder().open_pdf(path, page_limit=settings.page_limit) as pdf:
-        for number in pages_to_render(pdf, context):
-            yield item_or_skip(f"page {number}", _page, pdf, number, context)
-
-
-def _page(pdf: PdfDocument, number: int, context: ParseContext) -> ParsedItem:
-    """A page with its own text; where it has next to none, with what OCR reads if that is more."""
-    page = pdf.page(number, dpi=context.dpi)
-    text = page.text
-    if sum(map(str.isalnum, text)) < MIN_LAYER_CHARACTERS:
-        text = max(text, read_text(page.image, "", context), key=len)
-    return _image_item(f"page:#{number}", f" page {number}", text, page.image, number)
-
-
-def _image_item(kept_id: str, title: str, text: str, image: Image.Image, number: int = 0) -> ParsedItem:
-    item = Item(
-        id=kept_id,
-        dataset=DATASET,
-        modality=Modality.IMAGE,
-        content_hash="",
-        title=title,
-        text=text,
-        position=float(number),
-    )
-    return image_item(item, image)
 
 
 def _texts(source: SourceFile, settings: IngestSettings) -> Iterator[FileRecord]:

@@ -3,38 +3,59 @@
 PDFium is not thread-safe: every call into it holds one lock of the process.
 """
 
+import ctypes
+import logging
+import math
+import mmap
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import RLock
 from typing import cast
 
+import numpy as np
 import pypdfium2
 import pypdfium2.raw as pdfium
 from PIL import Image
 
 from infra.errors import MediaError
 from infra.limits import MAX_PAGE_PIXELS, MAX_PDF_PAGES, PAGE_DPI
-from infra.media.types import PdfPage
+from infra.media._pdf_forms import field_lines
+from infra.media.tiles import Box
+from infra.media.types import PageFacts, PdfPage
 
 POINTS_PER_INCH = 72.0  # the PDF unit
-TRAILER_WINDOW = 65_536  # bytes at the end that must point to the cross-reference table; junk may follow it
+HEADER_WINDOW = 1 << 20  # bytes in which a document may begin; PDFium looks at the first 1,024 only
+GRID = 40  # cells of a page's width and height, by which it is told what pictures and words cover
+MAX_OBJECTS = 20_000  # of a page, that are looked at
+MAX_CHARACTERS = 100_000  # of a page, whose places are looked at
 _LOCK = RLock()
 _LINE_END_HYPHEN = re.compile("[\x02\ufffe]\\s*")  # PDFium's marker of a word broken at the line's end
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ufffe\uffff]")
+logging.getLogger("pypdfium2").setLevel(
+    logging.ERROR
+)  # forms that it has no engine for: their fallback is read
 
 
 class Pdf:
-    """An open document. Pages are independent: one that fails leaves the others readable."""
+    """An open document. Pages are independent: one that fails leaves the others readable.
 
-    def __init__(self, document: pypdfium2.PdfDocument) -> None:
+    ``is_damaged``: the table of its objects is gone, so that pages may be too.
+    """
+
+    def __init__(self, document: pypdfium2.PdfDocument, *, is_damaged: bool) -> None:
         self._document = document
+        self.is_damaged = is_damaged
         with _LOCK:
             self.num_pages = len(document)
 
-    def page(self, number: int, *, dpi: int = PAGE_DPI, max_pixels: int = MAX_PAGE_PIXELS) -> PdfPage:
+    def page(
+        self, number: int, *, dpi: float = PAGE_DPI, max_pixels: int = MAX_PAGE_PIXELS, box: Box | None = None
+    ) -> PdfPage:
         """Page ``number`` (from 1) rendered at ``dpi``, or at less where it would exceed ``max_pixels``.
+
+        ``box``: only this part of it, in pixels at ``dpi``.
 
         Raises:
             ValueError: if there is no such page.
@@ -46,12 +67,27 @@ class Pdf:
             try:
                 page = self._document[number - 1]
                 try:
-                    image, text = _render(page, dpi, max_pixels), _text(page)
+                    return self._read(page, number, dpi / POINTS_PER_INCH, max_pixels, box)
                 finally:
                     page.close()
             except (pypdfium2.PdfiumError, MemoryError, OSError) as error:
                 raise MediaError("pdf_page_unreadable", f"page {number}: {error}") from error
-        return PdfPage(number, image, text, image.width, image.height)
+
+    def _read(
+        self, page: pypdfium2.PdfPage, number: int, scale: float, max_pixels: int, box: Box | None
+    ) -> PdfPage:
+        width, height = page.get_size()
+        full = (math.ceil(width * scale), math.ceil(height * scale))
+        image = _render(page, scale, max_pixels, box)
+        layer = page.get_textpage()
+        try:
+            text = _clean(layer.get_text_bounded(*_bounds(page, scale, box)))
+            facts = PageFacts(*full, _pictures(page), *_words(page, layer))
+        finally:
+            layer.close()
+        if box is None and (filled := field_lines(self._document, page)):
+            text = "\n".join(filter(None, (text, *map(_clean, filled))))
+        return PdfPage(number, image, text, image.width, image.height, facts)
 
 
 @contextmanager
@@ -61,15 +97,22 @@ def open_pdf(source: Path | bytes, *, page_limit: int = MAX_PDF_PAGES) -> Iterat
     Raises:
         MediaError: as ``MediaDecoder.open_pdf``.
     """
-    _check_ends(source)
+    start, has_table = _header(source)
+    if start >= 1024 - len(b"%PDF-1.7"):
+        source = (source.read_bytes() if isinstance(source, Path) else source)[start:]
     with _LOCK:
         try:
             document = pypdfium2.PdfDocument(source)
+            with suppress(pypdfium2.PdfiumError):
+                document.init_forms()  # before anything else: without, what was filled in is not drawn
+            pdf = Pdf(document, is_damaged=not has_table)
         except pypdfium2.PdfiumError as error:
             encrypted = error.err_code in (pdfium.FPDF_ERR_PASSWORD, pdfium.FPDF_ERR_SECURITY)
-            raise MediaError("pdf_encrypted" if encrypted else "pdf_unreadable", str(error)) from error
+            reason = "pdf_encrypted" if encrypted else "pdf_unreadable" if has_table else "pdf_truncated"
+            raise MediaError(reason, str(error)) from error
     try:
-        pdf = Pdf(document)
+        if not (pdf.num_pages or has_table):
+            raise MediaError("pdf_truncated", "no page is left of it")
         if pdf.num_pages > page_limit:
             raise MediaError("pdf_too_long", f"{pdf.num_pages} pages, limit {page_limit}")
         yield pdf
@@ -78,43 +121,95 @@ def open_pdf(source: Path | bytes, *, page_limit: int = MAX_PDF_PAGES) -> Iterat
             document.close()
 
 
-def _check_ends(source: Path | bytes) -> None:
-    in_memory = isinstance(source, bytes)
-    head, tail = (source[:1024], source[-TRAILER_WINDOW:]) if in_memory else _read_ends(source)
-    if not head:
+def _header(source: Path | bytes) -> tuple[int, bool]:
+    """Where the document begins, and whether a pointer to the table of its objects stands anywhere behind that."""
+    try:
+        if isinstance(source, bytes):
+            return _marks(source)
+        with source.open("rb") as file:
+            if not source.stat().st_size:
+                raise MediaError("pdf_empty", "no bytes")
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                return _marks(data)
+    except FileNotFoundError as error:
+        raise MediaError("pdf_missing", cast(Path, source).name) from error
+    except OSError as error:
+        raise MediaError("pdf_unreadable", f"{cast(Path, source).name}: {error.strerror}") from error
+
+
+def _marks(data: bytes | mmap.mmap) -> tuple[int, bool]:
+    if not len(data):
         raise MediaError("pdf_empty", "no bytes")
-    if b"%PDF-" not in head:
+    if (start := data.find(b"%PDF-", 0, HEADER_WINDOW)) < 0:
         raise MediaError("pdf_unreadable", "no %PDF- header")
     # PDFium rebuilds the table of a file cut short and silently shows the pages that are left
-    if b"startxref" not in tail:
-        raise MediaError("pdf_truncated", "no cross-reference pointer at the end")
+    return start, data.rfind(b"startxref") > start
 
 
-def _read_ends(path: Path) -> tuple[bytes, bytes]:
-    try:
-        with path.open("rb") as file:
-            head = file.read(1024)
-            file.seek(max(0, path.stat().st_size - TRAILER_WINDOW))
-            return head, file.read()
-    except FileNotFoundError as error:
-        raise MediaError("pdf_missing", path.name) from error
-    except OSError as error:
-        raise MediaError("pdf_unreadable", f"{path.name}: {error.strerror}") from error
-
-
-def _render(page: pypdfium2.PdfPage, dpi: int, max_pixels: int) -> Image.Image:
+def _render(page: pypdfium2.PdfPage, scale: float, max_pixels: int, box: Box | None) -> Image.Image:
     width, height = page.get_size()
-    scale = dpi / POINTS_PER_INCH
-    if (area := width * height * scale * scale) > max_pixels:
-        scale *= (max_pixels / area) ** 0.5 * 0.999  # PDFium rounds each side up
-    image = page.render(scale=cast(int, scale), rev_byteorder=True).to_pil()
+    crop = (0.0, 0.0, 0.0, 0.0)
+    if box is not None:
+        # what is cut off at the left, bottom, right and top, in points
+        crop = (box.left / scale, height - box.bottom / scale, width - box.right / scale, box.top / scale)
+        crop = tuple(max(0.0, side) for side in crop)
+    width, height = width - crop[0] - crop[2], height - crop[1] - crop[3]
+    while (area := math.ceil(width * scale) * math.ceil(height * scale)) > max_pixels:
+        scale *= min(0.999, (max_pixels / area) ** 0.5)
+    image = page.render(
+        scale=cast(int, scale), crop=cast(tuple[int, int, int, int], crop), rev_byteorder=True
+    ).to_pil()
     return image if image.mode == "RGB" else image.convert("RGB")  # a page has megabytes: no copy for nothing
 
 
-def _text(page: pypdfium2.PdfPage) -> str:
-    layer = page.get_textpage()
-    try:
-        raw = layer.get_text_bounded()
-    finally:
-        layer.close()
+def _bounds(
+    page: pypdfium2.PdfPage, scale: float, box: Box | None
+) -> tuple[float | None, float | None, float | None, float | None]:
+    """Left, bottom, right and top of ``box`` in the coordinates of the page, which may be turned."""
+    if box is None:
+        return (None, None, None, None)
+    width, height = (max(1, round(side * scale)) for side in page.get_size())
+    corners = [_on_page(page, width, height, x, y) for x, y in ((box.left, box.bottom), (box.right, box.top))]
+    (left, bottom), (right, top) = corners
+    return min(left, right), min(bottom, top), max(left, right), max(bottom, top)
+
+
+def _on_page(page: pypdfium2.PdfPage, width: int, height: int, x: int, y: int) -> tuple[float, float]:
+    found = ctypes.c_double(), ctypes.c_double()
+    pdfium.FPDF_DeviceToPage(page, 0, 0, width, height, 0, x, y, *found)
+    return found[0].value, found[1].value
+
+
+def _pictures(page: pypdfium2.PdfPage) -> float:
+    """The share of the page that pictures cover, about."""
+    covered = np.zeros((GRID, GRID), dtype=bool)
+    left, bottom, right, top = page.get_bbox()
+    cell = np.array([max(right - left, 1e-6), max(top - bottom, 1e-6)] * 2) / GRID
+    for index, shape in enumerate(page.get_objects(filter=[pdfium.FPDF_PAGEOBJ_IMAGE], max_depth=4)):
+        if index >= MAX_OBJECTS:
+            break
+        try:
+            edges = (np.array(shape.get_bounds()) - np.array([left, bottom, left, bottom])) / cell
+        except pypdfium2.PdfiumError:
+            continue
+        x0, y0, x1, y1 = np.clip(np.rint(edges), 0, GRID).astype(int)
+        covered[y0:y1, x0:x1] = True
+    return float(covered.mean())
+
+
+def _words(page: pypdfium2.PdfPage, layer: pypdfium2.PdfTextPage) -> tuple[float, float]:
+    """The share of the page's height that has words, and of the words' characters that stand for no known one."""
+    _, bottom, _, top = page.get_bbox()
+    rows = np.zeros(GRID, dtype=bool)
+    count = min(MAX_CHARACTERS, layer.count_chars())
+    unmapped = 0
+    for index in range(count):
+        unmapped += pdfium.FPDFText_HasUnicodeMapError(layer, index) == 1
+        box = layer.get_charbox(index)
+        row = (box[1] + box[3]) / 2 - bottom
+        rows[min(GRID - 1, max(0, int(GRID * row / max(top - bottom, 1e-6))))] = True
+    return float(rows.mean()), unmapped / count if count else 0.0
+
+
+def _clean(raw: str) -> str:
     return _CONTROLS.sub("", _LINE_END_HYPHEN.sub("", raw).replace("\r\n", "\n").replace("\r", "\n")).strip()

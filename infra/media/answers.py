@@ -11,7 +11,7 @@ from infra.documents.blocks import Document, from_parts
 from infra.errors import MediaError
 from infra.limits import MAX_IMAGES, MAX_TEXT_BYTES
 from infra.media.sandbox.process import JobResult
-from infra.media.types import OcrError, PdfPage, VideoInfo
+from infra.media.types import OcrError, PageFacts, PdfPage, VideoInfo
 
 PIXEL_BYTES = 4  # as Pillow keeps RGB: a copy without packing is a seventh of the time
 
@@ -31,19 +31,37 @@ def image_count(answer: JobResult) -> ImageCount:
     return ImageCount(count, answer.result.get("is_animated") is True)
 
 
-def page_count(answer: JobResult, limit: int) -> int:
+class PageCount(NamedTuple):
+    """The pages of a document; ``is_damaged``: there may have been more."""
+
+    num_pages: int
+    is_damaged: bool
+
+
+def page_count(answer: JobResult, limit: int) -> PageCount:
     """How many pages a document has."""
     count = answer.result.get("num_pages")
     if type(count) is not int or not 0 <= count <= limit:
         raise MediaError("decoder_failed", f"{count!r} pages"[:500])
-    return count
+    return PageCount(count, answer.result.get("is_damaged") is True)
 
 
 def page_of(answer: JobResult, number: int, max_pixels: int) -> PdfPage:
     """A page and its text."""
     text = text_of(answer)
     (image,) = images_of(JobResult(answer.result, answer.parts[1:]), 1, max_pixels)
-    return PdfPage(number, image, text, image.width, image.height)
+    match answer.result.get("facts"):
+        case [int(width), int(height), *shares] if len(shares) == 3:
+            facts = PageFacts(width, height, *(_share(share) for share in shares))
+        case facts:
+            raise MediaError("decoder_failed", f"facts about a page: {facts!r}"[:500])
+    return PdfPage(number, image, text, image.width, image.height, facts)
+
+
+def _share(value: Any) -> float:
+    if not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise MediaError("decoder_failed", f"a share of {value!r}"[:500])
+    return float(value)
 
 
 def video_info_of(answer: JobResult) -> VideoInfo:

@@ -10,6 +10,7 @@ from infra.media import jobs
 from infra.media.answers import PIXEL_BYTES, image_count, images_of, page_count, page_of
 from infra.media.jobs import file_key, location, token
 from infra.media.sandbox.process import Job, JobRunner
+from infra.media.tiles import Box
 from infra.media.types import PdfPage
 
 
@@ -55,7 +56,7 @@ class OpenImages:
 class PdfDocument:
     """A document that is open in the decoding process, and opened again in the next if that is lost.
 
-    Pages are independent: one that fails leaves the others readable.
+    Pages are independent: one that fails leaves the others readable. ``is_damaged``: there may have been more.
     """
 
     def __init__(self, runner: JobRunner, source: Path | bytes, page_limit: int) -> None:
@@ -69,10 +70,16 @@ class PdfDocument:
             limits=jobs.SHORT,
             file=file_key(source),
         )
-        self.num_pages = runner.call(self._job, lambda answer: page_count(answer, page_limit))
+        self.num_pages, self.is_damaged = runner.call(
+            self._job, lambda answer: page_count(answer, page_limit)
+        )
 
-    def page(self, number: int, *, dpi: int = PAGE_DPI, max_pixels: int = MAX_PAGE_PIXELS) -> PdfPage:
+    def page(
+        self, number: int, *, dpi: float = PAGE_DPI, max_pixels: int = MAX_PAGE_PIXELS, box: Box | None = None
+    ) -> PdfPage:
         """Page ``number`` (from 1) rendered at ``dpi``, or at less where it would exceed ``max_pixels``.
+
+        ``box``: only this part of it, in pixels at ``dpi``.
 
         Raises:
             ValueError: if there is no such page.
@@ -81,6 +88,7 @@ class PdfDocument:
         if not 1 <= number <= self.num_pages:
             raise ValueError(f"page {number} of a document with {self.num_pages} pages")
         arguments = {**self._job.arguments, "number": number, "dpi": dpi, "max_pixels": max_pixels}
+        arguments["box"] = None if box is None else list(box)
         limit = PIXEL_BYTES * max_pixels + MAX_TEXT_BYTES
         job = replace(self._job, operation="page", arguments=arguments, max_bytes=limit)
         return self._runner.call(job, lambda answer: page_of(answer, number, max_pixels))

@@ -13,6 +13,20 @@ class OcrError(ExternalError):
     """The OCR engine could not be loaded or failed on an image."""
 
 
+class PageFacts(NamedTuple):
+    """What tells whether a page is a scan, a poster or garbled. Shares are of 1."""
+
+    full_width: int = 0
+    """Pixels of the whole page at the resolution asked for, however many were rendered."""
+    full_height: int = 0
+    picture_share: float = 0.0
+    """Of the page's area that pictures cover."""
+    word_share: float = 0.0
+    """Of the page's height that has words in the text layer."""
+    unmapped_share: float = 0.0
+    """Of the text layer's characters, whose font does not say what they are."""
+
+
 class PdfPage(NamedTuple):
     """One page. ``number`` counts from 1; width and height are those of ``image``, in pixels."""
 
@@ -21,6 +35,7 @@ class PdfPage(NamedTuple):
     text: str
     width: int
     height: int
+    facts: PageFacts = PageFacts()
 
 
 class VideoInfo(NamedTuple):

@@ -17,6 +17,7 @@ from infra.documents.formats import read_document
 from infra.media import _clip_files, _images, _pdf, _video
 from infra.media._ocr import RapidOcr
 from infra.media.sandbox.wire import Operation, OperationResult
+from infra.media.tiles import Box
 from infra.media.types import ClipRange, OcrError
 
 
@@ -111,15 +112,20 @@ def _close_images(arguments: dict[str, Any], payload: bytes | None) -> Operation
 
 
 def _open_pdf(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
-    return OperationResult({"num_pages": _DOCUMENT.get(arguments, payload).num_pages})
+    document = _DOCUMENT.get(arguments, payload)
+    return OperationResult({"num_pages": document.num_pages, "is_damaged": document.is_damaged})
 
 
 def _page(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
     document = _DOCUMENT.get(arguments, payload)
-    page = document.page(arguments["number"], dpi=arguments["dpi"], max_pixels=arguments["max_pixels"])
+    box = Box(*arguments["box"]) if arguments.get("box") else None
+    page = document.page(
+        arguments["number"], dpi=arguments["dpi"], max_pixels=arguments["max_pixels"], box=box
+    )
     text = page.text.encode("utf-8", "replace")
     image = _pixels([page.image])
-    return OperationResult(image.result, (len(text), *image.sizes), (text, *image.parts))
+    result = {**image.result, "facts": list(page.facts)}
+    return OperationResult(result, (len(text), *image.sizes), (text, *image.parts))
 
 
 def _close_pdf(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:

@@ -1,0 +1,133 @@
+"""A PDF to items: a page each, with its words from the text layer or by OCR; posters and rolls in legible parts too."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from PIL import Image
+
+from assets.corpus.item import Item, Modality
+from assets.parsers.images import MIN_LAYER_CHARACTERS, image_item, pages_to_render, read_text
+from assets.parsers.types import ParseContext, ParsedItem, SkippedRecord
+from assets.user_files.media import text_layers
+from assets.user_files.records import DATASET, FileRecord, ReaderNote
+from infra.errors import MediaError
+from infra.limits import MAX_PAGE_PIXELS
+from infra.media import Box, PdfDocument, PdfPage, grid_boxes, is_strip, media_decoder, strip_boxes, widened
+
+POSTER_PIXELS = (
+    2.5 * MAX_PAGE_PIXELS
+)  # of a page at full resolution; what is smaller is legible as one picture
+MAX_PARTS = 32  # of one page; larger pages have a lower resolution
+THIN_SIDE = 1_400  # pixels of a roll's shorter side, up to which its parts have their full resolution
+
+
+@dataclass(slots=True)
+class _Remarks:
+    """Numbers of the pages to which something happened, by what it is."""
+
+    pages: dict[str, list[int]] = field(default_factory=dict)
+
+    def add(self, what: str, number: int) -> None:
+        self.pages.setdefault(what, []).append(number)
+
+    def notes(self) -> Iterator[ReaderNote]:
+        for what, numbers in self.pages.items():
+            shown = ", ".join(map(str, numbers[:5])) + (" ..." if len(numbers) > 5 else "")
+            yield ReaderNote(f"page{'s' * (len(numbers) > 1)} {shown}: {what}")
+
+
+def page_records(path: Path, page_limit: int, context: ParseContext) -> Iterator[FileRecord]:
+    """Every page of a document, in order.
+
+    Raises:
+        MediaError: as ``MediaDecoder.open_pdf``.
+    """
+    remarks = _Remarks()
+    with media_decoder().open_pdf(path, page_limit=page_limit) as pdf:
+        if pdf.is_damaged:
+            yield ReaderNote(
+                f"damaged at its end: {pdf.num_pages} pages were found, there may have been more"
+            )
+        for number in pages_to_render(pdf, context):
+            try:
+                yield from _page_records(pdf, number, context, remarks)
+            except MediaError as error:
+                yield SkippedRecord.of(error, f"page {number}")
+    yield from remarks.notes()
+
+
+def _page_records(
+    pdf: PdfDocument, number: int, context: ParseContext, remarks: _Remarks
+) -> Iterator[ParsedItem]:
+    page = pdf.page(number, dpi=context.dpi)
+    size = (page.facts.full_width, page.facts.full_height)
+    if is_strip(*size):
+        yield from _parts(pdf, page, context, remarks)
+        return
+    yield _item(page, f"page:#{number}", f" page {number}", _text(page, context, remarks), page.image)
+    if math.prod(size) > POSTER_PIXELS:
+        yield from _parts(pdf, page, context, remarks)
+
+
+def _text(page: PdfPage, context: ParseContext, remarks: _Remarks) -> str:
+    """The text layer, what OCR reads, or both."""
+    text, facts = page.text, page.facts
+    is_broken = text_layers.is_broken(text, facts.unmapped_share)
+    if text_layers.num_characters(text) < MIN_LAYER_CHARACTERS and not is_broken:
+        return max(text, read_text(page.image, "", context), text_layers.together(text, ""), key=len)
+    if is_broken or text_layers.is_suspicious(text):
+        read = read_text(page.image, "", context)
+        if text_layers.disagree(text, read):
+            remarks.add("the text layer is garbled, OCR takes its place", page.number)
+            return read
+        if is_broken:
+            remarks.add("the text layer is garbled", page.number)
+        return text
+    if text_layers.is_scan(facts.picture_share, facts.word_share, text):
+        return text_layers.together(text, read_text(page.image, "", context))
+    return text
+
+
+def _parts(pdf: PdfDocument, page: PdfPage, context: ParseContext, remarks: _Remarks) -> Iterator[ParsedItem]:
+    """Legible parts of a page that is too large to be shown as a whole; blank ones are left out."""
+    dpi, boxes = _cut(page, context.dpi)
+    if dpi < context.dpi:
+        inches = [round(side / context.dpi) for side in (page.facts.full_width, page.facts.full_height)]
+        remarks.add(f"{inches[0]} x {inches[1]} inches, shown at {dpi:.0f} dpi", page.number)
+    remarks.add(f"cut into {len(boxes)} parts", page.number)
+    for index, box in enumerate(boxes, start=1):
+        part = pdf.page(page.number, dpi=dpi, box=box)
+        if not part.text and part.image.getcolors(1):
+            continue
+        place, title = f"page:#{page.number}-{index}", f" page {page.number} part {index} of {len(boxes)}"
+        text = _text(part, context, _Remarks())
+        yield _item(part, place, title, text, widened(part.image), position=page.number + index / 1000)
+
+
+def _cut(page: PdfPage, dpi: float) -> tuple[float, Sequence[Box]]:
+    """The resolution of the parts, and where they are at it."""
+    width, height = page.facts.full_width, page.facts.full_height
+    area = width * height
+    scale = 1.0
+    if min(width, height) > THIN_SIDE or not is_strip(width, height):
+        scale = min(1.0, math.sqrt(0.7 * MAX_PARTS * MAX_PAGE_PIXELS / area))
+    size = (max(1, math.floor(width * scale)), max(1, math.floor(height * scale)))
+    thin = is_strip(*size) and min(size) <= THIN_SIDE
+    return dpi * scale, strip_boxes(*size) if thin else grid_boxes(*size, MAX_PAGE_PIXELS)
+
+
+def _item(
+    page: PdfPage, kept_id: str, title: str, text: str, image: Image.Image, *, position: float = 0.0
+) -> ParsedItem:
+    item = Item(
+        id=kept_id,
+        dataset=DATASET,
+        modality=Modality.IMAGE,
+        content_hash="",
+        title=title,
+        text=text,
+        position=position or float(page.number),
+    )
+    return image_item(item, image)
