@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -117,7 +118,8 @@ def lance(size: Size, folder: Path, *, raw: bool) -> Side:
     from infra.vector_stores.lance import LanceStore
 
     if not raw:
-        return adapter(LanceStore(str(folder), dims={"text": size.dim}, payload={}), size, own_memory)
+        store = LanceStore(str(folder), dims={"text": size.dim}, payload={}, sole_writer=True)
+        return adapter(store, size, own_memory)
     import lancedb
     import pyarrow as pa
     from lancedb.index import FTS, BTree, IvfSq
@@ -180,7 +182,7 @@ def weaviate(size: Size, folder: Path, *, raw: bool) -> Side:
 
     create(client, "Bench", {"text": size.dim})
     if not raw:
-        words_store = LanceStore(str(folder / "words"), dims={}, payload={})
+        words_store = LanceStore(str(folder / "words"), dims={}, payload={}, sole_writer=True)
         store = WeaviateStore(
             client,
             words_store,
@@ -253,17 +255,16 @@ def measured(side: Side, size: Size) -> dict[str, Any]:
     side.ingest()
     facts: dict[str, Any] = {"rows_per_s": round(size.rows / (time.perf_counter() - began))}
     vectors, texts = size.queries()
-    nearest, words = side.nearest, side.words
     calls: dict[str, list[Callable[[], Any]]] = {}
-    if nearest:
+    if nearest := side.nearest:
         facts["found"] = [list(nearest(query)) for query in vectors]
-        calls["vector_ms"] = [lambda query=query: nearest(query) for query in vectors]
-    if words:
-        calls["words_ms"] = [lambda text=text: words(text) for text in texts]
+        calls["vector_ms"] = [partial(nearest, query) for query in vectors]
+    if words := side.words:
+        calls["words_ms"] = [partial(words, text) for text in texts]
     if nearest and words:
         calls["hybrid_ms"] = [
-            lambda query=query, text=text: (nearest(query), words(text))
-            for query, text in zip(vectors, texts, strict=True)
+            lambda both=both: [call() for call in both]
+            for both in zip(calls["vector_ms"], calls["words_ms"], strict=True)
         ]
     facts |= {name: latencies(each) for name, each in calls.items()}
     return facts | {"memory_mib": side.memory_mib()}

@@ -77,11 +77,11 @@ def open_new(
             alone, for what lies behind it is taken back.
     """
     if settings.store == "lance":
-        return {}, LanceStore(folder, dims=index.dims, payload=PAYLOAD)
+        return {}, LanceStore(folder, dims=index.dims, payload=PAYLOAD, sole_writer=True)
     from infra.vector_stores import weaviate_collections as collections
     from infra.vector_stores.weaviate import WeaviateStore
 
-    words = LanceStore(folder, dims={}, payload=PAYLOAD)
+    words = LanceStore(folder, dims={}, payload=PAYLOAD, sole_writer=True)
     if (
         isinstance(before, WeaviateStore)
         and before.generation == newest

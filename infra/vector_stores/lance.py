@@ -62,7 +62,7 @@ _Query = TypeVar("_Query")
 class LanceStore:
     """One Lance table. ``VectorStore`` says what each method does."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a table is opened with, by name
         self,
         uri: str,
         *,
@@ -71,6 +71,7 @@ class LanceStore:
         storage_options: Mapping[str, str] | None = None,
         live: bool = True,
         resident_passages: int = RESIDENT_PASSAGES,
+        sole_writer: bool = False,
     ) -> None:
         """Open the collection at ``uri``, or make it when ``live``.
 
@@ -82,6 +83,8 @@ class LanceStore:
             live: whether others may write: every search then looks for the newest version. False for a
                 published index, which nobody changes.
             resident_passages: up to so many vectors (rows, where there are none) are held in memory; 0 searches on disk.
+            sole_writer: of a table made here, nobody else writes: new rows are appended without looking for old ones, which
+                takes a quarter of the time.
 
         Raises:
             ValueError: if ``live`` is False and there is no table.
@@ -90,6 +93,7 @@ class LanceStore:
         self._resident_passages = resident_passages
         self._lock = threading.Lock()
         self._resident: _Resident | None = None
+        self._written: set[str] | None = None  # the ids there are, where that is known
         consistency = timedelta(0) if live else None
         with boundary(VectorStoreError, f"open the Lance table at {uri}"):
             database = lancedb.connect(
@@ -99,6 +103,7 @@ class LanceStore:
             if exists:
                 self._table: Table = database.open_table(TABLE)
             elif live:
+                self._written = set[str]() if sole_writer else None
                 self._table = database.create_table(TABLE, schema=self._schema(), exist_ok=True)
         if not exists and not live:
             raise ValueError(f"no index table at {uri}")
@@ -109,6 +114,10 @@ class LanceStore:
         if not rows:
             return
         with self._lock, boundary(VectorStoreError, f"upsert {len(rows)} rows, the first {rows[0].id!r}"):
+            if self._written is not None and self._written.isdisjoint(ids := {row.id for row in rows}):
+                self._table.add(self._batch(rows))
+                self._written |= ids
+                return
             merge = self._table.merge_insert("id")
             merge.when_matched_update_all().when_not_matched_insert_all().execute(self._batch(rows))
 
@@ -170,12 +179,9 @@ class LanceStore:
                 .select(["id", "_distance"])
                 .limit(limit)
             )
-            builder = (
-                builder.where(f"{column} IS NOT NULL", prefilter=True)
-                if not condition
-                else builder.where(f"({condition}) AND {column} IS NOT NULL", prefilter=True)
-            )
-            hits = builder.to_arrow().to_pydict()
+            if condition:
+                builder = builder.where(condition, prefilter=True)
+            hits = builder.to_arrow().to_pydict()  # rows without a vector in the space are not among them
             return ranked(zip(hits["id"], (1.0 - distance for distance in hits["_distance"]), strict=True))
 
         return _each(search, list(queries), action="vector search")
@@ -265,8 +271,8 @@ class LanceStore:
             yield from rows
 
     def _probes(self) -> int:
-        """All partitions of a small index, and never fewer than a twentieth of them."""
-        return max(20, self._table.count_rows() // ROWS_PER_PARTITION // 20)
+        """All partitions of a small index, and never fewer than an eighth of them."""
+        return max(32, self._table.count_rows() // ROWS_PER_PARTITION // 8)
 
     def _in_memory(self) -> _Resident | None:
         """What search needs, in memory and read again after a write; None if it is too much."""
@@ -360,16 +366,17 @@ def _lists_of_vectors(vectors: Sequence[Vectors | None], dim: int) -> pa.ListArr
     )
 
 
-def _full_text(query: TextQuery) -> BooleanQuery:
-    clauses = [_match(query.terms, "terms", 1.0)]
-    if query.pairs:
-        clauses.append(_match(query.pairs, "pairs", query.pair_weight))
-    return BooleanQuery(clauses)
+def _full_text(query: TextQuery) -> FullTextQuery:
+    terms = _match(query.terms, "terms", 1.0)
+    if not query.pairs:
+        return terms  # a tenth of the time of a query of clauses
+    return BooleanQuery(
+        [(Occur.SHOULD, terms), (Occur.SHOULD, _match(query.pairs, "pairs", query.pair_weight))]
+    )
 
 
-def _match(words: str, column: str, boost: float) -> tuple[Occur, FullTextQuery]:
-    match = MatchQuery(words, column, boost=boost)  # pyright: ignore[reportCallIssue]  its defaults are pydantic's
-    return Occur.SHOULD, match
+def _match(words: str, column: str, boost: float) -> FullTextQuery:
+    return MatchQuery(words, column, boost=boost)  # pyright: ignore[reportCallIssue]  its defaults are pydantic's
 
 
 def _each(

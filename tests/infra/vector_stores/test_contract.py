@@ -56,13 +56,20 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[VectorStor
             yield WeaviateStore(client, words, collection=name, generation=1, dims=DIMS)
             drop(client, name)
         return
-    resident = 0 if request.param == "lance on disk" else 1000
+    on_disk = request.param == "lance on disk"
     if request.param == "lance on s3":
         storage: Storage = request.getfixturevalue("s3_storage")
         uri, options = storage.path(f"lance-{uuid.uuid4().hex}"), storage.object_store_options()
     else:
         uri, options = str(tmp_path), {}
-    yield LanceStore(uri, dims=DIMS, payload=PAYLOAD, storage_options=options, resident_passages=resident)
+    yield LanceStore(
+        uri,
+        dims=DIMS,
+        payload=PAYLOAD,
+        storage_options=options,
+        resident_passages=0 if on_disk else 1000,
+        sole_writer=on_disk,
+    )
 
 
 def row(
