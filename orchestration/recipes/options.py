@@ -10,6 +10,7 @@ from model.config.algorithm import Algorithm
 from model.config.engine import EngineConfig, Hardware
 from model.config.reward import RewardWeights
 from model.config.schedule import Retention, Schedule
+from model.config.watch import WatchLimits
 from orchestration.recipes.cold_start import ColdStart
 
 SYNCS = ("adapter", "folder", "transfer")
@@ -75,6 +76,8 @@ class Ggpo:
     """Layout over the ranks, what is trained, and the temperature of the rollouts."""
     retention: Retention = field(default_factory=Retention)
     """Which checkpoints stay."""
+    watch: WatchLimits = field(default_factory=WatchLimits)
+    """What stops the run red."""
     questions: int = 16
     """Questions of one update."""
     resamples: int = 0

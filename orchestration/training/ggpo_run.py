@@ -34,6 +34,7 @@ from model.training.logprobs import TokenLogprobs
 from model.training.metrics import MetricsWriter, UpdateMetrics, read_metrics
 from model.training.parity import ParityConfig, bf16_parity
 from model.training.trainer import Trainer
+from model.training.watch import TrainingStoppedError, Watch
 from orchestration.evaluation.training_curves import materialisation
 from orchestration.joins.adapters import tasks_of_split
 from orchestration.joins.agents import GREEDY, LoadedCheckpoint, RunContext, best_checkpoint, load
@@ -76,10 +77,12 @@ def train(config: RunConfig, reporter: Reporter) -> None:
         run = TrainingRun(config, storage, weights, reporter, verdicts=metrics.path, anchor=anchor)
         run.start(resumed, rollouts.path)
         writer = MetricsWriter(metrics.path / METRICS, resume_at=run.trainer.updates) if rank() == 0 else None
+        watch = Watch(recipe.ggpo.watch)
         with track(names, metrics.path, config.name, reporter) as tracking:
             while run.trainer.updates < recipe.ggpo.schedule.updates:
                 record = run.update(rollouts.path)
-                due = (
+                stopped = stopped_by(watch, record)
+                due = stopped is None and (
                     run.trainer.updates % recipe.ggpo.checkpoint_every == 0
                     or run.trainer.updates == recipe.ggpo.schedule.updates
                 )
@@ -90,6 +93,8 @@ def train(config: RunConfig, reporter: Reporter) -> None:
                     tracking.log(record)
                     metrics.push()
                     rollouts.push()
+                if stopped is not None:
+                    raise stopped
                 if due:
                     _, seconds = timed(lambda score=validation: run.save(checkpoints.path, score))
                     if writer is not None:
@@ -271,6 +276,15 @@ class TrainingRun:
             f"{metrics.num_segments} segments ({metrics.num_pruned} pruned), gradient {gradient}, "
             f"rollouts {rollout_s:.0f} s, update {metrics.seconds:.0f} s, {duration(left)} left"
         )
+
+
+def stopped_by(watch: Watch, record: Mapping[str, Any]) -> TrainingStoppedError | None:
+    """Why the run stops behind this update, once its numbers are written; None if it goes on."""
+    try:
+        watch.check(record)
+    except TrainingStoppedError as error:
+        return error
+    return None
 
 
 def track(names: Sequence[str], folder: Path, run: str, reporter: Reporter) -> trackers.Trackers:

@@ -13,14 +13,21 @@ from xml.etree import ElementTree
 import dagster as dg
 import pytest
 
+from assets.index.build import build_index
+from assets.index.published import current_index
+from assets.index.releases import releases
+from assets.index.retention import collect
+from assets.index.settings import IndexSettings
 from infra.storage import manifest
 from infra.storage.root import Storage
 from memory_graph.graph import MemoryGraph
 from model.config.schedule import Retention
+from model.config.watch import WatchLimits
 from model.policies.fingerprint import weights_fingerprint
 from model.rl import trajectory_store
 from model.training import checkpoint
 from model.training.metrics import read_metrics
+from model.training.watch import TrainingStoppedError
 from model.types import Outcome, Task, Trajectory
 from orchestration.definitions import build_defs
 from orchestration.evaluation import evaluation_run, report_run
@@ -31,6 +38,7 @@ from orchestration.launch.run_config import RunConfig
 from orchestration.recipes.options import Recipe
 from orchestration.rollouts import prefetch, rollout_phase
 from orchestration.training import ggpo_run, inputs
+from tests.assets.small_corpus import item, write_corpus
 from tests.orchestration.run_scene import (
     DATASETS,
     SHAPE,
@@ -333,3 +341,55 @@ def test_a_run_that_goes_on_is_still_held_to_the_cold_start_it_began_with(
     longer = scheduled(held, updates=2)
     ggpo_run.train(replace(config, recipe=longer), Heard())
     assert loaded == ["held-ggpo", "held-cold-start"]
+
+
+def test_a_run_that_learns_nothing_ends_red_with_the_cause_and_keeps_its_checkpoint(
+    root: Path, recipe: Recipe
+):
+    # the random model is never right: the rewards of every question are equal
+    barren = scheduled(recipe, updates=4)
+    barren = replace(barren, name="barren", ggpo=replace(barren.ggpo, watch=WatchLimits(patience=3)))
+    config = config_of(root, barren)
+    shutil.copytree(
+        root / config_of(root, recipe).cold_start_checkpoints, root / config.cold_start_checkpoints
+    )
+    with pytest.raises(TrainingStoppedError, match=r"updates 1 to 3: nothing was trained: the rewards"):
+        ggpo_run.train(config, Heard())
+    assert [each["update"] for each in read_metrics(root / config.metrics / ggpo_run.METRICS)] == [0, 1, 2]
+    assert max(path.name for path in (root / config.ggpo_checkpoints).iterdir()) == "000002"
+
+
+class Reindexing(Heard):
+    """A reporter under which the corpus changes and is indexed anew after each update, and nothing old is kept."""
+
+    def __init__(self, storage: Storage) -> None:
+        super().__init__()
+        self.storage, self.versions = storage, list[str]()
+
+    def log(self, text: str) -> None:
+        if text.startswith("update") and "reward" in text:
+            number = str(len(self.versions))
+            write_corpus(self.storage, [item("other", f"other words {number}", dataset="toy")])
+            built = build_index(self.storage, IndexSettings(keep_s=0.0))
+            collect(self.storage, keep_s=0.0, unfinished_s=0.0)
+            self.versions.append(built.version)
+        super().log(text)
+
+
+def test_re_indexings_take_nothing_from_a_training(root: Path, recipe: Recipe, tmp_path: Path):
+    for name in ("raw", "corpus", "shards", "index"):
+        shutil.copytree(root / name, tmp_path / name)
+    config = config_of(tmp_path, replace(scheduled(recipe, updates=4), name="reindexed"))
+    shutil.copytree(
+        root / config_of(root, recipe).cold_start_checkpoints, tmp_path / config.cold_start_checkpoints
+    )
+    storage = Storage(tmp_path)
+    pointer = current_index(storage)
+    assert pointer
+    heard = Reindexing(storage)
+    ggpo_run.train(config, heard)
+    assert len({pointer.version, *heard.versions}) == 5
+    records = list(read_metrics(tmp_path / config.metrics / ggpo_run.METRICS))
+    assert all(each["num_segments"] and not each["rollouts_failed"] for each in records), records
+    collect(storage, keep_s=0.0, unfinished_s=0.0)
+    assert {each.version for each in releases(storage)} == set(heard.versions[-2:])  # its own went with it
