@@ -49,7 +49,7 @@ def ingest(
       vimrag ingest ~/papers --root runs/mine --forget talk.mp4
 
     Run it again at any time: only new and changed files are read. A file that is gone from a folder named again is removed;
-    files that are not named stay. A transcript beside a video (talk.srt, talk.vtt or talk.txt) becomes its text.
+    files that are not named stay. Subtitles beside a video (talk.srt, talk.en.vtt, Subs/...) or inside of it become its text.
 
     Exit code 1 when none of the files could be read.
     """

@@ -29,6 +29,43 @@ DOCUMENT_SUFFIXES = (
     *(".odt", ".ods", ".odp", ".ott", ".ots", ".otp", ".fodt", ".fods", ".fodp", ".epub", ".ipynb"),
     *(".html", ".htm", ".xhtml", ".xht", ".eml", ".mbox", ".mht", ".mhtml"),
 )
+VIDEO_SUFFIXES = (
+    *(
+        ".mp4",
+        ".m4v",
+        ".webm",
+        ".mkv",
+        ".mov",
+        ".avi",
+        ".mpg",
+        ".mpeg",
+        ".ts",
+        ".m2ts",
+        ".wmv",
+        ".flv",
+        ".ogv",
+        ".3gp",
+    ),
+)
+# read for the words that come with them; what they sound like is not kept
+SOUND_SUFFIXES = (
+    ".mp3",
+    ".m4a",
+    ".m4b",
+    ".aac",
+    ".flac",
+    ".ogg",
+    ".oga",
+    ".opus",
+    ".wav",
+    ".mka",
+    ".wma",
+    ".aiff",
+)
+# the best first; a text beside a film is taken for its transcript
+SUBTITLE_SUFFIXES = (
+    *(".srt", ".vtt", ".ass", ".ssa", ".ttml", ".dfxp", ".sbv", ".sub", ".smi", ".lrc", ".txt"),
+)
 _STILL_SUFFIXES = (".heic", ".heif", ".hif", ".avif")
 SUFFIXES: Mapping[str, FileKind] = MappingProxyType(
     {
@@ -39,11 +76,11 @@ SUFFIXES: Mapping[str, FileKind] = MappingProxyType(
         ),
         **dict.fromkeys((".txt", ".text", ".log", ".rst", ".adoc", ".org", ".tex"), FileKind.TEXT),
         **dict.fromkeys((".md", ".markdown"), FileKind.MARKDOWN),
-        **dict.fromkeys((".mp4", ".webm", ".mkv", ".mov"), FileKind.VIDEO),
+        **dict.fromkeys(SUBTITLE_SUFFIXES[:-1], FileKind.TEXT),
+        **dict.fromkeys((*VIDEO_SUFFIXES, *SOUND_SUFFIXES), FileKind.VIDEO),
         **dict.fromkeys(DOCUMENT_SUFFIXES, FileKind.DOCUMENT),
     }
 )
-TRANSCRIPT_SUFFIXES = (".srt", ".vtt", ".txt")  # of the same stem beside a video, the first that is there
 
 _MIB = 1024 * 1024
 MAX_BYTES: Mapping[FileKind, int] = MappingProxyType(

@@ -156,11 +156,10 @@ class _Run:
         transcripts: set[str] = set()
         for place in places:
             try:
-                beside = reading.source_of(place.path, self._settings).transcript
+                beside = reading.source_of(place.path, self._settings).transcripts
             except MediaError:
                 continue  # it is reported when its turn comes
-            if beside is not None:
-                transcripts.add(location_of(beside))
+            transcripts.update(map(location_of, beside))
         return [place for place in places if place.named or place.location not in transcripts]
 
     def _file(self, place: SourcePath) -> FileReport:
@@ -220,5 +219,5 @@ def _removed(file: IngestedFile, reason: str) -> FileReport:
 
 def _remarks(about: ParsedFileInfo, source: SourceFile) -> list[str]:
     missing = Counter(skip.reason for skip in about.skipped)
-    transcript = [f"words of {source.transcript.name}"] if source.transcript else []
+    transcript = [f"words of {transcript.name}" for transcript in source.transcripts]
     return [*transcript, *about.notes, *(f"{reason} {count}" for reason, count in missing.items())]

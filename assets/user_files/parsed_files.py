@@ -39,11 +39,11 @@ def directory(name: str) -> str:
 
 
 def name_of(source: SourceFile, settings: IngestSettings) -> str:
-    """Hash of the file, of its transcript and of the settings that matter, in hex. Raises ``MediaError``."""
+    """Hash of the file, of its transcripts and of the settings that matter, in hex. Raises ``MediaError``."""
     try:
         read = {"file": manifest.sha256_of(source.path)}
-        if source.transcript is not None:
-            read["transcript"] = manifest.sha256_of(source.transcript)
+        for number, transcript in enumerate(source.transcripts):
+            read[f"transcript {number}"] = manifest.sha256_of(transcript)
     except OSError as error:
         raise MediaError("file_unreadable", error.strerror or type(error).__name__) from error
     described = json.dumps([read, settings.matters(source.kind)], sort_keys=True)

@@ -5,27 +5,27 @@ follows the file's name. Which file they belong to is added by ``publishing.py``
 moved, need not be read again. Decoding is left to ``infra.media``, which does it in another process.
 """
 
-import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from assets.corpus.item import Item, Modality
 from assets.parsers.identity import text_hash
-from assets.parsers.types import ParseContext, ParsedItem, SkippedRecord
-from assets.parsers.videos import VideoSource, clip_title, video_items
+from assets.parsers.types import ParseContext, ParsedItem
 from assets.user_files.documents import DocumentSettings, document_records
 from assets.user_files.encodings import decode
-from assets.user_files.file_kinds import HEAD_BYTES, MAX_BYTES, TRANSCRIPT_SUFFIXES, FileKind, kind_of
+from assets.user_files.file_kinds import HEAD_BYTES, MAX_BYTES, SUBTITLE_SUFFIXES, FileKind, kind_of
+from assets.user_files.media.films import film_records
 from assets.user_files.media.pages import page_records
 from assets.user_files.media.pictures import picture_records
-from assets.user_files.media.transcripts import cues, spoken_between
+from assets.user_files.media.subtitle_files import subtitles_of
+from assets.user_files.media.transcripts import cues
 from assets.user_files.passages import passages
 from assets.user_files.records import DATASET, FileRecord, ReaderNote
 from infra.errors import ExternalError, MediaError
 from infra.limits import MAX_NESTED_FILES, MAX_PDF_PAGES
-from infra.media import OcrError, SandboxedOcr, clip_ranges, media_decoder
+from infra.media import OcrError, SandboxedOcr
 
 READER_VERSION = 2  # raised when the same file and settings would give other items
 PASSAGE_WORDS = 200
@@ -64,18 +64,19 @@ class IngestSettings:
             FileKind.MARKDOWN: {"passage_words": self.passage_words},
             FileKind.DOCUMENT: {"passage_words": self.passage_words, "dpi": context.dpi} | ocr,
             FileKind.VIDEO: {
-                name: getattr(context, name) for name in ("fps", "max_frames", "clip_s", "min_tail_s")
+                **{name: getattr(context, name) for name in ("fps", "max_frames", "clip_s", "min_tail_s")},
+                "passage_words": self.passage_words,
             },
         }
         return {"reader": READER_VERSION, "kind": kind.value, **of_kind[kind]}
 
 
 class SourceFile(NamedTuple):
-    """A file that is of some kind, small enough to be read; ``transcript`` lies beside a video."""
+    """A file that is of some kind, small enough to be read; ``transcripts`` lie beside a video."""
 
     path: Path
     kind: FileKind
-    transcript: Path | None = None
+    transcripts: tuple[Path, ...] = ()
 
 
 def source_of(path: Path, settings: IngestSettings) -> SourceFile:
@@ -97,7 +98,12 @@ def source_of(path: Path, settings: IngestSettings) -> SourceFile:
         raise MediaError("kind_unknown", path.suffix or "no suffix")
     if size > (limit := settings.max_bytes[kind]):
         raise MediaError("file_too_large", f"{size:,} bytes, limit {limit:,}")
-    return SourceFile(path, kind, _transcript(path, settings) if kind is FileKind.VIDEO else None)
+    return SourceFile(path, kind, _transcripts(path, settings) if kind is FileKind.VIDEO else ())
+
+
+def _transcripts(path: Path, settings: IngestSettings) -> tuple[Path, ...]:
+    limit = settings.max_bytes[FileKind.TEXT]
+    return tuple(beside for beside in subtitles_of(path) if beside.stat().st_size <= limit)
 
 
 def read(source: SourceFile, settings: IngestSettings, *, depth: int = 0) -> Iterator[FileRecord]:
@@ -127,7 +133,8 @@ def _records(source: SourceFile, settings: IngestSettings, depth: int) -> Iterab
         case FileKind.PICTURE:
             return picture_records(source.path, settings.reading)
         case FileKind.VIDEO:
-            return _clips(source, settings)
+            context, words = settings.reading, settings.passage_words
+            return film_records(source.path, source.transcripts, context, words)
         case FileKind.TEXT | FileKind.MARKDOWN:
             return _texts(source, settings)
         case FileKind.DOCUMENT:
@@ -148,7 +155,12 @@ def _texts(source: SourceFile, settings: IngestSettings) -> Iterator[FileRecord]
     decoded = decode(source.path.read_bytes())
     yield from map(ReaderNote, decoded.notes)
     markdown = source.kind is FileKind.MARKDOWN
-    cut = passages(decoded.text, markdown=markdown, max_words=settings.passage_words)
+    text = decoded.text
+    if source.path.suffix.lower() in SUBTITLE_SUFFIXES[:-1] and (
+        timed := cues(text)
+    ):  # of a film that is not there
+        text = "\n".join(cue.text for cue in timed)
+    cut = passages(text, markdown=markdown, max_words=settings.passage_words)
     if not cut:
         raise MediaError("text_empty", "nothing but white space")
     for number, passage in enumerate(cut, start=1):
@@ -163,40 +175,3 @@ def _texts(source: SourceFile, settings: IngestSettings) -> Iterator[FileRecord]
                 position=float(number),
             )
         )
-
-
-def _clips(source: SourceFile, settings: IngestSettings) -> Iterator[FileRecord]:
-    """The clips, each with the words that begin in it; words without times are shared out evenly."""
-    context = settings.reading
-    duration_s = media_decoder().probe(source.path).duration_s
-    ranges = clip_ranges(duration_s, length_s=context.clip_s, min_tail_s=context.min_tail_s)
-    transcript = ""
-    if source.transcript is not None:
-        try:
-            transcript = decode(source.transcript.read_bytes()).text
-        except MediaError as error:
-            yield SkippedRecord(
-                reason="transcript_unreadable", where=source.transcript.name, detail=error.detail
-            )
-    timed = cues(transcript)
-    ends = {clip.start_s: clip.end_s for clip in ranges[:-1]}  # words after the last clip belong to it
-    video = VideoSource(DATASET, "", source.path, "" if timed else transcript, "unknown", "")
-    for record in video_items(video, context):
-        if isinstance(record, SkippedRecord):
-            yield replace(record, where=f"clip {record.where.removeprefix('#')} s")
-            continue
-        item, start_s = record.item, record.item.position
-        text = spoken_between(timed, start_s, ends.get(start_s, math.inf)) if timed else item.text
-        title = clip_title("", start_s) if len(ranges) > 1 else ""
-        kept_id = item.id.removeprefix(f"{DATASET}:")
-        placed = replace(item, id=kept_id, title=title, text=text, media_key=kept_id)
-        yield replace(record, item=placed)
-
-
-def _transcript(path: Path, settings: IngestSettings) -> Path | None:
-    """The first transcript beside a video; links are not followed, for they may lead anywhere."""
-    for suffix in TRANSCRIPT_SUFFIXES:
-        beside = path.with_suffix(suffix)
-        if beside.is_file() and not beside.is_symlink():
-            return beside if beside.stat().st_size <= settings.max_bytes[FileKind.TEXT] else None
-    return None

@@ -19,6 +19,7 @@ from av.video.stream import VideoStream
 
 from infra.errors import MediaError
 from infra.media._video import HALF_TICK_S, TRUNCATION_GAP_S, opened
+from infra.media._video_streams import swaps_sides, turn_of, upright
 from infra.media.types import ClipRange
 
 TICKS = 90_000  # a second; the usual clock of video, finer than any frame rate
@@ -52,11 +53,14 @@ def encoded_clips(source: Path, clips: Sequence[ClipRange]) -> Iterator[bytes]:
     """
     with opened(source) as (container, stream):
         clip_frames = _clip_frames(_shown_frames(container, stream), clips)
-        size = (_even(stream.width), _even(stream.height))
+        size: tuple[int, int] | None = None
         for index, frames in groupby(clip_frames, key=lambda clip_frame: clip_frame.clip):
+            of_clip = iter(frames)
+            first = next(of_clip)  # of a clip there is always one
+            size = size or _upright_size(first.frame)
             target = io.BytesIO()
             with av.open(target, "w", format="mp4") as output:
-                _encode(output, frames, size, clips[index].end_s - clips[index].start_s)
+                _encode(output, chain((first,), of_clip), size, clips[index].end_s - clips[index].start_s)
             yield target.getvalue()
 
 
@@ -123,10 +127,18 @@ def _packets(
         if (at := round(clip_frame.offset_s * TICKS)) <= ticks:
             continue  # two frames at once: the first is shown
         ticks = at
-        frame = clip_frame.frame.reformat(width=size[0], height=size[1], format="yuv420p")
+        shown = clip_frame.frame
+        if turn_of(shown) is not None:
+            shown = av.VideoFrame.from_image(upright(shown))
+        frame = shown.reformat(width=size[0], height=size[1], format="yuv420p")
         frame.pts, frame.time_base, frame.pict_type = ticks, Fraction(1, TICKS), PictureType.NONE
         yield from stream.encode(frame)
     yield from stream.encode(None)
+
+
+def _upright_size(frame: av.VideoFrame) -> tuple[int, int]:
+    width, height = _even(frame.width), _even(frame.height)
+    return (height, width) if swaps_sides(turn_of(frame)) else (width, height)
 
 
 def _even(side: int) -> int:

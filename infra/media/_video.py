@@ -5,7 +5,7 @@ All times are seconds from the first frame of the file.
 
 import io
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import av
@@ -13,13 +13,22 @@ from av.container import InputContainer
 from av.error import FFmpegError
 from av.video.stream import VideoStream
 from PIL import Image
+from PIL.Image import Transpose
 
 from infra.errors import MediaError
 from infra.limits import MAX_VIDEO_PIXELS, MAX_VIDEO_SECONDS
+from infra.media._video_streams import moving_stream, swaps_sides, turn_of, upright
 from infra.media.types import Frame, VideoInfo
 
 # never playlists or concat scripts: they open other files
-FORMATS = ("mov", "mp4", "matroska", "webm", "avi", "mpegts")
+FORMATS = ("mov", "mp4", "matroska", "webm", "avi", "mpegts", "mpeg", "asf", "flv", "ogg")
+SOUND_FORMATS = (
+    "mp3",
+    "flac",
+    "wav",
+    "aac",
+    "aiff",
+)  # opened to say that they are sound, and for their words
 SEEK_GAP_S = 5.0  # decode through gaps up to this (about one keyframe interval), seek over longer ones
 SEEK_MARGIN_S = 1.0  # seek this much earlier: indexes hold decoding times, which run ahead of those on screen
 # their index names key frames; a seek elsewhere is a guess
@@ -33,7 +42,9 @@ def probe(source: Path | bytes) -> VideoInfo:
     with opened(source) as (container, stream):
         duration_s = _duration(container, stream)
         fps = float(stream.average_rate or stream.guessed_rate or 0) or 25.0
-        info = VideoInfo(duration_s, fps, stream.width, stream.height)
+        size = (stream.width, stream.height)
+        width, height = reversed(size) if swaps_sides(_turn(container, stream)) else size
+        info = VideoInfo(duration_s, fps, width, height)
     if not info.width * info.height:  # also what FFmpeg says of sizes that no frame can have
         raise MediaError("video_unreadable", "frames without a size")
     if info.width * info.height > MAX_VIDEO_PIXELS:
@@ -89,7 +100,7 @@ class _ForwardDecoder:
             raise MediaError("video_truncated", f"no frame at {time_s:.2f} s")
         if self._shown.width * self._shown.height > MAX_VIDEO_PIXELS:  # which may change within a video
             raise MediaError("video_too_large", f"{self._shown.width} x {self._shown.height} pixels")
-        return self._shown.to_image()
+        return upright(self._shown)
 
     def _advance(self, time_s: float) -> bool:
         self._next = self._next or next(self._decoder, None)
@@ -148,16 +159,23 @@ def opened(source: Path | bytes) -> Iterator[tuple[InputContainer, VideoStream]]
     name = source.name if isinstance(source, Path) else "bytes"
     try:
         with av.open(io.BytesIO(source) if isinstance(source, bytes) else str(source), mode="r") as container:
-            if not set(container.format.name.split(",")) & set(FORMATS):
-                raise MediaError("video_unreadable", f"{name}: container {container.format.name} is refused")
-            if not container.streams.video:
+            _check_format(container, name)
+            stream = moving_stream(container)
+            if stream is None:
                 raise MediaError("video_without_picture", name)
-            stream = container.streams.video[0]
             stream.thread_type = "AUTO"
             yield container, stream
     except FFmpegError as error:
         reason = "too_much_memory" if isinstance(error, MemoryError) else "video_unreadable"
         raise MediaError(reason, f"{name}: {error.strerror or error}") from error
+
+
+def _check_format(container: InputContainer, name: str) -> None:
+    formats = set(container.format.name.split(","))
+    if formats & set(SOUND_FORMATS):
+        raise MediaError("video_without_picture", name)
+    if not formats & set(FORMATS):
+        raise MediaError("video_unreadable", f"{name}: container {container.format.name} is refused")
 
 
 def _duration(container: InputContainer, stream: VideoStream) -> float:
@@ -171,3 +189,13 @@ def _duration(container: InputContainer, stream: VideoStream) -> float:
         stream.start_time or 0
     )
     return float(ticks * (stream.time_base or 0))
+
+
+def _turn(container: InputContainer, stream: VideoStream) -> Transpose | None:
+    """How the first frame must be turned; none if it cannot be decoded, which is found out when it is wanted."""
+    with suppress(FFmpegError):
+        frame = next(container.decode(stream), None)
+        turn = None if frame is None else turn_of(frame)
+        container.seek(0)
+        return turn
+    return None

@@ -3,6 +3,7 @@
 Raises ``MediaError`` (``decoder_failed``) for whatever is not as asked for.
 """
 
+import json
 from typing import Any, NamedTuple
 
 from PIL import Image
@@ -11,7 +12,7 @@ from infra.documents.blocks import Document, from_parts
 from infra.errors import MediaError
 from infra.limits import MAX_IMAGES, MAX_TEXT_BYTES
 from infra.media.sandbox.process import JobResult
-from infra.media.types import OcrError, PageFacts, PdfPage, VideoInfo
+from infra.media.types import OcrError, PageFacts, PdfPage, SubtitleLine, SubtitleTrack, VideoInfo
 
 PIXEL_BYTES = 4  # as Pillow keeps RGB: a copy without packing is a seventh of the time
 
@@ -97,6 +98,20 @@ def text_of(answer: JobResult) -> str:
     if not answer.parts or len(answer.parts[0]) > MAX_TEXT_BYTES:
         raise MediaError("decoder_failed", "no text, or too much")
     return bytes(answer.parts[0]).decode("utf-8", "replace")
+
+
+def tracks_of(answer: JobResult) -> list[SubtitleTrack]:
+    """The subtitle tracks of a file."""
+    try:
+        tracks = json.loads(bytes_of(answer))
+        return [
+            SubtitleTrack(
+                str(language), tuple(SubtitleLine(float(start_s), str(text)) for start_s, text in lines)
+            )
+            for language, lines in tracks
+        ]
+    except (ValueError, TypeError, RecursionError) as error:
+        raise MediaError("decoder_failed", f"no subtitles: {error!r}"[:500]) from error
 
 
 def images_of(answer: JobResult, count: int, max_pixels: int) -> list[Image.Image]:

@@ -28,11 +28,11 @@ from infra.limits import (
     MAX_VIDEO_PIXELS,
 )
 from infra.media import jobs
-from infra.media.answers import PIXEL_BYTES, blocks_of, bytes_of, images_of, text_of, video_info_of
+from infra.media.answers import PIXEL_BYTES, blocks_of, bytes_of, images_of, text_of, tracks_of, video_info_of
 from infra.media.jobs import file_key, location, token, video_job
 from infra.media.opened import OpenImages, PdfDocument
 from infra.media.sandbox.process import InProcessRunner, Job, JobRunner, Sandbox
-from infra.media.types import ClipRange, Frame, VideoInfo
+from infra.media.types import ClipRange, Frame, SubtitleTrack, VideoInfo
 
 VARIABLE, IN_PROCESS = "VIMRAG_DECODE", "in-process"
 MIN_OCR_SIDE = 8  # pixels; nothing legible is smaller, and the detector fails on it
@@ -114,6 +114,15 @@ class MediaDecoder:
         job = video_job("frames", source, {"times": list(times_s)}, max_bytes)
         images = self.runner.call(job, lambda answer: images_of(answer, count, MAX_VIDEO_PIXELS))
         return [Frame(time_s, image) for time_s, image in zip(times_s, images, strict=True)]
+
+    def spoken(self, source: Path | bytes) -> list[SubtitleTrack]:
+        """The subtitle tracks inside of a film or a sound file, as far as they are text.
+
+        Raises:
+            MediaError: as ``probe``, but for files without pictures.
+        """
+        job = video_job("spoken", source, max_bytes=MAX_TEXT_BYTES)
+        return self.runner.call(job, tracks_of)
 
     def cut(self, source: Path, clips: Sequence[ClipRange], targets: Sequence[Path]) -> list[Path]:
         """Write each of ``clips`` (in order, apart from each other) to its target as MP4; returns what was written.

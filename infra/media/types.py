@@ -54,6 +54,20 @@ class Frame(NamedTuple):
     image: Image.Image
 
 
+class SubtitleLine(NamedTuple):
+    """Words and the second at which they are shown; they may hold the markup of their format."""
+
+    start_s: float
+    text: str
+
+
+class SubtitleTrack(NamedTuple):
+    """One track of a file; ``language`` as the file names it, empty if it does not."""
+
+    language: str
+    lines: tuple[SubtitleLine, ...]
+
+
 class ClipRange(NamedTuple):
     """A half-open interval of a video, in seconds."""
 

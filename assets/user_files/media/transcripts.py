@@ -1,17 +1,30 @@
-"""What is said in a video and when: SubRip, WebVTT and plain text with or without times.
+"""What is said in a film and when: the text formats of subtitles, and plain text with or without times.
 
-Holds parsing and the share of each clip; which file is a video's transcript is known by ``reading.py``.
+Holds parsing and the share of each clip; which files are a film's subtitles is known by ``subtitle_files.py``.
 """
 
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-_CLOCK = r"(?:(\d{1,3}):)?(\d{1,2}):(\d{2})(?:[.,](\d{1,3}))?"
-_CUE_TIME = re.compile(rf"\s*{_CLOCK}\s*-->\s*(?:\d{{1,3}}:)?\d{{1,2}}:\d{{2}}.*")
+_FRACTION = r"(?:[.,:](\d{1,3}))?"
+_CLOCK = rf"(?:(\d{{1,3}}):)?(\d{{1,2}}):(\d{{2}}){_FRACTION}"
+_CUE_TIME = re.compile(rf"\s*{_CLOCK}\s*(?:-{{1,2}}\s?>|[→,])\s*(?:\d{{1,3}}:)?\d{{1,2}}:\d{{2}}.*")
 _STAMPED = re.compile(rf"\s*[\[(]?{_CLOCK}[\])]?(?:\s*[-–|:])?(?:\s+(.*)|\s*)")
-_MARKUP = re.compile(r"<[^<>]*>|\{\\[^{}]*\}")
+_MARKUP = re.compile(r"<[^<>]*>|\{\\?[^{}]*\}")
+_LYRIC = re.compile(rf"\s*((?:\[{_CLOCK}\]\s*)+)(.*)")
+_LYRIC_TAG = re.compile(r"\s*\[[A-Za-z#]+:.*\]\s*")
+_LYRIC_TIME = re.compile(rf"\[{_CLOCK}\]")
+_SPOKEN = re.compile(rf"Dialogue:[^,]*,\s*{_CLOCK}\s*,(?:[^,]*,){{7}}(.*)")
+_FRAMES = re.compile(r"\s*\{(\d+)\}\{(\d*)\}(.*)")
+_PARAGRAPH = re.compile(r"<(?:\w+:)?p\b([^<>]*)>(.*?)</(?:\w+:)?p>", re.DOTALL | re.IGNORECASE)
+_BEGIN = re.compile(r"""\bbegin\s*=\s*["']([^"']+)["']""", re.IGNORECASE)
+_SYNC = re.compile(r"<sync\b[^<>]*?start\s*=\s*[\"']?(\d+)[^<>]*>", re.IGNORECASE)
+_BREAK = re.compile(r"<(?:\w+:)?br\s*/?>", re.IGNORECASE)
+_HIDDEN_BLOCKS = ("NOTE", "STYLE", "REGION")  # of WebVTT
+USUAL_FRAME_RATE = 23.976  # of subtitles that count frames and do not say how fast they come
+NEAR_S = 10.0  # seconds within which a line that comes again is one that rolls up
 
 
 class TranscriptCue(NamedTuple):
@@ -27,8 +40,39 @@ def cues(transcript: str) -> list[TranscriptCue]:
     Words that a cue repeats from the one before, as rolling captions do, are said once.
     """
     lines = transcript.split("\n")
-    timed = any(_CUE_TIME.fullmatch(line) for line in lines)
-    return sorted(_captions(lines) if timed else _stamped(lines), key=lambda cue: cue.start_s)
+    if any(_CUE_TIME.fullmatch(line) for line in lines):
+        return _said_once(_captions(lines))
+    head = transcript[:4096].lower()
+    if "<tt" in head and "<p" in transcript:
+        return _said_once(_paragraphs(transcript))
+    if "<sami" in head:
+        return _said_once(_synchronised(transcript))
+    for parse in (_scripted, _frames, _lyrics):
+        if found := list(parse(lines)):
+            return _said_once(found)
+    return sorted(_stamped(lines), key=lambda cue: cue.start_s)
+
+
+def lines_of(start_s: float, text: str) -> Iterator[TranscriptCue]:
+    """The lines of a cue without markup."""
+    for line in _BREAK.sub("\n", text).split("\n"):
+        if plain := " ".join(html.unescape(_MARKUP.sub("", line)).split()):
+            yield TranscriptCue(start_s, plain)
+
+
+def rolled_up(found: Iterable[TranscriptCue]) -> list[TranscriptCue]:
+    """In time order, and each line once that captions repeat while it rolls up the screen."""
+    said: list[TranscriptCue] = []
+    for cue in sorted(found, key=lambda cue: cue.start_s):
+        recent = [last for last in said[-3:] if cue.start_s - last.start_s <= NEAR_S]
+        if any(last.text == cue.text and last.start_s <= cue.start_s for last in recent):
+            continue
+        last = recent[-1] if recent else None
+        if last and last.start_s < cue.start_s and cue.text.startswith(last.text + " "):
+            said[-1] = TranscriptCue(last.start_s, cue.text)  # a line that grows word by word
+            continue
+        said.append(cue)
+    return said
 
 
 def spoken_between(timed: Sequence[TranscriptCue], start_s: float, end_s: float) -> str:
@@ -36,21 +80,99 @@ def spoken_between(timed: Sequence[TranscriptCue], start_s: float, end_s: float)
     return "\n".join(cue.text for cue in timed if start_s <= cue.start_s < end_s)
 
 
-def _captions(lines: Sequence[str]) -> list[TranscriptCue]:
-    timed: list[TranscriptCue] = []
-    start_s: float | None = None
-    last = ""
+def _said_once(cues_: Iterable[TranscriptCue]) -> list[TranscriptCue]:
+    return rolled_up(line for cue in cues_ for line in lines_of(cue.start_s, cue.text))
+
+
+def _captions(lines: Sequence[str]) -> Iterator[TranscriptCue]:
+    """SubRip, WebVTT and SubViewer: everything up to the next time, but what names the next cue."""
+    starts = [(at, match) for at, line in enumerate(lines) if (match := _CUE_TIME.fullmatch(line))]
+    for index, (at, match) in enumerate(starts):
+        end = starts[index + 1][0] if index + 1 < len(starts) else len(lines)
+        text = list(lines[at + 1 : end])
+        if index + 1 < len(starts) and _is_name(text):
+            text.pop()
+        yield TranscriptCue(_seconds(match), "\n".join(_without_hidden(text)))
+
+
+def _is_name(text: Sequence[str]) -> bool:
+    """Whether the last line before a time is a number or a name of the cue, and no words."""
+    if not text or not text[-1].strip():
+        return False
+    after_blank = len(text) > 1 and not text[-2].strip()
+    return text[-1].strip().isdigit() or (after_blank and " " not in text[-1].strip())
+
+
+def _without_hidden(text: Sequence[str]) -> Iterator[str]:
+    hidden, blank = False, False
+    for line in text:
+        if not line.strip():
+            hidden, blank = False, True
+            continue
+        hidden = hidden or (blank and line.split(maxsplit=1)[0] in _HIDDEN_BLOCKS)
+        blank = False
+        if not hidden:
+            yield line
+
+
+def _scripted(lines: Sequence[str]) -> Iterator[TranscriptCue]:
+    """Advanced SubStation Alpha."""
     for line in lines:
-        if match := _CUE_TIME.fullmatch(line):
-            start_s = _seconds(match)
-        elif not line.strip():
-            start_s = None  # what follows is a number, a note or the next cue
-        elif start_s is not None:
-            text = " ".join(html.unescape(_MARKUP.sub("", line)).split())
-            if text and text != last:
-                timed.append(TranscriptCue(start_s, text))
-                last = text
-    return timed
+        if match := _SPOKEN.match(line):
+            yield TranscriptCue(
+                _seconds(match), match.group(5).replace("\\N", "\n").replace("\\n", "\n").replace("\\h", " ")
+            )
+
+
+def _frames(lines: Sequence[str]) -> Iterator[TranscriptCue]:
+    """MicroDVD, which counts frames; the first cue may say how many a second has."""
+    rate = USUAL_FRAME_RATE
+    for line in lines:
+        if match := _FRAMES.fullmatch(line):
+            first, text = int(match.group(1)), match.group(3)
+            if first <= 1 and re.fullmatch(r"\d{2,3}(?:[.,]\d+)?", text.strip()):
+                rate = float(text.replace(",", ".")) or rate
+                continue
+            yield TranscriptCue(first / rate, text.replace("|", "\n"))
+
+
+def _lyrics(lines: Sequence[str]) -> Iterator[TranscriptCue]:
+    """LRC: one time or several before a line; what has none says who sings."""
+    written = [line for line in lines if line.strip() and not _LYRIC_TAG.fullmatch(line)]
+    matches = [match for line in written if (match := _LYRIC.fullmatch(line))]
+    if len(matches) < len(written):
+        return
+    for match in matches:
+        for time in _LYRIC_TIME.finditer(match.group(1)):
+            yield TranscriptCue(_seconds(time), re.sub(rf"<{_CLOCK}>", "", match.group(6)))
+
+
+def _paragraphs(transcript: str) -> Iterator[TranscriptCue]:
+    """TTML and its kin."""
+    for match in _PARAGRAPH.finditer(transcript):
+        if begin := _BEGIN.search(match.group(1)):
+            yield TranscriptCue(
+                _offset(begin.group(1)),
+                " ".join(_BREAK.sub("\x01", match.group(2)).split()).replace("\x01", "\n"),
+            )
+
+
+def _offset(written: str) -> float:
+    if clock := re.match(_CLOCK, written):
+        return _seconds(clock)
+    if metric := re.fullmatch(r"(\d+(?:\.\d+)?)(h|m|s|ms)?", written.strip()):
+        return float(metric.group(1)) * {"h": 3600.0, "m": 60.0, "ms": 0.001}.get(metric.group(2) or "s", 1.0)
+    if ticks := re.fullmatch(r"(\d+)t", written.strip()):
+        return int(ticks.group(1)) / 1e7
+    return 0.0
+
+
+def _synchronised(transcript: str) -> Iterator[TranscriptCue]:
+    """SAMI: milliseconds."""
+    starts = list(_SYNC.finditer(transcript))
+    for index, match in enumerate(starts):
+        end = starts[index + 1].start() if index + 1 < len(starts) else len(transcript)
+        yield TranscriptCue(int(match.group(1)) / 1000, transcript[match.end() : end])
 
 
 def _stamped(lines: Sequence[str]) -> list[TranscriptCue]:

@@ -4,6 +4,7 @@ The only importer of the raw decoders. Images are answered as Pillow keeps RGB: 
 meaning, row by row.
 """
 
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,7 +15,7 @@ from PIL import Image
 
 from infra.documents.blocks import to_parts
 from infra.documents.formats import read_document
-from infra.media import _clip_files, _images, _pdf, _video
+from infra.media import _clip_files, _images, _pdf, _spoken, _video
 from infra.media._ocr import RapidOcr
 from infra.media.sandbox.wire import Operation, OperationResult
 from infra.media.tiles import Box
@@ -141,6 +142,12 @@ def _frames(arguments: dict[str, Any], payload: bytes | None) -> OperationResult
     return _pixels([frame.image for frame in _video.frames(_source(arguments, payload), arguments["times"])])
 
 
+def _spoken_words(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
+    tracks = _spoken.subtitle_tracks(_source(arguments, payload))
+    data = json.dumps(tracks).encode()
+    return OperationResult({}, (len(data),), (data,))
+
+
 def _clip(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
     data = _CUT.clip(arguments)
     return OperationResult({}, (len(data),), (data,))
@@ -185,6 +192,7 @@ OPERATIONS: dict[str, Operation] = {
     "close_pdf": _close_pdf,
     "probe": _probe,
     "frames": _frames,
+    "spoken": _spoken_words,
     "clip": _clip,
     "read": _read,
     "document": _document,

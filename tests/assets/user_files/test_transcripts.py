@@ -67,3 +67,48 @@ def test_each_cue_belongs_to_the_interval_in_which_it_begins():
     found = [TranscriptCue(0.0, "a"), TranscriptCue(59.9, "b"), TranscriptCue(60.0, "c")]
     assert spoken_between(found, 0.0, 60.0) == "a\nb"
     assert spoken_between(found, 60.0, 120.0) == "c"
+
+
+TOLD = [
+    TranscriptCue(1.5, "I raise you"),
+    TranscriptCue(1.5, "forty."),
+    TranscriptCue(63.0, "Show the jacks."),
+]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "1\n00:00:01,500 --> 00:00:03,000\nI raise you\n\nforty.\n\n2\n00:01:03,000 --> 00:01:04,000\nShow the jacks.\n",
+        "1\n00:01.500 --> 00:03.000\nI raise you\nforty.\n2\n01:03 --> 01:04\nShow the jacks.\n",  # no hours, no blank line
+        "WEBVTT\n\nSTYLE\n::cue {}\n\nid one\n00:01,500-->00:03,000\n<b>I raise</b> you\n"
+        "forty.\n\nid\n01:03.000 --> 01:04.000\nShow the jacks.",
+        "0:00:01.500,0:00:03.000\nI raise you[br]forty.\n\n0:01:03.000,0:01:04.000\nShow the jacks.\n".replace("[br]", "\n"),
+        "[Events]\nDialogue: 0,0:00:01.50,0:00:03.00,Default,,0,0,0,,{\\i1}I raise{\\i0} you\\Nforty.\n"
+        "Dialogue: 0,0:01:03.00,0:01:04.00,D,,0,0,0,,Show the jacks.",
+        "{1}{1}20\n{30}{60}I raise you|forty.\n{1260}{1280}{y:i}Show the jacks.\n",
+        "[ar:Nobody]\n[00:01.50]I raise you\n[00:01.50]forty.\n[01:03.00]Show the jacks.\n",
+        '<tt xmlns="http://www.w3.org/ns/ttml"><body><div><p begin="00:00:01.500" end="3s">I raise you<br/>forty.</p>'
+        '<p begin="63s" end="64s"><span>Show the</span> jacks.</p></div></body></tt>',
+        "<SAMI><BODY><SYNC Start=1500><P Class=EN>I raise you<br>forty.\n<SYNC Start=63000><P>Show the jacks.</BODY></SAMI>",
+    ],
+    ids=["blank line", "no hours", "WebVTT", "SubViewer", "ASS", "MicroDVD", "LRC", "TTML", "SAMI"],
+)  # fmt: skip
+def test_every_format_of_subtitles_is_read_whole(written: str):
+    assert cues(written) == TOLD
+
+
+def test_a_number_that_is_said_is_no_number_of_a_cue():
+    said = enumerate(("750", "4", "12"), start=1)
+    written = "\n".join(
+        f"{number}\n00:00:0{number},000 --> 00:00:0{number},900\n{text}\n" for number, text in said
+    )
+    assert [cue.text for cue in cues(written)] == ["750", "4", "12"]
+
+
+def test_lines_that_roll_up_or_grow_are_said_once_and_a_refrain_again():
+    written = "WEBVTT\n\n"
+    for second, text in enumerate(("We land", "We land at noon", "We land at noon\nsharp", "sharp\nnow")):
+        written += f"00:{second:02}.000 --> 00:{second + 1:02}.000\n{text}\n\n"
+    written += "00:40.000 --> 00:41.000\nsharp\n"
+    assert [cue.text for cue in cues(written)] == ["We land at noon", "sharp", "now", "sharp"]

@@ -1,0 +1,123 @@
+"""A film to items: its clips, each with the words that begin in it; a sound file to the words of its transcript."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from assets.corpus.item import Item, Modality
+from assets.parsers.identity import text_hash
+from assets.parsers.types import ParseContext, ParsedItem, SkippedRecord
+from assets.parsers.videos import VideoSource, clip_title, video_items
+from assets.user_files.encodings import decode
+from assets.user_files.media.transcripts import TranscriptCue, cues, lines_of, rolled_up, spoken_between
+from assets.user_files.passages import passages
+from assets.user_files.records import DATASET, FileRecord, ReaderNote
+from infra.errors import MediaError
+from infra.media import ClipRange, clip_ranges, media_decoder
+
+WITHOUT_PICTURE = "video_without_picture"
+
+
+@dataclass(slots=True)
+class _Words:
+    """What is said: tracks of cues, one for each language, or texts without times."""
+
+    tracks: list[list[TranscriptCue]] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+
+    def between(self, start_s: float, end_s: float) -> str:
+        """The words that begin in [start_s, end_s), track after track."""
+        return "\n".join(filter(None, (spoken_between(track, start_s, end_s) for track in self.tracks)))
+
+
+def film_records(
+    path: Path, transcripts: Sequence[Path], context: ParseContext, passage_words: int
+) -> Iterator[FileRecord]:
+    """Everything in a film, in order of time; words without times are shared out evenly.
+
+    Raises:
+        MediaError: as ``MediaDecoder.probe``; for sound alone only if no words come with it.
+    """
+    words = _Words()
+    yield from _read_words(path, transcripts, words)
+    try:
+        duration_s = media_decoder().probe(path).duration_s
+    except MediaError as error:
+        if error.reason != WITHOUT_PICTURE or not (words.tracks or words.texts):
+            raise
+        yield SkippedRecord(reason=WITHOUT_PICTURE, where="picture", detail="sound only; its words are read")
+        yield from _spoken(words, context.clip_s, passage_words)
+        return
+    ranges = clip_ranges(duration_s, length_s=context.clip_s, min_tail_s=context.min_tail_s)
+    yield from _clips(path, words, ranges, context)
+
+
+def _clips(
+    path: Path, words: _Words, ranges: Sequence[ClipRange], context: ParseContext
+) -> Iterator[FileRecord]:
+    ends = {clip.start_s: clip.end_s for clip in ranges[:-1]}  # words after the last clip belong to it
+    video = VideoSource(DATASET, "", path, "" if words.tracks else "\n\n".join(words.texts), "unknown", "")
+    for record in video_items(video, context):
+        if isinstance(record, SkippedRecord):
+            yield replace(record, where=f"clip {record.where.removeprefix('#')} s")
+            continue
+        item, start_s = record.item, record.item.position
+        text = words.between(start_s, ends.get(start_s, math.inf)) if words.tracks else item.text
+        title = clip_title("", start_s) if len(ranges) > 1 else ""
+        kept_id = item.id.removeprefix(f"{DATASET}:")
+        placed = replace(item, id=kept_id, title=title, text=text, media_key=kept_id)
+        yield replace(record, item=placed)
+
+
+def _read_words(path: Path, transcripts: Sequence[Path], words: _Words) -> Iterator[FileRecord]:
+    """What lies beside the film; if that is nothing, the subtitle tracks inside of it."""
+    for transcript in transcripts:
+        try:
+            decoded = decode(transcript.read_bytes())
+        except MediaError as error:
+            yield SkippedRecord(reason="transcript_unreadable", where=transcript.name, detail=error.detail)
+            continue
+        yield from (ReaderNote(f"{transcript.name} {note}") for note in decoded.notes)
+        if timed := cues(decoded.text):
+            words.tracks.append(timed)
+        elif decoded.text.strip():
+            words.texts.append(decoded.text.strip())
+    if words.tracks or words.texts:
+        return
+    for track in media_decoder().spoken(path):
+        said = rolled_up(line for cue in track.lines for line in lines_of(*cue))
+        if said:
+            words.tracks.append(said)
+            yield ReaderNote(f"subtitles inside of it{f' ({track.language})' if track.language else ''}")
+
+
+def _spoken(words: _Words, length_s: float, passage_words: int) -> Iterator[ParsedItem]:
+    """The words of a sound file: by the time at which they are said, if that is known."""
+    last_s = max((track[-1].start_s for track in words.tracks), default=-1.0)
+    number = 0
+    for index in range(math.floor(last_s / length_s) + 1):
+        start_s = index * length_s
+        for passage in passages(
+            words.between(start_s, start_s + length_s), markdown=False, max_words=passage_words
+        ):
+            number += 1
+            yield _text_item(number, clip_title("", start_s), passage.text, start_s)
+    for text in () if words.tracks else words.texts:
+        for passage in passages(text, markdown=False, max_words=passage_words):
+            number += 1
+            yield _text_item(number, "", passage.text, float(number))
+
+
+def _text_item(number: int, title: str, text: str, position: float) -> ParsedItem:
+    return ParsedItem(
+        item=Item(
+            id=f"text:#{number}",
+            dataset=DATASET,
+            modality=Modality.TEXT,
+            content_hash=text_hash(title, text),
+            title=title,
+            text=text,
+            position=position,
+        )
+    )

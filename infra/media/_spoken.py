@@ -1,0 +1,71 @@
+"""Raw reading of the subtitle tracks in a file, through PyAV. Runs in the decoding process only.
+
+Tracks that are pictures are left out. What the words mean for clips is ``assets.user_files``.
+"""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+from av.container import InputContainer
+from av.error import FFmpegError
+
+from infra.errors import MediaError
+from infra.media._video import FORMATS, SOUND_FORMATS
+from infra.media._video_streams import moving_stream
+
+MAX_TRACKS = 8
+MAX_CUES = 100_000  # of all tracks together
+MAX_CUE_CHARACTERS = 2_000
+ASS_FIELDS = 8  # before the words of a line: order, layer, style, name, three margins, effect
+
+
+def subtitle_tracks(source: Path | bytes) -> list[tuple[str, list[tuple[float, str]]]]:
+    """Language, and (seconds, words) of each cue in order of time, of each track that has any. Raises ``MediaError``."""
+    name = source.name if isinstance(source, Path) else "bytes"
+    try:
+        with av.open(io.BytesIO(source) if isinstance(source, bytes) else str(source), mode="r") as container:
+            if not set(container.format.name.split(",")) & {*FORMATS, *SOUND_FORMATS}:
+                raise MediaError("video_unreadable", f"{name}: container {container.format.name} is refused")
+            return _tracks(container)
+    except FFmpegError as error:
+        raise MediaError("video_unreadable", f"{name}: {error.strerror or error}") from error
+
+
+def _tracks(container: InputContainer) -> list[tuple[str, list[tuple[float, str]]]]:
+    streams = list(container.streams.subtitles)[:MAX_TRACKS]
+    if not streams:
+        return []
+    film = moving_stream(container)  # times are those from its first frame
+    first_s = float((film.start_time or 0) * (film.time_base or 0)) if film is not None else 0.0
+    found: dict[int, list[tuple[float, str]]] = {stream.index: [] for stream in streams}
+    count = 0
+    for packet in container.demux(streams):
+        if packet.pts is None or packet.time_base is None:
+            continue
+        start_s = max(0.0, float(packet.pts * packet.time_base) - first_s)
+        for words in _words(packet):
+            found[packet.stream_index].append((start_s, words[:MAX_CUE_CHARACTERS]))
+            count += 1
+        if count >= MAX_CUES:
+            break
+    return [
+        (str(stream.metadata.get("language", "")), sorted(found[stream.index], key=lambda cue: cue[0]))
+        for stream in streams
+        if found[stream.index]
+    ]
+
+
+def _words(packet: Any) -> Iterator[str]:
+    try:
+        decoded = packet.decode()
+    except (FFmpegError, ValueError):
+        return
+    for subtitle in decoded:
+        for part in getattr(subtitle, "rects", None) or (subtitle,):
+            written = getattr(part, "ass", b"") or getattr(part, "text", b"")
+            text = written.decode("utf-8", "replace") if isinstance(written, bytes) else str(written)
+            if text := text.split(",", ASS_FIELDS)[-1].replace("\\N", "\n").replace("\\n", "\n").strip():
+                yield text
