@@ -7,6 +7,7 @@ of the call*; they are never part of a repr, an error or a manifest.
 
 import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -24,6 +25,17 @@ OPTION_VARIABLES: dict[str, tuple[str, ...]] = {
     "region": ("AWS_REGION", "AWS_DEFAULT_REGION"),
 }
 """Each option and the environment variables it is read from when it is not given."""
+
+
+CHECKSUMS = {
+    "request_checksum_calculation": "when_required",
+    "response_checksum_validation": "when_required",
+}
+"""Of boto. Stores other than AWS (R2, Ceph, MinIO before 2025) refuse the checksum headers that it sends by default; every file
+of ours stands with its hash in a manifest."""
+DELETERS = 16  # requests under way at once
+REFUSED_CHARS = "#?%"
+"""In a prefix on S3: libraries that open the root take it for a URL, where these end the path or stand for another character."""
 
 
 class Storage:
@@ -134,8 +146,14 @@ class Storage:
         if full == self.root:
             raise ValueError("refusing to remove the whole root")
         with boundary(StorageError, f"remove {path!r}"):
-            if self.fs.exists(full):
-                self.fs.rm(full, recursive=True)
+            if self.is_local:
+                if self.fs.exists(full):
+                    self.fs.rm(full, recursive=True)
+                return
+            # one by one: deleting many at once wants a checksum that some stores do not know
+            names = cast(list[str], self.fs.find(full, refresh=True))
+            with ThreadPoolExecutor(DELETERS) as pool:
+                list(pool.map(self.fs.rm_file, names))
 
     def object_store_options(self) -> dict[str, str]:
         """``storage_options`` of polars and LanceDB; empty on disk."""
@@ -174,6 +192,7 @@ class Storage:
                 token=values.get("token"),
                 endpoint_url=values.get("endpoint"),
                 client_kwargs={"region_name": values["region"]},
+                config_kwargs=CHECKSUMS,
                 use_listings_cache=False,
                 skip_instance_cache=True,
             )
@@ -196,6 +215,10 @@ def _normalise_root(root: str) -> str:
         bucket = root.removeprefix("s3://").rstrip("/")
         if not bucket or bucket.startswith("/"):
             raise ValueError(f"an S3 root needs a bucket: {root!r}")
+        if refused := sorted(set(bucket) & set(REFUSED_CHARS)):
+            raise ValueError(
+                f"a root on S3 may not hold {' or '.join(refused)}: {root!r}; take another prefix"
+            )
         return f"s3://{bucket}"
     if "://" in root and not root.startswith("file://"):
         raise ValueError(f"unknown kind of root {root!r}; give a path, file:// or s3://")

@@ -58,6 +58,9 @@ class Algorithm:
     """Divide centred rewards by their standard deviation."""
     std_epsilon: float = 1e-6
     """Added to the standard deviation (reward units)."""
+    std_floor: float = 0.05
+    """The least deviation that is divided by (reward units): rewards of a judge that differ by its noise, 0.9999 and 1.0, are not
+    blown up to advantages of one. Groups of up to 400 rewards of 0 and 1 that differ lie above it; 0 is Eq. 12 as printed."""
     denominator: Denominator = Denominator.ALL
     kl_coefficient: float = 0.0
     """Weight of the divergence from a reference model, nats a token; Eq. 12 has no such term. It holds what the cold start is
@@ -75,6 +78,8 @@ class Algorithm:
             )
         if self.std_epsilon <= 0 or self.kl_coefficient < 0 or not math.isfinite(self.kl_coefficient):
             raise ValueError(f"std_epsilon must be positive and kl_coefficient not negative: {self}")
+        if not 0 <= self.std_floor < math.inf:
+            raise ValueError(f"std_floor must not be negative: {self}")
         if self.group_size < 2:
             raise ValueError(f"group_size must be at least 2 to have a baseline, got {self.group_size}")
 

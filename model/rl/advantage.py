@@ -28,7 +28,9 @@ def group_stats(rewards: Sequence[float]) -> GroupStats:
 def advantages(
     groups: Sequence[str], rewards: Sequence[float | None], *, algorithm: Algorithm
 ) -> tuple[float | None, ...]:
-    """``A = (r - mean) / (std + eps)`` of each rollout within its question's group (arXiv 2602.12735, Eq. 12).
+    """``A = (r - mean) / (max(std, floor) + eps)`` of each rollout within its question's group (arXiv 2602.12735, Eq. 12).
+
+    The floor is ours: without it the noise of a judge becomes an advantage of one.
 
     Args:
         groups: question id of each rollout; equal ids form one group, wherever they stand.
@@ -63,4 +65,6 @@ def _normalised(reward: float, peers: GroupStats, equal: bool, algorithm: Algori
     if equal:
         return 0.0
     centred = reward - peers.mean
-    return centred / (peers.std + algorithm.std_epsilon) if algorithm.normalise_std else centred
+    if not algorithm.normalise_std:
+        return centred
+    return centred / (max(peers.std, algorithm.std_floor) + algorithm.std_epsilon)

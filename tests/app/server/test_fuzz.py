@@ -194,6 +194,7 @@ class Parrot:
     """A model in this process that answers at once."""
 
     name, profile, sampling, fingerprint = "parrot", FULL, Sampling(), "parrot"
+    sees, sight = True, None
 
     def policy(self, media: object) -> Parrot:
         return self

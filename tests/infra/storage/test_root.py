@@ -10,6 +10,7 @@ import pytest
 
 from infra.errors import StorageError
 from infra.storage.root import Storage
+from tests.servers.old_s3_server import old_s3_server
 
 
 @pytest.fixture(params=["disk", "s3"])
@@ -113,3 +114,27 @@ def test_a_file_uri_and_a_path_are_the_same_root(tmp_path: Path):
     assert Storage(f"file://{tmp_path}").root == Storage(str(tmp_path)).root
     assert Storage(str(tmp_path)).local_path("a", "b") == tmp_path / "a" / "b"
     assert Storage("s3://bucket").local_path("a") is None
+
+
+def test_a_store_that_knows_no_checksum_headers_is_written_read_and_cleared():
+    with old_s3_server() as store:
+        storage = Storage("s3://bucket/pre fix", {"endpoint": store.url, "key": "k", "secret": "s"})
+        for name in ("tree/a.txt", "tree/sub/b[1].txt"):
+            storage.write_bytes(name, b"body")
+        with storage.open("tree/c.txt", "wb") as file:
+            file.write(b"body")
+        assert storage.read_bytes("tree/a.txt") == b"body" and storage.list("tree") == (
+            "a.txt",
+            "c.txt",
+            "sub",
+        )
+        assert "bucket/pre fix/tree/sub/b[1].txt" in store.objects
+        storage.remove_tree("tree")
+        assert store.objects == {} and store.refused == []
+
+
+@pytest.mark.parametrize("prefix", ["a b#1", "what?x", "50%25", "50%"])
+def test_a_prefix_that_is_no_plain_path_in_a_url_is_refused_at_the_start(prefix: str):
+    with pytest.raises(ValueError, match="a root on S3 may not hold"):
+        Storage(f"s3://bucket/{prefix}")
+    assert Storage(f"/tmp/{prefix}").root == f"/tmp/{prefix}"  # a folder may be called anything

@@ -46,6 +46,7 @@ class Options:
     baseline: str
     normalise_std: bool
     std_epsilon: float
+    std_floor: float
     kl: float
 
 
@@ -90,7 +91,11 @@ def advantages(rollouts: Sequence[Scored], options: Options) -> list[float]:
             continue
         centred = each.reward - np.mean(peers)
         worths.append(
-            float(centred / (np.std(peers) + options.std_epsilon) if options.normalise_std else centred)
+            float(
+                centred / (max(np.std(peers), options.std_floor) + options.std_epsilon)
+                if options.normalise_std
+                else centred
+            )
         )
     return worths
 

@@ -43,6 +43,16 @@ def test_a_group_of_equal_rewards_gets_exactly_zero():
     assert advantages(list("aaa"), [0.1] * 3, algorithm=Algorithm()) == (0.0, 0.0, 0.0)
 
 
+def test_noise_of_a_judge_is_not_blown_up_and_right_and_wrong_are_untouched():
+    # rewards 0.9999 1 0.9999 1: deviation 5e-5, far below the floor of 0.05, so 5e-5 / 0.05 = 0.001
+    found = advantages(list("aaaa"), [0.9999, 1.0, 0.9999, 1.0], algorithm=Algorithm())
+    assert found == pytest.approx([-0.001, 0.001, -0.001, 0.001], abs=1e-6)
+    for right in range(1, 8):  # of 8, any mixture of right and wrong has a deviation of at least sqrt(7)/8
+        rewards = [1.0] * right + [0.0] * (8 - right)
+        printed = advantages(["q"] * 8, rewards, algorithm=Algorithm(std_floor=0.0))
+        assert advantages(["q"] * 8, rewards, algorithm=Algorithm()) == printed
+
+
 def test_the_batch_baseline_compares_across_questions():
     # all of question a right, all of b wrong: no signal within groups, +1 and -1 over the batch
     groups, rewards = list("aabb"), [1.0, 1.0, 0.0, 0.0]

@@ -34,6 +34,7 @@ ALGORITHMS = st.builds(
     baseline=st.sampled_from(Baseline),
     normalise_std=st.booleans(),
     std_epsilon=st.sampled_from([1e-6, 0.1]),
+    std_floor=st.sampled_from([0.0, 0.05, 0.4]),
     kl_coefficient=st.sampled_from([0.0, 0.3]),
 )
 
@@ -47,6 +48,7 @@ def options(algorithm: Algorithm) -> reference.Options:
         baseline=str(algorithm.baseline),
         normalise_std=algorithm.normalise_std,
         std_epsilon=algorithm.std_epsilon,
+        std_floor=algorithm.std_floor,
         kl=algorithm.kl_coefficient,
     )
 
