@@ -18,6 +18,7 @@ import typer
 from app.commands import (
     ask,
     corpus,
+    doctor,
     embedder,
     fetch,
     index,
@@ -43,6 +44,7 @@ SHOWN_VERSIONS = (
     *("vimrag", "dagster", "torch", "transformers", "deepspeed", "lancedb", "weaviate-client", "polars"),
 )
 
+HINT = "; what works here, and what helps, says: vimrag doctor --root ROOT --endpoint URL"
 EPILOG = (
     'Start here:  vimrag ingest FOLDER --root runs/mine  &&  vimrag ask "..." --root runs/mine --endpoint URL'
 )
@@ -68,6 +70,7 @@ app.command("search")(search.search)
 app.command("retrieval")(retrieval.retrieval)
 app.command("ask")(ask.ask)
 app.command("serve")(serve.serve)
+app.command("doctor")(doctor.doctor)
 app.command("report")(report.report)
 app.command("plan")(plan.plan)
 app.add_typer(study.app, name="study")
@@ -91,13 +94,24 @@ def _version(name: str) -> str | None:
         return None
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        with results() as write:
+            write(f"vimrag {_version('vimrag') or 'unknown'}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     debug: Annotated[
         bool, typer.Option("--debug", envvar=DEBUG_VARIABLE, help="Show tracebacks of errors.")
     ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """Ask questions over text, page images and video; build the corpus, index it, and measure what is found."""
+    del version  # printed before anything else
     del debug  # read in ``main``, which outlives the command
 
 
@@ -115,15 +129,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout = None  # whoever read the output has left; nothing more can be said there
         return FAILED
     except Exception as error:
-        return _explained(error, debug=debug)
+        return _explained(error, arguments, debug=debug)
     return DONE
 
 
-def _explained(error: Exception, *, debug: bool) -> int:
+def _explained(error: Exception, arguments: Sequence[str], *, debug: bool) -> int:
     if debug:
         traceback.print_exception(error)
     elif isinstance(error, ValueError | OSError | ExternalError):
-        note(f"error: {' '.join(str(error).split())}")
+        hint = HINT if isinstance(error, ExternalError) and {"ask", "serve"} & set(arguments) else ""
+        note(f"error: {' '.join(str(error).split())}{hint}")
     else:
         note(f"error: unexpected {type(error).__name__}: {error}; run again with: vimrag --debug ...")
     return WRONG_USAGE if isinstance(error, UsageError) else FAILED

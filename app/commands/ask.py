@@ -17,6 +17,7 @@ from app.commands.options import (
     Root,
     Temperature,
     comma_separated,
+    refuse_typo,
 )
 from app.commands.output import note, results
 from app.errors import UsageError, usage_errors
@@ -97,6 +98,7 @@ def ask(  # noqa: PLR0913 - one parameter an option
         prices=prices_of(prices),
     )
     choice.require()
+    refuse_typo(root)
     try:
         trajectory, answer, _ = _run(root, choice, request, json=json)
     except KeyboardInterrupt:

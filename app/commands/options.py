@@ -86,6 +86,24 @@ def engine_or_none(name: str, workers: int | None) -> WorkerEngine | None:
         return None if name == "local" and workers in (None, 1) else engine_of(name, workers=workers)
 
 
+def refuse_typo(root: str) -> None:
+    """Raise ``UsageError`` for a folder that is not there where one of almost the same name is."""
+    from pathlib import Path
+
+    from infra.errors import nearest_name
+
+    if "://" in root:
+        return
+    folder = Path(root).expanduser()
+    if folder.exists() or not folder.parent.is_dir():
+        return
+    beside = (
+        each.name for each in folder.parent.iterdir() if each.is_dir() and not each.name.startswith(".")
+    )
+    if near := nearest_name(folder.name, beside, cutoff=0.75):
+        raise UsageError(f"there is no root {root!r}; did you mean {str(folder.parent / near)!r}?")
+
+
 def comma_separated(text: str | None) -> list[str] | None:
     """The names of ``--datasets``, each once; None if it was not given. Raises ``UsageError`` for none at all."""
     if text is None:

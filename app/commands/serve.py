@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import socket
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.commands.options import Endpoint, MaxTokens, Model, PriceOption, Root, Temperature
+from app.commands.options import Endpoint, MaxTokens, Model, PriceOption, Root, Temperature, refuse_typo
 from app.commands.output import note
 from app.errors import UsageError, usage_errors
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from app.server.settings import ServerSettings
 
 TOKEN_VARIABLE = "VIMRAG_TOKEN"
+NEXT_PORTS = 20  # tried after one that is taken
 
 
 def serve(  # noqa: PLR0913 - one parameter an option
@@ -77,6 +79,7 @@ def serve(  # noqa: PLR0913 - one parameter an option
     from app.server.protection.security import is_loopback
     from app.server.settings import MIB, ServerSettings
 
+    refuse_typo(root)
     local = is_loopback(host)
     if not local and not token:
         raise UsageError(
@@ -107,16 +110,36 @@ def serve(  # noqa: PLR0913 - one parameter an option
 
 
 def _listener(host: str, port: int) -> socket.socket:
-    """Bound before anything is loaded, so that a port in use is reported at once."""
+    """Bound before anything is loaded; where the port is taken, at the next one that is free, and that is said.
+
+    Raises:
+        OSError: if none of ``NEXT_PORTS`` can be had.
+    """
+    ports = [port, *range(port + 1, min(port + NEXT_PORTS, 65535) + 1)] if port else [0]
+    for number in ports:
+        try:
+            listener = _bound(host, number)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or number == ports[-1]:
+                raise OSError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+            continue
+        if number != port:
+            note(f"port {port} is taken; serving on {number}")
+        return listener
+    raise AssertionError("there is at least one port")
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family, _, _, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
+    listener = socket.socket(family)
     try:
-        family, _, _, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(128)
-        return listener
-    except OSError as error:
-        raise OSError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
 async def _serve(root: str, choice: ModelChoice, settings: ServerSettings, listener: socket.socket) -> None:

@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from app.cli import main
+from app.commands import serve
 from tests.app.server.serving import events
 from tests.servers.openai_server import Fault, OpenAIServer
 
@@ -96,8 +97,15 @@ def test_other_machines_are_not_let_in_without_a_token(capfd: Any, tmp_path: Pat
 
 def test_what_cannot_be_listened_on_is_one_line(capfd: Any, tmp_path: Path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        code, err = run(capfd, "serve", "--root", tmp_path, "--port", taken.getsockname()[1])
-    assert code == 1 and "cannot listen on 127.0.0.1" in err and err.count("\n") == 1
+        port = taken.getsockname()[1]
+        with serve._listener("127.0.0.1", port) as found:  # pyright: ignore[reportPrivateUsage]
+            next_one = found.getsockname()[1]
+        assert port < next_one <= port + 20
+        assert capfd.readouterr().err == f"port {port} is taken; serving on {next_one}\n"
+        code, err = run(
+            capfd, "serve", "--root", tmp_path, "--host", "192.0.2.1", "--port", port, "--token", "t"
+        )
+    assert code == 1 and "cannot listen on 192.0.2.1" in err and err.count("\n") == 1
 
 
 def test_an_endpoint_that_is_down_is_one_line(capfd: Any, tmp_path: Path):

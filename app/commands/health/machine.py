@@ -1,0 +1,108 @@
+"""Checks of this machine: disk, processor and GPU, OCR, films, a browser. Nothing heavy is imported for them."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import webbrowser
+from pathlib import Path
+
+from app.commands.health.types import Check, State
+
+LEAST_FREE = 2 * 1024**3  # bytes; one checkpoint, or the pages of a few hundred documents
+ASKED_S = 10.0
+BROWSERS = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "firefox",
+    "microsoft-edge",
+    "brave-browser",
+    "safari",
+)
+
+
+def machine_checks(folder: Path) -> list[Check]:
+    """All of them; ``folder`` is where the root lies, or will lie."""
+    return [disk(folder), gpu(), ocr(), films(), browser()]
+
+
+def disk(folder: Path) -> Check:
+    """Room for what is read, rendered and indexed."""
+    place = next((each for each in (folder, *folder.parents) if each.is_dir()), Path("/"))
+    free = shutil.disk_usage(place).free
+    detail = f"{free / 1024**3:,.1f} GiB free at {place}"
+    if not os.access(place, os.W_OK):
+        return Check(
+            name="disk",
+            state=State.FAILED,
+            detail=f"{place} cannot be written",
+            remedy="choose another --root",
+        )
+    if free < LEAST_FREE:
+        return Check(
+            name="disk", state=State.FAILED, detail=detail, remedy="free some space, or put --root elsewhere"
+        )
+    return Check(name="disk", state=State.OK, detail=detail)
+
+
+def gpu() -> Check:
+    """An NVIDIA GPU, for training and checkpoints of this machine; a served model needs none here."""
+    command = shutil.which("nvidia-smi")
+    if command is not None:
+        query = [command, "--query-gpu=name,memory.total", "--format=csv,noheader"]
+        try:
+            listed = subprocess.run(query, capture_output=True, text=True, timeout=ASKED_S, check=True).stdout
+        except (OSError, subprocess.SubprocessError):
+            listed = ""
+        if names := "; ".join(line.strip() for line in listed.splitlines() if line.strip()):
+            return Check(name="GPU", state=State.OK, detail=names)
+    return Check(
+        name="GPU",
+        state=State.MISSING,
+        detail=f"none found; {os.cpu_count()} processor cores",
+        remedy="none is needed to ask a served model; for training see docs/hardware.md",
+    )
+
+
+def ocr() -> Check:
+    """Words of scanned pages and pictures."""
+    if _has("rapidocr"):
+        return Check(name="OCR", state=State.OK, detail="RapidOCR, models in its package")
+    return Check(
+        name="OCR",
+        state=State.FAILED,
+        detail="rapidocr is not installed",
+        remedy="pip install rapidocr onnxruntime",
+    )
+
+
+def films() -> Check:
+    """Decoding and cutting of films."""
+    ffmpeg = shutil.which("ffmpeg")
+    if not _has("av"):
+        return Check(
+            name="films", state=State.FAILED, detail="PyAV is not installed", remedy="pip install av"
+        )
+    beside = f"ffmpeg at {ffmpeg}" if ffmpeg else "no ffmpeg on the path, none is needed"
+    return Check(name="films", state=State.OK, detail=f"PyAV; {beside}")
+
+
+def browser() -> Check:
+    """Something that opens the page of ``vimrag serve``."""
+    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    if found is None:
+        try:
+            found = webbrowser.get().__class__.__name__
+        except webbrowser.Error:
+            return Check(
+                name="browser",
+                state=State.MISSING,
+                detail="none on this machine",
+                remedy="open the page from another one: vimrag serve --host ADDRESS with VIMRAG_TOKEN set",
+            )
+    return Check(name="browser", state=State.OK, detail=found)
+
+
+def _has(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
