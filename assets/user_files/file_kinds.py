@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
-HEAD_BYTES = 1024  # of a file, enough for every mark below
+from infra.documents import marks
+
+HEAD_BYTES = 4096  # of a file, enough for every mark below
 
 
 class FileKind(StrEnum):
@@ -103,8 +105,6 @@ _IMAGE_MARKS = (
     b"II+\0",
     b"MM\0+",
 )
-_DOCUMENT_MARKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"{\\rtf")  # ZIP, compound file, RTF
-_PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?<(?:!doctype html|html[\s>])", re.IGNORECASE)
 _MATROSKA = b"\x1aE\xdf\xa3"  # of .mkv and .webm
 # the container of MP4 and QuickTime also holds stills, of which HEIC and AVIF are read
 _STILL_BRANDS = frozenset(
@@ -139,7 +139,9 @@ def _is_still(head: bytes) -> bool:
 
 
 def _is_document(head: bytes) -> bool:
-    return head.startswith(_DOCUMENT_MARKS) or bool(_PAGE.match(head))
+    if head.lstrip().startswith((marks.ZIP, marks.COMPOUND, marks.RTF)):
+        return True
+    return marks.is_page(head) or marks.is_mail(head) or marks.is_notebook(head)
 
 
 def _is_image(head: bytes) -> bool:

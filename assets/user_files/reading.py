@@ -16,6 +16,7 @@ from assets.parsers.types import ParseContext, ParsedItem
 from assets.user_files.documents import DocumentSettings, document_records
 from assets.user_files.encodings import decode
 from assets.user_files.file_kinds import HEAD_BYTES, MAX_BYTES, SUBTITLE_SUFFIXES, FileKind, kind_of
+from assets.user_files.foreign_kinds import foreign_kind
 from assets.user_files.media.films import film_records
 from assets.user_files.media.pages import page_records
 from assets.user_files.media.pictures import picture_records
@@ -27,7 +28,7 @@ from infra.errors import ExternalError, MediaError
 from infra.limits import MAX_NESTED_FILES, MAX_PDF_PAGES
 from infra.media import OcrError, SandboxedOcr
 
-READER_VERSION = 2  # raised when the same file and settings would give other items
+READER_VERSION = 3  # raised when the same file and settings would give other items
 PASSAGE_WORDS = 200
 
 
@@ -83,7 +84,7 @@ def source_of(path: Path, settings: IngestSettings) -> SourceFile:
     """What ``path`` is.
 
     Raises:
-        MediaError: ``file_unreadable``, ``file_empty``, ``file_too_large``, ``kind_unknown``.
+        MediaError: ``file_unreadable``, ``file_empty``, ``file_too_large``, ``kind_unsupported``, ``kind_unknown``.
     """
     try:
         with path.open("rb") as file:
@@ -93,6 +94,8 @@ def source_of(path: Path, settings: IngestSettings) -> SourceFile:
         raise MediaError("file_unreadable", error.strerror or type(error).__name__) from error
     if not head:
         raise MediaError("file_empty")
+    if foreign := foreign_kind(head):
+        raise MediaError("kind_unsupported", foreign)
     kind = kind_of(head, path.suffix)
     if kind is None:
         raise MediaError("kind_unknown", path.suffix or "no suffix")

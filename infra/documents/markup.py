@@ -4,21 +4,25 @@ Elements are met by their local names: writers choose prefixes as they like, and
 format differ in their namespaces only.
 """
 
+import re
 from collections.abc import Iterator
-from typing import IO
+from html.entities import html5
+from typing import IO, Any
 
 from lxml import etree
 
 from infra.errors import MediaError
 
 Element = etree._Element
+_ENTITY = re.compile("&([A-Za-z][A-Za-z0-9]{1,31});")
+_XML_ENTITIES = frozenset(("amp", "lt", "gt", "quot", "apos"))
 RELATIONSHIPS = (
     "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}",
     "{http://purl.oclc.org/ooxml/officeDocument/relationships}",
 )
 
 
-def _xml_options() -> dict[str, bool]:
+def _xml_options() -> dict[str, Any]:
     return {
         "resolve_entities": False,
         "no_network": True,
@@ -44,6 +48,27 @@ def parse_xml(data: bytes, part: str) -> Element:
         raise MediaError("xml_unreadable", f"{part}: nothing in it")
     _refuse_entities(root, part)
     return root
+
+
+def parse_xhtml(text: str, part: str) -> Element:
+    """The root of a page that is XML, the entities of HTML being characters. Raises as ``parse_xml``."""
+    plain = _ENTITY.sub(_character, text.replace("\0", ""))
+    try:
+        root = etree.fromstring(
+            plain.encode("utf-8", "replace"), etree.XMLParser(encoding="utf-8", **_xml_options())
+        )
+    except (etree.XMLSyntaxError, ValueError) as error:
+        raise MediaError("xml_unreadable", f"{part}: {error}") from error
+    if root is None:
+        raise MediaError("xml_unreadable", f"{part}: nothing in it")
+    _refuse_entities(root, part)
+    etree.strip_tags(root, etree.Entity)
+    return root
+
+
+def _character(match: re.Match[str]) -> str:
+    name = match.group(1)
+    return match.group() if name in _XML_ENTITIES else html5.get(f"{name};", match.group())
 
 
 def stream_xml(stream: IO[bytes], part: str, *names: str) -> Iterator[Element]:

@@ -16,8 +16,8 @@ from infra.documents.blocks import Block, Document, Heading, Paragraph, Picture,
 from infra.documents.encoding import declared_in, decoded
 from infra.documents.markup import Element, attribute, descendants, local, parse_html, whole_number
 from infra.documents.text import clean, one_line
-from infra.documents.web_noise import is_noise
-from infra.documents.web_tables import TableCells, is_layout
+from infra.documents.web.noise import is_noise
+from infra.documents.web.tables import TableCells, is_layout
 
 FindPicture = Callable[[str], bytes | None]
 """The file behind an address within the document; None if there is none. Nothing is ever fetched."""
@@ -32,7 +32,6 @@ _BLOCKS = frozenset(
 )
 _LEVELS = {f"h{level}": level for level in range(1, 7)}
 _DATA = re.compile(r"data:(image/[-+.\w]+)?[^,]{0,200}?(;base64)?,", re.IGNORECASE)
-_PROLOGUE = re.compile(r"^(?:<\?xml[^>]{0,400}>\s*|<!--.{0,2000}?-->\s*)+", re.DOTALL)
 _SPACE = re.compile(r"\s+")
 
 
@@ -47,28 +46,22 @@ def read_page(data: bytes, *, fallback: str) -> Document:
     return Document("web page", (Section("", tuple(page_blocks(text))),))
 
 
-def looks_like_page(head: bytes) -> bool:
-    """Whether a file that begins so is a web page, whatever it is called."""
-    text = decoded(head).lstrip().lower()
-    text = _PROLOGUE.sub("", text)
-    return text.startswith(("<!doctype html", "<html", "<head", "<body", "<meta ")) or (
-        text.startswith("<table") and "</t" in text
-    )
-
-
 def page_blocks(text: str, find_picture: FindPicture = no_picture) -> list[Block]:
     """The blocks of an HTML text, its title first unless a heading says the same."""
     root = parse_html(text)
-    return [] if root is None else tree_blocks(root, find_picture)
+    if root is None:
+        return []
+    blocks = tree_blocks(root, find_picture)
+    title = next((one_line("".join(found.itertext())) for found in descendants(root, "title")), "")
+    said = {one_line(block.text) for block in blocks[:20] if isinstance(block, Heading | Paragraph)}
+    return [Heading(title), *blocks] if title and title not in said else blocks
 
 
 def tree_blocks(root: Element, find_picture: FindPicture = no_picture) -> list[Block]:
-    """The blocks of a page that is parsed."""
+    """The blocks of a page that is parsed, without the title of its window."""
     flow = _Flow(find_picture)
     flow.walk(root)
-    title = next((one_line("".join(found.itertext())) for found in descendants(root, "title")), "")
-    said = {one_line(block.text) for block in flow.blocks[:20] if isinstance(block, Heading | Paragraph)}
-    return [Heading(title), *flow.blocks] if title and title not in said else flow.blocks
+    return flow.blocks
 
 
 @dataclass

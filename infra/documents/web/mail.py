@@ -1,0 +1,217 @@
+"""Mails: who wrote what to whom when, the body once, the mails inside, and what is attached.
+
+Of alternatives the richest is read; an attachment is handed on whole, to be read by its content whatever it is called.
+"""
+
+import email
+import email.policy
+import re
+from collections.abc import Iterator
+from email.header import decode_header
+from email.message import Message
+from typing import NamedTuple
+from urllib.parse import unquote
+
+from infra.documents.blocks import (
+    Attachment,
+    Block,
+    Document,
+    Gap,
+    Heading,
+    Paragraph,
+    Picture,
+    Section,
+    Table,
+)
+from infra.documents.encoding import codec_of, declared_in, decoded
+from infra.documents.marks import mails_of
+from infra.documents.text import clean, one_line
+from infra.documents.web.page import page_blocks
+from infra.limits import MAX_NESTED_FILES
+
+_SHOWN = ("From", "To", "Cc", "Date")
+_BODIES = ("text/html", "text/plain", "text/enriched", "text/richtext", "text/calendar", "text/markdown")
+_RICHNESS = ("text/calendar", "text/plain", "text/html")  # of alternatives; what holds parts is the richest
+_MAX_MAILS = 20_000  # of a mailbox
+
+
+class _Reading(NamedTuple):
+    """What goes with the reading of one mail: its pictures by address, the mails in it, the encoding of what states none."""
+
+    pictures: dict[str, bytes]
+    inner: list[Message]
+    fallback: str
+
+
+def read_mail(data: bytes, fallback: str) -> Document:
+    """One section for a mail, and one for each mail in it."""
+    message = _parsed(data.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n"))
+    return Document("mail", tuple(_sections(message, "", fallback, 0)))
+
+
+def read_mailbox(data: bytes, fallback: str) -> Document:
+    """One section or more for each mail."""
+    mails = mails_of(data)
+    sections = [
+        section
+        for number, mail in enumerate(mails[:_MAX_MAILS], start=1)
+        for section in _sections(_parsed(mail), f"mail {number}", fallback, 0)
+    ]
+    if len(mails) > _MAX_MAILS:
+        sections.append(
+            Section("", (Gap("too_many_mails", "the mailbox", f"{len(mails):,}, limit {_MAX_MAILS:,}"),))
+        )
+    return Document("mailbox", tuple(sections))
+
+
+def _parsed(data: bytes) -> Message:
+    # the policy of old: that of new raises for headers that are no headers
+    return email.message_from_bytes(data, policy=email.policy.compat32)
+
+
+def _sections(message: Message, place: str, fallback: str, depth: int) -> Iterator[Section]:
+    reading = _Reading(_related(message), [], fallback)
+    yield Section(place, (*_headers(message), *_body(message, reading)))
+    for number, mail in enumerate(reading.inner, start=1):
+        named = " ".join(filter(None, (place, f"attached mail {number}")))
+        if depth >= MAX_NESTED_FILES:
+            yield Section(named, (Gap("nested_too_deeply", named, f"{MAX_NESTED_FILES} mails around it"),))
+        else:
+            yield from _sections(mail, named, fallback, depth + 1)
+
+
+def _headers(message: Message) -> Iterator[Block]:
+    if subject := _header(message, "Subject"):
+        yield Heading(subject)
+    lines = [f"{name}: {text}" for name in _SHOWN if (text := _header(message, name))]
+    if lines:
+        yield Paragraph("\n".join(lines))
+
+
+def _header(message: Message, name: str) -> str:
+    values = [value for known, value in message.raw_items() if known.lower() == name.lower()]
+    return ", ".join(filter(None, map(_decoded_header, map(str, values))))
+
+
+def _decoded_header(text: str) -> str:
+    """A header without its encoding; bytes that should not be there are UTF-8 or what Windows writes."""
+    text = decoded(text.encode("utf-8", "surrogateescape"))
+    try:
+        pieces = decode_header(text)
+    except ValueError:
+        return one_line(text)
+    return one_line("".join(_piece(piece, charset) for piece, charset in pieces))
+
+
+def _piece(piece: bytes | str, charset: str | None) -> str:
+    if isinstance(piece, str):
+        return piece
+    return decoded(piece, declared=charset) if charset else piece.decode("raw_unicode_escape", "replace")
+
+
+def _body(message: Message, reading: _Reading) -> Iterator[Block]:
+    """What a part holds; mails in it are put down in ``reading.inner``."""
+    kind = message.get_content_type()
+    parts = _parts(message)
+    if kind == "multipart/alternative":
+        yield from _alternative(parts, reading)
+    elif kind.startswith("message/") and parts:
+        reading.inner.extend(parts)
+    elif parts:
+        for part in parts:
+            yield from _body(part, reading)
+    elif not message.is_multipart():
+        yield from _leaf(message, kind, reading)
+
+
+def _parts(message: Message) -> list[Message]:
+    payload = message.get_payload()
+    return [part for part in payload if isinstance(part, Message)] if isinstance(payload, list) else []
+
+
+def _alternative(forms: list[Message], reading: _Reading) -> Iterator[Block]:
+    """The richest form that has words."""
+    known = [form for form in forms if _richness(form) >= 0]
+    for form in sorted(reversed(known), key=_richness, reverse=True):
+        found = list(_body(form, reading))
+        if any(isinstance(block, Paragraph | Heading | Table) for block in found):
+            yield from found
+            return
+
+
+def _richness(form: Message) -> int:
+    kind = form.get_content_type()
+    if form.is_multipart():
+        return len(_RICHNESS)
+    return _RICHNESS.index(kind) if kind in _RICHNESS else (0 if kind in _BODIES else -1)
+
+
+def _leaf(message: Message, kind: str, reading: _Reading) -> Iterator[Block]:
+    name = _file_name(message)
+    if kind in _BODIES and message.get_content_disposition() != "attachment" and not name:
+        yield from _text(message, kind, reading)
+    elif data := _payload(message):
+        is_picture = kind.startswith("image/") and kind != "image/svg+xml"
+        yield Picture(data, name) if is_picture else Attachment(data, name or _made_up_name(kind))
+
+
+def _text(message: Message, kind: str, reading: _Reading) -> Iterator[Block]:
+    data = _payload(message)
+    declared = str(message.get_content_charset() or "")
+    if kind == "text/html":
+        stated = declared if codec_of(declared) else declared_in(data)
+
+        def picture(address: str) -> bytes | None:
+            return reading.pictures.get(address) or reading.pictures.get(unquote(address))
+
+        yield from page_blocks(decoded(data, declared=stated, fallback=reading.fallback), picture)
+        return
+    text = decoded(data, declared=declared, fallback=reading.fallback)
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if str(message.get_param("format", "")).lower() == "flowed":
+        text = _unfolded(text, joined=str(message.get_param("delsp", "")).lower() == "yes")
+    for paragraph in re.split(r"\n[ \t]*\n", text):
+        if words := clean(paragraph):
+            yield Paragraph(words)
+
+
+def _unfolded(text: str, *, joined: bool) -> str:
+    """Lines that end in a blank go on in the next one."""
+    pieces: list[str] = []
+    for line in text.split("\n"):
+        flows = line.endswith(" ") and line != "-- "
+        pieces.append((line[:-1] if joined else line) if flows else line + "\n")
+    return "".join(pieces)
+
+
+def _payload(message: Message) -> bytes:
+    try:
+        data = message.get_payload(decode=True)
+    except (ValueError, LookupError, AssertionError):
+        return b""
+    return data if isinstance(data, bytes) else b""
+
+
+def _related(message: Message) -> dict[str, bytes]:
+    """The pictures that pages of a mail refer to, by ``cid:`` address or location."""
+    found: dict[str, bytes] = {}
+    for part in message.walk():
+        if part.get_content_maintype() == "image":
+            identity = str(part.get("Content-ID", "")).strip().strip("<>")
+            location = str(part.get("Content-Location", "")).strip()
+            for address in filter(None, (f"cid:{identity}" if identity else "", location)):
+                found[address] = _payload(part)
+    return found
+
+
+def _file_name(message: Message) -> str:
+    try:
+        name = message.get_filename()
+    except (LookupError, ValueError):
+        return ""
+    return _decoded_header(name) if name else ""
+
+
+def _made_up_name(kind: str) -> str:
+    subtype = kind.rpartition("/")[2]
+    return f"part.{subtype}" if subtype.isalnum() and len(subtype) < 6 else "part.bin"

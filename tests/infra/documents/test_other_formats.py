@@ -1,0 +1,162 @@
+"""RTF, OpenDocument, notebooks, and the formats that are only named."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+from infra.documents.blocks import Heading, Picture, Table
+from infra.errors import MediaError
+from tests.infra.documents.material import blocks, docx, p, read, texts, zipped
+
+PIXELS = b"\x89PNG" + b"i" * 100
+
+
+def test_rtf_keeps_words_and_leaves_out_what_is_none():
+    data = (
+        rb"{\rtf1\ansi\ansicpg1252{\fonttbl{\f0\fcharset0 Arial;}{\f1\fcharset204 Cyr;}{\f2\fcharset2 Symbol;}}{\colortbl;\red1;}"
+        rb"{\info{\title no}}{\header Head\par}{\*\generator no;}\pard Gr\'fc\'dfe \u28207?{\f1\'cf\'f0} {\f2 a}"
+        rb"{\field{\*\fldinst HYPERLINK x}{\fldrslt link}}{\deleted gone}{\revised new}{\v hidden}{\footnote Why}\par "
+        rb"\trowd\pard\intbl A\cell B\par C\cell\row\trowd\pard\intbl {\'44}\cell\cell\row\pard after\line more\par"
+        rb"{\*\shppict{\pict\pngblip "
+        + PIXELS.hex().encode()
+        + rb"}}{\nonshppict{\pict 00}}{\upr{old}{\*\ud{n\u233e}}}\par}"
+    )
+    assert texts(data, "a.doc") == [
+        "Head",
+        "Grüße 港Пр αlinknew",
+        "Footnote: Why",
+        "A | B C\nD | ",
+        "after\nmore",
+        "né",
+        "Picture",
+    ]
+    assert blocks(data)[-1] == Picture(PIXELS, "picture")
+
+
+SPACES = (
+    'xmlns:office="o" xmlns:text="t" xmlns:table="tb" xmlns:draw="d" xmlns:presentation="pr" xmlns:xlink="x" '
+    'xmlns:style="s" xmlns:dc="dc" xmlns:svg="svg"'
+)
+
+
+def open_document(kind: str, body: str, styles: str = "", **parts: bytes) -> bytes:
+    return zipped(
+        {
+            "mimetype": f"application/vnd.oasis.opendocument.{kind}",
+            "content.xml": (
+                f"<office:document-content {SPACES}><office:automatic-styles>{styles}</office:automatic-styles>"
+                f"<office:body><office:{kind}>{body}</office:{kind}></office:body></office:document-content>"
+            ),
+            "styles.xml": f"<office:styles {SPACES}><style:header><text:p>Head</text:p></style:header></office:styles>",
+            **parts,
+        }
+    )
+
+
+def test_open_texts_give_their_notes_boxes_and_pictures_but_not_what_was_deleted():
+    body = (
+        "<text:tracked-changes><text:p>deleted</text:p></text:tracked-changes><text:h text:outline-level='2'>Fees</text:h>"
+        "<text:p>One<text:s text:c='3'/>two<text:note text:note-class='footnote'><text:note-citation>1</text:note-citation>"
+        "<text:note-body><text:p>why</text:p></text:note-body></text:note> three<draw:frame><draw:text-box><text:p>box</text:p>"
+        "</draw:text-box></draw:frame></text:p><text:list><text:list-item><text:p>item</text:p></text:list-item></text:list>"
+        "<draw:frame><draw:image xlink:href='Pictures/i.png'/><svg:desc>a map</svg:desc></draw:frame>"
+        "<draw:frame><draw:image xlink:href='http://127.0.0.1:9/i.png'/></draw:frame>"
+    )
+    data = open_document("text", body, **{"Pictures/i.png": PIXELS})
+    assert texts(data) == ["Head", "Fees", "One two three", "Footnote 1: why", "box", "- item", "Picture"]
+    assert blocks(data)[1] == Heading("Fees", 2)
+    assert blocks(data)[-1] == Picture(PIXELS, "i.png", "a map")
+
+
+def test_open_sheets_give_dates_repeats_and_say_what_is_hidden():
+    def cell(text: str, more: str = "") -> str:
+        return f"<table:table-cell {more}><text:p>{text}</text:p></table:table-cell>"
+
+    rows = (
+        f"<table:table-row>{cell('Day')}{cell('Fee')}</table:table-row><table:table-row>"
+        + cell("05.03.24", "office:value-type='date' office:date-value='2024-03-05'")
+        + cell("1", "table:number-columns-repeated='2'")
+        + "<table:table-cell table:number-columns-repeated='16000'/></table:table-row>"
+        "<table:table-row table:number-rows-repeated='1048570'><table:table-cell/></table:table-row>"
+    )
+    hidden = "<style:style style:name='h'><style:table-properties table:display='false'/></style:style>"
+    data = open_document(
+        "spreadsheet",
+        f"<table:table table:name='A'>{rows}</table:table><table:table table:name='B' table:style-name='h'>{rows}</table:table>",
+        hidden,
+    )
+    first, second = read(data).sections
+    assert (first.place, second.place) == ("sheet A", "hidden sheet B")
+    assert first.blocks == (Table((("Day", "Fee", ""), ("2024-03-05", "1", "1")), 0, (1, 2)),)
+
+
+def test_open_slides_give_title_text_and_notes():
+    page = (
+        "<draw:page><draw:frame><draw:text-box><text:p>words</text:p></draw:text-box></draw:frame>"
+        "<draw:frame presentation:class='title'><draw:text-box><text:p>Title</text:p></draw:text-box></draw:frame>"
+        "<presentation:notes><draw:frame><draw:text-box><text:p>say it</text:p></draw:text-box></draw:frame></presentation:notes>"
+        "</draw:page>"
+    )
+    assert texts(open_document("presentation", page)) == ["Title", "words", "Notes: say it"]
+
+
+def test_a_notebook_gives_text_code_and_outputs_without_the_bytes_of_its_pictures():
+    picture = base64.b64encode(PIXELS).decode()
+    cells = [
+        {
+            "cell_type": "markdown",
+            "source": ["# Fees\n", f"See ![map](data:image/png;base64,{picture}) here"],
+        },
+        {
+            "cell_type": "code",
+            "source": "print(1)",
+            "outputs": [
+                {"output_type": "stream", "text": ["\x1b[31mred\x1b[0m\n"]},
+                {"data": {"image/png": picture + "A===", "text/plain": "<Figure size 1x1>"}},
+                {
+                    "data": {
+                        "text/html": "<table><tr><td>no</td></tr></table>",
+                        "text/plain": ["  a\n", "0 1"],
+                    }
+                },
+                {"output_type": "error", "traceback": ["\x1b[0;31mValueError\x1b[0m: no"]},
+            ],
+        },
+    ]
+    data = json.dumps({"cells": cells, "nbformat": 4}).encode()
+    found = blocks(data, "n.json")
+    assert [getattr(block, "text", type(block).__name__) for block in found] == [
+        "# Fees\nSee map here",
+        "Picture",
+        "print(1)",
+        "red",
+        "  a\n0 1",
+        "ValueError: no",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (zipped({"a.txt": "x"}), "ZIP archive: unpack it"),
+        (zipped({"Index/Document.iwa": "x"}), "iWork"),
+        (
+            b'<?xml version="1.0"?><Workbook xmlns="urn:schemas-microsoft-com:office:spreadsheet"/>',
+            "Excel 2003 XML",
+        ),
+        (bytes(range(32)) * 20, "not what .docx says"),
+    ],
+)
+def test_what_is_not_read_is_called_by_its_name(data: bytes, says: str):
+    with pytest.raises(MediaError, match=says) as refused:
+        read(data, "a.docx")
+    assert refused.value.reason == "kind_unsupported"
+
+
+def test_the_content_decides_and_not_the_name():
+    assert texts(docx(p("words")), "a.zip") == ["words"]
+    assert texts(b"<!DOCTYPE html><p>words", "a.xls") == ["words"]
+    assert texts(b"name\tage\nAda\t3\n", "a.xls") == ["name | age\nAda | 3"]

@@ -1,0 +1,128 @@
+"""Web pages and books: the words that a reader sees, in the character set that is meant."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from infra.documents.blocks import Heading, Picture, Table
+from tests.infra.documents.material import blocks, read, texts, zipped
+
+PIXELS = b"\x89PNG" + b"i" * 100
+
+
+def test_what_runs_styles_hides_or_navigates_is_no_text():
+    page = (
+        "<!doctype html><title>Harbours</title><style>p{color:red}</style><body><nav><a>Home</a></nav>"
+        '<div class="main-menu"><a href=x>Shop</a> <a href=y>Log in</a></div><h1>Harbours</h1>'
+        "<p>Ships<script>track()</script> enter.<span hidden>no</span><i style='display: none'>no</i></p>"
+        "<noscript>Turn it on</noscript><template><p>row</p></template><!-- comment -->"
+        "<ul hidden><li>no</ul><ul><li>one<li>two</ul><footer><a href=z>Imprint</a></footer>"
+        "<footer><p>Written by Ann in Kelmo.</p></footer>"
+    )
+    assert texts(page.encode()) == ["Harbours", "Ships enter.", "- one", "- two", "Written by Ann in Kelmo."]
+
+
+@pytest.mark.parametrize(
+    ("data", "word"),
+    [
+        ('<html><meta charset="iso-8859-1"><p>Größe</p>'.encode("latin-1"), "Größe"),
+        (
+            '<html><meta http-equiv=Content-Type content="text/html; charset=gb2312"><p>港口</p>'.encode(
+                "gbk"
+            ),
+            "港口",
+        ),
+        ('<html><meta charset="Shift_JIS"><p>港の</p>'.encode("cp932"), "港の"),
+        ("<html><p>Größe</p>".encode("utf-16"), "Größe"),
+        ("<html><p>Größe</p>".encode("utf-16-le"), "Größe"),
+        ('<html><meta charset="iso-8859-1"><p>Größe</p>'.encode(), "Größe"),
+        (b"\xef\xbb\xbf" + '<html><meta charset="latin1"><p>Größe</p>'.encode(), "Größe"),
+        (b"<html><p>Gr&ouml;&szlig;e</p>", "Größe"),
+        ("<html><p>Größe</p>".encode("cp1252"), "Größe"),
+    ],
+)
+def test_the_character_set_is_the_one_that_is_meant(data: bytes, word: str):
+    assert texts(data) == [word]
+
+
+def test_tables_are_rows_and_frames_of_a_layout_are_not():
+    page = (
+        "<html><table><tr><td><h2>Fees</h2><table><tr><th>Berth<th>Fee</tr><tr><td rowspan=2>A<td>1&nbsp;&euro;</tr>"
+        "<tr><td>2</tr></table></td></tr></table><p>a&shy;b"
+    )
+    assert blocks(page.encode()) == [
+        Heading("Fees", 2),
+        Table((("Berth", "Fee"), ("A", "1 €"), ("", "2")), 0),
+        blocks(b"<html><p>ab")[0],
+    ]
+
+
+def test_pictures_in_the_page_are_pictures_and_no_noise_in_the_text():
+    uri = base64.b64encode(PIXELS).decode()
+    found = blocks(f'<html><p>See <img alt="a map" src="data:image/png;base64,{uri}"> here</p>'.encode())
+    assert Picture(PIXELS) in found
+    assert (
+        texts(f'<html><p>See <img alt="a map" src="data:image/png;base64,{uri}"> here</p>'.encode())[-1]
+        == "See a map here"
+    )
+
+
+CONTAINER = (
+    '<container xmlns="x"><rootfiles><rootfile full-path="OEBPS/content.opf"/></rootfiles></container>'
+)
+
+
+def book(manifest: str, spine: str, **parts: str | bytes) -> bytes:
+    package = (
+        '<opf:package xmlns:opf="http://www.idpf.org/2007/opf"><opf:manifest>'
+        f"{manifest}</opf:manifest><opf:spine>{spine}</opf:spine></opf:package>"
+    )
+    return zipped(
+        {
+            "mimetype": "application/epub+zip",
+            "META-INF/container.xml": CONTAINER,
+            "OEBPS/content.opf": package,
+            **parts,
+        }
+    )
+
+
+def item(identity: str, address: str, more: str = "") -> str:
+    return f'<opf:item id="{identity}" href="{address}" media-type="application/xhtml+xml" {more}/>'
+
+
+def chapter(text: str, prefix: str = "") -> str:
+    p = f"{prefix}:" if prefix else ""
+    space = f"xmlns:{prefix}" if prefix else "xmlns"
+    return (
+        f'<?xml version="1.0"?><{p}html {space}="http://www.w3.org/1999/xhtml"><{p}head><{p}title>ch</{p}title></{p}head>'
+        f"<{p}body><{p}p>{text}</{p}p></{p}body></{p}html>"
+    )
+
+
+def test_a_book_follows_its_spine_through_escaped_names_parents_and_prefixes():
+    data = book(
+        item("nav", "nav.xhtml", 'properties="nav"')
+        + item("a", "../text/one%20%C3%A9.xhtml")
+        + item("b", "b.xhtml"),
+        '<opf:itemref idref="nav"/><opf:itemref idref="b"/><opf:itemref idref="none"/><opf:itemref idref="a"/>',
+        **{
+            "OEBPS/nav.xhtml": chapter("Contents"),
+            "text/one é.xhtml": chapter("caf&eacute;&nbsp;noir &amp; &#x6e2f;"),
+            "OEBPS/b.xhtml": chapter("第一章 港口", "h"),
+        },
+    )
+    assert texts(data) == ["第一章 港口", "café noir & 港"]
+    assert [section.place for section in read(data).sections] == ["chapter 1", "chapter 2"]
+
+
+def test_a_book_without_a_spine_is_read_by_its_manifest_and_a_locked_one_is_not():
+    whole = book(item("a", "a.xhtml"), "", **{"OEBPS/a.xhtml": "<p>broken <b>but</p> there"})
+    assert texts(whole) == ["broken but", "there"]
+    locked = {
+        "META-INF/encryption.xml": '<e><EncryptedData><EncryptionMethod Algorithm="aes"/></EncryptedData></e>'
+    }
+    with pytest.raises(Exception, match="document_encrypted"):
+        read(book(item("a", "a.xhtml"), "", **locked))
