@@ -34,7 +34,7 @@ from app.commands import (
     xvbench,
 )
 from app.commands.options import JsonFlag
-from app.commands.output import note, results
+from app.commands.output import note, results, write_whatever_comes
 from app.errors import UsageError
 from infra.errors import ExternalError
 
@@ -119,15 +119,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line (by default this process's) and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments or bool(os.environ.get(DEBUG_VARIABLE))
+    if argv is None:
+        write_whatever_comes()
     if not debug:
         warnings.simplefilter("ignore")  # of libraries, about their own future
     try:
         app(args=arguments, prog_name="vimrag")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else DONE if end.code is None else FAILED
-    except BrokenPipeError:
-        sys.stdout = None  # whoever read the output has left; nothing more can be said there
-        return FAILED
     except Exception as error:
         return _explained(error, arguments, debug=debug)
     return DONE

@@ -95,7 +95,7 @@ def build(  # noqa: PLR0913 - one parameter an option
     if json:
         return
     console = table_console()
-    console.print(f"corpus in {report.root}", soft_wrap=True)
+    console.print(f"corpus in {report.root}", soft_wrap=True, markup=False)
     console.print(_table(report))
     note(f"next: vimrag index build --root {root}")
 

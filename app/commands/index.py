@@ -109,7 +109,7 @@ def _show(report: IndexReport) -> None:
     for name, count in report.datasets.items():
         table.add_row(name, f"{count:,}")
     console = table_console()
-    console.print(f"index {report.version} in {report.store}")
+    console.print(f"index {report.version} in {report.store}", markup=False)
     console.print(table)
     note(f"{report.embedded:,} items embedded, {report.reused:,} taken over, {report.vanished:,} gone")
     for space, count in report.unseen.items():

@@ -49,7 +49,7 @@ def ingest(
       vimrag ingest ~/papers --root runs/mine --forget talk.mp4
 
     Run it again at any time: only new and changed files are read. A file that is gone from a folder named again is removed;
-    files that are not named stay. Subtitles beside a video (talk.srt, talk.en.vtt, Subs/...) or inside of it become its text.
+    files that are not named stay. Subtitles beside a video (talk.srt, talk.en.vtt, in Subs/) or inside of it become its text.
 
     Exit code 1 when none of the files could be read.
     """
@@ -102,9 +102,11 @@ def _show(report: IngestReport) -> None:
     if rest := len(report.files) - len(shown):
         console.print(f"{rest:,} more files: --json lists them all")
     counts = ", ".join(f"{report.count(status):,} {status}" for status in IngestStatus)
-    console.print(f"{counts}; {report.items:,} items searchable in {report.root}", soft_wrap=True)
+    console.print(
+        f"{counts}; {report.items:,} items searchable in {report.root}", soft_wrap=True, markup=False
+    )
     if report.skipped:
-        console.print(f"skipped: {_counted(report.skipped)}", soft_wrap=True)
+        console.print(f"skipped: {_counted(report.skipped)}", soft_wrap=True, markup=False)
 
 
 def _happened(file: FileReport) -> str:

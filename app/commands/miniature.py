@@ -52,6 +52,6 @@ def write(
     for name, count in summary.questions.items():
         table.add_row(name, f"{summary.items.get(name, 0):,}", f"{count:,}")
     console = table_console()
-    console.print(f"miniature in {out}", soft_wrap=True)
+    console.print(f"miniature in {out}", soft_wrap=True, markup=False)
     console.print(table)
     note(f"next: vimrag corpus build --raw {out} --root runs/miniature")

@@ -5,9 +5,12 @@ libraries print in between.
 """
 
 import contextlib
+import io
+import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.progress import (
@@ -24,6 +27,34 @@ from infra.progress import ProgressListener as ProgressCallback
 from infra.progress import ProgressLogger
 
 
+class _Unread(io.TextIOWrapper):
+    """A stream that is written to whether or not somebody reads it."""
+
+    def write(self, text: str, /) -> int:
+        with contextlib.suppress(BrokenPipeError):
+            return super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            super().flush()
+
+
+def write_whatever_comes() -> None:
+    """No output ends a run: what a terminal cannot show is spelled out, a closed pipe swallows the rest."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - lives as long as the process
+        elif type(stream) is io.TextIOWrapper:
+            line_buffering = stream.line_buffering
+            encoding = stream.encoding
+            unread = _Unread(
+                stream.detach(), encoding=encoding, errors="backslashreplace", line_buffering=line_buffering
+            )
+            setattr(sys, name, unread)
+
+
 @contextlib.contextmanager
 def results() -> Iterator[Callable[[str | Mapping[str, Any]], None]]:
     """Give a function that writes a line, or a JSON object as one, to standard output; other prints go to standard error."""
@@ -33,6 +64,8 @@ def results() -> Iterator[Callable[[str | Mapping[str, Any]], None]]:
         from app.answers.records import json_bytes
 
         line = value if isinstance(value, str) else json_bytes(value).decode()
+        if not isinstance(value, str) and not _can_show(line, out):
+            line = json.dumps(json.loads(line), separators=(",", ":"))
         out.write(line + "\n")
         out.flush()
 
@@ -40,10 +73,19 @@ def results() -> Iterator[Callable[[str | Mapping[str, Any]], None]]:
         yield write
 
 
+def _can_show(text: str, out: TextIO) -> bool:
+    try:
+        text.encode(out.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def table_console() -> Console:
     """Where tables go: standard output, wide enough that nothing is cut when it is not a terminal."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=160)
+    # a name is shown as it is: no signs for what stands between colons
+    console = Console(highlight=False, emoji=False)
+    return console if console.is_terminal else Console(highlight=False, emoji=False, width=160)
 
 
 def printable(text: str) -> str:

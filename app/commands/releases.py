@@ -145,9 +145,11 @@ def _show(shown: Release) -> None:
         table.add_row(name, f"{count:,}")
     console = table_console()
     current = ", current" if shown.is_current else ""
-    console.print(f"release {shown.version} in {shown.store}{current}, {shown.bytes / MIB:,.1f} MiB")
+    console.print(
+        f"release {shown.version} in {shown.store}{current}, {shown.bytes / MIB:,.1f} MiB", markup=False
+    )
     console.print(table)
     for folder in shown.artifacts:
-        console.print(folder)
+        console.print(folder, markup=False)
     for reader in shown.readers:
-        console.print(f"read by {reader}")
+        console.print(f"read by {reader}", markup=False)

@@ -46,7 +46,7 @@ def report(
     console.print(_table(data))
     for pair in data.comparisons:
         console.print(pair.line, markup=False)
-    console.print(f"\nreport with plots: {page}", soft_wrap=True)
+    console.print(f"\nreport with plots: {page}", soft_wrap=True, markup=False)
     note(NEXT_STEPS.format(root=root))
 
 

@@ -51,7 +51,7 @@ def retrieval(
             write(report.to_json())
     if not json:
         console = table_console()
-        console.print(f"retrieval, scope {report.scope}")
+        console.print(f"retrieval, scope {report.scope}", markup=False)
         console.print(_table(report))
     if report.stale:
         note(

@@ -17,7 +17,7 @@ from assets.parsers.types import ParsedItem
 from assets.user_files import ledger, parsed_files, publishing, reading
 from assets.user_files.ledger import IngestedFile
 from assets.user_files.parsed_files import ParsedFileInfo
-from assets.user_files.paths import PathListing, SourcePath, find, is_below, location_of
+from assets.user_files.paths import PathListing, SourcePath, find, is_below, location_of, shown_path
 from assets.user_files.reading import DATASET, FileRecord, IngestSettings, SourceFile
 from infra.embedders.types import Embedder
 from infra.errors import MediaError
@@ -163,7 +163,7 @@ class _Run:
         return [place for place in places if place.named or place.location not in transcripts]
 
     def _file(self, place: SourcePath) -> FileReport:
-        path, location = str(place.path), place.location
+        path, location = shown_path(place.path), place.location
         try:
             source = reading.source_of(place.path, self._settings)
             name = parsed_files.name_of(source, self._settings)
@@ -219,5 +219,5 @@ def _removed(file: IngestedFile, reason: str) -> FileReport:
 
 def _remarks(about: ParsedFileInfo, source: SourceFile) -> list[str]:
     missing = Counter(skip.reason for skip in about.skipped)
-    transcript = [f"words of {transcript.name}" for transcript in source.transcripts]
+    transcript = [f"words of {shown_path(transcript.name)}" for transcript in source.transcripts]
     return [*transcript, *about.notes, *(f"{reason} {count}" for reason, count in missing.items())]

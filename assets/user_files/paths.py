@@ -47,8 +47,13 @@ class PathListing:
 
 
 def location_of(path: Path) -> str:
-    """The absolute path, ``.`` and ``..`` worked out, links left as they are."""
-    return os.path.abspath(path)
+    """The absolute path, ``.`` and ``..`` worked out, links left as they are, in characters that can be stored."""
+    return shown_path(os.path.abspath(path))
+
+
+def shown_path(path: str | Path) -> str:
+    """A path as text: bytes of a name that are no UTF-8, as old disks hold, are spelled out in hex."""
+    return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def is_below(location: str, folders: Iterable[str]) -> bool:
@@ -136,11 +141,6 @@ def _refused_link(path: Path, inside: Path) -> str:
 
 def _take(path: Path, walk: PathListing, *, named: bool) -> None:
     try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        walk.skipped.append(_skip("name_not_unicode", path))
-        return
-    try:
         regular = stat.S_ISREG(path.stat().st_mode)
     except OSError as error:
         walk.skipped.append(_skip("file_unreadable", path, error.strerror or ""))
@@ -152,6 +152,4 @@ def _take(path: Path, walk: PathListing, *, named: bool) -> None:
 
 
 def _skip(reason: str, path: Path, detail: str = "") -> SkippedRecord:
-    return SkippedRecord(
-        reason=reason, where=str(path).encode(errors="backslashreplace").decode(), detail=detail
-    )
+    return SkippedRecord(reason=reason, where=shown_path(path), detail=detail)

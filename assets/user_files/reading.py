@@ -18,8 +18,9 @@ from assets.user_files.encodings import decode
 from assets.user_files.file_kinds import HEAD_BYTES, MAX_BYTES, SUBTITLE_SUFFIXES, FileKind, kind_of
 from assets.user_files.foreign_kinds import foreign_kind
 from assets.user_files.media.films import film_records
+from assets.user_files.media.inline_pictures import split
 from assets.user_files.media.pages import page_records
-from assets.user_files.media.pictures import picture_records
+from assets.user_files.media.pictures import inline_picture_records, picture_records
 from assets.user_files.media.subtitle_files import subtitles_of
 from assets.user_files.media.transcripts import cues
 from assets.user_files.passages import passages
@@ -61,8 +62,8 @@ class IngestSettings:
         of_kind: dict[FileKind, dict[str, Any]] = {
             FileKind.PDF: {"dpi": context.dpi, "max_pages": context.max_pages} | ocr,
             FileKind.PICTURE: ocr,
-            FileKind.TEXT: {"passage_words": self.passage_words},
-            FileKind.MARKDOWN: {"passage_words": self.passage_words},
+            FileKind.TEXT: {"passage_words": self.passage_words} | ocr,
+            FileKind.MARKDOWN: {"passage_words": self.passage_words} | ocr,
             FileKind.DOCUMENT: {"passage_words": self.passage_words, "dpi": context.dpi} | ocr,
             FileKind.VIDEO: {
                 **{name: getattr(context, name) for name in ("fps", "max_frames", "clip_s", "min_tail_s")},
@@ -158,10 +159,9 @@ def _texts(source: SourceFile, settings: IngestSettings) -> Iterator[FileRecord]
     decoded = decode(source.path.read_bytes())
     yield from map(ReaderNote, decoded.notes)
     markdown = source.kind is FileKind.MARKDOWN
-    text = decoded.text
-    if source.path.suffix.lower() in SUBTITLE_SUFFIXES[:-1] and (
-        timed := cues(text)
-    ):  # of a film that is not there
+    text, pictures = split(decoded.text)
+    if source.path.suffix.lower() in SUBTITLE_SUFFIXES[:-1] and (timed := cues(text)):
+        # of a film that is not there
         text = "\n".join(cue.text for cue in timed)
     cut = passages(text, markdown=markdown, max_words=settings.passage_words)
     if not cut:
@@ -178,3 +178,4 @@ def _texts(source: SourceFile, settings: IngestSettings) -> Iterator[FileRecord]
                 position=float(number),
             )
         )
+    yield from inline_picture_records(pictures, settings.reading)

@@ -12,6 +12,7 @@ from assets.parsers.videos import VideoSource, clip_title, video_items
 from assets.user_files.encodings import decode
 from assets.user_files.media.transcripts import TranscriptCue, cues, lines_of, rolled_up, spoken_between
 from assets.user_files.passages import passages
+from assets.user_files.paths import shown_path
 from assets.user_files.records import DATASET, FileRecord, ReaderNote
 from infra.errors import MediaError
 from infra.media import ClipRange, clip_ranges, media_decoder
@@ -76,9 +77,11 @@ def _read_words(path: Path, transcripts: Sequence[Path], words: _Words) -> Itera
         try:
             decoded = decode(transcript.read_bytes())
         except MediaError as error:
-            yield SkippedRecord(reason="transcript_unreadable", where=transcript.name, detail=error.detail)
+            yield SkippedRecord(
+                reason="transcript_unreadable", where=shown_path(transcript.name), detail=error.detail
+            )
             continue
-        yield from (ReaderNote(f"{transcript.name} {note}") for note in decoded.notes)
+        yield from (ReaderNote(f"{shown_path(transcript.name)} {note}") for note in decoded.notes)
         if timed := cues(decoded.text):
             words.tracks.append(timed)
         elif decoded.text.strip():

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from assets.corpus.item import Item, Modality
+from assets.parsers.identity import text_hash
 from assets.parsers.images import image_item, read_text
-from assets.parsers.types import ParseContext, SkippedRecord
+from assets.parsers.types import ParseContext, ParsedItem, SkippedRecord
+from assets.user_files.media.inline_pictures import InlinePicture
 from assets.user_files.records import DATASET, FileRecord, ReaderNote
 from infra.errors import MediaError
 from infra.media import OpenImages, media_decoder, strip_boxes, widened
@@ -57,8 +59,33 @@ def picture_records(path: Path, context: ParseContext) -> Iterator[FileRecord]:
                 yield SkippedRecord.of(error, name.title.strip())
 
 
-def pieces(image: Image.Image, name: PictureName, context: ParseContext) -> Iterator[FileRecord]:
-    """The item of a picture, or of each piece of a strip, with what OCR reads in it."""
+def inline_picture_records(pictures: Sequence[InlinePicture], context: ParseContext) -> Iterator[FileRecord]:
+    """The pictures inside of a text, with what it says of them."""
+    for number, picture in enumerate(pictures, start=1):
+        name = PictureName(number, "picture")
+        try:
+            image = media_decoder().image(picture.data, max_pixels=context.max_pixels)
+            yield from pieces(image, name, context, said=picture.alt)
+        except MediaError as error:
+            yield SkippedRecord.of(error, name.title.strip())
+            if said := "\n".join(filter(None, (picture.alt, picture.svg_text))):
+                yield ParsedItem(
+                    item=Item(
+                        id=f"text:#picture-{number}",
+                        dataset=DATASET,
+                        modality=Modality.TEXT,
+                        content_hash=text_hash(name.title, said),
+                        title=name.title,
+                        text=said,
+                        position=float(number),
+                    )
+                )
+
+
+def pieces(
+    image: Image.Image, name: PictureName, context: ParseContext, *, said: str = ""
+) -> Iterator[FileRecord]:
+    """The item of a picture, or of each piece of a strip, with what is ``said`` of it and what OCR reads in it."""
     boxes = strip_boxes(*image.size)
     if len(boxes) > 1:
         yield ReaderNote(f"{name.title.strip() or 'picture'} cut into {len(boxes)} parts")
@@ -72,7 +99,7 @@ def pieces(image: Image.Image, name: PictureName, context: ParseContext) -> Iter
             modality=Modality.IMAGE,
             content_hash="",
             title=name.title + where,
-            text=read_text(piece, "", context),
+            text="\n".join(filter(None, (said, read_text(piece, "", context)))),
             position=name.number + (part / 1000 if len(boxes) > 1 else 0.0),
         )
         yield image_item(item, widened(piece))

@@ -70,10 +70,11 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path):
     assert reasons(tmp_path) == {"pipe.txt": "not_a_file"}
 
 
-def test_a_name_that_is_no_text_is_a_counted_skip(tmp_path: Path):
-    (tmp_path / os.fsdecode(b"\xff.txt")).write_text("x")
-    assert names(tmp_path) == []
-    assert list(reasons(tmp_path).values()) == ["name_not_unicode"]
+def test_bytes_of_a_name_that_are_no_text_are_spelled_out(tmp_path: Path):
+    (tmp_path / os.fsdecode(b"caf\xe9.txt")).write_text("x")
+    [place] = find([tmp_path]).places
+    assert place.path.read_text() == "x"
+    assert place.location == f"{tmp_path}/caf\\xe9.txt"
 
 
 def test_the_root_inside_a_folder_is_not_read_as_documents(tmp_path: Path):
