@@ -148,6 +148,9 @@ class _Flow:
     def _break(self, element: Element) -> None:
         self._pieces.append("\n")
 
+    def _apart(self, element: Element) -> None:
+        self._pieces.append(" ")
+
     def _image(self, element: Element) -> None:
         address = attribute(element, "src") or attribute(element, "href") or attribute(element, "data")
         alt = one_line(attribute(element, "alt") or attribute(element, "title"))
@@ -230,12 +233,12 @@ _STARTS: dict[str, _Act] = {
     **dict.fromkeys(("td", "th"), _Flow._cell),
     **{"pre": _Flow._pre, "br": _Flow._break, "img": _Flow._image, "image": _Flow._image, "li": _Flow._item},
     **{"table": _Flow._open_table, "tr": _Flow._row, "ruby": _Flow._ruby, "rt": _Flow._reading},
-    **{"caption": _Flow._caption},
+    **{"caption": _Flow._caption, "math": _Flow._apart, "svg": _Flow._apart},
 }
 _ENDS: dict[str, _Act] = {
     **dict.fromkeys(("ul", "ol", "menu", "dir"), _Flow._end_list),
     **{"pre": _Flow._end_pre, "table": _Flow._end_table, "li": _Flow._end_item, "ruby": _Flow._end_ruby},
-    **{"caption": _Flow._end_caption},
+    **{"caption": _Flow._end_caption, "math": _Flow._apart, "svg": _Flow._apart, "text": _Flow._apart},
 }
 
 

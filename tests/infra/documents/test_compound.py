@@ -1,0 +1,61 @@
+"""Compound files: Outlook messages are read, everything older is called by its name."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from infra.documents.blocks import Attachment
+from infra.errors import MediaError
+from tests.infra.documents.compound_files import Tree, compound
+from tests.infra.documents.material import blocks, read, texts
+
+SENT = 133_540_200_000_000_000  # 2024-03-04 10:00 UTC, in tenths of microseconds since 1601
+
+
+def message(subject: str, body: str, more: Tree | None = None) -> Tree:
+    stored = struct.pack("<HHIQ", 0x0040, 0x0039, 6, SENT)
+    return {
+        "__substg1.0_0037001F": subject.encode("utf-16-le"),
+        "__substg1.0_0C1A001F": "Ann".encode("utf-16-le"),
+        "__substg1.0_0E04001F": "Bo".encode("utf-16-le"),
+        "__substg1.0_10130102": f"<html><meta charset=utf-8><p>{body}</p></html>".encode(),
+        "__properties_version1.0": bytes(32) + stored,
+        **(more or {}),
+    }
+
+
+def test_an_outlook_message_is_read_like_a_mail():
+    attached: Tree = {
+        "__substg1.0_37010102": b"%PDF-1.7".ljust(4096, b" "),
+        "__substg1.0_3707001F": "Größe.pdf".encode("utf-16-le"),
+        "__properties_version1.0": bytes(32),
+    }
+    inner: Tree = {"__substg1.0_3701000D": message("Inner", "more words")}
+    more: Tree = {"__attach_version1.0_#00000000": attached, "__attach_version1.0_#00000001": inner}
+    data = compound(message("Grüße", "zwölf words", more))
+    assert texts(data, "a.txt")[:3] == [
+        "Grüße",
+        "From: Ann\nTo: Bo\nDate: 2024-03-04 10:00 UTC",
+        "zwölf words",
+    ]
+    assert [block.name for block in blocks(data) if isinstance(block, Attachment)] == ["Größe.pdf"]
+    assert [section.place for section in read(data).sections] == ["", "attached mail 1"]
+    assert "more words" in texts(data)
+
+
+@pytest.mark.parametrize(
+    ("stream", "reason", "says"),
+    [
+        ("WordDocument", "kind_unsupported", "Word 97-2003 document .*--convert-to docx"),
+        ("Workbook", "kind_unsupported", "Excel 97-2003 workbook .*save it as .xlsx"),
+        ("PowerPoint Document", "kind_unsupported", "PowerPoint 97-2003"),
+        ("EncryptedPackage", "document_encrypted", "password"),
+        ("Something", "kind_unsupported", "unknown program"),
+    ],
+)
+def test_what_lies_in_a_compound_file_is_named(stream: str, reason: str, says: str):
+    with pytest.raises(MediaError, match=says) as refused:
+        read(compound({stream: b"x"}), "report.docx")
+    assert refused.value.reason == reason
