@@ -33,8 +33,8 @@ from model.agent.events import (
     TokenDelta,
 )
 from model.agent.graph_state import GraphState, graph_state
-from model.agent.loop import Agent
-from model.types import DisplayedHit, ImageRef, Task, Trajectory
+from model.agent.loop import Agent, Control
+from model.types import Counters, DisplayedHit, ImageRef, Task, Trajectory
 
 
 class StartEvent(Record):
@@ -141,7 +141,7 @@ class NodeEvent(Record):
 
 
 class NoticeEvent(Record):
-    """Something to know that is no step: ``code`` is shortened, no_pictures, prompt_cut or thought_only."""
+    """Something to know that is no step: ``code`` is shortened, no_pictures, prompt_cut, thought_only or answer_now."""
 
     event: Literal["noticed"] = "noticed"
     call: int
@@ -219,15 +219,18 @@ class EventSerializer:
             index=snapshot.version,
         )
         self._question, self._model, self._catalogue = request.question, model, catalogue
+        self.control = Control()
+        self.graph: MemoryGraph | None = None  # as far as it has grown
         self._sources = ShownSources()
         self._notices: list[str] = []
         self._is_estimated = False
+        self._calls = self._read = self._written = 0
         self._began_s = time.monotonic()
 
     def events(self, *, stream: bool) -> AsyncGenerator[Event]:
         """The rollout; with ``stream`` the tokens of replies too."""
         task = Task(id=self.start.ask_id, dataset="ask", question=self._question, answers=())
-        return self.agent.events(task, stream=stream)
+        return self.agent.events(task, stream=stream, control=self.control)
 
     def serialize(self, event: Event) -> StreamEvent:
         """One event as it is streamed. Reads the corpus at the end of a rollout, so call it where that may take its time."""
@@ -245,10 +248,15 @@ class EventSerializer:
 
     def on_event(self, event: Event) -> None:
         """Keep what the answer will say of the events: titles, notices, estimates; ``serialize`` does so too."""
+        if isinstance(event, NodeAdded):
+            self.graph = event.graph
         if isinstance(event, Notice):
             self._notices.append(event.text)
         if isinstance(event, ModelReply):
             self._is_estimated |= event.completion.estimated
+            self._read += event.completion.prompt_tokens
+            self._written += event.completion.completion_tokens
+            self._calls = event.call
         if isinstance(event, ObservationAdded):
             self._sources.add(event, self.agent.limits.passage_chars)
 
@@ -257,6 +265,28 @@ class EventSerializer:
         agent = self.agent
         return graph_state(
             graph, limits=agent.limits, allocation=agent.memory.allocation, titles=self._sources.titles
+        )
+
+    def unfinished(self, reason: str) -> AnswerRecord:
+        """What was found before something went wrong: an answer without text, whose last notice is the reason."""
+        nodes = () if self.graph is None else node_records(self.state(self.graph))
+        return AnswerRecord(
+            outcome="failed",
+            answer="",
+            claims=(),
+            citations=(),
+            nodes=nodes,
+            counters=Counters(
+                model_calls=self._calls,
+                searches=len(nodes),
+                prompt_tokens=self._read,
+                completion_tokens=self._written,
+            ),
+            seconds=round(time.monotonic() - self._began_s, 3),
+            cost=self._model.cost(self._read, self._written),
+            tokens_estimated=self._is_estimated,
+            sees_pictures=self._model.sees,
+            notices=(*dict.fromkeys(self._notices), reason),
         )
 
     def answer(self, trajectory: Trajectory) -> AnswerRecord:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 KEY_VARIABLES = ("VIMRAG_API_KEY", "OPENAI_API_KEY")
 ENDPOINT_TOKENS = 4096  # of one reply; models that think write long ones
 ENDPOINT_TEMPERATURE = 0.6
+UNLIMITED_S = 7 * 24 * 3600.0
+WHOLE_FACTOR = 4  # times the longest silence, for a server that does not stream
 LOCAL_TOKENS = 512  # of one reply of a checkpoint that does not say what it was trained with
 
 
@@ -85,6 +87,8 @@ class ModelChoice:
     prices: Prices | None = None
     concurrency: int = 8
     """Requests under way at once."""
+    timeout_s: float = 300.0
+    """Longest silence of a served model; how long a whole reply takes is not limited."""
     asks_sight: bool = False
     """Whether a served model is asked, once, if it reads pictures."""
 
@@ -152,6 +156,11 @@ class ServedModel(AnswerModel):
             api_key=choice.api_key,
             concurrency=choice.concurrency,
             prices=choice.prices,
+            stall_timeout_s=choice.timeout_s,
+            timeout_s=UNLIMITED_S,
+            total_timeout_s=UNLIMITED_S,
+            whole_timeout_s=WHOLE_FACTOR * choice.timeout_s,
+            retries_silence=False,
         )
         return cls(choice, await probed(settings) if probe or not choice.model else settings)
 

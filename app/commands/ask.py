@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -16,17 +19,19 @@ from app.commands.options import (
     PriceOption,
     Root,
     Temperature,
+    Timeout,
     comma_separated,
     refuse_typo,
 )
 from app.commands.output import note, results
 from app.errors import UsageError, usage_errors
+from infra.errors import ExternalError
 
 if TYPE_CHECKING:
     from app.answers.corpus_handle import CorpusHandle, Snapshot
-    from app.answers.events import AskRequest
+    from app.answers.events import AskRequest, EventSerializer
     from app.answers.models import ModelChoice
-    from app.answers.records import CommandAnswer
+    from app.answers.records import AnswerRecord, CommandAnswer
     from app.answers.terminal import TerminalReader
     from model.agent.graph_state import GraphState
     from model.types import Trajectory
@@ -59,6 +64,7 @@ def ask(  # noqa: PLR0913 - one parameter an option
     datasets: Annotated[
         str | None, typer.Option("--datasets", metavar="A,B", help="Search only these, by comma.")
     ] = None,
+    timeout: Timeout = 300,
     prices: PriceOption = None,
     save: Annotated[
         Path | None,
@@ -76,6 +82,8 @@ def ask(  # noqa: PLR0913 - one parameter an option
 
     The key of an endpoint comes from VIMRAG_API_KEY (or OPENAI_API_KEY). The model's reasoning is shown on standard error
     while it is generated; answer, sources and memory graph go to standard output.
+
+    Ctrl-\ cuts the reply off and asks for an answer from what was found until then; Ctrl-C stops.
 
     Exit code 1 when there is no answer.
     """
@@ -96,6 +104,7 @@ def ask(  # noqa: PLR0913 - one parameter an option
         max_tokens=max_tokens,
         temperature=temperature,
         prices=prices_of(prices),
+        timeout_s=timeout,
     )
     choice.require()
     refuse_typo(root)
@@ -126,17 +135,24 @@ def _run(root: str, choice: ModelChoice, request: AskRequest, *, json: bool) -> 
     from infra.storage.root import Storage
 
     with results() as write:
-        result = asyncio.run(
-            _answer(CorpusHandle(Storage(root)), choice, request, TerminalReader(quiet=json))
-        )
+
+        def keep(answer: CommandAnswer, state: GraphState) -> None:
+            write(answer.model_dump() if json else answer_text(answer, state))
+
+        reader = TerminalReader(quiet=json)
+        result = asyncio.run(_answer(CorpusHandle(Storage(root)), choice, request, reader, keep))
         write(result.answer.model_dump() if json else answer_text(result.answer, result.state))
     return result
 
 
 async def _answer(
-    corpus: CorpusHandle, choice: ModelChoice, request: AskRequest, reader: TerminalReader
+    corpus: CorpusHandle,
+    choice: ModelChoice,
+    request: AskRequest,
+    reader: TerminalReader,
+    keep: Callable[[CommandAnswer, GraphState], None],
 ) -> AskResult:
-    """Answer the question, and show ``reader`` what happens."""
+    """Answer the question, and show ``reader`` what happens; what was found before a failure is given to ``keep``."""
     from app.answers.catalogue import Catalogue
     from app.answers.events import EventSerializer
     from app.answers.models import open_model
@@ -147,20 +163,34 @@ async def _answer(
     model = await open_model(choice)
     try:
         serializer = EventSerializer(request, snapshot, model, Catalogue(corpus.storage))
-        async for event in serializer.events(stream=not reader.is_quiet):
-            reader.on_event(event)
-            serializer.on_event(event)
-            if isinstance(event, RolloutEnd):
-                answer = CommandAnswer(
-                    **dict(serializer.answer(event.trajectory)),
-                    question=request.question,
-                    model=model.name,
-                    index=snapshot.version,
-                )
-                return AskResult(event.trajectory, answer, serializer.state(event.trajectory.graph))
+
+        def told(answer: AnswerRecord) -> CommandAnswer:
+            asked = request.question
+            return CommandAnswer(**dict(answer), question=asked, model=model.name, index=snapshot.version)
+
+        with contextlib.suppress(
+            NotImplementedError, ValueError, RuntimeError
+        ):  # not in every thread and system
+            asyncio.get_running_loop().add_signal_handler(signal.SIGQUIT, _answer_now, serializer)
+        try:
+            async for event in serializer.events(stream=True):
+                reader.on_event(event)
+                serializer.on_event(event)
+                if isinstance(event, RolloutEnd):
+                    answer = told(serializer.answer(event.trajectory))
+                    return AskResult(event.trajectory, answer, serializer.state(event.trajectory.graph))
+        except ExternalError as error:
+            if serializer.graph is not None:
+                found = serializer.unfinished(" ".join(str(error).split()))
+                keep(told(found), serializer.state(serializer.graph))
+            raise
     finally:
         await model.close()
     raise AssertionError("a rollout ends with RolloutEnd")
+
+
+def _answer_now(serializer: EventSerializer) -> None:
+    serializer.control.answer_now = True
 
 
 def _snapshot(corpus: CorpusHandle, request: AskRequest) -> Snapshot:

@@ -66,6 +66,15 @@ Temperature = Annotated[
     float | None,
     typer.Option("--temperature", min=0.0, max=2.0, help="0 always draws the likeliest token."),
 ]
+Timeout = Annotated[
+    float,
+    typer.Option(
+        "--timeout",
+        min=1,
+        max=86400,
+        help="Longest silence of the model, in seconds; a whole answer may take longer.",
+    ),
+]
 PriceOption = Annotated[
     str | None,
     typer.Option(

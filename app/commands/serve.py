@@ -55,7 +55,14 @@ def serve(  # noqa: PLR0913 - one parameter an option
         int, typer.Option("--questions", min=1, max=256, help="Questions answered at once.")
     ] = 4,
     question_seconds: Annotated[
-        float, typer.Option("--question-seconds", min=1, max=86400, help="Longest time for one question.")
+        float,
+        typer.Option(
+            "--timeout",
+            "--question-seconds",
+            min=1,
+            max=86400,
+            help="Longest silence of the model, in seconds.",
+        ),
     ] = 600,
     allow_host: Annotated[
         list[str] | None,
@@ -103,6 +110,7 @@ def serve(  # noqa: PLR0913 - one parameter an option
         prices=prices_of(prices),
         concurrency=questions,
         asks_sight=True,
+        timeout_s=question_seconds,
     )
     listener = _listener(host, port)
     with listener:

@@ -15,7 +15,7 @@ class ServerSettings:
     """Names under which the server may be addressed, beside localhost and plain IP addresses."""
     questions_at_once: int = 4
     question_s: float = 600.0
-    """Longest time for one question."""
+    """Longest silence of a question; how long the whole takes is not limited."""
     keep_alive_s: float = 10.0
     """Longest silence of a stream of events."""
     json_bytes: int = 64 * 1024

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
 
 from anyio import CapacityLimiter
 
 from app.answers.catalogue import Catalogue
 from app.answers.corpus_handle import CorpusHandle
+from app.answers.events import EventSerializer
 from app.answers.models import AnswerModel
 from app.server.errors import ApiError
 from app.server.rendering import ImageRenderer
+from app.server.running import KeptRuns
 from app.server.settings import ServerSettings
 
 RETRY_AFTER_S = 5
@@ -59,6 +62,10 @@ class ServerState:
     decoders: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(DECODERS))
     searchers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(SEARCHERS))
     readers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(READERS))
+    runs: KeptRuns = field(default_factory=KeptRuns)
+    """Questions that go on without a listener."""
+    controls: WeakValueDictionary[str, EventSerializer] = field(default_factory=WeakValueDictionary)
+    """Of every question under way, by its id."""
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server is to stop: running questions end with an event that says so."""
 

@@ -11,10 +11,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TypeVar
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
 from infra.errors import EndpointError
-from infra.llm.errors import MAX_NAMED, EndpointUnavailableError, RequestRefusedError, transport
+from infra.llm.errors import (
+    MAX_NAMED,
+    EndpointUnavailableError,
+    RequestRefusedError,
+    ServerSilentError,
+    transport,
+)
 from infra.llm.rate_limit import RateLimiter
 from infra.llm.transport import HttpTransport
 from infra.llm.types import ChatSettings
@@ -64,7 +70,7 @@ class Endpoint:
         """
         retrying = AsyncRetrying(
             stop=stop_after_attempt(self.settings.retries + 1),
-            retry=retry_if_exception_type(EndpointUnavailableError),
+            retry=retry_if_exception(self._is_retried),
             wait=self._wait_s,
             before_sleep=self._before_sleep,
             reraise=True,
@@ -88,6 +94,10 @@ class Endpoint:
         except EndpointError:
             self.ledger.add(failures=1)
             raise
+
+    def _is_retried(self, error: BaseException) -> bool:
+        silent = isinstance(error, ServerSilentError) and not self.settings.retries_silence
+        return isinstance(error, EndpointUnavailableError) and not silent
 
     def _wait_s(self, state: RetryCallState) -> float:
         """Seconds until the next attempt: what the server asked for, else exponential with jitter."""

@@ -50,6 +50,10 @@ class EndpointUnavailableError(EndpointError):
         self.retry_after_s = retry_after_s
 
 
+class ServerSilentError(EndpointUnavailableError):
+    """The endpoint said nothing for as long as it may."""
+
+
 class RequestBudgetError(EndpointError):
     """As many requests were sent as this client may send."""
 
@@ -210,7 +214,7 @@ def transport(where: str) -> Iterator[None]:
             f"{where}: no connection ({_line(str(error))}); is the server running?"
         ) from None
     except httpx.ReadTimeout:
-        raise EndpointUnavailableError(f"{where}: the server fell silent") from None
+        raise ServerSilentError(f"{where}: the server fell silent; --timeout waits longer") from None
     except httpx.HTTPError as error:
         raise EndpointUnavailableError(f"{where}: the connection broke ({type(error).__name__})") from None
 

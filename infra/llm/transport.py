@@ -75,9 +75,11 @@ class HttpTransport:
 
         A request that is refused for something the protocol does not need is sent again without it.
         """
-        silence_s = self._settings.stall_timeout_s if stream else self._settings.timeout_s
+        settings = self._settings
         while True:
             body = self.shape.body(model, messages, request, stream=stream)
+            whole_s = settings.whole_timeout_s or settings.timeout_s
+            silence_s = settings.stall_timeout_s if body["stream"] else whole_s
             self._book()
             url = f"{self._base}/chat/completions"
             exchange = self._http.stream("POST", url, json=body, timeout=self._timeout(silence_s))

@@ -95,6 +95,10 @@ class ChatSettings:
     connect_timeout_s: float = 10.0
     stall_timeout_s: float = 60.0
     """Longest silence of a server that is streaming; the wait for the first byte counts."""
+    whole_timeout_s: float | None = None
+    """Longest silence of a server that is not streaming; None takes ``timeout_s``."""
+    retries_silence: bool = True
+    """Whether a server that fell silent is asked again."""
     total_timeout_s: float = 600.0
     """One call with all its attempts and the waits between them; the wait for a free place does not count."""
     retries: int = 5
@@ -120,7 +124,7 @@ class ChatSettings:
         if self.concurrency < 1 or self.retries < 0 or self.max_reply_bytes < 1:
             raise ValueError(f"counts of the endpoint out of range: {self}")
         times = (self.timeout_s, self.connect_timeout_s, self.stall_timeout_s, self.total_timeout_s)
-        if min(times) <= 0 or min(self.backoff_s, self.max_wait_s) < 0:
+        if min(times) <= 0 or (self.whole_timeout_s or 1.0) <= 0 or min(self.backoff_s, self.max_wait_s) < 0:
             raise ValueError(f"times of the endpoint out of range: {self}")
         if self.max_requests is not None and self.max_requests < 1:
             raise ValueError(f"the most requests must be at least 1, got {self.max_requests}")

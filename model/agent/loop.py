@@ -50,6 +50,15 @@ from model.types import (
     Trajectory,
 )
 
+
+@dataclass(slots=True)
+class Control:
+    """What a reader may ask of a rollout that is under way."""
+
+    answer_now: bool = False
+    """The reply that is being generated is cut off, and the next call has to answer with what was found."""
+
+
 Displayed: TypeAlias = tuple[DisplayedHit, ...] | None
 
 
@@ -76,17 +85,18 @@ class Agent:
         raise AssertionError("a rollout ends with RolloutEnd")
 
     async def events(
-        self, task: Task, *, seed: int | None = None, stream: bool = False
+        self, task: Task, *, seed: int | None = None, stream: bool = False, control: Control | None = None
     ) -> AsyncGenerator[Event]:
         """What happens, as it happens; the last event is ``RolloutEnd``.
 
         ``seed`` makes the draws of this rollout reproducible; without it ``sampling.seed`` is used, or none.
-        ``stream`` adds ``TokenDelta`` events where the policy can stream.
+        ``stream`` adds ``TokenDelta`` events where the policy can stream; ``control`` may be changed meanwhile.
         """
         session = self.memory.open(task, self.retriever, self.limits)
         session.environment.sight = self.sight
         recorder = SegmentRecorder()
         fitting = Fitting(count=self.memory.count_tokens)
+        wishes = control or Control()
         events = await session.begin()
         displayed: Displayed = None
         for event in events:
@@ -95,7 +105,7 @@ class Agent:
         while session.environment.outcome is None:
             displayed = displayed_after(events, displayed)
             asked = completion = None
-            turn = self._turn(session, fitting, displayed, seed=seed, stream=stream)
+            turn = self._turn(session, fitting, displayed, wishes, seed=seed, stream=stream)
             async with aclosing(turn) as told:
                 async for event in told:
                     if isinstance(event, ModelCall):
@@ -116,6 +126,7 @@ class Agent:
         session: MemorySession,
         fitting: Fitting,
         displayed: Displayed,
+        wishes: Control,
         *,
         seed: int | None,
         stream: bool,
@@ -125,18 +136,22 @@ class Agent:
         For a reader, a prompt that is refused for its length or its pictures is cut and asked again, with a ``Notice``.
         """
         while True:
-            asked, whole = self._call(session, fitting, displayed, seed=seed)
+            asked, whole = self._call(session, fitting, displayed, seed=seed, must_answer=wishes.answer_now)
             yield asked
             try:
                 # closed at once when whoever listens leaves, so that the request is cancelled, not merely forgotten
                 async with aclosing(self._replies(asked.request, stream=stream)) as pieces:
                     async for piece in pieces:
+                        if wishes.answer_now and not asked.request.forced:
+                            break
                         if isinstance(piece, str):
                             yield TokenDelta(call=asked.call, text=piece)
                             continue
                         session.environment.count_call(asked.request.messages, piece)
                         yield ModelReply(call=asked.call, completion=piece)
-                return
+                    else:
+                        return
+                notice = Notice(call=asked.call, code="answer_now", text="answering now, with what was found")
             except (PromptTooLong, PicturesRefused) as error:
                 if not self.for_reader:
                     raise
@@ -170,12 +185,18 @@ class Agent:
             yield await self.policy.complete(request)
 
     def _call(
-        self, session: MemorySession, fitting: Fitting, displayed: Displayed, *, seed: int | None
+        self,
+        session: MemorySession,
+        fitting: Fitting,
+        displayed: Displayed,
+        *,
+        seed: int | None,
+        must_answer: bool,
     ) -> tuple[ModelCall, tuple[Message, ...]]:
         """The next call, and its conversation before anything was cut."""
         environment = session.environment
         number = environment.counters.model_calls + 1
-        forced = environment.must_answer or session.must_answer
+        forced = must_answer or environment.must_answer or session.must_answer
         messages = session.messages(forced=forced)
         sampling = replace(self.sampling, seed=call_seed(seed, number, default=self.sampling.seed))
         request = PolicyRequest(

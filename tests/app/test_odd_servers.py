@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from assets.miniature.writers.pdf import pdf_bytes
+from infra.llm.client import ChatClient
 from infra.llm.sight import SightMemory, probe_sight, read_sight
+from infra.llm.types import ChatSettings, Decoding
 from memory_graph.actions import Answer, Memorize, Search
 from memory_graph.parsing import parse
 from tests.app.command_line import Vimrag
@@ -39,6 +42,15 @@ class Odd(QuietServer):
 
     def respond(self, received: Received) -> Reply:
         return self.oddity(received) or super().respond(received)
+
+
+async def complete(server: OpenAIServer) -> str:
+    client = ChatClient(ChatSettings(base_url=server.base_url))
+    try:
+        messages = [{"role": "user", "content": QUESTION}]
+        return (await client.complete(messages, Decoding(temperature=0, top_p=1, max_tokens=9))).text
+    finally:
+        await client.close()
 
 
 def refused(message: str, status: int = 400) -> Fault:
@@ -96,7 +108,9 @@ def test_a_server_that_only_streams_is_asked_so(vimrag: Vimrag, root: Path):
     words = "parameter.enable_thinking must be set to false for non-streaming calls"
     with Odd(lambda received: None if received.body["stream"] else refused(words)) as server:
         said = vimrag("ask", QUESTION, "--root", root, "--endpoint", server.base_url, "--json")
-    assert said.code == 0 and [each.body["stream"] for each in server.requests] == [False, True, True, True]
+        whole = asyncio.run(complete(server))  # asked for whole, it is asked for again as a stream
+    assert said.code == 0 and {each.body["stream"] for each in server.requests[:3]} == {True}
+    assert "look it up" in whole and [each.body["stream"] for each in server.requests[3:]] == [False, True]
 
 
 def test_thinking_is_switched_off_where_streams_are_refused_for_it_too(vimrag: Vimrag, root: Path):
@@ -173,11 +187,6 @@ def test_what_the_probe_finds_is_told_from_words_and_remembered(tmp_path: Path):
 
 
 def test_the_probe_shows_two_colours_and_believes_a_refusal():
-    import asyncio
-
-    from infra.llm.client import ChatClient
-    from infra.llm.types import ChatSettings
-
     def sees(received: Received) -> Reply:
         [picture] = received.images
         left, right = picture.getpixel((5, 100)), picture.getpixel((219, 100))

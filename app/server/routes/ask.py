@@ -1,15 +1,18 @@
-"""``POST /v1/ask``: one question, answered as a stream of server-sent events.
+"""``POST /v1/ask``: one question, answered as a stream of server-sent events; its run can be followed, hurried and stopped.
 
-A stream holds a place for as long as it lasts and no longer: when the client goes away, when the time is up or when the
-server stops, the rollout is cancelled and with it the request to the model.
+A stream holds a place for as long as it lasts and no longer: when the client goes away, when nothing happens for too long or
+when the server stops, the rollout is cancelled and with it the request to the model. A ``detached`` question goes on when its
+client goes away, until it is over or stopped.
 """
 
 import asyncio
-from contextlib import ExitStack, aclosing, suppress
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, suppress
+from typing import Annotated
 
 import anyio
 from anyio import to_thread
-from fastapi import APIRouter
+from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -23,11 +26,11 @@ from app.answers.events import (
 )
 from app.answers.records import json_bytes
 from app.errors import UsageError
-from app.server.errors import ApiError, explain
+from app.server.errors import ApiError
 from app.server.routes.search import require_datasets
+from app.server.running import KeptRun, Rollout
 from app.server.schema.requests import AskBody
 from app.server.state import ServerState
-from model.agent.events import NodeAdded, RolloutEnd
 
 WAITING_EVENTS = 64  # for a client that is slow to read, before the rollout waits for it
 EVENTS = (
@@ -35,6 +38,8 @@ EVENTS = (
     "observed, remembered and answered as they happen, at last finished or failed."
 )
 GRACE_S = 15.0  # for a slow client to read the end
+
+STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 router = APIRouter(tags=["ask"])
 
@@ -59,9 +64,57 @@ async def ask(request: Request, body: AskBody) -> Response:
     require_datasets(body.datasets, snapshot.datasets)
     question = AskRequest(body.question, body.memory, body.calls, body.datasets)
     try:
-        return EventStream(state, EventSerializer(question, snapshot, state.model, state.catalogue))
+        serializer = EventSerializer(question, snapshot, state.model, state.catalogue)
     except UsageError as error:
         raise ApiError(400, "unknown_memory", str(error)) from None
+    state.controls[serializer.start.ask_id] = serializer
+    silence_s = body.timeout_s or state.settings.question_s
+    if not body.detached:
+        return EventStream(state, serializer, silence_s)
+    run = KeptRun(serializer, state.questions.take(), silence_s=silence_s, closing=state.closing)
+    state.runs.add(run)
+    return FollowStream(state, run, 0)
+
+
+AskId = Annotated[str, Path(min_length=1, max_length=64)]
+
+
+@router.get(
+    "/v1/ask/{ask_id}",
+    response_class=Response,
+    responses={200: {"content": {"text/event-stream": {}}, "description": EVENTS}},
+)
+async def follow(
+    request: Request, ask_id: AskId, after: Annotated[int, Query(ge=0, le=10_000_000)] = 0
+) -> Response:
+    """The events of a detached question from number ``after`` on, and those that are still to come."""
+    state: ServerState = request.app.state.server
+    return FollowStream(state, _kept(state, ask_id), after)
+
+
+@router.delete("/v1/ask/{ask_id}", status_code=204)
+async def stop(request: Request, ask_id: AskId) -> Response:
+    """Stop a detached question."""
+    _kept(request.app.state.server, ask_id).stop()
+    return Response(status_code=204)
+
+
+@router.post("/v1/ask/{ask_id}/answer", status_code=202)
+async def answer_now(request: Request, ask_id: AskId) -> Response:
+    """Cut off the reply that is being generated, and have the question answered with what was found."""
+    state: ServerState = request.app.state.server
+    serializer = state.controls.get(ask_id)
+    if serializer is None:
+        raise ApiError(404, "not_found", "this question is not under way")
+    serializer.control.answer_now = True
+    return Response(status_code=202)
+
+
+def _kept(state: ServerState, ask_id: str) -> KeptRun:
+    run = state.runs.find(ask_id)
+    if run is None:
+        raise ApiError(404, "not_found", "there is no such question any more")
+    return run
 
 
 class EventStream(Response):
@@ -69,64 +122,27 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, state: ServerState, serializer: EventSerializer) -> None:
-        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+    def __init__(self, state: ServerState, serializer: EventSerializer, silence_s: float) -> None:
+        super().__init__(headers=STREAM_HEADERS)
         del self.headers["content-length"]
-        self._state, self._serializer = state, serializer
+        self._state, self._silence_s = state, silence_s
         self._events: asyncio.Queue[StreamEvent | None] = asyncio.Queue(WAITING_EVENTS)
+        self._rollout = Rollout(serializer, self._events.put, silence_s=silence_s, closing=state.closing)
         self._sent = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hold a place and stream. Raises ``ApiError`` 429 before anything is sent if there is no place."""
-        settings = self._state.settings
-        with self._state.questions.take() as place, anyio.move_on_after(settings.question_s + GRACE_S):
+        with self._state.questions.take() as place:
             async with anyio.create_task_group() as group:
-                group.start_soon(self._cancel_when_gone, receive, group.cancel_scope)
+                group.start_soon(cancel_when_gone, receive, group.cancel_scope)
                 group.start_soon(self._produce)
-                with suppress(OSError):  # the client is gone
+                with suppress(OSError, TimeoutError):  # the client is gone, or does not read
                     await self._send_all(send, place)
                 group.cancel_scope.cancel()
 
-    async def _cancel_when_gone(self, receive: Receive, whole: anyio.CancelScope) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        whole.cancel()
-
     async def _produce(self) -> None:
-        """The rollout, then ``None``; ends in time, and at once when the server stops."""
-        rollout = asyncio.ensure_future(self._run_rollout())
-        closing = asyncio.ensure_future(self._state.closing.wait())
-        try:
-            limit_s = self._state.settings.question_s
-            await asyncio.wait({rollout, closing}, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
-            if not rollout.done():
-                rollout.cancel()
-                await asyncio.wait({rollout})
-                await self._events.put(
-                    FailureEvent(code="stopping", message="the server is being stopped")
-                    if closing.done()
-                    else FailureEvent(code="timeout", message=f"no answer within {limit_s:g} seconds")
-                )
-            await self._events.put(None)
-        finally:
-            for task in (rollout, closing):
-                task.cancel()
-            with anyio.CancelScope(shield=True):
-                await asyncio.wait({rollout, closing})
-
-    async def _run_rollout(self) -> None:
-        """Every event of the rollout into the queue, its failure as the last one."""
-        serializer = self._serializer
-        try:
-            await self._events.put(serializer.start)
-            async with aclosing(serializer.events(stream=True)) as events:
-                async for event in events:
-                    if isinstance(event, NodeAdded | RolloutEnd):  # these draw the graph, and read the corpus
-                        await self._events.put(await to_thread.run_sync(serializer.serialize, event))
-                    else:
-                        await self._events.put(serializer.serialize(event))
-        except Exception as error:
-            await self._events.put(_failure(error))
+        await self._rollout.run()
+        await self._events.put(None)
 
     async def _send_all(self, send: Send, place: ExitStack) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
@@ -141,17 +157,55 @@ class EventStream(Response):
                 return await send({"type": "http.response.body", "body": b"", "more_body": False})
             if isinstance(event, EndEvent | FailureEvent):
                 place.close()  # the rollout is over, and who reads this may ask the next question at once
-            await send({"type": "http.response.body", "body": self._encode(event), "more_body": True})
-
-    def _encode(self, event: StreamEvent) -> bytes:
-        """The event on the wire."""
-        head = f"id: {self._sent}\nevent: {event.event}\ndata: ".encode()
-        self._sent += 1
-        return head + json_bytes(event.model_dump()) + b"\n\n"
+            async with asyncio.timeout(self._silence_s + GRACE_S):
+                await send(
+                    {"type": "http.response.body", "body": encoded(event, self._sent), "more_body": True}
+                )
+            self._sent += 1
 
 
-def _failure(error: Exception) -> FailureEvent:
-    if isinstance(error, ValueError):  # of the question: too long for the context, for example
-        return FailureEvent(code="refused", message=" ".join(str(error).split()))
-    refusal = explain(error)
-    return FailureEvent(code=refusal.code, message=refusal.message)
+class FollowStream(Response):
+    """The events of a question that goes on without this response."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, state: ServerState, run: KeptRun, after: int) -> None:
+        super().__init__(headers=STREAM_HEADERS)
+        del self.headers["content-length"]
+        self._state, self._run, self._next = state, run, after
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Stream until the question is over or the client goes away."""
+        async with anyio.create_task_group() as group:
+            group.start_soon(cancel_when_gone, receive, group.cancel_scope)
+            with suppress(OSError):
+                await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+                async for data in self._pieces():
+                    await send({"type": "http.response.body", "body": data, "more_body": True})
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+            group.cancel_scope.cancel()
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        while True:
+            try:
+                async with asyncio.timeout(self._state.settings.keep_alive_s):
+                    events = await self._run.after(self._next)
+            except TimeoutError:
+                yield b": keep-alive\n\n"
+                continue
+            if not events:
+                return
+            yield b"".join(encoded(event, self._next + place) for place, event in enumerate(events))
+            self._next += len(events)
+
+
+async def cancel_when_gone(receive: Receive, whole: anyio.CancelScope) -> None:
+    """Cancel a response whose client has left."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    whole.cancel()
+
+
+def encoded(event: StreamEvent, number: int) -> bytes:
+    """The event on the wire."""
+    return f"id: {number}\nevent: {event.event}\ndata: ".encode() + json_bytes(event.model_dump()) + b"\n\n"

@@ -51,6 +51,13 @@ class AskBody(Body):
         None
     )
 
+    timeout_s: Annotated[
+        float | None, Field(ge=1, le=86400, description="Longest silence; null takes the server's.")
+    ] = None
+    detached: Annotated[
+        bool, Field(description="Goes on when the connection ends; GET /v1/ask/{ask_id} follows it again.")
+    ] = False
+
 
 class SearchBody(Body):
     """A search for items."""

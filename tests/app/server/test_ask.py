@@ -11,10 +11,10 @@ import httpx
 import pytest
 
 from app.server.settings import ServerSettings
-from memory_graph.actions import Search, render
+from memory_graph.actions import Answer, Search, render
 from tests.app.server.reader_model import ANSWER, QUERY, reply
 from tests.app.server.serving import ask, events, serving, until
-from tests.servers.openai_server import Fault, OpenAIServer, Spoken
+from tests.servers.openai_server import Fault, Messages, OpenAIServer, Spoken, text_of
 
 PAGE = "documents:page:report-pdf"
 STALL = Fault(text="thinking about it for a long while", then="stall")
@@ -215,3 +215,74 @@ def test_whoever_sends_without_end_is_cut_off(root: Path, path: str):
         refused = served.http.post(path, content=endless(), headers={"content-type": "application/json"})
         assert refused.status_code in (404, 413) and refused.headers["connection"] == "close"
     assert sent < 1 << 28
+
+
+def test_a_detached_question_goes_on_without_its_client_and_is_followed_again(root: Path):
+    slow = Spoken(text=reply([{"role": "user", "content": "q"}]).text, pause_s=0.03)
+    first = True
+
+    def model_reply(messages: Messages) -> Spoken:
+        nonlocal first
+        said, first = (slow if first else reply(messages)), False
+        return said
+
+    with OpenAIServer(model_reply) as model, serving(root, endpoint=model.base_url) as served:
+        asked = {"question": "When did the crane open?", "detached": True}
+        with served.http.stream("POST", "/v1/ask", json=asked) as response:
+            started = next(events(response.iter_lines()))
+        with served.http.stream("GET", f"/v1/ask/{started.data['ask_id']}") as response:
+            told = list(events(response.iter_lines()))
+        assert told[0] == started and told[-1].name == "finished" and told[-1].data["answer"] == ANSWER
+        assert [each.id for each in told] == list(range(len(told)))
+        with served.http.stream(
+            "GET", f"/v1/ask/{started.data['ask_id']}", params={"after": len(told) - 1}
+        ) as rest:
+            assert [each.name for each in events(rest.iter_lines())] == ["finished"]
+        assert served.state.questions.free == served.state.settings.questions_at_once
+        assert served.http.get("/v1/ask/unknown").status_code == 404
+
+
+def test_a_detached_question_is_stopped_by_name(root: Path):
+    with OpenAIServer(STALL) as model, serving(root, endpoint=model.base_url) as served:
+        asked = {"question": "When?", "detached": True}
+        with served.http.stream("POST", "/v1/ask", json=asked) as response:
+            lines = events(response.iter_lines())
+            ask_id = next(lines).data["ask_id"]
+            assert served.http.delete(f"/v1/ask/{ask_id}").status_code == 204
+            assert list(lines)[-1].data["code"] == "stopped"
+        until(lambda: served.state.questions.free == served.state.settings.questions_at_once)
+
+
+def test_an_answer_is_had_now_with_what_was_found(root: Path):
+    endless = Spoken(text="I think. " * 400, pause_s=0.02)
+
+    def model_reply(messages: Messages) -> Spoken:
+        if "Answer now" in text_of(messages[-1]):
+            return Spoken(text=render(Answer(parents=("n1",), text=ANSWER)))
+        return endless if "n1 <-" in text_of(messages[1]) else reply(messages)
+
+    with OpenAIServer(model_reply) as model, serving(root, endpoint=model.base_url) as served:
+        with served.http.stream("POST", "/v1/ask", json={"question": "When did the crane open?"}) as response:
+            told = []
+            for each in events(response.iter_lines()):
+                told.append(each)
+                if (
+                    each.name == "spoke"
+                    and each.data["call"] == 3
+                    and not any(e.name == "noticed" for e in told)
+                ):
+                    ask_id = told[0].data["ask_id"]
+                    assert served.http.post(f"/v1/ask/{ask_id}/answer").status_code == 202
+        assert served.http.post("/v1/ask/unknown/answer").status_code == 404
+    finished = told[-1].data
+    assert (finished["answer"], finished["outcome"]) == (ANSWER, "forced") and finished["citations"]
+    assert "answer_now" in [each.data["code"] for each in told if each.name == "noticed"]
+
+
+def test_the_limit_is_one_on_silence(root: Path):
+    steady = Spoken(text="thinking " * 30 + reply([{"role": "user", "content": "q"}]).text, pause_s=0.02)
+    with OpenAIServer(steady) as model, serving(root, endpoint=model.base_url) as served:
+        told = ask(served.http, timeout_s=1, calls=2)  # each reply takes longer than a second
+        assert told[-1].name == "finished"
+    with OpenAIServer(STALL) as model, serving(root, endpoint=model.base_url) as served:
+        assert ask(served.http, timeout_s=1)[-1].data["code"] == "timeout"
