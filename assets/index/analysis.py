@@ -1,7 +1,8 @@
 """Text as search sees it: folded terms, English ones stemmed, pairs of neighbours, and passages short enough to embed.
 
-One analysis serves every store, so that all engines score the very same terms. Scripts without spaces between words are
-searched by pairs of characters. Scoring is the store's; which parts of an item are analysed is known by ``search.py``.
+One analysis serves every store, so that all engines score the very same terms. Scripts without spaces between words, and
+Korean, are searched by pairs of characters. Scoring is the store's; which parts of an item are analysed is known by
+``search.py``.
 Changing anything here needs a new ``ANALYSIS_VERSION``.
 """
 
@@ -13,7 +14,7 @@ from typing import NamedTuple
 
 import snowballstemmer
 
-ANALYSIS_VERSION = 2
+ANALYSIS_VERSION = 3
 PASSAGE_WORDS = 96  # about 130 word pieces of prose; tables with many digits still fit a window of 256
 PASSAGE_STRIDE = 72  # words; a sentence cut by one passage stands whole in the next
 # Words that carry grammar, not content, and those that only make a sentence a question. "us", "may", "will" and "can" are
@@ -32,9 +33,13 @@ _UNSPACED = (
     "\u3005\u3040-\u30ff\u31f0-\u31ff"  # kana
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Chinese characters
 )
+_HANGUL = "\uac00-\ud7a3"  # has spaces, but its particles are written on to the words
+_BY_PAIRS = _UNSPACED + _HANGUL
+# articles, prepositions and "and" that Hebrew and Arabic write in front of a word
+_PREFIX = re.compile("[והבכלמש]{1,3}(?=[א-ת]{3})|[وف]?(?:[بك]?ال|لل)(?=[ء-ي]{2})")
 _WORD = re.compile(rf"(?:[^\W_]|[{_MARKS}])+")
-_RUN = re.compile(rf"[{_UNSPACED}]+|[^{_UNSPACED}]+")
-_IS_UNSPACED = re.compile(rf"[{_UNSPACED}]")
+_RUN = re.compile(rf"[{_BY_PAIRS}]+|[^{_BY_PAIRS}]+")
+_IS_BY_PAIRS = re.compile(rf"[{_BY_PAIRS}]")
 MAX_WORD = 256  # characters; what is longer is no word, and is cut
 _UNIT = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]{{1,{MAX_WORD}}}")
 _STEMMER = snowballstemmer.stemmer("english")
@@ -58,12 +63,12 @@ def analyse(*parts: str) -> AnalysedText:
 
 
 def stems(text: str) -> list[str]:
-    """Folded and stemmed content words in text order; of a run of characters without spaces each two neighbours."""
+    """Folded and stemmed content words in text order; of a run of such characters each two neighbours."""
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     folded = unicodedata.normalize("NFC", "".join(char for char in decomposed if not _is_accent(char)))
     words = [word for word in _WORD.findall(folded) if word not in STOP_WORDS]
     return [
-        term for word in words for term in (_bigrams(word) if _IS_UNSPACED.search(word) else (_stem(word),))
+        term for word in words for term in (_bigrams(word) if _IS_BY_PAIRS.search(word) else (_stem(word),))
     ]
 
 
@@ -72,10 +77,10 @@ def _is_accent(char: str) -> bool:
 
 
 def _bigrams(word: str) -> list[str]:
-    """The terms of a word that has characters of a script without spaces: ``ab bc`` of ``abc``."""
+    """The terms of a word that has characters of a script searched by pairs: ``ab bc`` of ``abc``."""
     terms: list[str] = []
     for run in _RUN.findall(word):
-        if not _IS_UNSPACED.match(run):
+        if not _IS_BY_PAIRS.match(run):
             terms.append(_stem(run))
         elif len(run) == 1:
             terms.append(run)
@@ -86,6 +91,8 @@ def _bigrams(word: str) -> list[str]:
 
 @lru_cache(maxsize=1 << 17)
 def _stem(word: str) -> str:
+    if match := _PREFIX.match(word):
+        return word[match.end() :]
     return _STEMMER.stemWord(word)
 
 

@@ -291,7 +291,7 @@ def test_scripts_without_spaces_are_searched_by_pairs_of_characters():
     assert analyse("ガス灯 2号").terms == "ガス ス灯 2 号"
     assert analyse("ｶﾞｽ").terms == analyse("ガス").terms != analyse("カス").terms
     assert analyse("हिन्दी की किताबें").terms == "हिन्दी की किताबें"
-    assert analyse("한국어 회의").terms == "한국어 회의"
+    assert analyse("한국어 회의").terms == "한국 국어 회의"
 
 
 def test_a_text_without_spaces_is_cut_into_passages():
