@@ -213,7 +213,11 @@ def test_other_settings_read_again_only_what_they_matter_to(folder: Path, storag
     again = happened(take(storage, folder, ocr=SpyOcr(), dpi=72))
     assert {name for name, what in again.items() if what.startswith("read")} == {"report.pdf"}
     silent = happened(take(storage, folder, dpi=72))  # no OCR
-    assert {name for name, what in silent.items() if what.startswith("read")} == {"report.pdf", "photo.png", "notes.md"}
+    assert {name for name, what in silent.items() if what.startswith("read")} == {
+        "report.pdf",
+        "photo.png",
+        "notes.md",
+    }
 
 
 def test_a_changed_transcript_changes_its_video(folder: Path, storage: Storage):
