@@ -14,6 +14,8 @@ MIN_HEAD_SHARE = 0.6  # of the cells that a usual row fills
 
 def clean(text: str) -> str:
     """Lines without space at their ends, single blanks, no invisible characters and no empty lines around."""
+    if text.isascii() and text.isprintable() and "  " not in text:  # as most words of a long table are
+        return text.strip()
     text = _LINE_ENDS.sub("\n", _INVISIBLE.sub("", text))
     text = _SPACES.sub(" ", _CONTROLS.sub("", text))
     return "\n".join(line.strip() for line in text.split("\n")).strip()

@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from infra.limits import DOCUMENT_SECONDS, VIDEO_JOB_SECONDS, WALL_FACTOR
+from infra.limits import DOCUMENT_SECONDS, MAX_DOCUMENT_WORKER_BYTES, VIDEO_JOB_SECONDS, WALL_FACTOR
 from infra.media.sandbox.process import Job, JobLimits
 
 SHORT = JobLimits()
-DOCUMENT = JobLimits(cpu_s=DOCUMENT_SECONDS, wall_s=DOCUMENT_SECONDS * WALL_FACTOR)
+DOCUMENT = JobLimits(
+    cpu_s=DOCUMENT_SECONDS,
+    wall_s=DOCUMENT_SECONDS * WALL_FACTOR,
+    memory_bytes=MAX_DOCUMENT_WORKER_BYTES,
+)
 LONG = JobLimits(cpu_s=VIDEO_JOB_SECONDS, wall_s=VIDEO_JOB_SECONDS * WALL_FACTOR)
 _tokens = itertools.count()
 

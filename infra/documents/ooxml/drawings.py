@@ -114,7 +114,7 @@ def chart_blocks(root: Element | None) -> Iterator[Block]:
     series = list(descendants(plot, "ser"))
     if series:
         yield from _series_table(series)
-    elif words := drawing_text(plot):
+    elif not axes and (words := drawing_text(plot)):
         yield Paragraph(words)
 
 

@@ -3,8 +3,8 @@
 A formula is its stored result; where none is stored, the formula itself. Sheets are read row by row.
 """
 
-import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from infra.documents.blocks import Block, Document, Gap, Paragraph, Section, Table
@@ -27,7 +27,8 @@ from infra.documents.text import head_of, one_line, trimmed
 from infra.errors import MediaError
 from infra.limits import MAX_CELLS, MAX_SHEET_BYTES
 
-_PLACE = re.compile(r"([A-Za-z]{1,3})(\d{1,7})")
+_DIGITS = "0123456789"
+_MAX_LETTERS = 3  # of a column's name
 _MAX_COLUMNS = 16_384
 
 
@@ -88,26 +89,24 @@ class _Workbook:
     def _row(self, element: Element, after: int) -> _Row:
         cells: dict[int, str] = {}
         column = 0
-        for cell in element:
-            if local(cell) != "c":
+        for cell in element:  # a million of them is usual: attributes of cells have no prefixes
+            if not cell.tag.endswith("c"):
                 continue
-            if match := _PLACE.fullmatch(attribute(cell, "r")):
-                column = _column(match.group(1))
+            if place := cell.get("r"):
+                column = _column(place.rstrip(_DIGITS))
             if column < _MAX_COLUMNS and (text := self._value(cell)):
                 cells[column] = text
             column += 1
-        return _Row(whole_number(attribute(element, "r"), after) or after, cells)
+        return _Row(whole_number(element.get("r", ""), after) or after, cells)
 
     def _value(self, cell: Element) -> str:
-        kind = attribute(cell, "t", "n")
-        stored = child(cell, "v")
-        if kind == "inlineStr":
-            held = child(cell, "is")
-            return "" if held is None else one_line(_rich_text(held))
-        if stored is None or not stored.text:
-            formula = child(cell, "f")
-            return f"={one_line(formula.text)}" if formula is not None and formula.text else ""
-        return self._stored(kind, stored.text, attribute(cell, "s"))
+        parts = {inner.tag.rpartition("}")[2]: inner for inner in cell}
+        if (held := parts.get("is")) is not None:
+            return one_line(_rich_text(held))
+        if (stored := parts.get("v")) is not None:
+            return self._stored(cell.get("t", "n"), stored.text or "", cell.get("s", ""))
+        formula = parts.get("f")
+        return f"={one_line(formula.text)}" if formula is not None and formula.text else ""
 
     def _stored(self, kind: str, text: str, style: str) -> str:
         match kind:
@@ -153,11 +152,12 @@ def _rich_text(holder: Element) -> str:
     return "".join(pieces)
 
 
+@lru_cache(maxsize=_MAX_COLUMNS)
 def _column(letters: str) -> int:
     number = 0
-    for letter in letters.upper():
+    for letter in letters.upper()[:_MAX_LETTERS]:
         number = 26 * number + ord(letter) - ord("A") + 1
-    return number - 1
+    return max(0, number - 1)
 
 
 def _tables(rows: Sequence[_Row]) -> Iterator[Block]:

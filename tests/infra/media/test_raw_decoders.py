@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 PACKAGES = ("memory_graph", "model", "infra", "assets", "orchestration", "app")
-DECODING_LIBRARIES = {"av", "pypdfium2", "rapidocr", "cv2", "imageio", "fitz"}
+DECODING_LIBRARIES = {"av", "pypdfium2", "rapidocr", "cv2", "imageio", "fitz", "lxml", "olefile"}
 WRITERS = {"assets/miniature/writers/mp4.py": {"av"}}  # encodes its own pixels
 
 
@@ -29,6 +29,8 @@ def decoders_in(source: str) -> Iterator[str]:
 
 
 def is_raw_decoder(path: Path) -> bool:
+    if path.is_relative_to(ROOT / "infra" / "documents"):
+        return True
     return path.parent == ROOT / "infra" / "media" and path.name.startswith("_")
 
 
