@@ -41,6 +41,7 @@ MAX_CELLS = 5_000_000  # of the sheets of one workbook, or of one table
 MAX_DOCUMENT_TEXT_BYTES = 128 * 1024 * 1024  # of all words of a document
 MAX_EMBEDDED_BYTES = 256 * 1024 * 1024  # of the pictures and attachments of one document
 MAX_EMBEDDED_FILES = 2_000  # pictures and attachments of one document
-MAX_DOCUMENT_WORKER_BYTES = 2 * 1024**3  # address space while a document is parsed; a million cells take a third
+# address space while a document is parsed; a million cells take a third
+MAX_DOCUMENT_WORKER_BYTES = 2 * 1024**3
 DOCUMENT_SECONDS = 240.0  # processor time of a document; 50,000 rows take some five
 MAX_NESTED_FILES = 3  # a mail in a mail in a mail; further inside nothing is opened
