@@ -82,9 +82,11 @@ def _text(page: PdfPage, context: ParseContext, remarks: _Remarks) -> str:
         if text_layers.disagree(text, read):
             remarks.add("the text layer is garbled, OCR takes its place", page.number)
             return read
-        if is_broken:
+        if (whole := text_layers.mended(text, read)) != text:
+            remarks.add("the text layer is garbled in part, OCR takes its place there", page.number)
+        elif is_broken:
             remarks.add("the text layer is garbled", page.number)
-        return text
+        return whole
     if text_layers.is_scan(facts.picture_share, facts.word_share, text):
         return text_layers.together(text, read_text(page.image, "", context))
     return text

@@ -16,6 +16,8 @@ STRANGE_SHARE = (
 )
 PLAUSIBLE_SHARE = 0.6  # of the letters in words that may be some; below, OCR is asked
 MIN_WORD_LETTERS = 20  # in words: less text says nothing about itself
+STRANGE_LINE_SHARE = 0.6  # of a line's letters; below, the line is none of words
+STRANGE_LINES_SHARE = 0.25  # of a page's letters, that make OCR worth its time
 MANY_SIGNS = 0.5  # of the characters: more than formulas and code have
 ALIKE = 60  # of 100: texts of one page that are read twice
 SAME_LINE = 80  # of 100: a line that the layer has already
@@ -46,19 +48,27 @@ def is_broken(text: str, unmapped_share: float) -> bool:
 
 
 def is_suspicious(text: str) -> bool:
-    """Whether few of the words in Latin letters could be words of any language."""
-    letters = plausible = 0
-    for word in _WORD.findall(_URLS.sub(" ", text)):
-        if len(word) < 3 or not _is_latin(word):
-            continue
-        letters += len(word)
-        plausible += len(word) * _may_be_word(word)
+    """Whether few of the words in Latin letters, of all lines or of some, could be words of any language."""
+    letters, plausible = _plausibility(text)
     # codes shifted to signs and digits leave no words at all
     signs = sum(char in _SHIFTED_SIGNS for char in text)
     visible = sum(not char.isspace() for char in text)
     if visible > 2 * MIN_WORD_LETTERS and signs > MANY_SIGNS * visible:
         return True
-    return letters >= MIN_WORD_LETTERS and plausible < PLAUSIBLE_SHARE * letters
+    if letters >= MIN_WORD_LETTERS and plausible < PLAUSIBLE_SHARE * letters:
+        return True
+    strange = sum(_plausibility(line)[0] for line in text.split("\n") if _is_strange(line))
+    return strange >= max(MIN_WORD_LETTERS, STRANGE_LINES_SHARE * letters)
+
+
+def mended(layer: str, read: str) -> str:
+    """``layer`` with what OCR reads in place of the lines that are no words and that OCR does not read either."""
+    known = _letters(read)
+    lines = layer.split("\n")
+    kept = [line for line in lines if not (_is_strange(line) and not _stands_in(_letters(line), known))]
+    rest = "\n".join(kept)
+    whole = together(rest, read)
+    return layer if len(kept) == len(lines) or whole == rest else whole
 
 
 def disagree(layer: str, read: str) -> bool:
@@ -102,6 +112,21 @@ def _may_be_word(word: str) -> bool:
         and accents <= 0.5 * len(word)
         and not _CONSONANTS.search(lower)
     )
+
+
+def _plausibility(text: str) -> tuple[int, int]:
+    """Letters in words of three or more Latin letters, and how many of them are in words that may be some."""
+    letters = plausible = 0
+    for word in _WORD.findall(_URLS.sub(" ", text)):
+        if len(word) >= 3 and _is_latin(word):
+            letters += len(word)
+            plausible += len(word) * _may_be_word(word)
+    return letters, plausible
+
+
+def _is_strange(line: str) -> bool:
+    letters, plausible = _plausibility(line)
+    return letters >= 8 and plausible < STRANGE_LINE_SHARE * letters
 
 
 def _folded(text: str) -> str:
