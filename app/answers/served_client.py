@@ -2,12 +2,15 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 
 from infra.llm.client import ChatClient
 from infra.llm.errors import NoPicturesError, PromptTooLongError
 from infra.llm.sight import SightMemory, probe_sight
-from infra.llm.types import ChatMessages, ChatReply, DecodingOptions
+from infra.llm.types import ChatMessages, ChatReply, ChatSettings, DecodingOptions
 from model.protocols import PicturesRefused, PromptTooLong
+
+ASKED_S = 60.0  # for the probe
 
 
 class ServedClient:
@@ -49,10 +52,18 @@ class ServedClient:
             settings, model = self._client.settings, await self._client.model()
             self.sees = self._memory.recall(settings.base_url, model)
             if self.sees is None and self._asks:
-                self.sees = (await probe_sight(self._client)).sees
+                self.sees = await self._asked(replace(settings, model=model))
                 if self.sees is not None:
                     self._memory.keep(settings.base_url, model, sees=self.sees)
         return self.sees is not False
+
+    async def _asked(self, settings: ChatSettings) -> bool | None:
+        """What the model says to a picture; nothing that keeps a question waiting."""
+        client = ChatClient(replace(settings, retries=0, timeout_s=ASKED_S, total_timeout_s=ASKED_S))
+        try:
+            return (await probe_sight(client)).sees
+        finally:
+            await client.close()
 
     def _translated(self, error: PromptTooLongError | NoPicturesError) -> Exception:
         if isinstance(error, NoPicturesError):

@@ -154,6 +154,8 @@ export interface AskRequest {
   memory: string;
   calls: number | null;
   datasets: string[] | null;
+  /** Longest silence in seconds. */
+  timeout_s: number | null;
 }
 
 export interface IndexStatus {

@@ -8,7 +8,8 @@ const BY_CODE = {
   endpoint: "Look after the server of the model, then ask again.",
   no_index: "Build an index first: vimrag ingest FILES --root ROOT.",
   refused: "Change the question or its settings and ask again.",
-  timeout: "Ask for less at once, or start vimrag serve with more --question-seconds.",
+  timeout: "What was found is shown. Ask for less at once, or give the model more patience.",
+  stopped: "Ask again when you like.",
   no_model: "Start vimrag serve with --model, or with --endpoint.",
 };
 /** @type {Record<number, string>} */

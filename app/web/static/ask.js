@@ -8,7 +8,7 @@ import { button, byId, element, fill } from "./dom.js";
 import { duration } from "./format.js";
 import { GraphView } from "./graph_view.js";
 import { Log } from "./log.js";
-import { Run } from "./run.js";
+import { Run, runUnderWay } from "./run.js";
 import { messageOf } from "./server.js";
 
 /** @import { AskEvent, Citation, Claim } from "../wire.js" */
@@ -37,7 +37,17 @@ export class AskView {
     this.subject = this.#subject("");
     this.form.addEventListener("submit", (event) => this.#submit(event));
     this.input.addEventListener("keydown", (event) => this.#key(event));
+    byId("answer-now").addEventListener("click", () => this.running?.answerNow());
     setInterval(() => this.#tick(), 200);
+    this.#resume();
+  }
+
+  /** Go on with the question that was under way when this page was loaded anew. */
+  #resume() {
+    const run = runUnderWay();
+    if (run === null) return;
+    this.input.value = run.question;
+    this.#run(run);
   }
 
   get running() {
@@ -129,6 +139,12 @@ export class AskView {
       this.log.end("stopped", "Stopped");
       if (!shownGraph) this.graph.clear("Stopped before anything was remembered.");
     }
+    if (run.state === "failed" && run.isResumed && run.error?.status === 404) {
+      this.runs = this.runs.filter((each) => each !== run);
+      byId("log-section").hidden = true;
+      this.graph.clear(IDLE);
+      return;
+    }
     if (run.state === "failed" && run.error !== null) {
       this.log.end("rejected", "Failed");
       showFailure(this.card, "No answer", run.error.message, adviceFor(run.error));
@@ -164,6 +180,7 @@ export class AskView {
     const isRunning = this.running !== null;
     fill(send, isRunning ? "Stop" : "Ask");
     send.classList.toggle("stop", isRunning);
+    byId("answer-now").hidden = !isRunning;
     this.input.required = !isRunning;
     byId("log").setAttribute("aria-busy", String(isRunning));
     this.#history();

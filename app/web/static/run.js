@@ -1,14 +1,34 @@
 // @ts-check
-/** One question and what came of it: every event, so that it can be shown again. In memory only. */
+/** One question and what came of it: every event, so that it can be shown again. The server keeps those that are under way. */
 
-import { ask } from "./server.js";
+import { ask, follow, tell } from "./server.js";
 
 /** @import { AskEvent, AskRequest } from "../wire.js" */
 
+const UNDER_WAY = "vimrag.run"; // of this tab, so that a page that is loaded anew finds its question
+
+/**
+ * The question of this tab that may still be under way.
+ * @returns {Run | null}
+ */
+export function runUnderWay() {
+  try {
+    const { askId, request } = JSON.parse(sessionStorage.getItem(UNDER_WAY) ?? "");
+    return new Run(request, String(askId));
+  } catch {
+    return null;
+  }
+}
+
 export class Run {
-  /** @param {AskRequest} request */
-  constructor(request) {
+  /**
+   * @param {AskRequest} request
+   * @param {string} askId of a question that was asked already
+   */
+  constructor(request, askId = "") {
     this.request = request;
+    this.askId = askId;
+    this.isResumed = askId !== "";
     this.question = request.question;
     /** @type {AskEvent[]} */
     this.events = [];
@@ -24,6 +44,12 @@ export class Run {
 
   stop() {
     this.stopper.abort();
+    if (this.askId) tell(this.askId, "stop").catch(() => {});
+  }
+
+  /** Have it answered with what was found until now. */
+  answerNow() {
+    if (this.askId) tell(this.askId, "answer").catch(() => {});
   }
 
   get isRunning() {
@@ -36,7 +62,8 @@ export class Run {
    */
   async *follow() {
     try {
-      for await (const event of ask(this.request, this.stopper.signal)) {
+      const { signal } = this.stopper;
+      for await (const event of this.isResumed ? follow(this.askId, signal) : ask(this.request, signal)) {
         this.#keep(event);
         yield event;
       }
@@ -45,11 +72,16 @@ export class Run {
       if (this.stopper.signal.aborted) this.state = "stopped";
       else this.#fail(/** @type {{message: string}} */ (error));
     }
+    sessionStorage.removeItem(UNDER_WAY);
     this.seconds = (performance.now() - this.startedAt) / 1000;
   }
 
   /** @param {AskEvent} event */
   #keep(event) {
+    if (event.event === "started") {
+      this.askId = event.data.ask_id;
+      sessionStorage.setItem(UNDER_WAY, JSON.stringify({ askId: this.askId, request: this.request }));
+    }
     if (event.event === "replied") this.events = this.events.filter(({ event: name }) => name !== "spoke");
     if ("svg" in event.data && event.data.svg) this.#dropDrawings();
     this.events.push(event);

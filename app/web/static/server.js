@@ -65,14 +65,46 @@ export async function sendPicture(path, file) {
 }
 
 /**
- * The events of a question, ended by closing the connection through `signal`.
+ * The events of a question; it goes on when the connection ends, until it is over or stopped.
  * @param {AskRequest} question
  * @param {AbortSignal} signal
  * @returns {AsyncGenerator<AskEvent>}
  */
 export async function* ask(question, signal) {
   const headers = { "Content-Type": "application/json", Accept: "text/event-stream" };
-  const response = await reach("/v1/ask", { method: "POST", headers, body: JSON.stringify(question), signal });
+  const body = JSON.stringify({ ...question, detached: true });
+  yield* eventsOf(await reach("/v1/ask", { method: "POST", headers, body, signal }));
+}
+
+/**
+ * The events of a question that is under way or was lately, from its beginning.
+ * @param {string} askId
+ * @param {AbortSignal} signal
+ * @returns {AsyncGenerator<AskEvent>}
+ */
+export async function* follow(askId, signal) {
+  yield* eventsOf(await reach(`/v1/ask/${encodeURIComponent(askId)}`, { signal }));
+}
+
+/**
+ * Stop a question, or have it answered with what was found; one that is over is left alone.
+ * @param {string} askId
+ * @param {"stop" | "answer"} wish
+ */
+export async function tell(askId, wish) {
+  const path = `/v1/ask/${encodeURIComponent(askId)}`;
+  try {
+    await (wish === "stop" ? reach(path, { method: "DELETE" }) : reach(`${path}/answer`, { method: "POST" }));
+  } catch (error) {
+    if (!(error instanceof ServerError) || error.status !== 404) throw error;
+  }
+}
+
+/**
+ * @param {Response} response
+ * @returns {AsyncGenerator<AskEvent>}
+ */
+async function* eventsOf(response) {
   try {
     if (response.body !== null) yield* /** @type {AsyncGenerator<AskEvent>} */ (readEvents(response.body));
   } catch (error) {

@@ -35,6 +35,7 @@ export class Settings {
     this.isBlocked = true;
     this.memory = byId("memory", HTMLSelectElement);
     this.calls = byId("calls", HTMLInputElement);
+    this.silence = byId("silence", HTMLInputElement);
     byId("scope-choices").addEventListener("change", () => this.#summarise());
   }
 
@@ -47,6 +48,7 @@ export class Settings {
     fill(this.memory, status.memory.map((name) => element("option", { value: name }, memoryName(name))));
     if (status.memory.includes(chosen)) this.memory.value = chosen;
     this.calls.placeholder = String(status.limits?.calls ?? 20);
+    this.silence.placeholder = String(status.limits?.question_seconds ?? 600);
     this.#offerDatasets(Object.entries(status.index?.datasets ?? {}));
     this.isBlocked = !status.model || !status.index;
     byId("send", HTMLButtonElement).disabled = this.isBlocked;
@@ -61,7 +63,13 @@ export class Settings {
     const calls = this.calls.valueAsNumber;
     const chosen = this.#chosen();
     const isAll = chosen.length === 0 || chosen.length === this.#boxes().length;
-    return { memory: this.memory.value, calls: Number.isNaN(calls) ? null : calls, datasets: isAll ? null : chosen };
+    const silence = this.silence.valueAsNumber;
+    return {
+      memory: this.memory.value,
+      calls: Number.isNaN(calls) ? null : calls,
+      datasets: isAll ? null : chosen,
+      timeout_s: Number.isNaN(silence) ? null : silence,
+    };
   }
 
   /** @param {[name: string, items: number][]} datasets */

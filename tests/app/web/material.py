@@ -58,6 +58,8 @@ def script(messages: Messages) -> Reply:
 
     A question with the word "slowly" is answered slowly, one with "broken" not at all.
     """
+    if len(messages) == 1:
+        return "yellow and purple"  # it is asked, once, whether it sees
     question = text_of(messages[1])
     if "broken" in question:
         return Fault(status=400, body={"error": {"message": "this model is out of order"}})

@@ -259,6 +259,30 @@ def test_shift_enter_makes_a_line_and_settings_are_sent(page: Page):
         "memory": "vimrag_equal",
         "calls": 5,
         "datasets": None,
+        "timeout_s": None,
+        "detached": True,
     }
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("#send")).to_have_text("Ask")
+
+
+def test_a_question_goes_on_when_the_page_is_loaded_anew(page: Page):
+    ask(page, "slowly, when was the museum founded?")
+    expect(page.locator(".log h3", has_text="Summary of n1")).to_be_visible()
+    page.reload()
+    expect(page.locator("#send")).to_have_text("Stop")
+    expect(page.get_by_label("Question", exact=True)).to_have_value("slowly, when was the museum founded?")
+    expect(page.locator("#answer-text .claim")).to_have_text(ANSWER)
+    expect(page.locator(NODES)).to_have_count(5)
+    page.reload()
+    expect(page.locator("#answer")).to_be_hidden()  # it is over and was seen
+
+
+def test_answer_now_is_offered_while_a_question_runs(page: Page):
+    expect(page.locator("#answer-now")).to_be_hidden()
+    ask(page, "slowly, when was the museum founded?")
+    expect(page.locator(".log h3", has_text="Summary of n1")).to_be_visible()
+    page.locator("#answer-now").click()
+    expect(page.locator(".log h3", has_text="Note")).to_be_visible()
+    expect(page.locator("#send")).to_have_text("Ask")
+    expect(page.locator("#answer-now")).to_be_hidden()
