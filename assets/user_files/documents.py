@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 from assets.corpus.item import Item, Modality
 from assets.parsers.identity import text_hash
-from assets.parsers.images import image_item, read_text
 from assets.parsers.types import ParseContext, ParsedItem, SkippedRecord
 from assets.user_files.document_passages import DocumentPassage, section_passages
 from assets.user_files.encodings import decode
 from assets.user_files.file_kinds import MAX_BYTES, FileKind
+from assets.user_files.media.pictures import PictureName, pieces
 from assets.user_files.records import DATASET, FileRecord, ReaderNote
 from infra.errors import MediaError
 from infra.media import Attachment, Document, Gap, Picture, media_decoder
@@ -116,23 +116,14 @@ def _picture(picture: Picture, where: str, numbers: _Counter, context: ParseCont
         image = media_decoder().image(picture.data, max_pixels=context.max_pixels)
         if min(image.size) < MIN_PICTURE_SIDE:
             return
-        text = "\n".join(filter(None, (picture.alt, read_text(image, "", context))))
+        records = list(pieces(image, PictureName(), context, said=picture.alt))
     except MediaError as error:
         yield SkippedRecord.of(error, f"{where} ({picture.name})" if picture.name else where)
         if picture.alt:
             yield _text_item(numbers.next(), f" {where}", picture.alt)
         return
-    number = numbers.next()
-    item = Item(
-        id=f"image:#{number}",
-        dataset=DATASET,
-        modality=Modality.IMAGE,
-        content_hash="",
-        title=f" {where}",
-        text=text,
-        position=float(number),
-    )
-    yield image_item(item, image)
+    for record in records:
+        yield _placed(record, where, numbers)
 
 
 def _attached(file: Attachment, place: str, numbers: _Counter, read_file: ReadFile) -> Iterator[FileRecord]:
