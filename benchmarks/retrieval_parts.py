@@ -28,8 +28,9 @@ from assets.index.published import current_index, open_store
 from assets.index.search import PAIR_WEIGHT
 from infra.embedders.minilm import MiniLmEmbedder
 from infra.storage.root import Storage
+from infra.vector_stores.fusion import fuse
 from infra.vector_stores.lance import LanceStore
-from infra.vector_stores.types import StoreHit, TextQuery, VectorRow, Vectors, VectorStore, fuse, ranked
+from infra.vector_stores.types import StoreHit, TextQuery, VectorRow, Vectors, VectorStore, ranked
 
 DEPTH = 100
 RESAMPLES = 2_000

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from assets.index.search import Index
-from assets.index.settings import IndexSettings, embedders_of
+from assets.index.settings import IndexSettings, at_home, embedders_of, own_eye
 from assets.index.spaces import Embedders
 from assets.index.stores import IndexLocation, Place, activate, open_published
 from infra.embedders.minilm import MiniLmEmbedder
@@ -91,7 +91,9 @@ def _opened(
     reader: str | None,
 ) -> Index:
     lease = _lease(storage, pointer.version, reader) if reader else None
-    embedders = Embedders(text=embedder, vision=vision) if embedder else _remembered(pointer)
+    embedders = (
+        Embedders(text=embedder, vision=vision) if embedder else embedders_of(_settings(storage, pointer))
+    )
     for space, fingerprint in embedders.fingerprints.items():
         built_with = pointer.embedders.get(space)
         if built_with is not None and built_with != fingerprint:
@@ -123,18 +125,21 @@ def corpora(storage: Storage, version: str) -> Mapping[str, str]:
 
 
 def remembered_settings(storage: Storage) -> IndexSettings:
-    """The choices of the index in use; the defaults where there is none, or its pointer is damaged."""
+    """The choices of the index in use; where there is none, or its pointer is damaged, the defaults.
+
+    They are local, and see with the eye of the miniature where the root has one.
+    """
     try:
         pointer = current_index(storage)
     except ValueError:
         pointer = None
-    return (
-        IndexSettings.from_json(dict(pointer.settings)) if pointer and pointer.settings else IndexSettings()
-    )
+    if pointer is not None:
+        return _settings(storage, pointer) if pointer.settings else IndexSettings()
+    return IndexSettings(vision=own_eye(storage))
 
 
-def _remembered(pointer: IndexPointer) -> Embedders:
-    return embedders_of(IndexSettings.from_json(dict(pointer.settings)))
+def _settings(storage: Storage, pointer: IndexPointer) -> IndexSettings:
+    return at_home(storage, IndexSettings.from_json(dict(pointer.settings)))
 
 
 def current_index(storage: Storage) -> IndexPointer | None:

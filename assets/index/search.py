@@ -19,10 +19,10 @@ from assets.corpus.item import Item, Modality
 from assets.index.analysis import analyse
 from assets.index.probes import PROBES
 from assets.index.spaces import Embedders, content_hash
+from infra.vector_stores.fusion import HybridSettings, fuse, hybrid, nearest
 from infra.vector_stores.types import (
     EVERY_ROW,
     TEXT_SPACE,
-    HybridSettings,
     RowFilter,
     Scalar,
     StoreHit,
@@ -30,9 +30,6 @@ from infra.vector_stores.types import (
     VectorRow,
     Vectors,
     VectorStore,
-    fuse,
-    hybrid,
-    ranked,
 )
 
 PAIR_WEIGHT = 0.4  # of neighbouring terms found together, beside 1 for each term
@@ -157,12 +154,12 @@ class Index:
 
     def _nearest(self, queries: Mapping[str, Vectors], depth: int, where: RowFilter) -> list[StoreHit]:
         """Rows by their greatest cosine, not below 0, with any of the ``[Q, D]`` vectors of each space."""
-        best: dict[str, float] = {}
-        for space, vectors in queries.items():
-            for hits in self._store.search_vectors(space, vectors, limit=depth, where=where):
-                for hit in hits:
-                    best[hit.id] = max(hit.score, best.get(hit.id, 0.0))
-        return ranked(best.items())
+        hits = nearest(
+            found
+            for space, vectors in queries.items()
+            for found in self._store.search_vectors(space, vectors, limit=depth, where=where)
+        )
+        return [hit._replace(score=max(hit.score, 0.0)) for hit in hits]
 
     def rank_many(
         self, queries: Sequence[str], top_k: int, where: RowFilter = EVERY_ROW

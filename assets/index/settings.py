@@ -3,7 +3,7 @@
 Holds the choices and the embedders they stand for; what they do is in ``build.py`` and ``stores.py``.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -70,10 +70,28 @@ def vision_config(storage: Storage, name: str, **options: object) -> EmbedderCon
         return None
     if name != "miniature":
         return embedder_config(name, **options)
+    eye = own_eye(storage, **options)
+    if eye is None:
+        raise ValueError(f"no miniature eye at {storage.path(MINIATURE_EYE)!r}; the job `eye` makes one")
+    return eye
+
+
+def own_eye(storage: Storage, **options: object) -> EmbedderConfig | None:
+    """The record for the eye of the miniature below the root; None where there is none."""
     folder = storage.local_path(MINIATURE_EYE)
-    if folder is None or not folder.is_dir():
-        raise ValueError(f"no miniature eye at {storage.path(MINIATURE_EYE)!r}; the job `eye` trains one")
-    return embedder_config(str(folder), **options)
+    return embedder_config(str(folder), **options) if folder is not None and folder.is_dir() else None
+
+
+def at_home(storage: Storage, settings: IndexSettings) -> IndexSettings:
+    """The choices with the eye of the root where the root lies now, for a root may be moved or copied."""
+    vision, folder = settings.vision, storage.local_path(MINIATURE_EYE)
+    if vision is None or folder is None or not (vision.path or "").endswith(f"/{MINIATURE_EYE}"):
+        return settings
+    return (
+        replace(settings, vision=vision.model_copy(update={"path": str(folder)}))
+        if folder.is_dir()
+        else settings
+    )
 
 
 def embedders_of(settings: IndexSettings, *, threads: int | None = None) -> Embedders:

@@ -5,7 +5,7 @@ grow with their number.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,9 +37,16 @@ class MiniatureSummary:
 
 
 def write_miniature(
-    raw_root: Path, *, seed: int, worlds_by_split: Mapping[str, int], questions_per_dataset: int = 4
+    raw_root: Path,
+    *,
+    seed: int,
+    worlds_by_split: Mapping[str, int],
+    questions_per_dataset: int = 4,
+    on_world: Callable[[MiniatureWorld, Mapping[EvidenceKey, str]], None] = lambda world, item_ids: None,
 ) -> MiniatureSummary:
     """Write ``raw_root/<dataset>/...`` of nine datasets; the same arguments give the same bytes.
+
+    ``on_world`` is told each world and the ids of its items.
 
     Raises:
         ValueError: for an unknown split, no world at all, or more worlds than there are names.
@@ -56,6 +63,7 @@ def write_miniature(
     for split in SPLITS:
         for world in worlds(split, worlds_by_split.get(split, 0), seed=seed):
             written = _write_world(world, writers, questions_per_dataset)
+            on_world(world, written.item_ids)
             for question_id, question in written.questions:
                 plans.append_json(
                     question.to_json(question_id=question_id, split=split, item_ids=written.item_ids)

@@ -1,6 +1,7 @@
-"""What a vector store takes, what it finds, and how several kinds of search become one.
+"""What a vector store takes and what it finds.
 
-Holds records, the Protocol and the fusion only; each engine is one adapter (``lance.py``, ``weaviate.py``).
+Holds records and the Protocol only; several kinds of search become one in ``fusion.py``; each
+engine is one adapter (``lance.py``, ``weaviate.py``).
 Text arrives analysed (terms split by spaces), so that every engine scores the very same terms with its BM25. Vectors live
 in named spaces, one an embedder; a row has one vector a passage in each space that sees it, and is as near as its nearest.
 """
@@ -9,7 +10,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -188,70 +188,6 @@ class VectorStore(Protocol):
     def fingerprint(self) -> str:
         """Hash of ids and content hashes: equal for equal content, however it was written."""
         ...
-
-
-class HybridSettings(NamedTuple):
-    """How the kinds of search are joined."""
-
-    depth: int = 100
-    """Candidates taken from each of them."""
-    text_weight: float = 0.5
-    """Of the words' score in the fused score; only ratios of weights matter."""
-    space_weights: Mapping[str, float] = MappingProxyType(
-        {TEXT_SPACE: 0.5, IMAGE_SPACE: 0.5, CLIP_SPACE: 0.5}
-    )
-    """Of the cosine in each space."""
-
-
-def hybrid(
-    store: VectorStore,
-    vectors: Mapping[str, Vectors],
-    texts: Sequence[TextQuery],
-    *,
-    limit: int,
-    where: RowFilter = EVERY_ROW,
-    settings: HybridSettings | None = None,
-) -> list[list[StoreHit]]:
-    """Every kind of search for each query (a space's ``vectors`` are ``[Q, D]``), fused by ``fuse``; the ``limit`` best rows.
-
-    Raises:
-        ValueError: if a space has not one vector per text.
-    """
-    for space, queries in vectors.items():
-        if len(queries) != len(texts):
-            raise ValueError(f"{len(queries)} {space} vectors for {len(texts)} texts")
-    depth, text_weight, space_weights = settings or HybridSettings()
-    depth = max(depth, limit)
-    rankings: list[tuple[float, float | None, list[list[StoreHit]]]] = [
-        (text_weight, 0.0, store.search_texts(texts, limit=depth, where=where))
-    ]
-    for space, queries in vectors.items():
-        rankings.append(
-            (space_weights[space], None, store.search_vectors(space, queries, limit=depth, where=where))
-        )
-    return [
-        fuse((weight, low, hits[query]) for weight, low, hits in rankings)[:limit]
-        for query in range(len(texts))
-    ]
-
-
-def fuse(rankings: Iterable[tuple[float, float | None, Sequence[StoreHit]]]) -> list[StoreHit]:
-    """Convex combination of min-max scaled scores, best first, ties in id order.
-
-    Each ranking is ``(weight, low, hits)`` and scaled to [0, 1] by itself: from ``low`` (None: its lowest score) to its
-    highest. BM25 starts at 0, which is what a row without a common term has. A row that one ranking lacks gets 0 from it;
-    weights are divided by their sum. Unlike reciprocal ranks this keeps how *much* better the best row is.
-    """
-    rankings = list(rankings)
-    weights = sum(weight for weight, _, _ in rankings) or 1.0
-    total: dict[str, float] = {}
-    for weight, low, hits in rankings:
-        lowest = min((hit.score for hit in hits), default=0.0) if low is None else low
-        span = max((hit.score for hit in hits), default=0.0) - lowest
-        for hit in hits:
-            scaled = (hit.score - lowest) / span if span > 0 else 1.0
-            total[hit.id] = total.get(hit.id, 0.0) + weight / weights * scaled
-    return ranked(total.items())
 
 
 def ranked(scores: Iterable[tuple[str, float]]) -> list[StoreHit]:

@@ -81,6 +81,6 @@ miniature_eye = launched_asset(
     deps=[],
     group="index",
     kinds={"pytorch"},
-    description="A tiny embedder that sees the invented worlds; the index takes it as `vision: miniature`.",
+    description="A tiny embedder that sees the invented worlds; the first index of the root takes it.",
     pool=None,
 )

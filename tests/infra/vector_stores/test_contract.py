@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.storage.root import Storage
+from infra.vector_stores.fusion import HybridSettings, fuse, hybrid, join, trust_in
 from infra.vector_stores.in_memory_texts import InMemoryTexts
 from infra.vector_stores.lance import ANN_MIN_ROWS, LanceStore
 from infra.vector_stores.types import (
-    HybridSettings,
     RowFilter,
     Scalar,
     StoreHit,
@@ -26,8 +26,6 @@ from infra.vector_stores.types import (
     VectorRow,
     Vectors,
     VectorStore,
-    fuse,
-    hybrid,
 )
 from infra.vector_stores.weaviate import WeaviateStore
 from infra.vector_stores.weaviate_collections import connect, create, drop
@@ -343,6 +341,31 @@ def test_fusion_adds_scaled_scores():
     found = fuse([(0.5, 0.0, by_text), (0.5, None, by_vector)])
     assert ids(found) == ["b", "a", "c", "d"]
     assert [hit.score for hit in found] == pytest.approx([0.75, 0.5, 0.25, 0.0])
+
+
+def stored(**scores: float) -> list[StoreHit]:
+    return sorted((StoreHit(id_, score) for id_, score in scores.items()), key=lambda hit: -hit.score)
+
+
+ALIKE = stored(**{f"w{at}": 2.0 - at % 2 for at in range(20)})  # the best is one deviation above the mean
+CLEAR = stored(best=9.0, **{f"w{at}": 1.0 for at in range(20)})  # more than four
+
+
+def test_words_count_against_looks_as_far_as_their_best_row_stands_out():
+    settings = HybridSettings()
+    assert trust_in(ALIKE, settings) == settings.least_trust
+    assert trust_in(CLEAR, settings) == 1.0
+    assert trust_in(CLEAR[:9], settings) == 1.0  # too few to say
+    assert trust_in([StoreHit(str(at), 1.0) for at in range(12)], settings) == settings.least_trust
+    seen = {"image": stored(seen=0.9, other=0.1)}
+    assert ids(join(ALIKE, seen, settings))[0] == "seen"
+    assert ids(join(CLEAR, seen, settings))[:2] == ["best", "seen"]
+    assert ids(join(ALIKE, {}, settings)) == ids(fuse([(1.0, 0.0, ALIKE)]))  # without looks nothing changes
+
+
+def test_a_clip_in_two_spaces_does_not_count_twice():
+    near = {"image": stored(page=0.9, clip=0.8, far=0.1), "clip": stored(clip=0.7, far=0.2)}
+    assert ids(join([], near, HybridSettings())) == ["page", "clip", "far"]
 
 
 scored = st.lists(

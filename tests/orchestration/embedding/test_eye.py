@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -17,6 +18,7 @@ from infra.embedders.config import embedder_config, make_embedder
 from infra.embedders.types import EVERYTHING, sees
 from model.config.contrastive import ContrastiveSchedule
 from model.embedding.training import TrainingStep
+from orchestration.embedding.eye_delta import FILE, pack, unpack, write_packed, write_unpacked
 from orchestration.embedding.eye_recall import chance_of_one, held_out_sights, recall_by_kind
 from orchestration.embedding.eye_training import (
     EyeTraining,
@@ -129,3 +131,37 @@ def test_who_sees_everything_finds_everything():
     assert found["clip"].queries == 18 and found["clip"].chance == pytest.approx(5 / 36)  # no two clips alike
     with pytest.raises(ValueError, match="needs 5 sights at least"):
         recall_by_kind(Omniscient([]), {})  # type: ignore[arg-type]
+
+
+def test_an_eye_is_packed_small_and_comes_back_nearly_the_same(folder: Path, tmp_path: Path):
+    write_packed(folder, BASE, tmp_path / "packed", rank=16)
+    write_unpacked(tmp_path / "packed", BASE, tmp_path / "eye")
+    assert (tmp_path / "packed" / FILE).stat().st_size < 1_000_000
+    whole, again = (load_file(place / "model.safetensors") for place in (folder, tmp_path / "eye"))
+    assert whole.keys() == again.keys()
+    assert all(whole[name].shape == again[name].shape for name in whole)
+    added = whole["model.language_model.embed_tokens.weight"][-2:]
+    assert (added == again["model.language_model.embed_tokens.weight"][-2:]).all()
+    shown = [random_sight("badge", random.Random(seed), "").frames[0] for seed in range(4)]
+    first, second = (
+        make_embedder(embedder_config(str(place))).encode_images(shown)
+        for place in (folder, tmp_path / "eye")
+    )
+    assert ((first * second).sum(axis=1) > 0.9).all()
+
+
+def test_the_eye_that_ships_sees(tmp_path: Path):
+    shipped = BASE.parent / "eye"
+    assert (shipped / FILE).stat().st_size < 1_000_000
+    write_unpacked(shipped, BASE, tmp_path / "eye")
+    eye = make_embedder(embedder_config(str(tmp_path / "eye")))
+    found = recall_by_kind(eye, held_out_sights("test", 1, seed=0))
+    assert all(recall.found >= 0.8 for recall in found.values()), found
+
+
+def test_a_packed_eye_of_another_base_is_refused():
+    base = {"a": torch.zeros(4, 4)}
+    with pytest.raises(ValueError, match="other weights than the base"):
+        pack(base, {"b": torch.zeros(4, 4)}, rank=1)
+    with pytest.raises(ValueError, match="does not fit its base at a"):
+        unpack(base, {"a.left": torch.zeros(3, 1), "a.right": torch.zeros(1, 3)})
