@@ -220,3 +220,22 @@ def test_calls_of_one_reply_that_share_an_index_stay_apart(vimrag: Vimrag, root:
         list(assembly.take({"choices": [{"index": 0, "delta": delta}]}))
     list(assembly.end())
     assert parse(assembly.text).action == act
+
+
+def test_what_was_found_before_a_failure_is_kept(vimrag: Vimrag, root: Path):
+    def breaks(received: Received) -> Reply | None:
+        return refused("out of order") if "n1 <-" in received.text else None
+
+    with Odd(breaks) as server:
+        told = vimrag("ask", QUESTION, "--root", root, "--endpoint", server.base_url)
+        as_json = vimrag("ask", QUESTION, "--root", root, "--endpoint", server.base_url, "--json")
+    assert told.code == 1 and "It opened in 1931." in told.out and "out of order" in told.err
+    found = as_json.json
+    assert (as_json.code, found["outcome"], found["answer"]) == (1, "failed", "")
+    assert found["nodes"][0]["summary"] == "It opened in 1931." and "out of order" in found["notices"][-1]
+
+
+def test_a_model_that_falls_silent_is_waited_for_as_long_as_was_said(vimrag: Vimrag, root: Path):
+    with Odd(lambda received: Fault(text="hm", then="stall") if "n1 <-" in received.text else None) as server:
+        said = vimrag("ask", QUESTION, "--root", root, "--endpoint", server.base_url, "--timeout", 1)
+    assert said.code == 1 and "fell silent" in said.err and "It opened in 1931." in said.out

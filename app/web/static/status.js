@@ -13,10 +13,11 @@ import { ServerError, acceptsToken, messageOf } from "./server.js";
  * @param {ServerStatus} status
  */
 export function showStatus(line, status) {
-  const { model, index } = status;
+  const { model, index, sees_pictures } = status;
   fill(
     line,
     element("span", { class: model ? "" : "missing", title: `version ${status.version}` }, model ? shortName(model) : "no model"),
+    sees_pictures === false && element("span", { class: "missing", title: "The model reads no pictures; pages are shown to it as text." }, "text only"),
     element("span", { class: index ? "" : "missing", title: index ? datasetsOf(index) : "" }, index ? counted(index.items, "item") : "no index"),
     index && element("span", { class: "datasets" }, datasetsOf(index)),
   );
