@@ -79,11 +79,11 @@ def _text(page: PdfPage, context: ParseContext, remarks: _Remarks) -> str:
         return max(text, read_text(page.image, "", context), text_layers.together(text, ""), key=len)
     if is_broken or text_layers.is_suspicious(text):
         read = read_text(page.image, "", context)
-        if text_layers.disagree(text, read):
-            remarks.add("the text layer is garbled, OCR takes its place", page.number)
-            return read
         if (whole := text_layers.mended(text, read)) != text:
             remarks.add("the text layer is garbled in part, OCR takes its place there", page.number)
+        elif text_layers.disagree(text, read):
+            remarks.add("the text layer is garbled, OCR takes its place", page.number)
+            return read
         elif is_broken:
             remarks.add("the text layer is garbled", page.number)
         return whole

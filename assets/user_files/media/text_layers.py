@@ -62,13 +62,14 @@ def is_suspicious(text: str) -> bool:
 
 
 def mended(layer: str, read: str) -> str:
-    """``layer`` with what OCR reads in place of the lines that are no words and that OCR does not read either."""
+    """``layer`` with what OCR reads in place of lines that are no words and not read by it; unchanged if no other line is left."""
     known = _letters(read)
     lines = layer.split("\n")
     kept = [line for line in lines if not (_is_strange(line) and not _stands_in(_letters(line), known))]
     rest = "\n".join(kept)
     whole = together(rest, read)
-    return layer if len(kept) == len(lines) or whole == rest else whole
+    is_partly_good = num_characters(rest) >= MIN_WORD_LETTERS and len(kept) < len(lines)
+    return whole if is_partly_good and whole != rest else layer
 
 
 def disagree(layer: str, read: str) -> bool:
