@@ -18,6 +18,7 @@ from assets.user_files.encodings import decode
 from assets.user_files.file_kinds import MAX_BYTES, FileKind
 from assets.user_files.media.pictures import PictureName, pieces
 from assets.user_files.records import DATASET, FileRecord, ReaderNote
+from infra.documents import marks
 from infra.errors import MediaError
 from infra.media import Attachment, Document, Gap, Picture, media_decoder
 
@@ -84,8 +85,11 @@ def _encoding(source: Path) -> str:
     """What the bytes of a text seem to be; empty for what is no text."""
     if source.stat().st_size > MAX_BYTES[FileKind.TEXT]:
         return ""
+    data = source.read_bytes()
+    if data.startswith((marks.ZIP, marks.COMPOUND, marks.RTF)):
+        return ""
     try:
-        return decode(source.read_bytes()).encoding
+        return decode(data).encoding
     except MediaError:
         return ""
 

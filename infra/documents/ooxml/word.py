@@ -141,18 +141,20 @@ class _Story:
 
     def _blocks(self, holder: Element) -> Iterator[Block]:
         for inner in holder:
-            name = local(inner)
-            if name == "p":
-                yield from self._paragraph(inner)
-            elif name == "tbl":
-                yield from self._table(inner)
-            elif name == "oMathPara":
-                yield from self._paragraph(inner)
-            elif name == "AlternateContent":
-                if (form := chosen(inner)) is not None:
-                    yield from self._blocks(form)
-            elif name not in GONE and not name.endswith("Pr") and not (name == "sdt" and is_prompt(inner)):
-                yield from self._blocks(inner)
+            yield from self._block(inner, local(inner))
+
+    def _block(self, element: Element, name: str) -> Iterator[Block]:
+        if name in ("p", "oMathPara"):
+            yield from self._paragraph(element)
+        elif name == "tbl":
+            yield from self._table(element)
+        elif name == "altChunk":  # a whole file that Word shows as if it were part of the text
+            yield from self._runs.drawings.file(relation(element, "id"))
+        elif name == "AlternateContent":
+            if (form := chosen(element)) is not None:
+                yield from self._blocks(form)
+        elif name not in GONE and not name.endswith("Pr") and not (name == "sdt" and is_prompt(element)):
+            yield from self._blocks(element)
 
     def _rest(self) -> Iterator[Block]:
         if text := clean(self._held):

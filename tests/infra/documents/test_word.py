@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra.documents.blocks import Heading, Picture, Table
+from infra.documents.blocks import Attachment, Heading, Picture, Table
 from tests.infra.documents.material import WORD, blocks, cell, docx, p, r, relationships, texts
 
 BOX = "<w:txbxContent><w:p><w:r><w:t>In the box</w:t></w:r></w:p></w:txbxContent>"
@@ -132,6 +132,16 @@ def test_fields_show_their_results_and_lists_their_numbers():
     )
     parts = {"_rels/document.xml.rels": relationships(n="numbering numbering.xml"), "numbering.xml": numbers}
     assert texts(docx(body, **parts)) == ["See the site or thisα", "1. first", "1a) inner", "2. second"]
+
+
+def test_what_is_embedded_is_handed_on():
+    body = (
+        p("See") + '<w:altChunk r:id="a"/><w:p><w:r><w:object><o:OLEObject r:id="o"/></w:object></w:r></w:p>'
+    )
+    rels = relationships(a="aFChunk chunk.html", o="package embeddings/sheet.xlsx")
+    parts = {"_rels/document.xml.rels": rels, "chunk.html": "<p>words</p>", "embeddings/sheet.xlsx": b"PK"}
+    handed_on = [Attachment(b"<p>words</p>", "chunk.html"), Attachment(b"PK", "sheet.xlsx")]
+    assert blocks(docx(body, **parts))[1:] == handed_on
 
 
 def test_styles_make_headings_and_pictures_come_from_within_the_file_only():
