@@ -82,11 +82,16 @@ def join(
     rankings: list[tuple[float, float | None, Sequence[StoreHit]]] = [
         (trust * settings.text_weight, 0.0, worded)
     ]
-    if TEXT_SPACE in near:
+    if TEXT_SPACE in near and not _are_all_alike(near[TEXT_SPACE]):
         rankings.append((trust * settings.meaning_weight, None, near[TEXT_SPACE]))
     if seen:
         rankings.append((settings.looks_weight, None, nearest(seen)[: max(map(len, seen))]))
     return fuse(rankings)
+
+
+def _are_all_alike(hits: Sequence[StoreHit]) -> bool:
+    """Whether several hits have one score, as rows without words have: which of them are there is chance."""
+    return len(hits) > 1 and hits[0].score == hits[-1].score
 
 
 def nearest(rankings: Iterable[Sequence[StoreHit]]) -> list[StoreHit]:

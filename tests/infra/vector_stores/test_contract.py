@@ -363,6 +363,11 @@ def test_words_count_against_looks_as_far_as_their_best_row_stands_out():
     assert ids(join(ALIKE, {}, settings)) == ids(fuse([(1.0, 0.0, ALIKE)]))  # without looks nothing changes
 
 
+def test_rows_without_words_are_told_apart_by_their_looks():
+    near = {"text": stored(a=0.2, b=0.2, c=0.2), "image": stored(d=0.9, a=0.3, b=0.1)}
+    assert ids(join([], near, HybridSettings()))[0] == "d"
+
+
 def test_a_clip_in_two_spaces_does_not_count_twice():
     near = {"image": stored(page=0.9, clip=0.8, far=0.1), "clip": stored(clip=0.7, far=0.2)}
     assert ids(join([], near, HybridSettings())) == ["page", "clip", "far"]
