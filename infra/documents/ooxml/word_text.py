@@ -17,6 +17,7 @@ from infra.documents.markup import (
     local,
     relation,
     value,
+    whole_number,
 )
 from infra.documents.ooxml.drawings import Drawings, chosen
 from infra.documents.ooxml.equations import equation_text
@@ -88,12 +89,12 @@ class RunReader:
     def _field(self, element: Element, font: str) -> Iterator[str]:
         match attribute(element, "fldCharType"):
             case "begin":
+                yield self._shown(_chosen_entry(element))
                 self._fields.append(_IN_CODE)
             case "separate" if self._fields:
                 self._fields[-1] = _IN_RESULT
             case "end" if self._fields:
                 self._fields.pop()
-        yield from ()
 
     def _control(self, element: Element, font: str) -> Iterator[str]:
         if not is_prompt(element):
@@ -162,6 +163,14 @@ _READERS: dict[str, Callable[[RunReader, Element, str], Iterator[str]]] = {
     "pict": RunReader._drawing,
     "object": RunReader._drawing,
 }
+
+
+def _chosen_entry(begin: Element) -> str:
+    """What a list in a form of older versions is set to, which is no text of the document."""
+    choices = child(begin, "ffData", "ddList")
+    entries = [value(entry) for entry in children(choices, "listEntry")]
+    index = whole_number(value(child(choices, "result"), default="0"))
+    return entries[index] if 0 <= index < len(entries) else ""
 
 
 def rows_of(table: Element) -> Iterator[Element]:

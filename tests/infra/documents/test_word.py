@@ -134,6 +134,13 @@ def test_fields_show_their_results_and_lists_their_numbers():
     assert texts(docx(body, **parts)) == ["See the site or thisα", "1. first", "1a) inner", "2. second"]
 
 
+def test_a_list_of_an_older_form_is_what_it_is_set_to():
+    entries = '<w:ddList><w:result w:val="1"/><w:listEntry w:val="no"/><w:listEntry w:val="yes"/></w:ddList>'
+    begin = f'<w:r><w:fldChar w:fldCharType="begin"><w:ffData>{entries}</w:ffData></w:fldChar></w:r>'
+    end = '<w:r><w:instrText>FORMDROPDOWN</w:instrText></w:r><w:r><w:fldChar w:fldCharType="end"/></w:r>'
+    assert texts(docx(f"<w:p>{r('Paid: ')}{begin}{end}{r('.')}</w:p>")) == ["Paid: yes."]
+
+
 def test_what_is_embedded_is_handed_on():
     body = (
         p("See") + '<w:altChunk r:id="a"/><w:p><w:r><w:object><o:OLEObject r:id="o"/></w:object></w:r></w:p>'
