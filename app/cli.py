@@ -25,6 +25,7 @@ from app.commands import (
     ingest,
     miniature,
     plan,
+    questions,
     releases,
     report,
     retrieval,
@@ -62,6 +63,7 @@ app.command("ingest")(ingest.ingest)
 app.command("fetch")(fetch.fetch)
 app.add_typer(corpus.app, name="corpus")
 app.add_typer(index.app, name="index")
+app.add_typer(questions.app, name="questions")
 app.add_typer(releases.app, name="releases")
 app.add_typer(embedder.app, name="embedder")
 app.add_typer(miniature.app, name="miniature")

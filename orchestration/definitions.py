@@ -22,12 +22,14 @@ from orchestration.dagster_defs.launched_assets import (
 )
 from orchestration.dagster_defs.miniature_assets import raw_miniature
 from orchestration.dagster_defs.pipes_reader import CompleteLineMessageReader
+from orchestration.dagster_defs.question_assets import question_set
 from orchestration.dagster_defs.resources import RawLocationResource, RecipeResource, StorageResource
 from orchestration.launch.commands import GRACE_S
 
 ASSETS = [
     raw_miniature,
     corpus,
+    question_set,
     miniature_eye,
     index,
     cold_start_checkpoint,

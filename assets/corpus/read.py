@@ -85,6 +85,15 @@ def same_content(storage: Storage, datasets: Sequence[str]) -> dict[str, str]:
     return same
 
 
+def parents(storage: Storage, dataset: str) -> dict[str, str]:
+    """The document or film of every item that has one, by item and by alias: ``dataset/name``."""
+    found: dict[str, str] = {}
+    for row in _read(storage, dataset, ITEMS, ["id", "aliases", "parent"]):
+        if row["parent"]:
+            found |= dict.fromkeys((row["id"], *row["aliases"]), f"{dataset}/{row['parent']}")
+    return found
+
+
 def read_questions(storage: Storage, dataset: str) -> Iterator[Question]:
     """The questions of a finished corpus in build order, streamed; ``ValueError`` if it is not finished."""
     return (tables.question_of(row) for row in _read(storage, dataset, QUESTIONS))

@@ -59,7 +59,13 @@ def run(config: RunConfig, reporter: Reporter) -> None:
     storage, options = Storage(config.root), config.recipe.evaluation
     if unknown := [name for name in options.methods if name not in METHODS]:
         raise ValueError(f"unknown methods {unknown}; known: {', '.join(METHODS)}")
-    tasks = tasks_of_split(storage, "test", per_dataset=options.questions, seed=options.seed)
+    tasks = tasks_of_split(
+        storage,
+        "test",
+        per_dataset=options.questions,
+        seed=options.seed,
+        question_set=config.recipe.question_set,
+    )
     reporter.log(f"{len(tasks)} unseen questions for each of {', '.join(options.methods)}")
     context = RunContext.open(storage, config.recipe)
     with (

@@ -67,7 +67,13 @@ def distil_and_report(
     reporter: Reporter,
 ) -> DistillationResult:
     """The teacher's rollouts of the training questions; a line of their counts and cost goes to ``reporter``."""
-    tasks = tasks_of_split(storage, "train", per_dataset=teacher.questions, seed=teacher.seed)
+    tasks = tasks_of_split(
+        storage,
+        "train",
+        per_dataset=teacher.questions,
+        seed=teacher.seed,
+        question_set=world.recipe.question_set,
+    )
     folder.pull()
     job = DistillationJob(world=world, encoder=encoder, tasks=tasks, folder=folder)
     result = distil(teacher, job, ProgressLogger(reporter.log))
@@ -87,7 +93,8 @@ def validation_score(
     policy = TransformersPolicy(model, encoder, world.media, max_batch=concurrency)
     agent = world.agent(policy, world.memory("vimrag", encoder), temperature=GREEDY)
     plan = RolloutPlan(concurrency=concurrency, seed=world.recipe.cold_start.seed)
-    evaluation = asyncio.run(evaluate(agent, tasks_of_split(storage, "val"), MetricGrader(), plan))
+    tasks = tasks_of_split(storage, "val", question_set=world.recipe.question_set)
+    evaluation = asyncio.run(evaluate(agent, tasks, MetricGrader(), plan))
     return evaluation.overall.estimate
 
 
@@ -146,7 +153,13 @@ class SftStages:
         self, rejection: RejectionSampling, number: int, start: LoadedCheckpoint, encoder: PromptEncoder
     ) -> tuple[SftData, dict[str, Any]]:
         """Right rollouts of the policy with the demonstrations they are mixed with, and counts."""
-        tasks = tasks_of_split(self._storage, "train", per_dataset=rejection.questions, seed=rejection.seed)
+        tasks = tasks_of_split(
+            self._storage,
+            "train",
+            per_dataset=rejection.questions,
+            seed=rejection.seed,
+            question_set=self._recipe.question_set,
+        )
         concurrency = self._recipe.evaluation.concurrency
         current = SamplingRound(
             number=number,

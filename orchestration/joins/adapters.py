@@ -5,6 +5,7 @@ Holds adapters only. Neither side knows the other; what they agree on are the Pr
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -12,10 +13,12 @@ from typing import NamedTuple
 
 from pydantic import TypeAdapter
 
-from assets.corpus.question import AnswerKind, EvidenceStatus, Question
+from assets.corpus.question import AnswerKind, Question
 from assets.corpus.read import built_datasets, read_questions
 from assets.grading import grade_answer
 from assets.index.search import Index, IndexHit
+from assets.question_sets.build import DEFAULT, unusable
+from assets.question_sets.build import roles as question_set_roles
 from infra.storage.root import Storage
 from infra.vector_stores.types import RowFilter
 from memory_graph.graph import Modality
@@ -205,25 +208,44 @@ def tasks_of_split(
     per_dataset: int | None = None,
     seed: int = 0,
     datasets: Sequence[str] | None = None,
+    question_set: str = DEFAULT,
 ) -> tuple[Task, ...]:
     """Tasks of one split, dataset after dataset; at most ``per_dataset`` of each, drawn by ``seed`` alone.
 
-    The miniature's worlds have splits of their own, which are finer than those of the formats. Questions whose evidence is
-    known to be lost are left out.
+    The miniature's worlds have splits of their own; of data that others published the question set ``question_set`` says what is
+    for what (``assets.question_sets``). Questions whose evidence is known to be lost are left out.
 
     Raises:
-        ValueError: if no question is of that split.
+        ValueError: if no question is of that split; the text says what there is, and what to do.
     """
     plans = read_plans(storage)
+    roles: Mapping[str, str] = (
+        {id_: plan.split for id_, plan in plans.items()}
+        if plans
+        else question_set_roles(storage, question_set)
+    )
     tasks: list[Task] = []
     for name in datasets or built_datasets(storage):
         of_split = [
-            task_of(q) for q in read_questions(storage, name) if _usable(q) and _split(q, plans) == split
+            task_of(q) for q in read_questions(storage, name) if not unusable(q) and roles.get(q.id) == split
         ]
         tasks += sampled_tasks(of_split, per_dataset, seed=f"{seed}/{name}")
     if not tasks:
-        raise ValueError(f"no questions of split {split!r} in {storage.root}")
+        raise ValueError(_nothing_of(storage, split, roles))
     return tuple(tasks)
+
+
+def _nothing_of(storage: Storage, split: str, roles: Mapping[str, str]) -> str:
+    there = Counter((id_.partition(":")[0], str(role)) for id_, role in roles.items())
+    known = (
+        "; ".join(f"{name}: {count:,} {role}" for (name, role), count in sorted(there.items()))
+        or "none at all"
+    )
+    cut = next(iter(sorted(there)), ("DATASET", ""))[0]
+    return (
+        f"no questions of split {split!r} in {storage.root}. There are {known}. To train on a part of what measures: "
+        f"`vimrag questions build --root {storage.root} --cut {cut}=0.5`"
+    )
 
 
 def sampled_tasks(tasks: Iterable[Task], count: int | None, *, seed: str) -> list[Task]:
@@ -232,16 +254,3 @@ def sampled_tasks(tasks: Iterable[Task], count: int | None, *, seed: str) -> lis
     if count is None or count >= len(ordered):
         return ordered
     return sorted(random.Random(seed).sample(ordered, count), key=lambda task: task.id)
-
-
-def _usable(question: Question) -> bool:
-    answered = bool(question.answers) or question.kind is AnswerKind.UNANSWERABLE
-    return answered and question.evidence in (
-        EvidenceStatus.PRESENT,
-        EvidenceStatus.NONE,
-        EvidenceStatus.UNANSWERABLE,
-    )
-
-
-def _split(question: Question, plans: Mapping[str, MiniaturePlan]) -> str:
-    return plans[question.id].split if question.id in plans else question.split

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from model.config.algorithm import Algorithm
 from model.config.reward import RewardWeights
 from model.config.schedule import Schedule
 from orchestration.recipes.cold_start import RejectionSampling
@@ -51,6 +52,41 @@ def gain() -> Recipe:
             reproducible=False,
         ),
         evaluation=replace(base.evaluation, methods=("cold_start", "ggpo"), questions=32),
+        threads=1,
+    )
+
+
+def published_tiny() -> Recipe:
+    """The tiny model on published data, so that the whole path is walked before a GPU hour is spent; nothing is learnt by it."""
+    base = quickstart()
+    schedule = replace(base.ggpo.schedule, updates=3, mini_batches=1)
+    return replace(
+        base,
+        name="published_tiny",
+        ggpo=replace(
+            base.ggpo,
+            algorithm=Algorithm(group_size=4),
+            reward=RewardWeights(judge=0.5, format=0.2, retrieval=0.3),  # a tiny model is hardly ever right
+            schedule=schedule,
+            questions=4,
+            checkpoint_every=3,
+            validation=1,
+        ),
+        evaluation=replace(
+            base.evaluation,
+            methods=(
+                "closed_book",
+                "vanilla",
+                "videorag",
+                "universalrag",
+                "react",
+                "mem1",
+                "memagent",
+                "cold_start",
+                "ggpo",
+            ),
+            questions=2,
+        ),
         threads=1,
     )
 

@@ -137,6 +137,8 @@ class Recipe:
     """One whole run."""
 
     name: str
+    question_set: str = "default"
+    """Which questions train, choose and measure (`vimrag questions`); the miniature has its own."""
     worlds: MiniatureWorlds = field(default_factory=MiniatureWorlds)
     cold_start: ColdStart = field(default_factory=ColdStart)
     ggpo: Ggpo = field(default_factory=Ggpo)

@@ -12,6 +12,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
         miniature.miniature,
         miniature.gain,
         miniature.policies,
+        miniature.published_tiny,
         miniature.rejection,
         gpu.qwen3_vl_4b_24gb,
         gpu.qwen3_vl_8b_80gb,

@@ -1,0 +1,1 @@
+"""Which questions are trained on, which choose between checkpoints, and which measure: a record, and what keeps it honest."""

@@ -1,0 +1,221 @@
+"""Making the question set of a root, publishing it, and reading it back: who is trained on is a record, not a rule."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from io import BytesIO
+from typing import Any
+
+import polars as pl
+
+from assets.corpus.completeness import CopyExtent, compare
+from assets.corpus.dataset import DATASETS
+from assets.corpus.question import AnswerKind, EvidenceStatus, Question
+from assets.corpus.read import built_datasets, directory, parents, read_questions, same_content
+from assets.question_sets.division import Candidate, divide
+from assets.question_sets.settings import QuestionSetSettings, Role
+from infra.storage import manifest
+from infra.storage.publication import publish
+from infra.storage.root import Storage
+
+FOLDER = "question_sets"
+DEFAULT = "default"
+PRODUCER = "assets.question_sets/1"
+QUESTIONS, ABOUT = "questions.parquet", "about.json"
+USABLE = (EvidenceStatus.PRESENT, EvidenceStatus.NONE, EvidenceStatus.UNANSWERABLE)
+MAX_NAMED = 20  # leaks that the record names; the others are counted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestionSetRow:
+    """One benchmark: how many questions of which published split are for what, and what was left out."""
+
+    dataset: str
+    roles: Mapping[str, int]
+    """Role -> questions."""
+    splits: Mapping[str, int]
+    """Published split -> questions that have a role."""
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    """Reason -> questions."""
+    notes: tuple[str, ...] = ()
+    """What a reader of its figures must know: an extract, a cut."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestionSet:
+    """The record, as it is published."""
+
+    name: str
+    settings: QuestionSetSettings
+    corpora: Mapping[str, str]
+    """Dataset -> digest of the corpus that the questions were read from."""
+    rows: tuple[QuestionSetRow, ...]
+    leaks: tuple[str, ...] = ()
+    """Some of the questions left out of training because something that measures is like them."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is stored and printed."""
+        return asdict(self)
+
+
+def build_question_set(
+    storage: Storage, settings: QuestionSetSettings | None = None, *, name: str = DEFAULT
+) -> QuestionSet:
+    """Divide every question of every finished corpus, and publish the record.
+
+    Raises:
+        ValueError: if there is no corpus, or a cut names a benchmark without usable questions.
+    """
+    settings = settings or QuestionSetSettings()
+    corpora = _corpora(storage)
+    if not corpora:
+        raise ValueError(
+            f"no finished corpus at {storage.path('corpus')!r}; build one with `vimrag corpus build`"
+        )
+    candidates: list[Candidate] = []
+    dropped: dict[str, dict[str, str]] = {dataset: {} for dataset in corpora}
+    same = same_content(storage, tuple(corpora))
+    for dataset in corpora:
+        parent_of = parents(storage, dataset)
+        for question in read_questions(storage, dataset):
+            if reason := unusable(question):
+                dropped[dataset][question.id] = reason
+            else:
+                candidates.append(_candidate(question, parent_of, same))
+    division = divide(candidates, settings)
+    for each in candidates:
+        if each.id in division.dropped:
+            dropped[each.dataset][each.id] = division.dropped[each.id]
+    leaks = sorted(f"{id_}: {why}" for id_, why in division.dropped.items() if why.startswith("leak"))
+    made = QuestionSet(
+        name=name,
+        settings=settings,
+        corpora=corpora,
+        rows=tuple(
+            _row(storage, dataset, candidates, division.roles, dropped[dataset], settings)
+            for dataset in corpora
+        ),
+        leaks=tuple(leaks[:MAX_NAMED]),
+    )
+    _publish(storage, made, candidates, division.roles)
+    return made
+
+
+def question_set(storage: Storage, name: str = DEFAULT) -> QuestionSet:
+    """The published record. Raises ``ValueError`` if there is none, or it is damaged."""
+    with manifest.open_file(storage, f"{FOLDER}/{name}", ABOUT) as file:
+        fields = json.load(file)
+    rows = tuple(QuestionSetRow(**{**row, "notes": tuple(row["notes"])}) for row in fields.pop("rows"))
+    settings = QuestionSetSettings(**fields.pop("settings"))
+    return QuestionSet(**{**fields, "rows": rows, "settings": settings, "leaks": tuple(fields["leaks"])})
+
+
+def roles(storage: Storage, name: str = DEFAULT) -> dict[str, Role]:
+    """Question -> role, of a question set that is there and of the present corpora; the default one is made if there is none.
+
+    Raises:
+        ValueError: if a named set is not there, or was made of other corpora.
+    """
+    folder = f"{FOLDER}/{name}"
+    if not storage.exists(f"{folder}/{manifest.MANIFEST}") and name == DEFAULT:
+        build_question_set(storage)
+    known = question_set(storage, name)
+    if known.corpora != _corpora(storage):
+        changed = sorted(set(known.corpora.items()) ^ set(_corpora(storage).items()))
+        names = ", ".join(sorted({dataset for dataset, _ in changed}))
+        raise ValueError(
+            f"the question set {name!r} was made of other corpora ({names} changed); make it again with "
+            f"`vimrag questions build --root {storage.root}`"
+        )
+    with manifest.open_file(storage, folder, QUESTIONS) as file:
+        table = pl.read_parquet(file)
+    return {id_: Role(role) for id_, role in zip(table["id"], table["role"], strict=True)}
+
+
+def unusable(question: Question) -> str:
+    """Why a question can neither be trained on nor measured; "" if it can."""
+    if not question.answers and question.kind is not AnswerKind.UNANSWERABLE:
+        return "published without its answer"
+    return "" if question.evidence in USABLE else f"evidence: {question.evidence}"
+
+
+def _candidate(question: Question, parent_of: Mapping[str, str], same: Mapping[str, str]) -> Candidate:
+    gold = {same.get(item, item) for item in question.gold}
+    documents = {f"of {parent_of[item]}" for item in gold if item in parent_of}
+    return Candidate(
+        id=question.id,
+        dataset=question.dataset,
+        split=question.split,
+        text=question.text,
+        evidence=frozenset(gold | documents),
+    )
+
+
+def _row(
+    storage: Storage,
+    dataset: str,
+    candidates: list[Candidate],
+    roles_: Mapping[str, Role],
+    dropped: Mapping[str, str],
+    settings: QuestionSetSettings,
+) -> QuestionSetRow:
+    own = [each for each in candidates if each.dataset == dataset and each.id in roles_]
+    reasons = Counter("leak" if why.startswith("leak") else why for why in dropped.values())
+    return QuestionSetRow(
+        dataset=dataset,
+        roles=dict(Counter(str(roles_[each.id]) for each in own)),
+        splits=dict(Counter(each.split for each in own)),
+        dropped=dict(reasons),
+        notes=tuple(_notes(storage, dataset, settings)),
+    )
+
+
+def _notes(storage: Storage, dataset: str, settings: QuestionSetSettings) -> Iterator[str]:
+    counts = manifest.read(storage, directory(dataset)).counts
+    found = {
+        name.removeprefix("found/"): count for name, count in counts.items() if name.startswith("found/")
+    }
+    expected = DATASETS[dataset].expected_counts if dataset in DATASETS else {}
+    for copy in compare(found, expected):
+        if copy.extent is CopyExtent.PARTIAL:
+            yield f"extract: {copy.found:,} of the {copy.expected:,} questions of {copy.edition!r}"
+        elif copy.extent is CopyExtent.DIFFERENT:
+            yield copy.warning
+    if share := settings.cuts.get(dataset):
+        yield f"cut: {share:.0%} of its documents are trained on, whatever its published splits say"
+
+
+def _corpora(storage: Storage) -> dict[str, str]:
+    return {
+        name: manifest.digest(manifest.read(storage, directory(name))) for name in built_datasets(storage)
+    }
+
+
+def _publish(
+    storage: Storage, made: QuestionSet, candidates: list[Candidate], roles_: Mapping[str, Role]
+) -> None:
+    ordered = sorted((each for each in candidates if each.id in roles_), key=lambda each: each.id)
+    table = pl.DataFrame(
+        {
+            "id": [each.id for each in ordered],
+            "dataset": [each.dataset for each in ordered],
+            "split": [each.split for each in ordered],
+            "role": [str(roles_[each.id]) for each in ordered],
+        },
+        schema=dict.fromkeys(("id", "dataset", "split", "role"), pl.String),
+    )
+    folder = f"{FOLDER}/{made.name}"
+    with publish(
+        storage,
+        folder,
+        producer=PRODUCER,
+        params=made.settings.to_json(),
+        inputs=made.corpora,
+        versioned=True,
+    ) as publication:
+        encoded = BytesIO()
+        table.write_parquet(encoded)
+        publication.write_bytes(QUESTIONS, encoded.getvalue())
+        publication.write_bytes(ABOUT, json.dumps(made.to_json(), indent=1, sort_keys=True).encode())
+        publication.counts.update(Counter(str(role) for role in roles_.values()))
