@@ -20,6 +20,7 @@ from app.commands import (
     corpus,
     doctor,
     embedder,
+    evaluate,
     fetch,
     index,
     ingest,
@@ -70,6 +71,7 @@ app.add_typer(miniature.app, name="miniature")
 app.add_typer(xvbench.app, name="xvbench")
 app.command("search")(search.search)
 app.command("retrieval")(retrieval.retrieval)
+app.command("evaluate", epilog=evaluate.EPILOG)(evaluate.evaluate)
 app.command("ask")(ask.ask)
 app.command("serve")(serve.serve)
 app.command("doctor")(doctor.doctor)

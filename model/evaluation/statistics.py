@@ -184,3 +184,16 @@ def _resampled_means(values: np.ndarray, resamples: int, random: np.random.Gener
     return np.concatenate(
         [values[random.integers(len(values), size=(rows, len(values)))].mean(axis=1) for rows in blocks]
     )
+
+
+def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+    """P-values adjusted for their number by Holm's step-down rule, in their order (Scand. J. Statist. 6, 1979, 65-70).
+
+    The k-th smallest of n is multiplied by n - k (k from 0); none falls below one before it, or above 1.
+    """
+    ordered = sorted(range(len(p_values)), key=lambda place: p_values[place])
+    adjusted, least = [0.0] * len(p_values), 0.0
+    for rank, place in enumerate(ordered):
+        least = max(least, min(1.0, (len(p_values) - rank) * p_values[place]))
+        adjusted[place] = least
+    return tuple(adjusted)

@@ -89,10 +89,10 @@ async def _work(
 ) -> None:
     for place, member in slots:
         seed = derived_seed(plan.seed, tasks[place].id, member)
-        finished((place, member), await _rollout(agent, tasks[place], seed, plan.timeout_s))
+        finished((place, member), await rollout(agent, tasks[place], seed, plan.timeout_s))
 
 
-async def _rollout(agent: Agent, task: Task, seed: int, timeout_s: float | None) -> Trajectory:
+async def rollout(agent: Agent, task: Task, seed: int, timeout_s: float | None) -> Trajectory:
     """One rollout; whatever goes wrong outside of us becomes a failed trajectory."""
     try:
         async with asyncio.timeout(timeout_s):

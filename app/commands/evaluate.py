@@ -1,0 +1,249 @@
+"""``vimrag evaluate``: a model measured on the questions of a root, whoever serves it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from app.commands.options import (
+    Datasets,
+    Endpoint,
+    JsonFlag,
+    MaxTokens,
+    Model,
+    PriceOption,
+    Root,
+    Temperature,
+    comma_separated,
+    dataset_names,
+)
+from app.commands.output import note, progress_bars, results, table_console
+from app.errors import UsageError, usage_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from app.answers.evaluating import EvaluationPlan, EvaluationResult
+    from app.answers.models import ModelChoice
+    from infra.progress import ProgressListener
+    from infra.storage.root import Storage
+    from model.evaluation.statistics import Interval
+    from model.types import Task
+
+EPILOG = """[bold]Examples[/bold]
+
+  vimrag evaluate --root runs/real --endpoint http://127.0.0.1:8000/v1
+
+Several ways to remember, each question four times, and a limit on what it may cost:
+
+  vimrag evaluate --root runs/real --endpoint URL --memory vimrag,react,vanilla --attempts 4 --prices 0.15,0.60 --max-cost 5
+
+A checkpoint of your own, and a gate for continuous integration (exit code 1 below 40 %):
+
+  vimrag evaluate --root runs/real --model runs/real/checkpoints/ggpo --fail-below 40
+
+Questions are those that measure (`vimrag questions show`). Each rollout is kept as it ends: started again after any end, the
+same command goes on where it was. A rollout that fails for reasons of machines is unscored, never wrong, and is tried again.
+Answers are graded by each benchmark's own metric, or by the judge that VIMRAG_JUDGE_ENDPOINT names."""
+
+
+def evaluate(  # noqa: PLR0913 - one parameter an option
+    root: Root,
+    model: Model = "",
+    endpoint: Endpoint = "",
+    memory: Annotated[
+        str,
+        typer.Option(
+            "--memory",
+            metavar="A,B",
+            help="Memory policies, by comma; the first is compared with the others.",
+        ),
+    ] = "vimrag",
+    datasets: Datasets = None,
+    questions: Annotated[
+        int | None, typer.Option("--questions", min=1, help="Of each dataset, at most, drawn by --seed.")
+    ] = None,
+    attempts: Annotated[
+        int, typer.Option("--attempts", min=1, max=64, help="Rollouts of each question.")
+    ] = 1,
+    question_set: Annotated[str, typer.Option("--question-set", help="Which set measures.")] = "default",
+    concurrency: Annotated[int, typer.Option("--concurrency", min=1, max=512, help="Rollouts at once.")] = 8,
+    timeout: Annotated[float, typer.Option("--timeout", min=1.0, help="Seconds of one rollout.")] = 900.0,
+    seed: Annotated[int, typer.Option("--seed", help="Of the questions drawn and of the replies.")] = 0,
+    max_tokens: MaxTokens = None,
+    temperature: Temperature = 0.0,
+    prices: PriceOption = None,
+    token_cap: Annotated[
+        int | None, typer.Option("--token-cap", min=1, help="Begin no rollout beyond so many tokens.")
+    ] = None,
+    max_cost: Annotated[
+        float | None,
+        typer.Option("--max-cost", min=0.0, help="Begin no rollout beyond this cost; needs --prices."),
+    ] = None,
+    fail_below: Annotated[
+        float | None,
+        typer.Option("--fail-below", metavar="PERCENT", help="Exit code 1 if the first policy is below."),
+    ] = None,
+    name: Annotated[str, typer.Option("--name", help="Of this evaluation, below ROOT/evaluations.")] = "",
+    json: JsonFlag = False,
+) -> None:
+    """Measure a model on the questions of a root."""
+    if max_cost is not None and prices is None:
+        raise UsageError("--max-cost needs --prices IN,OUT")
+    from app.answers.evaluating import EvaluationPlan
+    from app.answers.models import ModelChoice, key_of_environment, prices_of
+    from infra.storage.root import Storage
+    from orchestration.joins.adapters import tasks_of_split
+
+    plan = EvaluationPlan(
+        memories=tuple(comma_separated(memory) or ("vimrag",)),
+        attempts=attempts,
+        seed=seed,
+        concurrency=concurrency,
+        timeout_s=timeout,
+        max_tokens=token_cap,
+        max_cost=max_cost,
+    )
+    choice = ModelChoice(
+        model=model,
+        endpoint=endpoint,
+        api_key=key_of_environment(),
+        max_tokens=max_tokens,
+        temperature=temperature,
+        prices=prices_of(prices),
+        concurrency=concurrency,
+        asks_sight=True,
+    )
+    choice.require()
+    _warn_of_own_judge(endpoint)
+    storage = Storage(root)
+    with usage_errors():
+        tasks = tasks_of_split(
+            storage,
+            "test",
+            per_dataset=questions,
+            seed=seed,
+            datasets=dataset_names(datasets),
+            question_set=question_set,
+        )
+    note(f"{len(tasks):,} questions, {len(plan.memories)} memory policies, {attempts} attempts each")
+    with results() as write, progress_bars() as progress:
+        result = asyncio.run(_evaluated(storage, choice, tasks, plan, name, question_set, progress))
+        if json:
+            write(result.to_json())
+    if not json:
+        _show(result)
+    _gate(result, fail_below)
+
+
+async def _evaluated(  # noqa: PLR0913 - what was chosen
+    storage: Storage,
+    choice: ModelChoice,
+    tasks: Sequence[Task],
+    plan: EvaluationPlan,
+    name: str,
+    question_set: str,
+    progress: ProgressListener,
+) -> EvaluationResult:
+    from app.answers.corpus_handle import CorpusHandle
+    from app.answers.evaluating import evaluate_model
+    from app.answers.models import open_model
+
+    opened = await open_model(choice)
+    try:
+        folder = _folder(storage, name or re.sub(r"[^\w.-]+", "-", opened.name))
+        snapshot = CorpusHandle(storage).snapshot()
+        notes = _notes(storage, question_set)
+        return await evaluate_model(snapshot, opened, tasks, plan, folder, notes=notes, progress=progress)
+    finally:
+        await opened.close()
+
+
+def _folder(storage: Storage, name: str) -> Path:
+    with usage_errors():
+        folder = storage.local_path("evaluations", name)
+    if folder is None:
+        raise UsageError(
+            "evaluations are kept on a local disk: give a local root, to which index and corpus were copied"
+        )
+    return folder
+
+
+def _notes(storage: Storage, name: str) -> Mapping[str, tuple[str, ...]]:
+    """What the question set says of each benchmark; nothing for invented worlds."""
+    from assets.question_sets.build import question_set
+
+    try:
+        return {row.dataset: row.notes for row in question_set(storage, name).rows if row.notes}
+    except ValueError:
+        return {}
+
+
+def _warn_of_own_judge(endpoint: str) -> None:
+    import os
+
+    if endpoint and os.environ.get("VIMRAG_JUDGE_ENDPOINT", "").rstrip("/") == endpoint.rstrip("/"):
+        note("WARNING: the judge is the server that is measured; its verdicts may favour its own answers")
+
+
+def _show(result: EvaluationResult) -> None:
+    table = Table("memory", "dataset")
+    for column in ("right, %", "95 %", "questions", "unscored", "gold found, %", "tokens a right answer"):
+        table.add_column(column, justify="right")
+    for memory, evaluation in result.evaluations.items():
+        for score in evaluation.datasets:
+            counts = (str(score.scored), str(score.rollouts - score.scored))
+            tokens = "" if not score.correct else f"{score.tokens_per_correct:,.0f}"
+            table.add_row(
+                memory,
+                score.dataset,
+                *_interval(score.accuracy),
+                *counts,
+                _percent(score.gold_recall),
+                tokens,
+            )
+        table.add_row(memory, "mean", *_interval(evaluation.overall), *("",) * 4, end_section=True)
+    console = table_console()
+    console.print(f"{result.model}, graded by {result.judge}")
+    console.print(table)
+    for dataset, notes in result.notes.items():
+        note(f"{dataset}: {'; '.join(notes)}")
+    for pair in result.comparisons():
+        shown = {
+            name: "?" if value is None else f"{100 * value:+.1f}"
+            for name, value in pair["difference"].items()
+        }
+        note(
+            f"{pair['of']} - {pair['against']}: {shown['estimate']} points ({shown['low']} to {shown['high']}), "
+            f"p {pair['p_holm']:.3f} (Holm), {pair['questions']:,} questions"
+        )
+    cost = "" if result.spent.cost is None else f", cost {result.spent.cost:.2f}"
+    note(f"this run: {result.spent.rollouts:,} rollouts, {result.spent.tokens:,} tokens{cost}")
+    if result.left:
+        note(
+            f"{result.left:,} rollouts were not begun: the cap was reached. The same command with a higher cap goes on"
+        )
+
+
+def _gate(result: EvaluationResult, fail_below: float | None) -> None:
+    first = next(iter(result.evaluations.values()))
+    if not any(score.scored for score in first.datasets):
+        errors = {each.error for each in first.trajectories if each.error}
+        note(f"nothing could be scored: {'; '.join(sorted(errors)[:3]) or 'no rollout was begun'}")
+        raise typer.Exit(1)
+    if fail_below is not None and not 100 * first.overall.estimate >= fail_below:
+        note(f"{100 * first.overall.estimate:.1f} % right is below the {fail_below:g} % asked for")
+        raise typer.Exit(1)
+
+
+def _interval(interval: Interval) -> tuple[str, str]:
+    return _percent(interval.estimate), f"{_percent(interval.low)} to {_percent(interval.high)}"
+
+
+def _percent(value: float) -> str:
+    return "?" if value != value else f"{100 * value:.1f}"
