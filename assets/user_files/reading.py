@@ -62,7 +62,7 @@ class IngestSettings:
         of_kind: dict[FileKind, dict[str, Any]] = {
             FileKind.PDF: {"dpi": context.dpi, "max_pages": context.max_pages} | ocr,
             FileKind.PICTURE: ocr,
-            FileKind.TEXT: {"passage_words": self.passage_words} | ocr,
+            FileKind.TEXT: {"passage_words": self.passage_words},
             FileKind.MARKDOWN: {"passage_words": self.passage_words} | ocr,
             FileKind.DOCUMENT: {"passage_words": self.passage_words, "dpi": context.dpi} | ocr,
             FileKind.VIDEO: {

@@ -62,7 +62,7 @@ def is_suspicious(text: str) -> bool:
 
 
 def mended(layer: str, read: str) -> str:
-    """``layer`` with what OCR reads in place of lines that are no words and not read by it; unchanged if no other line is left."""
+    """``layer`` with what OCR reads in place of lines that are no words; unchanged if no other line is left."""
     known = _letters(read)
     lines = layer.split("\n")
     kept = [line for line in lines if not (_is_strange(line) and not _stands_in(_letters(line), known))]
