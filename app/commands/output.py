@@ -53,6 +53,7 @@ def write_whatever_comes() -> None:
                 stream.detach(), encoding=encoding, errors="backslashreplace", line_buffering=line_buffering
             )
             setattr(sys, name, unread)
+            setattr(sys, f"__{name}__", unread)  # the old one is detached, and answers nothing any more
 
 
 @contextlib.contextmanager

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from tests.servers.openai_server import Answer as Reply
 from tests.servers.openai_server import Fault, OpenAIServer, Received, Spoken, text_of
 
 QUESTION = "When did the crane open?"
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -239,3 +242,20 @@ def test_a_model_that_falls_silent_is_waited_for_as_long_as_was_said(vimrag: Vim
     with Odd(lambda received: Fault(text="hm", then="stall") if "n1 <-" in received.text else None) as server:
         said = vimrag("ask", QUESTION, "--root", root, "--endpoint", server.base_url, "--timeout", 1)
     assert said.code == 1 and "fell silent" in said.err and "It opened in 1931." in said.out
+
+
+def test_an_answer_is_printed_into_a_pipe_by_a_process_of_its_own(root: Path):
+    with QuietServer(reply) as server:
+        command = [
+            sys.executable,
+            "-m",
+            "app.cli",
+            "ask",
+            QUESTION,
+            "--root",
+            str(root),
+            "--endpoint",
+            server.base_url,
+        ]
+        ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=100)
+    assert ended.returncode == 0 and ended.stdout.startswith(f"{ANSWER} [1]"), ended.stderr
