@@ -34,7 +34,7 @@ from infra.storage.manifest import (
     version_folder,
 )
 from infra.storage.root import Storage
-from infra.storage.swap import Seen, look, swap
+from infra.storage.swap import Seen, locked_folder, look, swap
 
 _CHUNK = 1 << 20  # bytes read or hashed at a time
 _BATCHES = 16  # of so many bytes wait to be hashed, at most
@@ -234,11 +234,12 @@ def _staging(storage: Storage, directory: str) -> Iterator[Path]:
             yield Path(scratch)
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(target)
-    staging = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
-    staging.mkdir()
-    lock = os.open(staging, os.O_RDONLY)
-    fcntl.flock(lock, fcntl.LOCK_EX)  # released by the kernel however this process ends
+    with locked_folder(target.parent):  # nobody sweeps what another has made and not locked yet
+        _sweep(target)
+        staging = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
+        staging.mkdir()
+        lock = os.open(staging, os.O_RDONLY)
+        fcntl.flock(lock, fcntl.LOCK_EX)  # released by the kernel however this process ends
     try:
         yield staging
     finally:

@@ -52,7 +52,7 @@ def swap(storage: Storage, path: str, seen: Seen, data: bytes) -> None:
         StorageError: if the store fails, or does not take conditions.
     """
     if storage.is_local:
-        with _folder_lock(Path(storage.path(path)).parent):
+        with locked_folder(Path(storage.path(path)).parent):
             if look(storage, path).data != seen.data:
                 raise _lost(storage, path)
             storage.write_bytes(path, data)
@@ -67,8 +67,8 @@ def swap(storage: Storage, path: str, seen: Seen, data: bytes) -> None:
 
 
 @contextmanager
-def _folder_lock(folder: Path) -> Iterator[None]:
-    """Waits for whoever holds it, which is for as long as one small file takes."""
+def locked_folder(folder: Path) -> Iterator[None]:
+    """Hold a folder of this machine, made if it is not there, for as long as one small file takes; others wait."""
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)
     try:
