@@ -27,6 +27,7 @@ from memory_graph.budget import allocate
 from memory_graph.codec import encode
 from memory_graph.energy import DECAY, FEEDBACK, ItemKey
 from memory_graph.graph import MAX_PRIORITY, MemoryGraph, Modality, SearchNode
+from model.agent.context import estimate_tokens
 from model.agent.events import ModelCall
 from model.agent.loop import Agent
 from model.agent.memory.session import MemoryPolicy, MemorySession
@@ -119,6 +120,7 @@ class Rebuilding:
     """A memory policy that does everything anew before each call; what it shows is that of ``Vimrag``."""
 
     name = "rebuilding"
+    count_tokens = staticmethod(estimate_tokens)
 
     def open(self, task: Task, retriever: Retriever, limits: Limits) -> MemorySession:
         return RebuildingSession(Vimrag(profile=FULL).open(task, retriever, limits))

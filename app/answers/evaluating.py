@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -137,7 +137,7 @@ async def evaluate_model(  # noqa: PLR0913 - what is measured, where it is kept,
     answered: dict[str, list[Trajectory]] = {}
     left = 0
     for memory in plan.memories:
-        agent = open_agent(snapshot, model, memory)
+        agent = replace(open_agent(snapshot, model, memory), for_reader=False)  # replies as they come
         answered[memory], skipped = await _answers(
             agent, tasks, plan, folder / "rollouts" / memory, budget, progress
         )

@@ -19,6 +19,7 @@ import pytest
 from model.training.metrics import read_metrics
 from orchestration.launch.commands import GRACE_S
 from orchestration.launch.run_config import RunConfig
+from tests.orchestration.dagster_instance import instance_at
 from tests.orchestration.plumbing import UPDATES_VARIABLE, prepare
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -73,12 +74,12 @@ class Job:
         return [record["update"] for record in read_metrics(self.root / self.config.metrics / "ggpo.jsonl")]
 
     def holders(self) -> set[str]:
-        with dg.DagsterInstance.from_config(str(self.home)) as instance:
+        with instance_at(self.home) as instance:
             return set(instance.event_log_storage.get_concurrency_info("gpu").active_run_ids)
 
     def statuses(self) -> list[dg.DagsterRunStatus]:
         """Of all runs, the newest first."""
-        with dg.DagsterInstance.from_config(str(self.home)) as instance:
+        with instance_at(self.home) as instance:
             return [run.status for run in instance.get_runs()]
 
 

@@ -17,6 +17,7 @@ from orchestration.dagster_defs.gpu_pool_executor import (
     free_stale_slots,
     process_of,
 )
+from tests.orchestration.dagster_instance import instance_at
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -34,7 +35,7 @@ def training() -> None:
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
     shutil.copy(REPOSITORY / "dagster.yaml", tmp_path)
-    with dg.DagsterInstance.from_config(str(tmp_path)) as opened:
+    with instance_at(tmp_path) as opened:
         yield opened
 
 
