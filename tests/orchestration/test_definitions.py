@@ -25,6 +25,7 @@ def test_the_assets_are_these_and_no_others(graph):
         "raw_miniature",
         "corpus_items",
         "questions",
+        "question_set",
         "shards",
         "index",
         "index_vectors",
@@ -42,6 +43,7 @@ def test_the_jobs_and_schedules_are_these_and_no_others():
     assert named == {
         "corpus",
         "index",
+        "questions_of_root",
         "cold_start",
         "train_ggpo",
         "evaluate",
