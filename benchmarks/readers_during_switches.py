@@ -1,7 +1,7 @@
 """Readers while an index is switched under them: the time of a search with and without, on both stores, one JSON line.
 
-Eight threads ask, opening the index anew after every five questions; in one half of the run nothing happens, in the other the corpus
-changes and is indexed again and again in another process, as schedules do it. Needs the binary of ``make weaviate``::
+Eight threads ask, opening the index anew after every five questions; in one half of the run nothing happens, in the other the
+corpus changes and is indexed again and again in another process, as schedules do it. Needs the binary of ``make weaviate``::
 
     python benchmarks/readers_during_switches.py [--items 2000] [--switches 20]
 
