@@ -51,7 +51,8 @@ TABLE = "items"
 RESIDENT_PASSAGES = 65_536  # 100 MB of vectors at 384 dimensions, as much again of terms
 ANN_MIN_ROWS = 5_000  # below, an exact scan is as fast as an index
 ROWS_PER_PARTITION = 4_096
-TRAINING_ROWS = 64  # of each partition; Lance's own 256 take four times as long and find no more
+TRAINING_ROWS = 64  # of each of many partitions; Lance's own 256 take four times as long and find no more
+FEWEST_TRAINING_ROWS = 2_048  # of all together; fewer make the index of a few partitions slow
 IDS_PER_FILTER = 500
 SCAN_ROWS = 8_192
 _KIND = "split_part(id, ':', 2)"  # ``kind_of`` in SQL
@@ -155,9 +156,8 @@ class LanceStore:
             for space in self._dims:
                 if (rows := self._table.count_rows(f"{_column(space)} IS NOT NULL")) >= ANN_MIN_ROWS:
                     partitions = max(rows // ROWS_PER_PARTITION, 1)
-                    quantised = IvfSq(
-                        distance_type="cosine", num_partitions=partitions, sample_rate=TRAINING_ROWS
-                    )
+                    sample = max(TRAINING_ROWS, FEWEST_TRAINING_ROWS // partitions)
+                    quantised = IvfSq(distance_type="cosine", num_partitions=partitions, sample_rate=sample)
                     self._table.create_index(_column(space), config=quantised, replace=True)
             with (
                 warnings.catch_warnings()
