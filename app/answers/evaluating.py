@@ -158,24 +158,6 @@ async def evaluate_model(  # noqa: PLR0913 - what is measured, where it is kept,
     return result
 
 
-def stored(folder: Path, memory: str | None = None) -> dict[str, list[Trajectory]]:
-    """The rollouts of an evaluation by memory policy. Raises ``UsageError`` if ``folder`` holds none."""
-    found = {
-        path.name: [each for file in sorted(path.glob("*.parquet")) for each in trajectory_store.read(file)]
-        for path in sorted((folder / "rollouts").glob("*"))
-        if memory in (None, path.name)
-    }
-    if not any(found.values()):
-        raise UsageError(f"no rollouts of an evaluation in {folder}")
-    return found
-
-
-async def regraded(folder: Path) -> dict[str, tuple[Trajectory, ...]]:
-    """The rollouts of an evaluation with their verdicts, which a judge is not asked for again."""
-    async with grading(folder) as session:
-        return {memory: await _graded(each, session) for memory, each in stored(folder).items()}
-
-
 class _Budget:
     """What was spent, and whether another rollout may begin."""
 

@@ -21,6 +21,7 @@ from app.commands.options import (
     Temperature,
     comma_separated,
     dataset_names,
+    refuse_typo,
 )
 from app.commands.output import note, progress_bars, results, table_console
 from app.errors import UsageError, usage_errors
@@ -120,6 +121,7 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
         asks_sight=True,
     )
     choice.require()
+    refuse_typo(root)
     _warn_of_own_judge(endpoint)
     storage = Storage(root)
     with usage_errors():

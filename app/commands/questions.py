@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from app.commands.options import JsonFlag, Root, command_group
+from app.commands.options import JsonFlag, Root, command_group, refuse_typo
 from app.commands.output import note, results, table_console
 from app.errors import UsageError, usage_errors
 
@@ -49,6 +49,7 @@ def build(
     from assets.question_sets.settings import QuestionSetSettings
     from infra.storage.root import Storage
 
+    refuse_typo(root)
     with usage_errors():
         settings = QuestionSetSettings(
             seed=seed, val_share=val_share, cuts=dict(_cut(text) for text in cut or ())

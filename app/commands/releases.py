@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from app.commands.options import JsonFlag, Root, command_group
+from app.commands.options import JsonFlag, Root, command_group, refuse_typo
 from app.commands.output import note, progress_bars, results, table_console
 
 if TYPE_CHECKING:
@@ -27,11 +27,15 @@ def list_(root: Root, json: JsonFlag = False) -> None:
     from assets.index.releases import releases
     from infra.storage.root import Storage
 
+    refuse_typo(root)
     with results() as write:
         known = releases(Storage(root))
         if json:
             write({"releases": [each.to_json() for each in known]})
             return
+    if not known:
+        note(f"nothing was published at {root}; `vimrag index build --root {root}` makes a first release")
+        return
     table = Table("release", "store", "items", "MiB", "", "read by")
     for each in known:
         items = f"{sum(each.datasets.values()):,}"
@@ -105,12 +109,15 @@ def gc(
     json: JsonFlag = False,
 ) -> None:
     """Remove what nobody uses: never the current release, the one before, what is read, or what is young."""
+    from assets.index.releases import release
     from assets.index.retention import collect
     from infra.storage.lock import only_writer
     from infra.storage.root import Storage
 
+    refuse_typo(root)
     with results() as write:
         storage = Storage(root)
+        release(storage)  # where nothing was published there is nothing to remove, and no folder is made
         with only_writer(storage, "index"):
             removed = collect(storage, keep_s=keep_hours * 3600, dry_run=dry_run)
         if json:
