@@ -32,6 +32,7 @@ from app.commands import (
     retrieval,
     search,
     serve,
+    sources,
     study,
     xvbench,
 )
@@ -66,6 +67,7 @@ app.add_typer(corpus.app, name="corpus")
 app.add_typer(index.app, name="index")
 app.add_typer(questions.app, name="questions")
 app.add_typer(releases.app, name="releases")
+app.add_typer(sources.app, name="sources")
 app.add_typer(embedder.app, name="embedder")
 app.add_typer(miniature.app, name="miniature")
 app.add_typer(xvbench.app, name="xvbench")

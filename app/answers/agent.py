@@ -10,6 +10,7 @@ from dataclasses import replace
 from app.answers.corpus_handle import Snapshot
 from app.answers.models import AnswerModel
 from app.errors import UsageError
+from assets.user_files.records import DATASET as OWN_FILES
 from infra.errors import unknown_name
 from model.agent.loop import Agent
 from model.agent.memory.registry import MEMORIES, TRAINED, memory_policy
@@ -34,15 +35,22 @@ def open_agent(
     *,
     calls: int | None = None,
     datasets: Sequence[str] | None = None,
+    files: Sequence[str] | None = None,
 ) -> Agent:
     """An agent over one snapshot, within the limits that fit the model's prompts.
+
+    ``files``: keys of a person's own files; the store gives rows of these and of nothing else.
 
     Raises:
         UsageError: if there is no such memory policy.
     """
     require_memory(memory)
     limits = BY_PROFILE[model.profile.name]
-    retriever = snapshot.retriever if datasets is None else IndexRetriever(snapshot.index, datasets=datasets)
+    retriever = snapshot.retriever
+    if files is not None:
+        datasets = [OWN_FILES] if datasets is None or OWN_FILES in datasets else []
+    if datasets is not None:
+        retriever = IndexRetriever(snapshot.index, datasets=datasets, parents=files)
     return Agent(
         policy=model.policy(snapshot.media),
         retriever=retriever,

@@ -200,6 +200,8 @@ class AskRequest(NamedTuple):
     """Most calls of the model."""
     datasets: list[str] | None = None
     """Only these are searched."""
+    files: tuple[str, ...] | None = None
+    """Only these of one's own files are searched, by their keys (``app.answers.library``)."""
 
 
 class EventSerializer:
@@ -209,7 +211,12 @@ class EventSerializer:
         self, request: AskRequest, snapshot: Snapshot, model: AnswerModel, catalogue: Catalogue
     ) -> None:
         self.agent: Agent = open_agent(
-            snapshot, model, request.memory, calls=request.calls, datasets=request.datasets
+            snapshot,
+            model,
+            request.memory,
+            calls=request.calls,
+            datasets=request.datasets,
+            files=request.files,
         )
         self.start = StartEvent(
             ask_id=uuid.uuid4().hex,

@@ -64,6 +64,14 @@ def ask(  # noqa: PLR0913 - one parameter an option
     datasets: Annotated[
         str | None, typer.Option("--datasets", metavar="A,B", help="Search only these, by comma.")
     ] = None,
+    files: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--in",
+            metavar="FILE",
+            help="Ask only this file or folder, by name, path or key (vimrag sources list); may be repeated.",
+        ),
+    ] = None,
     timeout: Timeout = 300,
     prices: PriceOption = None,
     save: Annotated[
@@ -79,6 +87,8 @@ def ask(  # noqa: PLR0913 - one parameter an option
       vimrag ask "When did the crane open?" --root runs/mine --endpoint http://127.0.0.1:8000/v1
 
       vimrag ask "Which page shows the budget?" --root runs/mine --model checkpoints/miniature --json
+
+      vimrag ask "What does it cost?" --in report.pdf --in letters/ --root runs/mine --endpoint URL
 
     The key of an endpoint comes from VIMRAG_API_KEY (or OPENAI_API_KEY). The model's reasoning is shown on standard error
     while it is generated; answer, sources and memory graph go to standard output.
@@ -108,6 +118,8 @@ def ask(  # noqa: PLR0913 - one parameter an option
     )
     choice.require()
     refuse_typo(root)
+    if files:
+        request = request._replace(files=_scope(root, files))
     try:
         trajectory, answer, _ = _run(root, choice, request, json=json)
     except KeyboardInterrupt:
@@ -187,6 +199,14 @@ async def _answer(
     finally:
         await model.close()
     raise AssertionError("a rollout ends with RolloutEnd")
+
+
+def _scope(root: str, files: list[str]) -> tuple[str, ...]:
+    from app.answers.library.changing import scope_of
+    from infra.storage.root import Storage
+
+    with usage_errors():
+        return scope_of(Storage(root), files)
 
 
 def _answer_now(serializer: EventSerializer) -> None:

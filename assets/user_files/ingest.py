@@ -15,7 +15,7 @@ from assets.corpus.read import built_datasets
 from assets.index.build import IndexReport
 from assets.parsers.types import ParsedItem
 from assets.user_files import ledger, parsed_files, publishing, reading
-from assets.user_files.ledger import IngestedFile
+from assets.user_files.ledger import IngestedFile, RefusedFile
 from assets.user_files.parsed_files import ParsedFileInfo
 from assets.user_files.paths import PathListing, SourcePath, find, is_below, location_of, shown_path
 from assets.user_files.reading import DATASET, FileRecord, IngestSettings, SourceFile
@@ -85,19 +85,21 @@ class IngestReport:
         }
 
 
-def ingest(
+def ingest(  # noqa: PLR0913 - what is read, how, and what is to be told, by name
     paths: Sequence[str | Path],
     storage: Storage,
     *,
     settings: IngestSettings | None = None,
     forget: Sequence[str | Path] = (),
+    again: bool = False,
     progress: ProgressListener = silent,
     embedder: Embedder | None = None,
 ) -> IngestReport:
     """Add the files at ``paths`` to the dataset ``documents``, remove those at ``forget``, and index the result.
 
     Files ingested before stay, except those gone from a folder that is named again. A file that cannot be read is
-    counted by its reason; if it was readable before, its items go. A run that is killed leaves the old corpus and index;
+    counted by its reason; if it was readable before, its items go. ``again`` reads
+    what is known too. A run that is killed leaves the old corpus and index;
     the next one goes on with the files already read.
 
     Raises:
@@ -106,14 +108,15 @@ def ingest(
     """
     walk = find([Path(path) for path in paths], leave_out=storage.local_path())
     with only_writer(storage, parsed_files.FOLDER):
-        files = ledger.read(storage)
-        reports = list(_forget(files, forget))
-        run = _Run(storage, settings or IngestSettings(), progress, files)
+        files, refused = ledger.read(storage), ledger.read_refused(storage)
+        reports = list(_forget(files, refused, forget))
+        run = _Run(storage, settings or IngestSettings(), progress, files, again=again)
         reports += run.take(walk)
+        ledger.write_refused(storage, _still_refused(refused, run.refused, files, walk))
         built = None
         if files or DATASET in built_datasets(storage):
             ledger.write(storage, files)
-            publishing.publish_corpus(storage, files, progress)
+            publishing.publish_corpus(storage, files, progress, anew=again)
             built = publishing.update_index(storage, embedder, progress)
         publishing.sweep(storage, files)
     return IngestReport(
@@ -134,9 +137,13 @@ class _Run:
         settings: IngestSettings,
         progress: ProgressListener,
         files: dict[str, IngestedFile],
+        *,
+        again: bool = False,
     ) -> None:
         self._storage, self._settings, self._progress, self._files = storage, settings, progress, files
+        self._again = again
         self._num_items = 0
+        self.refused: dict[str, RefusedFile] = {}
         self.skipped: Counter[str] = Counter()
 
     def take(self, walk: PathListing) -> Iterator[FileReport]:
@@ -167,7 +174,7 @@ class _Run:
         try:
             source = reading.source_of(place.path, self._settings)
             name = parsed_files.name_of(source, self._settings)
-            about = parsed_files.about(self._storage, name)
+            about = None if self._again else parsed_files.about(self._storage, name)
             status = IngestStatus.READ if about is None else IngestStatus.UNCHANGED
             about = about or self._read(source, name)
         except MediaError as error:
@@ -195,6 +202,8 @@ class _Run:
 
     def _skip(self, path: str, reason: str, detail: str) -> FileReport:
         self.skipped[reason] += 1
+        location = location_of(Path(path))
+        self.refused[location] = RefusedFile(location=location, reason=reason, detail=detail)
         return FileReport(
             path=path,
             items=0,
@@ -203,11 +212,27 @@ class _Run:
         )
 
 
-def _forget(files: dict[str, IngestedFile], paths: Sequence[str | Path]) -> Iterator[FileReport]:
+def _still_refused(
+    before: Mapping[str, RefusedFile],
+    now: Mapping[str, RefusedFile],
+    files: Mapping[str, IngestedFile],
+    walk: PathListing,
+) -> dict[str, RefusedFile]:
+    """Files that could not be read, without those that can by now and those that are gone from their folder."""
+    kept = {place: file for place, file in before.items() if not walk.has_lost(place)}
+    return {place: file for place, file in (kept | dict(now)).items() if place not in files}
+
+
+def _forget(
+    files: dict[str, IngestedFile], refused: dict[str, RefusedFile], paths: Sequence[str | Path]
+) -> Iterator[FileReport]:
     for path in paths:
         place = location_of(Path(path))
         below = [location for location in files if is_below(location, [place])]
-        if not below:
+        unread = [location for location in refused if is_below(location, [place])]
+        for location in unread:
+            del refused[location]
+        if not below and not unread:
             raise ValueError(f"nothing to forget: no file was ingested from {path}")
         for location in below:
             yield _removed(files.pop(location), "forgotten")

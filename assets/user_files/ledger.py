@@ -13,6 +13,8 @@ from infra.storage.root import Storage
 
 SCHEMA_VERSION = 1
 FILES = f"{FOLDER}/files.json"
+REFUSED = f"{FOLDER}/refused.json"
+MOST_REFUSED = 10_000  # the latest stay
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +25,15 @@ class IngestedFile:
     source: str
     kept: str
     items: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedFile:
+    """A file that was met and could not be read, and why."""
+
+    location: str
+    reason: str
+    detail: str = ""
 
 
 FileLedger = Mapping[str, IngestedFile]
@@ -50,6 +61,24 @@ def read(storage: Storage) -> dict[str, IngestedFile]:
 def write(storage: Storage, files: FileLedger) -> None:
     """Replace the list."""
     storage.write_bytes(FILES, to_bytes(files))
+
+
+def read_refused(storage: Storage) -> dict[str, RefusedFile]:
+    """The files that could not be read when they were met last. Nothing depends on it: a damaged list is an empty one."""
+    try:
+        raw = json.loads(storage.read_bytes(REFUSED))
+        return {file["location"]: RefusedFile(**file) for file in raw["files"]}
+    except (FileNotFoundError, KeyError, TypeError, ValueError):
+        return {}
+
+
+def write_refused(storage: Storage, refused: Mapping[str, RefusedFile]) -> None:
+    """Replace the list of refused files; nothing is written where it stays empty."""
+    if not refused and not storage.exists(REFUSED):
+        return
+    files = [asdict(file) for file in list(refused.values())[-MOST_REFUSED:]]
+    raw = {"schema_version": SCHEMA_VERSION, "files": files}
+    storage.write_bytes(REFUSED, json.dumps(raw, indent=1, ensure_ascii=False).encode() + b"\n")
 
 
 def to_bytes(files: FileLedger) -> bytes:

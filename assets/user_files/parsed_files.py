@@ -32,6 +32,19 @@ class ParsedFileInfo(NamedTuple):
     notes: tuple[str, ...]
     skipped: tuple[SkippedRecord, ...]
 
+    def skipped_parts(self) -> Iterator[str]:
+        """``page 3: pdf_page_unreadable``: each part that is missing."""
+        for skip in self.skipped:
+            yield f"{skip.where}: {skip.reason}" if skip.where else skip.reason
+
+
+class ParsedFileDetails(NamedTuple):
+    """What is kept of a file, its kind, and when it was read (seconds since 1970)."""
+
+    about: ParsedFileInfo
+    kind: str
+    read_at: float
+
 
 def directory(name: str) -> str:
     """Where what was read lies below the root."""
@@ -88,6 +101,26 @@ def about(storage: Storage, name: str) -> ParsedFileInfo | None:
         skipped = tuple(SkippedRecord(**skip) for skip in described["skipped"])
         return ParsedFileInfo(kept.counts["items"], tuple(described["notes"]), skipped)
     except (ValueError, KeyError, TypeError, FileNotFoundError):
+        return None
+
+
+def described(storage: Storage, name: str) -> ParsedFileDetails | None:
+    """``about``, with the kind of the file and the time it was read."""
+    known = about(storage, name)
+    if known is None:
+        return None
+    kept = manifest.read(storage, directory(name))
+    read_at = storage.modified(f"{directory(name)}/{manifest.MANIFEST}")
+    return ParsedFileDetails(known, str(kept.params.get("kind", "")), read_at)
+
+
+def first_visual(storage: Storage, name: str) -> str | None:
+    """The id, without its place, of the first item that has a picture; None if none has, or nothing is kept."""
+    try:
+        with storage.open(f"{directory(name)}/{ITEMS}") as file:
+            rows = tables.rows(file, columns=["id", "media_key"])
+            return next((row["id"] for row in rows if row["media_key"]), None)
+    except FileNotFoundError:
         return None
 
 

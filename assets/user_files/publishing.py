@@ -30,10 +30,12 @@ PRODUCER = "assets.own.publishing/1"
 CORPUS = f"corpus/{DATASET}"
 
 
-def publish_corpus(storage: Storage, files: FileLedger, progress: ProgressListener) -> None:
-    """Bring corpus and shards in line with ``files``; nothing is written if they are already."""
-    inputs = {"files": hashlib.sha256(ledger.to_bytes(files)).hexdigest()}
-    if _is_current(storage, inputs):
+def publish_corpus(
+    storage: Storage, files: FileLedger, progress: ProgressListener, *, anew: bool = False
+) -> None:
+    """Bring corpus and shards in line with ``files``; nothing is written if they are already, unless it is to be ``anew``."""
+    inputs = _inputs(files)
+    if not anew and _is_current(storage, inputs):
         return
     made: dict[str, Any] = {"producer": PRODUCER, "params": {}, "inputs": inputs, "versioned": True}
     with publish(storage, CORPUS, **made) as corpus:
@@ -44,6 +46,15 @@ def publish_corpus(storage: Storage, files: FileLedger, progress: ProgressListen
         assert media.manifest is not None
         corpus.inputs["shards"] = manifest.digest(media.manifest)
         corpus.counts.update({"files": len(files), "items": report.items, "folded": report.folded})
+
+
+def is_published(storage: Storage, files: FileLedger) -> bool:
+    """Whether the corpus holds just these files."""
+    return manifest.is_current(storage, CORPUS, producer=PRODUCER, params={}, inputs=_inputs(files))
+
+
+def _inputs(files: FileLedger) -> dict[str, str]:
+    return {"files": hashlib.sha256(ledger.to_bytes(files)).hexdigest()}
 
 
 def update_index(storage: Storage, embedder: Embedder | None, progress: ProgressListener) -> IndexReport:
@@ -59,7 +70,7 @@ def sweep(storage: Storage, files: FileLedger) -> None:
     """Remove what is kept of files that ``documents`` no longer has, and what killed runs left half-written."""
     used = {file.kept for file in files.values()}
     for name in storage.list(parsed_files.FOLDER):
-        if name not in used and parsed_files.directory(name) != ledger.FILES:
+        if name not in used and parsed_files.directory(name) not in (ledger.FILES, ledger.REFUSED):
             storage.remove_tree(parsed_files.directory(name))
     if folder := storage.local_path(parsed_files.FOLDER):
         for leftover in folder.glob(".*.partial"):
@@ -99,16 +110,21 @@ def _records(storage: Storage, files: FileLedger) -> Iterator[ParsedRecord]:
 
 def _placed(item: Item, file: IngestedFile) -> Item:
     """``item`` with the ids and the title that its file gives it."""
-    kind, _, native = item.id.partition(":")
     key = file_key(file.location)
     written = file.location.rsplit("/", 1)[-1]
     name = " ".join("".join(char if char.isprintable() else " " for char in written).split())
     return replace(
         item,
-        id=item_id(DATASET, ItemKind(kind), f"{key}{native}"),
+        id=placed_id(item.id, file),
         # of the file and the place in it: copies of a file fold, equal parts of one file do not
         content_hash=bytes_hash(file.kept.encode(), item.id.encode()),
         title=f"{name}{item.title}",
         parent=key,
         source=file.source,
     )
+
+
+def placed_id(kept_id: str, file: IngestedFile) -> str:
+    """The id that an item has in the corpus, of the one that is kept: ``page:#3``."""
+    kind, _, native = kept_id.partition(":")
+    return item_id(DATASET, ItemKind(kind), f"{file_key(file.location)}{native}")

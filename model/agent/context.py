@@ -181,6 +181,16 @@ def opening_turns(instruction: str, parts: Sequence[Part]) -> tuple[Message, ...
     )
 
 
+def with_said(messages: Sequence[Message], said: str) -> tuple[Message, ...]:
+    """The conversation with what was said earlier before its question, the first turn of the user."""
+    at = next((at for at, message in enumerate(messages) if message.role is Role.USER), None)
+    if not said or at is None:
+        return tuple(messages)
+    asked = messages[at]
+    told = Message(role=asked.role, parts=joined((said, *asked.parts)))
+    return (*messages[:at], told, *messages[at + 1 :])
+
+
 def with_notice(messages: Sequence[Message], notice: str) -> tuple[Message, ...]:
     """The conversation with ``notice`` at the end of its last turn."""
     *earlier, last = messages

@@ -6,7 +6,7 @@ policies in ``memory/``.
 """
 
 import re
-from collections.abc import Awaitable, Callable, Sequence, Set
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -58,6 +58,18 @@ class Environment:
         self._texts: dict[str, str] = {}  # of visual items, for a policy that does not see them
         self._observed: ObservationAdded | None = None  # the search that awaits its summary
         self._rejections = 0  # of the current step
+
+    def recall(self, graph: MemoryGraph, *, titles: Mapping[str, str], texts: Mapping[str, str]) -> None:
+        """Go on from the nodes of an unanswered graph, before anything has happened."""
+        self.graph = MemoryGraph(question=self.task.question, nodes=graph.nodes)
+        self.noted = frozenset(item for node in graph.nodes for item in node.noted)
+        self._titles |= dict(titles)
+        self._texts |= {
+            item.item_id: texts[item.item_id]
+            for node in graph.nodes
+            for item in node.items
+            if item.item_id in texts
+        }
 
     @property
     def pending(self) -> PendingObservation | None:

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from memory_graph.actions import Answer, Search
 from memory_graph.parsing import ActionError, LegalAction
-from model.agent.context import render_turns, reply_turn
+from model.agent.context import render_turns, reply_turn, with_said
 from model.agent.environment import Environment
 from model.agent.events import (
     AnswerGiven,
@@ -28,7 +28,7 @@ from model.agent.events import (
     TokenDelta,
 )
 from model.agent.fitting import Fitting
-from model.agent.memory.session import MemoryPolicy, MemorySession
+from model.agent.memory.session import MemoryPolicy, MemorySession, Recollection
 from model.config.limits import Limits
 from model.protocols import (
     PicturesRefused,
@@ -85,14 +85,24 @@ class Agent:
         raise AssertionError("a rollout ends with RolloutEnd")
 
     async def events(
-        self, task: Task, *, seed: int | None = None, stream: bool = False, control: Control | None = None
+        self,
+        task: Task,
+        *,
+        seed: int | None = None,
+        stream: bool = False,
+        control: Control | None = None,
+        known: Recollection | None = None,
     ) -> AsyncGenerator[Event]:
         """What happens, as it happens; the last event is ``RolloutEnd``.
 
         ``seed`` makes the draws of this rollout reproducible; without it ``sampling.seed`` is used, or none.
         ``stream`` adds ``TokenDelta`` events where the policy can stream; ``control`` may be changed meanwhile.
+        ``known`` is what a follow-up question knows of its conversation.
         """
-        session = self.memory.open(task, self.retriever, self.limits)
+        if known is None:
+            session = self.memory.open(task, self.retriever, self.limits)
+        else:
+            session = self.memory.resume(task, self.retriever, self.limits, known)
         session.environment.sight = self.sight
         recorder = SegmentRecorder()
         fitting = Fitting(count=self.memory.count_tokens)
@@ -197,7 +207,7 @@ class Agent:
         environment = session.environment
         number = environment.counters.model_calls + 1
         forced = must_answer or environment.must_answer or session.must_answer
-        messages = session.messages(forced=forced)
+        messages = with_said(session.messages(forced=forced), session.said)
         sampling = replace(self.sampling, seed=call_seed(seed, number, default=self.sampling.seed))
         request = PolicyRequest(
             messages=fitting.prompt(messages),

@@ -48,15 +48,17 @@ class IndexRetriever:
         index: Index,
         *,
         datasets: Sequence[str] | None = None,
+        parents: Sequence[str] | None = None,
         max_batch: int = 64,
         lockstep: bool = False,
     ) -> None:
-        """``datasets``: search only there; None searches the whole corpus.
+        """``datasets``: search only there; None searches the whole corpus. ``parents``: only in these files of them.
 
         ``lockstep`` searches without a thread, so that which searches are answered together is no matter of time.
         """
         self._lockstep = lockstep
         self._index, self._datasets, self._max_batch = index, datasets, max_batch
+        self._parents = None if parents is None else tuple(sorted(set(parents)))
         self._waiting: list[_PendingSearch] = []
         self._worker: asyncio.Task[None] | None = None
         # one thread: the store's own threads use the cores, and searches keep their order
@@ -66,7 +68,8 @@ class IndexRetriever:
     def fingerprint(self) -> str:
         """The index's own; of the scope too, where there is one."""
         scope = "" if self._datasets is None else f":{','.join(sorted(self._datasets))}"
-        return f"{self._index.fingerprint}{scope}"
+        files = "" if self._parents is None else f":in:{','.join(self._parents)}"
+        return f"{self._index.fingerprint}{scope}{files}"
 
     @property
     def sees(self) -> bool:
@@ -125,11 +128,14 @@ class IndexRetriever:
         datasets = self._datasets
         if where.dataset is not None:
             datasets = [where.dataset] if datasets is None or where.dataset in datasets else []
+        parents = self._parents
+        if where.parent is not None:
+            parents = (where.parent,) if parents is None or where.parent in parents else ()
         return replace(
             RowFilter.of_scopes(datasets),
             modalities=None if where.modality is None else (where.modality.value,),
             kinds=where.kinds,
-            parents=None if where.parent is None else (where.parent,),
+            parents=parents,
         )
 
 

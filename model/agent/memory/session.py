@@ -6,12 +6,13 @@ search or a summary does to it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from memory_graph.actions import Memorize, Search
 from memory_graph.budget import Allocation
+from memory_graph.graph import MemoryGraph
 from model.agent.context import TokenCounter, estimate_tokens, observation_parts, with_notice
 from model.agent.environment import Environment
 from model.agent.events import Event, NodeAdded, ObservationAdded
@@ -20,6 +21,19 @@ from model.agent.truncation import truncate
 from model.config.limits import Limits
 from model.protocols import Retriever
 from model.types import DisplayedHit, Message, Role, Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recollection:
+    """What a follow-up question knows of the conversation before it."""
+
+    said: str = ""
+    """Earlier questions and answers as text; shown before the question under every policy."""
+    graph: MemoryGraph | None = None
+    """Unanswered: what was found before. A policy without a memory graph does without it."""
+    titles: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
+    """Title and text by item, of what the graph keeps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,10 +53,18 @@ class MemoryPolicy:
         """The session of one rollout."""
         return type(self).session(self, Environment(task, retriever, limits, allocation=self.allocation))
 
+    def resume(self, task: Task, retriever: Retriever, limits: Limits, known: Recollection) -> MemorySession:
+        """The session of a follow-up; this policy knows the text of the conversation only."""
+        session = self.open(task, retriever, limits)
+        session.said = known.said
+        return session
+
 
 class MemorySession:
     """What one rollout remembers; single use. Here: a conversation that grows by what is said, found and refused."""
 
+    said = ""
+    """What the conversation held before the question."""
     must_answer = False
     """Whether the next reply has to be an answer whatever the limits say."""
 

@@ -12,7 +12,7 @@ from memory_graph.graph import MemoryGraph
 from model.agent.context import DisplayedEvidence, fit, opening_turns, state_parts
 from model.agent.environment import Environment
 from model.agent.memory.cycle import CycleSession
-from model.agent.memory.session import MemoryPolicy
+from model.agent.memory.session import MemoryPolicy, Recollection
 from model.config.limits import Limits
 from model.protocols import Retriever
 from model.types import Message, Task
@@ -69,6 +69,15 @@ class Vimrag(MemoryPolicy):
         environment.graph = graph
         environment.noted = frozenset(item for node in graph.nodes for item in node.noted)
         return GraphSession(self, environment)
+
+    def resume(self, task: Task, retriever: Retriever, limits: Limits, known: Recollection) -> GraphSession:
+        """A session whose graph begins with what the conversation has found."""
+        environment = self._environment(task, retriever, limits)
+        if known.graph is not None:
+            environment.recall(known.graph, titles=known.titles, texts=known.texts)
+        session = GraphSession(self, environment)
+        session.said = known.said
+        return session
 
     def _environment(self, task: Task, retriever: Retriever, limits: Limits) -> Environment:
         return Environment(task, retriever, limits, allocation=self.allocation, by_picture=self.by_picture)
