@@ -26,6 +26,7 @@ from app.commands import (
     ingest,
     miniature,
     plan,
+    preflight,
     questions,
     releases,
     report,
@@ -79,6 +80,7 @@ app.command("serve")(serve.serve)
 app.command("doctor")(doctor.doctor)
 app.command("report")(report.report)
 app.command("plan")(plan.plan)
+app.command("preflight")(preflight.preflight)
 app.add_typer(study.app, name="study")
 
 

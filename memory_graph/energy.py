@@ -14,8 +14,12 @@ DECAY = 0.1  # lambda, per node of age
 FEEDBACK = 0.3  # gamma, per edge
 
 
-def intrinsic_energies(graph: MemoryGraph, *, decay: float = DECAY) -> dict[ItemKey, float]:
+def intrinsic_energies(
+    graph: MemoryGraph, *, decay: float = DECAY, by_priority: bool = True, by_topology: bool = True
+) -> dict[ItemKey, float]:
     """E_int of Eq. 6 for every kept item: p/5 * (1 + outdegree) * exp(-decay * age).
+
+    Ablations: without ``by_priority`` the first factor is 1, without ``by_topology`` the second.
 
     Age counts the nodes created later, so the newest node does not decay; the outdegree counts search nodes
     only.
@@ -27,9 +31,8 @@ def intrinsic_energies(graph: MemoryGraph, *, decay: float = DECAY) -> dict[Item
     num_children = _children_counts(graph)
     newest = len(graph.nodes)
     return {
-        (node.id, item.item_id): item.priority
-        / MAX_PRIORITY
-        * (1 + num_children[node.id])
+        (node.id, item.item_id): (item.priority / MAX_PRIORITY if by_priority else 1.0)
+        * (1 + num_children[node.id] if by_topology else 1)
         * math.exp(-decay * age)
         for age, node in ((newest - index, node) for index, node in enumerate(graph.nodes, start=1))
         for item in node.items
@@ -37,18 +40,25 @@ def intrinsic_energies(graph: MemoryGraph, *, decay: float = DECAY) -> dict[Item
 
 
 def energies(
-    graph: MemoryGraph, *, decay: float = DECAY, feedback: float = FEEDBACK, bridge: bool = True
+    graph: MemoryGraph,
+    *,
+    decay: float = DECAY,
+    feedback: float = FEEDBACK,
+    bridge: bool = True,
+    by_priority: bool = True,
+    by_topology: bool = True,
 ) -> dict[ItemKey, float]:
     """Omega of Eq. 7 for every kept item: E_int + feedback * sum over the children of their mean Omega.
 
     ``bridge`` [ours]: a child that keeps no item hands on ``feedback`` times the sum over its own children,
-    so a text-only step does not cut the chain; False is the strict reading, in which it counts 0.
+    so a text-only step does not cut the chain; False is the strict reading, in which it counts 0. ``by_priority`` and
+    ``by_topology`` are those of ``intrinsic_energies``.
 
     Raises:
         ValueError: a negative or non-finite rate.
     """
     _require_rate("feedback", feedback)
-    own = intrinsic_energies(graph, decay=decay)
+    own = intrinsic_energies(graph, decay=decay, by_priority=by_priority, by_topology=by_topology)
     omega = list(own.values())  # by place; the feedback is added below
     children_mean = dict.fromkeys(graph.ids, 0.0)  # sum over a node's children of their mean Omega
     start = len(omega)

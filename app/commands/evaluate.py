@@ -29,7 +29,7 @@ from app.errors import UsageError, usage_errors
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from app.answers.evaluating import EvaluationPlan, EvaluationResult
+    from app.answers.measuring.evaluating import EvaluationPlan, EvaluationResult
     from app.answers.models import ModelChoice
     from infra.progress import ProgressListener
     from infra.storage.root import Storage
@@ -96,13 +96,17 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
     """Measure a model on the questions of a root."""
     if max_cost is not None and prices is None:
         raise UsageError("--max-cost needs --prices IN,OUT")
-    from app.answers.evaluating import EvaluationPlan
+    from app.answers.measuring.evaluating import EvaluationPlan
     from app.answers.models import ModelChoice, key_of_environment, prices_of
     from infra.storage.root import Storage
     from orchestration.joins.adapters import tasks_of_split
+    from orchestration.study.arms import Arm
 
+    with usage_errors():
+        names = tuple(comma_separated(memory) or ("vimrag",))
+        arms = tuple(Arm(name=each, memory=each) for each in names)
     plan = EvaluationPlan(
-        memories=tuple(comma_separated(memory) or ("vimrag",)),
+        arms=arms,
         attempts=attempts,
         seed=seed,
         concurrency=concurrency,
@@ -133,7 +137,7 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
             datasets=dataset_names(datasets),
             question_set=question_set,
         )
-    note(f"{len(tasks):,} questions, {len(plan.memories)} memory policies, {attempts} attempts each")
+    note(f"{len(tasks):,} questions, {len(plan.arms)} memory policies, {attempts} attempts each")
     with results() as write, progress_bars() as progress:
         result = asyncio.run(_evaluated(storage, choice, tasks, plan, name, question_set, progress))
         if json:
@@ -153,15 +157,27 @@ async def _evaluated(  # noqa: PLR0913 - what was chosen
     progress: ProgressListener,
 ) -> EvaluationResult:
     from app.answers.corpus_handle import CorpusHandle
-    from app.answers.evaluating import evaluate_model
+    from app.answers.measuring.arms import ArmOpener
+    from app.answers.measuring.evaluating import evaluate_model
     from app.answers.models import open_model
+    from orchestration.joins.clusters import clusters_of
 
     opened = await open_model(choice)
     try:
         folder = _folder(storage, name or re.sub(r"[^\w.-]+", "-", opened.name))
         snapshot = CorpusHandle(storage).snapshot()
         notes = _notes(storage, question_set)
-        return await evaluate_model(snapshot, opened, tasks, plan, folder, notes=notes, progress=progress)
+        return await evaluate_model(
+            ArmOpener(storage, snapshot, opened),
+            opened,
+            tasks,
+            plan,
+            folder,
+            index=snapshot.version,
+            clusters=clusters_of(storage, tasks),
+            notes=notes,
+            progress=progress,
+        )
     finally:
         await opened.close()
 
@@ -215,17 +231,18 @@ def _show(result: EvaluationResult) -> None:
     console.print(table)
     for dataset, notes in result.notes.items():
         note(f"{dataset}: {'; '.join(notes)}")
+    _tell(result)
+
+
+def _tell(result: EvaluationResult) -> None:
+    """Comparisons, failures and what was spent, as lines."""
     for pair in result.comparisons():
-        shown = {
-            name: "?" if value is None else f"{100 * value:+.1f}"
-            for name, value in pair["difference"].items()
-        }
-        note(
-            f"{pair['of']} - {pair['against']}: {shown['estimate']} points ({shown['low']} to {shown['high']}), "
-            f"p {pair['p_holm']:.3f} (Holm), {pair['questions']:,} questions"
-        )
-    cost = "" if result.spent.cost is None else f", cost {result.spent.cost:.2f}"
-    note(f"this run: {result.spent.rollouts:,} rollouts, {result.spent.tokens:,} tokens{cost}")
+        note(pair["line"])
+    for memory in result.evaluations:
+        for error, count in result.failures(memory).items():
+            note(f"{memory}: {count:,} unscored: {error or 'no verdict'}")
+    cost = "" if result.spent_now.cost is None else f", cost {result.spent_now.cost:.2f}"
+    note(f"this run: {result.spent_now.rollouts:,} rollouts, {result.spent_now.tokens:,} tokens{cost}")
     if result.left:
         note(
             f"{result.left:,} rollouts were not begun: the cap was reached. The same command with a higher cap goes on"

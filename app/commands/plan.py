@@ -5,7 +5,7 @@ A test compares that page with what is printed.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -16,12 +16,13 @@ from app.errors import UsageError
 from infra.errors import unknown_name
 from model.config.engine import EngineConfig, Hardware, Lora
 from model.training.model_shape import SHAPES
-from model.training.planning import USABLE_SHARE, ResourcePlan, UpdateLoad, resource_plan
+from model.training.planning import USABLE_SHARE, ResourcePlan
 from orchestration.recipes.gpu import H100, RTX_4090, qwen3_vl_4b_24gb
 from orchestration.recipes.options import Recipe
+from orchestration.recipes.planned import SegmentShape, plan_of
 from orchestration.recipes.registry import RECIPES
 
-SEGMENTS, PROMPT, GENERATED, LONGEST = 6.0, 4000, 400, 12_288
+SEGMENTS, PROMPT, GENERATED, LONGEST, _ = SegmentShape()
 NOT_ON_GPU = "is made for any two CPU cores: docs/log.md has its measured times"
 Planner = Callable[[Recipe], ResourcePlan]
 COUNTS = (1, 2, 4, 8, 16, 32, 64)
@@ -35,16 +36,6 @@ MODES: Mapping[str, EngineConfig] = {
     "all weights, ZeRO-2, optimiser in main memory": replace(ZERO_1, zero_stage=2, offload_optimizer=True),
     "all weights, ZeRO-3, rollouts by servers": replace(ZERO_1, zero_stage=3),
 }
-
-
-class SegmentShape(NamedTuple):
-    """How many segments a rollout has, their tokens, and the share that is pruned."""
-
-    segments: float
-    prompt: int
-    generated: int
-    longest: int
-    pruned: float
 
 
 def plan(  # noqa: PLR0913 - one parameter an option
@@ -98,21 +89,6 @@ def plan(  # noqa: PLR0913 - one parameter an option
         _show(plans)
     if not all(needed.fits for _, needed in plans):
         raise typer.Exit(1)
-
-
-def plan_of(recipe: Recipe, shape: SegmentShape) -> ResourcePlan:
-    """The plan of a recipe for devices, with segments of that shape."""
-    assert recipe.machine is not None, "only recipes with devices are planned"
-    ggpo = recipe.ggpo
-    load = UpdateLoad(
-        rollouts=ggpo.questions * ggpo.algorithm.group_size,
-        redrawn=ggpo.resamples,
-        token_budget=ggpo.schedule.token_budget,
-        logit_tokens=ggpo.schedule.logit_tokens,
-        concurrent=recipe.evaluation.concurrency,
-        **shape._asdict(),
-    )
-    return resource_plan(SHAPES[recipe.model], ggpo.engine, load, recipe.machine)
 
 
 def _record(recipe: Recipe, needed: ResourcePlan) -> dict[str, object]:

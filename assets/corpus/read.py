@@ -85,6 +85,11 @@ def same_content(storage: Storage, datasets: Sequence[str]) -> dict[str, str]:
     return same
 
 
+def media_items(storage: Storage, dataset: str) -> list[str]:
+    """The ids of the items that have pixels, in build order; ``ValueError`` if the corpus is not finished."""
+    return [row["id"] for row in _read(storage, dataset, ITEMS, ["id", "media_key"]) if row["media_key"]]
+
+
 def parents(storage: Storage, dataset: str) -> dict[str, str]:
     """The document or film of every item that has one, by item and by alias: ``dataset/name``."""
     found: dict[str, str] = {}

@@ -8,7 +8,7 @@ closed sets, compared by F1 so that naming several does not pay; other words by 
 
 from typing import NamedTuple
 
-from assets.grading.metrics import token_f1
+from assets.grading.metrics import stemmed, token_f1
 from assets.grading.normalise import NUMBER_WORDS, words
 
 COLOURS = frozenset(
@@ -64,13 +64,14 @@ def compare(answer: str, reference: str, question: str = "") -> KeywordMatch:
     answered = [NUMBER_WORDS.get(word, word) for word in words(answer)]
     full = [NUMBER_WORDS.get(word, word) for word in words(reference)]
     content = [word for word in full if word not in STOP_WORDS or word in SIGNS] or full
-    question_words = set(words(question))
-    wanted = list(dict.fromkeys(word for word in content if word not in question_words)) or list(
-        dict.fromkeys(content)
-    )
+    asked = {*words(question), *stemmed(question)}
+    wanted = list(
+        dict.fromkeys(word for word in content if asked.isdisjoint({word, *stemmed(word)}))
+    ) or list(dict.fromkeys(content))
     if sign := next((word for word in wanted if word in SIGNS), None):
         wanted = [sign]
-    matched = [word for word in wanted if word in answered]
+    said = {*answered, *stemmed(" ".join(answered))}  # the benchmark's script compares lemmas
+    matched = [word for word in wanted if not said.isdisjoint({word, *stemmed(word)})]
     closed = [word for word in wanted if _closed(word)]
     if closed:
         value = token_f1(

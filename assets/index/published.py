@@ -21,6 +21,7 @@ from infra.storage import manifest
 from infra.storage.lease import Lease
 from infra.storage.root import Storage
 from infra.storage.swap import Seen, look, swap
+from infra.vector_stores.fusion import HybridSettings
 from infra.vector_stores.types import TEXT_SPACE, VectorStore
 
 log = logging.getLogger(__name__)
@@ -61,8 +62,9 @@ def open_index(
     embedder: Embedder | None = None,
     vision: VisionEmbedder | None = None,
     reader: str | None = None,
+    settings: HybridSettings | None = None,
 ) -> Index:
-    """The index in use, with the embedders it was built with or those given.
+    """The index in use, with the embedders it was built with or those given; ``settings`` join the kinds of search otherwise.
 
     A ``reader`` that keeps it open for longer than a question names itself, and is left the version for as long as the object
     lives. Where it may not write, it is left what ``retention.py`` leaves everybody.
@@ -76,7 +78,9 @@ def open_index(
         if pointer is None:
             raise ValueError(f"no index at {storage.path('index')!r}; build one with `vimrag index build`")
         try:
-            return _opened(storage, pointer, embedder=embedder, vision=vision, reader=reader)
+            return _opened(
+                storage, pointer, embedder=embedder, vision=vision, reader=reader, settings=settings
+            )
         except ValueError:
             if current_index(storage) == pointer:
                 raise  # else it went while it was being opened
@@ -89,6 +93,7 @@ def _opened(
     embedder: Embedder | None,
     vision: VisionEmbedder | None,
     reader: str | None,
+    settings: HybridSettings | None,
 ) -> Index:
     lease = _lease(storage, pointer.version, reader) if reader else None
     embedders = (
@@ -104,7 +109,11 @@ def _opened(
     manifest.read(storage, f"index/{pointer.version}")
     searched = frozenset(embedders.spaces) & frozenset(pointer.embedders)
     index = Index(
-        open_published(storage, pointer.location), embedders, version=pointer.version, spaces=searched
+        open_published(storage, pointer.location),
+        embedders,
+        version=pointer.version,
+        spaces=searched,
+        settings=settings,
     )
     if lease is not None:
         lease.bind(index)

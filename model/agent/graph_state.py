@@ -36,7 +36,13 @@ def graph_state(
     """Energies by Eq. 7 and grants by Eq. 8 within ``limits``."""
     if allocation is Allocation.NONE:
         return GraphState(graph=graph, energies={}, grants={}, titles=titles)
-    omega = energies(graph)
+    omega = energies(
+        graph,
+        decay=limits.decay,
+        feedback=limits.feedback,
+        by_priority=limits.by_priority,
+        by_topology=limits.by_topology,
+    )
     grants = allocate(
         graph,
         omega,

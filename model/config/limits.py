@@ -6,6 +6,8 @@ Holds numbers and their checks only; ``environment.py`` and the memory policies 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from memory_graph.energy import DECAY, FEEDBACK
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -41,6 +43,14 @@ class Limits:
     """
     observation_tokens: int = 12_288
     """Length of one observation; a longer one is shortened (``truncation.py``)."""
+    decay: float = DECAY
+    """lambda of Eq. 6: how an item's energy falls with every later node."""
+    feedback: float = FEEDBACK
+    """gamma of Eq. 7: the share of its children's energy that comes back to a node."""
+    by_priority: bool = True
+    """Whether what the model said of an item (p of Eq. 6) counts; without it every item counts alike."""
+    by_topology: bool = True
+    """Whether the children of a node (1 + outdegree of Eq. 6) count."""
     similarity: Callable[[str, str], float] | None = field(default=None, compare=False)
     """How alike two queries are in meaning, up to 1; None compares their words only. A function, so it is not stored."""
     same_query: float = 0.95

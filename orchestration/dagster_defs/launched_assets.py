@@ -4,6 +4,7 @@ Each starts an entry point of ``orchestration.runs`` and records what its rank 0
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 import dagster as dg
 
@@ -11,6 +12,22 @@ from infra.storage.root import Storage
 from orchestration.launch.commands import Script, command, environment
 from orchestration.launch.run_config import RunConfig
 from orchestration.recipes.options import Recipe
+
+CHECKED = (Script.COLD_START, Script.TRAIN_GGPO)
+"""What begins with a preflight: a wrong recipe fails in seconds, before a device is taken."""
+
+
+def _require_pieces(
+    context: dg.AssetExecutionContext, storage: Storage, recipe: Recipe, *, trained: bool
+) -> None:
+    """Raise ``dg.Failure`` with every fault at once; it is not tried again."""
+    from orchestration.preflight.run import preflight
+
+    report = preflight(storage, recipe, trained=trained)
+    context.log.info(f"preflight: {len(report.checks)} checks in {report.seconds:.1f} s")
+    if not report.passed:
+        faults = dg.MetadataValue.json([asdict(fault) for fault in report.faults])
+        raise dg.Failure(report.in_words(), metadata={"faults": faults}, allow_retries=False)
 
 
 def launched_asset(  # noqa: PLR0913 - what Dagster shows of an asset
@@ -35,6 +52,8 @@ def launched_asset(  # noqa: PLR0913 - what Dagster shows of an asset
         ranks = recipe.ggpo.ranks if script is Script.TRAIN_GGPO else None
         on_ranks = f" on {ranks} rank(s)" if ranks else ""
         context.log.info(f"starting {script} of recipe {recipe.name}{on_ranks}")
+        if script in CHECKED:
+            _require_pieces(context, storage, recipe, trained=script is Script.TRAIN_GGPO)
         config = RunConfig(root=storage.root, name=recipe.name, recipe=recipe)
         line = command(script, config, ranks=ranks, hostfile=recipe.ggpo.hostfile if ranks else None)
         return pipes.run(context=context, command=line, env=environment(recipe)).get_materialize_result()

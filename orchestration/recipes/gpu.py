@@ -6,6 +6,7 @@ from model.config.engine import EngineConfig, Hardware, Lora
 from model.config.schedule import Schedule
 from orchestration.recipes.miniature import quickstart
 from orchestration.recipes.options import Ggpo, Recipe
+from orchestration.recipes.requirements import Requirements
 
 RTX_4090 = Hardware(name="1x RTX 4090 24 GB", devices=1, memory_gib=24, teraflops=165, gigabytes_per_s=1008)
 H100 = Hardware(name="1x H100 80 GB", devices=1, memory_gib=80, teraflops=989, gigabytes_per_s=3350)
@@ -41,6 +42,7 @@ def qwen3_vl_4b_24gb() -> Recipe:
         threads=8,
         model="qwen3-vl-4b",
         machine=RTX_4090,
+        requires=Requirements(sees=True, judge_model="", hours=160),
     )
 
 
@@ -59,6 +61,7 @@ def qwen3_vl_8b_80gb() -> Recipe:
         evaluation=replace(small.evaluation, concurrency=64),
         model="qwen3-vl-8b",
         machine=H100,
+        requires=replace(small.requires, hours=180),
     )
 
 
@@ -75,6 +78,7 @@ def qwen3_vl_8b_8x80gb() -> Recipe:
             ranks=8,
         ),
         machine=replace(H100, name="8x H100 80 GB", devices=8),
+        requires=replace(single.requires, hours=24),
     )
 
 

@@ -12,6 +12,7 @@ from model.config.reward import RewardWeights
 from model.config.schedule import Retention, Schedule
 from model.config.watch import WatchLimits
 from orchestration.recipes.cold_start import ColdStart
+from orchestration.recipes.requirements import Requirements
 
 SYNCS = ("adapter", "folder", "transfer")
 
@@ -155,3 +156,5 @@ class Recipe:
     """Key of ``model.training.model_shape.SHAPES``; ``tiny`` is the miniature's own."""
     machine: Hardware | None = None
     """The devices it is made for; None is any two CPU cores."""
+    requires: Requirements = field(default_factory=Requirements)
+    """What must be there before it starts (`vimrag preflight`)."""

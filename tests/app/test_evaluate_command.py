@@ -97,9 +97,12 @@ def test_a_killed_evaluation_goes_on_and_ends_as_an_undisturbed_one(
     before = len(list(kept.glob("*.parquet")))
     where = ("evaluate", "--root", root, "--endpoint", server.base_url, "--json", "--name")
     result = vimrag(*where, "killed").json
-    assert result["spent"]["rollouts"] == 8 - before
+    assert result["spent_now"]["rollouts"] == 8 - before
     whole = vimrag(*where, "whole").json
-    assert {**result, "spent": None} == {**whole, "spent": None}
+    assert {**result, "spent_now": None} == {**whole, "spent_now": None}
+    files = [Path(root) / "evaluations" / name for name in ("killed", "whole")]
+    for name in ("evaluation.json", "answers.jsonl"):
+        assert (files[0] / name).read_bytes() == (files[1] / name).read_bytes(), name
 
 
 def test_what_fails_for_machines_is_unscored_and_tried_again(vimrag: Vimrag, root: str):
@@ -116,7 +119,9 @@ def test_what_fails_for_machines_is_unscored_and_tried_again(vimrag: Vimrag, roo
         assert (first["rollouts"], first["scored"], first["failed"]) == (8, 7, 1)
     with OpenAIServer(reply) as server:
         again = vimrag(*where, server.base_url).json
-        assert again["spent"]["rollouts"] == 1 and again["memories"]["vimrag"]["datasets"][0]["scored"] == 8
+        assert (
+            again["spent_now"]["rollouts"] == 1 and again["memories"]["vimrag"]["datasets"][0]["scored"] == 8
+        )
     down = vimrag("evaluate", "--root", root, "--endpoint", "http://127.0.0.1:9/v1")
     assert down.code == 1 and "127.0.0.1:9" in down.err
 
@@ -124,9 +129,9 @@ def test_what_fails_for_machines_is_unscored_and_tried_again(vimrag: Vimrag, roo
 def test_the_cap_ends_it_and_a_higher_one_goes_on(vimrag: Vimrag, root: str, server: OpenAIServer):
     where = ("evaluate", "--root", root, "--endpoint", server.base_url, "--concurrency", "1", "--json")
     capped = vimrag(*where, "--token-cap", "250").json
-    assert (capped["spent"]["rollouts"], capped["left"]) == (3, 5)
+    assert (capped["spent_now"]["rollouts"], capped["left"]) == (3, 5)
     priced = vimrag(*where, "--prices", "1000,1000", "--max-cost", "0.2").json
-    assert (priced["spent"]["rollouts"], priced["left"]) == (2, 3)
+    assert (priced["spent_now"]["rollouts"], priced["left"]) == (2, 3)
     assert vimrag(*where).json["left"] == 0
     assert "--max-cost needs --prices" in vimrag(*where, "--max-cost", "1").err
     assert "no model" in vimrag("evaluate", "--root", root).err
