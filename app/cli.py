@@ -20,14 +20,11 @@ from app.commands import (
     corpus,
     doctor,
     embedder,
-    evaluate,
     fetch,
     index,
     ingest,
     miniature,
     plan,
-    preflight,
-    questions,
     releases,
     report,
     retrieval,
@@ -37,6 +34,7 @@ from app.commands import (
     study,
     xvbench,
 )
+from app.commands.measuring import compare, evaluate, export, preflight, questions
 from app.commands.options import JsonFlag
 from app.commands.output import note, results, write_whatever_comes
 from app.errors import UsageError
@@ -75,6 +73,8 @@ app.add_typer(xvbench.app, name="xvbench")
 app.command("search")(search.search)
 app.command("retrieval")(retrieval.retrieval)
 app.command("evaluate", epilog=evaluate.EPILOG)(evaluate.evaluate)
+app.command("compare", epilog=compare.EPILOG)(compare.compare)
+app.command("export")(export.export)
 app.command("ask")(ask.ask)
 app.command("serve")(serve.serve)
 app.command("doctor")(doctor.doctor)

@@ -1,0 +1,1 @@
+"""What other programs and people read of a finished evaluation. Written from its records alone; nothing is asked again."""
