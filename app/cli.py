@@ -23,6 +23,7 @@ from app.commands import (
     fetch,
     index,
     ingest,
+    mcp,
     miniature,
     plan,
     releases,
@@ -77,6 +78,7 @@ app.command("compare", epilog=compare.EPILOG)(compare.compare)
 app.command("export")(export.export)
 app.command("ask")(ask.ask)
 app.command("serve")(serve.serve)
+app.command("mcp")(mcp.mcp)
 app.command("doctor")(doctor.doctor)
 app.command("report")(report.report)
 app.command("plan")(plan.plan)

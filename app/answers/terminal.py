@@ -3,11 +3,11 @@
 All text of models and documents is untrusted: what would control a terminal is left out.
 """
 
-import re
 import shutil
 import sys
 from typing import TextIO
 
+from app.answers.cited_text import marked
 from app.answers.records import AnswerRecord, CitationRecord
 from memory_graph.drawing.notes import clock
 from memory_graph.drawing.terminal import MIN_WIDTH, draw_text
@@ -26,7 +26,6 @@ from model.agent.graph_state import GraphState, node_notes
 ACTION = "<tool_call>"
 WIDEST = 120  # cells; longer lines are hard to read
 LINE_CHARS = 300
-_OWN_MARK = re.compile(r"\s*\[\d{1,3}\]")  # that a model wrote itself, of numbers nobody else knows
 
 
 class TerminalReader:
@@ -115,21 +114,13 @@ def answer_text(answer: AnswerRecord, state: GraphState) -> str:
     return "\n".join([text, *sources, "", graph, "", figures(answer)])
 
 
-def marked(answer: AnswerRecord) -> str:
-    """The answer with the number of its source behind each sentence, and a word where a sentence is not wholly supported."""
-    pieces, done = [], 0
-    for claim in answer.claims:
-        mark = "" if claim.citation is None else f" [{claim.citation}]"
-        doubt = "" if claim.verdict == "supported" else f" ({claim.verdict})"
-        if claim.missing:
-            doubt = f" ({claim.verdict}: {', '.join(claim.missing)} not found there)"
-        pieces.append(_OWN_MARK.sub("", answer.answer[done : claim.end]) + mark + doubt)
-        done = claim.end
-    return "".join(pieces) + answer.answer[done:]
-
-
 def citation_line(citation: CitationRecord) -> str:
     """``[1] report.pdf page 3  documents:page:...``: number, title, page or times, item id."""
+    return f"[{citation.number}] {citation_title(citation)}  {harmless(citation.item_id)}"
+
+
+def citation_title(citation: CitationRecord) -> str:
+    """``report.pdf, page 3``: the source by its name, with the page or the times in it."""
     title, page = harmless(citation.title), citation.page
     if page is not None and f"page {page}" not in title:
         title += f", page {page}"
@@ -138,7 +129,7 @@ def citation_line(citation: CitationRecord) -> str:
         title += f", at {', '.join(times)}"
     if (start_s := citation.start_s) is not None:
         title += f" of the clip from {clock(start_s)}" if times else f", clip from {clock(start_s)}"
-    return f"[{citation.number}] {title}  {harmless(citation.item_id)}"
+    return title
 
 
 def figures(answer: AnswerRecord) -> str:

@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from app.answers.corpus_handle import NoIndexError
 from app.answers.records import json_bytes
@@ -29,6 +30,9 @@ _CODES = {
     405: "method_not_allowed",
     413: "too_large",
 }
+
+OPENAI_PATHS = ("/v1/chat/", "/v1/models")
+_OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
 class Utf8Json(JSONResponse):
@@ -51,9 +55,34 @@ class ApiError(Exception):
 
 
 def error_response(error: ApiError) -> Response:
-    """The error object."""
-    body = {"error": {"code": error.code, "message": error.message[:MESSAGE_CHARS]}}
-    return Utf8Json(body, status_code=error.status, headers=error.headers)
+    """The error object, in OpenAI's form where OpenAI's clients ask."""
+    return _ErrorResponse(error)
+
+
+class _ErrorResponse(Utf8Json):
+    """Takes its form from the address that was asked."""
+
+    def __init__(self, error: ApiError) -> None:
+        super().__init__(error_body(error), status_code=error.status, headers=error.headers)
+        self._error = error
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One response."""
+        if scope["path"].startswith(OPENAI_PATHS):
+            self.body = self.render(openai_error(self._error))
+            self.headers["content-length"] = str(len(self.body))
+        await super().__call__(scope, receive, send)
+
+
+def error_body(error: ApiError) -> dict[str, Any]:
+    """``{"error": {"code", "message"}}``."""
+    return {"error": {"code": error.code, "message": error.message[:MESSAGE_CHARS]}}
+
+
+def openai_error(error: ApiError) -> dict[str, Any]:
+    """The same with ``type`` and ``param``, as OpenAI's clients know it."""
+    kind = _OPENAI_TYPES.get(error.status, "invalid_request_error" if error.status < 500 else "server_error")
+    return {"error": {**error_body(error)["error"], "type": kind, "param": None}}
 
 
 def explain(error: Exception) -> ApiError:

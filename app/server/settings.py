@@ -20,6 +20,8 @@ class ServerSettings:
     """Longest silence of a stream of events."""
     json_bytes: int = 64 * 1024
     """Largest body that is not a file."""
+    chat_bytes: int = MIB
+    """Largest conversation; chat clients send it whole with every question."""
     picture_bytes: int = 16 * MIB
     """Largest picture to search by."""
     upload: bool = True
@@ -28,7 +30,14 @@ class ServerSettings:
     """Largest file."""
 
     def __post_init__(self) -> None:
-        if min(self.questions_at_once, self.json_bytes, self.picture_bytes, self.upload_bytes) < 1:
+        counts = (
+            self.questions_at_once,
+            self.json_bytes,
+            self.chat_bytes,
+            self.picture_bytes,
+            self.upload_bytes,
+        )
+        if min(counts) < 1:
             raise ValueError(f"counts of the server must be at least 1: {self}")
         if min(self.question_s, self.keep_alive_s) <= 0:
             raise ValueError(f"times of the server must be positive: {self}")

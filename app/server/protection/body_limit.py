@@ -8,6 +8,7 @@ from app.server.settings import ServerSettings
 
 FILES = "/v1/files/"
 PICTURE = "/v1/search/image"
+CHAT = "/v1/chat/completions"
 
 
 class BodyLimit:
@@ -44,6 +45,8 @@ def _limit(scope: Scope, settings: ServerSettings) -> int:
         return settings.upload_bytes
     if scope["method"] == "POST" and scope["path"] == PICTURE:
         return settings.picture_bytes
+    if scope["method"] == "POST" and scope["path"] == CHAT:
+        return settings.chat_bytes
     return settings.json_bytes
 
 

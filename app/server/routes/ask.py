@@ -11,23 +11,15 @@ from contextlib import ExitStack, suppress
 from typing import Annotated
 
 import anyio
-from anyio import to_thread
 from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from app.answers.events import (
-    AskRequest,
-    EndEvent,
-    EventSerializer,
-    FailureEvent,
-    StreamEvent,
-)
+from app.answers.events import AskRequest, EndEvent, EventSerializer, FailureEvent, StreamEvent
 from app.answers.records import json_bytes
-from app.errors import UsageError
+from app.server.asking import open_question
 from app.server.errors import ApiError
-from app.server.routes.search import require_datasets
 from app.server.running import KeptRun, Rollout
 from app.server.schema.requests import AskBody
 from app.server.state import ServerState
@@ -52,22 +44,8 @@ router = APIRouter(tags=["ask"])
 async def ask(request: Request, body: AskBody) -> Response:
     """Answer a question over the corpus; what the agent does comes as events while it happens."""
     state: ServerState = request.app.state.server
-    if not body.question.strip():
-        raise ApiError(400, "malformed", "the question is empty")
-    if state.model is None:
-        raise ApiError(
-            503,
-            "no_model",
-            "no model to ask: start vimrag serve with --model FOLDER, or --endpoint URL --model NAME",
-        )
-    snapshot = await to_thread.run_sync(state.corpus.snapshot, limiter=state.searchers)
-    require_datasets(body.datasets, snapshot.datasets)
     question = AskRequest(body.question, body.memory, body.calls, body.datasets)
-    try:
-        serializer = EventSerializer(question, snapshot, state.model, state.catalogue)
-    except UsageError as error:
-        raise ApiError(400, "unknown_memory", str(error)) from None
-    state.controls[serializer.start.ask_id] = serializer
+    serializer = await open_question(state, question)
     silence_s = body.timeout_s or state.settings.question_s
     if not body.detached:
         return EventStream(state, serializer, silence_s)
@@ -158,10 +136,12 @@ class EventStream(Response):
             if isinstance(event, EndEvent | FailureEvent):
                 place.close()  # the rollout is over, and who reads this may ask the next question at once
             async with asyncio.timeout(self._silence_s + GRACE_S):
-                await send(
-                    {"type": "http.response.body", "body": encoded(event, self._sent), "more_body": True}
-                )
-            self._sent += 1
+                await send({"type": "http.response.body", "body": self.encoded(event), "more_body": True})
+
+    def encoded(self, event: StreamEvent) -> bytes:
+        """The event on the wire."""
+        self._sent += 1
+        return encoded(event, self._sent - 1)
 
 
 class FollowStream(Response):

@@ -1,0 +1,1 @@
+"""An OpenAI-compatible face of the server: chat clients ask the agent, and get its answer with citations."""
