@@ -172,6 +172,7 @@ def test_the_schema_names_every_path_of_the_contract_and_refuses_what_it_does_no
         *("/v1/status", "/v1/ask", "/v1/search", "/search", "/v1/media", "/v1/items/{item_id}"),
         *("/v1/files/{name}", "/v1/runs", "/v1/trajectories", "/v1/trajectory"),
         *("/v1/search/image", "/v1/ask/{ask_id}", "/v1/ask/{ask_id}/answer"),
+        *("/v1/chat/completions", "/v1/models", "/v1/models/{name}"),
     }
     for name in ("AskBody", "SearchBody", "UpstreamBody"):
         assert schema["components"]["schemas"][name]["additionalProperties"] is False
