@@ -31,6 +31,7 @@ ENDPOINT_TOKENS = 4096  # of one reply; models that think write long ones
 ENDPOINT_TEMPERATURE = 0.6
 UNLIMITED_S = 7 * 24 * 3600.0
 WHOLE_FACTOR = 4  # times the longest silence, for a server that does not stream
+TINY_PARAMETERS = 20_000_000
 LOCAL_TOKENS = 512  # of one reply of a checkpoint that does not say what it was trained with
 
 
@@ -91,6 +92,8 @@ class ModelChoice:
     """Longest silence of a served model; how long a whole reply takes is not limited."""
     asks_sight: bool = False
     """Whether a served model is asked, once, if it reads pictures."""
+    profile: str = "full"
+    """Prompts and limits of a served model: ``compact`` for one that was trained on the miniature."""
 
     @property
     def is_given(self) -> bool:
@@ -139,7 +142,7 @@ class ServedModel(AnswerModel):
 
     def __init__(self, choice: ModelChoice, settings: ChatSettings) -> None:
         sampling = choice.sampling(max_tokens=ENDPOINT_TOKENS, temperature=ENDPOINT_TEMPERATURE)
-        super().__init__(settings.model, PROFILES["full"], sampling)
+        super().__init__(settings.model, PROFILES[choice.profile], sampling)
         self._prices, self._client = choice.prices, ChatClient(settings)
         self._served = ServedClient(self._client, asks=choice.asks_sight)
 
@@ -221,7 +224,9 @@ class LocalModel(AnswerModel):
 
         logging.disable_progress_bar()
         is_whole = (folder / "manifest.json").is_file()
-        return cls(choice, load(folder if is_whole else best_checkpoint(folder, what="train_ggpo")))
+        weights = load(folder if is_whole else best_checkpoint(folder, what="train_ggpo"))
+        _spare_threads(weights)
+        return cls(choice, weights)
 
     def count_tokens(self, turns: Sequence[Message], /) -> int:
         """Exactly."""
@@ -232,6 +237,14 @@ class LocalModel(AnswerModel):
 
         # an encoder of its own keeps the patches of these media only
         return TransformersPolicy(self._weights.model, self._weights.encoder(), media)
+
+
+def _spare_threads(weights: LoadedCheckpoint) -> None:
+    """One thread for a tiny model: two wait for each other longer than they compute."""
+    if sum(parameter.numel() for parameter in weights.model.parameters()) < TINY_PARAMETERS:
+        import torch
+
+        torch.set_num_threads(1)
 
 
 def _recipe_of(path: Path) -> dict[str, Any]:

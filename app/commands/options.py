@@ -75,12 +75,28 @@ Timeout = Annotated[
         help="Longest silence of the model, in seconds; a whole answer may take longer.",
     ),
 ]
+Profile = Annotated[
+    str,
+    typer.Option(
+        "--profile",
+        help="Prompts and limits of a served model: full, or compact for one trained on the miniature.",
+    ),
+]
 PriceOption = Annotated[
     str | None,
     typer.Option(
         "--prices", metavar="IN,OUT", help="What a million tokens cost, read and written; shows the cost."
     ),
 ]
+
+
+def known_profile(name: str) -> str:
+    """The name of a prompt profile. Raises ``UsageError`` for another one."""
+    from model.agent.prompts import PROFILES
+
+    if name not in PROFILES:
+        raise UsageError(unknown_name("profile", name, PROFILES))
+    return name
 
 
 def engine_or_none(name: str, workers: int | None) -> WorkerEngine | None:

@@ -1,7 +1,8 @@
-"""``vimrag study ggpo``: GGPO against its baselines from one cold start, on invented worlds."""
+"""``vimrag study``: GGPO against its baselines on invented worlds, and the paper's other experiments on any model."""
 
 from __future__ import annotations
 
+import asyncio
 import math
 import subprocess
 from dataclasses import fields
@@ -11,16 +12,39 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from app.commands.options import JsonFlag, Root, command_group
-from app.commands.output import note, results, table_console
+from app.commands.options import (
+    Datasets,
+    Endpoint,
+    JsonFlag,
+    Profile,
+    Root,
+    Temperature,
+    command_group,
+    dataset_names,
+    known_profile,
+    refuse_typo,
+)
+from app.commands.output import note, progress_bars, results, table_console
 from app.errors import UsageError, usage_errors
+from infra.errors import unknown_name
+from orchestration.study.experiments import EXPERIMENTS
 from orchestration.study.options import ARMS, Study
 
 if TYPE_CHECKING:
+    from app.answers.measuring.experiments import ExperimentResult
     from model.evaluation.statistics import Interval
     from orchestration.study.document import StudyDocument
 
-app = command_group("Studies of the algorithm on the miniature.")
+app = command_group("The training study, and the paper's experiments.")
+SHOWN = ("tokens", "visual_tokens", "calls", "searches")
+PAPER_EPILOG = """[bold]Examples[/bold]
+
+  vimrag study paper budget --root runs/study
+
+  vimrag study paper all --root runs/real --endpoint http://127.0.0.1:8000/v1 --questions 50
+
+A root without a corpus gets invented worlds, and the checkpoint that ships answers. Each experiment is a folder below
+ROOT/studies with its rollouts, answers.jsonl, study.json, report.md and index.html; the same command goes on where it was."""
 DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Study)}
 GROUP_SIZE = "Rollouts of one question in training."
 MINI_BATCHES = "Optimiser steps of an update; with 1 no ratio is clipped."
@@ -85,6 +109,104 @@ def ggpo(  # noqa: PLR0913 - one parameter an option
             write(document.to_json(indent=None).decode())
             return
     _show(document)
+
+
+@app.command("paper", epilog=PAPER_EPILOG)
+def paper(  # noqa: PLR0913 - one parameter an option
+    experiments: Annotated[
+        list[str], typer.Argument(help=f"Some of {', '.join(EXPERIMENTS)}; `all` is every one.")
+    ],
+    root: Root,
+    endpoint: Endpoint = "",
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model", help="A checkpoint folder, or a name at the endpoint. Default: the one that ships."
+        ),
+    ] = "",
+    questions: Annotated[
+        int | None, typer.Option("--questions", min=1, help="Of each dataset, at most, drawn by --seed.")
+    ] = None,
+    datasets: Datasets = None,
+    attempts: Annotated[
+        int, typer.Option("--attempts", min=1, max=64, help="Rollouts of each question.")
+    ] = 1,
+    temperature: Temperature = 0.0,
+    concurrency: Annotated[int, typer.Option("--concurrency", min=1, max=512, help="Rollouts at once.")] = 32,
+    worlds: Annotated[
+        int, typer.Option("--worlds", min=1, help="Unseen worlds, where the root is a new one.")
+    ] = 8,
+    seed: Annotated[int, typer.Option("--seed", help="Of the questions drawn and of the replies.")] = 0,
+    profile: Profile = "full",
+    json: JsonFlag = False,
+) -> None:
+    """Run experiments of the paper: the arms of each answer the same questions, and a page with its figure is drawn."""
+    from app.answers.measuring.study import StudyChoice, run_study
+    from app.answers.models import ModelChoice, key_of_environment
+    from orchestration.recipes.cold_start import SHIPPED
+
+    names = list(EXPERIMENTS) if experiments == ["all"] else experiments
+    for name in names:
+        if name not in EXPERIMENTS:
+            raise UsageError(unknown_name("experiment", name, EXPERIMENTS))
+    refuse_typo(root)
+    choice = ModelChoice(
+        model=model or ("" if endpoint else str(SHIPPED / "miniature")),
+        endpoint=endpoint,
+        api_key=key_of_environment(),
+        temperature=temperature,
+        concurrency=concurrency,
+        asks_sight=True,
+        profile=known_profile(profile),
+    )
+    study = StudyChoice(
+        root=root,
+        names=tuple(names),
+        datasets=tuple(dataset_names(datasets) or ()),
+        questions=questions,
+        attempts=attempts,
+        concurrency=concurrency,
+        seed=seed,
+        worlds=worlds,
+    )
+    with results() as write, progress_bars() as progress:
+        done = asyncio.run(run_study(study, choice, progress))
+        if json:
+            write({"experiments": [each.to_json() for each in done]})
+    if not json:
+        for each in done:
+            _show_experiment(each)
+
+
+def _show_experiment(result: ExperimentResult) -> None:
+    told = result.to_json()
+    table = Table("arm", title=f"{told['title']}, {told['model']}", title_justify="left")
+    for column in ("right, %", "95 %", "unscored", "tokens", "of pictures", "calls", "searches", "paper, %"):
+        table.add_column(column, justify="right")
+    for name, arm in told["arms"].items():
+        right, means = arm["right"], arm["means"]
+        cells = [
+            _share(right["estimate"]),
+            f"{_share(right['low'])} to {_share(right['high'])}",
+            str(arm["unscored"]),
+        ]
+        cells += [
+            "-" if means[each] is None else f"{means[each]:,.1f}"
+            for each in ("tokens", "visual_tokens", "calls", "searches")
+        ]
+        table.add_row(name, *cells, "" if arm["paper"] is None else f"{arm['paper']:.1f}")
+    table_console().print(table)
+    for line in result.findings:
+        table_console().print(line, soft_wrap=True, markup=False)
+    if result.evidence is not None:
+        right = {name: _share(each["estimate"]) for name, each in result.evidence["right"].items()}
+        told_of = result.evidence["wrong_rollouts_with_evidence"]
+        note(f"{told_of} wrong rollouts that found gold, answered again, % right: {right}")
+    note(f"the page: {result.folder / 'index.html'}")
+
+
+def _share(value: float | None) -> str:
+    return "?" if value is None else f"{100 * value:.1f}"
 
 
 def _percent(share: Interval | None) -> str:

@@ -111,6 +111,11 @@ def question_set(storage: Storage, name: str = DEFAULT) -> QuestionSet:
     return QuestionSet(**{**fields, "rows": rows, "settings": settings, "leaks": tuple(fields["leaks"])})
 
 
+def has_question_set(storage: Storage, name: str = DEFAULT) -> bool:
+    """Whether one of that name was published, of whichever corpora."""
+    return storage.exists(f"{FOLDER}/{name}/{manifest.MANIFEST}")
+
+
 def roles(storage: Storage, name: str = DEFAULT) -> dict[str, Role]:
     """Question -> role, of a question set that is there and of the present corpora; the default one is made if there is none.
 
@@ -118,7 +123,7 @@ def roles(storage: Storage, name: str = DEFAULT) -> dict[str, Role]:
         ValueError: if a named set is not there, or was made of other corpora.
     """
     folder = f"{FOLDER}/{name}"
-    if not storage.exists(f"{folder}/{manifest.MANIFEST}") and name == DEFAULT:
+    if name == DEFAULT and not has_question_set(storage):
         build_question_set(storage)
     known = question_set(storage, name)
     if known.corpora != _corpora(storage):

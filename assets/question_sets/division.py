@@ -96,7 +96,12 @@ def _wanted(
             wanted[each.id] = Role.TRAIN if drawn < share else Role.TEST
         else:
             wanted[each.id] = published_role(each.dataset, each.split, answered[each.dataset])
-    trained = {groups[id_] for id_, role in wanted.items() if role is Role.TRAIN}
+    validated = {each.dataset for each in candidates if wanted[each.id] is Role.VAL}
+    trained = {
+        groups[each.id]
+        for each in candidates
+        if wanted[each.id] is Role.TRAIN and each.dataset not in validated
+    }
     validates = _validating(trained, settings)
     return {
         id_: Role.VAL if role is Role.TRAIN and groups[id_] in validates else role

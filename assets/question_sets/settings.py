@@ -8,6 +8,8 @@ from typing import Any
 TRAINED = ("squad", "webqa", "slidevqa")
 """Benchmarks whose published training split is trained on; the others only measure. The paper (arXiv 2602.12735) does not say;
 upstream's files hint at it."""
+OWN = "documents"
+"""One's own files; whoever asks questions of them says what each is for."""
 TRAIN_SPLIT = "train"
 TEST_SPLITS = ("test", "dev", "val")
 """The first that is there with answers measures; one that is published without answers cannot. A benchmark that is only
@@ -52,6 +54,8 @@ def published_role(dataset: str, split: str, answered: set[str]) -> Role | None:
         split: of the question.
         answered: the splits of the benchmark that have questions with answers.
     """
+    if dataset == OWN:
+        return Role(split)
     measures = next((name for name in TEST_SPLITS if name in answered), None)
     if split == TRAIN_SPLIT and dataset in TRAINED:
         return Role.TRAIN

@@ -19,6 +19,7 @@ from assets.parsers.types import ParsedRecord
 from assets.user_files import ledger, parsed_files
 from assets.user_files.ledger import FileLedger, IngestedFile
 from assets.user_files.paths import file_key
+from assets.user_files.questions import corpus as questions
 from assets.user_files.reading import DATASET
 from infra.embedders.types import Embedder
 from infra.progress import ProgressListener
@@ -34,7 +35,7 @@ def publish_corpus(
     storage: Storage, files: FileLedger, progress: ProgressListener, *, anew: bool = False
 ) -> None:
     """Bring corpus and shards in line with ``files``; nothing is written if they are already, unless it is to be ``anew``."""
-    inputs = _inputs(files)
+    inputs = _inputs(storage, files)
     if not anew and _is_current(storage, inputs):
         return
     made: dict[str, Any] = {"producer": PRODUCER, "params": {}, "inputs": inputs, "versioned": True}
@@ -45,16 +46,23 @@ def publish_corpus(
             report = merger.resolve(stage=f"{DATASET}: write", progress=progress)
         assert media.manifest is not None
         corpus.inputs["shards"] = manifest.digest(media.manifest)
-        corpus.counts.update({"files": len(files), "items": report.items, "folded": report.folded})
+        corpus.counts.update(
+            {
+                "files": len(files),
+                "items": report.items,
+                "folded": report.folded,
+                "questions": report.questions,
+            }
+        )
 
 
 def is_published(storage: Storage, files: FileLedger) -> bool:
     """Whether the corpus holds just these files."""
-    return manifest.is_current(storage, CORPUS, producer=PRODUCER, params={}, inputs=_inputs(files))
+    return manifest.is_current(storage, CORPUS, producer=PRODUCER, params={}, inputs=_inputs(storage, files))
 
 
-def _inputs(files: FileLedger) -> dict[str, str]:
-    return {"files": hashlib.sha256(ledger.to_bytes(files)).hexdigest()}
+def _inputs(storage: Storage, files: FileLedger) -> dict[str, str]:
+    return {"files": hashlib.sha256(ledger.to_bytes(files)).hexdigest(), **questions.inputs(storage)}
 
 
 def update_index(storage: Storage, embedder: Embedder | None, progress: ProgressListener) -> IndexReport:
@@ -106,6 +114,7 @@ def _records(storage: Storage, files: FileLedger) -> Iterator[ParsedRecord]:
             yield replace(parsed, item=_placed(parsed.item, file))
         for skip in about.skipped:
             yield replace(skip, where=f"{file.source}: {skip.where}")
+    yield from questions.question_records(storage, files)
 
 
 def _placed(item: Item, file: IngestedFile) -> Item:

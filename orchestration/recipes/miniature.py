@@ -69,7 +69,7 @@ def published_tiny() -> Recipe:
             reward=RewardWeights(judge=0.5, format=0.2, retrieval=0.3),  # a tiny model is hardly ever right
             schedule=schedule,
             questions=4,
-            checkpoint_every=3,
+            checkpoint_every=1,
             validation=1,
         ),
         evaluation=replace(
@@ -88,6 +88,19 @@ def published_tiny() -> Recipe:
             questions=2,
         ),
         threads=1,
+    )
+
+
+def one_update() -> Recipe:
+    """One update of the tiny model on whatever questions there are: the shortest whole path, for questions of your own."""
+    base = published_tiny()
+    return replace(
+        base,
+        name="one_update",
+        ggpo=replace(
+            base.ggpo, schedule=replace(base.ggpo.schedule, updates=1), questions=2, checkpoint_every=1
+        ),
+        evaluation=replace(base.evaluation, methods=("vanilla", "cold_start", "ggpo"), questions=4),
     )
 
 

@@ -13,6 +13,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
         miniature.gain,
         miniature.policies,
         miniature.published_tiny,
+        miniature.one_update,
         miniature.rejection,
         gpu.qwen3_vl_4b_24gb,
         gpu.qwen3_vl_8b_80gb,

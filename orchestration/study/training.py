@@ -12,22 +12,18 @@ from hashlib import sha256
 from os import environ
 from threading import Event
 
-from assets.corpus.build import build_corpus
-from assets.corpus.dataset import DATASETS
-from assets.corpus.read import built_datasets
-from assets.index.build import build_index
 from infra.progress import LogFunction, ProgressLogger
 from infra.storage import manifest
 from infra.storage.root import Storage
 from model.rl import trajectory_store
 from model.training import checkpoint
 from model.types import Trajectory
-from orchestration.dagster_defs.miniature_assets import ensure_miniature
 from orchestration.imitation.cold_start import unpack
 from orchestration.joins.adapters import tasks_of_split
 from orchestration.launch.commands import Script, command, environment
 from orchestration.recipes.cold_start import SHIPPED
 from orchestration.study.answers import answer_names, is_answered, local_folder, stored_file
+from orchestration.study.miniature_root import build_root
 from orchestration.study.options import Study, StudyRun, runs
 
 CLAIM = "study.json"  # below the root
@@ -42,12 +38,7 @@ def prepare(study: Study, log: LogFunction) -> Storage:
     """
     storage = Storage(str(study.root))
     _claim(storage, study)
-    raw = study.root / "raw"
-    progress = ProgressLogger(log)
-    is_new = ensure_miniature(raw, study.worlds)
-    if is_new or not DATASETS.keys() <= set(built_datasets(storage)):
-        build_corpus(raw, storage, progress=progress)
-    build_index(storage, progress=progress)
+    build_root(storage, study.worlds, ProgressLogger(log))
     return storage
 
 

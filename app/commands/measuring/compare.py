@@ -64,7 +64,7 @@ def compare(  # noqa: PLR0913 - one parameter an option
             pairs = [(*next(iter(after.items())), *next(iter(before.items())))]
         else:
             pairs = [(name, after[name], name, before[name]) for name in shared]
-    found = compare_pairs([tuple(pair) for pair in pairs], by_dataset=by_dataset)
+    found = compare_pairs(pairs, by_dataset=by_dataset)
     if not found:
         raise UsageError("the two have no scored question in common")
     with results() as write:

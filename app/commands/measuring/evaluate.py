@@ -17,10 +17,12 @@ from app.commands.options import (
     MaxTokens,
     Model,
     PriceOption,
+    Profile,
     Root,
     Temperature,
     comma_separated,
     dataset_names,
+    known_profile,
     refuse_typo,
 )
 from app.commands.output import note, progress_bars, results, table_console
@@ -90,6 +92,7 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
         float | None,
         typer.Option("--fail-below", metavar="PERCENT", help="Exit code 1 if the first policy is below."),
     ] = None,
+    profile: Profile = "full",
     name: Annotated[str, typer.Option("--name", help="Of this evaluation, below ROOT/evaluations.")] = "",
     json: JsonFlag = False,
 ) -> None:
@@ -123,6 +126,7 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
         prices=prices_of(prices),
         concurrency=concurrency,
         asks_sight=True,
+        profile=known_profile(profile),
     )
     choice.require()
     refuse_typo(root)

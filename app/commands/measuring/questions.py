@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
 from app.commands.options import JsonFlag, Root, command_group, refuse_typo
-from app.commands.output import note, results, table_console
+from app.commands.output import note, printable, progress_bars, results, table_console
 from app.errors import UsageError, usage_errors
 
 if TYPE_CHECKING:
@@ -60,6 +62,55 @@ def build(
             write(made.to_json())
             return
     _show(made)
+
+
+ADD_EPILOG = """[bold]Example[/bold]
+
+  vimrag ingest ~/papers --root runs/mine
+
+  vimrag questions add questions.jsonl --root runs/mine
+
+One object a line: question, answer (or answers, equally good ones), and where it stands: file with page (or pages) or seconds.
+Optional: id, split (train, val or test, which is the default), choices, kind. Every line is checked; if one is wrong nothing is
+added, and all faults are told. --replace takes the place of what was added before."""
+
+
+@app.command(epilog=ADD_EPILOG)
+def add(
+    file: Annotated[Path, typer.Argument(help="A JSONL of questions.", exists=True, dir_okay=False)],
+    root: Root,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="In place of the questions that were added before.")
+    ] = False,
+    json: JsonFlag = False,
+) -> None:
+    """Add questions of your own to your own files."""
+    from assets.question_sets.build import build_question_set, has_question_set
+    from assets.user_files.questions.add import BadLinesError, add_questions
+    from infra.storage.root import Storage
+
+    refuse_typo(root)
+    storage = Storage(root)
+    with results() as write, progress_bars() as progress:
+        try:
+            added = add_questions(storage, file, anew=replace, progress=progress)
+        except BadLinesError as error:
+            if json:
+                write({"added": 0, "faults": [fault._asdict() for fault in error.faults]})
+            for fault in error.faults:
+                note(f"line {fault.line}: {printable(fault.fault)}")
+            note(f"nothing was added: {len(error.faults):,} faults in {file}")
+            raise typer.Exit(1) from None
+        if not has_question_set(storage):
+            build_question_set(storage)
+        if json:
+            write(asdict(added))
+            return
+    splits = ", ".join(f"{count:,} {name}" for name, count in added.splits.items())
+    note(f"{added.added:,} questions added, {added.total:,} in all: {splits}")
+    if added.without_file:
+        note(f"{added.without_file:,} name no file: what is found for them cannot be judged")
+    note(f"next: vimrag questions build --root {root}")
 
 
 @app.command()
