@@ -26,6 +26,8 @@ class PruneReason(StrEnum):
     DEAD_END = "pruned: right answer, which does not rest on it"
     RETURNED_GOLD = "pruned: wrong answer, but it returned gold evidence"
     DRAWN = "pruned: drawn by chance"
+    REFUSED_RIGHT = "pruned: refused reply of a right rollout"
+    REFUSED_WRONG = "kept: refused reply of a wrong rollout"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,17 @@ def segment_credits(
         kept, pruned = Credit(False, PruneReason.NO_GOLD), Credit(True, PruneReason.RETURNED_GOLD)
         searches = [pruned if returned_gold(node, gold) else kept for node in graph.nodes]
     return (*searches, TERMINAL)
+
+
+def refused_credit(*, correct: bool, positives: bool = True, negatives: bool = True) -> Credit:
+    """Credit of replies that the environment refused, as a unit of their own [ours].
+
+    A right answer does not rest on them, so they are pruned there; in a wrong rollout no gold that their node found shields
+    them, so they are kept. A rule that is off for the outcome keeps them.
+    """
+    if not (positives if correct else negatives):
+        return Credit(False, PruneReason.RULE_OFF)
+    return Credit(True, PruneReason.REFUSED_RIGHT) if correct else Credit(False, PruneReason.REFUSED_WRONG)
 
 
 def random_credits(credits: Sequence[Credit], *, seed: int) -> tuple[Credit, ...]:

@@ -132,10 +132,10 @@ def evidence_parts(heading: str, evidence: Sequence[DisplayedEvidence]) -> tuple
 def observation_parts(
     profile: Profile, shown: Sequence[DisplayedHit], *, repeated: bool, passage_chars: int
 ) -> tuple[Part, ...]:
-    """Numbered search results, or the notice that there is nothing new."""
+    """Numbered search results, behind a notice if they were found before, or the notice that there is nothing new."""
     if not shown:
         return (profile.repeated if repeated else profile.nothing_new,)
-    parts: list[Part] = [profile.found]
+    parts: list[Part] = [f"{profile.found_before}\n" if repeated else "", profile.found]
     for place, display in enumerate(shown, start=1):
         line = headline(display.hit.title, excerpt(display.hit.text, passage_chars))
         parts.append(f"\n[{place}] {line}")

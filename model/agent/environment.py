@@ -58,6 +58,8 @@ class Environment:
         self._texts: dict[str, str] = {}  # of visual items, for a policy that does not see them
         self._observed: ObservationAdded | None = None  # the search that awaits its summary
         self._rejections = 0  # of the current step
+        self._found: list[tuple[str, Mapping[str, Hit]]] = []  # by query, in order
+        self.is_last_call = False  # the present one has to answer, and no other follows
 
     def recall(self, graph: MemoryGraph, *, titles: Mapping[str, str], texts: Mapping[str, str]) -> None:
         """Go on from the nodes of an unanswered graph, before anything has happened."""
@@ -125,7 +127,7 @@ class Environment:
         view: View | None = None,
         retrieval: Retrieval | None = None,
     ) -> ObservationAdded:
-        """Run a legal search; a repeated query is not run again.
+        """Run a legal search; a repeated query is not run again, but what it found and is not known is shown.
 
         Args:
             action: the search.
@@ -133,9 +135,14 @@ class Environment:
             view: what of the new results is displayed; the summary judges what was.
             retrieval: how the hits are got; by default the best of the whole index.
         """
-        repeated = self._was_asked(action.asked)
-        hits = {} if repeated else await self._hits(action, retrieval)
+        earlier = self._asked_before(action.asked)
+        repeated = earlier is not None
+        hits = dict(earlier or {}) if repeated else await self._hits(action, retrieval)
         fresh = [hit for item_id, hit in hits.items() if item_id not in known]
+        if repeated:
+            hits = {hit.item_id: hit for hit in fresh}
+        else:
+            self._found.append((action.asked, hits))
         self._titles |= {hit.item_id: hit.title for hit in fresh}
         self._texts |= {hit.item_id: hit.text for hit in fresh if hit.modality is not Modality.TEXT}
         looked_at = tuple(display(hit, self.limits) for hit in fresh)
@@ -171,13 +178,23 @@ class Environment:
             hits = await self._retriever.search(action.query, top_k=top_k, like=pictures)
         return {hit.item_id: hit for hit in hits}
 
-    def _was_asked(self, query: str) -> bool:
-        """Whether an earlier query has the same words, or about the same meaning where that can be told."""
-        earlier = [node.query for node in self.graph.nodes]
+    def _asked_before(self, query: str) -> Mapping[str, Hit] | None:
+        """What an earlier query found with the same words, or about the same meaning where that can be told; None without one.
+
+        Nothing under the first rules, and for queries of a graph that was given.
+        """
         alike, least = self.limits.similarity, self.limits.same_query
-        return normalised(query) in map(normalised, earlier) or (
-            alike is not None and any(alike(query, each) >= least for each in earlier)
-        )
+
+        def is_same(other: str) -> bool:
+            return normalised(other) == normalised(query) or (
+                alike is not None and alike(query, other) >= least
+            )
+
+        if self.limits.rules > 1 and (
+            found := next((hits for other, hits in self._found if is_same(other)), None)
+        ):
+            return found
+        return {} if any(is_same(node.query) for node in self.graph.nodes) else None
 
     def memorize(self, action: Memorize) -> SearchNode:
         """Finalise the pending search as a node. Raises ``ValueError`` if there is none."""

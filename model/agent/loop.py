@@ -206,7 +206,8 @@ class Agent:
         """The next call, and its conversation before anything was cut."""
         environment = session.environment
         number = environment.counters.model_calls + 1
-        forced = must_answer or environment.must_answer or session.must_answer
+        environment.is_last_call = must_answer or environment.must_answer
+        forced = environment.is_last_call or session.must_answer
         messages = with_said(session.messages(forced=forced), session.said)
         sampling = replace(self.sampling, seed=call_seed(seed, number, default=self.sampling.seed))
         request = PolicyRequest(
@@ -309,6 +310,8 @@ async def _settle(
     if isinstance(legal.action, Answer):
         return _answer(session.environment, legal, asked)
     if asked.request.forced:
+        if not session.environment.is_last_call:
+            session.environment.refuse()  # counts towards the re-asks of a policy that only answers
         return _refuse(session, completion, asked, "Only an answer is accepted now.")
     if isinstance(legal.action, Search):
         return await session.search(reply, legal.action)
@@ -318,8 +321,8 @@ async def _settle(
 def _refuse(
     session: MemorySession, completion: Completion, asked: ModelCall, reason: str
 ) -> tuple[Event, ...]:
-    rejected = ReplyRejected(call=asked.call, reason=reason)
-    if not asked.request.forced:
+    rejected, environment = ReplyRejected(call=asked.call, reason=reason), session.environment
+    if not asked.request.forced or (environment.limits.rules > 1 and not environment.is_last_call):
         session.reject(reply_turn(completion), reason)
         return (rejected,)
     closed = _close_pending(session.environment)

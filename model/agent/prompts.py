@@ -53,6 +53,8 @@ class Profile:
     nothing_new: str = "Nothing new."
     repeated: str = "Nothing new."
     """Notice that stands for the observation when a query was searched before."""
+    found_before: str = "Nothing new."
+    """Notice before results that the same query found earlier and that are not known."""
     not_searched: str = "Nothing new."
     """Notice that a router's choice needs no search."""
     answer_now: str = "\nAnswer now."
@@ -223,6 +225,7 @@ FULL = Profile(
     left_out="Search results: left out, there is no space for them any more.",
     nothing_new="The search returned nothing that you have not seen already.",
     repeated="You searched for this before; it was not searched again. Try other words.",
+    found_before="You searched for this before; it was not searched again. What it found that is not before you:",
     not_searched="No search was made.",
     answer_now="\n\nNo more searches are possible. Answer now.",
 )

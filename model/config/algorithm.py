@@ -27,6 +27,13 @@ class Ratio(StrEnum):
     GSPO_TOKEN = "gspo_token"  # value of the sequence ratio, gradient of each token
 
 
+class Refusals(StrEnum):
+    """Whose credit a reply shares that the environment refused."""
+
+    NODE = "node"  # that of the node it led to, as Eq. 11 read literally and every record before schema version 4
+    OWN = "own"  # a unit of its own: pruned in right rollouts, kept in wrong ones
+
+
 class Denominator(StrEnum):
     """What the sum over the segments of one question is divided by."""
 
@@ -47,6 +54,8 @@ class Algorithm:
     """One policy-gradient objective. The defaults are GGPO."""
 
     pruning: Pruning = Pruning.GGPO
+    refusals: Refusals = Refusals.OWN
+    """Without pruning it makes no difference: every reply is kept, with its segment."""
     ratio: Ratio = Ratio.SEQUENCE
     clip_low: float = 3e-4
     """Lower clip distance: the ratio is held above ``1 - clip_low`` where that lowers the objective. GGPO's 3e-4 suits
@@ -69,7 +78,7 @@ class Algorithm:
     group_size: int = 8
     """Rollouts sampled per question."""
     seed: int = 0
-    """Of the random pruning mask."""
+    """Of the random pruning mask; a study gives every run its own."""
 
     def __post_init__(self) -> None:
         if not (0 < self.clip_low < 1 and 0 < self.clip_high < math.inf):
@@ -84,13 +93,18 @@ class Algorithm:
             raise ValueError(f"group_size must be at least 2 to have a baseline, got {self.group_size}")
 
     @property
+    def own_refusals(self) -> bool:
+        """Whether refused replies are units of their own."""
+        return self.refusals is Refusals.OWN and self.pruning is not Pruning.NONE
+
+    @property
     def name(self) -> str:
         """Its key in ``ALGORITHMS``; ``custom`` for a mixture of pruning, ratio and baseline that has none."""
-        mixture = (self.pruning, self.ratio, self.baseline)
+        mixture = (self.pruning, self.own_refusals, self.ratio, self.baseline)
         names = (
             name
             for name, known in ALGORITHMS.items()
-            if mixture == (known.pruning, known.ratio, known.baseline)
+            if mixture == (known.pruning, known.own_refusals, known.ratio, known.baseline)
         )
         return next(names, "custom")
 
@@ -98,7 +112,10 @@ class Algorithm:
 _GRPO = Algorithm(pruning=Pruning.NONE, ratio=Ratio.TOKEN, clip_low=0.2, clip_high=0.2)
 
 ALGORITHMS = {
-    "ggpo": Algorithm(),  # graph-guided policy optimisation, Eq. 11 and 12
+    "ggpo": Algorithm(),  # graph-guided policy optimisation, Eq. 11 and 12, refused replies as units of their own
+    "ggpo_literal": Algorithm(
+        refusals=Refusals.NODE
+    ),  # the same with refused replies on the credit of their node
     "gspo": Algorithm(pruning=Pruning.NONE),  # the same rollouts and ratio without pruning
     "grpo": _GRPO,  # token-level ratios with the usual clip of 0.2, no pruning
     "reinforce_plus_plus": replace(
@@ -107,6 +124,6 @@ ALGORITHMS = {
     "prune_positives": Algorithm(pruning=Pruning.POSITIVES),  # ablation: only the first rule of Eq. 11
     "prune_negatives": Algorithm(pruning=Pruning.NEGATIVES),  # ablation: only the second rule of Eq. 11
     "prune_at_random": Algorithm(
-        pruning=Pruning.RANDOM
+        pruning=Pruning.RANDOM, refusals=Refusals.NODE
     ),  # ablation: a mask of the same rate that knows nothing of the graph
 }

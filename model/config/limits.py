@@ -4,7 +4,7 @@ Holds numbers and their checks only; ``environment.py`` and the memory policies 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from memory_graph.energy import DECAY, FEEDBACK
 
@@ -55,6 +55,11 @@ class Limits:
     """How alike two queries are in meaning, up to 1; None compares their words only. A function, so it is not stored."""
     same_query: float = 0.95
     """Two queries at least so alike count as one."""
+    rules: int = 2
+    """What the environment does, as a version, so that a record says by which it was made. 1, which all records before had: a
+    repeated query returns nothing; a kept picture that is visible is not observed again, however small it is shown; who is asked
+    once and answers unreadably has had the only chance. 2: a repeated query returns what it found that is not known; a
+    picture is known if it is shown at least as large as among results; a single answer is re-asked like any reply."""
 
     def __post_init__(self) -> None:
         counts = (
@@ -70,6 +75,8 @@ class Limits:
             raise ValueError(f"limits that count must be at least 1: {self}")
         if self.re_asks < 0 or self.min_pixels < 0 or self.frames_per_s <= 0 or not 0 < self.same_query <= 1:
             raise ValueError(f"limits out of range: {self}")
+        if self.rules not in (1, 2):
+            raise ValueError(f"rules of the environment are 1 or 2, got {self.rules}")
         if min(self.total_pixels, self.observation_pixels, self.frame_pixels) < 1024:
             raise ValueError(f"a pixel limit below one visual token (1,024 px) shows nothing: {self}")
 
@@ -85,6 +92,10 @@ MINIATURE_LIMITS = Limits(
     context_tokens=2048,
     observation_tokens=2048,
 )
+
+SEARCHING_LIMITS = replace(MINIATURE_LIMITS, calls=26, context_tokens=3072)
+"""The miniature with room for twelve searches, as many as its tokenizer has names of nodes: for policies whose searches are as
+noisy as in the paper. The shipped checkpoint was trained within ten calls and keeps them."""
 
 BY_PROFILE = {"compact": MINIATURE_LIMITS, "full": Limits()}
 """By the name of the prompts (``model.agent.prompts.PROFILES``)."""

@@ -105,7 +105,7 @@ def segment_example(segment: Segment, encoder: PromptEncoder, media: MediaSource
     Raises:
         ValueError: if it is not one sequence, see ``segments.segment_tokens``.
     """
-    ids, positions, images = segment_tokens(segment, accepted_only=True)
+    ids, positions, images = segment_tokens(segment, refused=False)
     trained = set(positions)
     loss_mask = tuple(place in trained for place in range(len(ids)))
     return SftExample(ids, loss_mask, encoder.pixels(images, media))

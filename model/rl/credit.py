@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from memory_graph.credit import TERMINAL, Credit, PruneReason, random_credits, segment_credits
+from memory_graph.credit import TERMINAL, Credit, PruneReason, random_credits, refused_credit, segment_credits
 from model.config.algorithm import Algorithm, Pruning
 from model.rl.advantage import advantages
 from model.types import Trajectory
@@ -82,4 +82,13 @@ def trajectory_credits(
     return tuple(
         TERMINAL if segment.node_id is None else by_node.get(segment.node_id, unfinished)
         for segment in trajectory.segments
+    )
+
+
+def refused_unit_credit(trajectory: Trajectory, *, algorithm: Algorithm) -> Credit:
+    """The credit of the refused replies of a segment of a scored rollout with a verdict, where they are units of their own."""
+    return refused_credit(
+        correct=trajectory.correct is True,
+        positives=algorithm.pruning is not Pruning.NEGATIVES,
+        negatives=algorithm.pruning is not Pruning.POSITIVES,
     )

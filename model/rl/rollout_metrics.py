@@ -42,6 +42,8 @@ class PrunedShares:
     """Of wrong rollouts, and they returned gold evidence."""
     pruned_at_random: float
     """Drawn by chance; the baseline's."""
+    pruned_refused: float
+    """Refused replies of right rollouts, where they are units of their own."""
 
 
 def rollout_metrics(trajectories: Sequence[Trajectory]) -> RolloutMetrics:
@@ -63,7 +65,7 @@ def rollout_metrics(trajectories: Sequence[Trajectory]) -> RolloutMetrics:
 
 
 def pruned_shares(samples: Sequence[TrainingSample]) -> PrunedShares:
-    """The shares over ``samples``, kept ones included; the three add up to the share that is pruned."""
+    """The shares over ``samples``, kept ones included; the four add up to the share that is pruned."""
     reasons = Counter(sample.credit.reason for sample in samples if sample.credit is not None)
 
     def share(reason: PruneReason) -> float:
@@ -73,6 +75,7 @@ def pruned_shares(samples: Sequence[TrainingSample]) -> PrunedShares:
         pruned_dead_end=share(PruneReason.DEAD_END),
         pruned_gold=share(PruneReason.RETURNED_GOLD),
         pruned_at_random=share(PruneReason.DRAWN),
+        pruned_refused=share(PruneReason.REFUSED_RIGHT),
     )
 
 

@@ -6,23 +6,28 @@ Finds the generated tokens of a segment by position. Holds plain records, no ten
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
 
 from memory_graph.credit import Credit
 from model.config.algorithm import Algorithm, Denominator
-from model.rl.credit import credited, numbered
+from model.rl.credit import credited, numbered, refused_unit_credit
 from model.types import ImageRef, Segment, Trajectory
 
 
 class SampleKey(NamedTuple):
-    """Where a sample comes from: question, rollout within the question's group, segment within the rollout (from 0)."""
+    """Where a sample comes from: question, rollout within the question's group, segment within the rollout (from 0).
+
+    ``refused`` tells the refused replies of a segment, where they are a unit of their own, from the rest of it.
+    """
 
     question_id: str
     rollout: int
     segment: int
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,10 +81,10 @@ class SampleSet(NamedTuple):
     num_unscored: int
 
 
-def segment_tokens(segment: Segment, *, accepted_only: bool = False) -> SegmentTokens:
+def segment_tokens(segment: Segment, *, refused: bool | None = None) -> SegmentTokens:
     """Positions of the tokens that each call of ``segment`` generated, within the last call's prompt and tokens.
 
-    ``accepted_only`` leaves out those of replies that the environment refused.
+    ``refused``: only those of replies that the environment refused, or only those of the others; None: all.
 
     Raises:
         ValueError: if a call has no tokens (a remote endpoint's), or does not extend the prompt, tokens and images of the
@@ -100,7 +105,7 @@ def segment_tokens(segment: Segment, *, accepted_only: bool = False) -> SegmentT
         start = len(call.prompt_ids)
         so_far = call.prompt_ids + call.token_ids
         images = call.images
-        if not (accepted_only and call.rejected):
+        if refused is None or call.rejected is refused:
             positions.extend(range(start, len(so_far)))
     return SegmentTokens(so_far, tuple(positions), images)
 
@@ -108,7 +113,8 @@ def segment_tokens(segment: Segment, *, accepted_only: bool = False) -> SegmentT
 def training_samples(trajectories: Sequence[Trajectory], *, algorithm: Algorithm) -> SampleSet:
     """One sample for each segment of each scored rollout, with its advantage and its credit.
 
-    A segment without a call (a rollout that ended before its answer was asked for) gives none.
+    A segment with refused replies gives two where ``algorithm`` makes these units of their own, one without a call (a rollout
+    that ended before its answer was asked for) none.
 
     Raises:
         ValueError: if a segment is not one sequence, lacks log-probabilities, or a scored rollout lacks a verdict that the
@@ -121,33 +127,63 @@ def training_samples(trajectories: Sequence[Trajectory], *, algorithm: Algorithm
             num_unscored += 1
             continue
         for index, segment in enumerate(trajectory.segments):
-            if segment.calls:
-                key = SampleKey(trajectory.task.id, rollout, index)
-                sample = _sample(key, segment, sampled=True)
-                samples.append(replace(sample, advantage=trajectory.advantage))
+            key = SampleKey(trajectory.task.id, rollout, index)
+            samples += [
+                replace(_sample(unit, segment, credit, refused=refused), advantage=trajectory.advantage)
+                for unit, credit, refused in _units(key, segment, trajectory, algorithm)
+            ]
     return SampleSet(tuple(samples), num_unscored)
+
+
+def _units(
+    key: SampleKey, segment: Segment, trajectory: Trajectory, algorithm: Algorithm
+) -> Iterator[tuple[SampleKey, Credit | None, bool | None]]:
+    """What of a segment is trained as one: all of it, or what was accepted and what was refused each for itself."""
+    has_refused = any(call.rejected for call in segment.calls)
+    if not (algorithm.own_refusals and has_refused):
+        if segment.calls:
+            yield key, segment.credit, None
+        return
+    if not all(call.rejected for call in segment.calls):
+        yield key, segment.credit, False
+    yield key._replace(refused=True), refused_unit_credit(trajectory, algorithm=algorithm), True
 
 
 def supervised_samples(trajectories: Sequence[Trajectory]) -> tuple[TrainingSample, ...]:
     """Every segment of demonstrations, to be imitated token by token but for refused replies; needs no log-probabilities."""
     return tuple(
-        _sample(SampleKey(trajectory.task.id, rollout, index), segment, sampled=False)
+        _demonstration(SampleKey(trajectory.task.id, rollout, index), segment)
         for rollout, trajectory in numbered(trajectories)
         for index, segment in enumerate(trajectory.segments)
         if not all(call.rejected for call in segment.calls)
     )
 
 
-def _sample(key: SampleKey, segment: Segment, *, sampled: bool) -> TrainingSample:
-    try:
-        tokens = segment_tokens(segment, accepted_only=not sampled)
-        old = tuple(value for call in segment.calls for value in call.logprobs) if sampled else ()
-        if sampled and not old:
+def _sample(
+    key: SampleKey, segment: Segment, credit: Credit | None, *, refused: bool | None
+) -> TrainingSample:
+    with _where(key):
+        tokens = segment_tokens(segment, refused=refused)
+        calls = [call for call in segment.calls if refused is None or call.rejected is refused]
+        old = tuple(value for call in calls for value in call.logprobs)
+        if not old:
             raise ValueError("no log-probabilities of the sampling policy, so its ratio is undefined")
-        credit = segment.credit if sampled else None
         return TrainingSample(
             key=key, node_id=segment.node_id, old_logprobs=old, credit=credit, **tokens._asdict()
         )
+
+
+def _demonstration(key: SampleKey, segment: Segment) -> TrainingSample:
+    with _where(key):
+        tokens = segment_tokens(segment, refused=False)
+        return TrainingSample(key=key, node_id=segment.node_id, old_logprobs=(), **tokens._asdict())
+
+
+@contextmanager
+def _where(key: SampleKey) -> Iterator[None]:
+    """Name the segment in whatever is wrong with it."""
+    try:
+        yield
     except ValueError as cause:
         raise ValueError(
             f"question {key.question_id!r}, rollout {key.rollout}, segment {key.segment}: {cause}"

@@ -2,12 +2,12 @@
 
 One row a trajectory. What reports filter by are plain columns; the graph is the JSON of
 ``memory_graph.codec``; calls are nested lists that any Parquet reader understands. Publishing a directory of
-parts with its manifest is the caller's business. Files of schema version 2 are read too (``upgraded``).
+parts with its manifest is the caller's business. Files of schema versions 2 and 3 are read too (``upgraded``).
 """
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,11 @@ from pydantic import TypeAdapter
 from memory_graph import codec
 from memory_graph.budget import Allocation
 from model.agent.prompts import COMPACT
-from model.config.algorithm import Algorithm
+from model.config.algorithm import Algorithm, Refusals
 from model.config.limits import MINIATURE_LIMITS, Limits
 from model.types import Counters, Trajectory
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 ROWS_PER_GROUP = 64  # rows that a reader holds at once; a row of a real run is some hundred kilobytes
 
 _IMAGE = pl.Struct({"item_id": pl.String, "width": pl.Int32, "height": pl.Int32, "timestamp_s": pl.Float64})
@@ -134,7 +134,8 @@ def upgraded(row: Mapping[str, Any]) -> dict[str, Any]:
     """A stored row in the present schema.
 
     Version 2 lacks limits, allocation, algorithm and credit. Its limits follow from the instruction of its prompts, its
-    allocation from the memory policy; with which objective it was trained, if at all, is not known.
+    allocation from the memory policy; with which objective it was trained, if at all, is not known. Version 3 lacks which rules
+    wrote it, which are the first ones: of the environment (``Limits.rules``) and of refused replies (``Refusals.NODE``).
 
     Raises:
         ValueError: for another version.
@@ -142,13 +143,22 @@ def upgraded(row: Mapping[str, Any]) -> dict[str, Any]:
     version = row["schema_version"]
     if version == SCHEMA_VERSION:
         return dict(row)
+    if version == 3:
+        algorithm = row["algorithm"]
+        return {
+            **row,
+            "limits": {**row["limits"], "rules": 1},
+            "algorithm": algorithm and {**algorithm, "refusals": Refusals.NODE.value},
+        }
     if version != 2:
-        raise ValueError(f"trajectories of schema version {version}; this code reads 2 and {SCHEMA_VERSION}")
+        raise ValueError(f"trajectories of schema version {version}; this code reads 2 to {SCHEMA_VERSION}")
     calls = [call for segment in row["segments"] or () for call in segment["calls"]]
     instructions = {turns[0]["text"] for call in calls if (turns := call.get("turns"))}
     return {
         **row,
-        "limits": _limits_record(MINIATURE_LIMITS if COMPACT.system in instructions else Limits()),
+        "limits": _limits_record(
+            replace(MINIATURE_LIMITS if COMPACT.system in instructions else Limits(), rules=1)
+        ),
         "allocation": _ALLOCATIONS_2.get(row["memory"], Allocation.NONE).value,
         "algorithm": None,
     }

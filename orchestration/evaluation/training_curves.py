@@ -32,6 +32,7 @@ CURVES = (
             ("pruned_dead_end", "right answer, rests on others"),
             ("pruned_gold", "wrong answer, found gold"),
             ("pruned_at_random", "by chance"),
+            ("pruned_refused", "refused reply of a right rollout"),
         ),
     ),
     (

@@ -5,17 +5,18 @@ ids, at the sizes their energies buy. When that is too long, kept items go: the 
 equals; graph and question never.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from memory_graph.budget import Allocation
-from memory_graph.graph import MemoryGraph
-from model.agent.context import DisplayedEvidence, fit, opening_turns, state_parts
+from memory_graph.graph import MemoryGraph, VisualItem, VisualKind
+from model.agent.context import DisplayedEvidence, fit, opening_turns, sized, state_parts
 from model.agent.environment import Environment
 from model.agent.memory.cycle import CycleSession
 from model.agent.memory.session import MemoryPolicy, Recollection
 from model.config.limits import Limits
 from model.protocols import Retriever
-from model.types import Message, Task
+from model.types import ImageRef, Message, Task
 
 
 class GraphSession(CycleSession):
@@ -24,8 +25,14 @@ class GraphSession(CycleSession):
     _evidence: tuple[DisplayedEvidence, ...] = ()
 
     def known(self) -> frozenset[str]:
-        """What the context already holds: visible evidence, and texts whose content is in a summary."""
-        return frozenset(evidence.item_id for evidence in self._evidence) | self.environment.noted
+        """What the context already holds: evidence that is seen as well as among results, and texts noted in a summary."""
+        limits = self.environment.limits
+        natives = {item.item_id: item for node in self.environment.graph.nodes for item in node.items}
+        return self.environment.noted | {
+            evidence.item_id
+            for evidence in self._evidence
+            if limits.rules == 1 or shown_in_full(evidence.images, natives[evidence.item_id], limits)
+        }
 
     def rebuilt(self) -> tuple[Message, ...]:
         """Instruction, question, graph, and what it keeps, with energies and grants computed anew."""
@@ -43,6 +50,13 @@ class GraphSession(CycleSession):
         parts = state_parts(profile, environment.task, environment.graph, evidence)
         instruction = profile.system if sees_images else profile.system_summaries
         return opening_turns(instruction + (profile.by_picture if environment.by_picture else ""), parts)
+
+
+def shown_in_full(images: Sequence[ImageRef], item: VisualItem, limits: Limits) -> bool:
+    """Whether kept images are at least as large as the item would be among results; True where words stand for it."""
+    pixels = limits.frame_pixels if item.kind is VisualKind.VIDEO else limits.observation_pixels
+    full = sized(item.item_id, item.width, item.height, pixels=pixels)
+    return all(image.width * image.height >= full.width * full.height for image in images)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -325,7 +325,7 @@ def test_closed_book_never_searches():
 
 
 def test_a_single_answer_that_cannot_be_read_abstains():
-    assert trajectory_of(rollout(["41"], memory=Vanilla(profile=COMPACT))[2]).outcome is Outcome.ABSTAINED
+    assert trajectory_of(rollout(["41"] * 4, memory=Vanilla(profile=COMPACT))[2]).outcome is Outcome.ABSTAINED
 
 
 def test_training_shows_every_kept_item_at_its_fixed_share():

@@ -54,21 +54,21 @@ def test_means_are_over_the_rollouts_that_ran_and_shares_over_those_with_a_verdi
 def test_without_rollouts_and_segments_nothing_is_measured():
     failed = rollout(None, Outcome.FAILED, searches=9)
     numbers = [*asdict(rollout_metrics([failed])).values(), *asdict(pruned_shares([])).values()]
-    assert len(numbers) == 10 and all(math.isnan(number) for number in numbers)
+    assert len(numbers) == 11 and all(math.isnan(number) for number in numbers)
 
 
 def test_each_rule_of_the_mask_has_a_share_of_its_own():
     # 3 + 3 + 3 + 2 segments; a dead end of rollout 0, which is right, and gold found by rollout 2, which is wrong
     samples = training_samples(group("q", 0), algorithm=Algorithm()).samples
     assert asdict(pruned_shares(samples)) == pytest.approx(
-        {"pruned_dead_end": 1 / 11, "pruned_gold": 1 / 11, "pruned_at_random": 0.0}
+        {"pruned_dead_end": 1 / 11, "pruned_gold": 1 / 11, "pruned_at_random": 0.0, "pruned_refused": 0.0}
     )
 
 
 def test_a_random_mask_is_told_from_the_rules():
     samples = training_samples(group("q", 0), algorithm=Algorithm(pruning=Pruning.RANDOM)).samples
     assert asdict(pruned_shares(samples)) == pytest.approx(
-        {"pruned_dead_end": 0.0, "pruned_gold": 0.0, "pruned_at_random": 2 / 11}
+        {"pruned_dead_end": 0.0, "pruned_gold": 0.0, "pruned_at_random": 2 / 11, "pruned_refused": 0.0}
     )
 
 

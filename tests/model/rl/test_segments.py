@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memory_graph.credit import Credit, PruneReason
-from model.config.algorithm import Algorithm, Denominator, Pruning
+from model.config.algorithm import ALGORITHMS, Algorithm, Denominator, Pruning, Refusals
 from model.rl.segments import (
     SampleKey,
     TrainingSample,
@@ -19,7 +19,7 @@ from model.rl.segments import (
     supervised_samples,
     training_samples,
 )
-from model.types import Call, ImageRef, Segment
+from model.types import Call, ImageRef, Segment, Trajectory
 from tests.model.scene import CAT, group, rollout, segment
 
 
@@ -80,7 +80,7 @@ def test_every_generated_token_is_a_loss_token_and_no_other(lengths: list[int], 
 
 def test_ggpo_prunes_what_a_right_answer_does_not_rest_on_and_what_found_gold_for_a_wrong_one():
     samples = training_samples(group("q", 0), algorithm=Algorithm()).samples
-    assert {each.key[1:]: each.credit for each in samples if each.pruned} == {
+    assert {each.key[1:3]: each.credit for each in samples if each.pruned} == {
         (0, 1): Credit(True, PruneReason.DEAD_END),
         (2, 0): Credit(True, PruneReason.RETURNED_GOLD),
     }
@@ -92,7 +92,7 @@ def test_ggpo_prunes_what_a_right_answer_does_not_rest_on_and_what_found_gold_fo
 )
 def test_ablations_prune_by_one_rule_or_by_none(pruning: Pruning, expected: set):
     samples = training_samples(group("q", 0), algorithm=Algorithm(pruning=pruning)).samples
-    assert {each.key[1:] for each in samples if each.pruned} == expected
+    assert {each.key[1:3] for each in samples if each.pruned} == expected
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -113,6 +113,74 @@ def test_a_search_that_never_became_a_node_supports_nothing():
     ]
     samples = training_samples(rollouts, algorithm=Algorithm()).samples
     assert [each.pruned for each in samples if each.node_id == "n9"] == [True, False]
+
+
+def refusing() -> list[Trajectory]:
+    """Four rollouts whose nodes n1 each had a reply refused before the one that searched; the answer, too, took two replies."""
+
+    def with_refusal(part: Segment) -> Segment:
+        return replace(part, calls=(replace(part.calls[0], rejected=True), *part.calls[1:]))
+
+    rng = random.Random(7)
+
+    def segments() -> list[Segment]:
+        return [
+            with_refusal(segment(rng, node_id="n1", lengths=(3, 2))),
+            with_refusal(segment(rng, node_id=None, lengths=(2, 4))),
+        ]
+
+    return [
+        rollout("q", segments(), reward=1.0, support=("n1",)),
+        rollout("q", segments(), reward=1.0, support=("root",)),
+        rollout("q", segments(), reward=0.0, gold="item-n1"),
+        rollout("q", segments(), reward=0.0),
+    ]
+
+
+def test_refused_replies_are_neither_praised_in_right_rollouts_nor_shielded_in_wrong_ones():
+    # by rollout: right and resting on n1, right and not, wrong with gold found, wrong without
+    samples = {each.key: each for each in training_samples(refusing(), algorithm=Algorithm()).samples}
+    refused = {key[1:3]: each.pruned for key, each in samples.items() if key.refused}
+    accepted = {key[1:3]: each.pruned for key, each in samples.items() if not key.refused}
+    assert refused == {(r, s): r < 2 for r in range(4) for s in range(2)}
+    assert accepted == {(r, s): (r, s) in {(1, 0), (2, 0)} for r in range(4) for s in range(2)}
+    assert {each.credit for key, each in samples.items() if key.refused} == {
+        Credit(True, PruneReason.REFUSED_RIGHT),
+        Credit(False, PruneReason.REFUSED_WRONG),
+    }
+
+
+def test_a_unit_is_its_own_length_and_the_two_hold_every_token_once():
+    whole = training_samples(refusing(), algorithm=Algorithm(refusals=Refusals.NODE)).samples
+    parts = training_samples(refusing(), algorithm=Algorithm()).samples
+    assert len(parts) == 2 * len(whole) == 16
+    for each in whole:
+        of_segment = [part for part in parts if part.key[:3] == each.key[:3]]
+        assert sorted(at for part in of_segment for at in part.loss_positions) == list(each.loss_positions)
+        assert [len(part.loss_positions) for part in of_segment] == [
+            len(part.old_logprobs) for part in of_segment
+        ]
+
+
+def test_read_literally_a_refused_reply_shares_the_credit_of_its_node():
+    samples = training_samples(refusing(), algorithm=ALGORITHMS["ggpo_literal"]).samples
+    assert not any(each.key.refused for each in samples)
+    assert {each.key[1:3] for each in samples if each.pruned} == {(1, 0), (2, 0)}
+
+
+def test_without_pruning_refused_replies_stay_with_their_segment():
+    assert training_samples(refusing(), algorithm=ALGORITHMS["gspo"]).samples == tuple(
+        replace(each, credit=Credit(False, each.credit.reason))
+        for each in training_samples(refusing(), algorithm=ALGORITHMS["gspo"]).samples
+        if each.credit is not None
+    )
+    assert len(training_samples(refusing(), algorithm=ALGORITHMS["gspo"]).samples) == 8
+
+
+def test_a_rule_that_is_off_spares_refused_replies_too():
+    for pruning, pruned in ((Pruning.POSITIVES, {0, 1}), (Pruning.NEGATIVES, set())):
+        samples = training_samples(refusing(), algorithm=Algorithm(pruning=pruning)).samples
+        assert {each.key.rollout for each in samples if each.key.refused and each.pruned} == pruned
 
 
 def test_pruning_without_a_verdict_is_refused():

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from memory_graph.budget import Allocation
 from memory_graph.credit import Credit, PruneReason
 from memory_graph.graph import AnswerNode, MemoryGraph, SearchNode, VisualItem, VisualKind
-from model.config.algorithm import Algorithm, Pruning
+from model.config.algorithm import Algorithm, Pruning, Refusals
 from model.config.limits import MINIATURE_LIMITS, Limits
 from model.rl import trajectory_store
 from model.rl.credit import credited
@@ -22,6 +22,7 @@ from model.rl.trajectory_store import ROWS_PER_GROUP, read, scan, write
 from model.types import Call, Counters, ImageRef, Outcome, Role, Segment, Task, Trajectory, Turn
 
 VERSION_2 = Path(__file__).parent / "data" / "trajectories_version_2.parquet"
+VERSION_3 = VERSION_2.with_name("trajectories_version_3.parquet")
 
 words = st.text(max_size=8)
 images = st.builds(
@@ -142,7 +143,7 @@ def test_a_file_of_version_2_is_read_with_the_limits_and_the_allocation_that_it_
     assert len(group) == 8 and {each.memory for each in group} == {"vimrag_fixed"}
     assert {each.allocation for each in group} == {Allocation.FIXED}
     assert (other.memory, other.allocation) == ("vanilla", Allocation.NONE)
-    assert {each.limits for each in (*group, other)} == {MINIATURE_LIMITS}
+    assert {each.limits for each in (*group, other)} == {replace(MINIATURE_LIMITS, rules=1)}
     assert all(each.algorithm is None and each.segments[0].credit is None for each in group)
     trained = credited([replace(each, advantage=None) for each in group], algorithm=Algorithm())
     assert [each.advantage for each in trained] == [each.advantage for each in group]
@@ -153,7 +154,27 @@ def test_what_is_read_of_version_2_is_written_as_the_present_version(tmp_path):
     older = list(read(VERSION_2))
     write(tmp_path / "t.parquet", older)
     assert list(read(tmp_path / "t.parquet")) == older
-    assert pl.read_parquet(tmp_path / "t.parquet")["schema_version"].unique().to_list() == [3]
+    assert pl.read_parquet(tmp_path / "t.parquet")["schema_version"].unique().to_list() == [4]
+
+
+def test_a_file_of_version_3_says_by_which_rules_it_was_written():
+    # one question's group with refused replies, credited and written by the code before version 4
+    group = list(read(VERSION_3))
+    assert len(group) == 8 and any(call.rejected for each in group for s in each.segments for call in s.calls)
+    assert {each.limits.rules for each in group} == {1}
+    assert {each.algorithm.refusals for each in group if each.algorithm} == {Refusals.NODE}
+    # by those rules credit and advantage come out as they were stored
+    again = credited(group, algorithm=Algorithm(refusals=Refusals.NODE))
+    assert [each.advantage for each in again] == [each.advantage for each in group]
+    assert [s.credit for each in again for s in each.segments] == [
+        s.credit for each in group for s in each.segments
+    ]
+
+
+def test_what_is_written_now_says_so(tmp_path):
+    write(tmp_path / "t.parquet", [replace(simple("1"), algorithm=Algorithm())])
+    (found,) = read(tmp_path / "t.parquet")
+    assert (found.limits.rules, found.algorithm and found.algorithm.refusals) == (2, Refusals.OWN)
 
 
 def test_another_schema_version_is_refused(tmp_path):

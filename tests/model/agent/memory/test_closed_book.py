@@ -21,6 +21,6 @@ def test_the_only_call_sees_the_question_and_has_to_answer():
 
 def test_anything_but_an_answer_abstains_and_searches_nothing():
     for reply in (SEARCH_1, Memorize("n1", "x"), "41"):
-        played = play("closed_book", [reply])
+        played = play("closed_book", [reply] * 4)  # two re-asks, and one last call
         assert (played.trajectory.outcome, played.queries) == (Outcome.ABSTAINED, [])
-        assert played.trajectory.counters.rejected_actions == (0 if reply is SEARCH_1 else 1)
+        assert played.trajectory.counters.rejected_actions == (3 if reply is SEARCH_1 else 4)

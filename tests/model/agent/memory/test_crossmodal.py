@@ -126,7 +126,10 @@ def test_the_question_graph_and_counters_are_those_of_every_policy(strategy):
 def test_a_repeated_query_is_not_run_again_and_says_so(strategy):
     again = Search("n2", ("n1",), "who leads belodu")
     played = play(strategy, [SEARCH_1, NOTE_1, again, NOTE_2, ANSWER])
-    assert played.prompts[3][-1] == told("Nothing new.") and played.queries == ["who leads Belodu"]
+    # the page was judged useless: strategies that keep every result know it, for the others it comes again
+    assert played.prompts[3][-1].parts[0].startswith("Nothing new.") and played.queries == [
+        "who leads Belodu"
+    ]
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

@@ -139,5 +139,5 @@ def test_with_one_call_in_all_the_router_has_to_answer():
 
 
 def test_a_second_search_abstains():
-    played = play("universalrag", [route("clip"), route("image")])
+    played = play("universalrag", [route("clip"), *[route("image")] * 4])
     assert played.trajectory.outcome is Outcome.ABSTAINED

@@ -54,7 +54,7 @@ def test_without_results_the_notice_says_so():
 
 
 def test_a_second_search_abstains():
-    played = play("vanilla", [SEARCH_1])
+    played = play("vanilla", [SEARCH_1] * 4)
     assert played.trajectory.outcome is Outcome.ABSTAINED and played.queries == [TASK.question]
 
 

@@ -57,7 +57,7 @@ def test_the_only_call_sees_the_clip_first_and_four_small_pictures_in_all():
 
 
 def test_a_second_search_abstains():
-    assert play("videorag", [SEARCH_1]).trajectory.outcome is Outcome.ABSTAINED
+    assert play("videorag", [SEARCH_1] * 4).trajectory.outcome is Outcome.ABSTAINED
 
 
 def looked_at(*hits, limits=None):
