@@ -57,6 +57,11 @@ class EngineConfig:
     """Train the vision tower too; with adapters it never is."""
     temperature: float = 1.0
     """Of sampling during rollouts, and of the distributions in the ratio."""
+    recompute: bool | None = None
+    """Take the log-probabilities that ratios start from out of the trainer, once an update, not out of the sampler; None: in
+    bfloat16, where the two differ by more than the clip allows. It costs one forward pass of what is trained."""
+    sampler_cap: float = 2.0
+    """Most that a segment counts for having been drawn too rarely, where log-probabilities are recomputed."""
     persist_below: int = 100_000
     """ZeRO-3: parameters with fewer values than this stay on every rank."""
 
@@ -69,8 +74,16 @@ class EngineConfig:
             raise ValueError(
                 "adapters are small enough for every rank: choose ZeRO stage 0, 1 or 2 with them"
             )
+        if not 1 <= self.sampler_cap < math.inf:
+            raise ValueError(f"sampler_cap must be at least 1, got {self.sampler_cap}")
         if not 0 < self.temperature < math.inf:
             raise ValueError(f"temperature must be positive, got {self.temperature}")
+
+
+    @property
+    def recomputes(self) -> bool:
+        """Whether ratios start from the trainer's log-probabilities."""
+        return self.bf16 if self.recompute is None else self.recompute
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ class UpdateMetrics:
     """Optimiser steps done by the end of this update, over the whole run."""
     loss: float
     clip_fraction: float
-    """Share of the ratios (segments, or tokens for token-level ratios) that the clip holds."""
+    """Ratios that the clip holds, over segments: of segments for GSPO and GGPO, of tokens for token-level ratios."""
     mean_ratio: float
     max_log_ratio: float
     """Largest absolute log ratio of a token (nats), over the whole update."""
@@ -51,6 +51,11 @@ class UpdateMetrics:
     """Tokens that went through the model, without padding."""
     padded_tokens: int
     """The same with padding."""
+    sampler_ratio: float
+    """Mean over segments of trainer over sampler, where log-probabilities are recomputed; else NaN, like the next two."""
+    sampler_ratio_max: float
+    sampler_truncated: float
+    """Share of the segments whose weight the cap holds."""
     seconds: float
     """Of the update alone, rollouts apart."""
     rollouts: RolloutMetrics

@@ -24,6 +24,7 @@ from model.training.engine import DeepSpeedEngine, StepInfo
 from model.training.logprobs import TokenLogprobs
 from model.training.metrics import LikelihoodMetrics, UpdateMetrics
 from model.training.parity import ParityConfig, check_rollouts
+from model.training.recompute import NOT_COMPARED, SamplerRatios, recomputed, sampler_ratios
 from model.training.vision_features import build_vision_features
 from model.types import Trajectory
 
@@ -46,6 +47,15 @@ class StepTotals(NamedTuple):
         parts = torch.stack([loss.value, loss.clipped, loss.ratios, loss.divergence, entropies_T.sum()])
         sums = [total + part for total, part in zip(self[:-1], parts.detach().double().tolist(), strict=True)]
         return StepTotals._make([*sums, max(self.max_log_ratio, float(loss.max_log_ratio))])
+
+
+class PlannedStep(NamedTuple):
+    """What one optimiser step is made from."""
+
+    samples: tuple[TrainingSample, ...]
+    weights: LossWeights
+    drawn: LossWeights
+    """What segments count for how the sampler drew them; none where log-probabilities are the sampler's."""
 
 
 class OptimiserStep(NamedTuple):
@@ -126,9 +136,17 @@ class Trainer:
         parts = mini_batches(
             sample_set.samples, parts=schedule.mini_batches, seed=f"{schedule.seed}/{self.updates}"
         )
-        steps = [step for part in parts if (step := self._policy_step(part)) is not None]
+        plans = [plan for part in parts if (plan := self._planned(part)) is not None]
+        ratios = self._sampler_ratios(plans)
+        steps = [self._step(plan.samples, plan.weights, self._policy_objective) for plan in plans]
         metrics = _summary(
-            self.updates, self.engine.steps, sample_set, trajectories, steps, time.monotonic() - started
+            self.updates,
+            self.engine.steps,
+            sample_set,
+            trajectories,
+            steps,
+            ratios,
+            time.monotonic() - started,
         )
         self.updates += 1
         return metrics
@@ -164,14 +182,28 @@ class Trainer:
             seconds=time.monotonic() - started,
         )
 
-    def _policy_step(self, part: Sequence[TrainingSample]) -> OptimiserStep | None:
-        """An optimiser step on whole questions; None when no segment of theirs has a gradient."""
+    def _planned(self, part: Sequence[TrainingSample]) -> PlannedStep | None:
+        """The optimiser step on whole questions; None when no segment of theirs has a gradient."""
         kept = [sample for sample in part if trainable(sample, algorithm=self.algorithm)]
         if not kept:
             return None
-        return self._step(
-            kept, segment_weights(part, denominator=self.algorithm.denominator), self._policy_objective
+        weights = segment_weights(part, denominator=self.algorithm.denominator)
+        if not self.engine.config.recomputes:
+            return PlannedStep(tuple(kept), weights, {})
+        samples, drawn = recomputed(
+            kept,
+            engine=self.engine,
+            inputs=self.inputs,
+            shares_features=self.reference is None,
+            cap=self.engine.config.sampler_cap,
         )
+        return PlannedStep(samples, {key: w * drawn.get(key, 1.0) for key, w in weights.items()}, drawn)
+
+    def _sampler_ratios(self, plans: Sequence[PlannedStep]) -> SamplerRatios:
+        if not self.engine.config.recomputes:
+            return NOT_COMPARED
+        drawn = {key: weight for plan in plans for key, weight in plan.drawn.items()}
+        return sampler_ratios(drawn, engine=self.engine, cap=self.engine.config.sampler_cap)
 
     def _policy_objective(self, batch: TensorBatch, logprobs_T: Tensor, num_chunks: int) -> Loss:
         reference_T = None
@@ -217,12 +249,13 @@ class Trainer:
         return StepTotals._make([*sums.tolist(), float(largest)])
 
 
-def _summary(
+def _summary(  # noqa: PLR0913 - everything an update leaves behind
     update: int,
     steps_done: int,
     sample_set: SampleSet,
     trajectories: Sequence[Trajectory],
     steps: Sequence[OptimiserStep],
+    ratios: SamplerRatios,
     seconds: float,
 ) -> UpdateMetrics:
     rewards = [trajectory.reward for trajectory in trajectories if trajectory.reward is not None]
@@ -252,6 +285,9 @@ def _summary(
         loss_tokens=loss_tokens,
         forward_tokens=sum(len(sample.token_ids) for sample in trained),
         padded_tokens=sum(step.padded_tokens for step in steps),
+        sampler_ratio=ratios.mean,
+        sampler_ratio_max=ratios.largest,
+        sampler_truncated=ratios.truncated,
         seconds=seconds,
         rollouts=rollout_metrics(trajectories),
         pruned=pruned_shares(samples),
