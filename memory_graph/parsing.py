@@ -31,7 +31,16 @@ MAX_TEXT_CHARS = 1_000_000
 FORMAT_HINT = 'Write one call: <tool_call>{"name": ..., "arguments": {...}}</tool_call>'
 
 _NAMES = {
-    "search": ("search", "a_ret", "retrieve", "retrieval", "search_corpus", "add_search", "search_node"),
+    "search": (
+        "search",
+        "a_ret",
+        "retrieve",
+        "retrieval",
+        "search_corpus",
+        "add_search",
+        "search_node",
+        "add_search_node",
+    ),
     "memorize": (
         "memorize",
         "memorise",
@@ -41,7 +50,7 @@ _NAMES = {
         "summarise",
         "summarize_and_memorize",
     ),
-    "answer": ("answer", "a_ans", "final_answer", "finish", "final", "submit"),
+    "answer": ("answer", "a_ans", "final_answer", "finish", "final", "submit", "add_answer_node"),
 }
 _ALIASES = {alias: name for name, aliases in _NAMES.items() for alias in aliases}
 _NAME_KEYS = ("name", "tool", "action", "tool_name", "function")

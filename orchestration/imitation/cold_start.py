@@ -30,6 +30,7 @@ from orchestration.imitation.sft_stages import (
     STAGES,
     TEACHER,
     SftStages,
+    ValidationScore,
     completed_stages,
     distil_and_report,
     stage_names,
@@ -103,7 +104,9 @@ class ColdStartTraining:
             rng = random.Random(f"{self._seed}/{stage.name}")
             report = run_stage(model, self._encoder, stage, rng, report=self._report)
             score = self._validate(model) if stage.name == pretraining_stages.LAST_STAGE else None
-            path = self._save(model, number, report, score)
+            path = self._save(model, number, report, None if score is None else score.accuracy)
+            if score is not None:
+                refuse_refusals(score.refused, options=self._config.recipe.cold_start)
         assert path is not None, "there are stages"
         return path
 
@@ -128,7 +131,7 @@ class ColdStartTraining:
         recipe = self._config.recipe
         options, steps = recipe.cold_start, recipe.cold_start.steps
         if name == pretraining_stages.CLEAN_STAGE:
-            options, steps = replace(options, noise=options.clean_noise, repair=0.0), options.clean_steps
+            options, steps = replace(options, noise=options.clean_noise), options.clean_steps
         world = RunContext.open(self._storage, recipe)
         trajectories = self._trajectories(world, options)
         segments = imitable_segments(trajectories)
@@ -150,11 +153,13 @@ class ColdStartTraining:
         self._stage_counts = {TEACHER: result.counts}
         return result.kept
 
-    def _validate(self, model: Qwen3VLForConditionalGeneration) -> float:
-        """Share of the validation questions answered rightly, greedily."""
+    def _validate(self, model: Qwen3VLForConditionalGeneration) -> ValidationScore:
+        """The validation questions answered greedily."""
         world = RunContext.open(self._storage, self._config.recipe)
         score = validation_score(world, self._storage, model, self._encoder)
-        self._reporter.log(f"validation: {score:.1%} right, mean of the benchmarks")
+        self._reporter.log(
+            f"validation: {score.accuracy:.1%} right, mean of the benchmarks; {score.refused:.1%} of all replies refused"
+        )
         return score
 
     def _report(self, stage: StageReport) -> None:
@@ -180,6 +185,19 @@ class ColdStartTraining:
         )
         self._target.push()
         return path
+
+
+def refuse_refusals(refused: float, *, options: ColdStart) -> None:
+    """The gate after the last demonstrations.
+
+    Raises:
+        ValueError: if more replies are refused than the recipe allows; the checkpoint stays.
+    """
+    if options.most_refused is not None and refused > options.most_refused:
+        raise ValueError(
+            f"{refused:.1%} of the replies after the cold start are refused, at most {options.most_refused:.1%} may be: "
+            "reinforcement would learn from errors. Give it more steps, or more repairs among its demonstrations"
+        )
 
 
 def unpack(name: str, target: Path, *, shipped: Path = SHIPPED) -> Path:

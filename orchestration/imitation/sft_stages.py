@@ -9,7 +9,7 @@ import gc
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from transformers import Qwen3VLForConditionalGeneration
 
@@ -85,17 +85,26 @@ def distil_and_report(
     return result
 
 
+class ValidationScore(NamedTuple):
+    """How the validation questions were answered."""
+
+    accuracy: float  # mean over the benchmarks
+    refused: float  # of all replies
+
+
 def validation_score(
     world: RunContext, storage: Storage, model: Qwen3VLForConditionalGeneration, encoder: PromptEncoder
-) -> float:
-    """Mean over the benchmarks of the share of validation questions answered rightly, with greedy decoding."""
+) -> ValidationScore:
+    """Validation questions with greedy decoding."""
     concurrency = world.recipe.evaluation.concurrency
     policy = TransformersPolicy(model, encoder, world.media, max_batch=concurrency)
     agent = world.agent(policy, world.memory("vimrag", encoder), temperature=GREEDY)
     plan = RolloutPlan(concurrency=concurrency, seed=world.recipe.cold_start.seed)
     tasks = tasks_of_split(storage, "val", question_set=world.recipe.question_set)
     evaluation = asyncio.run(evaluate(agent, tasks, MetricGrader(), plan))
-    return evaluation.overall.estimate
+    calls = [call for each in evaluation.trajectories for segment in each.segments for call in segment.calls]
+    refused = sum(call.rejected for call in calls) / max(1, len(calls))
+    return ValidationScore(evaluation.overall.estimate, refused)
 
 
 class SftStages:
@@ -142,7 +151,7 @@ class SftStages:
             number = int(name.removeprefix("round "))
             data, counts = self._rejection_data(self._options.rejection, number, start, encoder)
         result = self._train(start, encoder, data, options, name)
-        score = validation_score(self._world, self._storage, start.model, encoder)
+        score = validation_score(self._world, self._storage, start.model, encoder).accuracy
         self._reporter.log(f"{name}: validation {score:.1%} right, mean of the benchmarks")
         outcome = {
             "segments": result.segments, "steps": result.steps, "loss": result.loss, "validation": score

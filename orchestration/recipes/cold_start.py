@@ -138,8 +138,11 @@ class ColdStart:
     noise: float = 0.8
     """Share of planned searches that become a dead end, a repeat or an over-broad query; about 0.8 in real trajectories
     (arXiv 2602.12735, third pilot study)."""
-    repair: float = 0.0
-    """Share of replies that are said wrongly first, refused, and said rightly after the error; only the right one is learnt."""
+    repair: float = 0.1
+    """Share of replies that are said wrongly first, refused, and said rightly after the error; only the right one is learnt. A
+    policy that never saw an error text goes on after it with whatever comes next."""
+    most_refused: float | None = None
+    """Share of the validation's replies that may be refused after the last stage of demonstrations; with more the run ends."""
     teacher: TeacherOptions | None = None
     """Demonstrations from a served model; None leaves them to the oracle where one knows the plans."""
     rejection: RejectionSampling | None = None
@@ -147,7 +150,9 @@ class ColdStart:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        shares_fit = all(0 <= share < 1 for share in (self.noise, self.clean_noise, self.repair))
+        shares_fit = all(
+            0 <= share < 1 for share in (self.noise, self.clean_noise, self.repair, self.most_refused or 0)
+        )
         if (
             min(self.passes, self.stage_steps, self.clean_steps, self.steps) < 1
             or not shares_fit

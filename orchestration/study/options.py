@@ -72,7 +72,7 @@ class Study:
         """The recipe of one run; all runs of a seed draw the same questions."""
         base = quickstart()
         ggpo = Ggpo(
-            algorithm=replace(ALGORITHMS[arm], group_size=self.group_size),
+            algorithm=replace(ALGORITHMS[arm], group_size=self.group_size, seed=seed),
             reward=self.reward,
             schedule=Schedule(
                 updates=self.updates,
