@@ -34,12 +34,24 @@ def main(script: Script, record: str) -> int:
             from orchestration.embedding.eye_run import run
 
             return run_script(run, RunConfig, record, setup=prepare_torch)
+        case _:
+            return _study(script, record)
+
+
+def _study(script: Script, record: str) -> int:
+    """Run one entry point of the studies."""
+    match script:
+        case Script.CREDIT:
+            from orchestration.study.credit.options import CreditStudy
+            from orchestration.study.credit.run import make_credit
+
+            return run_script(make_credit, CreditStudy, record)
         case Script.STUDY:
             from orchestration.study.options import Study
             from orchestration.study.study import make_study
 
             return run_script(make_study, Study, record)
-        case Script.STUDY_ANSWERS:
+        case _:
             from orchestration.study.answers import answer
             from orchestration.study.options import StudyRun
 

@@ -25,6 +25,7 @@ from app.commands.options import (
     refuse_typo,
 )
 from app.commands.output import note, progress_bars, results, table_console
+from app.commands.study_credit import credit
 from app.errors import UsageError, usage_errors
 from infra.errors import unknown_name
 from orchestration.study.experiments import EXPERIMENTS
@@ -54,6 +55,9 @@ PARALLEL = "Runs trained side by side; they share the threads."
 ARM = f"An objective; give it again for more. Default: {', '.join(ARMS)}."
 CHECKPOINT = "The cold start: a folder below checkpoints/."
 SAMPLES = "Sampled answers to each unseen question beside the greedy one."
+
+
+app.command("credit")(credit)
 
 
 @app.command("ggpo")

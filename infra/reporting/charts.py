@@ -105,6 +105,24 @@ def bars(values: Sequence[tuple[str, float | None, float | None, float | None]],
     return _svg(figure, label)
 
 
+def dots(values: Sequence[tuple[str, float, float, float]], *, label: str) -> str:
+    """A dot with whiskers for each (name, value, low, high), and a line at 0; empty text for none."""
+    if not values:
+        return ""
+    figure, axes = _canvas(height_in=0.6 + 0.26 * len(values))
+    axes.axvline(0, color=INK, linewidth=0.8)
+    for place, (_, value, low, high) in enumerate(values):
+        colour = COLOURS[0] if low > 0 else COLOURS[5] if high < 0 else GREY
+        axes.errorbar(
+            value, place, xerr=[[value - low], [high - value]], fmt="o", ms=4.5, color=colour, capsize=3
+        )
+    axes.set_yticks(range(len(values)), [name for name, *_ in values])
+    axes.invert_yaxis()
+    axes.set_xlabel(label)
+    axes.grid(axis="x", color=INK, alpha=0.15, linewidth=0.6)
+    return _svg(figure, label)
+
+
 def _canvas(*, height_in: float) -> tuple[Figure, Axes]:
     from matplotlib.figure import Figure  # half a second, and only reports need it
 

@@ -79,7 +79,6 @@ class EngineConfig:
         if not 0 < self.temperature < math.inf:
             raise ValueError(f"temperature must be positive, got {self.temperature}")
 
-
     @property
     def recomputes(self) -> bool:
         """Whether ratios start from the trainer's log-probabilities."""

@@ -28,6 +28,7 @@ class Script(StrEnum):
     REPORT = "report"
     STUDY = "study"
     STUDY_ANSWERS = "study_answers"
+    CREDIT = "credit"
     MINIATURE_EYE = "miniature_eye"
 
 

@@ -1,0 +1,1 @@
+"""``vimrag study credit``: rollouts once, then every objective judged from its weights."""

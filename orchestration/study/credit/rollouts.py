@@ -1,0 +1,101 @@
+"""The rollouts that an audit judges on: made once, part by part, or read from where a run left them."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from assets.corpus.build import build_corpus
+from assets.corpus.dataset import DATASETS
+from assets.corpus.read import built_datasets
+from assets.index.build import build_index
+from infra.progress import LogFunction, ProgressLogger
+from infra.storage.atomic import replacing
+from infra.storage.root import Storage
+from model.evaluation.evaluation import grade_all
+from model.policies.transformers_policy import TransformersPolicy
+from model.rl import trajectory_store
+from model.rl.rollouts import RolloutPlan, ordered_by_group, run_rollouts
+from model.types import Task, Trajectory
+from orchestration.dagster_defs.miniature_assets import ensure_miniature
+from orchestration.joins.adapters import MetricGrader, tasks_of_split
+from orchestration.joins.agents import LoadedCheckpoint, RunContext
+from orchestration.study.credit.options import CreditStudy
+
+QUESTIONS_OF_A_PART = 36
+CONCURRENCY = 128
+
+
+def prepare(study: CreditStudy, log: LogFunction) -> Storage:
+    """Worlds, corpus and index below the root, unless it holds a corpus already."""
+    storage = Storage(str(study.root))
+    progress = ProgressLogger(log)
+    if built := built_datasets(storage):
+        if not (study.root / "raw").is_dir():
+            log(f"credit: the corpus of {', '.join(built)} that is there")
+    else:
+        ensure_miniature(study.root / "raw", study.worlds)
+    if not built or ((study.root / "raw").is_dir() and not DATASETS.keys() <= set(built)):
+        build_corpus(study.root / "raw", storage, progress=progress)
+    build_index(storage, progress=progress)
+    return storage
+
+
+def rollouts(
+    study: CreditStudy, storage: Storage, loaded: LoadedCheckpoint, world: RunContext, log: LogFunction
+) -> list[Trajectory]:
+    """Graded rollouts of the study's questions; what is stored is not made again."""
+    if study.trajectories:
+        return [
+            each
+            for path in study.trajectories
+            for file in _files(path)
+            for each in trajectory_store.read(file)
+        ]
+    tasks = tasks_of_split(storage, study.split, per_dataset=study.questions, seed=study.seed)
+    policy_agent = _Roller(study, loaded, world)
+    found: list[Trajectory] = []
+    starts = range(0, len(tasks), QUESTIONS_OF_A_PART)
+    for number, start in enumerate(starts, start=1):
+        part = tasks[start : start + QUESTIONS_OF_A_PART]
+        file = (
+            study.root
+            / "trajectories"
+            / "study-credit"
+            / f"{study.name}-{policy_agent.key}-{start:05d}.parquet"
+        )
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            made = policy_agent.roll(part)
+            with replacing(file) as partial:
+                trajectory_store.write(partial, made)
+        log(f"credit: rollouts {number} of {len(starts)} parts")
+        found += trajectory_store.read(file)
+    return found
+
+
+def _files(path: Path) -> Sequence[Path]:
+    return sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+
+
+class _Roller:
+    """The agent under training's own conditions."""
+
+    def __init__(self, study: CreditStudy, loaded: LoadedCheckpoint, world: RunContext) -> None:
+        self._study = study
+        encoder = loaded.encoder()
+        policy = TransformersPolicy(loaded.model, encoder, world.media, max_batch=CONCURRENCY)
+        memory = world.memory("vimrag", encoder, training=True)
+        self._agent = world.agent(policy, memory, temperature=study.temperature)
+        weights = policy.fingerprint.split(":")[1][:8]
+        self.key = (
+            f"{weights}-{study.group_size}-{study.temperature:g}-{study.seed}-{self._agent.limits.calls}"
+        )
+
+    def roll(self, tasks: Sequence[Task]) -> tuple[Trajectory, ...]:
+        plan = RolloutPlan(group_size=self._study.group_size, concurrency=CONCURRENCY, seed=self._study.seed)
+
+        async def run() -> tuple[Trajectory, ...]:
+            groups = await run_rollouts(self._agent, tasks, plan)
+            return await grade_all(ordered_by_group(groups), MetricGrader())
+
+        return asyncio.run(run())
