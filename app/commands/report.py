@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from infra.reporting.report import Estimate, Report
     from infra.storage.root import Storage
 
+CLAIMS = ("what was trained", "it moved by", "what that means")
+"""Facts of a report that a reader of the table needs too."""
 NEXT_STEPS = """
 try next:
   .venv/bin/vimrag search --root {root} "Who is the leader of the team?"
@@ -46,6 +48,9 @@ def report(
     console.print(_table(data))
     for pair in data.comparisons:
         console.print(pair.line, markup=False)
+    for name, value in data.facts:
+        if name in CLAIMS:
+            console.print(f"{name}: {value}", soft_wrap=True, markup=False)
     console.print(f"\nreport with plots: {page}", soft_wrap=True, markup=False)
     note(NEXT_STEPS.format(root=root))
 

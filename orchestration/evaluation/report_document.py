@@ -25,6 +25,7 @@ from orchestration.evaluation.training_curves import ggpo_curves
 from orchestration.launch.run_config import RunConfig
 
 MIN_ROLLOUTS = 5  # a mean over fewer says nothing
+TRAINED_FACT, MOVED_FACT, MEANING_FACT = "what was trained", "it moved by", "what that means"
 TITLES = {
     "closed_book": "closed book",
     "vanilla": "vanilla RAG",
@@ -89,6 +90,7 @@ def _facts(document: EvaluationDocument, config: RunConfig) -> tuple[tuple[str, 
     recipe = config.recipe
     ggpo, worlds = recipe.ggpo, recipe.worlds
     return (
+        *_claims(document, config),
         ("recipe", recipe.name),
         ("worlds", f"{worlds.train} train, {worlds.val} val, {worlds.test} test"),
         ("updates", f"{ggpo.schedule.updates} of {ggpo.questions} x {ggpo.algorithm.group_size} rollouts"),
@@ -96,6 +98,34 @@ def _facts(document: EvaluationDocument, config: RunConfig) -> tuple[tuple[str, 
         ("graded by", ", ".join(sorted({judging.judge for judging in document.judging.values()}))),
         ("index", document.index),
         *((f"policy of {method.name}", ", ".join(method.policies)) for method in document.methods),
+    )
+
+
+def _claims(document: EvaluationDocument, config: RunConfig) -> tuple[tuple[str, str], ...]:
+    """What was trained, by how much it moved, and what that means; nothing where training was not measured."""
+    pair = next((p for p in document.comparisons if (p.before, p.after) == ("cold_start", "ggpo")), None)
+    if pair is None:
+        return ()
+    ggpo, invented = config.recipe.ggpo, config.recipe.model == "tiny"
+    difference = _comparison(pair)
+    change, low, high = (
+        "-" if share is None else f"{100 * share:+.1f}"
+        for share in (difference.difference.value, difference.difference.low, difference.difference.high)
+    )
+    updates = f"{ggpo.schedule.updates} updates of {ggpo.questions} x {ggpo.algorithm.group_size} rollouts"
+    what = "the tiny model from its cold start" if invented else f"{config.recipe.model} from its cold start"
+    shown = {
+        "better": "a gain beyond the chance of the questions; another seed was not run",
+        "worse": "a loss: these updates did not help",
+    }.get(difference.verdict, "no gain is shown: the interval holds zero")
+    where = ", on invented worlds: nothing follows for real data" if invented else ""
+    return (
+        (TRAINED_FACT, f"{what}, by {ggpo.algorithm.name.upper()}, {updates}"),
+        (
+            MOVED_FACT,
+            f"{change} points ({low} to {high}) on {pair.questions} unseen questions, greedy answers",
+        ),
+        (MEANING_FACT, f"{shown}{where}"),
     )
 
 

@@ -182,6 +182,7 @@ def test_the_report_of_a_run_is_a_table_with_intervals(vimrag: Vimrag, tmp_path:
         "benchmarks": ["squad"],
         "methods": [{"name": "GGPO", "cells": {"squad": estimate}, "overall": estimate, "note": ""}],
         "comparisons": [{"before": "cold start", "after": "GGPO", "difference": difference, "p_value": 0.5}],
+        "facts": [["what was trained", "the tiny model"], ["index", "a hash"]],
     }
     folder = tmp_path / "reports" / "quickstart"
     folder.mkdir(parents=True)
@@ -194,6 +195,7 @@ def test_the_report_of_a_run_is_a_table_with_intervals(vimrag: Vimrag, tmp_path:
         "25–75",
         "+25.0 points (-1.0 to +50.0)",
         "no difference shown",
+        "what was trained: the tiny model",
         "index.html",
     ):
         assert text in said.out

@@ -60,7 +60,7 @@ class CreditStudy:
     def name(self) -> str:
         """Of its rollouts and its document."""
         policy = self.checkpoint if self.weights is None else self.weights.name
-        return f"{policy}-{self.split}"
+        return f"{policy}-{self.split}-{self.questions}"
 
     def command(self) -> list[str]:
         """The command line of the process that makes the audit."""

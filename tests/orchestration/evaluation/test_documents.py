@@ -2,14 +2,17 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
 from model.evaluation.evaluation import DatasetScore
 from model.evaluation.spending import Spending, StepMean
 from model.evaluation.statistics import UNKNOWN, Interval
-from orchestration.evaluation.document import EvaluationDocument, MethodScores
-from orchestration.evaluation.report_document import counter_table, estimate, spending_curves
+from orchestration.evaluation.document import EvaluationDocument, MethodComparison, MethodScores
+from orchestration.evaluation.report_document import counter_table, estimate, report_of, spending_curves
+from orchestration.launch.run_config import RunConfig
+from orchestration.recipes.miniature import quickstart
 
 HALF = Interval(0.5, 0.25, 0.75)
 SCORE = DatasetScore(
@@ -93,3 +96,35 @@ def test_what_is_not_known_is_none_in_a_report():
     rows = dict(counter_table([METHOD]).rows)
     assert (rows["searches"], rows["visual tokens"]) == ((1.5,), (None,))
     assert rows["share of gold items retrieved"] == (0.75,)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "means"),
+    [(-0.08, 0.03, "no gain is shown"), (0.01, 0.09, "another seed was not run"), (-0.09, -0.01, "a loss")],
+)
+def test_a_report_says_what_was_trained_by_how_much_it_moved_and_what_that_means(
+    low: float, high: float, means: str
+):
+    comparison = MethodComparison(
+        before="cold_start",
+        after="ggpo",
+        questions=144,
+        difference=Interval((low + high) / 2, low, high),
+        p_value=0.5,
+        datasets={},
+    )
+    document = replace(DOCUMENT, comparisons=(comparison,))
+    facts = dict(report_of(document, RunConfig(root="r", name="quickstart", recipe=quickstart())).facts)
+    assert (
+        facts["what was trained"]
+        == "the tiny model from its cold start, by GGPO, 12 updates of 16 x 8 rollouts"
+    )
+    assert facts["it moved by"].endswith(
+        f"({100 * low:+.1f} to {100 * high:+.1f}) on 144 unseen questions, greedy answers"
+    )
+    assert means in facts["what that means"] and "invented" in facts["what that means"]
+
+
+def test_where_training_was_not_measured_nothing_is_claimed():
+    facts = dict(report_of(DOCUMENT, RunConfig(root="r", name="policies", recipe=quickstart())).facts)
+    assert "what was trained" not in facts
