@@ -34,7 +34,7 @@ from assets.index.published import (
 from assets.index.search import PAIR_WEIGHT, Index, row_of
 from assets.index.settings import IndexSettings, embedders_of
 from assets.index.spaces import Embedders, content_hash, encode, has_same_source, is_in_space
-from assets.index.stores import PROBE_WAIT_S, IndexLocation, open_new
+from assets.index.stores import PROBE_WAIT_S, IndexLocation, activate, open_new
 from assets.index.vector_parts import VectorPart
 from infra.embedders.types import Embedder, VisionEmbedder
 from infra.errors import VectorStoreError
@@ -135,6 +135,7 @@ def _built(work: _Work, settings: IndexSettings) -> IndexReport:
     version = hashlib.sha256(json.dumps([SCHEMA_VERSION, params, inputs]).encode()).hexdigest()[:16]
     before = _before(storage)
     if before and before.version == version and version_pointer(storage, version):
+        activate(before.store, before.place)  # a build may have been killed behind its pointer
         return _report(before, embedded=0, vanished=0)
     old = _old_store(storage, before, settings.store)
     plan = _Plan(old, embedders)

@@ -158,7 +158,7 @@ def current_index(storage: Storage) -> IndexPointer | None:
         ValueError: if the file is damaged or of a newer schema.
     """
     try:
-        return _pointer(storage, CURRENT)
+        return read_pointer(storage, CURRENT)
     except FileNotFoundError:
         return None
 
@@ -167,7 +167,7 @@ def version_pointer(storage: Storage, version: str) -> IndexPointer | None:
     """The pointer of a version that is there as a whole, in use or not; None for one that has none."""
     try:
         published = manifest.read(storage, f"index/{version}")
-        return _pointer(storage, f"{manifest.folder_of(f'index/{version}', published)}/{POINTER}")
+        return read_pointer(storage, f"{manifest.folder_of(f'index/{version}', published)}/{POINTER}")
     except (FileNotFoundError, ValueError):
         return None
 
@@ -194,11 +194,16 @@ def use(storage: Storage, pointer: IndexPointer, seen: Seen) -> None:
 def roll_back(storage: Storage, version: str | None = None) -> IndexPointer:
     """Make an earlier version the index in use: the one named, else the newest that is not in use.
 
+    To name the one in use ends what a promotion left undone that was killed behind its pointer: the alias on a server.
+
     Raises:
         ValueError: if there is no such version; the text names those there are.
     """
     seen, in_use = look(storage, CURRENT), current_index(storage)
     others = [pointer for pointer in versions(storage) if not in_use or pointer.version != in_use.version]
+    if in_use and version == in_use.version:
+        activate(in_use.store, in_use.place)
+        return in_use
     for pointer in others:
         if version in (None, pointer.version):
             use(storage, pointer, seen)
@@ -213,7 +218,8 @@ def open_store(storage: Storage, pointer: IndexPointer) -> VectorStore:
     return open_published(storage, pointer.location)
 
 
-def _pointer(storage: Storage, path: str) -> IndexPointer:
+def read_pointer(storage: Storage, path: str) -> IndexPointer:
+    """The pointer at ``path``; raises ``FileNotFoundError``, or ``ValueError`` if it is damaged or of a newer schema."""
     try:
         fields: dict[str, Any] = json.loads(storage.read_bytes(path))
         if fields.get("schema_version", 1) > SCHEMA_VERSION:

@@ -7,13 +7,19 @@ them was built from, and the current corpus and shards of each dataset.
 
 import logging
 import re
-import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from assets.corpus import shards
 from assets.corpus.read import built_datasets, directory
-from assets.index.published import IndexPointer, corpora, current_index, versions
+from assets.index.published import (
+    POINTER,
+    IndexPointer,
+    corpora,
+    current_index,
+    read_pointer,
+    versions,
+)
 from assets.index.stores import drop
 from infra.errors import VectorStoreError
 from infra.storage import lease, manifest
@@ -67,9 +73,8 @@ def collect(
     ]
     if not dry_run:
         for removal in removals:
-            storage.remove_tree(removal.path)
-        for pointer in indexes.old:
-            _drop(pointer, indexes.kept)
+            _remove(storage, removal.path, indexes.kept)
+        _sweep(storage, unfinished_s)
     return tuple(removals)
 
 
@@ -79,7 +84,7 @@ def _indexes(storage: Storage, keep_s: float, before: str | None) -> _Indexes:
     keep = {*leased, in_use.version if in_use else "", before or ""}
     kept: list[IndexPointer] = []
     old: list[IndexPointer] = []
-    now = replaced_at = time.time()
+    now = replaced_at = storage.now()
     for pointer in versions(storage):
         if before is None and in_use and pointer.version != in_use.version:
             before = pointer.version
@@ -149,7 +154,7 @@ def _unused_versions(
 def _age_s(storage: Storage, path: str) -> float:
     """Seconds since anything was written below ``path``."""
     written = [storage.modified(f"{path}/{name}") for name in storage.sizes(path) if name]
-    return time.time() - max(written, default=0.0)
+    return storage.now() - max(written, default=0.0)
 
 
 def _removal(storage: Storage, path: str) -> Iterator[Removal]:
@@ -158,8 +163,32 @@ def _removal(storage: Storage, path: str) -> Iterator[Removal]:
         yield Removal(path=path, size=sum(sizes))
 
 
-def _drop(pointer: IndexPointer, kept: Sequence[IndexPointer]) -> None:
-    """What it had on a server."""
+def _remove(storage: Storage, path: str, kept: Sequence[IndexPointer]) -> None:
+    """First what vouches for it, so that nobody goes back to it; then what it has on a server, named by what goes last.
+
+    If this is killed in between, the next collection finds what is left.
+    """
+    storage.remove_tree(f"{path}/{manifest.MANIFEST}")
+    for name in storage.sizes(path) if path.startswith("index/") else ():
+        if name.rpartition("/")[2] == POINTER:
+            _drop(storage, f"{path}/{name}", kept)
+    storage.remove_tree(path)
+
+
+def _sweep(storage: Storage, unfinished_s: float) -> None:
+    """Small files that a writer was killed at, before it gave them their names; only on disk are there any."""
+    for folder in filter(None, map(storage.local_path, ("index", lease.FOLDER))):
+        for partial in folder.glob(".*.partial"):
+            if partial.is_file() and storage.now() - partial.stat().st_mtime >= unfinished_s:
+                partial.unlink(missing_ok=True)
+
+
+def _drop(storage: Storage, path: str, kept: Sequence[IndexPointer]) -> None:
+    """What the version of that pointer had on a server."""
+    try:
+        pointer = read_pointer(storage, path)
+    except (FileNotFoundError, ValueError):
+        return
     try:
         drop(pointer.store, pointer.place, [other.place for other in kept])
     except (ValueError, VectorStoreError) as error:

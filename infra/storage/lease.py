@@ -4,16 +4,17 @@ A lease is a small file below ``leases/``, written before the version is opened 
 stops renewing; its lease ends after ``TTL_S`` by the clock of the store, with ``SKEW_S`` for clocks that differ.
 """
 
+import atexit
 import json
 import logging
 import os
-import time
 import uuid
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
-from threading import Event, Thread
-from typing import NamedTuple, Self
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Self
 
 from infra.errors import StorageError
 from infra.storage.root import Storage
@@ -24,6 +25,7 @@ FOLDER = "leases"
 TTL_S = 600.0
 SKEW_S = 300.0
 RENEWALS = 4  # in a TTL: three may fail
+END_S = 10.0  # that the end of a block or of the process waits for the file to be removed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,19 +55,22 @@ class Lease:
             StorageError: if it cannot be written; one that cannot be renewed later is logged.
         """
         said = {"holder": f"{holder}, process {os.getpid()}", "versions": list(versions), "ttl_s": ttl_s}
-        self._file = _File(storage, f"{FOLDER}/{uuid.uuid4().hex}.json", json.dumps(said).encode(), ttl_s)
-        self._ended = Event()
-        storage.write_bytes(self._file.path, self._file.content)
-        self._end = weakref.finalize(self, _end, self._file, self._ended)
-        Thread(target=_renew, args=(self._file, self._ended), name="lease", daemon=True).start()
+        path = f"{FOLDER}/{uuid.uuid4().hex}.json"
+        self._file = _LeaseFile(storage, path, json.dumps(said).encode(), ttl_s)
+        weakref.finalize(self, self._file.let_go).atexit = False
 
     def end(self) -> None:
         """The versions may go; nothing happens if it has ended."""
-        self._end()
+        self._file.let_go()
+        self._file.wait()
 
     def bind(self, owner: object) -> None:
         """End with ``owner``, or with the process."""
-        weakref.finalize(owner, self.end)
+        weakref.finalize(owner, self._let_go).atexit = False
+
+    def _let_go(self) -> None:
+        """Bound to this lease, so that it lives as long as the owner."""
+        self._file.let_go()
 
     def __enter__(self) -> Self:
         return self
@@ -74,38 +79,69 @@ class Lease:
         self.end()
 
 
-class _File(NamedTuple):
-    storage: Storage
-    path: str
-    content: bytes
-    ttl_s: float
+class _LeaseFile:
+    """The file of a lease and the thread that writes it again and removes it.
 
+    The thread does the removing: a lease may be let go by the garbage collector, anywhere, whatever lock is held there.
+    """
 
-def _renew(file: _File, ended: Event) -> None:
-    while not ended.wait(file.ttl_s / RENEWALS):
+    def __init__(self, storage: Storage, path: str, content: bytes, ttl_s: float) -> None:
+        self._storage, self._path, self._content, self._ttl_s = storage, path, content, ttl_s
+        storage.write_bytes(path, content)
+        self.is_let_go = False
+        self._over: SimpleQueue[None] = SimpleQueue()
+        self._thread = Thread(target=self._renew, name="lease", daemon=True)
+        _files[path] = self
+        self._thread.start()
+
+    def let_go(self) -> None:
+        """Have it removed; waits for nothing and takes no lock."""
+        self.is_let_go = True
+        self._over.put(None)
+
+    def wait(self) -> None:
+        """Until it is removed."""
+        self._thread.join(END_S)
+
+    def _renew(self) -> None:
+        while self._is_held():
+            try:
+                self._storage.write_bytes(self._path, self._content)
+            except StorageError as error:
+                log.warning("a lease could not be renewed: %s", error)
         try:
-            file.storage.write_bytes(file.path, file.content)
+            self._storage.remove_file(self._path)
         except StorageError as error:
-            log.warning("a lease could not be renewed: %s", error)
-    _remove(file)
+            log.warning("a lease was not removed, and ends by itself: %s", error)
+        _files.pop(self._path, None)
+
+    def _is_held(self) -> bool:
+        """Whether it still is when it is time to renew it."""
+        try:
+            self._over.get(timeout=self._ttl_s / RENEWALS)
+        except Empty:
+            return True
+        return False
 
 
-def _end(file: _File, ended: Event) -> None:
-    ended.set()
-    _remove(file)  # the thread does so too, for it may be writing just now
+_files: dict[str, _LeaseFile] = {}  # of this process
 
 
-def _remove(file: _File) -> None:
-    try:
-        file.storage.remove_tree(file.path)
-    except StorageError as error:
-        log.warning("a lease was not removed, and ends by itself: %s", error)
+@atexit.register
+def _end_all() -> None:
+    files = list(_files.values())
+    for file in files:
+        file.let_go()
+    for file in files:
+        file.wait()
 
 
 def held(storage: Storage) -> list[Held]:
     """The leases that have not ended; those that have are removed."""
+    for file in [file for file in list(_files.values()) if file.is_let_go]:
+        file.wait()
     leases: list[Held] = []
-    now = time.time()
+    now = storage.now()
     for name in storage.list(FOLDER):
         path = f"{FOLDER}/{name}"
         try:

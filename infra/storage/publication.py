@@ -5,6 +5,7 @@ writers at a time: the manifest is swapped (``swap.py``), so that the first to f
 other has one: on disk the last of two would win, on S3 they would mix their files.
 """
 
+import errno
 import fcntl
 import hashlib
 import io
@@ -36,6 +37,7 @@ from infra.storage.manifest import (
 from infra.storage.root import Storage
 from infra.storage.swap import Seen, locked_folder, look, swap
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _CHUNK = 1 << 20  # bytes read or hashed at a time
 _BATCHES = 16  # of so many bytes wait to be hashed, at most
 
@@ -204,7 +206,8 @@ def publish(
     seen = look(storage, f"{directory}/{MANIFEST}") if versioned else None
     with _staging(storage, directory) as staging:
         publication = ArtifactWriter(staging, inputs)
-        yield publication
+        with _naming_the_disk(staging):
+            yield publication
         if publication.abandoned:
             return
         manifest = Manifest(
@@ -224,6 +227,17 @@ def publish(
             else:
                 _commit(storage, directory, staging, manifest)
         publication.manifest = manifest
+
+
+@contextmanager
+def _naming_the_disk(folder: Path) -> Iterator[None]:
+    """A disk that is full, or a file that may not grow, is reported with the folder, where the error names none."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_ROOM or error.filename:
+            raise
+        raise OSError(error.errno, error.strerror, str(folder.parent)) from error
 
 
 @contextmanager

@@ -6,8 +6,12 @@ of the call*; they are never part of a repr, an error or a manifest.
 """
 
 import os
+import tempfile
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -117,6 +121,23 @@ class Storage:
         with boundary(StorageError, f"look up {path!r}", passing=(FileNotFoundError,)):
             return self.fs.modified(self.path(path)).timestamp()
 
+    def now(self) -> float:
+        """Seconds since 1970 by the clock that ``modified`` goes by, which is the store's and may differ from this machine's.
+
+        Where nothing may be written on disk, and where a store tells no time, it is that of this machine.
+        """
+        if self.is_local:
+            try:
+                with tempfile.TemporaryFile(dir=self.root) as probe:
+                    return os.fstat(probe.fileno()).st_mtime
+            except OSError:
+                return time.time()
+        bucket = self.root.removeprefix("s3://").partition("/")[0]
+        with boundary(StorageError, "ask the store for its time"):
+            answer = cast(Any, self.fs).call_s3("head_bucket", Bucket=bucket)
+            date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+            return parsedate_to_datetime(date).timestamp() if date else time.time()
+
     def list(self, path: str = "") -> tuple[str, ...]:
         """Names directly below ``path``, sorted, hidden ones left out; empty if there is nothing."""
         full = self.path(path)
@@ -136,6 +157,15 @@ class Storage:
             entries = cast(dict[str, Any], self.fs.find(full, detail=True, refresh=True))
         return {name.removeprefix(prefix).lstrip("/"): int(info["size"]) for name, info in entries.items()}
 
+    def remove_file(self, path: str) -> None:
+        """Remove one file; nothing happens if it is absent."""
+        full = self.path(path)
+        with boundary(StorageError, f"remove {path!r}"):
+            if self.is_local:
+                Path(full).unlink(missing_ok=True)
+            else:
+                self.fs.rm_file(full)
+
     def remove_tree(self, path: str) -> None:
         """Remove a directory and everything in it; nothing happens if it is absent.
 
@@ -147,8 +177,9 @@ class Storage:
             raise ValueError("refusing to remove the whole root")
         with boundary(StorageError, f"remove {path!r}"):
             if self.is_local:
-                if self.fs.exists(full):
-                    self.fs.rm(full, recursive=True)
+                while os.path.lexists(full):
+                    with suppress(FileNotFoundError):  # somebody else removes the same
+                        self.fs.rm(full, recursive=True)
                 return
             # one by one: deleting many at once wants a checksum that some stores do not know
             names = cast(list[str], self.fs.find(full, refresh=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures.thread
 import json
 import os
 import signal
@@ -10,7 +11,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Thread
 
 import pytest
 
@@ -170,3 +171,48 @@ def test_a_lease_is_renewed_and_that_of_a_killed_reader_ends(tmp_path: Path, mon
         time.sleep(1.2)
         assert [held.versions for held in lease.held(storage)] == [("v1",)]
     assert storage.list("leases") == ("damaged.json",)
+
+
+@pytest.mark.parametrize("ahead_s", [7200.0, -7200.0])
+def test_a_process_whose_clock_is_wrong_ends_no_lease_of_others(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch, ahead_s: float
+):
+    right = time.time
+    with lease.Lease(storage, ["v1"], "a test"):
+        monkeypatch.setattr(time, "time", lambda: right() + ahead_s)
+        assert [held.versions for held in lease.held(storage)] == [("v1",)]
+        storage.write_bytes("young", b"")
+        assert abs(storage.now() - storage.modified("young")) < 60
+
+
+def test_a_lease_that_is_let_go_anywhere_waits_for_no_lock(s3_storage: Storage, tmp_path: Path):
+    """The garbage collector ends one in the middle of anything: here of a pool that starts a thread, whose lock is held."""
+    storage = Storage(f"{s3_storage.root}/{tmp_path.name}", s3_storage.__getstate__()["options"])
+
+    class Reader:
+        pass
+
+    readers = [Reader()]
+    lease.Lease(storage, ["v1"], "a test").bind(readers[0])
+
+    def let_go() -> None:
+        with concurrent.futures.thread._global_shutdown_lock:  # pyright: ignore[reportAttributeAccessIssue]
+            readers.clear()
+
+    thread = Thread(target=let_go, daemon=True)
+    thread.start()
+    thread.join(20)
+    assert not thread.is_alive()
+    deadline = time.monotonic() + 10
+    while lease.held(storage):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_what_two_remove_at_once_is_gone_and_neither_fails(tmp_path: Path):
+    storage = Storage(tmp_path)
+    for number in range(300):
+        storage.write_bytes(f"old/{number}/file", b"x")
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(storage.remove_tree, ["old"] * 4))
+    assert storage.list() == ()
