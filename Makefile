@@ -24,7 +24,10 @@ JOB ?= miniature
 WORKERS ?= auto
 export DAGSTER_HOME ?= $(CURDIR)/.dagster
 
-.PHONY: help install tools quickstart policies dev test check types-of-the-page format clean weaviate
+# which cells, as stage/fault/root/store with *; none is all
+ONLY ?=
+
+.PHONY: help install tools quickstart policies dev test check types-of-the-page format clean weaviate faults
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +72,9 @@ $(WEAVIATE): tests/weaviate/go.mod tests/weaviate/go.sum
 
 test: $(DEV_STAMP) ## every test, on every core; those of a live Weaviate after `make weaviate`
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+faults: $(DEV_STAMP) ## the fault matrix: processes hurt in every stage; ONLY='publish/*/s3' takes some; goes on where it was ended
+	@OMP_NUM_THREADS=1 PYTHONWARNINGS=ignore $(BIN)/python -m tests.faults $(foreach cell,$(ONLY),--only '$(cell)')
 
 check: $(DEV_STAMP) $(DAGSTER_HOME)/dagster.yaml ## lint, format, types (of the page too), import rules, definitions
 	@$(BIN)/ruff check .

@@ -28,6 +28,8 @@ PRELOADED = [
     "torch._dynamo",
     "matplotlib.pyplot",
     "lance_namespace",
+    "pandas",
+    "pyarrow.dataset",
     "snowballstemmer",
 ]
 _CONTEXT = multiprocessing.get_context("forkserver")

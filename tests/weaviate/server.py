@@ -54,6 +54,12 @@ class WeaviateServer:
         return {"WEAVIATE_URL": self.address.url, "WEAVIATE_GRPC_PORT": str(self.address.grpc_port)}
 
     @property
+    def pid(self) -> int:
+        """Of the process."""
+        assert self._process
+        return self._process.pid
+
+    @property
     def resident_mib(self) -> int:
         """Memory that the process holds now."""
         assert self._process
@@ -87,6 +93,11 @@ class WeaviateServer:
                 start_new_session=True,
             )
         self._wait_until_ready()
+
+    def ensure(self) -> None:
+        """Start it again if somebody has killed it."""
+        if self._process is None or self._process.poll() is not None:
+            self.start()
 
     def kill(self) -> None:
         """As a power cut does it to a process: nothing is flushed."""
