@@ -16,7 +16,7 @@ from infra.storage import manifest
 from infra.storage.root import Storage
 from memory_graph.citations import Citation
 
-_COLUMNS = (*(ItemRecord.model_fields.keys() - {"page", "start_s"}), "parent", "position")
+_COLUMNS = (*(ItemRecord.model_fields.keys() - {"page", "start_s", "file"}), "parent", "position")
 
 
 class Catalogue:
@@ -56,6 +56,7 @@ def _record(row: Mapping[str, Any]) -> ItemRecord:
     return ItemRecord(
         page=int(position) if is_page else None,
         start_s=float(position) if modality == "video" else None,
+        file=row["parent"],
         **{name: row[name] for name in ItemRecord.model_fields if name in row},
     )
 

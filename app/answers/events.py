@@ -15,8 +15,10 @@ from app.answers.agent import DEFAULT_MEMORY, open_agent
 from app.answers.catalogue import Catalogue
 from app.answers.corpus_handle import Snapshot
 from app.answers.graph_view import node_records, svg
+from app.answers.history.follow_up import FollowUp
 from app.answers.models import AnswerModel
 from app.answers.records import AnswerRecord, NodeRecord, Record, Text
+from app.answers.rich_text.markdown import answer_html, page_mark
 from app.answers.sources import ShownSources
 from memory_graph.graph import MemoryGraph
 from model.agent.context import render_turns
@@ -46,6 +48,10 @@ class StartEvent(Record):
     memory: str
     model: str
     index: str
+    conversation: str | None = None
+    """The conversation it is kept in; null for a question that is not."""
+    number: int = 1
+    """Its place there."""
 
 
 class ImageSize(Record):
@@ -164,6 +170,8 @@ class EndEvent(AnswerRecord):
     event: Literal["finished"] = "finished"
     ask_id: str
     svg: Text
+    html: Text
+    """The answer's Markdown as HTML; behind each sentence ``<span class="mark" data-claim="0">`` stands for its source."""
 
 
 class FailureEvent(Record):
@@ -202,6 +210,8 @@ class AskRequest(NamedTuple):
     """Only these are searched."""
     files: tuple[str, ...] | None = None
     """Only these of one's own files are searched, by their keys (``app.answers.library``)."""
+    after: FollowUp | None = None
+    """What is known of the conversation that it belongs to."""
 
 
 class EventSerializer:
@@ -226,9 +236,12 @@ class EventSerializer:
             index=snapshot.version,
         )
         self._question, self._model, self._catalogue = request.question, model, catalogue
+        self._after = request.after
         self.control = Control()
         self.graph: MemoryGraph | None = None  # as far as it has grown
         self._sources = ShownSources()
+        if self._after is not None:
+            self._sources.recall(self._after.items, self._after.found_by, self.agent.limits.passage_chars)
         self._notices: list[str] = []
         self._is_estimated = False
         self._calls = self._read = self._written = 0
@@ -237,7 +250,8 @@ class EventSerializer:
     def events(self, *, stream: bool) -> AsyncGenerator[Event]:
         """The rollout; with ``stream`` the tokens of replies too."""
         task = Task(id=self.start.ask_id, dataset="ask", question=self._question, answers=())
-        return self.agent.events(task, stream=stream, control=self.control)
+        known = None if self._after is None else self._after.known
+        return self.agent.events(task, stream=stream, control=self.control, known=known)
 
     def serialize(self, event: Event) -> StreamEvent:
         """One event as it is streamed. Reads the corpus at the end of a rollout, so call it where that may take its time."""
@@ -249,7 +263,8 @@ class EventSerializer:
             case RolloutEnd():
                 answer = self.answer(event.trajectory)
                 drawing = svg(self.state(event.trajectory.graph))
-                return EndEvent(**dict(answer), ask_id=self.start.ask_id, svg=drawing)
+                shown = answer_html(answer.answer, answer.claims, page_mark)
+                return EndEvent(**dict(answer), ask_id=self.start.ask_id, svg=drawing, html=shown)
             case _:
                 return _record(event)
 
@@ -266,6 +281,10 @@ class EventSerializer:
             self._calls = event.call
         if isinstance(event, ObservationAdded):
             self._sources.add(event, self.agent.limits.passage_chars)
+
+    def note(self, text: str) -> None:
+        """Something that the answer has to say of how it came about."""
+        self._notices.append(text)
 
     def state(self, graph: MemoryGraph) -> GraphState:
         """Energies and grants within the limits of this rollout."""

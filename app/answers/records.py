@@ -40,6 +40,8 @@ class ItemRecord(Record):
     height: int
     licence: str
     source: str
+    file: str | None
+    """The key of the file, the document or the film that it is a part of."""
 
 
 class CitationRecord(Record):

@@ -3,10 +3,10 @@
 Keeps what the model was shown of every item in one rollout; nothing else is ever cited.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from app.answers.catalogue import Catalogue, citation_records
-from app.answers.records import CitationRecord, ClaimRecord
+from app.answers.records import CitationRecord, ClaimRecord, ItemRecord
 from app.answers.support.checking import Claim, Passage, check
 from memory_graph.citations import Citation, citations
 from memory_graph.graph import MemoryGraph
@@ -20,6 +20,16 @@ class ShownSources:
         self.titles: dict[str, str] = {}
         self._passages: dict[str, Passage] = {}
         self._found_by: dict[str, tuple[str, str]] = {}  # node and modality
+
+    def recall(
+        self, items: Mapping[str, ItemRecord], found_by: Mapping[str, str], passage_chars: int
+    ) -> None:
+        """Take over what the conversation has shown the model before this question."""
+        for item_id, item in items.items():
+            self.titles[item_id] = item.title
+            self._found_by[item_id] = (found_by[item_id], item.modality)
+            text = item.text[:passage_chars]
+            self._passages[item_id] = Passage(item_id=item_id, title=item.title, text=text)
 
     def add(self, observed: ObservationAdded, passage_chars: int) -> None:
         """Note what a search showed; of several views of an item the longest text."""

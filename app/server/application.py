@@ -20,7 +20,19 @@ from app.server.errors import Utf8Json
 from app.server.protection.access_log import AccessLog
 from app.server.protection.body_limit import BodyLimit
 from app.server.protection.security import Guard, SecurityHeaders
-from app.server.routes import ask, chat, media, pages, search, status, uploads, upstream, viewer
+from app.server.routes import (
+    ask,
+    chat,
+    history,
+    media,
+    pages,
+    search,
+    sources,
+    status,
+    uploads,
+    upstream,
+    viewer,
+)
 from app.server.schema.responses import ErrorBody
 from app.server.state import ServerState
 
@@ -55,7 +67,7 @@ def api_of(state: ServerState) -> FastAPI:
     )
     app.state.server = state
     errors.install(app)
-    for module in (pages, status, ask, chat, search, upstream, media, viewer, uploads):
+    for module in (pages, status, ask, chat, history, search, upstream, media, viewer, uploads, sources):
         app.include_router(module.router)
     app.openapi = _published_schema(app)
     return app

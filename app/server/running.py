@@ -14,6 +14,7 @@ import anyio
 from anyio import to_thread
 
 from app.answers.events import EndEvent, EventSerializer, FailureEvent, StreamEvent
+from app.answers.history.recording import Recorder
 from app.server.errors import explain
 from model.agent.events import NodeAdded, RolloutEnd
 
@@ -27,9 +28,15 @@ class Rollout:
     """One question and its time: it ends when it is over, when nothing has happened for too long, or when ``closing`` is set."""
 
     def __init__(
-        self, serializer: EventSerializer, emit: Emit, *, silence_s: float, closing: asyncio.Event
+        self,
+        serializer: EventSerializer,
+        emit: Emit,
+        *,
+        silence_s: float,
+        closing: asyncio.Event,
+        recorder: Recorder | None = None,
     ) -> None:
-        self._serializer, self._emit = serializer, emit
+        self._serializer, self._emit, self._recorder = serializer, emit, recorder
         self._silence_s, self._closing = silence_s, closing
         self._happened_s = 0.0  # on the event loop's clock
 
@@ -48,12 +55,14 @@ class Rollout:
             if not rollout.done():
                 rollout.cancel()
                 await asyncio.wait({rollout})
-                await self._emit(self._stopped(is_closing=closing.done()))
+                await self._told(self._stopped(is_closing=closing.done()))
         finally:
             for task in (rollout, closing):
                 task.cancel()
             with anyio.CancelScope(shield=True):
                 await asyncio.wait({rollout, closing})
+                if self._recorder is not None and not self._recorder.is_over:
+                    await to_thread.run_sync(self._recorder.stopped)
 
     def _stopped(self, *, is_closing: bool) -> FailureEvent:
         if is_closing:
@@ -73,6 +82,8 @@ class Rollout:
             await self._told(failure(error))
 
     async def _told(self, event: StreamEvent) -> None:
+        if self._recorder is not None and self._recorder.takes(event):
+            await to_thread.run_sync(self._recorder.on_event, event)
         await self._emit(event)
         self._happened_s = asyncio.get_running_loop().time()
 
@@ -81,14 +92,22 @@ class KeptRun:
     """A question that goes on whoever listens."""
 
     def __init__(
-        self, serializer: EventSerializer, place: ExitStack, *, silence_s: float, closing: asyncio.Event
+        self,
+        serializer: EventSerializer,
+        place: ExitStack,
+        *,
+        silence_s: float,
+        closing: asyncio.Event,
+        recorder: Recorder | None = None,
     ) -> None:
         self.serializer = serializer
         self.events: list[StreamEvent] = []
         self.is_over = False
         self._changed = asyncio.Condition()
         self._place = place
-        self._rollout = Rollout(serializer, self._keep, silence_s=silence_s, closing=closing)
+        self._rollout = Rollout(
+            serializer, self._keep, silence_s=silence_s, closing=closing, recorder=recorder
+        )
         self.task = asyncio.create_task(self._run())
 
     def stop(self) -> None:
@@ -135,6 +154,10 @@ class KeptRuns:
         self._runs[ask_id] = run
         loop = asyncio.get_running_loop()
         run.task.add_done_callback(lambda _: loop.call_later(KEPT_S, self._runs.pop, ask_id, None))
+
+    def forget(self, ask_id: str) -> None:
+        """Know nothing of that question any more."""
+        self._runs.pop(ask_id, None)
 
     def find(self, ask_id: str) -> KeptRun | None:
         """The run of that question, if it is known."""

@@ -12,6 +12,8 @@ from anyio import CapacityLimiter
 from app.answers.catalogue import Catalogue
 from app.answers.corpus_handle import CorpusHandle
 from app.answers.events import EventSerializer
+from app.answers.history.store import History
+from app.answers.library.listing import Library
 from app.answers.models import AnswerModel
 from app.server.errors import ApiError
 from app.server.rendering import ImageRenderer
@@ -56,6 +58,8 @@ class ServerState:
     model: AnswerModel | None
     settings: ServerSettings
     catalogue: Catalogue = field(init=False)
+    history: History = field(init=False)
+    library: Library = field(init=False)
     renderings: ImageRenderer = field(default_factory=ImageRenderer)
     questions: Slots = field(init=False)
     uploads: Slots = field(init=False)
@@ -71,5 +75,7 @@ class ServerState:
 
     def __post_init__(self) -> None:
         self.catalogue = Catalogue(self.corpus.storage)
+        self.history = History.of(self.corpus.storage)
+        self.library = Library(self.corpus.storage)
         self.questions = Slots(self.settings.questions_at_once, "all places for questions are taken")
         self.uploads = Slots(1, "another file is being read")

@@ -92,6 +92,8 @@ export interface Finished {
   sees_pictures: boolean | null;
   notices: string[];
   svg: string;
+  /** The answer's Markdown as HTML, with `<span class="mark" data-claim>` behind each sentence. */
+  html: string;
 }
 
 export interface Observed {
@@ -131,9 +133,19 @@ export interface Noticed {
   message: string;
 }
 
+export interface Started {
+  ask_id: string;
+  question: string;
+  memory: string;
+  model: string;
+  index: string;
+  conversation: string | null;
+  number: number;
+}
+
 /** The events of `POST /v1/ask`, by name. */
 export interface AskEvents {
-  started: { ask_id: string; question: string; memory: string; model: string; index: string };
+  started: Started;
   asked: Asked;
   spoke: { call: number; text: string };
   replied: Replied;
@@ -156,6 +168,97 @@ export interface AskRequest {
   datasets: string[] | null;
   /** Longest silence in seconds. */
   timeout_s: number | null;
+  /** Keys of files; null searches all. */
+  files: string[] | null;
+  /** The conversation that it follows up. */
+  conversation: string | null;
+}
+
+/** A question that was kept; `record` is what is known of its answer. */
+export interface StoredTurn {
+  id: string;
+  number: number;
+  question: string;
+  state: string;
+  created_s: number;
+  memory: string;
+  model: string;
+  files: string[] | null;
+  datasets: string[] | null;
+  message: string;
+  html: string;
+  svg: string;
+  record: AnswerRecord | null;
+}
+
+export type AnswerRecord = Omit<Finished, "ask_id" | "svg" | "html">;
+
+export interface StoredConversation {
+  id: string;
+  title: string;
+  created_s: number;
+  updated_s: number;
+  turns: StoredTurn[];
+}
+
+export interface ConversationLine {
+  id: string;
+  title: string;
+  created_s: number;
+  updated_s: number;
+  turns: number;
+  state: string;
+  answer: string;
+}
+
+export interface ConversationPage {
+  total: number;
+  offset: number;
+  rows: ConversationLine[];
+}
+
+export interface StoredEvents {
+  state: string;
+  message: string;
+  events: AskEvent[];
+}
+
+/** A file of one's own; `folder` tells it apart from others of its name. */
+export interface Source {
+  key: string;
+  name: string;
+  folder: string;
+  path: string;
+  kind: string;
+  items: number;
+  bytes: number | null;
+  state: string;
+  reason: string;
+  remarks: string[];
+  same_as: string | null;
+}
+
+export interface SourcePage {
+  total: number;
+  offset: number;
+  files: number;
+  unreadable: number;
+  pending: boolean;
+  rows: Source[];
+}
+
+/** Where words stand on a page: shares of its width and height. */
+export interface Place {
+  page: number | null;
+  how: string;
+  boxes: { x: number; y: number; width: number; height: number }[];
+}
+
+export interface Film {
+  key: string;
+  name: string;
+  media_type: string;
+  tracks: { label: string; language: string; href: string }[];
 }
 
 export interface IndexStatus {
@@ -199,6 +302,10 @@ export interface ItemDetail {
   text: string;
   licence: string;
   source: string;
+  page: number | null;
+  start_s: number | null;
+  duration_s: number;
+  file: string | null;
 }
 
 export interface UploadedFile {

@@ -50,6 +50,11 @@ def no_mark(place: int) -> str:
     return ""
 
 
+def page_mark(place: int) -> str:
+    """Where the page puts the number of the source, and what is doubtful of the sentence."""
+    return f'<span class="mark" data-claim="{place}"></span>'
+
+
 def answer_html(answer: str, claims: Sequence[CheckedSentence] = (), mark: Mark = no_mark) -> str:
     """The answer as HTML; each sentence of ``claims`` in ``<span class="claim">``, followed by what ``mark`` says."""
     text = _PRIVATE.sub("\ufffd", answer[:MOST_CHARS])

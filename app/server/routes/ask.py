@@ -6,6 +6,7 @@ client goes away, until it is over or stopped.
 """
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, suppress
 from typing import Annotated
@@ -17,6 +18,10 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from app.answers.events import AskRequest, EndEvent, EventSerializer, FailureEvent, StreamEvent
+from app.answers.history.follow_up import follow_up
+from app.answers.history.recording import Recorder
+from app.answers.history.store import Asked
+from app.answers.library.changing import scope_of
 from app.answers.records import json_bytes
 from app.server.asking import open_question
 from app.server.errors import ApiError
@@ -44,12 +49,22 @@ router = APIRouter(tags=["ask"])
 async def ask(request: Request, body: AskBody) -> Response:
     """Answer a question over the corpus; what the agent does comes as events while it happens."""
     state: ServerState = request.app.state.server
-    question = AskRequest(body.question, body.memory, body.calls, body.datasets)
+    if body.keep and not body.detached:
+        raise ApiError(400, "malformed", "keep: what is kept has to be detached")
+    question = await to_thread.run_sync(_request, state, body, limiter=state.readers)
     serializer = await open_question(state, question)
     silence_s = body.timeout_s or state.settings.question_s
     if not body.detached:
         return EventStream(state, serializer, silence_s)
-    run = KeptRun(serializer, state.questions.take(), silence_s=silence_s, closing=state.closing)
+    place = state.questions.take()
+    recorder = Recorder(state.history, serializer) if body.keep else None
+    try:
+        if recorder is not None:
+            await to_thread.run_sync(_begin, recorder, serializer, question, body.conversation)
+    except BaseException:
+        place.close()
+        raise
+    run = KeptRun(serializer, place, silence_s=silence_s, closing=state.closing, recorder=recorder)
     state.runs.add(run)
     return FollowStream(state, run, 0)
 
@@ -86,6 +101,49 @@ async def answer_now(request: Request, ask_id: AskId) -> Response:
         raise ApiError(404, "not_found", "this question is not under way")
     serializer.control.answer_now = True
     return Response(status_code=202)
+
+
+def _request(state: ServerState, body: AskBody) -> AskRequest:
+    """The question with its scope and its conversation. Raises ``ApiError`` for a file or a conversation that is not there."""
+    files = None if body.files is None else _scope(state, body.files)
+    request = AskRequest(body.question, body.memory, body.calls, body.datasets, files)
+    if body.conversation is None:
+        return request
+    try:
+        before = state.history.conversation(body.conversation)
+        after = follow_up(state.history, before, state.catalogue, files=files, datasets=body.datasets)
+    except KeyError:
+        raise ApiError(404, "not_found", "there is no such conversation any more") from None
+    except (sqlite3.Error, ValueError) as error:
+        raise ApiError(503, "no_history", f"the history cannot be read: {error}") from error
+    return request._replace(after=after)
+
+
+def _scope(state: ServerState, keys: list[str]) -> tuple[str, ...]:
+    known = [key for key in keys if state.library.file(key) is not None]
+    if missing := sorted(set(keys) - set(known)):
+        words = f"no such file any more: {', '.join(missing)[:200]}; look into the library again"
+        raise ApiError(400, "unknown_file", words)
+    return scope_of(state.corpus.storage, known)
+
+
+def _begin(
+    recorder: Recorder, serializer: EventSerializer, request: AskRequest, conversation: str | None
+) -> None:
+    start = serializer.start
+    asked = Asked(
+        id=start.ask_id,
+        question=request.question,
+        memory=start.memory,
+        model=start.model,
+        index=start.index,
+        files=request.files,
+        datasets=None if request.datasets is None else tuple(request.datasets),
+    )
+    try:
+        recorder.begin(asked, conversation)
+    except KeyError:
+        raise ApiError(404, "not_found", "there is no such conversation any more") from None
 
 
 def _kept(state: ServerState, ask_id: str) -> KeptRun:

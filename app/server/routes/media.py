@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from anyio import to_thread
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -35,18 +35,24 @@ async def media(
     ] = None,
     width: Side = 1024,
     height: Side = 1024,
-    if_none_match: Annotated[str | None, Header(max_length=1000)] = None,
 ) -> Response:
     """The image of an item, or a frame of its clip, shrunk to fit; never enlarged."""
+    return await rendered(request, item, t, width, height)
+
+
+async def rendered(request: Request, item: str, t: float | None, width: int, height: int) -> Response:
+    """A picture as the browser may keep it, or the word that it has it already. Raises ``ApiError`` 404 without one."""
     state: ServerState = request.app.state.server
-    rendered = await to_thread.run_sync(
+    made = await to_thread.run_sync(
         _render, state, RenderRequest(item, t, width, height), limiter=state.decoders
     )
-    headers = {"ETag": rendered.etag, "Cache-Control": f"private, max-age={CACHE_SECONDS}"}
-    known = [tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")]
-    if rendered.etag in known or "*" in known:
+    headers = {"ETag": made.etag, "Cache-Control": f"private, max-age={CACHE_SECONDS}"}
+    known = [
+        tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "")[:1000].split(",")
+    ]
+    if made.etag in known or "*" in known:
         return Response(status_code=304, headers=headers)
-    return Response(rendered.data, media_type=rendered.media_type, headers=headers)
+    return Response(made.data, media_type=made.media_type, headers=headers)
 
 
 def _render(state: ServerState, request: RenderRequest) -> RenderedImage:

@@ -51,6 +51,22 @@ class AskBody(Body):
         None
     )
 
+    files: Annotated[
+        Annotated[
+            list[Annotated[str, Field(min_length=1, max_length=200)]], Field(min_length=1, max_length=800)
+        ]
+        | None,
+        Field(
+            description="Search only these of one's own files, by the keys of /v1/sources; null searches all."
+        ),
+    ] = None
+    conversation: Annotated[
+        str | None,
+        Field(max_length=64, description="A conversation of /v1/conversations that this follows up."),
+    ] = None
+    keep: Annotated[
+        bool, Field(description="Write question and answer into the history; needs detached.")
+    ] = False
     timeout_s: Annotated[
         float | None, Field(ge=1, le=86400, description="Longest silence; null takes the server's.")
     ] = None
@@ -66,6 +82,15 @@ class SearchBody(Body):
     top_k: Annotated[int, Field(ge=1, le=MOST_HITS)] = 5
     datasets: DatasetNames | None = None
     modality: Annotated[Modality | None, Field(description="Only text, image (pages too) or video.")] = None
+
+
+class FilesBody(Body):
+    """Some of one's own files."""
+
+    files: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=200)]],
+        Field(min_length=1, max_length=800, description="Keys of /v1/sources."),
+    ]
 
 
 class UpstreamBody(Body):

@@ -117,6 +117,14 @@ class UploadedFile(Record):
     seconds: float
 
 
+class ChangedFiles(Record):
+    """What became of files: how many were meant, and how many items are searchable now."""
+
+    files: int
+    items: int
+    skipped: dict[str, int]
+
+
 class RunFile(Record):
     """One file of trajectories."""
 

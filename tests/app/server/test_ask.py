@@ -41,6 +41,8 @@ def test_a_question_is_told_from_its_start_to_a_cited_answer(root: Path):
         "memory": "vimrag",
         "model": "test-model",
         "index": status["index"]["version"],
+        "conversation": None,
+        "number": 1,
     }
     assert set(by_name["asked"]) == {"call", "forced", "images", "turns"}
     counts = {"prompt_tokens", "completion_tokens", "estimated"}
@@ -55,7 +57,7 @@ def test_a_question_is_told_from_its_start_to_a_cited_answer(root: Path):
     finished = by_name["finished"]
     assert set(finished) == {
         *("ask_id", "outcome", "answer", "citations", "counters", "seconds", "cost", "svg", "nodes"),
-        *("tokens_estimated", "sees_pictures", "notices", "claims"),
+        *("tokens_estimated", "sees_pictures", "notices", "claims", "html"),
     }
     [citation] = finished["citations"]
     assert (citation["node_id"], citation["modality"], citation["page"]) == ("n1", "image", 2)

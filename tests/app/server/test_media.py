@@ -100,7 +100,7 @@ def test_an_item_says_where_it_comes_from(served: Served, ids: dict[str, str]):
     page = served.http.get(f"/v1/items/{ids['page 2'].replace('#', '%23')}").json()
     assert set(page) == {
         *("id", "dataset", "modality", "title", "text", "page", "start_s", "duration_s", "width", "height"),
-        *("licence", "source"),
+        *("licence", "source", "file"),
     }
     assert (page["id"], page["dataset"], page["modality"], page["page"]) == (
         ids["page 2"],

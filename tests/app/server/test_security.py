@@ -173,6 +173,10 @@ def test_the_schema_names_every_path_of_the_contract_and_refuses_what_it_does_no
         *("/v1/files/{name}", "/v1/runs", "/v1/trajectories", "/v1/trajectory"),
         *("/v1/search/image", "/v1/ask/{ask_id}", "/v1/ask/{ask_id}/answer"),
         *("/v1/chat/completions", "/v1/models", "/v1/models/{name}"),
+        *("/v1/conversations", "/v1/conversations/{conversation_id}", "/v1/turns/{turn_id}/events"),
+        "/v1/conversations/{conversation_id}/export",
+        *("/v1/sources", "/v1/sources/{key}", "/v1/sources/{key}/picture"),
+        *("/v1/sources/remove", "/v1/sources/reread"),
     }
     for name in ("AskBody", "SearchBody", "UpstreamBody"):
         assert schema["components"]["schemas"][name]["additionalProperties"] is False

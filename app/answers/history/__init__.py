@@ -1,0 +1,1 @@
+"""Conversations as they are kept: stored, searched, gone on with, exported, deleted."""
