@@ -12,6 +12,7 @@ from contextlib import ExitStack, suppress
 from typing import Annotated
 
 import anyio
+from anyio import to_thread
 from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
