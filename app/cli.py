@@ -21,6 +21,7 @@ from app.commands import (
     doctor,
     embedder,
     fetch,
+    home,
     index,
     ingest,
     mcp,
@@ -83,6 +84,7 @@ app.command("doctor")(doctor.doctor)
 app.command("report")(report.report)
 app.command("plan")(plan.plan)
 app.command("preflight")(preflight.preflight)
+app.command("home")(home.home)
 app.add_typer(study.app, name="study")
 
 

@@ -9,10 +9,12 @@ from typing import Any
 
 import dagster as dg
 
+from orchestration.dagster_defs.automation.alerts import tell_failures
+from orchestration.dagster_defs.automation.sensors import SCHEDULES, sensors
 from orchestration.dagster_defs.console import progress_logger
 from orchestration.dagster_defs.corpus_assets import corpus
-from orchestration.dagster_defs.index_assets import index
-from orchestration.dagster_defs.jobs import JOBS, nightly_index
+from orchestration.dagster_defs.index_assets import index_in_use, index_of_corpus
+from orchestration.dagster_defs.jobs import JOBS
 from orchestration.dagster_defs.launched_assets import (
     cold_start_checkpoint,
     evaluation,
@@ -20,18 +22,22 @@ from orchestration.dagster_defs.launched_assets import (
     miniature_eye,
     report,
 )
-from orchestration.dagster_defs.miniature_assets import raw_miniature
+from orchestration.dagster_defs.measured_assets import retrieval
 from orchestration.dagster_defs.pipes_reader import CompleteLineMessageReader
 from orchestration.dagster_defs.question_assets import question_set
+from orchestration.dagster_defs.raw_assets import fetched, raw
 from orchestration.dagster_defs.resources import RawLocationResource, RecipeResource, StorageResource
 from orchestration.launch.commands import GRACE_S
 
 ASSETS = [
-    raw_miniature,
+    raw,
+    fetched,
     corpus,
     question_set,
     miniature_eye,
-    index,
+    index_of_corpus,
+    index_in_use,
+    retrieval,
     cold_start_checkpoint,
     ggpo_checkpoint,
     evaluation,
@@ -44,7 +50,7 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
     resources = {
         "storage": StorageResource(),
         "raw": RawLocationResource(),
-        "recipe": RecipeResource(),
+        "recipe": RecipeResource(),  # pyright: ignore[reportCallIssue] - every field may be left out
         "pipes": dg.PipesSubprocessClient(
             message_reader=CompleteLineMessageReader(), termination_timeout_seconds=GRACE_S + 6
         ),
@@ -52,7 +58,8 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
     return dg.Definitions(
         assets=ASSETS,
         jobs=JOBS,
-        schedules=[nightly_index],
+        schedules=SCHEDULES,
+        sensors=[*sensors(), tell_failures],
         resources={**resources, **(resource_overrides or {})},
         loggers={"progress": progress_logger},
     )

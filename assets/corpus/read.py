@@ -26,14 +26,14 @@ def built_datasets(storage: Storage) -> tuple[str, ...]:
     return tuple(name for name in names if storage.exists(f"corpus/{name}/{manifest.MANIFEST}"))
 
 
-def read_items(storage: Storage, dataset: str) -> Iterator[Item]:
-    """The items of a finished corpus in build order, streamed.
+def read_items(storage: Storage, dataset: str, version: str | None = None) -> Iterator[Item]:
+    """The items of a finished corpus, or of one version of it, in build order, streamed.
 
     Raises:
         ValueError: if it is not finished, or the version of the shards that it belongs to is gone.
     """
-    _refuse_other_shards(storage, dataset)
-    return (tables.item_of(row) for row in _read(storage, dataset, ITEMS))
+    _refuse_other_shards(storage, dataset, version)
+    return (tables.item_of(row) for row in _read(storage, dataset, ITEMS, version=version))
 
 
 class ItemRange(NamedTuple):
@@ -99,15 +99,19 @@ def parents(storage: Storage, dataset: str) -> dict[str, str]:
     return found
 
 
-def read_questions(storage: Storage, dataset: str) -> Iterator[Question]:
-    """The questions of a finished corpus in build order, streamed; ``ValueError`` if it is not finished."""
-    return (tables.question_of(row) for row in _read(storage, dataset, QUESTIONS))
+def read_questions(storage: Storage, dataset: str, version: str | None = None) -> Iterator[Question]:
+    """The questions of a finished corpus, or of one version of it, in build order, streamed; ``ValueError`` without one."""
+    return (tables.question_of(row) for row in _read(storage, dataset, QUESTIONS, version=version))
 
 
 def _read(
-    storage: Storage, dataset: str, name: str, columns: list[str] | None = None
+    storage: Storage,
+    dataset: str,
+    name: str,
+    columns: list[str] | None = None,
+    version: str | None = None,
 ) -> Iterator[dict[str, Any]]:
-    with manifest.open_file(storage, directory(dataset), name) as file:
+    with manifest.open_file(storage, directory(dataset), name, version) as file:
         yield from tables.rows(file, columns=columns)
 
 

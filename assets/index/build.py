@@ -75,13 +75,15 @@ class IndexReport:
     """Seconds of writing to the store and of asking the probes."""
     unseen: Mapping[str, int] = field(default_factory=dict)
     """Space -> items whose pixels could not be read or embedded; the log names them."""
+    over: str | None = None
+    """The version that was current when the build began."""
 
     def to_json(self) -> dict[str, Any]:
         """All fields, as the command line prints them."""
         return asdict(self)
 
 
-def build_index(
+def build_index(  # noqa: PLR0913 - what may differ from build to build, by name
     storage: Storage,
     settings: IndexSettings | None = None,
     *,
@@ -89,6 +91,7 @@ def build_index(
     vision: VisionEmbedder | None = None,
     engine: WorkerEngine | None = None,
     progress: ProgressListener = silent,
+    promote: bool = True,
 ) -> IndexReport:
     """Index every finished corpus, or those named, and make that the index in use.
 
@@ -103,6 +106,7 @@ def build_index(
         vision: of pages, pictures and clips, beside such an ``embedder``.
         engine: does the embedding, by default this process; which one it is changes no byte.
         progress: is told what is being done.
+        promote: make it the index in use; else it is whole, checked against its probes, and waits (``candidate.py``).
 
     Raises:
         ValueError: if a named dataset has no finished corpus, if there is none at all, or if another process builds the
@@ -115,7 +119,8 @@ def build_index(
         side_by_side = engine is not None and engine.workers > 1  # workers take one core each
         named = Embedders(text=embedder, vision=vision) if embedder else None
         embedders = named or embedders_of(settings, threads=1 if side_by_side else None)
-        return _built(_Work(storage, embedders, engine or LocalEngine(), progress), settings)
+        work = _Work(storage, embedders, engine or LocalEngine(), progress)
+        return _built(work, settings, promote=promote)
 
 
 class _Work(NamedTuple):
@@ -127,7 +132,7 @@ class _Work(NamedTuple):
     progress: ProgressListener
 
 
-def _built(work: _Work, settings: IndexSettings) -> IndexReport:
+def _built(work: _Work, settings: IndexSettings, *, promote: bool) -> IndexReport:
     storage, embedders = work.storage, work.embedders
     seen = look(storage, CURRENT)
     inputs = _inputs(storage, settings.datasets)
@@ -136,7 +141,7 @@ def _built(work: _Work, settings: IndexSettings) -> IndexReport:
     before = _before(storage)
     if before and before.version == version and version_pointer(storage, version):
         activate(before.store, before.place)  # a build may have been killed behind its pointer
-        return _report(before, embedded=0, vanished=0)
+        return _report(before, before, embedded=0, vanished=0)
     old = _old_store(storage, before, settings.store)
     plan = _Plan(old, embedders)
     for name, corpus in inputs.items():
@@ -176,11 +181,12 @@ def _built(work: _Work, settings: IndexSettings) -> IndexReport:
         with publication.open(POINTER) as file:
             file.write(pointer.to_bytes())
         publication.counts.update({**builder.counts, "embedded": plan.embedded})
-    use(storage, pointer, seen)
-    retention.collect(storage, keep_s=settings.keep_s, before=before.version if before else None)
+    if promote:
+        use(storage, pointer, seen)
+        retention.collect(storage, keep_s=settings.keep_s, before=before.version if before else None)
     storage.remove_tree(vector_parts.FOLDER)
     vanished = old.num_items - plan.known if old else 0
-    report = _report(pointer, embedded=plan.embedded, vanished=vanished)
+    report = _report(pointer, before, embedded=plan.embedded, vanished=vanished)
     return replace(
         report,
         vectors=builder.vectors,
@@ -370,7 +376,9 @@ def _newest_generation(storage: Storage, before: IndexPointer | None) -> int | N
     return max(int(place["generation"]) for place in same)
 
 
-def _report(pointer: IndexPointer, *, embedded: int, vanished: int) -> IndexReport:
+def _report(
+    pointer: IndexPointer, before: IndexPointer | None, *, embedded: int, vanished: int
+) -> IndexReport:
     items = sum(pointer.datasets.values())
     return IndexReport(
         version=pointer.version,
@@ -381,4 +389,5 @@ def _report(pointer: IndexPointer, *, embedded: int, vanished: int) -> IndexRepo
         embedded=embedded,
         reused=items - embedded,
         vanished=vanished,
+        over=before.version if before else None,
     )

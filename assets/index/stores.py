@@ -17,12 +17,12 @@ from assets.index.search import PAYLOAD
 from assets.index.settings import IndexSettings
 from infra.storage import manifest
 from infra.storage.root import Storage
-from infra.vector_stores.lance import LanceStore
 from infra.vector_stores.types import VectorStore
 
 if TYPE_CHECKING:
     from weaviate import WeaviateClient
 
+    from infra.vector_stores.lance import LanceStore
     from infra.vector_stores.weaviate_collections import WeaviateAddress
 
 ALIAS = "VimragItems"  # on a Weaviate server, where others may want to search the index in use
@@ -44,6 +44,8 @@ class IndexLocation:
 
 def open_published(storage: Storage, index: IndexLocation) -> VectorStore:
     """The store of a published index, open for searching."""
+    from infra.vector_stores.lance import LanceStore  # takes two seconds to import
+
     directory = f"index/{index.version}"
     folder = manifest.folder_of(directory, manifest.read(storage, directory))
     uri, options = storage.path(folder), storage.object_store_options()
@@ -76,6 +78,8 @@ def open_new(
         newest: the newest generation that is published in the collection of ``before``; a build goes on from that
             alone, for what lies behind it is taken back.
     """
+    from infra.vector_stores.lance import LanceStore
+
     if settings.store == "lance":
         return {}, LanceStore(folder, dims=index.dims, payload=PAYLOAD, sole_writer=True)
     from infra.vector_stores import weaviate_collections as collections
@@ -152,7 +156,7 @@ def _client(address: "WeaviateAddress", process: int) -> "WeaviateClient":
 
 
 def _weaviate(
-    words: LanceStore, place: Place, dims: Mapping[str, int], before: VectorStore | None = None
+    words: "LanceStore", place: Place, dims: Mapping[str, int], before: VectorStore | None = None
 ) -> VectorStore:
     from infra.vector_stores.weaviate import WeaviateStore
 

@@ -81,10 +81,7 @@ def curve_chart(curve: Curve) -> str:
 
 def curve_image(curve: Curve) -> str:
     """The lines of one curve as a document of its own, in a grey that is read on white and black alike."""
-    drawing = curve_chart(curve).replace("currentColor", GREY)
-    title = f"<title>{_escaped(curve.title)}</title>"
-    head, rest = drawing.replace("<svg", f'<svg xmlns="{NAMESPACE}"', 1).split(">", 1)
-    return f"{head}>{title}{rest}"
+    return _document(curve_chart(curve), curve.title)
 
 
 def bars(values: Sequence[tuple[str, float | None, float | None, float | None]], *, label: str) -> str:
@@ -121,6 +118,17 @@ def dots(values: Sequence[tuple[str, float, float, float]], *, label: str) -> st
     axes.set_xlabel(label)
     axes.grid(axis="x", color=INK, alpha=0.15, linewidth=0.6)
     return _svg(figure, label)
+
+
+def bars_image(values: Sequence[tuple[str, float | None, float | None, float | None]], *, label: str) -> str:
+    """The bars as a document of its own, as ``curve_image``; empty text for no bars."""
+    return _document(bars(values, label=label), label) if values else ""
+
+
+def _document(drawing: str, title: str) -> str:
+    drawing = drawing.replace("currentColor", GREY).replace("<svg", f'<svg xmlns="{NAMESPACE}"', 1)
+    head, rest = drawing.split(">", 1)
+    return f"{head}><title>{_escaped(title)}</title>{rest}"
 
 
 def _canvas(*, height_in: float) -> tuple[Figure, Axes]:

@@ -3,7 +3,7 @@
 Each asset evaluates the checks it produces, so that a failed one stops its partition; this file decides, the assets report.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from assets.corpus.completeness import compare
@@ -16,6 +16,7 @@ from infra.storage import manifest
 from infra.storage.root import Storage
 
 FOUND = "found/"  # what the manifest calls the questions of an edition in the raw files
+CURRENT: Mapping[str, str] = {}  # no version named: the one that is current
 NAMED = 20  # failing ids that a check shows
 
 
@@ -41,13 +42,16 @@ def gold_answers_score_one(questions: Iterable[Question]) -> CheckResult:
     return CheckResult(not failing, checked, tuple(failing[:NAMED]))
 
 
-def items_match_manifest(storage: Storage, datasets: Iterable[str]) -> CheckResult:
-    """As many items as the manifest says, at least one, each with an id of its own."""
+def items_match_manifest(
+    storage: Storage, datasets: Iterable[str], versions: Mapping[str, str] = CURRENT
+) -> CheckResult:
+    """As many items as the manifest says, at least one, each with an id of its own; of the ``versions`` or the current ones."""
     checked, failing = 0, list[str]()
     for dataset in datasets:
-        expected = manifest.read(storage, f"corpus/{dataset}").counts["items"]
+        version = versions.get(dataset)
+        expected = manifest.read(storage, f"corpus/{dataset}", version).counts["items"]
         ids, rows = set[str](), 0
-        for item in read_items(storage, dataset):
+        for item in read_items(storage, dataset, version):
             ids.add(item.id)
             rows += 1
         checked += rows
@@ -56,16 +60,19 @@ def items_match_manifest(storage: Storage, datasets: Iterable[str]) -> CheckResu
     return CheckResult(not failing, checked, tuple(failing[:NAMED]))
 
 
-def questions_match_manifest(storage: Storage, datasets: Iterable[str]) -> CheckResult:
+def questions_match_manifest(
+    storage: Storage, datasets: Iterable[str], versions: Mapping[str, str] = CURRENT
+) -> CheckResult:
     """As many questions as the manifest says, and none whose gold names an item of no dataset at all.
 
     Gold may lie in another dataset: a question over clips may need a page of a report.
     """
     checked, failing = 0, list[str]()
     for dataset in datasets:
-        expected = manifest.read(storage, f"corpus/{dataset}").counts["questions"]
+        version = versions.get(dataset)
+        expected = manifest.read(storage, f"corpus/{dataset}", version).counts["questions"]
         rows = 0
-        for question in read_questions(storage, dataset):
+        for question in read_questions(storage, dataset, version):
             rows += 1
             if any(gold.partition(":")[0] not in DATASETS for gold in question.gold):
                 failing.append(question.id)
@@ -89,9 +96,27 @@ def counts_are_published(storage: Storage, datasets: Iterable[str]) -> CheckResu
     return CheckResult(not failing, checked, tuple(failing[:NAMED]))
 
 
-def index_count_equals_corpus(indexed: int, storage: Storage, datasets: Iterable[str]) -> CheckResult:
-    """The index holds exactly the items of the corpora it was built from."""
-    expected = {name: manifest.read(storage, f"corpus/{name}").counts["items"] for name in datasets}
+def index_count_equals_corpus(indexed: int, storage: Storage, corpora: Mapping[str, str]) -> CheckResult:
+    """The index holds exactly the items of the versions of the corpora (dataset -> digest) it was built from."""
+    expected = {
+        name: manifest.read(storage, f"corpus/{name}", version).counts["items"]
+        for name, version in corpora.items()
+    }
     total = sum(expected.values())
     failing = () if indexed == total else (f"index holds {indexed} items, the corpus {total}: {expected}",)
     return CheckResult(indexed == total and total > 0, total, failing)
+
+
+def corpora_are_right(storage: Storage, corpora: Mapping[str, str]) -> CheckResult:
+    """What blocks a corpus blocks a release that holds it (dataset -> digest): counts, ids, and references graded as right."""
+    parts = (
+        items_match_manifest(storage, corpora, corpora),
+        questions_match_manifest(storage, corpora, corpora),
+        gold_answers_score_one(
+            question
+            for name, version in corpora.items()
+            for question in read_questions(storage, name, version)
+        ),
+    )
+    failing = tuple(each for part in parts for each in part.failing)
+    return CheckResult(all(part.passed for part in parts), sum(part.checked for part in parts), failing)

@@ -1,4 +1,4 @@
-"""Which assets run together, and when by themselves.
+"""Which assets run together.
 
 Every job runs by ``dagster job execute -m orchestration.definitions -j NAME``; ``corpus`` alone wants a partition. Jobs that
 want the pool ``gpu`` run in one process: what they launch is then a child of the run itself and cannot outlive it.
@@ -6,15 +6,17 @@ want the pool ``gpu`` run in one process: what they launch is then a child of th
 
 import dagster as dg
 
-from orchestration.dagster_defs.corpus_assets import BY_DATASET
 from orchestration.dagster_defs.gpu_pool_executor import one_process_executor
+from orchestration.dagster_defs.partitions import ALL_DATASETS
+from orchestration.dagster_defs.raw_assets import INVENTED
+from orchestration.dagster_defs.release_jobs import RELEASE_JOBS
 
-ALL_DATASETS = {
-    "dagster/asset_partition_range_start": BY_DATASET.get_partition_keys()[0],
-    "dagster/asset_partition_range_end": BY_DATASET.get_partition_keys()[-1],
-}
-"""Run tags by which one run covers the whole range of partitions, so that a job over all nine needs no backfill."""
-
+observe_raw_job = dg.define_asset_job(
+    "observe_raw", selection=["raw"], description="Hash the raw files of a dataset: has anything changed?"
+)
+fetch_job = dg.define_asset_job(
+    "fetch", selection=["fetched"], description="One dataset from where its authors publish it."
+)
 corpus_job = dg.define_asset_job(
     "corpus",
     selection=["corpus_items", "questions", "shards"],
@@ -22,8 +24,8 @@ corpus_job = dg.define_asset_job(
 )
 index_job = dg.define_asset_job(
     "index",
-    selection=["index_vectors", "index_words", "index"],
-    description="The index over every finished corpus.",
+    selection=["index_vectors", "index_words", "index_candidate", "index"],
+    description="The index over every finished corpus: built, checked, promoted.",
 )
 cold_start_job = dg.define_asset_job(
     "cold_start",
@@ -49,8 +51,12 @@ questions_job = dg.define_asset_job(
     description="What is trained on and what measures, of the published data in the root.",
 )
 EYE = dg.AssetSelection.assets("miniature_eye")
-PUBLISHED = dg.AssetSelection.assets("question_set")
-"""The miniature's worlds have splits of their own."""
+INVENTED_RUN = (
+    dg.AssetSelection.all(include_sources=True)
+    - EYE
+    - dg.AssetSelection.assets("question_set", "fetched", "retrieval")
+)
+"""The miniature's worlds have splits of their own, and come from nowhere."""
 
 eye_job = dg.define_asset_job(
     "eye",  # names of ops and jobs may not meet
@@ -60,23 +66,32 @@ eye_job = dg.define_asset_job(
 )
 miniature_job = dg.define_asset_job(
     "miniature",
-    selection=dg.AssetSelection.all() - EYE - PUBLISHED,
-    tags=ALL_DATASETS,
+    selection=INVENTED_RUN,
+    tags={**ALL_DATASETS, **INVENTED},
     executor_def=one_process_executor,
     description="The whole platform on invented data: nine datasets to the report, in one run.",
 )
 
 policies_job = dg.define_asset_job(
     "policies",
-    selection=dg.AssetSelection.all() - EYE - PUBLISHED - dg.AssetSelection.assets("ggpo_checkpoint"),
-    tags=ALL_DATASETS,
+    selection=INVENTED_RUN - dg.AssetSelection.assets("ggpo_checkpoint"),
+    tags={**ALL_DATASETS, **INVENTED},
     executor_def=one_process_executor,
     description="The miniature without training: every memory policy on the same unseen questions.",
 )
 
+retrieval_job = dg.define_asset_job(
+    "measure_retrieval",  # names of ops and jobs may not meet
+    selection=["retrieval"],
+    description="Recall of the gold evidence in the index in use.",
+)
+
 JOBS = [
+    observe_raw_job,
+    fetch_job,
     corpus_job,
     index_job,
+    retrieval_job,
     questions_job,
     cold_start_job,
     train_ggpo_job,
@@ -84,12 +99,5 @@ JOBS = [
     eye_job,
     miniature_job,
     policies_job,
+    *RELEASE_JOBS,
 ]
-
-nightly_index = dg.ScheduleDefinition(
-    name="nightly_index",
-    job=index_job,
-    cron_schedule="0 3 * * *",
-    execution_timezone="UTC",
-    description="Brings the index up to date with the corpus. Off until switched on.",
-)

@@ -9,6 +9,9 @@ from dataclasses import asdict
 import dagster as dg
 
 from infra.storage.root import Storage
+from orchestration.dagster_defs.automation.conditions import FOLLOWS_RELEASE, IN_THE_SAME_RUN
+from orchestration.dagster_defs.causes import cause_of_process
+from orchestration.dagster_defs.partitions import RESEARCH_OWNERS
 from orchestration.launch.commands import Script, command, environment
 from orchestration.launch.run_config import RunConfig
 from orchestration.recipes.options import Recipe
@@ -39,10 +42,20 @@ def launched_asset(  # noqa: PLR0913 - what Dagster shows of an asset
     kinds: set[str],
     description: str,
     pool: str | None = "gpu",
+    automation: dg.AutomationCondition | None = None,
 ) -> dg.AssetsDefinition:
     """The asset that ``script`` makes for the recipe of the run; it fails if the process ends with another code than 0."""
 
-    @dg.asset(name=name, deps=deps, group_name=group, kinds=kinds, description=description, pool=pool)
+    @dg.asset(
+        name=name,
+        deps=deps,
+        group_name=group,
+        kinds=kinds,
+        description=description,
+        pool=pool,
+        owners=RESEARCH_OWNERS,
+        automation_condition=automation,
+    )
     def launched(
         context: dg.AssetExecutionContext,
         pipes: dg.PipesSubprocessClient,
@@ -56,7 +69,10 @@ def launched_asset(  # noqa: PLR0913 - what Dagster shows of an asset
             _require_pieces(context, storage, recipe, trained=script is Script.TRAIN_GGPO)
         config = RunConfig(root=storage.root, name=recipe.name, recipe=recipe)
         line = command(script, config, ranks=ranks, hostfile=recipe.ggpo.hostfile if ranks else None)
-        return pipes.run(context=context, command=line, env=environment(recipe)).get_materialize_result()
+        with cause_of_process(f"{script} of recipe {recipe.name}") as where:
+            ended = pipes.run(context=context, command=line, env={**environment(recipe), **where})
+            # a launcher that ends well although its ranks made nothing has made nothing
+            return ended.get_materialize_result(implicit_materialization=False)
 
     return launched
 
@@ -84,6 +100,7 @@ evaluation = launched_asset(
     group="evaluation",
     kinds={"pytorch"},
     description="Accuracy of every method on every benchmark, with confidence intervals and paired comparisons.",
+    automation=FOLLOWS_RELEASE,
 )
 report = launched_asset(
     "report",
@@ -93,6 +110,7 @@ report = launched_asset(
     kinds={"html"},
     description="One self-contained HTML page about the run: table, curves, counters, examples.",
     pool=None,
+    automation=IN_THE_SAME_RUN,
 )
 miniature_eye = launched_asset(
     "miniature_eye",

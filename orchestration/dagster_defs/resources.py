@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
+from pydantic import Field
 
 from infra.storage.root import Storage
+from orchestration.dagster_defs.recipe_config import RecipeFields, RecipeName, recipe_of
 from orchestration.recipes.options import Recipe
-from orchestration.recipes.registry import recipe
 
 ROOT_VARIABLE = "VIMRAG_ROOT"
 RAW_VARIABLE = "VIMRAG_RAW"
 RECIPE_VARIABLE = "VIMRAG_RECIPE"
 DEFAULT_ROOT = "runs/default"
+MINIATURE = "miniature"  # what the miniature leaves in its raw folder, beside the nine
 
 
 class StorageResource(dg.ConfigurableResource[Storage]):
@@ -51,11 +53,14 @@ class RawLocation:
         return folder
 
     def for_miniature(self, storage: Storage) -> Path:
-        """The folder the miniature is written to, below the root and nowhere else.
+        """The folder the miniature is written to: below the root and nowhere else; with a remote root, the one that is named.
 
         Raises:
-            ValueError: if ``path`` is another folder, or the root already holds a corpus that is not the miniature's.
+            ValueError: if ``path`` is another folder or holds files of others, or if the root already holds a corpus that is
+                not the miniature's.
         """
+        if storage.local_path("raw") is None:
+            return self._beside(storage)
         folder = RawLocation(None).resolve(storage)
         if self.path is not None and self.path.resolve() != folder.resolve():
             raise ValueError(
@@ -64,6 +69,16 @@ class RawLocation:
         if storage.list("corpus") and not storage.exists("raw/miniature"):
             raise ValueError(
                 f"{storage.root} holds a corpus of other data: set {ROOT_VARIABLE} to a folder of its own"
+            )
+        return folder
+
+    def _beside(self, storage: Storage) -> Path:
+        """The folder of this machine for the invented raw files of a remote root; never one with files of others."""
+        folder = self.resolve(storage)
+        is_ours = folder.joinpath(MINIATURE).is_dir()
+        if not is_ours and (storage.list("corpus") or (folder.is_dir() and any(folder.iterdir()))):
+            raise ValueError(
+                f"{folder} or {storage.root} holds other data: give the miniature a folder and a root of its own"
             )
         return folder
 
@@ -81,11 +96,24 @@ class RawLocationResource(dg.ConfigurableResource[RawLocation]):
 
 
 class RecipeResource(dg.ConfigurableResource[Recipe]):
-    """Gives assets the ``Recipe`` of the run."""
+    """Gives assets the ``Recipe`` of the run: one of those that are there, with what is changed of it."""
 
-    name: str | None = None
-    """Name in ``orchestration.recipes.registry``; else $VIMRAG_RECIPE, else ``quickstart``."""
+    name: RecipeName | None = Field(  # pyright: ignore[reportInvalidTypeForm]
+        None, description="The recipe that is run; else $VIMRAG_RECIPE, else `quickstart`."
+    )
+    run_name: str | None = Field(
+        None,
+        description="Folder of the run's checkpoints, metrics and report below the root; by default as the recipe is called.",
+    )
+    fields: RecipeFields = Field(  # pyright: ignore[reportInvalidTypeForm]
+        default_factory=RecipeFields,
+        description="What is changed of the recipe; every field that is left out is as the recipe has it.",
+    )
+    cleared: list[str] = Field(
+        [], description="Fields to be set to nothing, by their dotted names, e.g. `cold_start.shipped`."
+    )
 
     def create_resource(self, context: dg.InitResourceContext) -> Recipe:
-        """The recipe of that name; ``ValueError`` if there is none."""
-        return recipe(self.name or os.environ.get(RECIPE_VARIABLE) or "quickstart")
+        """The recipe of the run; ``ValueError`` if there is none of that name, or a value cannot be."""
+        name = self.name or os.environ.get(RECIPE_VARIABLE) or "quickstart"
+        return recipe_of(name, self.run_name, self.fields.model_dump(), tuple(self.cleared))

@@ -18,6 +18,9 @@ GRACE_S = (
     12.0  # to save and end after a request to stop; below the 20 s that Dagster waits for its subprocess
 )
 
+CAUSE_VARIABLE = "VIMRAG_CAUSE"
+"""Of the environment: the file in which a process that fails says why, for whoever started it."""
+
 
 class Script(StrEnum):
     """Entry points of ``orchestration.runs``."""
@@ -43,7 +46,7 @@ def command(
     if ranks is None:
         return supervised([sys.executable, "-m", *module])
     if hostfile is not None:
-        runner = [sys.executable, "-m", "deepspeed.launcher.runner", "--hostfile", hostfile]
+        runner = [sys.executable, "-m", "orchestration.launch.exported", "--hostfile", hostfile]
         return supervised([*runner, "--no_local_rank", "--module", *module])
     world = base64.urlsafe_b64encode(json.dumps({"localhost": list(range(ranks))}).encode()).decode()
     launcher = [sys.executable, "-m", "deepspeed.launcher.launch", "--quiet", "--no_local_rank", "--module"]

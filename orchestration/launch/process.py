@@ -7,11 +7,13 @@ import os
 import random
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from infra.errors import ExternalError
+from orchestration.launch.commands import CAUSE_VARIABLE
 from orchestration.launch.reporter import Reporter, open_reporter
 from orchestration.launch.run_config import RunConfig
 
@@ -44,8 +46,19 @@ def run_script(
                 raise
             print(f"error: {error}", file=sys.stderr)
             reporter.log(f"failed: {error}")
+            _tell_cause(str(error))
             return 1
+        except Exception as error:
+            _tell_cause(f"{type(error).__name__}: {error}")
+            raise
     return 0
+
+
+def _tell_cause(text: str) -> None:
+    """Of the first rank that fails; what the others say follows from it."""
+    path = os.environ.get(CAUSE_VARIABLE)
+    if path and not os.path.exists(path):
+        Path(path).write_text(text)
 
 
 def from_json(kind: type[_Record], text: str) -> _Record:

@@ -4,10 +4,11 @@ Holds frozen data only; the work is done in ``orchestration/imitation``.
 """
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
-SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints"
-"""Checkpoints that come with the repository."""
+from orchestration.shipped import shipped
+
+SHIPPED = shipped("checkpoints")
+"""Checkpoints that come with the repository, and with the wheel."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

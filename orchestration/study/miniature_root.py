@@ -6,7 +6,7 @@ from assets.corpus.read import built_datasets
 from assets.index.build import build_index
 from infra.progress import ProgressListener
 from infra.storage.root import Storage
-from orchestration.dagster_defs.miniature_assets import ensure_miniature
+from orchestration.dagster_defs.miniature_raw import ensure_miniature
 from orchestration.recipes.options import MiniatureWorlds
 
 WORLDS = MiniatureWorlds(train=1, val=1, test=8)

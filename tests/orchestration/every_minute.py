@@ -2,8 +2,9 @@
 
 import dagster as dg
 
-from orchestration.dagster_defs.jobs import nightly_index
-from orchestration.definitions import ASSETS, JOBS, build_defs
+from orchestration.dagster_defs.automation.sensors import nightly_index
+from orchestration.dagster_defs.jobs import JOBS
+from orchestration.definitions import ASSETS, build_defs
 
 _RESOURCES = build_defs().resources
 

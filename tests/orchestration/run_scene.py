@@ -20,7 +20,7 @@ from model.imitation.tiny.shape import TinyShape, build_model
 from model.imitation.tiny.tokenizer import build_tokenizer
 from model.training import checkpoint
 from model.training.engine import DeepSpeedEngine
-from orchestration.dagster_defs.miniature_assets import ensure_miniature
+from orchestration.dagster_defs.miniature_raw import ensure_miniature
 from orchestration.imitation import cold_start
 from orchestration.launch.run_config import RunConfig
 from orchestration.recipes.options import Recipe

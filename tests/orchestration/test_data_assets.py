@@ -11,11 +11,13 @@ import pytest
 
 from assets.corpus.dataset import DATASETS
 from assets.corpus.read import read_questions
-from assets.index.published import open_index
+from assets.index.published import corpora, open_index
 from infra.storage.root import Storage
 from orchestration.dagster_defs import checks
 from orchestration.dagster_defs.corpus_assets import corpus
-from orchestration.dagster_defs.miniature_assets import ensure_miniature
+from orchestration.dagster_defs.miniature_raw import ensure_miniature
+from orchestration.dagster_defs.partitions import ALL_DATASETS
+from orchestration.dagster_defs.raw_assets import INVENTED
 from orchestration.dagster_defs.resources import RawLocation
 from orchestration.definitions import build_defs
 from orchestration.recipes.miniature import quickstart
@@ -27,6 +29,7 @@ TEXT_DATASETS = [
     "squad",
 ]  # neighbours in the registry, so they make a range; nothing to read by OCR
 DATA = ["corpus_items", "questions", "shards"]
+INDEX = ["index_vectors", "index_words", "index_candidate", "index"]
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +66,7 @@ def metadata_of(result: dg.ExecuteInProcessResult, asset: str) -> dict[str | Non
 def built(tmp_path_factory: pytest.TempPathFactory, raw: Path) -> tuple[Path, dg.ExecuteInProcessResult]:
     root = tmp_path_factory.mktemp("root")
     tags = one_run_over(TEXT_DATASETS[0], TEXT_DATASETS[-1])
-    return root, run(root, raw, [*DATA, "index"], tags=tags)
+    return root, run(root, raw, [*DATA, *INDEX], tags=tags)
 
 
 def test_one_run_over_a_range_materialises_every_partition_and_then_the_index(built):
@@ -93,7 +96,8 @@ def test_every_check_of_the_run_passed_and_looked_at_something(built):
         ("questions", "count_matches_manifest"),
         ("questions", "gold_answers_score_one"),
         ("questions", "count_is_published"),
-        ("index", "count_equals_corpus"),
+        ("index_candidate", "count_equals_corpus"),
+        ("index_candidate", "corpora_are_right"),
     }
     assert all(e.passed for e in evaluations)
     looked_at = {e.metadata["checked"].value for e in evaluations if "checked" in e.metadata}
@@ -118,8 +122,7 @@ def test_a_failed_blocking_check_stops_what_follows(tmp_path: Path, raw: Path):
     shutil.copytree(raw, tmp_path / "raw")
     shutil.rmtree(tmp_path / "raw" / "lvbench")  # the folder lost a dataset after it was written
     recipe = replace(quickstart(), worlds=WORLDS)
-    tags = one_run_over("squad", "squad")
-    result = run(tmp_path, None, ["raw_miniature", *DATA], recipe=recipe, tags=tags)
+    result = run(tmp_path, None, ["raw", *DATA], recipe=recipe, tags={**ALL_DATASETS, **INVENTED})
     assert not result.success
     failed = [check for check in result.get_asset_check_evaluations() if not check.passed]
     assert [(check.check_name, check.metadata["empty"].value) for check in failed] == [
@@ -163,8 +166,10 @@ def test_an_index_of_another_size_fails_the_check(built):
     storage = Storage(root)
     total = metadata_of(result, "index")[None]["dagster/row_count"]
     assert isinstance(total, int)
-    assert checks.index_count_equals_corpus(total, storage, TEXT_DATASETS).passed
-    verdict = checks.index_count_equals_corpus(total - 1, storage, TEXT_DATASETS)
+    built_from = corpora(storage, open_index(storage).version)
+    assert list(built_from) == TEXT_DATASETS
+    assert checks.index_count_equals_corpus(total, storage, built_from).passed
+    verdict = checks.index_count_equals_corpus(total - 1, storage, built_from)
     assert not verdict.passed
     assert f"holds {total - 1} items, the corpus {total}" in verdict.failing[0]
 

@@ -12,7 +12,11 @@ from assets.corpus.dataset import DATASETS
 from orchestration.definitions import build_defs, defs
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAVY = {"torch", "transformers", "deepspeed", "lightning"}
+HEAVY = {
+    *("torch", "transformers", "deepspeed", "lightning"),
+    *("lancedb", "weaviate", "av", "polars", "matplotlib", "onnxruntime", "cv2", "scipy"),
+}
+"""Of a second or more together; each is loaded by the step that needs it."""
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +26,8 @@ def graph():
 
 def test_the_assets_are_these_and_no_others(graph):
     assert {key.to_user_string() for key in graph.get_all_asset_keys()} == {
-        "raw_miniature",
+        "raw",
+        "fetched",
         "corpus_items",
         "questions",
         "question_set",
@@ -30,6 +35,8 @@ def test_the_assets_are_these_and_no_others(graph):
         "index",
         "index_vectors",
         "index_words",
+        "index_candidate",
+        "retrieval",
         "miniature_eye",
         "cold_start_checkpoint",
         "ggpo_checkpoint",
@@ -41,6 +48,8 @@ def test_the_assets_are_these_and_no_others(graph):
 def test_the_jobs_and_schedules_are_these_and_no_others():
     named = {job.name for job in defs.resolve_all_job_defs() if not job.name.startswith("__")}
     assert named == {
+        "observe_raw",
+        "fetch",
         "corpus",
         "index",
         "questions_of_root",
@@ -50,19 +59,46 @@ def test_the_jobs_and_schedules_are_these_and_no_others():
         "eye",
         "miniature",
         "policies",
+        "measure_retrieval",
+        "list_releases",
+        "verify_release",
+        "promote_release",
+        "roll_back_release",
+        "collect_releases",
     }
     assert {schedule.name for schedule in defs.schedules or ()} == {"nightly_index"}
+    sensors = {sensor.name: sensor.default_status for sensor in defs.sensors or ()}
+    assert sensors == dict.fromkeys(
+        ("raw_changes", "data_automation", "evaluation_automation", "tell_failures"),
+        dg.DefaultSensorStatus.STOPPED,
+    )
+
+
+def test_nothing_real_hangs_from_the_miniature(graph):
+    ancestors, found = {dg.AssetKey("index")}, set[dg.AssetKey]()
+    while ancestors:
+        found |= ancestors
+        ancestors = {parent for key in ancestors for parent in graph.get(key).parent_keys} - found
+    assert {key.to_user_string() for key in found} == {
+        "index",
+        "index_candidate",
+        "index_vectors",
+        "index_words",
+        "corpus_items",
+        "raw",
+    }
 
 
 def test_the_checks_are_these_and_all_but_the_published_counts_block(graph):
     specs = [spec for node in graph.assets_defs for spec in node.check_specs]
     assert {(spec.asset_key.to_user_string(), spec.name) for spec in specs} == {
-        ("raw_miniature", "nine_folders"),
+        ("raw", "nine_folders"),
         ("corpus_items", "count_matches_manifest"),
         ("questions", "count_matches_manifest"),
         ("questions", "gold_answers_score_one"),
         ("questions", "count_is_published"),
-        ("index", "count_equals_corpus"),
+        ("index_candidate", "count_equals_corpus"),
+        ("index_candidate", "corpora_are_right"),
     }
     assert [spec.name for spec in specs if not spec.blocking] == ["count_is_published"]
 
@@ -71,10 +107,12 @@ def test_data_flows_from_raw_to_report(graph):
     def parents(name: str) -> set[str]:
         return {key.to_user_string() for key in graph.get(dg.AssetKey(name)).parent_keys}
 
-    assert parents("raw_miniature") == set()
-    assert parents("corpus_items") == parents("questions") == parents("shards") == {"raw_miniature"}
+    assert parents("raw") == parents("fetched") == set()
+    assert parents("corpus_items") == parents("questions") == parents("shards") == {"raw"}
     assert parents("index_vectors") == parents("index_words") == {"corpus_items"}
-    assert parents("index") == {"index_vectors", "index_words"}
+    assert parents("index_candidate") == {"index_vectors", "index_words"}
+    assert parents("index") == {"index_candidate"}
+    assert parents("retrieval") == {"index", "questions"}
     assert parents("cold_start_checkpoint") == {"index", "questions", "shards"}
     assert parents("ggpo_checkpoint") == {"cold_start_checkpoint", "index", "questions", "shards"}
     assert parents("evaluation") == {"cold_start_checkpoint", "ggpo_checkpoint", "index", "questions"}

@@ -29,7 +29,7 @@ from infra.storage.root import Storage
 from model.config.algorithm import Algorithm
 from model.training.atomic import partial_path
 from model.training.metrics import read_metrics
-from orchestration.dagster_defs.miniature_assets import ensure_miniature
+from orchestration.dagster_defs.miniature_raw import ensure_miniature
 from orchestration.imitation import cold_start
 from orchestration.launch.commands import Script, entry_point, environment, to_json
 from orchestration.launch.run_config import RunConfig

@@ -55,8 +55,9 @@ def test_vectors_words_and_the_published_index_are_assets_with_their_figures(sto
     assert (vectors["dagster/row_count"], vectors["vectors"]) == (40, {"text": 40})
     assert vectors["items_per_s"] > 0
     assert metadata(result, "index_words")["dagster/row_count"] == 40
-    published = metadata(result, "index")
+    published = metadata(result, "index_candidate")
     assert (published["store"], published["embedded"], published["reused"]) == ("lance", 40, 0)
+    assert metadata(result, "index")["dagster/row_count"] == 40
 
 
 def test_a_job_embeds_into_the_server_and_the_next_run_remembers_it(
@@ -68,7 +69,7 @@ def test_a_job_embeds_into_the_server_and_the_next_run_remembers_it(
         metadata(run_job(storage, {"store": "weaviate", "quantizer": "none"}), "index")["store"] == "weaviate"
     )
     write_corpus(storage, [*ITEMS[:-1], item("Town39", "Town39 was moved to the harbour.")])
-    published = metadata(run_job(storage), "index")  # as the schedule runs it
+    published = metadata(run_job(storage), "index_candidate")  # as the schedule runs it
     assert (published["store"], published["embedded"], published["reused"]) == ("weaviate", 1, 39)
     assert open_index(storage).search("harbour", 1)[0].title == "Town39"
     pointer = current_index(storage)
@@ -109,7 +110,7 @@ def test_what_a_launchpad_leaves_out_is_as_in_the_index_in_use(storage: Storage)
 def test_a_choice_that_cannot_be_is_told_before_anything_is_written(
     storage: Storage, config: dict[str, Any], said: str
 ):
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(dg.Failure, match=said):
         run_job(storage, config)
     assert storage.list("index") == ()
 

@@ -17,8 +17,6 @@ from itertools import count
 from pathlib import Path
 from typing import IO, NamedTuple, TextIO, cast
 
-import pyarrow as pa
-
 from assets.parsers.files.json_reader import (
     MAX_ELEMENT_CHARS,
     IsRecord,
@@ -33,11 +31,19 @@ from assets.parsers.types import SkippedRecord
 CHUNK_CHARS = 1 << 20
 LINE_SUFFIXES = (".jsonl", ".ndjson")
 UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError, UnicodeError)
+
+
+def _zstd(file: IO[bytes]) -> object:
+    import pyarrow as pa  # a fifth of a second that the registry of parsers does without
+
+    return pa.CompressedInputStream(pa.PythonFile(file, mode="r"), "zstd")
+
+
 UNPACKERS: dict[bytes, Callable[[IO[bytes]], object]] = {
     b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
     b"BZh": bz2.BZ2File,
     b"\xfd7zXZ\x00": lzma.LZMAFile,
-    b"\x28\xb5\x2f\xfd": lambda file: pa.CompressedInputStream(pa.PythonFile(file, mode="r"), "zstd"),
+    b"\x28\xb5\x2f\xfd": _zstd,
 }
 
 

@@ -10,9 +10,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from assets.parsers.files.json_reader import legible
 from assets.parsers.files.json_stream import LINE_SUFFIXES, JsonElement, elements
 from assets.parsers.files.raw_folder import RawFile, RawFolder
@@ -97,6 +94,9 @@ def parquet_rows(
     file: RawFile, columns: Sequence[str] | None = None
 ) -> Iterator[JsonElement | SkippedRecord]:
     """The rows of a Parquet file as elements "<name>[<row>]"; NaN is null, as in JSON."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     row = 0
     try:
         with pq.ParquetFile(file.path, buffer_size=PARQUET_BUFFER, pre_buffer=False) as table:

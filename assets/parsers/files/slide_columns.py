@@ -7,14 +7,14 @@ paid once. What a slide becomes is decided by ``slidevqa.py``.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING, NamedTuple
 
 from assets.parsers.files.raw_folder import RawFile
 from assets.parsers.files.record_files import PARQUET_BUFFER, parquet_rows
 from assets.parsers.types import SkippedRecord
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 QUESTION_COLUMNS = ("deck_name", "deck_url", "qa_id", "question", "answer", "evidence_pages")
 ROWS_AT_ONCE = 4  # a row holds 20 images, some 4 MB
@@ -38,6 +38,9 @@ def deck_names(file: RawFile) -> set[str]:
 
 def slides_of(file: RawFile, is_wanted: Callable[[str, int], bool]) -> Iterator[StoredSlide | SkippedRecord]:
     """The images of a file, rows in order and pages in numeric order, that ``is_wanted`` by deck and page."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     row = 0
     try:
         with pq.ParquetFile(file.path, buffer_size=PARQUET_BUFFER, pre_buffer=False) as table:
@@ -61,7 +64,7 @@ def _page_columns(names: Sequence[str]) -> dict[int, str]:
     return dict(sorted((int(match.group(1)), name) for match, name in numbered if match))
 
 
-def _bytes(value: pa.Scalar) -> bytes:
+def _bytes(value: "pa.Scalar") -> bytes:
     """The encoded image of a cell: bytes, or a record with a field of that name; empty if there is none."""
     cell = value.as_py()
     data = cell.get("bytes") if isinstance(cell, dict) else cell

@@ -7,12 +7,17 @@ import subprocess
 import sys
 import time
 from base64 import urlsafe_b64decode
+from dataclasses import replace
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
+from orchestration.dagster_defs.causes import cause_of_process
 from orchestration.launch.commands import GRACE_S, Script, command, entry_point, environment, to_json
+from orchestration.launch.exported import exports
 from orchestration.launch.process import run_script
+from orchestration.launch.record import main
 from orchestration.launch.reporter import ConsoleReporter, Reporter, SilentReporter, finite, open_reporter
 from orchestration.launch.run_config import RunConfig
 from orchestration.recipes.miniature import quickstart
@@ -139,5 +144,52 @@ def test_a_script_ends_with_a_code_and_one_line(capsys: pytest.CaptureFixture[st
 def test_several_machines_are_started_by_the_runner_from_their_hostfile():
     wanted = command(Script.TRAIN_GGPO, CONFIG, ranks=16, hostfile="hostfile")
     assert wanted[wanted.index("--hostfile") + 1] == "hostfile"
-    assert "deepspeed.launcher.runner" in wanted
+    assert "orchestration.launch.exported" in wanted
     assert wanted.index("orchestration.runs") > wanted.index("--module")
+
+
+def test_ranks_on_other_hosts_get_the_keys_of_the_stores_and_what_dagster_listens_to():
+    told = exports(
+        {
+            "AWS_SECRET_ACCESS_KEY": "a=b c",
+            "WEAVIATE_API_KEY": "key",
+            "DAGSTER_PIPES_CONTEXT": "eJyr",
+            "VIMRAG_ROOT": "s3://b/r",
+            "PATH": "/bin",
+            "VIMRAG_TWO": "one\ntwo",
+            "DS_ENV_FILE": "old",
+        }
+    )
+    assert told == (
+        "AWS_SECRET_ACCESS_KEY=a=b c\nDAGSTER_PIPES_CONTEXT=eJyr\nVIMRAG_ROOT=s3://b/r\nWEAVIATE_API_KEY=key\n"
+    )
+
+
+def test_a_launcher_without_dagster_prints_the_record_of_a_run():
+    assert main("quickstart", "mine", "/root") == to_json(
+        RunConfig(root="/root", name="mine", recipe=replace(quickstart(), name="mine"))
+    )
+    with pytest.raises(ValueError, match="unknown recipe"):
+        main("nothing", "mine", "/root")
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(ValueError("no index in runs/x"), "no index in runs/x"), (KeyError("gold"), "KeyError: 'gold'")],
+)
+def test_a_failed_process_leaves_its_cause_for_whoever_started_it(
+    error: Exception, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def failing(config: RunConfig, reporter: Reporter) -> None:
+        raise error
+
+    def launch() -> None:
+        with cause_of_process("train_ggpo of recipe x") as where:
+            for name, value in where.items():
+                monkeypatch.setenv(name, value)
+            run_script(failing, RunConfig, to_json(CONFIG))
+            raise RuntimeError("External execution process failed with code 1")
+
+    with pytest.raises(dg.Failure) as raised:
+        launch()
+    assert raised.value.description == f"train_ggpo of recipe x: {told}"

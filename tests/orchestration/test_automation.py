@@ -1,0 +1,108 @@
+"""A real daemon: a raw file changes, is observed, and corpus, index and release follow without a hand."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from assets.index.published import IndexPointer, current_index, open_index
+from infra.storage.root import Storage
+from orchestration.dagster_defs.miniature_raw import ensure_miniature
+from orchestration.recipes.options import MiniatureWorlds
+from tests.orchestration.dagster_instance import instance_at
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PATIENCE_S = 420.0
+QUIET_S = 12.0  # several looks of every sensor
+
+
+def jobs(home: Path) -> list[str]:
+    """What each run was for, the oldest first: its job, and for runs of assets what they are of."""
+    with instance_at(home) as instance:
+        runs = reversed(instance.get_runs())
+        return [
+            "+".join(sorted(key.to_user_string() for key in run.asset_selection or ())) or run.job_name
+            for run in runs
+        ]
+
+
+@pytest.mark.timeout(1200)
+def test_a_changed_raw_file_is_observed_built_indexed_and_promoted_without_a_hand(tmp_path: Path):
+    home, raw, storage = tmp_path / "home", tmp_path / "raw", Storage(tmp_path / "root")
+    home.mkdir()
+    shutil.copy(REPOSITORY / "dagster.yaml", home)
+    ensure_miniature(tmp_path / "written", MiniatureWorlds(train=1, val=1, test=1, questions=2))
+    shutil.copytree(tmp_path / "written" / "squad", raw / "squad")
+    environment = {
+        **os.environ,
+        "DAGSTER_HOME": str(home),
+        "VIMRAG_ROOT": storage.root,
+        "VIMRAG_RAW": str(raw),
+        "PYTHONPATH": str(REPOSITORY),
+        "PYTHONWARNINGS": "ignore",
+    }
+    log = tmp_path / "daemon.log"
+    daemon = Path(sys.executable).with_name("dagster-daemon")
+    with log.open("wb") as said:
+        running = subprocess.Popen(
+            [daemon, "run", "-m", "tests.orchestration.every_second"],
+            env=environment,
+            cwd=REPOSITORY,
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+        )
+        try:
+
+            def wait(until: Callable[[], object]) -> None:
+                deadline = time.monotonic() + PATIENCE_S
+                while not until():
+                    assert running.poll() is None and time.monotonic() < deadline, log.read_text()[-3000:]
+                    time.sleep(1)
+
+            def release() -> IndexPointer | None:
+                return current_index(storage)
+
+            wait(release)
+            first = release()
+            assert first is not None and set(first.datasets) == {"squad"}
+
+            [dev] = [path for path in (raw / "squad").rglob("*.json") if "dev" in path.name][:1]
+            changed = json.loads(dev.read_text())
+            changed["data"][0]["paragraphs"][0]["context"] += " The lighthouse of Quarvale has nine lamps."
+            dev.write_text(json.dumps(changed))
+            wait(lambda: (now := release()) is not None and now.version != first.version)
+            assert "nine lamps" in open_index(storage).search("lighthouse of Quarvale lamps", 1)[0].text
+
+            # measured by the run that promoted it, and quiet from then on
+            wait(lambda: _idle(home))
+            before = jobs(home)
+            os.utime(dev)  # the same bytes
+            wait(lambda: jobs(home).count("raw") + jobs(home).count("observe_raw") == _looks(before) + 1)
+            wait(lambda: _idle(home))
+            time.sleep(QUIET_S)
+            assert len(jobs(home)) == len(before) + 1
+        finally:
+            os.killpg(running.pid, signal.SIGTERM)
+            running.wait(60)
+    ran = jobs(home)
+    assert ran[0] in ("raw", "observe_raw") and _looks(ran) == 3
+    assert ran.count("corpus_items+questions+shards") == 2
+
+
+def _looks(ran: list[str]) -> int:
+    return ran.count("raw") + ran.count("observe_raw")
+
+
+def _idle(home: Path) -> bool:
+    with instance_at(home) as instance:
+        return all(run.is_finished for run in instance.get_runs())
