@@ -36,7 +36,7 @@ IN_THE_SAME_RUN = AutomationCondition.any_deps_match(AutomationCondition.will_be
 """A failed check of what comes before it in the run then stops it."""
 
 FOLLOWS_RELEASE = (
-    (_CHANGED | _MISSING).since(_REQUESTED)
+    _CHANGED.since(_REQUESTED)
     & ~AutomationCondition.any_deps_missing().ignore(_OF_DATASETS)
     & _NO_FAILED_CHECK
     & _IDLE
