@@ -16,7 +16,7 @@ from model.policies.transformers_policy import TransformersPolicy
 from model.rl import trajectory_store
 from model.rl.rollouts import RolloutPlan, ordered_by_group, run_rollouts
 from model.types import Task, Trajectory
-from orchestration.dagster_defs.miniature_assets import ensure_miniature
+from orchestration.dagster_defs.miniature_raw import ensure_miniature
 from orchestration.joins.adapters import MetricGrader, tasks_of_split
 from orchestration.joins.agents import LoadedCheckpoint, RunContext
 from orchestration.study.credit.options import CreditStudy
