@@ -30,6 +30,7 @@ from app.errors import UsageError, usage_errors
 from infra.errors import unknown_name
 from orchestration.study.experiments import EXPERIMENTS
 from orchestration.study.options import ARMS, Study
+from orchestration.study.preregistered import preregistered as written_down
 
 if TYPE_CHECKING:
     from app.answers.measuring.experiments import ExperimentResult
@@ -60,6 +61,9 @@ SAMPLES = "Sampled answers to each unseen question beside the greedy one."
 app.command("credit")(credit)
 
 
+PREREGISTERED = "The study that was written down before its first run (docs/decisions/0027); only --root and --parallel count."
+
+
 @app.command("ggpo")
 def ggpo(  # noqa: PLR0913 - one parameter an option
     root: Root,
@@ -74,6 +78,7 @@ def ggpo(  # noqa: PLR0913 - one parameter an option
     arm: Annotated[list[str] | None, typer.Option(help=ARM)] = None,
     samples: Annotated[int, typer.Option(min=0, help=SAMPLES)] = DEFAULTS["samples"],
     checkpoint: Annotated[str, typer.Option(help=CHECKPOINT)] = DEFAULTS["checkpoint"],
+    preregistered: Annotated[bool, typer.Option("--preregistered", help=PREREGISTERED)] = False,
     json: JsonFlag = False,
 ) -> None:
     """Train GGPO, GSPO, a random mask and GRPO with equal rollouts; compare them on unseen worlds.
@@ -86,20 +91,25 @@ def ggpo(  # noqa: PLR0913 - one parameter an option
     """
     if "://" in root and not root.startswith("file://"):
         raise UsageError("a study works in a folder of this machine: give --root a path")
+    folder = Path(root.removeprefix("file://")).resolve()
     with usage_errors():
-        study = Study(
-            root=Path(root.removeprefix("file://")).resolve(),
-            arms=tuple(arm or ARMS),
-            seeds=seeds,
-            updates=updates,
-            questions=questions,
-            group_size=group_size,
-            mini_batches=mini_batches,
-            learning_rate=learning_rate,
-            temperature=temperature,
-            parallel=parallel,
-            samples=samples,
-            checkpoint=checkpoint,
+        study = (
+            written_down(folder, parallel=parallel)
+            if preregistered
+            else Study(
+                root=folder,
+                arms=tuple(arm or ARMS),
+                seeds=seeds,
+                updates=updates,
+                questions=questions,
+                group_size=group_size,
+                mini_batches=mini_batches,
+                learning_rate=learning_rate,
+                temperature=temperature,
+                parallel=parallel,
+                samples=samples,
+                checkpoint=checkpoint,
+            )
         )
         study.require_checkpoint()
     ended = subprocess.run(study.command(), stdout=subprocess.PIPE, check=False)

@@ -117,7 +117,7 @@ def audit(
                 place = datasets.index(group[0].trajectory.task.dataset)
                 rows = _rows(group, objectives, num_datasets=len(datasets), dataset=place)
                 tally.add(group, rows)
-                for sample, weights_KT in _segments(group, rows):
+                for sample, weights_KT in weighed_segments(group, rows):
                     directions_UT, counts_KU = units(weights_KT)
                     if len(directions_UT):
                         found = source.rows(sample, directions_UT)
@@ -213,7 +213,7 @@ def _of_category(group: Sequence[Rollout], weights: Sequence[Weights], category:
     ]
 
 
-def _segments(
+def weighed_segments(
     group: Sequence[Rollout], rows: Sequence[Sequence[Weights]]
 ) -> Iterator[tuple[TrainingSample, Matrix]]:
     """Every segment with a token as a sample of its own, and the weights of its tokens, one row an objective."""

@@ -98,4 +98,6 @@ SEARCHING_LIMITS = replace(MINIATURE_LIMITS, calls=26, context_tokens=3072)
 noisy as in the paper. The shipped checkpoint was trained within ten calls and keeps them."""
 
 BY_PROFILE = {"compact": MINIATURE_LIMITS, "full": Limits()}
+LIMITS = {**BY_PROFILE, "searching": SEARCHING_LIMITS}
+"""What a recipe may name."""
 """By the name of the prompts (``model.agent.prompts.PROFILES``)."""

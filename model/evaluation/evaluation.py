@@ -159,7 +159,7 @@ def gold_recall(trajectory: Trajectory) -> float:
 
 def compare(first: Sequence[Trajectory], second: Sequence[Trajectory], *, seed: int = 0) -> PairedComparison:
     """``second`` minus ``first`` over shared questions; rollouts of one question count as their mean."""
-    before, after = _rates(first), _rates(second)
+    before, after = rates(first), rates(second)
     shared = sorted(before.keys() & after.keys())
     by_dataset: dict[str, list[tuple[str, str]]] = {}
     for key in shared:
@@ -195,13 +195,13 @@ def compare_seeds(
         ValueError: if the numbers of runs do not fit.
     """
     starts = list(first) * len(second) if len(first) == 1 else list(first)
-    pairs = [(_rates(before), _rates(after)) for before, after in zip(starts, second, strict=True)]
+    pairs = [(rates(before), rates(after)) for before, after in zip(starts, second, strict=True)]
     shared = sorted(set.intersection(*(before.keys() & after.keys() for before, after in pairs)))
     rows = [[after[key] - before[key] for key in shared] for before, after in pairs]
     return SeedComparison(by_seed=tuple(_mean(row) for row in rows), difference=crossed_mean(rows, seed=seed))
 
 
-def _rates(trajectories: Sequence[Trajectory]) -> dict[tuple[str, str], float]:
+def rates(trajectories: Sequence[Trajectory]) -> dict[tuple[str, str], float]:
     """Accuracy of each scored question, by (dataset, question id)."""
     verdicts: dict[tuple[str, str], list[float]] = {}
     for trajectory in trajectories:

@@ -62,6 +62,7 @@ def run(config: RunConfig, reporter: Reporter) -> None:
     tasks = tasks_of_split(
         storage,
         "test",
+        datasets=config.recipe.datasets or None,
         per_dataset=options.questions,
         seed=options.seed,
         question_set=config.recipe.question_set,

@@ -100,7 +100,9 @@ def validation_score(
     policy = TransformersPolicy(model, encoder, world.media, max_batch=concurrency)
     agent = world.agent(policy, world.memory("vimrag", encoder), temperature=GREEDY)
     plan = RolloutPlan(concurrency=concurrency, seed=world.recipe.cold_start.seed)
-    tasks = tasks_of_split(storage, "val", question_set=world.recipe.question_set)
+    tasks = tasks_of_split(
+        storage, "val", datasets=world.recipe.datasets or None, question_set=world.recipe.question_set
+    )
     evaluation = asyncio.run(evaluate(agent, tasks, MetricGrader(), plan))
     calls = [call for each in evaluation.trajectories for segment in each.segments for call in segment.calls]
     refused = sum(call.rejected for call in calls) / max(1, len(calls))

@@ -17,7 +17,7 @@ from model.agent.loop import Agent
 from model.agent.memory.registry import TRAINED, memory_policy
 from model.agent.memory.session import MemoryPolicy
 from model.agent.prompts import PROFILES
-from model.config.limits import BY_PROFILE
+from model.config.limits import LIMITS
 from model.policies.chat_template import PromptEncoder
 from model.policies.families import family, family_of, linear_patch_embedding
 from model.protocols import MediaSource, Policy, Retriever
@@ -68,7 +68,7 @@ class RunContext:
         """An agent over this index within the recipe's limits."""
         top_p = 1.0 if temperature > GREEDY else 0.95  # training needs the log-probabilities it samples from
         sampling = Sampling(temperature=temperature, top_p=top_p, max_tokens=self.recipe.max_tokens)
-        limits = BY_PROFILE[self.recipe.profile]
+        limits = LIMITS[self.recipe.limits or self.recipe.profile]
         return Agent(policy=policy, retriever=self.retriever, memory=memory, limits=limits, sampling=sampling)
 
     def memory(self, name: str, encoder: PromptEncoder, *, training: bool = False) -> MemoryPolicy:

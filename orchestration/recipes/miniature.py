@@ -29,6 +29,22 @@ def miniature() -> Recipe:
     )
 
 
+def searching() -> Recipe:
+    """A cold start that searches as noisily as real trajectories, within limits that leave room for it. Not run here.
+
+    Every stage is learnt from random weights. The 2,200 steps on demonstrations alone take some 50 minutes on one thread by the
+    figures of docs/log.md (680 steps in 15 minutes); the stages before them come on top.
+    """
+    base = miniature()
+    return replace(
+        base,
+        name="searching",
+        limits="searching",
+        worlds=replace(base.worlds, train=48, val=4, test=8, questions=8),
+        cold_start=replace(base.cold_start, noise=0.85, repair=0.1, most_refused=0.02),
+    )
+
+
 def rejection() -> Recipe:
     """The quickstart with a round of rejection sampling before GGPO. Not run as a whole: its parts were, see docs/training.md."""
     base = quickstart()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from model.config.algorithm import Algorithm
 from model.config.engine import EngineConfig, Hardware
+from model.config.limits import LIMITS
 from model.config.reward import RewardWeights
 from model.config.schedule import Retention, Schedule
 from model.config.watch import WatchLimits
@@ -146,6 +147,10 @@ class Recipe:
     evaluation: EvaluationOptions = field(default_factory=EvaluationOptions)
     profile: str = "compact"
     """Prompts and limits of a rollout: ``compact`` for the tiny model, ``full`` for real ones."""
+    limits: str = ""
+    """Key of ``model.config.limits.LIMITS``; empty: those of the profile."""
+    datasets: tuple[str, ...] = ()
+    """Datasets whose questions train, choose and measure; none means all. The index holds every dataset."""
     max_tokens: int = 96
     """Tokens of one completion, at most."""
     device: str = "cpu"
@@ -156,5 +161,10 @@ class Recipe:
     """Key of ``model.training.model_shape.SHAPES``; ``tiny`` is the miniature's own."""
     machine: Hardware | None = None
     """The devices it is made for; None is any two CPU cores."""
+
+    def __post_init__(self) -> None:
+        if self.limits and self.limits not in LIMITS:
+            raise ValueError(f"unknown limits {self.limits!r}; known: {', '.join(LIMITS)}")
+
     requires: Requirements = field(default_factory=Requirements)
     """What must be there before it starts (`vimrag preflight`)."""

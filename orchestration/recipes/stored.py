@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from typing import Any
 
-from model.config.algorithm import ALGORITHMS
+from model.config.algorithm import ALGORITHMS, Refusals
 from model.config.engine import EngineConfig, Lora
 from model.config.schedule import Schedule
 
@@ -19,7 +19,7 @@ def upgraded(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """The recorded ``recipe`` with ``ggpo`` as ``orchestration.recipes.options.Ggpo`` nests it; unchanged if it has that form."""
     ggpo = recipe.get("ggpo", {})
     if not isinstance(ggpo.get("algorithm"), str):
-        return dict(recipe)
+        return _with_refusals(recipe)
     changed = {name: ggpo[name] for name in OVERRIDES if ggpo.get(name) is not None}
     rank = ggpo.get("lora_rank", 0)
     nested = {
@@ -39,7 +39,19 @@ def upgraded(recipe: Mapping[str, Any]) -> dict[str, Any]:
         "keep_last",
         "keep_every",
     }
-    return {**recipe, "ggpo": {**{name: ggpo[name] for name in ggpo if name not in moved}, **nested}}
+    return _with_refusals(
+        {**recipe, "ggpo": {**{name: ggpo[name] for name in ggpo if name not in moved}, **nested}},
+        known="refusals" in ggpo,
+    )
+
+
+def _with_refusals(recipe: Mapping[str, Any], *, known: bool | None = None) -> dict[str, Any]:
+    """A recipe that did not know of refused replies as units of their own had them on the credit of their node."""
+    algorithm = recipe.get("ggpo", {}).get("algorithm")
+    if not algorithm or ("refusals" in algorithm if known is None else known):
+        return dict(recipe)
+    literal = {**algorithm, "refusals": Refusals.NODE.value}
+    return {**recipe, "ggpo": {**recipe["ggpo"], "algorithm": literal}}
 
 
 def _among(options: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:

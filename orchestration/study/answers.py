@@ -33,8 +33,28 @@ def is_answered(storage: Storage, run: StudyRun) -> bool:
 
 def answer_names(run: StudyRun) -> list[str]:
     """Names under which the answers of a run are stored."""
-    sampled = [_name(run.name, "test", run.study.samples)] if run.study.samples else []
-    return [_name(run.name, "test"), *sampled]
+    samples = run.study.samples
+    sampled = [_name(run.name, "test", samples)] if samples else []
+    between = [_name(f"{run.name}-{update}", "test", samples) for update in points(run.study) if samples]
+    return [_name(run.name, "test"), *sampled, *between]
+
+
+def points(study: Study) -> range:
+    """Updates between the first and the last at which unseen questions are answered."""
+    return range(study.curve_every, study.updates, study.curve_every) if study.curve_every else range(0)
+
+
+def curve(storage: Storage, run: StudyRun) -> list[tuple[int, list[Trajectory]]]:
+    """Sampled answers of a run to the unseen questions by update, from the cold start to the last."""
+    study = run.study
+    start = sampled_answers(storage, study, COLD_START, cold_start_weights(storage, study))
+    folder = local_folder(storage, run.config.ggpo_checkpoints)
+    between = [
+        (update, sampled_answers(storage, study, f"{run.name}-{update}", folder / f"{update:06d}"))
+        for update in points(study)
+    ]
+    last = sampled_answers(storage, study, run.name, final_weights(storage, run))
+    return [(0, start), *between, (study.updates, last)]
 
 
 def answer(run: StudyRun, _reporter: Reporter) -> None:
@@ -42,7 +62,8 @@ def answer(run: StudyRun, _reporter: Reporter) -> None:
     storage = Storage(str(run.study.root))
     final = final_weights(storage, run)
     answers(storage, run.study, run.name, final)
-    sampled_answers(storage, run.study, run.name, final)
+    if run.study.samples:
+        curve(storage, run)
 
 
 def answers(
@@ -52,7 +73,12 @@ def answers(
 
     ``samples`` rollouts a question at the training temperature; one greedy rollout for 0.
     """
-    tasks = tasks_of_split(storage, split, per_dataset=study.test_questions if split == "test" else None)
+    tasks = tasks_of_split(
+        storage,
+        split,
+        per_dataset=study.test_questions if split == "test" else None,
+        datasets=study.datasets or None,
+    )
 
     def make() -> tuple[Trajectory, ...]:
         agent = _agent(storage, study, weights, study.temperature if samples else GREEDY)

@@ -4,7 +4,7 @@ Numbers that are not known are nan here and null in JSON.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import JsonValue, TypeAdapter
 
@@ -87,6 +87,8 @@ class StudyDocument:
     comparisons: tuple[ArmComparison, ...]
     sampled: Mapping[str, Interval]
     pilot3: EvidenceFigures
+    areas: Mapping[str, SeedDifference] = field(default_factory=dict)
+    """By objective, where the study answers unseen questions at several updates: the area under that curve, minus GSPO's."""
 
     def to_json(self, *, indent: int | None = 1) -> bytes:
         """The file; one line without ``indent``."""

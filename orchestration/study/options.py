@@ -12,7 +12,7 @@ from pathlib import Path
 from model.config.algorithm import ALGORITHMS
 from model.config.engine import EngineConfig
 from model.config.reward import RewardWeights
-from model.config.schedule import Schedule
+from model.config.schedule import Retention, Schedule
 from orchestration.launch.run_config import RunConfig
 from orchestration.recipes.cold_start import SHIPPED
 from orchestration.recipes.miniature import quickstart
@@ -52,6 +52,14 @@ class Study:
     """Rollouts of each unseen question at the training temperature, beside the greedy one; 0 draws none."""
     checkpoint: str = "miniature"
     """The cold start: folder below ``checkpoints/`` of the repository."""
+    limits: str = ""
+    """Key of ``model.config.limits.LIMITS``; empty: those of the miniature."""
+    datasets: tuple[str, ...] = ()
+    """Datasets that are trained and measured on; none means all."""
+    clips: tuple[float, float] | None = None
+    """Lower and upper clip distance in place of each objective's own."""
+    curve_every: int = 0
+    """Updates between sampled answers to the unseen questions, for the area under their curve; 0: only the last ones."""
     reward: RewardWeights = RewardWeights(judge=0.0, exact=1.0)  # noqa: RUF009 - frozen
     """What a rollout is worth. No judge is asked: the datasets' own metrics decide right and wrong throughout a study."""
     worlds: MiniatureWorlds = MiniatureWorlds(train=48, val=4, test=8, questions=8)  # noqa: RUF009 - frozen
@@ -66,13 +74,20 @@ class Study:
             raise ValueError(f"unknown objectives {sorted(unknown)}; known: {', '.join(ALGORITHMS)}")
         if self.samples < 0:
             raise ValueError(f"a study draws no sample of a question or some, got samples={self.samples}")
+        if self.curve_every < 0 or (self.curve_every and self.updates % self.curve_every):
+            raise ValueError(
+                f"the {self.updates} updates of a run are a multiple of curve_every, got {self.curve_every}"
+            )
         self.recipe(self.arms[0], 0)  # refuses group sizes, updates and the like that are out of range
 
     def recipe(self, arm: str, seed: int) -> Recipe:
         """The recipe of one run; all runs of a seed draw the same questions."""
         base = quickstart()
+        algorithm = replace(ALGORITHMS[arm], group_size=self.group_size, seed=seed)
+        if self.clips is not None:
+            algorithm = replace(algorithm, clip_low=self.clips[0], clip_high=self.clips[1])
         ggpo = Ggpo(
-            algorithm=replace(ALGORITHMS[arm], group_size=self.group_size, seed=seed),
+            algorithm=algorithm,
             reward=self.reward,
             schedule=Schedule(
                 updates=self.updates,
@@ -85,11 +100,20 @@ class Study:
             engine=EngineConfig(temperature=self.temperature),
             questions=self.questions,
             reproducible=False,  # what is compared are seeds; decoding in step would only cost time
-            checkpoint_every=max(1, self.updates // 3),
+            checkpoint_every=self.curve_every or max(1, self.updates // 3),
+            retention=Retention(every=self.curve_every),
             validation=16,
         )
         threads = max(1, base.threads // self.parallel)
-        return replace(base, name=f"study-{arm}-{seed}", worlds=self.worlds, ggpo=ggpo, threads=threads)
+        return replace(
+            base,
+            name=f"study-{arm}-{seed}",
+            worlds=self.worlds,
+            ggpo=ggpo,
+            threads=threads,
+            limits=self.limits,
+            datasets=self.datasets,
+        )
 
     def command(self) -> list[str]:
         """The command line of the process that makes the study."""

@@ -21,6 +21,7 @@ TITLES = {
     "gspo": "GSPO",
     "prune_at_random": "random mask",
     "grpo": "GRPO",
+    "ggpo_literal": "GGPO, read literally",
     "prune_positives": "pruning right rollouts only",
     "prune_negatives": "pruning wrong rollouts only",
 }
@@ -62,6 +63,10 @@ def study_page(
                 *((_title(name), _fact(figures)) for name, figures in document.arms.items()),
                 *_seed_facts(document),
                 *_sampled_facts(document),
+                *(
+                    (f"area under sampled answers, {_title(arm)} against GSPO", each.line)
+                    for arm, each in document.areas.items()
+                ),
                 *_pilot3_facts(document.pilot3),
             ),
         )

@@ -11,6 +11,7 @@ from itertools import chain
 from pydantic import JsonValue, TypeAdapter
 
 from infra.progress import LogFunction
+from infra.storage.root import Storage
 from model.evaluation.evaluation import summarise
 from model.evaluation.learning_curves import area, first_reaching, roughness
 from model.evaluation.statistics import bootstrap_mean
@@ -21,12 +22,14 @@ from orchestration.study.answers import (
     COLD_START,
     answers,
     cold_start_weights,
+    curve,
     final_weights,
     local_folder,
     pilot3_answers,
     sampled_answers,
 )
-from orchestration.study.document import ArmFigures, StudyDocument
+from orchestration.study.document import ArmFigures, SeedDifference, StudyDocument
+from orchestration.study.endpoint import compare_areas
 from orchestration.study.figures import (
     arm_comparison,
     compared_pairs,
@@ -34,6 +37,7 @@ from orchestration.study.figures import (
     noise_share,
     reference_score,
     sampled_accuracy,
+    seeds_line,
     share_right,
 )
 from orchestration.study.options import Study, runs
@@ -41,6 +45,7 @@ from orchestration.study.page import study_page
 from orchestration.study.training import make_all, prepare, training_rollouts, validation_questions
 from orchestration.training.ggpo_run import METRICS
 
+REFERENCE = "gspo"
 PAGE = "reports/study-ggpo/index.html"
 FIGURES = "reports/study-ggpo/study.json"
 
@@ -104,11 +109,26 @@ def run(study: Study, log: LogFunction) -> StudyDocument:
             if study.samples
         },
         pilot3=pilot3.compared(answered_again, wrong),
+        areas=_areas(storage, study),
     )
     storage.write_bytes(PAGE, study_page(study, document, results, curves, rewards).encode())
     storage.write_bytes(FIGURES, document.to_json())
     log(f"study: {storage.path(PAGE)}")
     return document
+
+
+def _areas(storage: Storage, study: Study) -> dict[str, SeedDifference]:
+    """The primary endpoint of each objective against GSPO; nothing where only the last weights answered."""
+    if not (study.curve_every and study.samples and REFERENCE in study.arms):
+        return {}
+    by_arm = {arm: [curve(storage, run) for run in runs(study) if run.arm == arm] for arm in study.arms}
+    compared = {
+        arm: compare_areas(by_arm[REFERENCE], of_arm) for arm, of_arm in by_arm.items() if arm != REFERENCE
+    }
+    return {
+        arm: SeedDifference(by_seed=each.by_seed, difference=each.difference, line=seeds_line(each))
+        for arm, each in compared.items()
+    }
 
 
 def options_of(study: Study) -> dict[str, JsonValue]:

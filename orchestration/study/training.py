@@ -7,7 +7,7 @@ import json
 import subprocess
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from hashlib import sha256
 from os import environ
 from threading import Event
@@ -53,8 +53,18 @@ def _claim(storage: Storage, study: Study) -> None:
     text = json.dumps(shared, sort_keys=True)
     if not storage.exists(CLAIM):
         storage.write_bytes(CLAIM, text.encode())
-    elif (before := storage.read_bytes(CLAIM).decode()) != text:
+    elif not _is_same(before := storage.read_bytes(CLAIM).decode(), text):
         raise ValueError(f"{storage.root} holds a study with {before}, not {text}: choose another root")
+
+
+def _is_same(before: str, now: str) -> bool:
+    """Whether two claims are of one study; what an older one did not know must be at its default."""
+    old, new = json.loads(before), json.loads(now)
+    defaults = {field.name: field.default for field in fields(Study)}
+    unknown = {
+        name for name in new.keys() - old.keys() if json.loads(json.dumps(defaults.get(name))) == new[name]
+    }
+    return {**old, **{name: new[name] for name in unknown}} == new
 
 
 def is_trained(storage: Storage, run: StudyRun) -> bool:
@@ -104,7 +114,13 @@ def _make(storage: Storage, run: StudyRun, log: LogFunction, *, which: str) -> N
 def validation_questions(storage: Storage, run: StudyRun) -> frozenset[tuple[str, str]]:
     """The validation questions of a run, by dataset and id."""
     ggpo = run.config.recipe.ggpo
-    tasks = tasks_of_split(storage, "val", per_dataset=ggpo.validation, seed=ggpo.schedule.seed)
+    tasks = tasks_of_split(
+        storage,
+        "val",
+        per_dataset=ggpo.validation,
+        seed=ggpo.schedule.seed,
+        datasets=run.study.datasets or None,
+    )
     return frozenset((task.dataset, task.id) for task in tasks)
 
 

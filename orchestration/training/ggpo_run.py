@@ -145,11 +145,17 @@ class TrainingRun:
         self._validating = careful
         self._careful = world.agent(careful.policy, world.memory("vimrag", self._encoder), temperature=GREEDY)
         ranks = rank_group(self.engine, apart=ggpo.overlap)
-        tasks = tasks_of_split(storage, "train", question_set=config.recipe.question_set)
+        tasks = tasks_of_split(
+            storage,
+            "train",
+            datasets=config.recipe.datasets or None,
+            question_set=config.recipe.question_set,
+        )
         self._rollouts = RolloutPhase(config.recipe, tasks, ranks, reporter, verdicts=verdicts)
         self._validation = tasks_of_split(
             storage,
             "val",
+            datasets=config.recipe.datasets or None,
             per_dataset=ggpo.validation,
             seed=ggpo.schedule.seed,
             question_set=config.recipe.question_set,

@@ -1,0 +1,80 @@
+"""The primary endpoint by hand, and the study that was written down before its first run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from memory_graph.graph import MemoryGraph
+from model.types import Outcome, Task, Trajectory
+from orchestration.recipes.miniature import searching
+from orchestration.study.endpoint import compare_areas, question_areas
+from orchestration.study.preregistered import READABLE, preregistered
+
+
+def answered(question: str, *verdicts: bool | None) -> list[Trajectory]:
+    return [
+        Trajectory(
+            task=Task(id=question, dataset="d", question=question, answers=("a",)),
+            graph=MemoryGraph(question=question),
+            segments=(),
+            outcome=Outcome.ABSTAINED,
+            correct=verdict,
+        )
+        for verdict in verdicts
+    ]
+
+
+def curve(*shares: float) -> list[tuple[int, list[Trajectory]]]:
+    """One question, four answers at each of updates 0, 10 and 20."""
+    return [
+        (10 * place, answered("q", *(number < 4 * share for number in range(4))))
+        for place, share in enumerate(shares)
+    ]
+
+
+def test_the_area_of_a_question_is_the_mean_height_of_its_curve():
+    # trapezoids: (0 + .5) / 2 and (.5 + 1) / 2, each over half of the updates
+    assert question_areas(curve(0, 0.5, 1)) == {("d", "q"): pytest.approx(0.5)}
+
+
+def test_a_question_that_was_not_scored_everywhere_has_no_area():
+    holed = [*curve(0, 0.5), (20, answered("q", None))]
+    assert question_areas(holed) == {}
+
+
+def test_runs_are_paired_by_seed_and_question():
+    found = compare_areas([curve(0, 0, 0), curve(0, 0.5, 0.5)], [curve(0, 0.5, 1), curve(0, 0.5, 0.5)])
+    assert found.by_seed == pytest.approx((0.5, 0.0))
+    assert found.difference.estimate == pytest.approx(0.25)
+    with pytest.raises(ValueError):
+        compare_areas([curve(0, 1)], [])
+
+
+def test_the_study_is_the_one_that_was_written_down():
+    # docs/decisions/0027: a change here is another study
+    study = preregistered(Path("/nowhere"))
+    recipe = study.recipe("ggpo", 3)
+    ggpo = recipe.ggpo
+    assert (ggpo.questions, ggpo.algorithm.group_size, ggpo.schedule.updates, ggpo.schedule.mini_batches) == (
+        16,
+        8,
+        20,
+        4,
+    )
+    assert (ggpo.algorithm.clip_low, ggpo.algorithm.clip_high) == (0.02, 0.03)
+    assert (ggpo.schedule.learning_rate, ggpo.schedule.warmup_steps, ggpo.schedule.decay) == (2e-4, 3, True)
+    assert (ggpo.reward.judge, ggpo.reward.format) == (0.9, 0.1)
+    assert (recipe.limits, recipe.datasets) == ("searching", READABLE)
+    assert (study.seeds, study.samples, study.temperature, study.curve_every) == (4, 4, 1.0, 10)
+    assert ggpo.retention.every == ggpo.checkpoint_every == 10  # the weights of update 10 stay
+    with pytest.raises(ValueError, match="no checkpoint 'searching' ships"):
+        study.require_checkpoint()
+
+
+def test_its_cold_start_searches_noisily_sees_errors_and_has_a_gate():
+    recipe = searching()
+    start = recipe.cold_start
+    assert (start.noise, start.repair, start.most_refused, start.shipped) == (0.85, 0.1, 0.02, None)
+    assert recipe.limits == "searching"
