@@ -11,9 +11,12 @@ import polars as pl
 
 from assets.corpus.completeness import CopyExtent, compare
 from assets.corpus.dataset import DATASETS
+from assets.corpus.item import Modality
+from assets.corpus.media import ShardMedia
 from assets.corpus.question import AnswerKind, EvidenceStatus, Question
-from assets.corpus.read import built_datasets, directory, parents, read_questions, same_content
+from assets.corpus.read import built_datasets, directory, parents, read_items, read_questions, same_content
 from assets.question_sets.division import Candidate, divide
+from assets.question_sets.near import GoldItem, NearDuplicates, film_of, near_duplicates
 from assets.question_sets.settings import QuestionSetSettings, Role
 from infra.storage import manifest
 from infra.storage.publication import publish
@@ -53,6 +56,12 @@ class QuestionSet:
     rows: tuple[QuestionSetRow, ...]
     leaks: tuple[str, ...] = ()
     """Some of the questions left out of training because something that measures is like them."""
+    near: tuple[str, ...] = ()
+    """Some pairs of gold items that are nearly the same; their questions are on one side."""
+    near_items: int = 0
+    """Gold items that another one is nearly the same as."""
+    unseen_pictures: int = 0
+    """Gold pictures whose looks were not compared."""
 
     def to_json(self) -> dict[str, Any]:
         """As it is stored and printed."""
@@ -76,13 +85,15 @@ def build_question_set(
     candidates: list[Candidate] = []
     dropped: dict[str, dict[str, str]] = {dataset: {} for dataset in corpora}
     same = same_content(storage, tuple(corpora))
+    questions = {dataset: list(read_questions(storage, dataset)) for dataset in corpora}
+    near = _near(storage, questions, settings)
     for dataset in corpora:
         parent_of = parents(storage, dataset)
-        for question in read_questions(storage, dataset):
+        for question in questions[dataset]:
             if reason := unusable(question):
                 dropped[dataset][question.id] = reason
             else:
-                candidates.append(_candidate(question, parent_of, same))
+                candidates.append(_candidate(question, parent_of, same, near.groups))
     division = divide(candidates, settings)
     for each in candidates:
         if each.id in division.dropped:
@@ -97,6 +108,9 @@ def build_question_set(
             for dataset in corpora
         ),
         leaks=tuple(leaks[:MAX_NAMED]),
+        near=near.pairs[:MAX_NAMED],
+        near_items=len(near.groups),
+        unseen_pictures=near.unseen,
     )
     _publish(storage, made, candidates, division.roles)
     return made
@@ -108,7 +122,8 @@ def question_set(storage: Storage, name: str = DEFAULT) -> QuestionSet:
         fields = json.load(file)
     rows = tuple(QuestionSetRow(**{**row, "notes": tuple(row["notes"])}) for row in fields.pop("rows"))
     settings = QuestionSetSettings(**fields.pop("settings"))
-    return QuestionSet(**{**fields, "rows": rows, "settings": settings, "leaks": tuple(fields["leaks"])})
+    named = {name: tuple(fields.get(name, ())) for name in ("leaks", "near")}
+    return QuestionSet(**{**fields, **named, "rows": rows, "settings": settings})
 
 
 def has_question_set(storage: Storage, name: str = DEFAULT) -> bool:
@@ -145,9 +160,39 @@ def unusable(question: Question) -> str:
     return "" if question.evidence in USABLE else f"evidence: {question.evidence}"
 
 
-def _candidate(question: Question, parent_of: Mapping[str, str], same: Mapping[str, str]) -> Candidate:
+def _near(
+    storage: Storage, questions: Mapping[str, list[Question]], settings: QuestionSetSettings
+) -> NearDuplicates:
+    """Gold items of the usable questions that are nearly the same, within and across benchmarks."""
+    wanted = {
+        item for asked in questions.values() for each in asked if not unusable(each) for item in each.gold
+    }
+    items = [
+        GoldItem(
+            item.id,
+            item.text,
+            item.modality is Modality.IMAGE and item.media_key is not None,
+            item.parent or "",
+        )
+        for dataset in questions
+        for item in read_items(storage, dataset)
+        if item.id in wanted
+    ]
+    media = ShardMedia(storage)
+    try:
+        return near_duplicates(items, media.image, most_pictures=settings.most_pictures)
+    finally:
+        media.close()
+
+
+def _candidate(
+    question: Question, parent_of: Mapping[str, str], same: Mapping[str, str], near: Mapping[str, str]
+) -> Candidate:
     gold = {same.get(item, item) for item in question.gold}
-    documents = {f"of {parent_of[item]}" for item in gold if item in parent_of}
+    parents_ = {parent_of[item] for item in (*gold, *question.gold) if item in parent_of}
+    documents = {f"of {parent}" for parent in parents_}
+    documents |= {f"film {film}" for parent in parents_ if (film := film_of(parent))}
+    documents |= {f"near {near[item]}" for item in question.gold if item in near}
     return Candidate(
         id=question.id,
         dataset=question.dataset,

@@ -34,7 +34,12 @@ class QuestionSetSettings:
     cuts: Mapping[str, float] = field(default_factory=dict)
     """Benchmark -> share of its questions trained on, by documents, whatever its published splits say; its row says so."""
 
+    most_pictures: int = 2_000
+    """Gold pages and pictures whose looks are compared; 0 compares none. Some 30 ms each."""
+
     def __post_init__(self) -> None:
+        if self.most_pictures < 0:
+            raise ValueError(f"most_pictures is not negative, got {self.most_pictures}")
         if not 0 < self.val_share < 1:
             raise ValueError(f"val_share lies between 0 and 1, got {self.val_share}")
         for dataset, share in self.cuts.items():

@@ -154,6 +154,10 @@ def _show(made: QuestionSet) -> None:
     table_console().print(table)
     for leak in made.leaks:
         note(leak)
+    if made.near_items:
+        note(f"{made.near_items:,} gold items are nearly the same as another: {'; '.join(made.near[:3])}")
+    if made.unseen_pictures:
+        note(f"{made.unseen_pictures:,} gold pictures were not compared by their looks")
     if not any(row.roles.get("train") for row in made.rows):
         note(
             "nothing to train on: fetch a training split of SQuAD, WebQA or SlideVQA, or `--cut` a benchmark"
