@@ -27,6 +27,7 @@ from orchestration.dagster_defs.pipes_reader import CompleteLineMessageReader
 from orchestration.dagster_defs.question_assets import question_set
 from orchestration.dagster_defs.raw_assets import fetched, raw
 from orchestration.dagster_defs.resources import RawLocationResource, RecipeResource, StorageResource
+from orchestration.dagster_defs.scored_assets import model_scores
 from orchestration.launch.commands import GRACE_S
 
 ASSETS = [
@@ -42,6 +43,7 @@ ASSETS = [
     ggpo_checkpoint,
     evaluation,
     report,
+    model_scores,
 ]
 
 

@@ -50,13 +50,19 @@ questions_job = dg.define_asset_job(
     selection=["question_set"],
     description="What is trained on and what measures, of the published data in the root.",
 )
+model_scores_job = dg.define_asset_job(
+    "measure",  # names of ops and jobs may not meet
+    selection=["model_scores"],
+    executor_def=one_process_executor,
+    description="A model under one memory policy on one benchmark; the model is the run's configuration.",
+)
 EYE = dg.AssetSelection.assets("miniature_eye")
 INVENTED_RUN = (
     dg.AssetSelection.all(include_sources=True)
     - EYE
-    - dg.AssetSelection.assets("question_set", "fetched", "retrieval")
+    - dg.AssetSelection.assets("question_set", "fetched", "retrieval", "model_scores")
 )
-"""The miniature's worlds have splits of their own, and come from nowhere."""
+"""The miniature's worlds have splits of their own, and come from nowhere; a model is measured by whoever names one."""
 
 eye_job = dg.define_asset_job(
     "eye",  # names of ops and jobs may not meet
@@ -96,6 +102,7 @@ JOBS = [
     cold_start_job,
     train_ggpo_job,
     evaluate_job,
+    model_scores_job,
     eye_job,
     miniature_job,
     policies_job,

@@ -42,6 +42,7 @@ def test_the_assets_are_these_and_no_others(graph):
         "ggpo_checkpoint",
         "evaluation",
         "report",
+        "model_scores",
     }
 
 
@@ -56,6 +57,7 @@ def test_the_jobs_and_schedules_are_these_and_no_others():
         "cold_start",
         "train_ggpo",
         "evaluate",
+        "measure",
         "eye",
         "miniature",
         "policies",
@@ -135,7 +137,8 @@ def test_whatever_needs_the_device_waits_for_its_pool(graph):
         for key in node.keys
         if node.op.pool is not None
     }
-    assert pools == {"cold_start_checkpoint": "gpu", "ggpo_checkpoint": "gpu", "evaluation": "gpu"}
+    on_devices = ("cold_start_checkpoint", "ggpo_checkpoint", "evaluation", "model_scores")
+    assert pools == dict.fromkeys(on_devices, "gpu")
 
 
 def test_the_definitions_load_with_all_their_resources():
