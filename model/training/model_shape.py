@@ -1,6 +1,6 @@
 """Shapes of Qwen3-VL models as numbers: how many parameters, how large a cached token, how much work a token is.
 
-Facts of the published configurations (Qwen/Qwen3-VL-4B-Instruct and -8B-Instruct, ``config.json``); a test builds each model
+Facts of the published configurations (Qwen/Qwen3-VL-2B-Instruct, -4B- and -8B-, ``config.json``); a test builds each model
 without memory and compares. Imports neither torch nor transformers, so that a plan costs nothing.
 """
 
@@ -97,6 +97,17 @@ class ModelShape:
 
 VISION_24 = VisionShape(layers=24, width=1024, feed_forward=4096)
 VISION_27 = VisionShape(layers=27, width=1152, feed_forward=4304)
+QWEN3_VL_2B = ModelShape(
+    name="Qwen/Qwen3-VL-2B-Instruct",
+    layers=28,
+    width=2048,
+    feed_forward=6144,
+    heads=16,
+    kv_heads=8,
+    head_dim=128,
+    vocabulary=151_936,
+    tied=True,
+)
 QWEN3_VL_4B = ModelShape(
     name="Qwen/Qwen3-VL-4B-Instruct",
     layers=36,
@@ -120,4 +131,4 @@ QWEN3_VL_8B = ModelShape(
     tied=False,
     vision=VISION_27,
 )
-SHAPES = {"qwen3-vl-4b": QWEN3_VL_4B, "qwen3-vl-8b": QWEN3_VL_8B}
+SHAPES = {"qwen3-vl-2b": QWEN3_VL_2B, "qwen3-vl-4b": QWEN3_VL_4B, "qwen3-vl-8b": QWEN3_VL_8B}

@@ -46,6 +46,18 @@ def qwen3_vl_4b_24gb() -> Recipe:
     )
 
 
+def qwen3_vl_2b_24gb() -> Recipe:
+    """Qwen3-VL-2B with adapters on one device of 24 GB: the smallest of its kind, to try things out."""
+    base = qwen3_vl_4b_24gb()
+    return replace(
+        base,
+        name="qwen3_vl_2b_24gb",
+        cold_start=replace(base.cold_start, base="models/Qwen3-VL-2B-Instruct"),
+        model="qwen3-vl-2b",
+        requires=replace(base.requires, hours=80),
+    )
+
+
 def qwen3_vl_8b_80gb() -> Recipe:
     """Qwen3-VL-8B with adapters on one device of 80 GB."""
     small = qwen3_vl_4b_24gb()

@@ -16,6 +16,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
         miniature.published_tiny,
         miniature.one_update,
         miniature.rejection,
+        gpu.qwen3_vl_2b_24gb,
         gpu.qwen3_vl_4b_24gb,
         gpu.qwen3_vl_8b_80gb,
         gpu.qwen3_vl_8b_8x80gb,

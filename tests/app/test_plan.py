@@ -17,6 +17,7 @@ def test_every_recipe_for_devices_is_planned_and_fits(capsys: pytest.CaptureFixt
     assert main(["plan", "--json"]) == 0
     plans = json.loads(capsys.readouterr().out)["plans"]
     assert [each["recipe"] for each in plans] == [
+        "qwen3_vl_2b_24gb",
         "qwen3_vl_4b_24gb",
         "qwen3_vl_8b_80gb",
         "qwen3_vl_8b_8x80gb",
