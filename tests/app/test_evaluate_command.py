@@ -136,3 +136,17 @@ def test_the_cap_ends_it_and_a_higher_one_goes_on(vimrag: Vimrag, root: str, ser
     assert "--max-cost needs --prices" in vimrag(*where, "--max-cost", "1").err
     assert "no model" in vimrag("evaluate", "--root", root).err
     assert "did you mean 'react'" in vimrag(*where, "--memory", "reakt").err
+
+
+def test_what_people_say_stands_beside_the_verdict(
+    vimrag: Vimrag, root: str, server: OpenAIServer, tmp_path: Path
+):
+    labels = tmp_path / "labels.jsonl"
+    told = [{"id": f"squad:dev:d{number}", "correct": number > 1} for number in range(4)]
+    labels.write_text("\n".join(map(json.dumps, told)))
+    where = ("evaluate", "--root", root, "--endpoint", server.base_url, "--labels", labels)
+    found = vimrag(*where, "--json").json["memories"]["vimrag"]["agreement_with_people"]
+    # wrong, wrong, right, right against wrong, right, right, right
+    assert (found["n"], found["accuracy"]) == (4, 0.75)
+    labels.write_text('{"id": "a"}')
+    assert "line 1: a label is" in vimrag(*where).err

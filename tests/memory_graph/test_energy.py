@@ -165,3 +165,13 @@ def test_energies_take_linear_time_where_paths_grow_exponentially():
 def test_a_chain_of_many_nodes_needs_no_recursion():
     chain = graph(node("n1", items=(page("i"),)), *(node(f"n{k}", f"n{k - 1}") for k in range(2, 5001)))
     assert len(energies(chain)) == 1
+
+
+def test_each_term_can_be_switched_off():
+    decayed = math.exp(-0.2)  # of A, two nodes old, with one child
+    assert intrinsic_energies(EXAMPLE, by_priority=False)[A2] == pytest.approx(2 * decayed)
+    assert intrinsic_energies(EXAMPLE, by_topology=False)[A1] == pytest.approx(decayed)
+    assert intrinsic_energies(EXAMPLE, decay=0.0)[A1] == pytest.approx(2.0)
+    assert energies(EXAMPLE, feedback=0.0) == intrinsic_energies(EXAMPLE)
+    # feedback of C alone, whose priority no longer counts: 2 * exp(-.2) + .3 * 1
+    assert energies(EXAMPLE, by_priority=False)[A1] == pytest.approx(2 * decayed + 0.3)

@@ -89,6 +89,8 @@ class EvaluationResult:
     notes: Mapping[str, tuple[str, ...]]
     """Dataset -> what a reader of its figures must know."""
     extra: Mapping[str, Any] = field(default_factory=dict)
+    labels: Mapping[str, bool] = field(default_factory=dict)
+    """Question -> whether a person called the first arm's answer right."""
 
     def document(self) -> dict[str, Any]:
         """What ``evaluation.json`` holds: a function of the rollouts alone."""
@@ -134,6 +136,8 @@ class EvaluationResult:
         }
         if self.judge != METRIC:
             arm["agreement_with_metric"] = agreement_of(records)
+        if self.labels and name == next(iter(self.records)):
+            arm["agreement_with_people"] = agreement_of(records, self.labels)
         return arm
 
 
@@ -161,6 +165,7 @@ async def evaluate_model(  # noqa: PLR0913 - what is measured, where it is kept,
     notes: Mapping[str, tuple[str, ...]],
     progress: Callable[[str, int, int | None], None],
     extra: Mapping[str, Any] | None = None,
+    labels: Mapping[str, bool] | None = None,
 ) -> EvaluationResult:
     """Answer every question in every arm, grade, and write the result to ``folder``.
 
@@ -197,6 +202,7 @@ async def evaluate_model(  # noqa: PLR0913 - what is measured, where it is kept,
         spent_now=budget.spent,
         notes=notes,
         extra=extra or {},
+        labels=labels or {},
     )
     _write(folder, result)
     return result

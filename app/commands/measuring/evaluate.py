@@ -92,6 +92,15 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
         float | None,
         typer.Option("--fail-below", metavar="PERCENT", help="Exit code 1 if the first policy is below."),
     ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            "--labels",
+            exists=True,
+            dir_okay=False,
+            help='A JSONL of {"id": QUESTION, "correct": true}: what people say of the first policy.',
+        ),
+    ] = None,
     profile: Profile = "full",
     name: Annotated[str, typer.Option("--name", help="Of this evaluation, below ROOT/evaluations.")] = "",
     json: JsonFlag = False,
@@ -129,6 +138,8 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
         profile=known_profile(profile),
     )
     choice.require()
+    with usage_errors():
+        told = {} if labels is None else _labels(labels)
     refuse_typo(root)
     _warn_of_own_judge(endpoint)
     storage = Storage(root)
@@ -143,7 +154,7 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
         )
     note(f"{len(tasks):,} questions, {len(plan.arms)} memory policies, {attempts} attempts each")
     with results() as write, progress_bars() as progress:
-        result = asyncio.run(_evaluated(storage, choice, tasks, plan, name, question_set, progress))
+        result = asyncio.run(_evaluated(storage, choice, tasks, plan, (name, question_set), told, progress))
         if json:
             write(result.to_json())
     if not json:
@@ -156,8 +167,8 @@ async def _evaluated(  # noqa: PLR0913 - what was chosen
     choice: ModelChoice,
     tasks: Sequence[Task],
     plan: EvaluationPlan,
-    name: str,
-    question_set: str,
+    names: tuple[str, str],
+    labels: Mapping[str, bool],
     progress: ProgressListener,
 ) -> EvaluationResult:
     from app.answers.corpus_handle import CorpusHandle
@@ -166,6 +177,7 @@ async def _evaluated(  # noqa: PLR0913 - what was chosen
     from app.answers.models import open_model
     from orchestration.joins.clusters import clusters_of
 
+    name, question_set = names
     opened = await open_model(choice)
     try:
         folder = _folder(storage, name or re.sub(r"[^\w.-]+", "-", opened.name))
@@ -181,9 +193,30 @@ async def _evaluated(  # noqa: PLR0913 - what was chosen
             clusters=clusters_of(storage, tasks),
             notes=notes,
             progress=progress,
+            labels=labels,
         )
     finally:
         await opened.close()
+
+
+def _labels(path: Path) -> dict[str, bool]:
+    """What people say, by question. Raises ``ValueError`` that names the line which says nothing."""
+    import json
+
+    labels: dict[str, bool] = {}
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                told = json.loads(line)
+                id_, correct = told["id"], told["correct"]
+            except (ValueError, TypeError, KeyError):
+                id_ = correct = None
+            if not isinstance(id_, str) or not isinstance(correct, bool):
+                raise ValueError(
+                    f'{path}, line {number}: a label is {{"id": QUESTION, "correct": true or false}}'
+                )
+            labels[id_] = correct
+    return labels
 
 
 def _folder(storage: Storage, name: str) -> Path:
