@@ -4,6 +4,7 @@ Each imports its work when it starts, so that a report loads no torch. Without D
 """
 
 import argparse
+import base64
 import sys
 
 from orchestration.launch.commands import Script
@@ -63,8 +64,9 @@ def _study(script: Script, record: str) -> int:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m orchestration.runs", description="Run one entry point.")
     parser.add_argument("script", type=Script, choices=list(Script))
-    parser.add_argument(
-        "--config-json", required=True, metavar="JSON", help="the record of what is to be run"
-    )
-    arguments = parser.parse_args()
-    sys.exit(main(arguments.script, arguments.config_json))
+    told = parser.add_mutually_exclusive_group(required=True)
+    told.add_argument("--config-json", metavar="JSON", help="the record of what is to be run")
+    told.add_argument("--config-base64", metavar="TEXT", help="the same where a shell would eat its quotes")
+    given = parser.parse_args()
+    record = given.config_json or base64.urlsafe_b64decode(given.config_base64).decode()
+    sys.exit(main(given.script, record))

@@ -40,12 +40,14 @@ def command(
 ) -> list[str]:
     """The supervised command that gives ``script`` its ``record``; with ``ranks`` DeepSpeed launches one process a rank.
 
-    With a ``hostfile`` the runner of DeepSpeed starts a launcher on each of its hosts over ssh.
+    With a ``hostfile`` the runner of DeepSpeed starts a launcher on each of its hosts over ssh (``hosts.py``).
     """
     module = entry_point(script, record)
     if ranks is None:
         return supervised([sys.executable, "-m", *module])
     if hostfile is not None:
+        encoded = base64.urlsafe_b64encode(to_json(record).encode()).decode()
+        module = [*module[:2], "--config-base64", encoded]  # the shell of a host would eat quotes
         runner = [sys.executable, "-m", "orchestration.launch.exported", "--hostfile", hostfile]
         return supervised([*runner, "--no_local_rank", "--module", *module])
     world = base64.urlsafe_b64encode(json.dumps({"localhost": list(range(ranks))}).encode()).decode()

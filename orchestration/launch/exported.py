@@ -5,6 +5,7 @@ travel in a file that only its owner reads (``DS_ENV_FILE``), and over ssh from 
 """
 
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -23,6 +24,9 @@ NEEDED = (
     "MLFLOW_",
 )
 ENV_FILE = "DS_ENV_FILE"
+# what a shell looks for between the double quotes that the runner puts around a value
+_SPECIAL = re.compile(r'([\\"$`])')
+_ESCAPED = r"\\\1"
 
 
 def exports(environment: Mapping[str, str]) -> str:
@@ -32,7 +36,7 @@ def exports(environment: Mapping[str, str]) -> str:
         for name, value in environment.items()
         if name.startswith(NEEDED) and name != ENV_FILE and "\n" not in value
     }
-    return "".join(f"{name}={told[name]}\n" for name in sorted(told))
+    return "".join(f"{name}={_SPECIAL.sub(_ESCAPED, told[name])}\n" for name in sorted(told))
 
 
 def main(arguments: list[str]) -> None:

@@ -8,6 +8,7 @@ import random
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from socket import gethostname
 from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -38,6 +39,7 @@ def run_script(
         return 2
     if setup is not None:
         setup(config)
+    _say_rank("begins")
     with open_reporter() as reporter:
         try:
             body(config, reporter)
@@ -45,12 +47,15 @@ def run_script(
             if os.environ.get("VIMRAG_DEBUG"):
                 raise
             print(f"error: {error}", file=sys.stderr)
+            _say_rank(f"failed: {error}")
             reporter.log(f"failed: {error}")
             _tell_cause(str(error))
             return 1
         except Exception as error:
+            _say_rank(f"failed: {type(error).__name__}: {error}")
             _tell_cause(f"{type(error).__name__}: {error}")
             raise
+    _say_rank("is done")
     return 0
 
 
@@ -59,6 +64,14 @@ def _tell_cause(text: str) -> None:
     path = os.environ.get(CAUSE_VARIABLE)
     if path and not os.path.exists(path):
         Path(path).write_text(text)
+
+
+def _say_rank(text: str) -> None:
+    """One line of each of several ranks, whichever host it is on; the only one has its reporter."""
+    ranks = int(os.environ.get("WORLD_SIZE", "1"))
+    if ranks > 1:
+        sys.stderr.write(f"rank {rank()} of {ranks} on {gethostname()}, process {os.getpid()}, {text}\n")
+        sys.stderr.flush()
 
 
 def from_json(kind: type[_Record], text: str) -> _Record:

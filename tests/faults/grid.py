@@ -85,7 +85,7 @@ class Cell:
 
 
 def cells(only: Sequence[str] = ()) -> list[Cell]:
-    """All cells that exist, or those whose name fits one of the patterns ``only``, in their order; ``ValueError`` if none does."""
+    """All cells, or those that fit one of the patterns ``only``, in the order of these; ``ValueError`` if there is none."""
     fitting = [cell for pattern in only or ["*"] for cell in _all() if _fits(cell, pattern)]
     chosen = list(dict.fromkeys(fitting))
     if not chosen:

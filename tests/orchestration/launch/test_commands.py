@@ -145,7 +145,9 @@ def test_several_machines_are_started_by_the_runner_from_their_hostfile():
     wanted = command(Script.TRAIN_GGPO, CONFIG, ranks=16, hostfile="hostfile")
     assert wanted[wanted.index("--hostfile") + 1] == "hostfile"
     assert "orchestration.launch.exported" in wanted
-    assert wanted.index("orchestration.runs") > wanted.index("--module")
+    module = wanted[wanted.index("--module") + 1 :]
+    assert module[:3] == ["orchestration.runs", "train_ggpo", "--config-base64"]
+    assert urlsafe_b64decode(module[3]).decode() == to_json(CONFIG)  # a shell of a host would eat quotes
 
 
 def test_ranks_on_other_hosts_get_the_keys_of_the_stores_and_what_dagster_listens_to():

@@ -1,0 +1,40 @@
+"""What a rank of the test of two hosts does: meet the others over gloo, and say what it was told."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from base64 import urlsafe_b64decode
+from pathlib import Path
+
+from orchestration.launch.commands import to_json
+from orchestration.launch.process import run_script
+from orchestration.launch.reporter import Reporter
+from orchestration.launch.run_config import RunConfig
+
+
+def body(config: RunConfig, reporter: Reporter) -> None:
+    """Add the ranks up; a rank named by VIMRAG_FAILS fails."""
+    import torch
+    from torch import distributed
+
+    distributed.init_process_group("gloo")
+    total = torch.tensor([distributed.get_rank() + 1.0])
+    distributed.all_reduce(total)
+    told = {name: value for name, value in os.environ.items() if name.startswith(("VIMRAG_", "AWS_"))}
+    said = {
+        "sum": total.item(),
+        "world": distributed.get_world_size(),
+        "told": told,
+        "record": to_json(config),
+    }
+    Path(config.root, f"rank-{distributed.get_rank()}.json").write_text(json.dumps(said))
+    distributed.barrier()
+    if os.environ.get("VIMRAG_FAILS") == str(distributed.get_rank()):
+        raise ValueError("this rank was asked to")
+    reporter.finish({"sum": total.item()})
+
+
+if __name__ == "__main__":
+    sys.exit(run_script(body, RunConfig, urlsafe_b64decode(sys.argv[2]).decode()))
