@@ -25,6 +25,7 @@ def run(root: str, partition: str, **config: object) -> dg.ExecuteInProcessResul
     )
 
 
+@pytest.mark.timeout(400)
 def test_a_partition_is_what_the_command_measures(
     root: str, server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
 ):
