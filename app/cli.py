@@ -58,7 +58,7 @@ app = typer.Typer(
     help="Ask questions over text, page images and video; build the corpus, index it, and measure what is found.",
     epilog=EPILOG,
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )

@@ -114,6 +114,13 @@ def answer_text(answer: AnswerRecord, state: GraphState) -> str:
     return "\n".join([text, *sources, "", graph, "", figures(answer)])
 
 
+def plain_answer(answer: AnswerRecord) -> str:
+    """Answer, citations, and a line of figures, where there is no graph at hand."""
+    lines = [f"  {citation_line(citation)}" for citation in answer.citations]
+    sources = ["", "Sources", *lines] if lines else []
+    return "\n".join([harmless(marked(answer)).strip() or "(no answer)", *sources, "", figures(answer)])
+
+
 def citation_line(citation: CitationRecord) -> str:
     """``[1] report.pdf page 3  documents:page:...``: number, title, page or times, item id."""
     return f"[{citation.number}] {citation_title(citation)}  {harmless(citation.item_id)}"

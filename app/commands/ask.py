@@ -116,6 +116,8 @@ def ask(  # noqa: PLR0913 - one parameter an option
         prices=prices_of(prices),
         timeout_s=timeout,
     )
+    if not choice.is_given and save is None and not files and _ask_running(root, request, timeout, json=json):
+        return
     choice.require()
     refuse_typo(root)
     if files:
@@ -139,6 +141,28 @@ def ask(  # noqa: PLR0913 - one parameter an option
         )
         note(f"no answer: the model {reason}")
         raise typer.Exit(1)
+
+
+def _ask_running(root: str, request: AskRequest, timeout: float, *, json: bool) -> bool:
+    """Print the answer of a ``vimrag serve`` that runs over this root; False where there is none."""
+    from app.answers.running.client import running_server
+
+    server = running_server(root)
+    if server is None:
+        return False
+    from app.answers.terminal import plain_answer
+    from app.commands.served_answer import served_answer
+
+    asked = {"question": request.question, "memory": request.memory}
+    asked |= {"calls": request.calls} if request.calls else {}
+    asked |= {"datasets": request.datasets} if request.datasets else {}
+    with results() as write:
+        answer = served_answer(server, asked, timeout, quiet=json)
+        write(answer.model_dump() if json else plain_answer(answer))
+    if not answer.answer.strip():
+        note(f"no answer: the model gave none that could be read ({answer.outcome})")
+        raise typer.Exit(1)
+    return True
 
 
 def _run(root: str, choice: ModelChoice, request: AskRequest, *, json: bool) -> AskResult:
@@ -171,9 +195,20 @@ async def _answer(
     from app.answers.records import CommandAnswer
     from model.agent.events import RolloutEnd
 
-    snapshot = _snapshot(corpus, request)
-    model = await open_model(choice)
+    opening = asyncio.create_task(
+        asyncio.to_thread(_snapshot, corpus, request)
+    )  # while the model is asked for
     try:
+        model = await open_model(choice)
+    except Exception:
+        await opening  # what is wrong with the root is said first
+        raise
+    loading: asyncio.Task[None] | None = None
+    try:
+        snapshot = await opening
+        loading = asyncio.create_task(
+            asyncio.to_thread(_load, snapshot)
+        )  # while the model writes its first reply
         serializer = EventSerializer(request, snapshot, model, Catalogue(corpus.storage))
 
         def told(answer: AnswerRecord) -> CommandAnswer:
@@ -198,6 +233,8 @@ async def _answer(
             raise
     finally:
         await model.close()
+        if loading is not None:
+            loading.cancel()
     raise AssertionError("a rollout ends with RolloutEnd")
 
 
@@ -219,6 +256,12 @@ def _snapshot(corpus: CorpusHandle, request: AskRequest) -> Snapshot:
     if unknown := sorted(set(request.datasets or ()) - set(snapshot.datasets)):
         raise UsageError(f"not in the index: {', '.join(unknown)}; it holds {', '.join(snapshot.datasets)}")
     return snapshot
+
+
+def _load(snapshot: Snapshot) -> None:
+    """Have index and embedder in memory by the time of the first search; what goes wrong is told by that."""
+    with contextlib.suppress(Exception):
+        snapshot.index.search("what is here", 1)
 
 
 def _check_target(save: Path | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -18,9 +18,10 @@ from assets.corpus.item import Modality
 if TYPE_CHECKING:
     from PIL import Image
 
-    from assets.index.search import IndexHit
+    from infra.vector_stores.types import RowFilter
 
 SNIPPET_CHARS = 280
+SERVED_HITS = 100  # most that a server gives
 
 
 def search(  # noqa: PLR0913 - each option is one of the command line
@@ -59,6 +60,8 @@ def search(  # noqa: PLR0913 - each option is one of the command line
 
       vimrag search --root runs/mine --image page.png --modality image
 
+    A `vimrag serve` that runs over the same root answers where it can, so that nothing is loaded here.
+
     Exit code 1 when nothing is found. Scores compare the hits of one search only.
     """
     names = dataset_names(datasets)
@@ -69,29 +72,66 @@ def search(  # noqa: PLR0913 - each option is one of the command line
     words = (question or "").encode("utf-8", "surrogateescape").decode("utf-8", "replace")  # another encoding
     if image is None and not words.strip():
         raise UsageError("the question is empty")
-    from assets.index.published import open_index
-    from infra.storage.root import Storage
-    from infra.vector_stores.types import RowFilter
-
-    where = replace(
-        RowFilter.of_scopes(names),
-        modalities=None if modality is None else (modality.value,),
-        parents=None if parent is None else (parent,),
-        between=_places(first, last),
-    )
     with results() as write:
-        index = open_index(Storage(root))
-        hits = (
-            index.search(words, top_k, where)
-            if image is None
-            else index.search_image(_picture(image), top_k, where)
-        )
+        hits = None
+        if image is None and parent is None and first is None and last is None:
+            hits = _served_hits(root, words, top_k, names, modality)
+        if hits is None:
+            where = _filter(names, modality, parent, _places(first, last))
+            hits = _own_hits(root, words if image is None else image, top_k, where)
         if json:
-            write({"hits": [hit.to_json() for hit in hits]})
+            write({"hits": hits})
     if not json:
         _show(hits)
     if not hits:
         raise typer.Exit(1)
+
+
+def _served_hits(
+    root: str, words: str, top_k: int, names: list[str] | None, modality: Modality | None
+) -> list[dict[str, Any]] | None:
+    """The hits of a ``vimrag serve`` that runs over this root; None where there is none, or it refuses."""
+    from app.answers.running.client import NoServerError, running_server
+
+    server = running_server(root)
+    if server is None or top_k > SERVED_HITS:
+        return None
+    wanted: dict[str, Any] = {"query": words, "top_k": top_k}
+    wanted |= {"datasets": names} if names else {}
+    wanted |= {"modality": modality.value} if modality else {}
+    try:
+        return server.search(wanted)
+    except NoServerError:
+        return None  # what is wrong with the question is said in the words of this command
+
+
+def _own_hits(root: str, wanted: str | Path, top_k: int, where: RowFilter) -> list[dict[str, Any]]:
+    from assets.index.published import open_index
+    from infra.storage.root import Storage
+
+    index = open_index(Storage(root))
+    found = (
+        index.search(wanted, top_k, where)
+        if isinstance(wanted, str)
+        else index.search_image(_picture(wanted), top_k, where)
+    )
+    return [hit.to_json() for hit in found]
+
+
+def _filter(
+    names: list[str] | None,
+    modality: Modality | None,
+    parent: str | None,
+    between: tuple[float, float] | None,
+) -> RowFilter:
+    from infra.vector_stores.types import RowFilter
+
+    return replace(
+        RowFilter.of_scopes(names),
+        modalities=None if modality is None else (modality.value,),
+        parents=None if parent is None else (parent,),
+        between=between,
+    )
 
 
 def _places(first: float | None, last: float | None) -> tuple[float, float] | None:
@@ -114,16 +154,16 @@ def _picture(path: Path) -> Image.Image:
     return media_decoder().image(data)
 
 
-def _show(hits: list[IndexHit]) -> None:
+def _show(hits: list[dict[str, Any]]) -> None:
     if not hits:
         note("nothing found")
     console = table_console()
     for rank, hit in enumerate(hits, start=1):
-        text = " ".join(hit.text.split())
+        text = " ".join(hit["text"].split())
         cut = text if len(text) <= SNIPPET_CHARS else f"{text[:SNIPPET_CHARS]}…"
-        console.print(f"[bold]{rank:>2}  {escape(hit.title or hit.item_id)}[/bold]")
+        console.print(f"[bold]{rank:>2}  {escape(hit['title'] or hit['id'])}[/bold]")
         console.print(
-            f"    [dim]{hit.score:.3f}  {hit.modality}  {escape(hit.item_id)}[/dim]", soft_wrap=True
+            f"    [dim]{hit['score']:.3f}  {hit['modality']}  {escape(hit['id'])}[/dim]", soft_wrap=True
         )
         if cut:
             console.print(f"    {escape(cut)}")

@@ -8,6 +8,7 @@ import errno
 import logging
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -153,6 +154,7 @@ def _bound(host: str, port: int) -> socket.socket:
 async def _serve(root: str, choice: ModelChoice, settings: ServerSettings, listener: socket.socket) -> None:
     from app.answers.corpus_handle import CorpusHandle
     from app.answers.models import open_model
+    from app.answers.running.announcement import new_key
     from app.server.application import run_until_signalled
     from app.server.state import ServerState
     from infra.storage.root import Storage
@@ -160,14 +162,28 @@ async def _serve(root: str, choice: ModelChoice, settings: ServerSettings, liste
     # a named model is not asked for now: its server may start later
     model = await open_model(choice, probe=not choice.model) if choice.is_given else None
     try:
-        note(_greeting(listener, settings, model))
-        with _log_on_standard_error():
-            state = ServerState(corpus=CorpusHandle(Storage(root)), model=model, settings=settings)
+        storage, key = Storage(root), new_key()
+        with _log_on_standard_error(), _announced(storage.local_path(), listener, key):
+            note(_greeting(listener, settings, model))
+            state = ServerState(corpus=CorpusHandle(storage), model=model, settings=settings, key=key)
             await run_until_signalled(state, listener)
         note("stopped")
     finally:
         if model is not None:
             await model.close()
+
+
+def _announced(
+    root: Path | None, listener: socket.socket, key: str
+) -> contextlib.AbstractContextManager[None]:
+    """The file by which other commands find this server, where they can reach it: a local root that is there, this machine."""
+    from app.answers.running.announcement import announced
+    from app.server.protection.security import is_loopback
+
+    host, port = listener.getsockname()[:2]
+    if root is None or not root.is_dir() or not is_loopback(host):
+        return contextlib.nullcontext()
+    return announced(root, f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}", key)
 
 
 def _greeting(listener: socket.socket, settings: ServerSettings, model: models.AnswerModel | None) -> str:

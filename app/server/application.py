@@ -23,6 +23,7 @@ from app.server.protection.security import Guard, SecurityHeaders
 from app.server.routes import (
     ask,
     chat,
+    hello,
     history,
     media,
     pages,
@@ -35,6 +36,7 @@ from app.server.routes import (
 )
 from app.server.schema.responses import ErrorBody
 from app.server.state import ServerState
+from app.server.warming import warm
 
 TITLE = "VimRAG"
 GRACE_S = 5
@@ -67,7 +69,20 @@ def api_of(state: ServerState) -> FastAPI:
     )
     app.state.server = state
     errors.install(app)
-    for module in (pages, status, ask, chat, history, search, upstream, media, viewer, uploads, sources):
+    for module in (
+        pages,
+        status,
+        hello,
+        ask,
+        chat,
+        history,
+        search,
+        upstream,
+        media,
+        viewer,
+        uploads,
+        sources,
+    ):
         app.include_router(module.router)
     app.openapi = _published_schema(app)
     return app
@@ -121,8 +136,10 @@ async def run_until_signalled(state: ServerState, listener: socket.socket) -> No
     server.handle_exit = stop
     # when it is done the server raises the signal again for the handlers that were there before it
     before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGTERM, signal.SIGINT)}
+    warming = asyncio.create_task(warm(state))
     try:
         await server.serve(sockets=[listener])
     finally:
+        warming.cancel()
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -70,6 +70,8 @@ class ServerState:
     """Questions that go on without a listener."""
     controls: WeakValueDictionary[str, EventSerializer] = field(default_factory=WeakValueDictionary)
     """Of every question under way, by its id."""
+    key: str | None = None
+    """By which other commands of this user know the server; None where it is not announced."""
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server is to stop: running questions end with an event that says so."""
 

@@ -224,3 +224,17 @@ def test_as_a_program_standard_output_is_the_object_alone(root: Path):
     assert done.returncode == 0
     assert done.stdout.count("\n") == 1
     assert "crane" in json.loads(done.stdout)["hits"][0]["text"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_is_told_how_a_command_goes_on(shell: str):
+    asked = {"COMP_WORDS": "vimrag se", "COMP_CWORD": "1", "_TYPER_COMPLETE_ARGS": "vimrag se"}
+    asked |= {"_VIMRAG_COMPLETE": f"complete_{shell}", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+    told = subprocess.run(
+        [sys.executable, "-m", "app.cli"],
+        env={**os.environ, **asked},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "search" in told and "serve" in told and "ingest" not in told

@@ -16,6 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.answers.running.client import HELLO
 from app.server.errors import ApiError, error_response
 from app.server.settings import ServerSettings
 
@@ -83,7 +84,7 @@ class Guard:
         path = scope["path"]
         if path in PAGES and scope["method"] == "GET" and (token := _token_of_query(scope)):
             return _welcome(path, token, self._settings.token)
-        if path not in PAGES and not path.startswith("/static/"):
+        if path not in (*PAGES, HELLO) and not path.startswith("/static/"):
             _check_token(headers, self._settings.token)
         return None
 
