@@ -6,6 +6,7 @@ Documents, images and clips are hostile input: a file of a few kilobytes can ask
 MAX_IMAGE_PIXELS = 100_000_000  # 300 MB decoded as RGB, several times the largest scan one expects
 MAX_IMAGES = 10_000  # in one file: frames of an animation, pages of a TIFF
 MAX_PDF_PAGES = 2_000  # the longest MMLongBench document has 468; above this it is no longer a document
+MAX_OWN_PAGE_BYTES = 160_000  # of a page kept as a PDF of its own; as a JPEG it has 200 to 500 kB
 MAX_PAGE_PIXELS = 4_000_000  # an A4 page at 144 dpi has 2.0 million; posters are rendered smaller
 PAGE_DPI = 144  # twice the PDF unit: body text is legible, a page costs some 2,000 visual tokens at full size
 MAX_VIDEO_PIXELS = 3840 * 2160  # of one frame; above, a decoder keeps hundreds of MB of reference frames

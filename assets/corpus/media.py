@@ -77,12 +77,14 @@ class ShardMedia:
             self._descriptors.clear()
 
     def _image(self, location: MediaLocation, index: int) -> Image.Image:
-        return self._decoded_at(location.path, location.offsets[index], location.sizes[index])
+        place = location.path, location.offsets[index], location.sizes[index]
+        return self._decoded_at(*place, location.is_page)
 
     @cachedmethod(lambda self: self._decoded, lock=lambda self: self._lock)
-    def _decoded_at(self, path: str, offset: int, size: int) -> Image.Image:
+    def _decoded_at(self, path: str, offset: int, size: int, is_page: bool) -> Image.Image:
         """By place, not by id: aliases share their pixels. An image larger than the cache is not kept."""
-        return media_decoder().image(self._read(path, offset, size))
+        data = self._read(path, offset, size)
+        return media_decoder().own_page(data) if is_page else media_decoder().image(data)
 
     def _locate(self, item_id: str) -> MediaLocation:
         dataset = item_id.partition(":")[0]

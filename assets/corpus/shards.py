@@ -22,7 +22,10 @@ from infra.storage import manifest
 from infra.storage.publication import ArtifactWriter, HashingFile
 from infra.storage.root import Storage
 
-EXTENSIONS = frozenset({"json", "txt", "png", "jpg", "jpeg", "webp"})  # nothing here is executed by a reader
+PAGE = "pdf"  # a page as a PDF of its own, rendered when it is looked at
+EXTENSIONS = frozenset(
+    {"json", "txt", "png", "jpg", "jpeg", "webp", PAGE}
+)  # nothing here is executed by a reader
 INDEX, ALIASES = "index.parquet", "aliases.parquet"
 BLOCK = tarfile.BLOCKSIZE  # bytes of a tar header, and the unit to which members are padded
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,80}")  # no dot, at which WebDataset splits; fits one tar header
@@ -58,6 +61,8 @@ class MediaLocation(NamedTuple):
     offsets: tuple[int, ...]
     sizes: tuple[int, ...]
     times: tuple[float, ...]
+    is_page: bool = False
+    """Whether it is a PDF of one page instead of an image."""
 
 
 def directory(dataset: str) -> str:
@@ -231,11 +236,12 @@ def read_locations(storage: Storage, dataset: str, version: str | None = None) -
     }  # one string a shard, not one a sample
     locations: dict[str, MediaLocation] = {}
     with storage.open(f"{folder}/{finished.entry(INDEX).name}") as file:
-        for row in rows(file, columns=["item_id", "shard", "offsets", "sizes", "times"]):
+        for row in rows(file, columns=["item_id", "shard", "extensions", "offsets", "sizes", "times"]):
             if row["shard"] not in paths:
                 raise ValueError(f"the index of {dataset} names {row['shard']!r}, its manifest does not")
-            places = (tuple(row[column]) for column in ("offsets", "sizes", "times"))
-            locations[row["item_id"]] = MediaLocation(paths[row["shard"]], *places)
+            offsets, sizes, times = (tuple(row[column]) for column in ("offsets", "sizes", "times"))
+            is_page = row["extensions"] == [PAGE]
+            locations[row["item_id"]] = MediaLocation(paths[row["shard"]], offsets, sizes, times, is_page)
     with storage.open(f"{folder}/{finished.entry(ALIASES).name}") as file:
         for row in rows(file):
             if row["item_id"] in locations:

@@ -83,6 +83,8 @@ class ParseContext:
     """Length of a clip in seconds; the last one of a video may be shorter."""
     min_tail_s: float = 2.0
     """A last clip shorter than this is dropped; references inside it mean the clip before."""
+    page_images: bool = False
+    """Keep the pages of one's own PDFs as pictures, though most could be kept as what they are, a tenth of the size."""
     strict: bool = False
     """Turn the first skip into a ValueError."""
 

@@ -60,7 +60,12 @@ class IngestSettings:
         context = self.reading
         ocr = {"ocr": context.ocr is not None}
         of_kind: dict[FileKind, dict[str, Any]] = {
-            FileKind.PDF: {"dpi": context.dpi, "max_pages": context.max_pages} | ocr,
+            FileKind.PDF: {
+                "dpi": context.dpi,
+                "max_pages": context.max_pages,
+                "page_images": context.page_images,
+            }
+            | ocr,
             FileKind.PICTURE: ocr,
             FileKind.TEXT: {"passage_words": self.passage_words},
             FileKind.MARKDOWN: {"passage_words": self.passage_words} | ocr,

@@ -22,8 +22,9 @@ from PIL import Image
 from infra.errors import MediaError
 from infra.limits import MAX_PAGE_PIXELS, MAX_PDF_PAGES, PAGE_DPI
 from infra.media._pdf_forms import field_lines
+from infra.media._pdf_pages import own_page
 from infra.media.tiles import Box
-from infra.media.types import PageFacts, PdfPage
+from infra.media.types import PageFacts, PdfPage, PlainPage
 
 POINTS_PER_INCH = 72.0  # the PDF unit
 HEADER_WINDOW = 1 << 20  # bytes in which a document may begin; PDFium looks at the first 1,024 only
@@ -73,12 +74,35 @@ class Pdf:
             except (pypdfium2.PdfiumError, MemoryError, OSError) as error:
                 raise MediaError("pdf_page_unreadable", f"page {number}: {error}") from error
 
+    def plain_page(
+        self, number: int, *, dpi: float = PAGE_DPI, max_pixels: int = MAX_PAGE_PIXELS
+    ) -> PlainPage:
+        """Page ``number`` (from 1) as text and as a PDF of its own, not rendered. Raises as ``page``."""
+        if not 1 <= number <= self.num_pages:
+            raise ValueError(f"page {number} of a document with {self.num_pages} pages")
+        with _LOCK:
+            try:
+                page = self._document[number - 1]
+                try:
+                    scale = dpi / POINTS_PER_INCH
+                    text, facts = self._words(page, scale, None)
+                    size = _size(*page.get_size(), _fitting(*page.get_size(), scale, max_pixels))
+                    return PlainPage(number, text, *size, facts, own_page(self._document, number))
+                finally:
+                    page.close()
+            except (pypdfium2.PdfiumError, MemoryError, OSError) as error:
+                raise MediaError("pdf_page_unreadable", f"page {number}: {error}") from error
+
     def _read(
         self, page: pypdfium2.PdfPage, number: int, scale: float, max_pixels: int, box: Box | None
     ) -> PdfPage:
-        width, height = page.get_size()
-        full = (math.ceil(width * scale), math.ceil(height * scale))
         image = _render(page, scale, max_pixels, box)
+        text, facts = self._words(page, scale, box)
+        return PdfPage(number, image, text, image.width, image.height, facts)
+
+    def _words(self, page: pypdfium2.PdfPage, scale: float, box: Box | None) -> tuple[str, PageFacts]:
+        """The text of the page or of a part of it, and what is known of the page."""
+        full = _size(*page.get_size(), scale)
         layer = page.get_textpage()
         try:
             text = _clean(layer.get_text_bounded(*_bounds(page, scale, box)))
@@ -87,7 +111,7 @@ class Pdf:
             layer.close()
         if box is None and (filled := field_lines(self._document, page)):
             text = "\n".join(filter(None, (text, *map(_clean, filled))))
-        return PdfPage(number, image, text, image.width, image.height, facts)
+        return text, facts
 
 
 @contextmanager
@@ -154,12 +178,23 @@ def _render(page: pypdfium2.PdfPage, scale: float, max_pixels: int, box: Box | N
         crop = (box.left / scale, height - box.bottom / scale, width - box.right / scale, box.top / scale)
         crop = tuple(max(0.0, side) for side in crop)
     width, height = width - crop[0] - crop[2], height - crop[1] - crop[3]
-    while (area := math.ceil(width * scale) * math.ceil(height * scale)) > max_pixels:
-        scale *= min(0.999, (max_pixels / area) ** 0.5)
+    scale = _fitting(width, height, scale, max_pixels)
     image = page.render(
         scale=cast(int, scale), crop=cast(tuple[int, int, int, int], crop), rev_byteorder=True
     ).to_pil()
     return image if image.mode == "RGB" else image.convert("RGB")  # a page has megabytes: no copy for nothing
+
+
+def _size(width: float, height: float, scale: float) -> tuple[int, int]:
+    """Pixels of so many points."""
+    return math.ceil(width * scale), math.ceil(height * scale)
+
+
+def _fitting(width: float, height: float, scale: float, max_pixels: int) -> float:
+    """``scale``, or less where the page would have too many pixels."""
+    while (area := math.prod(_size(width, height, scale))) > max_pixels:
+        scale *= min(0.999, (max_pixels / area) ** 0.5)
+    return scale
 
 
 def _bounds(

@@ -10,9 +10,9 @@ from PIL import Image
 
 from infra.documents.blocks import Document, from_parts
 from infra.errors import MediaError
-from infra.limits import MAX_IMAGES, MAX_TEXT_BYTES
+from infra.limits import MAX_IMAGES, MAX_OWN_PAGE_BYTES, MAX_TEXT_BYTES
 from infra.media.sandbox.process import JobResult
-from infra.media.types import OcrError, PageFacts, PdfPage, SubtitleLine, SubtitleTrack, VideoInfo
+from infra.media.types import OcrError, PageFacts, PdfPage, PlainPage, SubtitleLine, SubtitleTrack, VideoInfo
 
 PIXEL_BYTES = 4  # as Pillow keeps RGB: a copy without packing is a seventh of the time
 
@@ -51,12 +51,28 @@ def page_of(answer: JobResult, number: int, max_pixels: int) -> PdfPage:
     """A page and its text."""
     text = text_of(answer)
     (image,) = images_of(JobResult(answer.result, answer.parts[1:]), 1, max_pixels)
+    return PdfPage(number, image, text, image.width, image.height, _facts(answer))
+
+
+def plain_page_of(answer: JobResult, number: int, max_pixels: int) -> PlainPage:
+    """A page's text, its size and itself."""
+    text = text_of(answer)
+    match answer.result.get("size"):
+        case [int(width), int(height)] if width > 0 and height > 0 and width * height <= max_pixels:
+            pass
+        case size:
+            raise MediaError("decoder_failed", f"a page of {size!r} pixels"[:500])
+    if len(answer.parts) != 2 or len(answer.parts[1]) > MAX_OWN_PAGE_BYTES:
+        raise MediaError("decoder_failed", f"{len(answer.parts)} parts of a page")
+    return PlainPage(number, text, width, height, _facts(answer), bytes(answer.parts[1]))
+
+
+def _facts(answer: JobResult) -> PageFacts:
     match answer.result.get("facts"):
         case [int(width), int(height), *shares] if len(shares) == 3:
-            facts = PageFacts(width, height, *(_share(share) for share in shares))
+            return PageFacts(width, height, *(_share(share) for share in shares))
         case facts:
             raise MediaError("decoder_failed", f"facts about a page: {facts!r}"[:500])
-    return PdfPage(number, image, text, image.width, image.height, facts)
 
 
 def _share(value: Any) -> float:

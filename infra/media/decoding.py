@@ -91,6 +91,11 @@ class MediaDecoder:
         finally:
             document.close()
 
+    def own_page(self, data: bytes) -> Image.Image:
+        """The picture of a page that is kept as a PDF of its own (``PlainPage.own``). Raises ``MediaError`` as ``open_pdf``."""
+        with self.open_pdf(data, page_limit=1) as pdf:
+            return pdf.page(1).image
+
     def probe(self, source: Path | bytes) -> VideoInfo:
         """Duration, rate and size of the first video stream.
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 from PIL import Image
 
-from infra.limits import MAX_PAGE_PIXELS, MAX_TEXT_BYTES, PAGE_DPI
+from infra.limits import MAX_OWN_PAGE_BYTES, MAX_PAGE_PIXELS, MAX_TEXT_BYTES, PAGE_DPI
 from infra.media import jobs
-from infra.media.answers import PIXEL_BYTES, image_count, images_of, page_count, page_of
+from infra.media.answers import PIXEL_BYTES, image_count, images_of, page_count, page_of, plain_page_of
 from infra.media.jobs import file_key, location, token
 from infra.media.sandbox.process import Job, JobRunner
 from infra.media.tiles import Box
-from infra.media.types import PdfPage
+from infra.media.types import PdfPage, PlainPage
 
 
 class OpenImages:
@@ -92,6 +92,17 @@ class PdfDocument:
         limit = PIXEL_BYTES * max_pixels + MAX_TEXT_BYTES
         job = replace(self._job, operation="page", arguments=arguments, max_bytes=limit)
         return self._runner.call(job, lambda answer: page_of(answer, number, max_pixels))
+
+    def plain_page(
+        self, number: int, *, dpi: float = PAGE_DPI, max_pixels: int = MAX_PAGE_PIXELS
+    ) -> PlainPage:
+        """Page ``number`` (from 1) as text and as a PDF of its own, not rendered. Raises as ``page``."""
+        if not 1 <= number <= self.num_pages:
+            raise ValueError(f"page {number} of a document with {self.num_pages} pages")
+        arguments = {**self._job.arguments, "number": number, "dpi": dpi, "max_pixels": max_pixels}
+        limit = MAX_OWN_PAGE_BYTES + MAX_TEXT_BYTES
+        job = replace(self._job, operation="plain_page", arguments=arguments, max_bytes=limit)
+        return self._runner.call(job, lambda answer: plain_page_of(answer, number, max_pixels))
 
     def close(self) -> None:
         """Let the decoding process close it too, unless that is gone."""

@@ -38,6 +38,20 @@ class PdfPage(NamedTuple):
     facts: PageFacts = PageFacts()
 
 
+class PlainPage(NamedTuple):
+    """One page without its pixels. Width and height are those it is rendered with at the resolution asked for.
+
+    ``own``: a PDF of this page alone, which shows the very same; empty where that cannot be told, or where it is too large.
+    """
+
+    number: int
+    text: str
+    width: int
+    height: int
+    facts: PageFacts
+    own: bytes
+
+
 class VideoInfo(NamedTuple):
     """What a video file holds. ``fps`` is the mean rate, in frames a second."""
 

@@ -3,17 +3,20 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from PIL import Image
 
 from assets.corpus.item import Item, Modality
+from assets.corpus.shards import PAGE
+from assets.parsers.identity import bytes_hash
 from assets.parsers.images import MIN_LAYER_CHARACTERS, image_item, pages_to_render, read_text
-from assets.parsers.types import ParseContext, ParsedItem, SkippedRecord
+from assets.parsers.types import MediaBlob, ParseContext, ParsedItem, SkippedRecord
 from assets.user_files.media import text_layers
 from assets.user_files.records import DATASET, FileRecord, ReaderNote
 from infra.errors import MediaError
-from infra.limits import MAX_PAGE_PIXELS
+from infra.limits import MAX_PAGE_PIXELS, PAGE_DPI
 from infra.media import Box, PdfDocument, PdfPage, grid_boxes, is_strip, media_decoder, strip_boxes, widened
 
 POSTER_PIXELS = (
@@ -61,17 +64,35 @@ def page_records(path: Path, page_limit: int, context: ParseContext) -> Iterator
 def _page_records(
     pdf: PdfDocument, number: int, context: ParseContext, remarks: _Remarks
 ) -> Iterator[ParsedItem]:
-    page = pdf.page(number, dpi=context.dpi)
+    page = _Page(pdf, number, context)
     size = (page.facts.full_width, page.facts.full_height)
     if is_strip(*size):
         yield from _parts(pdf, page, context, remarks)
         return
-    yield _item(page, f"page:#{number}", f" page {number}", _text(page, context, remarks), page.image)
+    place, title, text = f"page:#{number}", f" page {number}", _text(page, context, remarks)
+    yield _own_item(page, place, title, text) if page.own else _item(page, place, title, text, page.image)
     if math.prod(size) > POSTER_PIXELS:
         yield from _parts(pdf, page, context, remarks)
 
 
-def _text(page: PdfPage, context: ParseContext, remarks: _Remarks) -> str:
+class _Page:
+    """A page whose pixels are rendered when they are asked for: most are read and kept without."""
+
+    def __init__(self, pdf: PdfDocument, number: int, context: ParseContext) -> None:
+        self._pdf, self._dpi, self.number = pdf, context.dpi, number
+        plain = pdf.plain_page(number, dpi=context.dpi)
+        self.text, self.facts = plain.text, plain.facts
+        self.size = plain.width, plain.height
+        # a reader of the shards knows one resolution
+        self.own = b"" if context.page_images or context.dpi != PAGE_DPI else plain.own
+
+    @cached_property
+    def image(self) -> Image.Image:
+        """The rendered page."""
+        return self._pdf.page(self.number, dpi=self._dpi).image
+
+
+def _text(page: PdfPage | _Page, context: ParseContext, remarks: _Remarks) -> str:
     """The text layer, what OCR reads, or both."""
     text, facts = page.text, page.facts
     is_broken = text_layers.is_broken(text, facts.unmapped_share)
@@ -92,7 +113,7 @@ def _text(page: PdfPage, context: ParseContext, remarks: _Remarks) -> str:
     return text
 
 
-def _parts(pdf: PdfDocument, page: PdfPage, context: ParseContext, remarks: _Remarks) -> Iterator[ParsedItem]:
+def _parts(pdf: PdfDocument, page: _Page, context: ParseContext, remarks: _Remarks) -> Iterator[ParsedItem]:
     """Legible parts of a page that is too large to be shown as a whole; blank ones are left out."""
     dpi, boxes = _cut(page, context.dpi)
     if dpi < context.dpi:
@@ -108,7 +129,7 @@ def _parts(pdf: PdfDocument, page: PdfPage, context: ParseContext, remarks: _Rem
         yield _item(part, place, title, text, widened(part.image), position=page.number + index / 1000)
 
 
-def _cut(page: PdfPage, dpi: float) -> tuple[float, Sequence[Box]]:
+def _cut(page: _Page, dpi: float) -> tuple[float, Sequence[Box]]:
     """The resolution of the parts, and where they are at it."""
     width, height = page.facts.full_width, page.facts.full_height
     area = width * height
@@ -120,8 +141,25 @@ def _cut(page: PdfPage, dpi: float) -> tuple[float, Sequence[Box]]:
     return dpi * scale, strip_boxes(*size) if thin else grid_boxes(*size, MAX_PAGE_PIXELS)
 
 
+def _own_item(page: _Page, kept_id: str, title: str, text: str) -> ParsedItem:
+    """The page as a PDF of its own."""
+    item = Item(
+        id=kept_id,
+        dataset=DATASET,
+        modality=Modality.IMAGE,
+        content_hash=bytes_hash(page.own),
+        title=title,
+        text=text,
+        position=float(page.number),
+        media_key=kept_id,
+        width=page.size[0],
+        height=page.size[1],
+    )
+    return ParsedItem(item=item, media=MediaBlob(members=((PAGE, page.own),)))
+
+
 def _item(
-    page: PdfPage, kept_id: str, title: str, text: str, image: Image.Image, *, position: float = 0.0
+    page: PdfPage | _Page, kept_id: str, title: str, text: str, image: Image.Image, *, position: float = 0.0
 ) -> ParsedItem:
     item = Item(
         id=kept_id,

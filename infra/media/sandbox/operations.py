@@ -129,6 +129,14 @@ def _page(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
     return OperationResult(result, (len(text), *image.sizes), (text, *image.parts))
 
 
+def _plain_page(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
+    document = _DOCUMENT.get(arguments, payload)
+    page = document.plain_page(arguments["number"], dpi=arguments["dpi"], max_pixels=arguments["max_pixels"])
+    text = page.text.encode("utf-8", "replace")
+    result = {"size": [page.width, page.height], "facts": list(page.facts)}
+    return OperationResult(result, (len(text), len(page.own)), (text, page.own))
+
+
 def _close_pdf(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
     _DOCUMENT.close()
     return OperationResult({})
@@ -189,6 +197,7 @@ OPERATIONS: dict[str, Operation] = {
     "close_images": _close_images,
     "open_pdf": _open_pdf,
     "page": _page,
+    "plain_page": _plain_page,
     "close_pdf": _close_pdf,
     "probe": _probe,
     "frames": _frames,
