@@ -22,11 +22,11 @@ from orchestration.dagster_defs.launched_assets import (
     miniature_eye,
     report,
 )
-from orchestration.dagster_defs.measured_assets import retrieval
 from orchestration.dagster_defs.pipes_reader import CompleteLineMessageReader
 from orchestration.dagster_defs.question_assets import question_set
 from orchestration.dagster_defs.raw_assets import fetched, raw
 from orchestration.dagster_defs.resources import RawLocationResource, RecipeResource, StorageResource
+from orchestration.dagster_defs.retrieval_assets import retrieval
 from orchestration.dagster_defs.scored_assets import model_scores
 from orchestration.launch.commands import GRACE_S
 

@@ -6,6 +6,7 @@ want the pool ``gpu`` run in one process: what they launch is then a child of th
 
 import dagster as dg
 
+from orchestration.dagster_defs.command_jobs import COMMAND_JOBS
 from orchestration.dagster_defs.gpu_pool_executor import one_process_executor
 from orchestration.dagster_defs.partitions import ALL_DATASETS
 from orchestration.dagster_defs.raw_assets import INVENTED
@@ -107,4 +108,5 @@ JOBS = [
     miniature_job,
     policies_job,
     *RELEASE_JOBS,
+    *COMMAND_JOBS,
 ]

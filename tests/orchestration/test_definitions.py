@@ -9,6 +9,7 @@ import dagster as dg
 import pytest
 
 from assets.corpus.dataset import DATASETS
+from orchestration.dagster_defs.command_jobs import COMMANDS
 from orchestration.definitions import build_defs, defs
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -67,6 +68,7 @@ def test_the_jobs_and_schedules_are_these_and_no_others():
         "promote_release",
         "roll_back_release",
         "collect_releases",
+        *COMMANDS,
     }
     assert {schedule.name for schedule in defs.schedules or ()} == {"nightly_index"}
     sensors = {sensor.name: sensor.default_status for sensor in defs.sensors or ()}

@@ -1,0 +1,178 @@
+"""What the command line does to models and figures, as jobs with the same options: measuring, comparing, exporting, building.
+
+Each is one op that starts the command (``launch/command_line.py``) at the root of the run. A test holds every field to an
+option of its command; keys of endpoints stay in the environment (VIMRAG_API_KEY).
+"""
+
+import os
+from collections.abc import Sequence
+from typing import ClassVar
+
+import dagster as dg
+from pydantic import Field
+
+from infra.storage.root import Storage
+from orchestration.dagster_defs.causes import cause_first
+from orchestration.dagster_defs.partitions import DATA_OWNERS, RESEARCH_OWNERS
+from orchestration.launch.command_line import options_of, run_command
+
+
+class CommandConfig(dg.Config):
+    """Options of one command; ``named`` are those that it takes without a dash, in their order."""
+
+    command: ClassVar[tuple[str, ...]]
+    named: ClassVar[tuple[str, ...]] = ()
+
+    def words(self) -> list[str]:
+        """What follows ``vimrag``."""
+        values = self.model_dump()
+        places: list[str] = []
+        for name in self.named:
+            value = values.pop(name)
+            places += value if isinstance(value, list) else [str(value)]
+        return [*self.command, *options_of(values), *places]
+
+
+class EvaluateConfig(CommandConfig):
+    """Any model, served or a checkpoint folder, measured on the questions of the root; resumable to the rollout."""
+
+    command: ClassVar[tuple[str, ...]] = ("evaluate",)
+    model: str | None = Field(None, description="Checkpoint folder, or the name of a model at the endpoint.")
+    endpoint: str | None = Field(None, description="OpenAI-compatible address, usually ending in /v1.")
+    memory: list[str] = Field(
+        ["vimrag"], description="Memory policies; the first is compared with the others."
+    )
+    datasets: list[str] = Field([], description="Some of the datasets; by default all.")
+    questions: int | None = Field(None, description="Of each dataset, at most, drawn by the seed.")
+    attempts: int = Field(1, description="Rollouts of each question.")
+    question_set: str = Field("default", description="Which set measures.")
+    concurrency: int = Field(8, description="Rollouts at once.")
+    timeout: float = Field(900.0, description="Seconds of one rollout.")
+    seed: int = Field(0, description="Of the questions drawn and of the replies.")
+    max_tokens: int | None = Field(None, description="Longest reply of the model.")
+    temperature: float | None = Field(None, description="0 always draws the likeliest token.")
+    prices: list[float] = Field([], description="What a million tokens cost, read and written.")
+    token_cap: int | None = Field(None, description="Begin no rollout beyond so many tokens.")
+    max_cost: float | None = Field(None, description="Begin no rollout beyond this cost; needs prices.")
+    fail_below: float | None = Field(
+        None, description="The run fails if the first policy is below, per cent."
+    )
+    profile: str | None = Field(None, description="Prompts and limits of a served model: full or compact.")
+    name: str | None = Field(None, description="Of this evaluation, below ROOT/evaluations.")
+
+
+class CompareConfig(CommandConfig):
+    """Two evaluations, compared by documents."""
+
+    command: ClassVar[tuple[str, ...]] = ("compare",)
+    named: ClassVar[tuple[str, ...]] = ("first", "second")
+    first: str = Field(description="Name of an evaluation below ROOT/evaluations, or its folder.")
+    second: str = Field(description="The one that is compared with it.")
+    memory: list[str] = Field([], description="Some of the memory policies; by default all.")
+    by_dataset: bool = Field(False, description="Each benchmark by itself, too.")
+    fail_below: float | None = Field(None, description="The run fails if a difference is below, points.")
+    certain: bool = Field(False, description="It fails only if the whole interval is below.")
+
+
+class ExportConfig(CommandConfig):
+    """An evaluation in the forms of other programs."""
+
+    command: ClassVar[tuple[str, ...]] = ("export",)
+    named: ClassVar[tuple[str, ...]] = ("evaluation",)
+    evaluation: str = Field(description="Its name below ROOT/evaluations, or its folder.")
+    to: str = Field(description="Folder for the files.")
+    formats: list[str] = Field(
+        ["lmms", "inspect", "csv", "html", "markdown"],
+        description="Some of lmms, inspect, csv, html, markdown.",
+    )
+
+
+class XvbenchConfig(CommandConfig):
+    """A benchmark like XVBench from a folder of videos, captions included; goes on where it was."""
+
+    command: ClassVar[tuple[str, ...]] = ("xvbench", "build")
+    named: ClassVar[tuple[str, ...]] = ("videos",)
+    videos: str = Field(description="Folder of videos.")
+    out: str = Field(description="Where the benchmark goes: an empty folder, or one of an earlier build.")
+    endpoint: str | None = Field(None, description="OpenAI-compatible address, usually ending in /v1.")
+    model: str | None = Field(None, description="Name of a model at the endpoint that sees images.")
+    questions: int = Field(20, description="Questions to build.")
+    tries: int = Field(4, description="Candidates for each question, at most.")
+    seed: int = Field(0, description="Other clips and groups for another number.")
+    interval: int = Field(4, description="Minutes from one clip taken to the next, at most; 1 takes all.")
+    frames: int = Field(8, description="Images shown of a clip.")
+    side: int = Field(448, description="Their longest side in pixels.")
+    captions: bool = Field(
+        False, description="Put a caption beside every clip, so that text search finds it."
+    )
+    concurrency: int = Field(4, description="Candidates at once.")
+    max_requests: int | None = Field(None, description="Requests of this run, retries included.")
+    prices: list[float] = Field([], description="What a million tokens cost, read and written.")
+
+
+class StudyConfig(CommandConfig):
+    """GGPO, GSPO, a random mask and GRPO from one cold start with equal rollouts, compared on unseen worlds."""
+
+    command: ClassVar[tuple[str, ...]] = ("study", "ggpo")
+    seeds: int = Field(5, description="Runs of each objective.")
+    updates: int = Field(12, description="Policy updates of a run.")
+    questions: int = Field(24, description="Questions of an update.")
+    group_size: int = Field(8, description="Rollouts of one question in training.")
+    mini_batches: int = Field(1, description="Optimiser steps of one update.")
+    learning_rate: float = Field(3e-4, description="At its highest; it falls to zero over a run.")
+    temperature: float = Field(1.0, description="Of rollouts in training and of sampled answers.")
+    parallel: int = Field(2, description="Runs trained side by side.")
+    samples: int = Field(4, description="Sampled answers to each unseen question beside the greedy one.")
+    checkpoint: str = Field("miniature", description="The cold start: a folder below checkpoints/.")
+
+
+class IngestConfig(CommandConfig):
+    """One's own files: only what changed is read, and what is searched follows."""
+
+    command: ClassVar[tuple[str, ...]] = ("ingest",)
+    named: ClassVar[tuple[str, ...]] = ("paths",)
+    paths: list[str] = Field(description="Files and folders of the machine that runs this.")
+    dpi: int = Field(144, description="Resolution at which PDF pages are rendered.")
+    no_ocr: bool = Field(False, description="Do not read text in images and scanned pages: much faster.")
+
+
+class PreflightConfig(CommandConfig):
+    """Whether every piece of a recipe's run is there, before any device hour; the run fails with the faults."""
+
+    command: ClassVar[tuple[str, ...]] = ("preflight",)
+    named: ClassVar[tuple[str, ...]] = ("recipe",)
+    recipe: str = Field("quickstart", description="Name of a recipe.")
+
+
+def command_job(name: str, config: type[CommandConfig], owners: Sequence[str]) -> dg.JobDefinition:
+    """A job of one op that runs the command of ``config``."""
+
+    @dg.op(name=f"{name}_op", description=config.__doc__)
+    def run(context: dg.OpExecutionContext, config: config, storage: dg.ResourceParam[Storage]) -> None:  # pyright: ignore[reportInvalidTypeForm]
+        words = config.words()
+        context.log.info(f"vimrag {' '.join(words)}")
+        environment = {**os.environ, "VIMRAG_ROOT": storage.root}
+        with cause_first():
+            made = run_command(words, environment=environment, on_line=context.log.info)
+        context.add_output_metadata({"result": dg.MetadataValue.json(made)})
+
+    @dg.job(name=name, description=config.__doc__, owners=owners)
+    def one_op() -> None:
+        run()
+
+    return one_op
+
+
+COMMANDS: dict[str, type[CommandConfig]] = {
+    "evaluate_model": EvaluateConfig,
+    "compare_evaluations": CompareConfig,
+    "export_evaluation": ExportConfig,
+    "build_xvbench": XvbenchConfig,
+    "study_ggpo": StudyConfig,
+    "ingest_files": IngestConfig,
+    "preflight": PreflightConfig,
+}
+COMMAND_JOBS = [
+    command_job(name, config, DATA_OWNERS if config is IngestConfig else RESEARCH_OWNERS)
+    for name, config in COMMANDS.items()
+]
