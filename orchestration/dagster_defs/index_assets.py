@@ -6,6 +6,7 @@ the version in use as it is, and says why.
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
 KEEP_HOURS = 1.0
 INDEX_SCHEMA = "assets.index/2"
 """Of the code that makes an index; a test holds it to ``assets.index.published.SCHEMA_VERSION``."""
+
+LOOKED_AT_NIGHTLY = dg.FreshnessPolicy.time_window(
+    fail_window=timedelta(days=7), warn_window=timedelta(hours=36)
+)
+"""A night without a release is told on the page, a week without one is a failure."""
 
 COUNT_EQUALS_CORPUS = dg.AssetCheckSpec(
     "count_equals_corpus",

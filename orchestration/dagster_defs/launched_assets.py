@@ -3,6 +3,7 @@
 Each starts an entry point of ``orchestration.runs`` and records what its rank 0 reports. No torch in here.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -12,7 +13,7 @@ from infra.storage.root import Storage
 from orchestration.dagster_defs.automation.conditions import FOLLOWS_RELEASE, IN_THE_SAME_RUN
 from orchestration.dagster_defs.causes import cause_of_process
 from orchestration.dagster_defs.partitions import RESEARCH_OWNERS
-from orchestration.launch.commands import Script, command, environment
+from orchestration.launch.commands import Script, command, environment, to_json
 from orchestration.launch.run_config import RunConfig
 from orchestration.recipes.options import Recipe
 
@@ -72,9 +73,23 @@ def launched_asset(  # noqa: PLR0913 - what Dagster shows of an asset
         with cause_of_process(f"{script} of recipe {recipe.name}") as where:
             ended = pipes.run(context=context, command=line, env={**environment(recipe), **where})
             # a launcher that ends well although its ranks made nothing has made nothing
-            return ended.get_materialize_result(implicit_materialization=False)
+            made = ended.get_materialize_result(implicit_materialization=False)
+        return made._replace(metadata={**(made.metadata or {}), **_where(storage, config)})
 
     return launched
+
+
+def _where(storage: Storage, config: RunConfig) -> dict[str, dg.MetadataValue]:
+    """The recipe as it ran, and where to look: report, curves, trajectories."""
+    links = (
+        f"* report: `{storage.path(config.report, 'index.html')}`",
+        f"* TensorBoard: `tensorboard --logdir {storage.path(config.metrics)}`",
+        f"* trajectories and answers on the page: `vimrag serve --root {storage.root}`",
+    )
+    return {
+        "recipe": dg.MetadataValue.json(json.loads(to_json(config.recipe))),
+        "links": dg.MetadataValue.md("\n".join(links)),
+    }
 
 
 cold_start_checkpoint = launched_asset(
