@@ -340,3 +340,14 @@ def test_one_giant_string_is_refused_quickly():
     with pytest.raises(ActionError, match="string does not end"):
         parse('<tool_call>{"name":"search","arguments":{"query":"' + "x" * FULL + '"}}</tool_call>')
     assert time.process_time() - started < 1.0
+
+
+def test_the_official_tool_names_are_read():
+    search = parse(
+        '<tool_call>{"name":"add_search_node","arguments":{"id":"n1","parents":["root"],"query":"x"}}</tool_call>'
+    )
+    assert search.action == Search("n1", ("root",), "x")
+    answer = parse(
+        '<tool_call>{"name":"add_answer_node","arguments":{"parents":["n1"],"answer":"41"}}</tool_call>'
+    )
+    assert answer.action == Answer(("n1",), "41")

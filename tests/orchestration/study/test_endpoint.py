@@ -78,3 +78,8 @@ def test_its_cold_start_searches_noisily_sees_errors_and_has_a_gate():
     start = recipe.cold_start
     assert (start.noise, start.repair, start.most_refused, start.shipped) == (0.85, 0.1, 0.02, None)
     assert recipe.limits == "searching"
+
+
+def test_the_random_mask_of_every_seed_is_another_one():
+    study = preregistered(Path("/nowhere"))
+    assert [study.recipe("prune_at_random", seed).ggpo.algorithm.seed for seed in range(3)] == [0, 1, 2]
