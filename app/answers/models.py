@@ -31,7 +31,7 @@ ENDPOINT_TOKENS = 4096  # of one reply; models that think write long ones
 ENDPOINT_TEMPERATURE = 0.6
 UNLIMITED_S = 7 * 24 * 3600.0
 WHOLE_FACTOR = 4  # times the longest silence, for a server that does not stream
-TINY_PARAMETERS = 20_000_000
+TINY_PARAMETERS, TINY_TOKENS = 20_000_000, 96
 LOCAL_TOKENS = 512  # of one reply of a checkpoint that does not say what it was trained with
 
 
@@ -92,8 +92,9 @@ class ModelChoice:
     """Longest silence of a served model; how long a whole reply takes is not limited."""
     asks_sight: bool = False
     """Whether a served model is asked, once, if it reads pictures."""
-    profile: str = "full"
-    """Prompts and limits of a served model: ``compact`` for one that was trained on the miniature."""
+    profile: str = ""
+    """Prompts and limits: ``compact`` for what was trained on the miniature, ``full`` for anything else; "" takes those that a
+    checkpoint was trained with, and ``full`` for a served model."""
 
     @property
     def is_given(self) -> bool:
@@ -142,7 +143,7 @@ class ServedModel(AnswerModel):
 
     def __init__(self, choice: ModelChoice, settings: ChatSettings) -> None:
         sampling = choice.sampling(max_tokens=ENDPOINT_TOKENS, temperature=ENDPOINT_TEMPERATURE)
-        super().__init__(settings.model, PROFILES[choice.profile], sampling)
+        super().__init__(settings.model, PROFILES[choice.profile or "full"], sampling)
         self._prices, self._client = choice.prices, ChatClient(settings)
         self._served = ServedClient(self._client, asks=choice.asks_sight)
 
@@ -199,9 +200,11 @@ class LocalModel(AnswerModel):
     """A checkpoint in this process."""
 
     def __init__(self, choice: ModelChoice, weights: LoadedCheckpoint) -> None:
-        recipe = _recipe_of(weights.path)
-        profile = PROFILES.get(recipe.get("profile", "full"), PROFILES["full"])
-        sampling = choice.sampling(max_tokens=recipe.get("max_tokens", LOCAL_TOKENS), temperature=0.0)
+        recipe, tiny = _recipe_of(weights.path), _is_tiny(weights)
+        trained_with = recipe.get("profile", "compact" if tiny else "full")
+        profile = PROFILES.get(choice.profile or trained_with, PROFILES["full"])
+        tokens = recipe.get("max_tokens", TINY_TOKENS if tiny else LOCAL_TOKENS)
+        sampling = choice.sampling(max_tokens=tokens, temperature=0.0)
         super().__init__("/".join(weights.path.resolve().parts[-2:]), profile, sampling)
         self._weights, self._encoder = weights, weights.encoder()
 
@@ -225,7 +228,10 @@ class LocalModel(AnswerModel):
         logging.disable_progress_bar()
         is_whole = (folder / "manifest.json").is_file()
         weights = load(folder if is_whole else best_checkpoint(folder, what="train_ggpo"))
-        _spare_threads(weights)
+        if _is_tiny(weights):
+            import torch
+
+            torch.set_num_threads(1)  # two wait for each other longer than they compute
         return cls(choice, weights)
 
     def count_tokens(self, turns: Sequence[Message], /) -> int:
@@ -239,12 +245,9 @@ class LocalModel(AnswerModel):
         return TransformersPolicy(self._weights.model, self._weights.encoder(), media)
 
 
-def _spare_threads(weights: LoadedCheckpoint) -> None:
-    """One thread for a tiny model: two wait for each other longer than they compute."""
-    if sum(parameter.numel() for parameter in weights.model.parameters()) < TINY_PARAMETERS:
-        import torch
-
-        torch.set_num_threads(1)
+def _is_tiny(weights: LoadedCheckpoint) -> bool:
+    """Whether it is a model of the miniature's size, which knows its compact prompts only."""
+    return sum(parameter.numel() for parameter in weights.model.parameters()) < TINY_PARAMETERS
 
 
 def _recipe_of(path: Path) -> dict[str, Any]:

@@ -79,7 +79,7 @@ Profile = Annotated[
     str,
     typer.Option(
         "--profile",
-        help="Prompts and limits of a served model: full, or compact for one trained on the miniature.",
+        help="Prompts and limits: full, or compact for what was trained on the miniature; by default those it was trained with.",
     ),
 ]
 PriceOption = Annotated[
@@ -94,7 +94,7 @@ def known_profile(name: str) -> str:
     """The name of a prompt profile. Raises ``UsageError`` for another one."""
     from model.agent.prompts import PROFILES
 
-    if name not in PROFILES:
+    if name and name not in PROFILES:
         raise UsageError(unknown_name("profile", name, PROFILES))
     return name
 

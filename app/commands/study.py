@@ -151,7 +151,7 @@ def paper(  # noqa: PLR0913 - one parameter an option
         int, typer.Option("--worlds", min=1, help="Unseen worlds, where the root is a new one.")
     ] = 8,
     seed: Annotated[int, typer.Option("--seed", help="Of the questions drawn and of the replies.")] = 0,
-    profile: Profile = "full",
+    profile: Profile = "",
     json: JsonFlag = False,
 ) -> None:
     """Run experiments of the paper: the arms of each answer the same questions, and a page with its figure is drawn."""

@@ -101,7 +101,7 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
             help='A JSONL of {"id": QUESTION, "correct": true}: what people say of the first policy.',
         ),
     ] = None,
-    profile: Profile = "full",
+    profile: Profile = "",
     name: Annotated[str, typer.Option("--name", help="Of this evaluation, below ROOT/evaluations.")] = "",
     json: JsonFlag = False,
 ) -> None:
