@@ -40,7 +40,7 @@ def command(
 ) -> list[str]:
     """The supervised command that gives ``script`` its ``record``; with ``ranks`` DeepSpeed launches one process a rank.
 
-    With a ``hostfile`` the runner of DeepSpeed starts a launcher on each of its hosts over ssh (``hosts.py``).
+    With a ``hostfile`` the runner of DeepSpeed starts a launcher on each of its hosts over ssh (``exported.py``).
     """
     module = entry_point(script, record)
     if ranks is None:
