@@ -172,6 +172,7 @@ def _restore(composed: Composed, address: str) -> None:
     _ended(address, "backups/filesystem/evening/restore")
 
 
+@pytest.mark.timeout(900)
 def test_the_platform_of_the_file_refuses_whoever_has_no_key(composed: Composed):
     request = urllib.request.Request(f"{composed.environment['WEAVIATE_URL']}/v1/schema")
     with pytest.raises(urllib.error.HTTPError, match="401"):
