@@ -30,6 +30,8 @@ PRELOADED = [
     "lance_namespace",
     "pandas",
     "pyarrow.dataset",
+    "s3fs",
+    "weaviate",
     "snowballstemmer",
 ]
 _CONTEXT = multiprocessing.get_context("forkserver")
