@@ -2,7 +2,7 @@
 
 Texts are compared by shingles of five words (candidates by MinHash, then the exact Jaccard similarity), pictures by a difference
 hash of 256 bits, films by their YouTube id, whichever benchmark they came with. Pages of text look alike at a glance, so pictures
-with words are compared by their words.
+with many words are compared by these, and those with a few are near only if the words are the same.
 """
 
 import re
@@ -20,6 +20,9 @@ SIMILAR = 0.8  # of the shingles of both together
 PERMUTATIONS, BANDS = 64, 16  # four hashes a band: pairs of a similarity of .8 are missed once in 10,000
 HASH_SIDE = 16
 MOST_BITS = 10  # of 256, in which two pictures may differ
+MOST_SHARE = (
+    0.15  # of the bits that are set in the fuller of both: of a nearly empty page a few bits are all there is
+)
 LEAST_CONTRAST = 8.0  # standard deviation of grey; below, a picture is a blank
 PRIME = (1 << 61) - 1
 FILM = re.compile(r"(?=.*[A-Z0-9_-])[\w-]{11}")
@@ -55,7 +58,8 @@ def near_duplicates(
     ordered = sorted(items)
     shingled = {item.id: shingles(item.text) for item in ordered}
     hashes, unseen = _hashes(ordered, picture, most_pictures)
-    found = [*_alike_texts(shingled), *_alike_pictures(hashes, shingled)]
+    words = {item.id: tuple(_WORD.findall(item.text.casefold())) for item in ordered if item.id in hashes}
+    found = [*_alike_texts(shingled), *_alike_pictures(hashes, words)]
     return NearDuplicates(_joined(found), tuple(f"{a} ~ {b}: {why}" for a, b, why in sorted(found)), unseen)
 
 
@@ -131,18 +135,20 @@ def _jaccard(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def _alike_pictures(
-    hashes: Mapping[str, np.ndarray], shingled: Mapping[str, np.ndarray]
+    hashes: Mapping[str, np.ndarray], words: Mapping[str, tuple[str, ...]]
 ) -> Iterator[tuple[str, str, str]]:
-    ids = list(hashes)
+    """Pictures with few words or none that look alike and say the same."""
+    ids = [id_ for id_ in hashes if len(words[id_]) < LEAST_WORDS]
     if not ids:
         return
     bits = np.stack([hashes[id_] for id_ in ids])
+    filled = bits.sum(axis=1)
     for at, id_ in enumerate(ids):
         differing = (bits[at + 1 :] != bits[at]).sum(axis=1)
-        for place in np.flatnonzero(differing <= MOST_BITS):
+        allowed = np.minimum(MOST_BITS, MOST_SHARE * np.maximum(filled[at + 1 :], filled[at]))
+        for place in np.flatnonzero(differing <= allowed):
             other = ids[at + 1 + int(place)]
-            words = shingled[id_], shingled[other]
-            if not len(words[0]) and not len(words[1]):
+            if words[id_] == words[other]:
                 yield id_, other, f"{int(differing[place])} of {bits.shape[1]} bits of their looks differ"
 
 

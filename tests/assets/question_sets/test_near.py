@@ -70,6 +70,15 @@ def test_pictures_that_differ_in_a_pixel_are_near_others_are_not():
     assert "bits of their looks" in found.pairs[0]
 
 
+def test_pages_with_a_few_other_words_are_not_near_however_alike_they_look():
+    pictures = {"a": drawing(10), "b": drawing(10)}
+    said = {"a": "Built in 1901.", "b": "It was painted red."}
+    items = [GoldItem(name, said[name], True, "") for name in pictures]
+    assert near_duplicates(items, pictures.__getitem__, most_pictures=2).groups == {}
+    same = [GoldItem(name, "Built, in 1901", True, "") for name in pictures]
+    assert near_duplicates(same, pictures.__getitem__, most_pictures=2).groups == {"a": "a", "b": "a"}
+
+
 def test_a_film_is_one_whichever_benchmark_it_came_with():
     assert film_of("wikihowqa/-1KSBqYHfOg") == film_of("xvbench/-1KSBqYHfOg") == "-1KSBqYHfOg"
     assert film_of("squad/harbour") is None
