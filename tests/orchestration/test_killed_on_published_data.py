@@ -64,7 +64,7 @@ def test_a_training_that_is_killed_at_three_points_ends_as_an_undisturbed_one(ro
         random.uniform(0, 0.02),
     ]
     killed.kill_while_it_writes(1, after_s=moments[0])
-    killed.kill(lambda: len(killed.trace()) >= 1, after_s=moments[1])
+    killed.kill(lambda: len(killed.trace()) >= 2, after_s=moments[1])
     killed.kill_while_it_writes(LAST, after_s=moments[2])
     killed.finish()
 
