@@ -4,7 +4,8 @@ A test compares that page with what is printed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,9 +16,10 @@ from app.commands.output import note, results, table_console
 from app.errors import UsageError
 from infra.errors import unknown_name
 from model.config.engine import EngineConfig, Hardware, Lora
+from model.training.calibration import NOTHING_MEASURED, Basis, Calibration, read_calibration
 from model.training.model_shape import SHAPES
-from model.training.planning import USABLE_SHARE, ResourcePlan
-from orchestration.recipes.gpu import H100, RTX_4090, qwen3_vl_4b_24gb
+from model.training.planning import USABLE_SHARE, PhasePlan, ResourcePlan
+from orchestration.recipes.gpu import DEVICES, H100, RTX_4090, qwen3_vl_4b_24gb
 from orchestration.recipes.options import Recipe
 from orchestration.recipes.planned import SegmentShape, plan_of
 from orchestration.recipes.registry import RECIPES
@@ -27,6 +29,8 @@ NOT_ON_GPU = "is made for any two CPU cores: docs/log.md has its measured times"
 Planner = Callable[[Recipe], ResourcePlan]
 COUNTS = (1, 2, 4, 8, 16, 32, 64)
 RECIPE_HEADS = ("recipe", "devices", "trains", "phase", "GiB a device", "of which", "s an update")
+MARK = {Basis.MEASURED: "*", Basis.PLANNED: "", Basis.UNKNOWN: "?"}
+LEGEND = "* measured on this device with this model and mode; unmarked: planned; ? unknown, counted nowhere"
 
 ZERO_1 = EngineConfig(zero_stage=1, bf16=True, gradient_checkpointing=True)
 MODES: Mapping[str, EngineConfig] = {
@@ -51,6 +55,19 @@ def plan(  # noqa: PLR0913 - one parameter an option
         int, typer.Option("--longest", min=1, help="Tokens of the longest segment.")
     ] = LONGEST,
     pruned: Annotated[float, typer.Option("--pruned", min=0, max=1, help="Share that GGPO prunes.")] = 0.0,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(
+            "--calibration",
+            envvar="VIMRAG_CALIBRATION",
+            help="Measured figures: the calibration.json of benchmarks/gpu/run.py.",
+            show_default=False,
+        ),
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option("--device", help=f"Plan for others: {', '.join(DEVICES)}.", show_default=False),
+    ] = None,
     table: Annotated[
         bool,
         typer.Option("--table", help="Markdown: the tables of docs/hardware.md, and the fewest devices."),
@@ -68,7 +85,8 @@ def plan(  # noqa: PLR0913 - one parameter an option
       vimrag plan --table
 
     Arithmetic: weights, gradients, optimiser and activations agree with tiny models that were measured, times are estimates
-    (docs/hardware.md says how far). Exit code 1 when the recipe does not fit its devices.
+    (docs/hardware.md says how far). With --calibration measured figures take the place of assumptions, and each figure is
+    marked: measured, planned or unknown. Exit code 1 when the recipe does not fit its devices.
     """
     if table and json:
         raise UsageError("--table prints Markdown and --json prints JSON: choose one")
@@ -76,19 +94,48 @@ def plan(  # noqa: PLR0913 - one parameter an option
         raise UsageError(unknown_name("recipe", recipe, RECIPES, cutoff=0.4))
     shape = SegmentShape(segments, prompt, generated, longest, pruned)
     chosen = [RECIPES[name]() for name in ([recipe] if recipe else RECIPES)]
-    recipes = [planned for planned in chosen if planned.machine is not None]
+    recipes = [on_device(planned, device) for planned in chosen if planned.machine is not None]
+    known = _calibration(calibration)
     if recipe and not recipes:
         raise UsageError(f"{recipe} {NOT_ON_GPU}")
-    plans = [(planned, plan_of(planned, shape)) for planned in recipes]
+    plans = [(planned, plan_of(planned, shape, known)) for planned in recipes]
     with results() as write:
         if table:
-            write(tables(plans, lambda planned: plan_of(planned, shape)))
+            write(tables(plans, lambda planned: plan_of(planned, shape, known)))
         elif json:
-            write({"plans": [_record(planned, needed) for planned, needed in plans], **shape._asdict()})
+            records = [_record(planned, needed) for planned, needed in plans]
+            write(
+                {"plans": records, **shape._asdict(), "calibration": asdict(known) if known.device else None}
+            )
     if not table and not json:
-        _show(plans)
+        _show(plans, known)
     if not all(needed.fits for _, needed in plans):
         raise typer.Exit(1)
+
+
+def _calibration(path: Path | None) -> Calibration:
+    if path is None:
+        return NOTHING_MEASURED
+    try:
+        known = read_calibration(path)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    if known.toy:
+        raise UsageError(
+            f"{path} was made by a dry run: its figures mean nothing; run the benchmark on a GPU"
+        )
+    return known
+
+
+def on_device(recipe: Recipe, device: str | None) -> Recipe:
+    """The recipe on as many devices of another kind; as it is without one."""
+    if device is None:
+        return recipe
+    if device not in DEVICES:
+        raise UsageError(unknown_name("device", device, DEVICES, cutoff=0.3))
+    assert recipe.machine is not None, "only recipes with devices are planned"
+    kind, count = DEVICES[device], recipe.machine.devices
+    return replace(recipe, machine=replace(kind, devices=count, name=kind.name.replace("1x", f"{count}x", 1)))
 
 
 def _record(recipe: Recipe, needed: ResourcePlan) -> dict[str, object]:
@@ -108,13 +155,15 @@ def _record(recipe: Recipe, needed: ResourcePlan) -> dict[str, object]:
                 "bytes": phase.total_bytes,
                 "parts": dict(phase.parts),
                 "seconds": phase.seconds,
+                "basis": {name: phase.basis(name) for name in (*dict(phase.parts), "seconds")}
+                | dict.fromkeys(phase.unknown, Basis.UNKNOWN),
             }
             for phase in needed.phases
         ],
     }
 
 
-def _show(plans: list[tuple[Recipe, ResourcePlan]]) -> None:
+def _show(plans: list[tuple[Recipe, ResourcePlan]], known: Calibration) -> None:
     table = Table(*RECIPE_HEADS)
     for recipe, needed in plans:
         for number, row in enumerate(recipe_rows(recipe, needed)):
@@ -124,7 +173,12 @@ def _show(plans: list[tuple[Recipe, ResourcePlan]]) -> None:
                 f"{recipe.name} does not fit: it needs {needed.peak_bytes / 2**30:.1f} GiB and a tenth to spare"
             )
     table_console().print(table)
-    note("estimates; none of these recipes was run here")
+    note(LEGEND)
+    note(
+        f"figures measured on {known.device} ({known.made_from}); none of these recipes was run as a whole"
+        if known.device
+        else "nothing is measured: estimates; none of these recipes was run here"
+    )
 
 
 def tables(plans: Sequence[tuple[Recipe, ResourcePlan]], plan: Planner) -> str:
@@ -143,11 +197,17 @@ def recipe_rows(recipe: Recipe, needed: ResourcePlan) -> list[list[str]]:
             *head,
             phase.name,
             f"{phase.total_bytes / 2**30:.1f}",
-            ", ".join(f"{name} {size / 2**30:.1f}" for name, size in phase.parts),
-            f"{phase.seconds:,.0f}",
+            parts_text(phase),
+            f"{phase.seconds:,.0f}{MARK[phase.basis('seconds')]}",
         ]
         for phase in needed.phases
     ]
+
+
+def parts_text(phase: PhasePlan) -> str:
+    """GiB by part, each with its mark."""
+    known = [f"{name} {size / 2**30:.1f}{MARK[phase.basis(name)]}" for name, size in phase.parts]
+    return ", ".join([*known, *(f"{name} {MARK[Basis.UNKNOWN]}" for name in phase.unknown)])
 
 
 def mode_table(plan: Planner) -> str:

@@ -7,6 +7,8 @@ adapters, ``planning.py`` the memory and time they need.
 import math
 from dataclasses import dataclass
 
+ATTENTIONS = ("sdpa", "eager", "flash_attention_2", "flash_attention_3")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lora:
@@ -64,6 +66,11 @@ class EngineConfig:
     """Most that a segment counts for having been drawn too rarely, where log-probabilities are recomputed."""
     persist_below: int = 100_000
     """ZeRO-3: parameters with fewer values than this stay on every rank."""
+    attention: str = "sdpa"
+    """Of the trainer: ``sdpa``, ``eager``, ``flash_attention_2`` or ``flash_attention_3`` (its package and a GPU). The decoding
+    loop in this process wants one of the first two; with flash attention servers roll out."""
+    liger: bool = False
+    """Liger's fused norms and rotations, if liger-kernel and a GPU are there."""
 
     def __post_init__(self) -> None:
         if self.zero_stage not in (0, 1, 2, 3):
@@ -76,6 +83,8 @@ class EngineConfig:
             )
         if not 1 <= self.sampler_cap < math.inf:
             raise ValueError(f"sampler_cap must be at least 1, got {self.sampler_cap}")
+        if self.attention not in ATTENTIONS:
+            raise ValueError(f"unknown attention {self.attention!r}; known: {', '.join(ATTENTIONS)}")
         if not 0 < self.temperature < math.inf:
             raise ValueError(f"temperature must be positive, got {self.temperature}")
 

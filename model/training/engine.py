@@ -19,6 +19,7 @@ from transformers import Qwen3VLForConditionalGeneration
 
 from model.config.engine import EngineConfig
 from model.config.schedule import Schedule
+from model.training.kernels import use_kernels
 from model.training.logprobs import Targets, TokenLogprobs
 from model.training.lora import attach_adapters, merged_weights
 
@@ -80,6 +81,7 @@ class DeepSpeedEngine:
     ) -> None:
         if config.gradient_checkpointing:
             model.gradient_checkpointing_enable({"use_reentrant": False})
+        use_kernels(model, attention=config.attention, liger=config.liger)
         deepspeed = _deepspeed()
         if config.lora is not None:
             attach_adapters(model, config.lora)

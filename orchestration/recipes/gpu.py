@@ -10,6 +10,8 @@ from orchestration.recipes.requirements import Requirements
 
 RTX_4090 = Hardware(name="1x RTX 4090 24 GB", devices=1, memory_gib=24, teraflops=165, gigabytes_per_s=1008)
 H100 = Hardware(name="1x H100 80 GB", devices=1, memory_gib=80, teraflops=989, gigabytes_per_s=3350)
+H200 = Hardware(name="1x H200 141 GB", devices=1, memory_gib=139, teraflops=989, gigabytes_per_s=4800)
+DEVICES = {"rtx-4090": RTX_4090, "h100": H100, "h200": H200}
 
 
 def qwen3_vl_4b_24gb() -> Recipe:

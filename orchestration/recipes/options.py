@@ -16,6 +16,7 @@ from orchestration.recipes.cold_start import ColdStart
 from orchestration.recipes.requirements import Requirements
 
 SYNCS = ("adapter", "folder", "transfer")
+SERVER_KINDS = ("vllm", "sglang")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +40,17 @@ class MiniatureWorlds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServedRollouts:
-    """vLLM servers that roll out; their weights are refreshed after each update. docs/training.md says how to start them."""
+    """Servers (vLLM, SGLang) that roll out; their weights are refreshed after each update.
+
+    docs/training.md says how to start them.
+    """
 
     servers: tuple[str, ...]
     """Up to and with the version, e.g. ``http://127.0.0.1:8000/v1``; the key, if any, is VIMRAG_API_KEY."""
     model: str
     """The model's name as the servers list it; it has the weights that training starts from."""
+    kind: str = "vllm"
+    """``vllm``, or ``sglang`` (prompts without pictures, sync ``folder``)."""
     sync: str = "adapter"
     """How weights get there: ``adapter`` (LoRA, through a folder), ``folder`` (all weights, through a folder), ``transfer``
     (all weights, from device to device by vLLM's own client)."""
@@ -58,6 +64,8 @@ class ServedRollouts:
     def __post_init__(self) -> None:
         if not self.servers or not self.model:
             raise ValueError(f"served rollouts need servers and the name of their model: {self}")
+        if self.kind not in SERVER_KINDS:
+            raise ValueError(f"unknown kind of server {self.kind!r}; known: {', '.join(SERVER_KINDS)}")
         if self.sync not in SYNCS:
             raise ValueError(f"unknown sync {self.sync!r}; known: {', '.join(SYNCS)}")
         if min(self.rollout_timeout_s, self.request_timeout_s) <= 0:

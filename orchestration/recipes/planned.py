@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from model.training.calibration import NOTHING_MEASURED, Calibration
 from model.training.model_shape import SHAPES
 from model.training.planning import ResourcePlan, UpdateLoad, resource_plan
 from orchestration.recipes.options import Recipe
@@ -17,7 +18,7 @@ class SegmentShape(NamedTuple):
     pruned: float = 0.0
 
 
-def plan_of(recipe: Recipe, shape: SegmentShape) -> ResourcePlan:
+def plan_of(recipe: Recipe, shape: SegmentShape, calibration: Calibration = NOTHING_MEASURED) -> ResourcePlan:
     """The plan of a recipe for devices, with segments of that shape."""
     assert recipe.machine is not None, "only recipes with devices are planned"
     ggpo = recipe.ggpo
@@ -29,4 +30,4 @@ def plan_of(recipe: Recipe, shape: SegmentShape) -> ResourcePlan:
         concurrent=recipe.evaluation.concurrency,
         **shape._asdict(),
     )
-    return resource_plan(SHAPES[recipe.model], ggpo.engine, load, recipe.machine)
+    return resource_plan(SHAPES[recipe.model], ggpo.engine, load, recipe.machine, calibration)

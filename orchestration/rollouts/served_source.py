@@ -16,6 +16,7 @@ from torch import distributed as dist
 from infra.llm.errors import EndpointUnavailableError, RequestRefusedError
 from infra.llm.tokens.client import TokenClient
 from infra.llm.tokens.pool import PoolSettings, ServerPool
+from infra.llm.tokens.sglang import SglangClient
 from infra.llm.tokens.types import TokenServerSettings
 from infra.storage.root import Storage
 from model.policies.chat_template import EncodedPrompt, PromptEncoder
@@ -29,7 +30,7 @@ from model.training.trainer import Trainer
 from model.types import Call, Sampling, Segment, Task, Trajectory
 from orchestration.launch.run_config import RunConfig
 from orchestration.recipes.options import ServedRollouts
-from orchestration.rollouts.weight_sync import AdapterSync, FolderSync, TransferSync, WeightSync
+from orchestration.rollouts.weight_sync import AdapterSync, DiskSync, FolderSync, TransferSync, WeightSync
 
 API_KEY = "VIMRAG_API_KEY"
 PROBE_TOKENS = 16
@@ -157,7 +158,8 @@ def open_served(
         for url in served.servers
     ]
     limits = PoolSettings(total_timeout_s=served.rollout_timeout_s)
-    pool = ServerPool([TokenClient(server) for server in settings], limits)
+    client = SglangClient if served.kind == "sglang" else TokenClient
+    pool = ServerPool([client(server) for server in settings], limits)
     start = ServedWeights(model=served.model, version=0, fingerprint="")
     policy = ServedPolicy(pool, encoder, media, served=start)
     return ServedSource(engine, policy, pool, sync_of(served, config, engine))
@@ -170,6 +172,10 @@ def sync_of(served: ServedRollouts, config: RunConfig, engine: DeepSpeedEngine) 
         raise ValueError(
             "sync 'adapter' is for training adapters (lora_rank above 0), 'folder' and 'transfer' for training all weights"
         )
+    if served.kind == "sglang":
+        if served.sync != "folder":
+            raise ValueError(f"SGLang servers get their weights by sync 'folder', not {served.sync!r}")
+        return DiskSync(_shared_folder(served, config), model=served.model)
     if served.sync == "transfer":
         return TransferSync(served.servers[0], model=served.model, num_servers=len(served.servers))
     folder = _shared_folder(served, config)

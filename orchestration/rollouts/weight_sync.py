@@ -148,6 +148,25 @@ class FolderSync:
         """Nothing: the weights before are gone."""
 
 
+class DiskSync(FolderSync):
+    """All weights, which each SGLang server reads from a folder in place of its own; it drops its cached prefixes itself."""
+
+    async def load(self, server: TokenClient) -> None:
+        """Reload between two requests: those under way are finished first."""
+        version = self._path.name
+        await server.post("/pause_generation", {"mode": "retract"})
+        try:
+            body = {"model_path": str(self._path), "weight_version": version, "flush_cache": True}
+            answer = await server.post("/update_weights_from_disk", body)
+        finally:
+            await server.post("/continue_generation", {})
+        if not (isinstance(answer, dict) and answer.get("success")):
+            said = answer.get("message", "") if isinstance(answer, dict) else str(answer)
+            raise RequestRefusedError(
+                f"{server.where} did not load the weights in {self._path} ({said[:200]}); does it see that folder?"
+            )
+
+
 class TransferSync:
     """All weights by NCCL through vLLM's own client; one server, one trainer rank, both on GPUs. Not run here.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.cli import main
+from model.training.calibration import Calibration, Figure, Quantity, write_calibration
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "hardware.md"
 BEGIN, END = "<!-- vimrag plan --table: begin -->\n", "<!-- vimrag plan --table: end -->"
@@ -74,3 +75,47 @@ def test_the_fewest_devices_are_a_count_that_fits_where_half_as_many_do_not(
 def test_two_ways_to_print_are_refused(capsys: pytest.CaptureFixture[str]):
     assert main(["plan", "--table", "--json"]) == 2
     assert "choose one" in capsys.readouterr().err
+
+
+def calibration(tmp_path: Path, **changed: object) -> str:
+    figure = Figure(
+        quantity=Quantity.TRAINING, value=0.42, model="qwen3-vl-8b", mode="lora", source="update: base"
+    )
+    made = Calibration(
+        device="NVIDIA H100 80GB HBM3", figures=(figure,), made_from="gpu.jsonl 0123", **changed
+    )  # type: ignore[arg-type]
+    write_calibration(tmp_path / "calibration.json", made)
+    return str(tmp_path / "calibration.json")
+
+
+def test_measured_figures_replace_guesses_and_every_figure_says_what_it_rests_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert main(["plan", "--json"]) == 0
+    guessed = {each["recipe"]: each for each in json.loads(capsys.readouterr().out)["plans"]}
+    assert main(["plan", "--json", "--calibration", calibration(tmp_path)]) == 0
+    found = {each["recipe"]: each for each in json.loads(capsys.readouterr().out)["plans"]}
+    training = found["qwen3_vl_8b_80gb"]["phases"][1]
+    assert training["basis"]["seconds"] == "measured" and training["basis"]["weights"] == "planned"
+    assert training["seconds"] == pytest.approx(
+        guessed["qwen3_vl_8b_80gb"]["phases"][1]["seconds"] * 0.35 / 0.42
+    )
+    all_weights = found["qwen3_vl_8b_8x80gb"]["phases"][1]
+    assert all_weights["basis"]["seconds"] == "planned"  # another mode
+    assert all_weights["basis"]["activations of the vision tower"] == "unknown"
+    assert main(["plan", "qwen3_vl_8b_80gb", "--calibration", calibration(tmp_path)]) == 0
+    said = capsys.readouterr()
+    assert "figures measured on NVIDIA H100" in said.err and "*" in said.out
+
+
+def test_a_dry_runs_calibration_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["plan", "--calibration", calibration(tmp_path, toy=True)]) == 2
+    assert "made by a dry run" in capsys.readouterr().err
+
+
+def test_another_device_is_planned_with_as_many_of_it(capsys: pytest.CaptureFixture[str]):
+    assert main(["plan", "qwen3_vl_8b_8x80gb", "--device", "h200", "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["plans"]
+    assert found["machine"] == "8x H200 141 GB" and found["memory_gib"] == 139
+    assert main(["plan", "--device", "h20"]) == 2
+    assert "did you mean 'h200'?" in capsys.readouterr().err

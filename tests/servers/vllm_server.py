@@ -115,6 +115,11 @@ class VllmServer:
         """Say nothing until the server is closed."""
         self._closing.wait(timeout=60)
 
+    def get(self, path: str) -> tuple[int, Any]:
+        """Status and body of what is only read."""
+        names = [BASE, *self.adapters]
+        return 200 if path == "/v1/models" else 404, {"data": [{"id": name} for name in names]}
+
     def answer(self, path: str, body: Mapping[str, Any]) -> tuple[int, Any]:
         """Status and body."""
         with self._lock:
@@ -259,8 +264,7 @@ class _Handler(BaseHTTPRequestHandler):
         return
 
     def do_GET(self) -> None:
-        names = [BASE, *self.owner.adapters]
-        self._send(200 if self.path == "/v1/models" else 404, {"data": [{"id": name} for name in names]})
+        self._send(*self.owner.get(self.path))
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])) or "{}")

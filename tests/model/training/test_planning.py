@@ -15,7 +15,7 @@ from model.imitation.tiny.shape import TinyShape, build_config, build_model
 from model.training.engine import DeepSpeedEngine
 from model.training.logprobs import Targets, TokenLogprobs
 from model.training.lora import attach_adapters
-from model.training.model_shape import QWEN3_VL_4B, QWEN3_VL_8B, ModelShape, VisionShape
+from model.training.model_shape import QWEN3_VL_2B, QWEN3_VL_4B, QWEN3_VL_8B, ModelShape, VisionShape
 from model.training.planning import (
     BUCKET_VALUES,
     GIB,
@@ -63,7 +63,7 @@ def built(shape: ModelShape) -> Qwen3VLForConditionalGeneration:
         return Qwen3VLForConditionalGeneration(config)
 
 
-@pytest.mark.parametrize("shape", [QWEN3_VL_4B, QWEN3_VL_8B], ids=["4b", "8b"])
+@pytest.mark.parametrize("shape", [QWEN3_VL_2B, QWEN3_VL_4B, QWEN3_VL_8B], ids=["2b", "4b", "8b"])
 def test_parameters_are_those_of_the_model_itself(shape: ModelShape):
     model = built(shape)
     assert shape.parameters == sum(each.numel() for each in model.parameters())
