@@ -21,6 +21,7 @@ from app.commands import (
     doctor,
     embedder,
     fetch,
+    forget,
     home,
     index,
     ingest,
@@ -69,6 +70,7 @@ app.add_typer(index.app, name="index")
 app.add_typer(questions.app, name="questions")
 app.add_typer(releases.app, name="releases")
 app.add_typer(sources.app, name="sources")
+app.command("forget")(forget.forget)
 app.add_typer(embedder.app, name="embedder")
 app.add_typer(miniature.app, name="miniature")
 app.add_typer(xvbench.app, name="xvbench")

@@ -51,6 +51,7 @@ def collect(
     keep_s: float,
     before: str | None = None,
     unfinished_s: float = UNFINISHED_S,
+    at_once: Collection[str] = (),
     dry_run: bool = False,
 ) -> tuple[Removal, ...]:
     """Remove what may go.
@@ -60,6 +61,7 @@ def collect(
         keep_s: how long an index stays after another took its place.
         before: the index that was in use before; by default the newest that is not.
         unfinished_s: how long a version of a corpus stays that no index was built from.
+        at_once: datasets whose unused versions go whatever their age; the caller keeps other writers away.
         dry_run: tell, and remove nothing.
 
     Raises:
@@ -69,7 +71,7 @@ def collect(
     indexes = _indexes(storage, keep_s, before)
     removals = [
         *_unused_indexes(storage, indexes, unfinished_s),
-        *_unused_corpora(storage, indexes.kept, unfinished_s),
+        *_unused_corpora(storage, indexes.kept, unfinished_s, at_once),
     ]
     if not dry_run:
         for removal in removals:
@@ -108,7 +110,9 @@ def _unused_indexes(storage: Storage, indexes: _Indexes, unfinished_s: float) ->
             yield from _removal(storage, path)
 
 
-def _unused_corpora(storage: Storage, kept: Sequence[IndexPointer], unfinished_s: float) -> Iterator[Removal]:
+def _unused_corpora(
+    storage: Storage, kept: Sequence[IndexPointer], unfinished_s: float, at_once: Collection[str]
+) -> Iterator[Removal]:
     used: set[str] = set()
     for pointer in kept:
         for dataset, corpus in corpora(storage, pointer.version).items():
@@ -121,7 +125,8 @@ def _unused_corpora(storage: Storage, kept: Sequence[IndexPointer], unfinished_s
         used |= set(_with_shards(storage, dataset, manifest.digest(current)))
     for parent, of in (("corpus", directory), ("shards", shards.directory)):
         for dataset in storage.list(parent):
-            yield from _unused_versions(storage, of(dataset), used, unfinished_s)
+            least_s = 0.0 if dataset in at_once else unfinished_s
+            yield from _unused_versions(storage, of(dataset), used, least_s)
 
 
 def _with_shards(storage: Storage, dataset: str, corpus: str) -> Iterator[str]:
