@@ -17,6 +17,7 @@ from app.commands.options import (
     command_group,
     dataset_names,
     engine_or_none,
+    refuse_typo,
 )
 from app.commands.output import note, progress_bars, results, table_console
 from infra.limits import PAGE_DPI
@@ -98,6 +99,30 @@ def build(  # noqa: PLR0913 - one parameter an option
     console.print(f"corpus in {report.root}", soft_wrap=True, markup=False)
     console.print(_table(report))
     note(f"next: vimrag index build --root {root}")
+
+
+@app.command()
+def describe(
+    dataset: Annotated[str, typer.Argument(help="Name of a built dataset.")],
+    root: Root,
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder that croissant.json and datapackage.json are written to.")
+    ],
+    json: JsonFlag = False,
+) -> None:
+    """Describe a dataset for other programs: Croissant 1.0 and a Frictionless data package, with sizes, hashes and columns."""
+    from assets.corpus.describe import describe as described
+    from assets.corpus.describe import to_bytes
+    from infra.storage.root import Storage
+
+    refuse_typo(root)
+    with results() as write:
+        found = described(Storage(root), dataset)
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "croissant.json").write_bytes(to_bytes(found.croissant))
+        (out / "datapackage.json").write_bytes(to_bytes(found.datapackage))
+        files = len(found.croissant["distribution"])
+        write({"files": files, "out": str(out)} if json else f"{files} files described in {out}")
 
 
 def _warn(report: CorpusReport) -> None:
