@@ -28,7 +28,7 @@ export DAGSTER_HOME ?= $(CURDIR)/.dagster
 # which cells, as stage/fault/root/store with *; none is all
 ONLY ?=
 
-.PHONY: help install tools quickstart policies dev test check types-of-the-page format clean weaviate faults wheelhouse
+.PHONY: help install tools quickstart policies dev test check types-of-the-page format clean weaviate faults wheelhouse audit
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ policies: ## every memory policy on the same unseen questions: accuracy, tokens,
 
 dev: $(STAMP) $(DAGSTER_HOME)/dagster.yaml ## the Dagster web page on 127.0.0.1:3000
 	@VIMRAG_ROOT=$${VIMRAG_ROOT:-$(ROOT)} $(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1
+
+audit: $(DEV_STAMP) ## known vulnerabilities of what is installed, and a bill of materials in .audit
+	@$(BIN)/python constraints/audit.py --out .audit
 
 wheelhouse: $(DEV_STAMP) ## what a GPU machine without a network lacks for benchmarks/gpu/run.py, below 60 MiB
 	@$(BIN)/python benchmarks/gpu/wheels.py --python $(or $(GPU_PYTHON),3.12) --out wheelhouse

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 TOKEN_VARIABLE = "VIMRAG_TOKEN"
 NEXT_PORTS = 20  # tried after one that is taken
 
+CLIENT_RATE = 1200  # requests a minute of one client, where other machines may ask
+
 
 def serve(  # noqa: PLR0913 - one parameter an option
     *,
@@ -69,6 +71,22 @@ def serve(  # noqa: PLR0913 - one parameter an option
         list[str] | None,
         typer.Option("--allow-host", help="A name this server is reached under; may be repeated."),
     ] = None,
+    client_rate: Annotated[
+        int | None,
+        typer.Option(
+            "--client-rate",
+            min=0,
+            help="Requests a minute of one client, 0 for any number; by default 1200 where other machines may ask.",
+            show_default=False,
+        ),
+    ] = None,
+    trusted_proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--trusted-proxy",
+            help="Address of a proxy whose X-Forwarded-For names the client; may be repeated.",
+        ),
+    ] = None,
     max_tokens: MaxTokens = None,
     temperature: Temperature = None,
     prices: PriceOption = None,
@@ -98,6 +116,9 @@ def serve(  # noqa: PLR0913 - one parameter an option
             token=token or None,
             allowed_hosts=frozenset(name.lower() for name in (*(allow_host or ()), host)),
             questions_at_once=questions,
+            client_requests_per_minute=(0 if local else CLIENT_RATE) if client_rate is None else client_rate,
+            client_questions=max(1, questions // 2),
+            trusted_proxies=frozenset(trusted_proxy or ()),
             question_s=question_seconds,
             upload=local if upload is None else upload,
             upload_bytes=max_upload_mb * MIB,

@@ -19,6 +19,7 @@ from app.server import errors
 from app.server.errors import Utf8Json
 from app.server.protection.access_log import AccessLog
 from app.server.protection.body_limit import BodyLimit
+from app.server.protection.client_limits import ClientLimits
 from app.server.protection.security import Guard, SecurityHeaders
 from app.server.routes import (
     ask,
@@ -53,7 +54,8 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
 
 def create_app(state: ServerState) -> ASGIApp:
     """The whole server as one ASGI application."""
-    return AccessLog(SecurityHeaders(BodyLimit(Guard(api_of(state), state.settings), state.settings)))
+    guarded = BodyLimit(Guard(api_of(state), state.settings), state.settings)
+    return AccessLog(SecurityHeaders(ClientLimits(guarded, state.settings)))
 
 
 def api_of(state: ServerState) -> FastAPI:

@@ -16,6 +16,12 @@ class ServerSettings:
     questions_at_once: int = 4
     question_s: float = 600.0
     """Longest silence of a question; how long the whole takes is not limited."""
+    client_requests_per_minute: int = 0
+    """Of one client; those that search, ask or write count four times. 0: no limit, for servers of one's own machine."""
+    client_questions: int = 2
+    """Questions of one client at once, where its requests are limited."""
+    trusted_proxies: frozenset[str] = frozenset()
+    """Addresses of proxies whose X-Forwarded-For names the client."""
     keep_alive_s: float = 10.0
     """Longest silence of a stream of events."""
     json_bytes: int = 64 * 1024
@@ -37,6 +43,8 @@ class ServerSettings:
             self.picture_bytes,
             self.upload_bytes,
         )
+        if self.client_requests_per_minute < 0 or self.client_questions < 1:
+            raise ValueError(f"limits of a client out of range: {self}")
         if min(counts) < 1:
             raise ValueError(f"counts of the server must be at least 1: {self}")
         if min(self.question_s, self.keep_alive_s) <= 0:

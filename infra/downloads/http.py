@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import NamedTuple
+from urllib.request import getproxies
 
 import httpx
 
 from infra.downloads.partial_file import PartialFile
-from infra.downloads.redirects import MAX_REDIRECTS, checked_address, next_address, plain
+from infra.downloads.redirects import MAX_REDIRECTS, checked_address, next_address, peer_is_near, plain
 from infra.downloads.retry import RetryableError, RetrySchedule, with_retries
 from infra.errors import DownloadError
 
@@ -237,10 +238,17 @@ def _is_all_there(response: httpx.Response, part: PartialFile) -> bool:
 def _answer(http: httpx.Client, url: httpx.URL, headers: Mapping[str, str]) -> Iterator[httpx.Response]:
     """The answer at the end of the redirects, its body not read yet."""
     origin = (url.scheme, url.host, url.port)
+    began_near: bool | None = None
     try:
-        for _ in range(MAX_REDIRECTS):
+        for hop in range(MAX_REDIRECTS):
             sent = headers if (url.scheme, url.host, url.port) == origin else _without_secrets(headers)
             with http.stream("GET", url, headers=sent) as response:
+                near = peer_is_near(response)
+                began_near = near if hop == 0 else began_near
+                if not getproxies() and near is not None and near != began_near:
+                    raise DownloadError(
+                        "refused", f"{plain(url)} is answered from across the border of this network"
+                    )
                 if not response.has_redirect_location:
                     yield response
                     return

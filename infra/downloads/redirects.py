@@ -1,10 +1,14 @@
 """Where a server may send a download: a rule on addresses, no requests.
 
 A redirect may lead to another host, as hubs send to their stores. It may not leave HTTP, not fall from https to
-http, and not cross the border between this machine or its network and the outside, in either direction.
+http, and not cross the border between this machine or its network and the outside, in either direction. A name belongs to the
+network of the addresses that it has; what a request was really connected to is looked at once more (``peer_is_near``), for
+a name may change its address between two look-ups (DNS rebinding).
 """
 
 import ipaddress
+import socket
+from collections.abc import Callable, Sequence
 
 import httpx
 
@@ -29,7 +33,17 @@ def checked_address(address: str) -> httpx.URL:
     return url
 
 
-def next_address(current: httpx.URL, location: str) -> httpx.URL:
+def addresses_of(host: str) -> Sequence[str]:
+    """The addresses that a name has now; none if it has none."""
+    try:
+        return [str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
+    except (OSError, UnicodeError):
+        return ()
+
+
+def next_address(
+    current: httpx.URL, location: str, *, resolve: Callable[[str], Sequence[str]] = addresses_of
+) -> httpx.URL:
     """Where ``location``, the header of a redirect from ``current``, leads to.
 
     Raises:
@@ -44,7 +58,7 @@ def next_address(current: httpx.URL, location: str) -> httpx.URL:
         ) from error
     if current.scheme == "https" and target.scheme == "http":
         raise DownloadError("refused", f"{plain(current)} redirects to {plain(target)}: unencrypted")
-    if is_near(current) != is_near(target):
+    if leads_near(current, resolve) != leads_near(target, resolve):
         raise DownloadError(
             "refused",
             f"{plain(current)} redirects to {plain(target)}, across the border of this network; "
@@ -60,6 +74,25 @@ def is_near(url: httpx.URL) -> bool:
         return True
     try:
         return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return False
+
+
+def leads_near(url: httpx.URL, resolve: Callable[[str], Sequence[str]] = addresses_of) -> bool:
+    """Whether the address, or any that its name has now, is of this machine or a private network."""
+    return is_near(url) or any(_is_private(each) for each in resolve(url.host))
+
+
+def peer_is_near(response: httpx.Response) -> bool | None:
+    """Whether the answer comes from this machine or a private network; None where the connection does not tell."""
+    stream = response.extensions.get("network_stream")
+    address = stream.get_extra_info("server_addr") if stream is not None else None
+    return _is_private(str(address[0])) if address else None
+
+
+def _is_private(address: str) -> bool:
+    try:
+        return not ipaddress.ip_address(address.partition("%")[0]).is_global
     except ValueError:
         return False
 
