@@ -12,6 +12,7 @@ without a network lacks.
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
 import time
@@ -27,7 +28,7 @@ os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 from benchmarks.gpu.bounded import Emit, run_bounded
-from benchmarks.gpu.capabilities import missing
+from benchmarks.gpu.capabilities import has, missing
 from benchmarks.gpu.records import Record, State, append
 from benchmarks.gpu.sizes import REAL, Sizes, dry
 from benchmarks.gpu.steps import STEPS, Step
@@ -129,12 +130,21 @@ def chosen(only: str | None) -> tuple[Step, ...]:
     return tuple(each for each in STEPS if each.name in wanted)
 
 
-def preload() -> None:
-    """Loads once what every step would load; touches no device."""
+def preload(*, everything: bool) -> None:
+    """Loads once what every step would load; touches no device.
+
+    ``everything`` is for dry runs: DeepSpeed looks for a device when it is loaded, which spoils forks where there is one.
+    """
     import torch  # noqa: F401
     import transformers.models.qwen3_vl.modeling_qwen3_vl  # noqa: F401
 
     import model.training.trainer  # noqa: F401
+
+    if everything and not Path("/dev/nvidiactl").exists():
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
+        for name in ("deepspeed", "peft"):
+            if has(name):
+                importlib.import_module(name)
 
 
 def main(given: Sequence[str] | None = None, *, steps: Sequence[Step] | None = None) -> int:
@@ -158,7 +168,7 @@ def main(given: Sequence[str] | None = None, *, steps: Sequence[Step] | None = N
         arguments.out, dry() if arguments.dry_run else REAL, minutes=arguments.minutes, method=arguments.start
     )
     if arguments.start == "fork" and steps is None:
-        preload()
+        preload(everything=arguments.dry_run)
     run.steps(todo)
     run.plan()
     print(
