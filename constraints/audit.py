@@ -2,11 +2,9 @@
 
     python constraints/audit.py --out .audit [--strict]
 
-The bill (CycloneDX) needs no network. pip-audit asks the package index; an answer that names vulnerabilities ends with exit code 1,
-no answer with 0 and a line that says so (with ``--strict`` 2).
+The bill (CycloneDX) needs no network. pip-audit asks the package index; an answer that names vulnerabilities ends with exit
+code 1, no answer with 0 and a line that says so (with ``--strict`` 2).
 """
-
-from __future__ import annotations
 
 import argparse
 import json
@@ -61,6 +59,7 @@ def vulnerabilities(out: Path) -> list[str] | None:
 
 
 def main(given: Sequence[str] | None = None) -> int:
+    """The command line; its exit code."""
     parser = argparse.ArgumentParser(description="Known vulnerabilities and a bill of materials.")
     parser.add_argument("--out", type=Path, default=Path(".audit"))
     parser.add_argument("--strict", action="store_true", help="exit code 2 where nobody answered")

@@ -54,6 +54,8 @@ def ends(path: Path) -> dict[str, State]:
 
 @pytest.mark.timeout(300)
 def test_the_dry_run_ends_in_time_and_every_step_gives_whole_results(tmp_path: Path):
+    if os.getloadavg()[0] > 6 * (os.cpu_count() or 1):
+        pytest.skip("others have the cores: nothing can be said of three minutes")
     began, spent_before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     words = [
         sys.executable,
