@@ -29,7 +29,7 @@ def build(storage: Storage) -> Storage:
     picture = item("p1", "a page", modality="image", media_key="000000", width=4, height=4)
     with publish(storage, "shards/toy", **made) as media:
         writer = shards.ShardWriter(media, "toy")
-        writer.add("000000", picture.id, {"png": b"\x89PNG not really"}, {"width": 4})
+        writer.add("000000", picture.id, [("png", b"\x89PNG not really")], {"width": 4})
         writer.finish({})
     assert media.manifest is not None
     with publish(storage, "corpus/toy", **made) as corpus:
