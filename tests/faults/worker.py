@@ -100,11 +100,17 @@ def _kind(event: str, arguments: tuple[Any, ...]) -> str:
 
 
 def shift_clock(seconds: float) -> None:
-    """This process reads a clock that is so far ahead."""
-    if seconds:
-        right, right_ns = time.time, time.time_ns
-        time.time = lambda: right() + seconds
-        time.time_ns = lambda: right_ns() + int(seconds * 1e9)
+    """This process reads a clock that is so far ahead; not gRPC, half of which is no Python and would see another."""
+    if not seconds:
+        return
+    right, right_ns = time.time, time.time_ns
+
+    def shifted() -> float:
+        caller = sys._getframe(1).f_globals.get("__name__", "")
+        return right() + (0.0 if caller.startswith("grpc") else seconds)
+
+    time.time = shifted
+    time.time_ns = lambda: right_ns() + int(seconds * 1e9)
 
 
 def _interrupt(_number: int, _frame: object) -> None:
