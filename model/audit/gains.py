@@ -57,7 +57,8 @@ def adam_direction(gradient_P: Tensor) -> Tensor:
 
 def pairs(measured: Sequence[Tensor], steps: Sequence[Tensor]) -> Pairs:
     """Inner products of every fold's measurement with every fold's step."""
-    return (torch.stack(list(measured)) @ torch.stack(list(steps)).T).double().numpy()
+    products = [[float(torch.dot(there, step)) for step in steps] for there in measured]
+    return np.asarray(products)
 
 
 def gain(sums: Pairs, counts: Sequence[float]) -> Gain:

@@ -49,8 +49,9 @@ def judge(sums: AuditSums, *, reference: str = REFERENCE) -> dict[str, Verdict]:
         raise ValueError(
             f"gains are compared with those of {reference!r}, which is not among {sums.objectives}"
         )
-    base = _pairs(sums, reference)
-    return {name: _verdict(sums, name, _pairs(sums, name), base) for name in sums.objectives}
+    measured = [sums.measured(), *map(sums.measured, sums.datasets)]
+    base = _pairs(sums, reference, measured)
+    return {name: _verdict(sums, name, _pairs(sums, name, measured), base) for name in sums.objectives}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +61,12 @@ class _Pairs:
     datasets: Mapping[str, Pairs]
 
 
-def _pairs(sums: AuditSums, name: str) -> _Pairs:
+def _pairs(sums: AuditSums, name: str, measured: Sequence[Sequence[Tensor]]) -> _Pairs:
+    """``measured``: the true gradients of all questions, then of each dataset."""
     gradients = sums.objective(name)
     steps, adam = list(map(direction, gradients)), list(map(adam_direction, gradients))
-    return _Pairs(
-        pairs(sums.measured(), steps),
-        pairs(sums.measured(), adam),
-        {dataset: pairs(sums.measured(dataset), steps) for dataset in sums.datasets},
-    )
+    plain, *by_dataset = (pairs(each, steps) for each in measured)
+    return _Pairs(plain, pairs(measured[0], adam), dict(zip(sums.datasets, by_dataset, strict=True)))
 
 
 def _verdict(sums: AuditSums, name: str, own: _Pairs, base: _Pairs) -> Verdict:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 from model.audit.rollouts import Rollout, Weights
-from model.config.algorithm import ALGORITHMS, Algorithm
+from model.config.algorithm import ALGORITHMS, Algorithm, Baseline
 from model.rl.segments import TrainingSample, segment_weights, training_samples
 
 GroupWeights: TypeAlias = Callable[[Sequence[Rollout]], Sequence[Weights]]
@@ -114,6 +114,10 @@ def checked(objective: Objective, group: Sequence[Rollout]) -> list[Weights]:
     return found
 
 
-def trained(names: Sequence[str] = tuple(ALGORITHMS)) -> Mapping[str, Objective]:
+JUDGED = tuple(name for name, each in ALGORITHMS.items() if each.baseline is Baseline.GROUP)
+"""Of the trainer's objectives those whose advantage is one of the group; a baseline over an update is no function of a group."""
+
+
+def trained(names: Sequence[str] = JUDGED) -> Mapping[str, Objective]:
     """The trainer's own objectives by their names."""
     return {name: of_algorithm(name, ALGORITHMS[name], source="model/config/algorithm.py") for name in names}
