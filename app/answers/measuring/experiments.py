@@ -6,7 +6,7 @@ Resumable to the rollout, as an evaluation is; the page is a function of the ans
 import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from model.evaluation.evidence_only import answer_from
 from model.rl import trajectory_store
 from model.types import Task, Trajectory
 from orchestration.joins.adapters import MetricGrader
+from orchestration.study.binding import decided_by_energy
 from orchestration.study.experiments import Experiment, Line
 from orchestration.study.pilot3 import CUTS, compared, cuttable
 
@@ -41,6 +42,8 @@ class ExperimentResult:
     evidence: Mapping[str, Any] | None
     """Pilot 3's second half: right answers from what is left of wrong rollouts' graphs."""
     folder: Path
+    decided: Mapping[str, float] = field(default_factory=dict)
+    """Of a sweep: arm by energy -> share of its rollouts in which equal shares would show other sizes."""
 
     @property
     def findings(self) -> list[str]:
@@ -51,7 +54,13 @@ class ExperimentResult:
             best = max(self.comparisons, key=lambda each: each.test.difference.estimate, default=None)
             if beyond:
                 lines.append("beyond its 95 % interval better: " + ", ".join(each.of for each in beyond))
-            elif best is not None:
+            if self.decided:
+                most = max(self.decided, key=lambda name: self.decided[name])
+                share = f"{self.decided[most]:.0%} of the rollouts, with {most}"
+                lines.append(
+                    f"energies decide sizes in at most {share}; elsewhere equal shares show the same"
+                )
+            if not beyond and best is not None:
                 lines.append(f"none is better beyond its 95 % interval; the largest difference: {best.line}")
         return lines
 
@@ -66,6 +75,7 @@ class ExperimentResult:
             "arms": {name: self._arm(name) for name in self.evaluation.records},
             "comparisons": [each.to_json() for each in self.comparisons],
             "evidence": self.evidence,
+            "decided_by_energy": dict(self.decided),
             "findings": self.findings,
         }
 
@@ -126,9 +136,21 @@ async def run_experiment(  # noqa: PLR0913 - what is run, on what, and where it 
         comparisons=tuple(compare_pairs(pairs)),
         evidence=evidence,
         folder=folder,
+        decided=_decided(experiment, evaluation),
     )
     _write(result)
     return result
+
+
+def _decided(experiment: Experiment, evaluation: EvaluationResult) -> dict[str, float]:
+    """Of the arms by energy of a sweep over budgets, from the graphs of their rollouts."""
+    if experiment.name != "budget":
+        return {}
+    return {
+        arm.name: decided_by_energy((each.graph for each in rollouts if each.graph.nodes), rollouts[0].limits)
+        for arm in experiment.arms
+        if arm.memory == "vimrag" and (rollouts := evaluation.evaluations[arm.name].trajectories)
+    }
 
 
 async def _evidence(agent: Agent, rollouts: Sequence[Trajectory], folder: Path) -> Mapping[str, Any]:
