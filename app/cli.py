@@ -22,6 +22,7 @@ from app.commands import (
     embedder,
     fetch,
     forget,
+    history,
     home,
     index,
     ingest,
@@ -71,6 +72,7 @@ app.add_typer(questions.app, name="questions")
 app.add_typer(releases.app, name="releases")
 app.add_typer(sources.app, name="sources")
 app.command("forget")(forget.forget)
+app.add_typer(history.app, name="history")
 app.add_typer(embedder.app, name="embedder")
 app.add_typer(miniature.app, name="miniature")
 app.add_typer(xvbench.app, name="xvbench")

@@ -27,6 +27,7 @@ from app.server.routes import (
     hello,
     history,
     media,
+    opening,
     pages,
     search,
     sources,
@@ -84,6 +85,7 @@ def api_of(state: ServerState) -> FastAPI:
         viewer,
         uploads,
         sources,
+        opening,
     ):
         app.include_router(module.router)
     app.openapi = _published_schema(app)

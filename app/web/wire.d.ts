@@ -252,6 +252,8 @@ export interface Place {
   page: number | null;
   how: string;
   boxes: { x: number; y: number; width: number; height: number }[];
+  /** Into the film at which the words are said. */
+  second: number | null;
 }
 
 export interface Film {

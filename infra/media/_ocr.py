@@ -9,6 +9,7 @@ from PIL import Image
 from infra.errors import boundary
 from infra.media.tiles import strip_boxes, widened
 from infra.media.types import OcrError
+from infra.media.word_places import Piece, PlaceBox
 
 ENLARGED_SIDE = 256  # pixels the shorter side is enlarged to for detection; the engine's 736 read no more, four times slower
 
@@ -30,11 +31,35 @@ class RapidOcr:
             lines += found[1:] if lines and found[:1] == lines[-1:] else found
         return "\n".join(lines)
 
+    def pieces(self, image: Image.Image) -> list[Piece]:
+        """The lines of an RGB image with their places on it. Raises ``OcrError``."""
+        found: list[Piece] = []
+        for box in strip_boxes(*image.size):
+            part = image.crop(box)
+            wide = widened(part)
+            left = box.left - (wide.width - part.width) // 2
+            top = box.top - (wide.height - part.height) // 2
+            read = self._read(wide)
+            corners: Any = () if read.boxes is None else read.boxes
+            for points, text in zip(corners, read.txts or (), strict=True):
+                xs, ys = [float(x) for x, _ in points], [float(y) for _, y in points]
+                place = PlaceBox(
+                    (left + min(xs)) / image.width,
+                    (top + min(ys)) / image.height,
+                    (max(xs) - min(xs)) / image.width,
+                    (max(ys) - min(ys)) / image.height,
+                )
+                found.append(Piece(text, place))
+        return found
+
     def _lines(self, image: Image.Image) -> list[str]:
-        pixels = np.asarray(widened(image))[:, :, ::-1]  # the engine expects BGR
+        return list(self._read(widened(image)).txts or ())
+
+    def _read(self, image: Image.Image) -> Any:
+        pixels = np.asarray(image)[:, :, ::-1]  # the engine expects BGR
         with boundary(OcrError, "OCR"):
             self._engine = self._engine or self._load()
-            return list(self._engine(np.ascontiguousarray(pixels)).txts or ())
+            return self._engine(np.ascontiguousarray(pixels))
 
     def _load(self) -> Any:
         from rapidocr import RapidOCR  # imports onnxruntime and OpenCV: seconds that most builds never need

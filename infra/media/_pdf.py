@@ -25,11 +25,13 @@ from infra.media._pdf_forms import field_lines
 from infra.media._pdf_pages import own_page
 from infra.media.tiles import Box
 from infra.media.types import PageFacts, PdfPage, PlainPage
+from infra.media.word_places import Piece, PlaceBox, find
 
 POINTS_PER_INCH = 72.0  # the PDF unit
 HEADER_WINDOW = 1 << 20  # bytes in which a document may begin; PDFium looks at the first 1,024 only
 GRID = 40  # cells of a page's width and height, by which it is told what pictures and words cover
 MAX_OBJECTS = 20_000  # of a page, that are looked at
+DEVICE = 1_000_000  # steps of a page's width and height, where places are told
 MAX_CHARACTERS = 100_000  # of a page, whose places are looked at
 _LOCK = RLock()
 _LINE_END_HYPHEN = re.compile("[\x02\ufffe]\\s*")  # PDFium's marker of a word broken at the line's end
@@ -88,6 +90,24 @@ class Pdf:
                     text, facts = self._words(page, scale, None)
                     size = _size(*page.get_size(), _fitting(*page.get_size(), scale, max_pixels))
                     return PlainPage(number, text, *size, facts, own_page(self._document, number))
+                finally:
+                    page.close()
+            except (pypdfium2.PdfiumError, MemoryError, OSError) as error:
+                raise MediaError("pdf_page_unreadable", f"page {number}: {error}") from error
+
+    def find(self, number: int, words: str) -> list[PlaceBox]:
+        """Where ``words`` stand on page ``number`` as it is rendered; raises as ``page`` does."""
+        if not 1 <= number <= self.num_pages:
+            raise ValueError(f"page {number} of a document with {self.num_pages} pages")
+        with _LOCK:
+            try:
+                page = self._document[number - 1]
+                try:
+                    layer = page.get_textpage()
+                    try:
+                        return find(_characters(page, layer), words)
+                    finally:
+                        layer.close()
                 finally:
                     page.close()
             except (pypdfium2.PdfiumError, MemoryError, OSError) as error:
@@ -213,6 +233,27 @@ def _on_page(page: pypdfium2.PdfPage, width: int, height: int, x: int, y: int) -
     found = ctypes.c_double(), ctypes.c_double()
     pdfium.FPDF_DeviceToPage(page, 0, 0, width, height, 0, x, y, *found)
     return found[0].value, found[1].value
+
+
+def _characters(page: pypdfium2.PdfPage, layer: pypdfium2.PdfTextPage) -> list[Piece]:
+    """The characters of a page with their places on it as it is shown, which may be turned."""
+    pieces: list[Piece] = []
+    for index in range(min(MAX_CHARACTERS, layer.count_chars())):
+        code = pdfium.FPDFText_GetUnicode(layer, index)
+        if not 0 < code < 0x110000 or 0xD800 <= code < 0xE000:
+            continue
+        left, bottom, right, top = layer.get_charbox(index, loose=True)
+        (x0, y0), (x1, y1) = (_on_device(page, x, y) for x, y in ((left, bottom), (right, top)))
+        box = PlaceBox(min(x0, x1), min(y0, y1), abs(x1 - x0), abs(y1 - y0))
+        pieces.append(Piece(chr(code), box))
+    return pieces
+
+
+def _on_device(page: pypdfium2.PdfPage, x: float, y: float) -> tuple[float, float]:
+    """A point of the page as shares of the picture that is made of it."""
+    found = ctypes.c_int(), ctypes.c_int()
+    pdfium.FPDF_PageToDevice(page, 0, 0, DEVICE, DEVICE, 0, x, y, *found)
+    return found[0].value / DEVICE, found[1].value / DEVICE
 
 
 def _pictures(page: pypdfium2.PdfPage) -> float:

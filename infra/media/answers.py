@@ -13,6 +13,7 @@ from infra.errors import MediaError
 from infra.limits import MAX_IMAGES, MAX_OWN_PAGE_BYTES, MAX_TEXT_BYTES
 from infra.media.sandbox.process import JobResult
 from infra.media.types import OcrError, PageFacts, PdfPage, PlainPage, SubtitleLine, SubtitleTrack, VideoInfo
+from infra.media.word_places import MOST_BOXES, PlaceBox
 
 PIXEL_BYTES = 4  # as Pillow keeps RGB: a copy without packing is a seventh of the time
 
@@ -114,6 +115,22 @@ def text_of(answer: JobResult) -> str:
     if not answer.parts or len(answer.parts[0]) > MAX_TEXT_BYTES:
         raise MediaError("decoder_failed", "no text, or too much")
     return bytes(answer.parts[0]).decode("utf-8", "replace")
+
+
+def boxes_of(answer: JobResult) -> list[PlaceBox]:
+    """Places on a page; ``OcrError`` if the engine failed."""
+    if "failed" in answer.result:
+        raise OcrError(str(answer.result["failed"])[:500])
+    boxes = answer.result.get("boxes")
+    if not isinstance(boxes, list) or len(boxes) > MOST_BOXES:
+        raise MediaError("decoder_failed", "no places, or too many")
+    try:
+        found = [PlaceBox(*(float(side) for side in box)) for box in boxes]
+    except (TypeError, ValueError) as error:
+        raise MediaError("decoder_failed", f"places: {error!r}"[:500]) from error
+    if any(not -1 <= side <= 2 for box in found for side in box):
+        raise MediaError("decoder_failed", "a place outside of its page")
+    return found
 
 
 def tracks_of(answer: JobResult) -> list[SubtitleTrack]:

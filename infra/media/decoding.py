@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -28,11 +28,21 @@ from infra.limits import (
     MAX_VIDEO_PIXELS,
 )
 from infra.media import jobs
-from infra.media.answers import PIXEL_BYTES, blocks_of, bytes_of, images_of, text_of, tracks_of, video_info_of
+from infra.media.answers import (
+    PIXEL_BYTES,
+    blocks_of,
+    boxes_of,
+    bytes_of,
+    images_of,
+    text_of,
+    tracks_of,
+    video_info_of,
+)
 from infra.media.jobs import file_key, location, token, video_job
 from infra.media.opened import OpenImages, PdfDocument
 from infra.media.sandbox.process import InProcessRunner, Job, JobRunner, Sandbox
 from infra.media.types import ClipRange, Frame, SubtitleTrack, VideoInfo
+from infra.media.word_places import PlaceBox
 
 VARIABLE, IN_PROCESS = "VIMRAG_DECODE", "in-process"
 MIN_OCR_SIDE = 8  # pixels; nothing legible is smaller, and the detector fails on it
@@ -189,14 +199,24 @@ class SandboxedOcr:
         """
         if min(image.size) < MIN_OCR_SIDE:
             return ""
-        job = Job(
-            operation="read",
+        return (runner or shared_runner("ocr")).call(self._job("read", image), text_of)
+
+    def find(self, image: Image.Image, words: str) -> list[PlaceBox]:
+        """Where ``words`` stand in an image, as far as they can be read there; raises as ``text`` does."""
+        if min(image.size) < MIN_OCR_SIDE:
+            return []
+        job = self._job("find_read", image)
+        job = replace(job, arguments={**job.arguments, "words": words})
+        return shared_runner("ocr").call(job, boxes_of)
+
+    def _job(self, operation: str, image: Image.Image) -> Job:
+        return Job(
+            operation=operation,
             arguments={"num_threads": self._num_threads, "width": image.width, "height": image.height},
             payload=image.convert("RGB").tobytes(),
             limits=jobs.LONG,
             max_bytes=MAX_TEXT_BYTES,
         )
-        return (runner or shared_runner("ocr")).call(job, text_of)
 
 
 @cache

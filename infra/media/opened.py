@@ -7,11 +7,20 @@ from PIL import Image
 
 from infra.limits import MAX_OWN_PAGE_BYTES, MAX_PAGE_PIXELS, MAX_TEXT_BYTES, PAGE_DPI
 from infra.media import jobs
-from infra.media.answers import PIXEL_BYTES, image_count, images_of, page_count, page_of, plain_page_of
+from infra.media.answers import (
+    PIXEL_BYTES,
+    boxes_of,
+    image_count,
+    images_of,
+    page_count,
+    page_of,
+    plain_page_of,
+)
 from infra.media.jobs import file_key, location, token
 from infra.media.sandbox.process import Job, JobRunner
 from infra.media.tiles import Box
 from infra.media.types import PdfPage, PlainPage
+from infra.media.word_places import PlaceBox
 
 
 class OpenImages:
@@ -103,6 +112,13 @@ class PdfDocument:
         limit = MAX_OWN_PAGE_BYTES + MAX_TEXT_BYTES
         job = replace(self._job, operation="plain_page", arguments=arguments, max_bytes=limit)
         return self._runner.call(job, lambda answer: plain_page_of(answer, number, max_pixels))
+
+    def find(self, number: int, words: str) -> list[PlaceBox]:
+        """Where ``words`` stand on a page in its text layer, a box a line; raises as ``page`` does."""
+        if not 1 <= number <= self.num_pages:
+            raise ValueError(f"page {number} of a document with {self.num_pages} pages")
+        arguments = {**self._job.arguments, "number": number, "words": words}
+        return self._runner.call(replace(self._job, operation="find", arguments=arguments), boxes_of)
 
     def close(self) -> None:
         """Let the decoding process close it too, unless that is gone."""

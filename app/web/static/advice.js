@@ -9,6 +9,7 @@ const BY_CODE = {
   no_index: "Build an index first: vimrag ingest FILES --root ROOT.",
   refused: "Change the question or its settings and ask again.",
   timeout: "What was found is shown. Ask for less at once, or give the model more patience.",
+  interrupted: "What was found until then is kept. Ask again.",
   stopped: "Ask again when you like.",
   no_model: "Start vimrag serve with --model, or with --endpoint.",
 };

@@ -3,13 +3,16 @@
 
 import { button, element, fill, icon, signOf } from "./dom.js";
 import { clock, count, counted, duration } from "./format.js";
+import { richText } from "./rich_text.js";
 
 /** @import { Citation, Claim, Finished } from "../wire.js" */
 /** @import { Child } from "./dom.js" */
 
 /** @typedef {(citation: Citation, claim?: Claim) => void} Open */
 
-const OWN_MARKS = /\s*\[\d{1,3}\]/g; // that a model wrote itself, of numbers nobody else knows
+const SHOWN_TIMES = 3; // of a citation; its panel has all
+const SHOWN_SOURCES = 12; // before the reader asks for the rest
+const COPIED_MS = 1500;
 
 /** @type {Record<string, string>} */
 const OUTCOMES = {
@@ -27,17 +30,22 @@ const OUTCOMES = {
  */
 export function showAnswer(card, finished, open) {
   const { answer, outcome, citations } = finished;
-  const sources = citations.map((citation) => element("li", {}, citationButton(citation, open)));
+  const sources = citations.map((citation, at) => element("li", { hidden: at >= SHOWN_SOURCES }, citationButton(citation, open)));
+  const more = button(`${citations.length - SHOWN_SOURCES} more sources`, () => {
+    for (const source of sources) source.hidden = false;
+    more.remove();
+  }, { class: "quiet" });
   card.hidden = false;
   card.className = `answer answer-${outcome}`;
   fill(
     card,
-    element("h2", { class: "label" }, "Answer"),
-    element("p", { class: answer.length > 240 ? "answer-text long" : "answer-text", id: "answer-text" }, answer ? sentences(finished, open) : "No answer was found."),
+    element("div", { class: "section-head" }, element("h2", { class: "label" }, "Answer"), answer && copyButton(answer)),
+    element("div", { class: isLong(answer) ? "answer-text long" : "answer-text", id: "answer-text" }, answer ? sentences(finished, open) : "No answer was found."),
     element("p", { class: "outcome" }, OUTCOMES[outcome] ?? outcome),
     finished.notices.map((notice) => element("p", { class: "advice" }, notice)),
     sources.length > 0 && element("h3", { class: "label" }, "Sources"),
     sources.length > 0 && element("ul", { class: "citations" }, sources),
+    sources.length > SHOWN_SOURCES && more,
     countersLine(finished),
   );
 }
@@ -48,24 +56,42 @@ export function showAnswer(card, finished, open) {
  * @param {Open} open
  * @returns {Child[]}
  */
-function sentences({ answer, claims, citations }, open) {
-  const letters = Array.from(answer); // offsets count code points
-  /** @type {Child[]} */
-  const parts = [];
-  let done = 0;
-  for (const claim of claims) {
+function sentences({ answer, html, claims, citations }, open) {
+  if (!html) return [answer];
+  const content = richText(html);
+  for (const place of content.querySelectorAll(".mark")) {
+    const claim = claims[Number(place.getAttribute("data-claim"))];
+    if (claim === undefined) continue;
     const citation = citations.find(({ number }) => number === claim.citation);
-    parts.push(letters.slice(done, claim.start).join(""));
-    parts.push(element("span", { class: "claim", "data-verdict": claim.verdict }, claim.text.replace(OWN_MARKS, "")));
     if (citation) {
       const label = `Source ${citation.number}: ${citation.title || citation.item_id}`;
-      parts.push(" ", button(`[${citation.number}]`, () => open(citation, claim), { class: "source-mark", "aria-label": label, title: label }));
+      place.append(" ", button(`[${citation.number}]`, () => open(citation, claim), { class: "source-mark", "aria-label": label, title: label }));
     }
-    if (claim.verdict !== "supported") parts.push(" ", element("span", { class: "badge badge-warn" }, doubtOf(claim)));
-    done = claim.end;
+    if (claim.verdict !== "supported") place.append(" ", element("span", { class: "badge badge-warn" }, doubtOf(claim)));
   }
-  parts.push(letters.slice(done).join(""));
-  return parts;
+  return [content];
+}
+
+/**
+ * Whether an answer reads better as a text than as a line.
+ * @param {string} answer
+ */
+function isLong(answer) {
+  return answer.length > 240 || /\n|\|/.test(answer.trim());
+}
+
+/** @param {string} text */
+function copyButton(text) {
+  const copy = button("Copy", async () => {
+    try {
+      await navigator.clipboard.writeText(text);
+      fill(copy, "Copied");
+    } catch {
+      fill(copy, "Not allowed here");
+    }
+    setTimeout(() => fill(copy, "Copy"), COPIED_MS);
+  }, { class: "quiet copy" });
+  return copy;
 }
 
 /** @param {Claim} claim */
@@ -98,7 +124,8 @@ export function showFailure(card, title, message, advice) {
 export function placeOf({ page, start_s, times_s }) {
   if (page !== null && page !== undefined) return `page ${page}`;
   const times = times_s ?? [];
-  if (times.length) return times.map((time) => clock((start_s ?? 0) + time)).join(", ");
+  const shown = times.slice(0, SHOWN_TIMES).map((time) => clock((start_s ?? 0) + time)).join(", ");
+  if (times.length) return times.length > SHOWN_TIMES ? `${shown} and ${times.length - SHOWN_TIMES} more` : shown;
   return start_s !== null && start_s !== undefined ? clock(start_s) : "";
 }
 

@@ -1,17 +1,19 @@
 // @ts-check
-/** The Ask view: question in, log, graph and answer out; earlier questions of this session. */
+/** The Ask view: question in, log, graph and answer out; the questions of one conversation, of which each knows those before. */
 
 import { adviceFor } from "./advice.js";
 import { showAnswer, showFailure } from "./answer.js";
+import { exportLinks } from "./conversations.js";
 import { openCitation } from "./details.js";
 import { button, byId, element, fill } from "./dom.js";
-import { duration } from "./format.js";
+import { counted, duration } from "./format.js";
 import { GraphView } from "./graph_view.js";
 import { Log } from "./log.js";
+import { noteRoute } from "./route.js";
 import { Run, runUnderWay } from "./run.js";
-import { messageOf } from "./server.js";
+import { getJson, messageOf } from "./server.js";
 
-/** @import { AskEvent, Citation, Claim } from "../wire.js" */
+/** @import { AskEvent, Citation, Claim, StoredConversation } from "../wire.js" */
 /** @import { Details, Subject } from "./details.js" */
 
 const IDLE = "Ask a question. What the agent searches and remembers grows here as a graph.";
@@ -29,7 +31,9 @@ export class AskView {
     this.input = byId("question", HTMLTextAreaElement);
     this.form = byId("question-form", HTMLFormElement);
     /** @type {Run[]} */
-    this.runs = [];
+    this.runs = []; // the newest first
+    /** @type {string | null} */
+    this.conversation = null;
     /** @type {Run | null} */
     this.shown = null;
     this.graph = new GraphView(byId("ask-graph"), IDLE, (node, item) => this.details.openNode(this.subject, node, item));
@@ -47,7 +51,75 @@ export class AskView {
     const run = runUnderWay();
     if (run === null) return;
     this.input.value = run.question;
+    this.conversation = run.request.conversation;
+    if (this.conversation !== null) {
+      noteRoute("ask", { c: this.conversation });
+      this.#earlier(this.conversation, run);
+    }
     this.#run(run);
+  }
+
+  /**
+   * The questions that came before one that goes on.
+   * @param {string} id
+   * @param {Run} current
+   */
+  async #earlier(id, current) {
+    try {
+      const turns = await storedRuns(id);
+      if (this.conversation === id) this.runs = [...this.runs, ...turns.filter((run) => run.askId !== current.askId)];
+      this.#buttons();
+    } catch {
+      // deleted meanwhile: the question that goes on is shown alone
+    }
+  }
+
+  /**
+   * Open a conversation that was kept, at its last question.
+   * @param {string | undefined} id
+   */
+  async open(id) {
+    if (!id || id === this.conversation || this.running !== null) return;
+    try {
+      const runs = await storedRuns(id);
+      this.runs = runs;
+      this.conversation = id;
+      const [last] = runs;
+      if (last === undefined) return;
+      if (last.isRunning) {
+        this.runs = runs.slice(1);
+        this.#run(last);
+      } else this.#show(last);
+    } catch (error) {
+      this.anew();
+      showFailure(this.card, "This conversation cannot be opened", messageOf(error), adviceFor(error));
+    }
+  }
+
+  /** The next question begins a conversation of its own. */
+  anew() {
+    this.running?.stop();
+    this.runs = [];
+    this.shown = null;
+    this.conversation = null;
+    this.details.close();
+    this.card.hidden = true;
+    byId("log-section").hidden = true;
+    this.log.clear();
+    this.graph.clear(IDLE);
+    noteRoute("ask", {});
+    this.#buttons();
+    this.input.value = "";
+    this.input.focus();
+  }
+
+  /** @param {string} id of a conversation that was deleted */
+  forget(id) {
+    if (this.conversation === id) {
+      const hash = location.hash;
+      this.anew();
+      history.replaceState(null, "", hash);
+    }
   }
 
   get running() {
@@ -68,7 +140,7 @@ export class AskView {
       return;
     }
     const question = this.input.value.trim();
-    if (question) this.#run(new Run({ question, ...this.settings.values() }));
+    if (question) this.#run(new Run({ question, ...this.settings.values(), conversation: this.conversation }));
   }
 
   /** @param {KeyboardEvent} event */
@@ -89,6 +161,10 @@ export class AskView {
     this.#show(run);
     this.#buttons();
     for await (const event of run.follow()) {
+      if (event.event === "started" && event.data.conversation !== null && this.runs.includes(run)) {
+        this.conversation = event.data.conversation;
+        if (!byId("view-ask").hidden) noteRoute("ask", { c: this.conversation });
+      }
       if (this.shown === run) this.#add(event, run);
     }
     if (this.shown === run) this.#end(run);
@@ -108,9 +184,24 @@ export class AskView {
     this.log.clear();
     this.graph.clear("Thinking…");
     for (const event of run.events) this.#add(event, run);
-    if (!run.isRunning) this.#end(run);
+    if (run.stored !== null && !run.events.length) this.#recalled(run);
+    else if (!run.isRunning) this.#end(run);
     this.#history();
     this.#tick();
+  }
+
+  /** @param {Run} run a question that was kept */
+  async #recalled(run) {
+    try {
+      await run.recall();
+    } catch (error) {
+      showFailure(this.card, "Its steps cannot be read", messageOf(error), adviceFor(error));
+      return;
+    }
+    if (this.shown !== run) return;
+    for (const event of run.events) this.#add(event, run);
+    this.#end(run);
+    this.#history();
   }
 
   /**
@@ -141,6 +232,9 @@ export class AskView {
     }
     if (run.state === "failed" && run.isResumed && run.error?.status === 404) {
       this.runs = this.runs.filter((each) => each !== run);
+      const { conversation } = this;
+      this.conversation = null;
+      if (conversation !== null) this.open(conversation); // the server was started anew: what it has kept
       byId("log-section").hidden = true;
       this.graph.clear(IDLE);
       return;
@@ -159,7 +253,7 @@ export class AskView {
    */
   async #cite(citation, claim) {
     try {
-      await openCitation(this.details, this.subject, citation, claim?.quote);
+      await openCitation(this.details, this.subject, citation, claim);
     } catch (error) {
       const line = element("p", { class: "error-line", role: "alert" }, `${messageOf(error)} ${adviceFor(error)}`);
       this.card.querySelector(".error-line")?.remove();
@@ -195,8 +289,23 @@ export class AskView {
     byId("clock").classList.toggle("running", run.isRunning);
   }
 
+  /** What the next question will know, and the way out of it. */
+  #bar() {
+    const bar = byId("conversation-bar");
+    const { conversation } = this;
+    bar.hidden = conversation === null || this.runs.length === 0;
+    if (conversation === null) return;
+    fill(
+      bar,
+      element("span", {}, `The next question knows ${this.runs.length === 1 ? "this one" : `these ${counted(this.runs.length, "question")}`}.`),
+      button("New conversation", () => this.anew(), { class: "quiet" }),
+      element("span", {}, "Save as ", exportLinks(conversation).flatMap((link, at) => (at ? [" · ", link] : [link]))),
+    );
+  }
+
   #history() {
     byId("history").hidden = this.runs.length < 2;
+    this.#bar();
     fill(
       byId("history-list"),
       this.runs.map((run) => {
@@ -213,7 +322,16 @@ export class AskView {
 
 /** @param {Run} run */
 function endOf(run) {
-  if (run.state !== "finished") return run.state;
-  const finished = run.events.findLast(({ event }) => event === "finished");
-  return (finished?.event === "finished" && finished.data.answer) || "no answer";
+  if (run.state !== "finished") return run.error?.code === "interrupted" ? "interrupted" : run.state;
+  return run.answer || "no answer";
+}
+
+/**
+ * The questions of a conversation, the newest first.
+ * @param {string} id
+ */
+async function storedRuns(id) {
+  /** @type {StoredConversation} */
+  const { turns } = await getJson(`/v1/conversations/${encodeURIComponent(id)}`);
+  return turns.map((turn) => Run.ofStored(turn, id)).reverse();
 }

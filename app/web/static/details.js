@@ -5,12 +5,14 @@ import { button, element, fill, icon } from "./dom.js";
 import { clock, count, decimal, shownSize } from "./format.js";
 import { itemCard } from "./item_card.js";
 import { getJson } from "./server.js";
+import { markedPage, player } from "./source_view.js";
 
-/** @import { Citation, ItemDetail, NodeItem, SearchNode, ShownHit } from "../wire.js" */
+/** @import { Citation, Claim, ItemDetail, NodeItem, SearchNode, ShownHit } from "../wire.js" */
 /** @import { Child } from "./dom.js" */
 /** @import { Facts } from "./item_card.js" */
 
 const ANSWER = "@answer";
+const SHOWN_FRAMES = 12; // of a film; the player has the others
 const ROOT = "root";
 const PHONE = matchMedia("(max-width: 760px)");
 
@@ -86,18 +88,22 @@ export class Details {
   }
 
   /**
-   * Open the place of a source that a sentence of the answer rests on, its words marked.
+   * Open a source at the place that a sentence of the answer rests on: a page with its words marked, a film at its second.
    * @param {Subject} subject
-   * @param {ShownHit} shown
-   * @param {string} node
-   * @param {string} quote
+   * @param {ItemDetail} item
+   * @param {Citation} citation
+   * @param {Claim} [claim]
    */
-  openQuote(subject, shown, node, quote) {
-    const times = shown.images.map(({ timestamp_s }) => timestamp_s).filter((time) => time !== null);
-    const card = itemCard({ ...shown, timestamps: times }, [], { text: shown.text, quote });
-    const origin = subject.nodes.some(({ id }) => id === node) && this.#links(subject, "Found by", [node]);
-    this.#show({ subject, id: node, item: shown.item_id }, this.#frame("Source", shown.title || shown.item_id, origin, card));
-    this.dialog.querySelector("mark")?.scrollIntoView({ block: "center" });
+  openSource(subject, item, citation, claim) {
+    const { node_id, times_s } = citation;
+    const quote = claim?.quote ?? "";
+    const isFilm = item.modality === "video";
+    const place = isFilm ? item.file && player(item, times_s, claim) : quote && item.modality === "image" ? markedPage(item, /** @type {Claim} */ (claim)) : null;
+    const shown = { item_id: item.id, title: item.title, modality: place && !isFilm ? "text" : item.modality, timestamps: isFilm ? times_s.slice(0, SHOWN_FRAMES) : [] };
+    const card = itemCard(shown, [], { text: item.text, quote });
+    const origin = subject.nodes.some(({ id }) => id === node_id) && this.#links(subject, "Found by", [node_id]);
+    this.#show({ subject, id: node_id, item: item.id }, this.#frame("Source", item.title || item.id, origin, place, card));
+    if (place === null) this.dialog.querySelector("mark")?.scrollIntoView({ block: "center" });
   }
 
   /**
@@ -258,15 +264,16 @@ function granted(item) {
 }
 
 /**
- * Open a citation's item, under its node where that is in the graph; with `quote` at these words of its text.
+ * Open a citation's item, under its node where that is in the graph; with a sentence at the words it rests on, and films at their second.
  * @param {Details} details
  * @param {Subject} subject
  * @param {Citation} citation
- * @param {string} [quote]
+ * @param {Claim} [claim]
  */
-export async function openCitation(details, subject, citation, quote = "") {
+export async function openCitation(details, subject, citation, claim) {
   const node = subject.nodes.find(({ id }) => id === citation.node_id);
-  if (!quote && node?.items.some(({ item_id }) => item_id === citation.item_id)) {
+  const isPlayed = citation.modality === "video" && citation.item_id.startsWith("documents:");
+  if (!claim?.quote && !isPlayed && node?.items.some(({ item_id }) => item_id === citation.item_id)) {
     details.openNode(subject, node.id, citation.item_id);
     return;
   }
@@ -274,6 +281,6 @@ export async function openCitation(details, subject, citation, quote = "") {
   const item = await getJson(`/v1/items/${encodeURIComponent(citation.item_id)}`);
   const images = citation.times_s.map((time) => ({ timestamp_s: time, width: 0, height: 0 }));
   const shown = { ...item, item_id: citation.item_id, images: images.filter(() => item.modality === "video") };
-  if (quote) details.openQuote(subject, shown, citation.node_id, quote);
+  if (claim?.quote || isPlayed) details.openSource(subject, item, citation, claim?.quote ? claim : undefined);
   else details.openItem(subject, shown, citation.node_id);
 }

@@ -3,8 +3,10 @@
 
 import { adviceFor } from "./advice.js";
 import { AskView } from "./ask.js";
+import { ConversationsView } from "./conversations.js";
 import { Details } from "./details.js";
 import { byId } from "./dom.js";
+import { LibraryView } from "./library.js";
 import { followRoute } from "./route.js";
 import { ServerError, getJson, messageOf } from "./server.js";
 import { SearchView } from "./search.js";
@@ -20,8 +22,11 @@ const details = new Details(byId("details", HTMLDialogElement));
 const settings = new Settings();
 const ask = new AskView(details, settings);
 const search = new SearchView();
+const library = new LibraryView(settings, refresh);
+const conversations = new ConversationsView((id) => ask.forget(id));
 const trajectories = new TrajectoriesView(byId("view-trajectories"), details);
-const VIEWS = ["ask", "search", "trajectories"];
+const VIEWS = ["ask", "library", "history", "search", "trajectories"];
+const TITLES = /** @type {Record<string, string>} */ ({ ask: "VimRAG", library: "Library - VimRAG", history: "History - VimRAG", search: "Search - VimRAG" });
 let takesFiles = false;
 
 async function refresh() {
@@ -29,6 +34,8 @@ async function refresh() {
     /** @type {ServerStatus} */
     const status = await getJson("/v1/status");
     takesFiles = status.upload;
+    library.mayChange = status.upload;
+    byId("library-add").hidden = !status.upload;
     settings.offer(status);
     search.offer(status);
     showStatus(byId("status"), status);
@@ -49,18 +56,25 @@ function show({ view, parameters }) {
   document.body.classList.toggle("view-ask", view === "ask");
   details.close();
   if (view === "trajectories") trajectories.show(parameters);
-  else document.title = view === "ask" ? "VimRAG" : "Search - VimRAG";
+  else document.title = TITLES[view];
+  if (view === "ask" || view === "library") byId(view === "ask" ? "answer" : "library-frame").before(byId("uploads"));
+  if (view === "ask") ask.open(parameters.c);
+  if (view === "library") library.load();
+  if (view === "history") conversations.load();
 }
 
 /** @param {File[]} files */
 function takeFiles(files) {
-  location.hash = "#/ask";
+  if (byId("view-library").hidden) location.hash = "#/ask";
   uploads.add(files);
 }
 
-const uploads = new Uploads(byId("uploads"), refresh);
+const uploads = new Uploads(byId("uploads"), () => {
+  refresh();
+  if (!byId("view-library").hidden) library.load();
+});
 const fileInput = byId("files", HTMLInputElement);
-byId("add-files").addEventListener("click", () => fileInput.click());
+for (const id of ["add-files", "library-add"]) byId(id).addEventListener("click", () => fileInput.click());
 fileInput.addEventListener("change", () => {
   takeFiles(Array.from(fileInput.files ?? []));
   fileInput.value = "";

@@ -1,15 +1,17 @@
 // @ts-check
-/** The state of the page in its address: `#/ask`, `#/search`, `#/trajectories?file=...&row=...`. */
+/** The state of the page in its address: `#/ask?c=...`, `#/library`, `#/history`, `#/search`, `#/trajectories?file=...&row=...`. */
 
 /**
  * Where the address points: the view and its parameters.
  * @typedef {Record<string, string | number | null | undefined>} Parameters
- * @returns {{view: "ask" | "search" | "trajectories", parameters: Record<string, string>}}
+ * @typedef {"ask" | "library" | "history" | "search" | "trajectories"} View
+ * @returns {{view: View, parameters: Record<string, string>}}
  */
 export function route() {
   const [path, query = ""] = location.hash.replace(/^#\/?/, "").split("?", 2);
   const isViewer = path === "trajectories" || (path === "" && location.pathname === "/viewer");
-  return { view: isViewer ? "trajectories" : path === "search" ? "search" : "ask", parameters: Object.fromEntries(new URLSearchParams(query)) };
+  const known = /** @type {View[]} */ (["library", "history", "search"]).find((name) => name === path);
+  return { view: isViewer ? "trajectories" : (known ?? "ask"), parameters: Object.fromEntries(new URLSearchParams(query)) };
 }
 
 /**
@@ -31,6 +33,15 @@ export function hashOf(view, parameters = {}) {
 export function replaceRoute(view, parameters) {
   history.replaceState(null, "", hashOf(view, parameters));
   dispatchEvent(new HashChangeEvent("hashchange"));
+}
+
+/**
+ * Let the address say where the reader is, without going anywhere.
+ * @param {string} view
+ * @param {Parameters} parameters
+ */
+export function noteRoute(view, parameters) {
+  history.replaceState(null, "", hashOf(view, parameters));
 }
 
 /**

@@ -1,9 +1,9 @@
 // @ts-check
 /** One question and what came of it: every event, so that it can be shown again. The server keeps those that are under way. */
 
-import { ask, follow, tell } from "./server.js";
+import { ask, follow, getJson, tell } from "./server.js";
 
-/** @import { AskEvent, AskRequest } from "../wire.js" */
+/** @import { AskEvent, AskRequest, StoredEvents, StoredTurn } from "../wire.js" */
 
 const UNDER_WAY = "vimrag.run"; // of this tab, so that a page that is loaded anew finds its question
 
@@ -13,8 +13,8 @@ const UNDER_WAY = "vimrag.run"; // of this tab, so that a page that is loaded an
  */
 export function runUnderWay() {
   try {
-    const { askId, request } = JSON.parse(sessionStorage.getItem(UNDER_WAY) ?? "");
-    return new Run(request, String(askId));
+    const { askId, request, conversation } = JSON.parse(sessionStorage.getItem(UNDER_WAY) ?? "");
+    return new Run({ ...request, conversation: conversation ?? request.conversation ?? null }, String(askId));
   } catch {
     return null;
   }
@@ -30,6 +30,8 @@ export class Run {
     this.askId = askId;
     this.isResumed = askId !== "";
     this.question = request.question;
+    /** @type {StoredTurn | null} */
+    this.stored = null;
     /** @type {AskEvent[]} */
     this.events = [];
     /** @type {"running" | "finished" | "stopped" | "failed"} */
@@ -40,6 +42,39 @@ export class Run {
     /** @type {number | null} */
     this.seconds = null;
     this.stopper = new AbortController();
+  }
+
+  /**
+   * A question that was kept; its steps are fetched when they are shown.
+   * @param {StoredTurn} turn
+   * @param {string} conversation
+   */
+  static ofStored(turn, conversation) {
+    const { question, memory, datasets, files } = turn;
+    const run = new Run({ question, memory, datasets, files, conversation, calls: null, timeout_s: null }, turn.id);
+    if (turn.state === "running") return run;
+    run.stored = turn;
+    run.seconds = turn.record?.seconds ?? 0;
+    run.state = turn.state === "finished" ? "finished" : turn.state === "stopped" ? "stopped" : "failed";
+    if (run.state === "failed") run.error = { status: 200, code: turn.state, message: turn.message || "The server ended before the answer was there." };
+    return run;
+  }
+
+  /** What it answered; empty as long as nobody knows. */
+  get answer() {
+    const finished = this.events.findLast(({ event }) => event === "finished");
+    return (finished?.event === "finished" ? finished.data.answer : this.stored?.record?.answer) ?? "";
+  }
+
+  /** Fetch the steps of a question that was kept. */
+  async recall() {
+    const { stored } = this;
+    if (stored === null || this.events.length) return;
+    /** @type {StoredEvents} */
+    const { events } = await getJson(`/v1/turns/${encodeURIComponent(stored.id)}/events`);
+    const last = events.findLast(({ data }) => "svg" in data);
+    if (last !== undefined && "svg" in last.data) last.data.svg = stored.svg;
+    this.events = events.filter(({ event }) => event !== "failed");
   }
 
   stop() {
@@ -80,7 +115,7 @@ export class Run {
   #keep(event) {
     if (event.event === "started") {
       this.askId = event.data.ask_id;
-      sessionStorage.setItem(UNDER_WAY, JSON.stringify({ askId: this.askId, request: this.request }));
+      sessionStorage.setItem(UNDER_WAY, JSON.stringify({ askId: this.askId, request: this.request, conversation: event.data.conversation }));
     }
     if (event.event === "replied") this.events = this.events.filter(({ event: name }) => name !== "spoke");
     if ("svg" in event.data && event.data.svg) this.#dropDrawings();

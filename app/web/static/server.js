@@ -64,6 +64,11 @@ export async function sendPicture(path, file) {
   return response.json();
 }
 
+/** @param {string} path of what is to be no more */
+export async function remove(path) {
+  await reach(path, { method: "DELETE" });
+}
+
 /**
  * The events of a question; it goes on when the connection ends, until it is over or stopped.
  * @param {AskRequest} question
@@ -72,7 +77,7 @@ export async function sendPicture(path, file) {
  */
 export async function* ask(question, signal) {
   const headers = { "Content-Type": "application/json", Accept: "text/event-stream" };
-  const body = JSON.stringify({ ...question, detached: true });
+  const body = JSON.stringify({ ...question, detached: true, keep: true });
   yield* eventsOf(await reach("/v1/ask", { method: "POST", headers, body, signal }));
 }
 

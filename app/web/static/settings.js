@@ -1,7 +1,7 @@
 // @ts-check
 /** The settings beside the question: memory policy, call limit, datasets; kept in step with the server's status. */
 
-import { byId, element, fill } from "./dom.js";
+import { button, byId, element, fill } from "./dom.js";
 import { count } from "./format.js";
 
 /** @import { AskRequest, ServerStatus } from "../wire.js" */
@@ -30,6 +30,10 @@ export function memoryName(memory) {
   return MEMORIES[memory] ?? memory.replaceAll("_", " ");
 }
 
+const FILES = "vimrag.files"; // of this tab: what is asked alone
+
+/** @typedef {{key: string, name: string}} ScopeFile */
+
 export class Settings {
   constructor() {
     this.isBlocked = true;
@@ -37,6 +41,34 @@ export class Settings {
     this.calls = byId("calls", HTMLInputElement);
     this.silence = byId("silence", HTMLInputElement);
     byId("scope-choices").addEventListener("change", () => this.#summarise());
+    /** @type {ScopeFile[]} */
+    this.files = storedFiles();
+    this.#showFiles();
+  }
+
+  /**
+   * Ask these files and no other, until the reader takes it back; none asks all.
+   * @param {ScopeFile[]} files
+   */
+  askOnly(files) {
+    this.files = files;
+    sessionStorage.setItem(FILES, JSON.stringify(files));
+    this.#showFiles();
+  }
+
+  /** @param {string[]} keys of files that were removed */
+  forget(keys) {
+    this.askOnly(this.files.filter(({ key }) => !keys.includes(key)));
+  }
+
+  #showFiles() {
+    const place = byId("scope-files");
+    const [first] = this.files;
+    place.hidden = first === undefined;
+    if (first === undefined) return;
+    const what = this.files.length === 1 ? first.name : `${this.files.length} files`;
+    const names = this.files.map(({ name }) => name).join("\n");
+    fill(place, element("span", { title: names }, "Only in ", element("strong", {}, element("bdi", {}, what))), button("Ask all files", () => this.askOnly([]), { class: "quiet" }));
   }
 
   /**
@@ -57,7 +89,7 @@ export class Settings {
 
   /**
    * The part of a request that the settings decide.
-   * @returns {Omit<AskRequest, "question">}
+   * @returns {Omit<AskRequest, "question" | "conversation">}
    */
   values() {
     const calls = this.calls.valueAsNumber;
@@ -69,6 +101,7 @@ export class Settings {
       calls: Number.isNaN(calls) ? null : calls,
       datasets: isAll ? null : chosen,
       timeout_s: Number.isNaN(silence) ? null : silence,
+      files: this.files.length ? this.files.map(({ key }) => key) : null,
     };
   }
 
@@ -105,5 +138,14 @@ export class Settings {
     const chosen = this.#chosen();
     const all = chosen.length === 0 || chosen.length === this.#boxes().length;
     fill(byId("scope-summary"), all ? "All datasets" : chosen.length === 1 ? chosen[0] : `${chosen.length} datasets`);
+  }
+}
+
+/** @returns {ScopeFile[]} */
+function storedFiles() {
+  try {
+    return JSON.parse(sessionStorage.getItem(FILES) ?? "[]");
+  } catch {
+    return [];
   }
 }

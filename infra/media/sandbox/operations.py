@@ -20,6 +20,7 @@ from infra.media._ocr import RapidOcr
 from infra.media.sandbox.wire import Operation, OperationResult
 from infra.media.tiles import Box
 from infra.media.types import ClipRange, OcrError
+from infra.media.word_places import find
 
 
 class _OpenDocument:
@@ -137,6 +138,25 @@ def _plain_page(arguments: dict[str, Any], payload: bytes | None) -> OperationRe
     return OperationResult(result, (len(text), len(page.own)), (text, page.own))
 
 
+def _find(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
+    boxes = _DOCUMENT.get(arguments, payload).find(arguments["number"], arguments["words"])
+    return OperationResult({"boxes": [list(box) for box in boxes]})
+
+
+def _find_read(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
+    size = (arguments["width"], arguments["height"])
+    try:
+        pieces = _engine(arguments).pieces(Image.frombytes("RGB", size, payload or b""))
+    except OcrError as error:
+        return OperationResult({"failed": str(error)})
+    return OperationResult({"boxes": [list(box) for box in find(pieces, arguments["words"])]})
+
+
+def _engine(arguments: dict[str, Any]) -> RapidOcr:
+    num_threads = arguments["num_threads"]
+    return _OCR_ENGINES.setdefault(num_threads, RapidOcr(num_threads=num_threads))
+
+
 def _close_pdf(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
     _DOCUMENT.close()
     return OperationResult({})
@@ -162,11 +182,11 @@ def _clip(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
 
 
 def _read(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
-    num_threads = arguments["num_threads"]
-    engine = _OCR_ENGINES.setdefault(num_threads, RapidOcr(num_threads=num_threads))
     size = (arguments["width"], arguments["height"])
     try:
-        text = engine.text(Image.frombytes("RGB", size, payload or b"")).encode("utf-8", "replace")
+        text = (
+            _engine(arguments).text(Image.frombytes("RGB", size, payload or b"")).encode("utf-8", "replace")
+        )
     except OcrError as error:
         return OperationResult({"failed": str(error)})
     return OperationResult({}, (len(text),), (text,))
@@ -199,6 +219,8 @@ OPERATIONS: dict[str, Operation] = {
     "page": _page,
     "plain_page": _plain_page,
     "close_pdf": _close_pdf,
+    "find": _find,
+    "find_read": _find_read,
     "probe": _probe,
     "frames": _frames,
     "spoken": _spoken_words,
