@@ -101,6 +101,7 @@ export class Details {
     const place = isFilm ? item.file && player(item, times_s, claim) : quote && item.modality === "image" ? markedPage(item, /** @type {Claim} */ (claim)) : null;
     const shown = { item_id: item.id, title: item.title, modality: place && !isFilm ? "text" : item.modality, timestamps: isFilm ? times_s.slice(0, SHOWN_FRAMES) : [] };
     const card = itemCard(shown, [], { text: item.text, quote });
+    card.classList.add("picked");
     const origin = subject.nodes.some(({ id }) => id === node_id) && this.#links(subject, "Found by", [node_id]);
     this.#show({ subject, id: node_id, item: item.id }, this.#frame("Source", item.title || item.id, origin, place, card));
     if (place === null) this.dialog.querySelector("mark")?.scrollIntoView({ block: "center" });

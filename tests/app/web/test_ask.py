@@ -117,7 +117,7 @@ def test_the_number_behind_a_sentence_opens_the_place_that_says_it(answered: Pag
     answered.locator(".source-mark").first.click()
     marked = answered.locator("#details mark")
     expect(marked).to_contain_text("1931")
-    expect(marked).to_be_in_viewport()
+    expect(answered.locator("#details .spot")).to_be_in_viewport()  # on the page itself
     answered.locator("#details").press("Escape")
 
 
@@ -260,6 +260,9 @@ def test_shift_enter_makes_a_line_and_settings_are_sent(page: Page):
         "calls": 5,
         "datasets": None,
         "timeout_s": None,
+        "files": None,
+        "conversation": None,
+        "keep": True,
         "detached": True,
     }
     page.get_by_role("button", name="Stop").click()
@@ -275,7 +278,7 @@ def test_a_question_goes_on_when_the_page_is_loaded_anew(page: Page):
     expect(page.locator("#answer-text .claim")).to_have_text(ANSWER)
     expect(page.locator(NODES)).to_have_count(5)
     page.reload()
-    expect(page.locator("#answer")).to_be_hidden()  # it is over and was seen
+    expect(page.locator("#answer-text .claim")).to_have_text(ANSWER)  # it is over, and kept
 
 
 def test_answer_now_is_offered_while_a_question_runs(page: Page):
