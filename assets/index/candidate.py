@@ -8,14 +8,20 @@ import json
 from dataclasses import asdict, dataclass
 
 from assets.index import retention
-from assets.index.published import CURRENT, IndexPointer, current_index, use, version_pointer
+from assets.index.published import (
+    CANDIDATE,
+    CURRENT,
+    IndexPointer,
+    current_index,
+    rejected,
+    use,
+    version_pointer,
+)
 from assets.index.settings import KEEP_S
 from assets.index.stores import activate
 from infra.storage.lock import only_writer
 from infra.storage.root import Storage
 from infra.storage.swap import LostRaceError, look
-
-CANDIDATE = "index/candidate.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,15 +36,21 @@ class Candidate:
 
 
 def propose(storage: Storage, candidate: Candidate) -> None:
-    """Record the candidate; one proposed before is forgotten, its version stays until it is collected."""
-    storage.write_bytes(CANDIDATE, (json.dumps(asdict(candidate), indent=1) + "\n").encode())
+    """Record the candidate; one proposed before is forgotten, its version stays until it is collected.
+
+    Versions whose checks failed stay on record, so that nobody who goes back to "the one before" gets one.
+    """
+    others = rejected(storage) - {candidate.version}
+    refused = sorted(others | {candidate.version} if candidate.failing else others)
+    record = {**asdict(candidate), "rejected": refused}
+    storage.write_bytes(CANDIDATE, (json.dumps(record, indent=1) + "\n").encode())
 
 
 def proposed(storage: Storage) -> Candidate | None:
     """The candidate proposed last; None if there is none."""
     try:
         fields = json.loads(storage.read_bytes(CANDIDATE))
-        return Candidate(**{**fields, "failing": tuple(fields["failing"])})
+        return Candidate(version=fields["version"], over=fields["over"], failing=tuple(fields["failing"]))
     except FileNotFoundError:
         return None
     except (TypeError, KeyError, json.JSONDecodeError) as error:

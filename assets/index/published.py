@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 SCHEMA_VERSION = 2
 CURRENT = "index/current.json"
 POINTER = "pointer.json"  # of one version, in its folder
+CANDIDATE = "index/candidate.json"
+"""The version that waits, and those whose checks failed; see ``candidate.py``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,13 +206,22 @@ def roll_back(storage: Storage, version: str | None = None) -> IndexPointer:
     if in_use and version == in_use.version:
         activate(in_use.store, in_use.place)
         return in_use
+    refused = frozenset[str]() if version else rejected(storage)  # by name even such a one can be had
     for pointer in others:
-        if version in (None, pointer.version):
+        if version in (None, pointer.version) and pointer.version not in refused:
             use(storage, pointer, seen)
             return pointer
     wanted = f"version {version!r}" if version else "version to go back to"
     known = ", ".join(pointer.version for pointer in others) or "none"
     raise ValueError(f"no {wanted} at {storage.path('index')!r}; besides the one in use there are: {known}")
+
+
+def rejected(storage: Storage) -> frozenset[str]:
+    """Versions that were never in use because a check of theirs failed."""
+    try:
+        return frozenset(json.loads(storage.read_bytes(CANDIDATE)).get("rejected", ()))
+    except (FileNotFoundError, ValueError, AttributeError):
+        return frozenset()
 
 
 def open_store(storage: Storage, pointer: IndexPointer) -> VectorStore:

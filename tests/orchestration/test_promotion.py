@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 
 from assets.index.candidate import Candidate, promote, propose, proposed
-from assets.index.published import current_index
+from assets.index.published import current_index, roll_back
 from infra.storage.root import Storage
 from infra.storage.swap import LostRaceError
 from orchestration.definitions import build_defs
@@ -61,9 +61,14 @@ def test_a_failed_check_leaves_the_release_before_and_says_why(storage: Storage)
     with pytest.raises(ValueError, match=f"is not promoted, {before} stays current: corpora_are_right"):
         promote(storage)
 
+    with pytest.raises(ValueError, match="no version to go back to"):
+        roll_back(storage)  # never to one whose checks failed
+
     write(storage, 12)
     assert run(storage, "index").success
-    assert version(storage) not in (before, candidate.version)
+    promoted = version(storage)
+    assert promoted not in (before, candidate.version)
+    assert roll_back(storage).version == before
 
 
 def test_a_candidate_is_not_promoted_over_another_release_than_it_was_built_over(storage: Storage):
