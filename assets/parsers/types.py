@@ -20,7 +20,8 @@ from infra.errors import MediaError
 class MediaBlob:
     """The media of one item as they go into its shard sample.
 
-    ``members`` are (extension, bytes): one ("png" | "jpg", data) for an image or page, ("0.png", data),
+    ``members`` are (extension, bytes): one ("png" | "jpg", data) for an image or page, ("pdf", data) for a
+    page as itself, ("0.png", data),
     ("1.png", data), ... for the frames of a clip in time order. ``meta`` is json-able; a clip has {"times":
     [seconds from clip start]}.
     """
