@@ -48,6 +48,7 @@ STRETCHES = 12
 MIN_SHARE_AN_HOUR = 0.01
 REPOSITORY = Path(__file__).resolve().parents[1]
 METRICS = ("memory_mib", "files", "threads")
+EXPECTED = ("searches", "answers", "indexed", "updates")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,7 +178,7 @@ class Soak:
         while not self.ended.wait(60):
             number += 1
             towns(self.config.root, number)
-            line = ["-m", "app.cli", "index", "build", "--root", self.config.root, "--keep-hours", "0"]
+            line = ["-m", "app.cli", "index", "build", "--root", self.config.root]
             self.indexed["indexed" if self._start(line).wait() == 0 else "failed"] += 1
 
 
@@ -236,7 +237,7 @@ def draw(samples: Mapping[str, list[dict[str, float]]], path: Path) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(
-        description="Hours of work, and what grows; exit code 1 if anything does."
+        description="Hours of work, and what grows; exit code 1 if anything does or fails."
     )
     parser.add_argument("--minutes", type=float, default=120.0)
     parser.add_argument("--folder", type=Path, default=Path("runs/soak"))
@@ -262,6 +263,7 @@ def main() -> int:
         "minutes": given.minutes,
         "done": done,
         "grows": grown,
+        "failed": {name: count for name, count in done.items() if name not in EXPECTED},
         "slopes": {
             name: {metric: asdict(each) for metric, each in of.items()} for name, of in slopes.items()
         },
@@ -269,7 +271,7 @@ def main() -> int:
     (given.folder / "soak.json").write_text(json.dumps({**document, "samples": samples}))
     draw(samples, given.folder / "soak.png")
     print(json.dumps(document))
-    return 1 if grown else 0
+    return 1 if grown or document["failed"] or not done.get("indexed") else 0
 
 
 if __name__ == "__main__":
