@@ -1,6 +1,7 @@
 """The published schemas are those of the records, and the page's events are named where programs look for them.
 
 ``python -m tests.app.test_schemas`` writes ``docs/schemas/`` anew: ``events.json`` is the stream of ``POST /v1/ask``,
+``manifest.json``, ``index.json``, ``item.json`` and their kind are of files below a root,
 ``report.json`` what lies beside the page of a run, ``evaluation.json`` what it is made from, ``study.json`` a study.
 """
 
@@ -10,17 +11,26 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+import jsonschema
+import polars as pl
 import pytest
 from pydantic import TypeAdapter
 
 from app.answers import events
 from app.answers.corpus_handle import CorpusHandle
 from app.answers.events import FailureEvent, StartEvent
+from app.cli import main
 from app.server.application import api_of
 from app.server.settings import ServerSettings
 from app.server.state import ServerState
+from assets.corpus.item import Item
+from assets.corpus.question import Question
+from assets.index.published import IndexPointer
+from assets.user_files.ledger import IngestedFile
 from infra.reporting import report
+from infra.storage.manifest import Manifest
 from infra.storage.root import Storage
+from model.training.calibration import Calibration
 from orchestration.evaluation import document as evaluation
 from orchestration.study import document as study
 
@@ -31,19 +41,55 @@ ADAPTERS: Mapping[str, TypeAdapter] = {
     "evaluation": evaluation.ADAPTER,
     "study": study.ADAPTER,
 }
+STORED: Mapping[str, TypeAdapter] = {
+    "manifest": TypeAdapter(Manifest),
+    "index": TypeAdapter(IndexPointer),
+    "item": TypeAdapter(Item),
+    "question": TypeAdapter(Question),
+    "ingested_file": TypeAdapter(IngestedFile),
+    "calibration": TypeAdapter(Calibration),
+}
+"""Of files below a root, which later versions read: a field that has a default may be absent there."""
 
 
 def schema_text(name: str) -> str:
     """The file of one schema."""
-    schema = ADAPTERS[name].json_schema(mode="serialization")
+    stored = STORED.get(name)
+    schema = stored.json_schema() if stored else ADAPTERS[name].json_schema(mode="serialization")
     return json.dumps(schema, ensure_ascii=False, indent=1) + "\n"
 
 
-@pytest.mark.parametrize("name", ADAPTERS)
+@pytest.mark.parametrize("name", [*ADAPTERS, *STORED])
 def test_a_published_schema_is_the_one_of_the_records(name: str):
     assert (FOLDER / f"{name}.json").read_text(encoding="utf-8") == schema_text(name), (
         "the records have changed: run python -m tests.app.test_schemas, and see whether older files can still be read"
     )
+
+
+def accepts(name: str, value: object) -> None:
+    """Raises if the published schema does not accept ``value``."""
+    schema = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(value)
+
+
+def test_the_schemas_accept_what_really_lies_below_a_root(tmp_path: Path):
+    files, root = tmp_path / "files", tmp_path / "root"
+    files.mkdir()
+    (files / "note.txt").write_text("The old mill burned down in a dry summer.\n")
+    assert main(["ingest", str(files), "--root", str(root), "--no-ocr"]) == 0
+    manifests = sorted(root.rglob("manifest.json"))
+    assert {path.relative_to(root).parts[0] for path in manifests} == {"corpus", "shards", "index", "ingest"}
+    for path in manifests:
+        accepts("manifest", json.loads(path.read_text()))
+    accepts("index", json.loads((root / "index" / "current.json").read_text()))
+    (row,) = pl.read_parquet(str(root / "corpus/documents/*/items.parquet")).to_dicts()
+    accepts("item", row)
+    (kept,) = json.loads((root / "ingest" / "files.json").read_text())["files"]
+    accepts("ingested_file", kept)
+    with pytest.raises(jsonschema.ValidationError):
+        accepts("item", row | {"modality": "smell"})
+    with pytest.raises(jsonschema.ValidationError):
+        accepts("manifest", {"files": []})
 
 
 def test_every_event_is_told_apart_by_its_name():
@@ -69,5 +115,5 @@ def test_openapi_names_the_events_of_a_question(tmp_path):
 
 
 if __name__ == "__main__":
-    for name in ADAPTERS:
+    for name in (*ADAPTERS, *STORED):
         (FOLDER / f"{name}.json").write_text(schema_text(name), encoding="utf-8")

@@ -13,7 +13,7 @@ from infra.errors import ExternalError
 from infra.llm.client import ChatClient
 from infra.llm.tokens.client import TokenClient
 from infra.llm.tokens.types import TokenServerSettings
-from infra.llm.types import ChatSettings, DecodingOptions
+from infra.llm.types import ChatSettings, Decoding
 
 KEY = "key-Of.Mine"
 
@@ -61,7 +61,9 @@ def test_neither_questions_nor_tokens_follow_a_redirect(sender: tuple[str, list[
     async def both() -> None:
         chat = ChatClient(ChatSettings(base_url=url, api_key=KEY, model="m", retries=0))
         with pytest.raises(ExternalError):
-            await chat.complete([{"role": "user", "content": "private"}], DecodingOptions())
+            await chat.complete(
+                [{"role": "user", "content": "private"}], Decoding(temperature=0, top_p=1, max_tokens=4)
+            )
         tokens = TokenClient(TokenServerSettings(base_url=url, api_key=KEY))
         with pytest.raises(ExternalError):
             await tokens.models()
