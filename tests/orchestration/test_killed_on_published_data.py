@@ -1,6 +1,7 @@
 """On records that others published: a training and an evaluation that are killed outright at three points each, and end alike.
 
-HotpotQA's and SQuAD's samples, `published_tiny` for the training, a served model for the evaluation. Skipped without the samples.
+HotpotQA's and SQuAD's samples, `published_tiny` for the training, a served model for the evaluation. Minutes, so that it is asked
+for: VIMRAG_KILLED_PUBLISHED=1. Skipped without the samples.
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ from orchestration.recipes.miniature import published_tiny
 from tests.orchestration.test_exact_resume import REPOSITORY, Run
 from tests.servers.openai_server import Messages, OpenAIServer, Spoken
 
+pytestmark = pytest.mark.skipif(
+    not os.environ.get("VIMRAG_KILLED_PUBLISHED"),
+    reason="takes minutes: VIMRAG_KILLED_PUBLISHED=1 asks for it",
+)
 DATASETS = ["hotpotqa", "squad"]
 LAST = published_tiny().ggpo.schedule.updates
 KILLED_AT = (1, 5, 9)  # rollouts kept
