@@ -13,11 +13,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-TIMEOUT_S = 120
+TIMEOUT_S = 300
 
 
-def bill(out: Path) -> int:
-    """Writes the bill; the number of its components."""
+def bill(out: Path) -> int | None:
+    """Writes the bill; the number of its components, None if its tool does not end well."""
     target = out / "sbom.json"
     words = [
         sys.executable,
@@ -29,8 +29,12 @@ def bill(out: Path) -> int:
         "--output-file",
         str(target),
     ]
-    subprocess.run([*words, sys.executable], check=True, capture_output=True, timeout=TIMEOUT_S)
-    return len(json.loads(target.read_text(encoding="utf-8"))["components"])
+    try:
+        subprocess.run([*words, sys.executable], check=True, capture_output=True, timeout=TIMEOUT_S)
+        return len(json.loads(target.read_text(encoding="utf-8"))["components"])
+    except (OSError, ValueError, KeyError, subprocess.SubprocessError):
+        target.unlink(missing_ok=True)
+        return None
 
 
 def vulnerabilities(out: Path) -> list[str] | None:
@@ -65,7 +69,9 @@ def main(given: Sequence[str] | None = None) -> int:
     parser.add_argument("--strict", action="store_true", help="exit code 2 where nobody answered")
     arguments = parser.parse_args(given)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    print(f"{bill(arguments.out)} components in {arguments.out / 'sbom.json'}")
+    components = bill(arguments.out)
+    said = "no bill of materials could be made" if components is None else f"{components} components in"
+    print(f"{said} {arguments.out / 'sbom.json'}")
     found = vulnerabilities(arguments.out)
     if found is None:
         print("nobody could be asked for known vulnerabilities: not checked")
