@@ -4,11 +4,14 @@ Whenever a process is killed, a reader finds the old content or the new one. The
 where this is done; ``model/training/atomic.py`` does it for the model, which imports nothing of ``infra``.
 """
 
+import ctypes
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+AT_FDCWD, RENAME_EXCHANGE = -100, 2  # <fcntl.h>, <linux/fs.h>
 
 
 def partial_path(target: Path, *, shared: bool = False) -> Path:
@@ -42,6 +45,9 @@ def replace(partial: Path, target: Path, *, durable: bool = False) -> None:
     A ``durable`` file reaches the device first, so that a power cut takes nothing back.
     """
     if partial.is_dir():
+        if target.exists() and _exchanged(partial, target):
+            remove(partial)
+            return
         replaced = target.with_name(f".{target.name}.replaced.partial")
         remove(replaced)
         if target.exists():
@@ -53,6 +59,13 @@ def replace(partial: Path, target: Path, *, durable: bool = False) -> None:
         with partial.open("rb") as file:
             os.fsync(file.fileno())
     partial.replace(target)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Swap two names in one act, so that no kill falls between; False where the system or the disk cannot."""
+    rename = getattr(ctypes.CDLL(None), "renameat2", None)
+    paths = os.fsencode(one), os.fsencode(other)
+    return rename is not None and rename(AT_FDCWD, paths[0], AT_FDCWD, paths[1], RENAME_EXCHANGE) == 0
 
 
 def remove(path: Path) -> None:

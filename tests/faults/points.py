@@ -15,7 +15,7 @@ ON_DISK = {
     Stage.PROMOTE: Point(event="rename", path=r"/index/current\.json$"),
     Stage.GC: Point(event="remove", path=rf"/index/{HEX}/?$"),
     Stage.TRAINING: Point(event="rename", path=r"-ggpo/000002$"),
-    Stage.EVALUATION: Point(event="rename", path=r"/trajectories/[\w-]+$"),
+    Stage.EVALUATION: Point(event="write", path=r"/trajectories/\.[\w-]+\.\w+\.partial/manifest\.json$"),
 }
 NEEDS_ROOM = ON_DISK | {
     Stage.INDEX: Point(event="write", path=r"/index/\.vectors/\..*\.partial$"),

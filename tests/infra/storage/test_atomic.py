@@ -54,3 +54,19 @@ def test_what_a_killed_process_left_is_replaced(tmp_path: Path, folder: bool):
         partial.write_text("whole")
     assert target.read_text() == "whole"
     assert names(tmp_path) == ["thing"]
+
+
+def test_a_folder_is_replaced_in_one_act_so_that_no_kill_falls_between(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for name, text in (("new.partial", "new"), ("target", "old")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(text)
+
+    def killed(*_: object) -> None:
+        raise AssertionError("there is a moment at which neither is there")
+
+    monkeypatch.setattr(Path, "rename", killed)
+    atomic.replace(tmp_path / "new.partial", tmp_path / "target")
+    assert (tmp_path / "target" / "file").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["target"]
