@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from playwright.sync_api import Page, expect
 
 from tests.app.web.material import QUESTION
@@ -26,3 +28,11 @@ def ask_and_wait(page: Page, question: str = QUESTION) -> None:
 def overflow(page: Page) -> int:
     """By how many pixels the page is wider than its window."""
     return page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+
+
+def until(page: Page, claim: str, *, timeout_s: float = 30.0) -> None:
+    """Wait until an expression of the page is true; the page's own policy forbids Playwright's way, which is eval."""
+    deadline = time.monotonic() + timeout_s
+    while not page.evaluate(claim):
+        assert time.monotonic() < deadline, claim
+        page.wait_for_timeout(50)

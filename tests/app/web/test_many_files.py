@@ -15,6 +15,7 @@ from assets.user_files import ledger
 from assets.user_files.ingest import IngestSettings, ingest
 from assets.user_files.ledger import IngestedFile
 from infra.storage.root import Storage
+from tests.app.web.acts import until
 from tests.app.web.conftest import Open
 from tests.app.web.serving import serving
 
@@ -50,7 +51,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def painted_ms(page: Page) -> float:
     """From the start of the navigation to the first row on the screen."""
-    page.wait_for_function("document.querySelectorAll('.source').length > 5")
+    until(page, "document.querySelectorAll('.source').length > 5")
     return page.evaluate("performance.now()")
 
 
