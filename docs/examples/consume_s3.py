@@ -69,7 +69,10 @@ def main() -> None:
             for sample in wds.WebDataset(str(path), shardshuffle=False):
                 if len(samples) < given.samples:
                     samples.append(
-                        {"key": sample["__key__"], "parts": sorted(set(sample) - {"__key__", "__url__"})}
+                        {
+                            "key": sample["__key__"],
+                            "parts": sorted(each for each in sample if not each.startswith("__")),
+                        }
                     )
     known = set(items["media_key"].drop_nulls().to_list())
     print(json.dumps({
