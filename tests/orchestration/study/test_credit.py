@@ -1,8 +1,7 @@
-"""An audit from rollouts to page with the checkpoint that ships, and what it refuses."""
+"""What an audit of credit refuses before it begins, and its document. The audit itself is held in ``tests/model/audit``."""
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -10,118 +9,70 @@ from pathlib import Path
 import pytest
 
 from model.audit.checks import refuse_others
+from model.audit.gains import Gain
+from model.audit.judgement import Verdict
 from model.audit.objectives import load
-from model.audit.rollouts import Category
+from model.audit.rollouts import rollouts_of
 from model.config.limits import Limits
-from model.rl import trajectory_store
-from orchestration.recipes.options import MiniatureWorlds
-from orchestration.study.credit.document import CreditDocument
+from orchestration.study.credit.document import CreditDocument, policy_figures
 from orchestration.study.credit.options import CreditStudy
-from orchestration.study.credit.run import run
+from orchestration.study.credit.page import credit_page
+from orchestration.study.credit.run import objectives
 from tests.model.audit.toy import rollout
 
-MINE = '''
+POLICY = "Qwen3VL:0123456789abcdef:fedcba9876543210"
+FOUND = [replace(rollout(f"q{number}", 0, 0), policy=POLICY) for number in range(3)]
+MINE = """
 from model.audit.rollouts import weighed
 
 def weights(rollout, group):
-    """Praise and blame for the answer alone."""
     return weighed(rollout, lambda step: rollout.advantage if step.node_id is None else 0.0)
-'''
+"""
 
 
-@pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> CreditStudy:
-    root = tmp_path_factory.mktemp("credit")
-    mine = root / "answers_only.py"
-    mine.write_text(MINE)
-    return CreditStudy(
-        root=root,
-        questions=2,
-        group_size=3,
-        folds=4,
-        threads=1,
-        objectives=("ggpo",),
-        files=(mine,),
-        worlds=MiniatureWorlds(train=1, val=1, test=1, questions=2),
-    )
-
-
-@pytest.fixture(scope="module")
-def document(study: CreditStudy) -> CreditDocument:
-    return run(study, print)
-
-
-def parts(study: CreditStudy) -> list[Path]:
-    return sorted((study.root / "trajectories" / "study-credit").glob("*.parquet"))
-
-
-def test_every_objective_has_a_gain_and_the_reference_none_against_itself(
-    study: CreditStudy, document: CreditDocument
-):
-    assert list(document.objectives) == ["gspo", "ggpo", "answers_only"]
-    assert document.objectives["gspo"].against.value == 0.0
-    assert all(math.isfinite(each.gain.value) for each in document.objectives.values())
-    assert document.objectives["gspo"].share == 1.0 > document.objectives["answers_only"].share
-    total = sum(part.part.value for part in document.categories.values())
-    assert total == pytest.approx(document.objectives["gspo"].gain.value, rel=1e-3, abs=1e-6)
-    assert set(document.categories) == {category.value for category in Category}
-
-
-def test_document_and_page_are_published_and_rollouts_kept(study: CreditStudy, document: CreditDocument):
-    folder = study.root / "reports" / "study-credit" / study.name
-    assert CreditDocument.from_json((folder / "credit.json").read_bytes()).to_json() == document.to_json()
-    assert "NaN" not in (folder / "credit.json").read_text()
-    page = (folder / "index.html").read_text()
-    assert "<svg" in page and "answers_only" in page and "http" not in page.replace("http-equiv", "")
-    assert len(parts(study)) == 1
-    assert document.rollouts == 3 * document.questions
-
-
-def test_a_second_run_makes_no_rollout_and_comes_out_the_same(study: CreditStudy, document: CreditDocument):
-    before = [path.stat().st_mtime_ns for path in parts(study)]
-    again = run(replace(study, trajectories=tuple(parts(study))), print)
-    assert [path.stat().st_mtime_ns for path in parts(study)] == before
-    assert again.objectives["ggpo"].gain.value == pytest.approx(
-        document.objectives["ggpo"].gain.value, rel=1e-4
-    )
-
-
-def test_some_weights_alone_can_be_looked_at(study: CreditStudy, document: CreditDocument):
-    part = run(replace(study, trajectories=tuple(parts(study)), parameters=r"lm_head|layers\.0\."), print)
-    assert part.objectives["ggpo"].gain.value != document.objectives["ggpo"].gain.value
-    with pytest.raises(ValueError, match="no trainable weight has a name"):
-        run(replace(study, trajectories=tuple(parts(study)), parameters="nothing"), print)
-
-
-def test_rollouts_of_others_are_refused_with_the_reason(study: CreditStudy, document: CreditDocument):
-    found = list(trajectory_store.read(parts(study)[0]))
-    policy = found[0].policy
-    name, weights, tokenizer = policy.split(":")
-    for changed, reason in (
-        ({"policy": f"{name}:{weights}:{'0' * 16}"}, "another tokenizer"),
-        ({"policy": f"{name}:{'0' * 16}:{tokenizer}"}, "another policy"),
-        ({"limits": Limits()}, "other limits"),
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"policy": "Qwen3VL:0123456789abcdef:0000000000000000"}, "another tokenizer"),
+        ({"policy": "Qwen3VL:0000000000000000:fedcba9876543210"}, "another policy"),
+        ({"limits": Limits(calls=7)}, "other limits"),
+        ({"limits": Limits(rules=1)}, "other limits"),
         ({"memory": "react"}, "memory policy"),
-    ):
-        with pytest.raises(ValueError, match=reason):
-            refuse_others([*found, replace(found[0], **changed)], fingerprint=policy, vocabulary=10**6)
+    ],
+)
+def test_rollouts_of_others_are_refused_with_the_reason(changed: dict, reason: str):
+    refuse_others(FOUND, fingerprint=POLICY, vocabulary=99)
+    with pytest.raises(ValueError, match=reason):
+        refuse_others([*FOUND, replace(FOUND[0], **changed)], fingerprint=POLICY, vocabulary=99)
+
+
+def test_tokens_beyond_the_vocabulary_and_no_rollouts_at_all_are_refused():
     with pytest.raises(ValueError, match="of another one"):
-        refuse_others(found, fingerprint=policy, vocabulary=10)
+        refuse_others(FOUND, fingerprint=POLICY, vocabulary=10)
     with pytest.raises(ValueError, match="no rollouts"):
-        refuse_others([], fingerprint=policy, vocabulary=10)
+        refuse_others([], fingerprint=POLICY, vocabulary=10)
 
 
 def test_a_rollout_of_an_endpoint_is_refused():
-    served = rollout("q", 0, 0)
     bare = replace(
-        served,
+        FOUND[0],
         segments=tuple(
             replace(s, calls=tuple(replace(c, token_ids=(), logprobs=()) for c in s.calls))
-            for s in served.segments
+            for s in FOUND[0].segments
         ),
     )
     with pytest.raises(ValueError, match="not made by a local policy"):
-        refuse_others([bare], fingerprint="toy", vocabulary=99)
+        refuse_others([bare], fingerprint=POLICY, vocabulary=99)
+
+
+def test_a_file_with_weights_is_an_objective(tmp_path: Path):
+    path = tmp_path / "answers_only.py"
+    path.write_text(MINE)
+    mine = load(path)
+    group = rollouts_of([rollout("q", 0, 0), rollout("q", 2, 0)])
+    (right, _), found = group, mine.weigh(group)
+    assert mine.name == "answers_only"
+    assert found[0] == ((0.0,), (right.advantage,))
 
 
 @pytest.mark.parametrize(
@@ -148,11 +99,37 @@ def test_an_audit_of_nothing_is_refused(tmp_path: Path, bad: dict):
         CreditStudy(root=tmp_path, **bad)
 
 
-def test_unknown_objectives_are_named(study: CreditStudy):
+def test_the_reference_is_always_among_the_objectives_and_unknown_ones_are_named(tmp_path: Path):
+    assert [each.name for each in objectives(CreditStudy(root=tmp_path, objectives=("ggpo",)))] == [
+        "gspo",
+        "ggpo",
+    ]
     with pytest.raises(ValueError, match=r"unknown objectives \['nothing'\]"):
-        run(replace(study, objectives=("nothing",)), print)
+        objectives(CreditStudy(root=tmp_path, objectives=("nothing",)))
 
 
-def test_numbers_that_are_not_known_are_null(document: CreditDocument):
-    data = json.loads(document.to_json())
-    assert data["objectives"]["gspo"]["against"]["value"] == 0.0
+def test_document_and_page_tell_unknown_numbers_as_such():
+    known, unknown = (
+        Gain(value=0.1, error=0.02, low=0.05, high=0.15),
+        Gain(value=math.nan, error=math.nan, low=math.nan, high=math.nan),
+    )
+    verdict = Verdict(
+        gain=known, against=known, adam=known, adam_against=known, datasets={"d": unknown}, share=0.5
+    )
+    document = CreditDocument(
+        study={},
+        policy=POLICY,
+        figures=policy_figures(FOUND),
+        questions=3,
+        with_spread=2,
+        rollouts=24,
+        sources={"ggpo": "here"},
+        objectives={"ggpo": verdict},
+        categories={},
+        seconds_rollouts=1.0,
+        seconds_audit=2.0,
+    )
+    data = document.to_json()
+    assert b"NaN" not in data and CreditDocument.from_json(data).to_json() == data
+    page = credit_page(document)
+    assert "<svg" in page and "+0.100" in page and "<td>-" in page and "http://" not in page
