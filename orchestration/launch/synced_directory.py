@@ -33,6 +33,8 @@ class SyncedDirectory:
             return self.path
         with boundary(StorageError, f"download {self._directory!r}"):
             for name in self._storage.sizes(self._directory) if self._storage.exists(self._directory) else ():
+                if not name:
+                    continue  # some object stores keep an object for the folder itself
                 target = self.path / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(self._storage.read_bytes(f"{self._directory}/{name}"))
@@ -50,7 +52,7 @@ class SyncedDirectory:
             there = self._storage.sizes(self._directory) if self._storage.exists(self._directory) else {}
             for name in names:
                 self._storage.write_bytes(f"{self._directory}/{name}", (self.path / name).read_bytes())
-            for name in set(there) - set(names):
+            for name in set(there) - set(names) - {""}:
                 self._storage.fs.rm_file(self._storage.path(self._directory, name))
 
     def __enter__(self) -> "SyncedDirectory":

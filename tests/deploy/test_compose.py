@@ -18,6 +18,7 @@ import yaml
 from assets.index.published import current_index, open_index
 from infra.storage.root import Storage
 from tests.deploy.composed import DEPLOY, SECRETS, Composed, composition
+from tests.deploy.long import long
 from tests.deploy.page_client import events, launch, wait
 from tests.deploy.smallest import SMALLEST
 
@@ -83,6 +84,7 @@ def composed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
         running.stop()
 
 
+@long
 @pytest.mark.timeout(1800)
 def test_the_miniature_runs_end_to_end_and_a_restored_backup_answers_the_same(
     composed: Composed, monkeypatch: pytest.MonkeyPatch
@@ -172,6 +174,7 @@ def _restore(composed: Composed, address: str) -> None:
     _ended(address, "backups/filesystem/evening/restore")
 
 
+@long
 @pytest.mark.timeout(900)
 def test_the_platform_of_the_file_refuses_whoever_has_no_key(composed: Composed):
     request = urllib.request.Request(f"{composed.environment['WEAVIATE_URL']}/v1/schema")

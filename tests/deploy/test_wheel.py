@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.deploy.long import long
 from tests.deploy.smallest import SMALLEST
 from tests.ports import free_ports
 
@@ -70,6 +71,8 @@ def environment(folder: Path) -> dict[str, str]:
     }
 
 
+@long
+@pytest.mark.timeout(600)
 def test_it_holds_the_checkpoints_the_page_and_the_settings_of_an_instance(installed: Path, tmp_path: Path):
     program = (
         "from orchestration.shipped import shipped, deployment; from app import web; import infra, pathlib, sys;"
@@ -90,6 +93,7 @@ def test_it_holds_the_checkpoints_the_page_and_the_settings_of_an_instance(insta
     assert done.returncode == 0, done.stderr
 
 
+@long
 @pytest.mark.timeout(1200)
 def test_from_an_empty_folder_it_runs_the_miniature_and_serves_what_came_of_it(
     installed: Path, tmp_path: Path

@@ -18,6 +18,7 @@ from assets.index.published import IndexPointer, current_index, open_index
 from infra.storage.root import Storage
 from orchestration.dagster_defs.miniature_raw import ensure_miniature
 from orchestration.recipes.options import MiniatureWorlds
+from tests.deploy.long import long
 from tests.orchestration.dagster_instance import instance_at
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -35,6 +36,7 @@ def jobs(home: Path) -> list[str]:
         ]
 
 
+@long
 @pytest.mark.timeout(2400)
 def test_a_changed_raw_file_is_observed_built_indexed_and_promoted_without_a_hand(tmp_path: Path):
     home, raw, storage = tmp_path / "home", tmp_path / "raw", Storage(tmp_path / "root")
