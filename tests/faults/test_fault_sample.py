@@ -53,7 +53,7 @@ def test_the_grid_has_every_stage_under_every_fault_that_it_can_meet():
     by_stage = {stage: {cell.fault for cell in everything if cell.stage is stage} for stage in Stage}
     everywhere = {Fault.KILL, Fault.TERM, Fault.FULL, Fault.S3_GONE, Fault.AHEAD, Fault.BEHIND, Fault.TWO}
     assert all(faults >= everywhere for faults in by_stage.values())
-    assert [cell.stage for cell in cells(["*/reindexed"])] == [Stage.TRAINING] * 2
+    assert [cell.stage for cell in cells(["*/reindexed"])] == [Stage.TRAINING] * 4
     with pytest.raises(ValueError, match=r"no cell fits .*, any of them \*"):
         cells(["publish/flood"])
 
