@@ -9,7 +9,7 @@ import { address, getJson, messageOf, sendJson } from "./server.js";
 /** @import { Source, SourcePage } from "../wire.js" */
 
 const ROW = 64; // pixels, as in library.css
-const PAGE = 100; // rows of one request
+const PAGE = 40; // rows of one request
 const BEYOND = 6; // rows that are made above and below what is seen
 const TYPING_MS = 200;
 const UNITS = /** @type {Record<string, string>} */ ({ pdf: "page", picture: "picture", video: "clip" });
