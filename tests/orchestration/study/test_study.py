@@ -22,7 +22,7 @@ from orchestration.launch.process import from_json
 from orchestration.launch.reporter import ConsoleReporter
 from orchestration.recipes.options import MiniatureWorlds
 from orchestration.runs import main
-from orchestration.study import answers, training
+from orchestration.study import answers, miniature_root, training
 from orchestration.study.document import NoiseShare, StudyDocument
 from orchestration.study.figures import noise_share, sampled_accuracy, seeds_line
 from orchestration.study.options import Study, StudyRun, runs
@@ -153,9 +153,10 @@ def test_sampled_accuracy_is_the_mean_of_questions_within_datasets():
 def test_a_root_that_was_claimed_before_its_options_moved_goes_on(tmp_path: Path):
     storage = Storage(str(tmp_path))
     training._claim(storage, Study(root=tmp_path))
-    claim = json.loads(storage.read_bytes(training.CLAIM))
-    assert len(claim.pop("weights")) == 64
-    assert claim == {
+    weights = json.loads(storage.read_bytes(training.CLAIM))["weights"]
+    assert len(weights) == 64
+    # as the first release of studies wrote it: limits, datasets, clips and the curve were no options yet
+    claim = {
         "checkpoint": "miniature",
         "group_size": 8,
         "learning_rate": 3e-4,
@@ -166,8 +167,13 @@ def test_a_root_that_was_claimed_before_its_options_moved_goes_on(tmp_path: Path
         "test_questions": 16,
         "updates": 12,
         "warmup_steps": 3,
+        "weights": weights,
         "worlds": {"questions": 8, "seed": 0, "test": 8, "train": 48, "val": 4},
     }
+    storage.write_bytes(training.CLAIM, json.dumps(claim).encode())
+    training._claim(storage, Study(root=tmp_path))
+    with pytest.raises(ValueError, match="choose another root"):
+        training._claim(storage, Study(root=tmp_path, curve_every=4))
 
 
 def test_a_root_takes_runs_of_one_study_only(tmp_path: Path):
@@ -203,8 +209,8 @@ def test_a_whole_study_trains_every_objective_once_and_says_what_came_out(
 ):
     # the slides alone take as long to read as everything else
     datasets = {name: each for name, each in DATASETS.items() if name != "slidevqa"}
-    monkeypatch.setattr(training, "DATASETS", datasets)
-    monkeypatch.setattr(training, "build_corpus", partial(build_corpus, datasets=list(datasets)))
+    monkeypatch.setattr(miniature_root, "DATASETS", datasets)
+    monkeypatch.setattr(miniature_root, "build_corpus", partial(build_corpus, datasets=list(datasets)))
     monkeypatch.setattr(training, "_run_process", by_turns)
     log = ConsoleReporter().log
     document = run(study, log)
