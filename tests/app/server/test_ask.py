@@ -282,9 +282,9 @@ def test_an_answer_is_had_now_with_what_was_found(root: Path):
 
 
 def test_the_limit_is_one_on_silence(root: Path):
-    steady = Spoken(text="thinking " * 30 + reply([{"role": "user", "content": "q"}]).text, pause_s=0.02)
+    steady = Spoken(text="thinking " * 90 + reply([{"role": "user", "content": "q"}]).text, pause_s=0.02)
     with OpenAIServer(steady) as model, serving(root, endpoint=model.base_url) as served:
-        told = ask(served.http, timeout_s=1, calls=2)  # each reply takes longer than a second
-        assert told[-1].name == "finished"
+        told = ask(served.http, timeout_s=4, calls=2)  # each reply takes longer than that
+        assert told[-1].name == "finished", told[-3:]
     with OpenAIServer(STALL) as model, serving(root, endpoint=model.base_url) as served:
         assert ask(served.http, timeout_s=1)[-1].data["code"] == "timeout"
