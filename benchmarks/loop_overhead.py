@@ -127,7 +127,7 @@ class Rebuilding:
 
 
 class RebuildingSession:
-    must_answer = False
+    must_answer, said = False, ""
 
     def __init__(self, session: MemorySession) -> None:
         self._session = session

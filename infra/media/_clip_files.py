@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 
 from infra.errors import MediaError
 from infra.media._video import HALF_TICK_S, TRUNCATION_GAP_S, opened
-from infra.media._video_streams import swaps_sides, turn_of, upright
+from infra.media._video_streams import first_tick, swaps_sides, turn_of, upright
 from infra.media.types import ClipRange
 
 TICKS = 90_000  # a second; the usual clock of video, finer than any frame rate
@@ -65,7 +65,7 @@ def encoded_clips(source: Path, clips: Sequence[ClipRange]) -> Iterator[bytes]:
 
 
 def _shown_frames(container: InputContainer, stream: VideoStream) -> Iterator[_ShownFrame]:
-    tick_s, first = float(stream.time_base or 0), stream.start_time or 0
+    tick_s, first = float(stream.time_base or 0), first_tick(container, stream)
     for frame in container.decode(stream):
         if frame.pts is not None:
             time_s = (frame.pts - first) * tick_s

@@ -14,7 +14,7 @@ from av.error import FFmpegError
 
 from infra.errors import MediaError
 from infra.media._video import FORMATS, SOUND_FORMATS
-from infra.media._video_streams import moving_stream
+from infra.media._video_streams import first_tick, moving_stream
 
 MAX_TRACKS = 8
 MAX_CUES = 100_000  # of all tracks together
@@ -39,7 +39,7 @@ def _tracks(container: InputContainer) -> list[tuple[str, list[tuple[float, str]
     if not streams:
         return []
     film = moving_stream(container)  # times are those from its first frame
-    first_s = float((film.start_time or 0) * (film.time_base or 0)) if film is not None else 0.0
+    first_s = float(first_tick(container, film) * (film.time_base or 0)) if film is not None else 0.0
     found: dict[int, list[tuple[float, str]]] = {stream.index: [] for stream in streams}
     count = 0
     for packet in container.demux(streams):

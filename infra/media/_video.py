@@ -17,7 +17,7 @@ from PIL.Image import Transpose
 
 from infra.errors import MediaError
 from infra.limits import MAX_VIDEO_PIXELS, MAX_VIDEO_SECONDS
-from infra.media._video_streams import moving_stream, swaps_sides, turn_of, upright
+from infra.media._video_streams import first_tick, moving_stream, swaps_sides, turn_of, upright
 from infra.media.types import Frame, VideoInfo
 
 # never playlists or concat scripts: they open other files
@@ -83,7 +83,7 @@ class _ForwardDecoder:
     def __init__(self, container: InputContainer, stream: VideoStream, *, may_seek: bool) -> None:
         self._container, self._stream, self._may_seek = container, stream, may_seek
         self._tick_s = float(stream.time_base or 0)
-        self._first_pts = stream.start_time or 0
+        self._first_pts = first_tick(container, stream)
         self._decoder = self._decode()
         self._shown: av.VideoFrame | None = None
         self._next: av.VideoFrame | None = None

@@ -1,6 +1,7 @@
 """Which stream of a file is the film, and how its frames are turned upright. Runs in the decoding process only."""
 
 import struct
+from contextlib import suppress
 from typing import Any, cast
 
 import av
@@ -38,6 +39,22 @@ def moving_stream(container: InputContainer) -> VideoStream | None:
     if len(streams) == 1 and not container.streams.audio:
         return streams[0]  # a film of one picture, if it is one
     return next((stream for stream in streams if _has_frames(container, stream)), None)
+
+
+def first_tick(container: InputContainer, stream: VideoStream) -> int:
+    """When the first frame is shown, in ticks of the stream; times of a film count from it.
+
+    Of a Matroska file without the order of decoding FFmpeg may tell the second frame's time, so its first packet is asked.
+    """
+    told = stream.start_time or 0
+    if "matroska" not in container.format.name:
+        return told
+    with suppress(FFmpegError):
+        packet = next(container.demux(stream), None)
+        container.seek(0)
+        if packet is not None and packet.pts is not None:
+            return min(told, packet.pts)
+    return told
 
 
 def turn_of(frame: av.VideoFrame) -> Transpose | None:

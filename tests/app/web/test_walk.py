@@ -126,9 +126,6 @@ def test_an_answer_has_its_table_its_formulas_and_its_source_marked_on_the_scan(
     desk.keyboard.press("Escape")
 
 
-@pytest.mark.xfail(
-    reason="the player did not stand at the second of a Matroska film in Chromium", strict=False
-)
 def test_a_follow_up_goes_on_in_the_film_at_its_second(desk: Page, kept: Keep):
     expect(desk.locator("#conversation-bar")).to_contain_text("The next question knows this one.")
     ask_and_wait(desk, FOLLOW_UP)

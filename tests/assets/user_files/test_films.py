@@ -254,3 +254,10 @@ def test_subtitles_in_another_code_page_are_read(storage: Storage, tmp_path: Pat
     (tmp_path / "talk.ru.srt").write_bytes(text.encode("cp1251"))
     take(storage, film)
     assert items(storage)[0].text == "Каждый вечер смотритель поднимался наверх."
+
+
+def test_subtitles_inside_of_a_film_keep_their_seconds(tmp_path: Path):
+    # FFmpeg tells the second frame's time as the start of this file, one second late
+    path = write_with_subtitles(tmp_path / "film.mkv", [(1, "The zeppelin landed."), (3, "The crew slept.")])
+    (track,) = media_decoder().spoken(path)
+    assert [line.start_s for line in track.lines] == [1, 3]
