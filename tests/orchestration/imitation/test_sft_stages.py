@@ -126,7 +126,7 @@ def test_the_shipped_policy_learns_from_right_rollouts_of_its_own(root: Path, re
     rejection = RejectionSampling(
         rounds=2, samples=4, temperature=0.7, only_kept_segments=True, imitation=BRIEF
     )
-    plan = ColdStart(shipped="miniature", passes=1, memories=("vimrag",), rejection=rejection)
+    plan = ColdStart(shipped="miniature", passes=4, memories=("vimrag",), rejection=rejection)
     config, heard = planned(root, replace(recipe, max_tokens=96), "rounds", plan), Heard()
     cold_start.run(config, heard)
     one, two = heard.metadata["round 1"], heard.metadata["round 2"]
