@@ -8,6 +8,7 @@ them was built from, and the current corpus and shards of each dataset.
 import logging
 import re
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from assets.corpus import shards
@@ -184,8 +185,9 @@ def _sweep(storage: Storage, unfinished_s: float) -> None:
     """Small files that a writer was killed at, before it gave them their names; only on disk are there any."""
     for folder in filter(None, map(storage.local_path, ("index", lease.FOLDER))):
         for partial in folder.glob(".*.partial"):
-            if partial.is_file() and storage.now() - partial.stat().st_mtime >= unfinished_s:
-                partial.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # its writer gave it its name meanwhile
+                if storage.now() - partial.stat().st_mtime >= unfinished_s:
+                    partial.unlink()
 
 
 def _drop(storage: Storage, path: str, kept: Sequence[IndexPointer]) -> None:
