@@ -74,7 +74,7 @@ def test_faithful_rollouts_pass_to_within_rounding(gated: Trainer, rollouts: lis
 
 def test_an_image_deleted_from_the_rollout_is_refused(gated: Trainer, rollouts: list[Trajectory]):
     error = refused(gated, with_images(rollouts, {DOG: None}))
-    assert error.key == ("q", 1, 2)
+    assert error.key == ("q", 1, 2, False)
     assert "2 image spans, the rollout recorded 1" in error.reason
     assert str(error).startswith("question 'q', rollout 1, segment 2: ")
 
@@ -82,25 +82,25 @@ def test_an_image_deleted_from_the_rollout_is_refused(gated: Trainer, rollouts: 
 def test_an_image_resized_after_the_rollout_is_refused(gated: Trainer, rollouts: list[Trajectory]):
     larger = replace(DOG, width=64)
     error = refused(gated, with_images(rollouts, {DOG: larger}))
-    assert error.key == ("q", 1, 2) and "64x64 px, 4 tokens; the prompt holds 2" in error.reason
+    assert error.key == ("q", 1, 2, False) and "64x64 px, 4 tokens; the prompt holds 2" in error.reason
 
 
 def test_two_images_swapped_are_refused(gated: Trainer, rollouts: list[Trajectory]):
     # both cost two tokens, so only the pixels differ
     error = refused(gated, with_images(rollouts, {DOG: CAT, CAT: DOG}))
-    assert error.key == ("q", 1, 2) and "log-probabilities differ" in error.reason
+    assert error.key == ("q", 1, 2, False) and "log-probabilities differ" in error.reason
 
 
 def test_a_picture_gone_from_the_media_source_is_refused(gated: Trainer, rollouts: list[Trajectory]):
     error = refused(gated, rollouts, Pictures(names=("cat",)))
-    assert error.key == ("q", 0, 2) and "cannot be loaded" in error.reason
+    assert error.key == ("q", 0, 2, False) and "cannot be loaded" in error.reason
 
 
 def test_a_picture_exchanged_in_the_media_source_is_refused(gated: Trainer, rollouts: list[Trajectory]):
     media = Pictures()
     media.images["dog"] = noise(77)
     error = refused(gated, rollouts, media)
-    assert error.key == ("q", 0, 2) and "log-probabilities differ" in error.reason
+    assert error.key == ("q", 0, 2, False) and "log-probabilities differ" in error.reason
 
 
 def test_rollouts_of_another_policy_are_refused(gated: Trainer):
