@@ -12,7 +12,7 @@ from infra.reporting.charts import Curve, curve_image
 
 Records = Sequence[Mapping[str, Any]]
 Points = tuple[tuple[float, float], ...]
-MAX_POINTS = 100  # of a line; more are averaged over neighbours
+MAX_POINTS = 80  # of a line; more are averaged over neighbours
 MAX_BYTES = 200_000  # of the curves in one materialisation
 CURVES = (
     (
