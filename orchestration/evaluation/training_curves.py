@@ -12,8 +12,8 @@ from infra.reporting.charts import Curve, curve_image
 
 Records = Sequence[Mapping[str, Any]]
 Points = tuple[tuple[float, float], ...]
-MAX_POINTS = 80  # of a line; more are averaged over neighbours
-MAX_BYTES = 200_000  # of the curves in one materialisation
+MAX_POINTS = 100  # of a line; more are averaged over neighbours
+MAX_BYTES = 225_000  # of the curves in one materialisation
 CURVES = (
     (
         "mean reward of the rollouts, and share of validation questions right",
