@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -116,10 +117,11 @@ def test_a_header_names_the_client_only_behind_a_proxy_that_is_trusted(
 
 
 def test_neither_token_nor_question_nor_name_of_a_file_reaches_the_log(
-    root: Path, caplog: pytest.LogCaptureFixture
+    root: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     caplog.set_level(logging.DEBUG)
-    with serving(root, settings=ServerSettings(token=TOKEN)) as served:
+    own = shutil.copytree(root, tmp_path / "root")  # a file is added
+    with serving(own, settings=ServerSettings(token=TOKEN)) as served:
         known = {"Authorization": f"Bearer {TOKEN}"}
         served.http.get("/", params={"token": TOKEN})
         served.http.get("/v1/media", params={"item": "documents/page:my-diary"}, headers=known)

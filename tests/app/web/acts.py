@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.app.web.material import QUESTION
 
+ANSWER_MS = 60_000  # the first question of a server waits for its index on a busy machine
 NODES = ".stage .node[data-node-id]"
 
 
@@ -21,8 +22,8 @@ def ask(page: Page, question: str = QUESTION) -> None:
 def ask_and_wait(page: Page, question: str = QUESTION) -> None:
     """Ask and wait for the answer."""
     ask(page, question)
-    expect(page.locator("#answer-text")).to_be_visible()
-    expect(page.locator("#send")).to_have_text("Ask")
+    expect(page.locator("#answer-text")).to_be_visible(timeout=ANSWER_MS)
+    expect(page.locator("#send")).to_have_text("Ask", timeout=ANSWER_MS)
 
 
 def overflow(page: Page) -> int:

@@ -210,7 +210,7 @@ def test_escape_stops_a_running_question(page: Page):
 def test_a_question_that_fails_says_why_and_what_to_do(page: Page):
     ask(page, "broken")
     failure = page.locator("#answer.answer-error")
-    expect(failure).to_contain_text("this model is out of order")
+    expect(failure).to_contain_text("this model is out of order", timeout=60_000)  # it searches first
     expect(failure.locator(".advice")).not_to_be_empty()
     expect(page.locator("#send")).to_have_text("Ask")
 
