@@ -124,7 +124,7 @@ def test_the_number_behind_a_sentence_opens_the_place_that_says_it(answered: Pag
 def test_a_clip_opens_with_the_frame_at_each_of_its_times(answered: Page):
     answered.locator(".citation", has_text="opening.mp4").first.click()
     card = answered.locator("#details .item-card.picked")
-    assert card.locator("figcaption").all_inner_texts() == ["0:02.5", "0:07.5"]
+    expect(card.locator("figcaption")).to_have_text(["0:02.5", "0:07.5"])
     sources = card.locator("figure img").evaluate_all("images => images.map(image => image.src)")
     assert [re.search(r"t=([\d.]+)", source)[1] for source in sources] == ["2.5", "7.5"]  # pyright: ignore[reportOptionalSubscript]
     for frame in card.locator("figure img").all():
