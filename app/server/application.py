@@ -55,8 +55,8 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
 
 def create_app(state: ServerState) -> ASGIApp:
     """The whole server as one ASGI application."""
-    guarded = BodyLimit(Guard(api_of(state), state.settings), state.settings)
-    return AccessLog(SecurityHeaders(ClientLimits(guarded, state.settings)))
+    guarded = ClientLimits(Guard(api_of(state), state.settings), state.settings)
+    return AccessLog(SecurityHeaders(BodyLimit(guarded, state.settings)))
 
 
 def api_of(state: ServerState) -> FastAPI:

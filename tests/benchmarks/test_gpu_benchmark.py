@@ -108,9 +108,9 @@ def test_the_dry_run_ends_in_time_and_every_step_gives_whole_results(tmp_path: P
     for name in ("planned_seconds_error", "planned_peak_bytes_error", "calibrated_seconds_error"):
         assert name in measured["plan: update/qwen3-vl-2b/full/base"]
     made = read_calibration(tmp_path / "calibration.json")
-    assert made.toy and {Quantity.TRAINING, Quantity.PREFILL, Quantity.GENERATION} <= {
-        each.quantity for each in made.figures
-    }
+    # the peak of a processor that others use can be measured too low: a share above it is refused by name
+    named = {each.quantity.value for each in made.figures} | {each.split()[0] for each in made.refused}
+    assert made.toy and {Quantity.TRAINING, Quantity.PREFILL, Quantity.GENERATION} <= named
 
 
 def test_a_step_that_fails_or_is_killed_leaves_the_others_standing(tmp_path: Path):

@@ -1,5 +1,7 @@
 """How large the body of a request may be, checked before anything reads it."""
 
+import asyncio
+
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -9,12 +11,14 @@ from app.server.settings import ServerSettings
 FILES = "/v1/files/"
 PICTURE = "/v1/search/image"
 CHAT = "/v1/chat/completions"
+SMALL_BODY_BYTES, REST_S = 65_536, 1.0
 
 
 class BodyLimit:
     """Refuses with 413 what announces too much or turns out to be too much.
 
-    A connection on which a body was left unread is closed after the response: nobody can go on sending for ever.
+    A connection on which a body was left unread is closed after the response: nobody can go on sending for ever. A small
+    body is taken first, for a connection that is closed over bytes nobody read is reset, and the answer may be lost with it.
     """
 
     def __init__(self, app: ASGIApp, settings: ServerSettings) -> None:
@@ -88,9 +92,27 @@ class _Body:
         """Send, and say that the connection ends if there is a rest of a body."""
         if message["type"] == "http.response.start":
             self.is_answered = True
+            await self._take_small_rest()
             if not self._is_whole:
                 MutableHeaders(scope=message)["Connection"] = "close"
         await self._send(message)
+
+    async def _take_small_rest(self) -> None:
+        """Read what is still on its way of a body announced as small, for at most ``REST_S`` seconds."""
+        announced = self._headers.get("content-length", "")
+        if not (announced.isascii() and announced.isdigit() and len(announced) < 8):
+            return
+        if self._is_whole or int(announced) > SMALL_BODY_BYTES:
+            return
+        try:
+            async with asyncio.timeout(REST_S):
+                while not self._is_whole:
+                    message = await self._receive()
+                    if message["type"] != "http.request":
+                        return
+                    self._is_whole = not message.get("more_body", False)
+        except TimeoutError:
+            return
 
 
 def too_large(limit: int) -> ApiError:

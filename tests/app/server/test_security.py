@@ -97,6 +97,21 @@ def test_other_sites_cannot_make_a_browser_search_or_send(
         assert (put.status_code, put.json()["error"]["code"]) == (403, "origin")
 
 
+def test_a_refused_request_is_answered_though_its_body_comes_later(served: Served):
+    host = served.http.base_url.host
+    connection = http.client.HTTPConnection(host, served.http.base_url.port, timeout=20)
+    for _ in range(2):  # the connection outlives the refusal
+        connection.putrequest("PUT", "/v1/files/a.txt")
+        for name, value in {"Origin": "null", "Content-Length": "4"}.items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        time.sleep(0.2)
+        connection.send(b"text")
+        response = connection.getresponse()
+        assert (response.status, json.loads(response.read())["error"]["code"]) == (403, "origin")
+    connection.close()
+
+
 def test_without_the_token_only_the_page_is_given(root: Path):
     with serving(root, settings=CLOSED) as served:
         assert served.http.get("/").status_code == 200

