@@ -5,9 +5,10 @@ Of graphs alone, no model is asked: what cannot change a prompt cannot change an
 
 from collections.abc import Iterable, Mapping
 
-from memory_graph.budget import Allocation, GrantedSize, allocate, shown_size
-from memory_graph.energy import ItemKey, energies, kept_items
+from memory_graph.budget import Allocation, GrantedSize, shown_size
+from memory_graph.energy import ItemKey, kept_items
 from memory_graph.graph import MemoryGraph
+from model.agent.graph_state import graph_state
 from model.config.limits import Limits
 
 Sizes = Mapping[ItemKey, GrantedSize]
@@ -15,21 +16,7 @@ Sizes = Mapping[ItemKey, GrantedSize]
 
 def shown(graph: MemoryGraph, limits: Limits, allocation: Allocation) -> Sizes:
     """Width and height at which each kept item of the finished graph is shown."""
-    omega = energies(
-        graph,
-        decay=limits.decay,
-        feedback=limits.feedback,
-        by_priority=limits.by_priority,
-        by_topology=limits.by_topology,
-    )
-    grants = allocate(
-        graph,
-        omega,
-        total_pixels=limits.total_pixels,
-        top_k=limits.kept_items,
-        min_pixels=limits.min_pixels,
-        allocation=allocation,
-    )
+    grants = graph_state(graph, limits=limits, allocation=allocation, titles={}).grants
     items = kept_items(graph)
     return {key: shown_size(items[key], pixels) for key, pixels in grants.items()}
 

@@ -5,11 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,9 +15,9 @@ from infra.storage.root import Storage
 from orchestration.dagster_defs.miniature_raw import ensure_miniature
 from orchestration.recipes.options import MiniatureWorlds
 from tests.deploy.long import long
+from tests.orchestration.daemon import instance_environment, running_daemon
 from tests.orchestration.dagster_instance import instance_at
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 PATIENCE_S = 600.0
 QUIET_S = 12.0  # several looks of every sensor
 
@@ -40,61 +36,34 @@ def jobs(home: Path) -> list[str]:
 @pytest.mark.timeout(2400)
 def test_a_changed_raw_file_is_observed_built_indexed_and_promoted_without_a_hand(tmp_path: Path):
     home, raw, storage = tmp_path / "home", tmp_path / "raw", Storage(tmp_path / "root")
-    home.mkdir()
-    shutil.copy(REPOSITORY / "dagster.yaml", home)
     ensure_miniature(tmp_path / "written", MiniatureWorlds(train=1, val=1, test=1, questions=2))
     shutil.copytree(tmp_path / "written" / "squad", raw / "squad")
-    environment = {
-        **os.environ,
-        "DAGSTER_HOME": str(home),
-        "VIMRAG_ROOT": storage.root,
-        "VIMRAG_RAW": str(raw),
-        "PYTHONPATH": str(REPOSITORY),
-        "PYTHONWARNINGS": "ignore",
-    }
-    log = tmp_path / "daemon.log"
-    daemon = Path(sys.executable).with_name("dagster-daemon")
-    with log.open("wb") as said:
-        running = subprocess.Popen(
-            [daemon, "run", "-m", "tests.orchestration.every_second"],
-            env=environment,
-            cwd=REPOSITORY,
-            stdout=said,
-            stderr=said,
-            start_new_session=True,
-        )
-        try:
+    environment = instance_environment(home, storage.root, VIMRAG_RAW=str(raw))
+    with running_daemon(
+        "tests.orchestration.every_second", environment, tmp_path / "daemon.log", patience_s=PATIENCE_S
+    ) as wait:
 
-            def wait(until: Callable[[], object]) -> None:
-                deadline = time.monotonic() + PATIENCE_S
-                while not until():
-                    assert running.poll() is None and time.monotonic() < deadline, log.read_text()[-3000:]
-                    time.sleep(1)
+        def release() -> IndexPointer | None:
+            return current_index(storage)
 
-            def release() -> IndexPointer | None:
-                return current_index(storage)
+        wait(release)
+        first = release()
+        assert first is not None and set(first.datasets) == {"squad"}
 
-            wait(release)
-            first = release()
-            assert first is not None and set(first.datasets) == {"squad"}
+        [dev] = [path for path in (raw / "squad").rglob("*.json") if "dev" in path.name][:1]
+        changed = json.loads(dev.read_text())
+        changed["data"][0]["paragraphs"][0]["context"] += " The lighthouse of Quarvale has nine lamps."
+        dev.write_text(json.dumps(changed))
+        wait(lambda: (now := release()) is not None and now.version != first.version)
+        assert "nine lamps" in open_index(storage).search("lighthouse of Quarvale lamps", 1)[0].text
 
-            [dev] = [path for path in (raw / "squad").rglob("*.json") if "dev" in path.name][:1]
-            changed = json.loads(dev.read_text())
-            changed["data"][0]["paragraphs"][0]["context"] += " The lighthouse of Quarvale has nine lamps."
-            dev.write_text(json.dumps(changed))
-            wait(lambda: (now := release()) is not None and now.version != first.version)
-            assert "nine lamps" in open_index(storage).search("lighthouse of Quarvale lamps", 1)[0].text
-
-            wait(lambda: jobs(home).count("retrieval") == 2 and _idle(home))  # each release is measured once
-            before = jobs(home)
-            os.utime(dev)  # the same bytes
-            wait(lambda: jobs(home).count("raw") + jobs(home).count("observe_raw") == _looks(before) + 1)
-            wait(lambda: _idle(home))
-            time.sleep(QUIET_S)
-            assert len(jobs(home)) == len(before) + 1
-        finally:
-            os.killpg(running.pid, signal.SIGTERM)
-            running.wait(60)
+        wait(lambda: jobs(home).count("retrieval") == 2 and _idle(home))  # each release is measured once
+        before = jobs(home)
+        os.utime(dev)  # the same bytes
+        wait(lambda: jobs(home).count("raw") + jobs(home).count("observe_raw") == _looks(before) + 1)
+        wait(lambda: _idle(home))
+        time.sleep(QUIET_S)
+        assert len(jobs(home)) == len(before) + 1
     ran = jobs(home)
     assert ran[0] in ("raw", "observe_raw") and _looks(ran) == 3
     assert ran.count("corpus_items+questions+shards") == 2

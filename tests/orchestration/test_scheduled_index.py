@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -20,9 +16,9 @@ from assets.index.settings import IndexSettings
 from infra.storage.root import Storage
 from tests.assets.question_sets.test_build import question
 from tests.assets.small_corpus import item, write_corpus
+from tests.orchestration.daemon import REPOSITORY, instance_environment, running_daemon
 from tests.weaviate.server import WeaviateServer
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 PATIENCE_S = 300.0
 
 
@@ -45,16 +41,7 @@ def test_a_changed_corpus_is_indexed_by_the_schedule_of_a_real_daemon(
     weaviate_server: WeaviateServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     storage, reference, home = Storage(tmp_path / "root"), Storage(tmp_path / "reference"), tmp_path / "home"
-    home.mkdir()
-    shutil.copy(REPOSITORY / "dagster.yaml", home)
-    environment = {
-        **os.environ,
-        **weaviate_server.environment,
-        "DAGSTER_HOME": str(home),
-        "VIMRAG_ROOT": storage.root,
-        "PYTHONPATH": str(REPOSITORY),
-        "PYTHONWARNINGS": "ignore",
-    }
+    environment = instance_environment(home, storage.root, **weaviate_server.environment)
     write(storage, changed=False)
     config = tmp_path / "index.yaml"
     config.write_text(json.dumps({"ops": {"index_of_corpus": {"config": {"store": "weaviate"}}}}))
@@ -73,25 +60,12 @@ def test_a_changed_corpus_is_indexed_by_the_schedule_of_a_real_daemon(
     assert first.store == "weaviate"
 
     write(storage, changed=True)
-    log = tmp_path / "daemon.log"
-    daemon = Path(sys.executable).with_name("dagster-daemon")
-    with log.open("wb") as said:
-        running = subprocess.Popen(
-            [daemon, "run", "-m", "tests.orchestration.every_minute"],
-            env=environment,
-            cwd=REPOSITORY,
-            stdout=said,
-            stderr=said,
-            start_new_session=True,
-        )
-        try:
-            deadline = time.monotonic() + PATIENCE_S
-            while (now := current_index(storage)) is None or now.version == first.version:
-                assert running.poll() is None and time.monotonic() < deadline, log.read_text()[-3000:]
-                time.sleep(1)
-        finally:
-            os.killpg(running.pid, signal.SIGTERM)
-            running.wait(60)
+    with running_daemon(
+        "tests.orchestration.every_minute", environment, tmp_path / "daemon.log", patience_s=PATIENCE_S
+    ) as wait:
+        wait(lambda: (now := current_index(storage)) is not None and now.version != first.version)
+    now = current_index(storage)
+    assert now
     assert (now.store, now.place["generation"]) == ("weaviate", 2)
 
     write(reference, changed=True)
