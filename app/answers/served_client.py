@@ -1,5 +1,6 @@
 """A chat client as the agent knows it: its refusals for length and for pictures, and whether the model sees."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
@@ -23,7 +24,7 @@ class ServedClient:
     def __init__(self, client: ChatClient, *, asks: bool = False, memory: SightMemory | None = None) -> None:
         self._asks = asks
         self._client, self._memory = client, memory or SightMemory()
-        self._is_probed = False
+        self._is_probed, self._probing = False, asyncio.Lock()
         self.sees: bool | None = None
         """Whether the model reads pictures; None as long as nobody knows."""
 
@@ -47,15 +48,19 @@ class ServedClient:
 
     async def sight(self) -> bool:
         """Whether pictures are sent: not to a model that was found not to see them."""
-        if self.sees is None and not self._is_probed:
-            self._is_probed = True
-            settings, model = self._client.settings, await self._client.model()
-            self.sees = self._memory.recall(settings.base_url, model)
-            if self.sees is None and self._asks:
-                self.sees = await self._asked(replace(settings, model=model))
-                if self.sees is not None:
-                    self._memory.keep(settings.base_url, model, sees=self.sees)
+        async with self._probing:  # questions that come meanwhile wait for the answer
+            if self.sees is None and not self._is_probed:
+                await self._probe()
         return self.sees is not False
+
+    async def _probe(self) -> None:
+        settings, model = self._client.settings, await self._client.model()
+        self.sees = self._memory.recall(settings.base_url, model)
+        if self.sees is None and self._asks:
+            self.sees = await self._asked(replace(settings, model=model))
+            if self.sees is not None:
+                self._memory.keep(settings.base_url, model, sees=self.sees)
+        self._is_probed = True
 
     async def _asked(self, settings: ChatSettings) -> bool | None:
         """What the model says to a picture; nothing that keeps a question waiting."""

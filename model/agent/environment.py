@@ -147,6 +147,7 @@ class Environment:
         self._texts |= {hit.item_id: hit.text for hit in fresh if hit.modality is not Modality.TEXT}
         looked_at = tuple(display(hit, self.limits) for hit in fresh)
         if not await self._sees(looked_at):
+            self._count(pictures_as_words=sum(bool(shown.images) for shown in looked_at))
             looked_at = tuple(map(without_images, looked_at))
         self._observed = ObservationAdded(
             node_id=action.id,

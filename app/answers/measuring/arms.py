@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from app.answers.agent import open_agent
 from app.answers.corpus_handle import Snapshot
@@ -19,6 +19,14 @@ SETTINGS: Mapping[RetrieverKind, HybridSettings] = {
     RetrieverKind.WORDS: HybridSettings(meaning_weight=0.0, looks_weight=0.0),
     RetrieverKind.MEANING: HybridSettings(text_weight=0.0, looks_weight=0.0),
 }
+
+
+class Opener(Protocol):
+    """Opens agents for arms."""
+
+    def open(self, arm: Arm) -> Agent:
+        """The agent of the arm."""
+        ...
 
 
 class ArmOpener:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from app.answers.agent import require_memory
-from app.answers.measuring.arms import ArmOpener
+from app.answers.measuring.arms import Opener
 from app.answers.measuring.comparing import agreement_of, clustered_accuracy, compare_pairs, finite
 from app.answers.measuring.records import ANSWERS, RESULT, SETTINGS, AnswerRecord, record_of, write_answers
 from app.answers.models import AnswerModel
@@ -122,6 +122,10 @@ class EvaluationResult:
         counts = Counter(record.error[:200] for record in self.records[name] if record.correct is None)
         return dict(counts.most_common(NAMED_FAILURES))
 
+    def blind(self, name: str) -> int:
+        """Rollouts of an arm that found pictures and were shown words, because the model reads none."""
+        return sum(record.pictures_as_words > 0 for record in self.records[name])
+
     def _arm(self, name: str) -> dict[str, Any]:
         evaluation, records = self.evaluations[name], self.records[name]
         clustered, clusters = clustered_accuracy(records)
@@ -133,6 +137,7 @@ class EvaluationResult:
                 for score in evaluation.datasets
             ],
             "unscored": self.failures(name),
+            "pictures_as_words": self.blind(name),
         }
         if self.judge != METRIC:
             arm["agreement_with_metric"] = agreement_of(records)
@@ -154,7 +159,7 @@ def _of_dataset(dataset: str, records: Sequence[AnswerRecord]) -> dict[str, Any]
 
 
 async def evaluate_model(  # noqa: PLR0913 - what is measured, where it is kept, and what is said
-    opener: ArmOpener,
+    opener: Opener,
     model: AnswerModel,
     tasks: Sequence[Task],
     plan: EvaluationPlan,

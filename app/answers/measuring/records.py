@@ -49,6 +49,8 @@ class AnswerRecord:
     repeated_searches: int = 0
     rejected: int = 0
     """Replies that were refused."""
+    pictures_as_words: int = 0
+    """Results with pictures that the model, which reads none, was shown as words."""
     recall: float | None = None
     """Of the gold items; None where there is no gold."""
 
@@ -89,6 +91,7 @@ def record_of(arm: str, attempt: int, cluster: str, rollout: Trajectory) -> Answ
         searches=counters.searches,
         repeated_searches=counters.repeated_searches,
         rejected=counters.rejected_actions,
+        pictures_as_words=counters.pictures_as_words,
         recall=None if math.isnan(recall) else recall,
     )
 

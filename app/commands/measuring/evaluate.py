@@ -278,6 +278,11 @@ def _tell(result: EvaluationResult) -> None:
     for memory in result.evaluations:
         for error, count in result.failures(memory).items():
             note(f"{memory}: {count:,} unscored: {error or 'no verdict'}")
+        if blind := result.blind(memory):
+            total = len(result.records[memory])
+            note(
+                f"{memory}: {blind:,} of {total:,} rollouts were shown words for pictures: {result.model} reads none"
+            )
     cost = "" if result.spent_now.cost is None else f", cost {result.spent_now.cost:.2f}"
     note(f"this run: {result.spent_now.rollouts:,} rollouts, {result.spent_now.tokens:,} tokens{cost}")
     if result.left:

@@ -53,6 +53,8 @@ def _row(name: str, records: Sequence[AnswerRecord], datasets: Sequence[str], di
     cells = {each: _estimate([r for r in records if r.dataset == each]) for each in datasets}
     unscored = sum(record.correct is None for record in records)
     note = differs + (f"; {unscored:,} of {len(records):,} unscored" if unscored else "")
+    if blind := sum(record.pictures_as_words > 0 for record in records):
+        note += f"; {blind:,} of {len(records):,} were shown words for pictures: the model reads none"
     return MethodRow(name=name, cells=cells, overall=_estimate(records), note=note)
 
 
