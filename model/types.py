@@ -204,7 +204,9 @@ class Counters:
     completion_tokens: int = 0
     visual_tokens: int = 0
     overdrawn_images: int = 0  # images whose true cost exceeded the grant; always 0 by construction
-    pictures_as_words: int = 0  # results with pictures that were shown as words, because the policy reads none
+    pictures_as_words: int = (
+        0  # results with pictures that were shown as words, because the policy reads none
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

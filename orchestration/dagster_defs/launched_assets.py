@@ -27,7 +27,7 @@ def _require_pieces(
     """Raise ``dg.Failure`` with every fault at once; it is not tried again."""
     from orchestration.preflight.run import preflight
 
-    report = preflight(storage, recipe, trained=trained)
+    report = preflight(storage, recipe, trained=trained, probes=True)
     context.log.info(f"preflight: {len(report.checks)} checks in {report.seconds:.1f} s")
     if not report.passed:
         faults = dg.MetadataValue.json([asdict(fault) for fault in report.faults])

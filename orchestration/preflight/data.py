@@ -64,8 +64,11 @@ def media_checks(storage: Storage) -> Iterator[Check]:
             yield Check(name=name, passed=True, detail=f"{len(wanted):,} items with pixels")
 
 
-def index_checks(storage: Storage, requires: Requirements) -> Iterator[Check]:
-    """Whether the index in use is whole, of today's corpora, of the embedder that is wanted, and answers as it did."""
+def index_checks(storage: Storage, requires: Requirements, *, probes: bool = False) -> Iterator[Check]:
+    """Whether the index in use is whole, of today's corpora, of the embedder that is wanted, and answers as it did.
+
+    The last only with ``probes``, which opens the store and loads the embedder.
+    """
     pointer = current_index(storage)
     remedy = f"{BUILD} {storage.root}"
     if pointer is None:
@@ -73,7 +76,7 @@ def index_checks(storage: Storage, requires: Requirements) -> Iterator[Check]:
         return
     manifest.read(storage, f"index/{pointer.version}")
     yield _of_todays_corpora(storage, pointer, remedy)
-    yield from _of_the_right_embedder(storage, pointer, requires)
+    yield from _of_the_right_embedder(storage, pointer, requires, probes=probes)
 
 
 def _of_todays_corpora(storage: Storage, pointer: IndexPointer, remedy: str) -> Check:
@@ -98,7 +101,7 @@ def _of_todays_corpora(storage: Storage, pointer: IndexPointer, remedy: str) -> 
 
 
 def _of_the_right_embedder(
-    storage: Storage, pointer: IndexPointer, requires: Requirements
+    storage: Storage, pointer: IndexPointer, requires: Requirements, *, probes: bool
 ) -> Iterator[Check]:
     settings = remembered_settings(storage)
     kind = str(settings.embedder.kind)
@@ -122,7 +125,7 @@ def _of_the_right_embedder(
     yield Check(
         name="index: embedder", passed=True, detail=f"{kind}, spaces {', '.join(sorted(pointer.embedders))}"
     )
-    if settings.embedder.kind is EmbedderKind.MINILM and settings.vision is None:
+    if probes and settings.embedder.kind is EmbedderKind.MINILM and settings.vision is None:
         yield _answers_as_it_did(storage, pointer)
 
 

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 def preflight(
     recipe: Annotated[str, typer.Argument(help="Name of a recipe; `vimrag plan` lists them.")],
     root: Root,
+    probes: Annotated[
+        bool,
+        typer.Option("--probes", help="Ask the index its probe questions too, which loads its embedder."),
+    ] = False,
     json: JsonFlag = False,
 ) -> None:
     r"""Look at every piece of a run, in seconds: all that is missing at once, each with what helps.
@@ -30,9 +34,9 @@ def preflight(
 
       VIMRAG_JUDGE_ENDPOINT=http://127.0.0.1:8001/v1 vimrag preflight qwen3_vl_8b_8x80gb --root /data/run
 
-    Questions that train, choose and measure; the media of their evidence; the index, its embedder and its probe answers; the
-    weights to start from; folders, disk, devices and hours; the judge, and servers that roll out, which are shown a picture. The
-    jobs cold_start and train_ggpo begin with the same. Exit code 1 if anything is missing.
+    Questions that train, choose and measure; the media of their evidence; the index and its embedder, and with --probes its
+    answers; the weights to start from; folders, disk, devices and hours; the judge, and servers that roll out, which are shown a
+    picture. The jobs cold_start and train_ggpo begin with the same, probes included. Exit code 1 if anything is missing.
     """
     from infra.storage.root import Storage
     from orchestration.preflight.run import preflight as look
@@ -42,7 +46,7 @@ def preflight(
         raise UsageError(unknown_name("recipe", recipe, RECIPES, cutoff=0.4))
     refuse_typo(root)
     with results() as write:
-        report = look(Storage(root), RECIPES[recipe]())
+        report = look(Storage(root), RECIPES[recipe](), probes=probes)
         if json:
             write(report.to_json())
     if not json:
