@@ -74,8 +74,8 @@ def paired_test(
     differences = [b - a for a, b in zip(first, second, strict=True)]
     sums, counts = _totals(differences, clusters)
     interval, error = _bootstrapped(sums, counts, seed=seed, resamples=RESAMPLES)
-    p_value = 1.0
-    if np.any(sums):
+    p_value = 1.0  # of a single cluster too: both of its signs are as far from nothing
+    if len(sums) > 1 and np.any(sums):
 
         def total(flipped: np.ndarray, axis: int = -1) -> np.ndarray:
             return flipped.sum(axis=axis)

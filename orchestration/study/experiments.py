@@ -5,7 +5,7 @@ the tiny model and for a served one; the tight ones are there because at the ful
 all it can use, and then energies decide nothing.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeAlias
@@ -18,6 +18,8 @@ Pair: TypeAlias = tuple[str, str]
 """(of, against): the first minus the second."""
 SHARES = (1 / 40, 1 / 20, 1 / 10, 1 / 5, 1.0)
 """Of S_total: from two tokens of the miniature's eighty, or 32 of 1,280, to all."""
+CROWDED_SHARES = (1 / 20, 1 / 10, 1 / 5, 3 / 10, 2 / 5, 3 / 5, 1.0)
+"""The same for memories that kept everything, among which even larger ones have to be shared out."""
 KEPT = (1, 2, 5)
 TURNS = (2, 3, 4, 6, 10, 20)
 TIGHT = 1 / 10
@@ -49,6 +51,8 @@ class Experiment:
     """Overall accuracy of the paper by arm, in per cent, to stand beside ours."""
     cuts: bool = False
     """Whether wrong rollouts of the first arm are answered again from parts of their graphs (pilot 3)."""
+    crowded: bool = False
+    """Whether all arms answer at once from one memory a question: that of a rollout which kept every picture it found."""
 
 
 def _against_first(arms: tuple[Arm, ...]) -> tuple[Pair, ...]:
@@ -123,9 +127,42 @@ def budget(base: Limits) -> Experiment:
     )
 
 
-def _budgets(base: Limits) -> list[int]:
-    """Visual tokens of ``SHARES``."""
-    return sorted({max(1, round(share * base.total_pixels / TOKEN_PIXELS)) for share in SHARES})
+def _budgets(base: Limits, shares: Sequence[float] = SHARES) -> list[int]:
+    """Visual tokens of shares of S_total."""
+    return sorted({max(1, round(share * base.total_pixels / TOKEN_PIXELS)) for share in shares})
+
+
+def crowded(base: Limits) -> Experiment:
+    """S_total over memories that kept all they found: by energy, with and without stated priorities, and in equal shares."""
+    by_energy: Mapping[str, Mapping[str, float]] = {
+        "energy-K5": {"kept_items": 5},
+        "energy-K2": {"kept_items": 2},
+        "no_priority-K5": {"kept_items": 5, "by_priority": False},
+    }
+    arms: list[Arm] = []
+    pairs: list[Pair] = []
+    lines: dict[str, list[tuple[float, str]]] = {}
+    for tokens in _budgets(base, CROWDED_SHARES):
+        tight = {"total_pixels": tokens * TOKEN_PIXELS, "min_pixels": TOKEN_PIXELS}
+        equal = Arm(name=f"equal-{tokens}", memory="vimrag_equal", limits=tight)
+        others = [
+            Arm(name=f"{name}-{tokens}", memory="vimrag", limits={**tight, **limits})
+            for name, limits in by_energy.items()
+        ]
+        arms += [*others, equal]
+        pairs += [(arm.name, equal.name) for arm in others]
+        for name, arm in zip((*by_energy, "equal"), (*others, equal), strict=True):
+            lines.setdefault(name, []).append((tokens, arm.name))
+    drawn = tuple(Line(name=name, points=tuple(points)) for name, points in lines.items())
+    return Experiment(
+        name="crowded",
+        title="Memories that kept everything: energy against equal shares",
+        arms=tuple(arms),
+        pairs=tuple(pairs),
+        axis="S_total, visual tokens",
+        lines=drawn,
+        crowded=True,
+    )
 
 
 def energy(base: Limits) -> Experiment:
@@ -165,5 +202,6 @@ def turns(base: Limits) -> Experiment:
 
 
 EXPERIMENTS: Mapping[str, Callable[[Limits], Experiment]] = {
-    make.__name__: make for make in (pilot1, pilot2, pilot3, ablation, budget, energy, retriever, turns)
+    make.__name__: make
+    for make in (pilot1, pilot2, pilot3, ablation, budget, crowded, energy, retriever, turns)
 }

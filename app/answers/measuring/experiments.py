@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from app.answers.measuring.arms import ArmOpener
+from app.answers.measuring.arms import Opener
 from app.answers.measuring.comparing import ALL, Comparison, clustered_accuracy, compare_pairs, finite
+from app.answers.measuring.crowding import crowd
 from app.answers.measuring.evaluating import EvaluationPlan, EvaluationResult, evaluate_model
 from app.answers.measuring.exports.page import markdown, report_of
 from app.answers.measuring.records import AnswerRecord
@@ -19,6 +20,7 @@ from app.answers.models import AnswerModel
 from infra.reporting.charts import Curve
 from infra.reporting.report import PairedDifference, Report, render
 from infra.storage import atomic
+from infra.storage.root import Storage
 from model.agent.loop import Agent
 from model.evaluation.evaluation import grade_all
 from model.evaluation.evidence_only import answer_from
@@ -29,6 +31,8 @@ from orchestration.study.binding import decided_by_energy
 from orchestration.study.experiments import Experiment, Line
 from orchestration.study.pilot3 import CUTS, compared, cuttable
 
+SWEEPS = ("budget", "crowded")
+"""Experiments over budgets, whose graphs say where energies decide sizes at all."""
 PAGE, TABLE, FIGURES = "index.html", "report.md", "study.json"
 
 
@@ -98,7 +102,8 @@ class ExperimentResult:
 
 async def run_experiment(  # noqa: PLR0913 - what is run, on what, and where it is kept
     experiment: Experiment,
-    opener: ArmOpener,
+    storage: Storage,
+    opener: Opener,
     model: AnswerModel,
     tasks: Sequence[Task],
     plan: EvaluationPlan,
@@ -109,6 +114,11 @@ async def run_experiment(  # noqa: PLR0913 - what is run, on what, and where it 
     progress: Callable[[str, int, int | None], None],
 ) -> ExperimentResult:
     """Answer, compare and draw; what is answered is not asked again."""
+    if experiment.crowded:
+        gathered = folder / "gathered"
+        opener, tasks = await crowd(
+            storage, opener, model, tasks, plan, gathered, index=index, clusters=clusters, progress=progress
+        )
     evaluation = await evaluate_model(
         opener,
         model,
@@ -144,7 +154,7 @@ async def run_experiment(  # noqa: PLR0913 - what is run, on what, and where it 
 
 def _decided(experiment: Experiment, evaluation: EvaluationResult) -> dict[str, float]:
     """Of the arms by energy of a sweep over budgets, from the graphs of their rollouts."""
-    if experiment.name != "budget":
+    if experiment.name not in SWEEPS:
         return {}
     return {
         arm.name: decided_by_energy((each.graph for each in rollouts if each.graph.nodes), rollouts[0].limits)

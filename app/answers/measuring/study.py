@@ -62,6 +62,7 @@ async def run_study(
             folder = study_folder(storage, f"{name}-{opened.name}")
             found = await run_experiment(
                 EXPERIMENTS[name](base),
+                storage,
                 opener,
                 opened,
                 tasks,

@@ -83,3 +83,10 @@ def test_the_order_of_questions_does_not_matter_and_the_estimate_lies_within(row
         assert (found.low <= found.estimate + 1e-12 and found.high >= found.estimate - 1e-12) or min(
             values
         ) < max(values)
+
+
+def test_questions_of_a_single_document_show_nothing_and_break_nothing():
+    tested = paired_test([0.0, 0.0, 1.0], [1.0, 1.0, 1.0], ["d"] * 3)
+    assert (tested.questions, tested.clusters, tested.p_value) == (3, 1, 1.0)
+    assert tested.difference.estimate == pytest.approx(2 / 3) and math.isnan(tested.difference.low)
+    assert math.isnan(tested.questions_needed(0.05))

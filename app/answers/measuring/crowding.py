@@ -1,0 +1,109 @@
+"""Crowded memories: rollouts that keep every picture they find, and agents that answer from what such a rollout left.
+
+The same graph for every arm, so that arms differ in nothing but the pixels its pictures are shown with.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from app.answers.catalogue import Catalogue
+from app.answers.measuring.arms import Opener
+from app.answers.measuring.evaluating import EvaluationPlan, evaluate_model
+from app.answers.models import AnswerModel
+from app.errors import UsageError
+from infra.storage.root import Storage
+from model.agent.loop import Agent
+from model.agent.memory.session import Recollection
+from model.evaluation.given_memory import AnsweringAgent, is_crowded, unanswered
+from model.policies.keeps_everything import KeepsEverything
+from model.types import Outcome, Task, Trajectory
+from orchestration.study.arms import Arm
+
+GATHERING = Arm(name="keeps-everything", memory="vimrag")
+
+
+@dataclass(frozen=True, slots=True)
+class KeepingOpener:
+    """Opens agents that keep all they find."""
+
+    opener: Opener
+
+    def open(self, arm: Arm) -> Agent:
+        """The agent of the arm."""
+        agent = self.opener.open(arm)
+        return replace(agent, policy=KeepsEverything(agent.policy))
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweringOpener:
+    """Opens agents that answer at once from a memory that is given."""
+
+    opener: Opener
+    given: Mapping[str, Recollection]
+
+    def open(self, arm: Arm) -> AnsweringAgent:
+        """The agent of the arm."""
+        agent = self.opener.open(arm)
+        return AnsweringAgent(
+            policy=agent.policy,
+            retriever=agent.retriever,
+            memory=agent.memory,
+            limits=agent.limits,
+            sampling=agent.sampling,
+            sight=agent.sight,
+            given=self.given,
+        )
+
+
+async def crowd(  # noqa: PLR0913 - what is gathered, by whom, and where it is kept
+    storage: Storage,
+    opener: Opener,
+    model: AnswerModel,
+    tasks: Sequence[Task],
+    plan: EvaluationPlan,
+    folder: Path,
+    *,
+    index: str,
+    clusters: Mapping[str, str],
+    progress: Callable[[str, int, int | None], None],
+) -> tuple[AnsweringOpener, list[Task]]:
+    """An opener over the memories that keep a gold picture and another one, and their questions.
+
+    Raises:
+        UsageError: if a rollout failed, since the questions would be others once it is tried again, or if no memory is crowded.
+    """
+    gathered = await evaluate_model(
+        KeepingOpener(opener),
+        model,
+        tasks,
+        replace(plan, arms=(GATHERING,), attempts=1),
+        folder,
+        index=index,
+        clusters=clusters,
+        notes={},
+        progress=progress,
+    )
+    rollouts = gathered.evaluations[GATHERING.name].trajectories
+    if failed := [each for each in rollouts if each.outcome is Outcome.FAILED]:
+        raise UsageError(
+            f"{len(failed):,} of {len(rollouts):,} rollouts that fill the memories failed ({failed[0].error}); "
+            "the same command tries them again"
+        )
+    crowded = [each for each in rollouts if is_crowded(each)]
+    if not crowded:
+        raise UsageError(
+            f"none of {len(rollouts):,} rollouts kept a gold picture and another one: nothing to share pixels among"
+        )
+    return AnsweringOpener(opener, _given(storage, crowded)), [each.task for each in crowded]
+
+
+def _given(storage: Storage, rollouts: Sequence[Trajectory]) -> dict[str, Recollection]:
+    ids = {item.item_id for each in rollouts for node in each.graph.nodes for item in node.items}
+    items = Catalogue(storage).find(ids)
+    titles = {item_id: item.title for item_id, item in items.items()}
+    texts = {item_id: item.text for item_id, item in items.items()}
+    return {
+        each.task.id: Recollection(graph=unanswered(each.graph), titles=titles, texts=texts)
+        for each in rollouts
+    }
