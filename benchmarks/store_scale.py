@@ -217,7 +217,7 @@ def weaviate(size: Size, folder: Path, *, raw: bool) -> Side:
 
 
 def faiss(size: Size, folder: Path, *, raw: bool) -> Side:
-    import faiss as library  # pyright: ignore[reportMissingImports]
+    import faiss as library
 
     graph: Any = library.IndexHNSWFlat(size.dim, 32, library.METRIC_INNER_PRODUCT)
     graph.hnsw.efConstruction, graph.hnsw.efSearch = 128, 128
@@ -233,7 +233,7 @@ def faiss(size: Size, folder: Path, *, raw: bool) -> Side:
 
 
 def bm25s(size: Size, folder: Path, *, raw: bool) -> Side:
-    import bm25s as library  # pyright: ignore[reportMissingImports]
+    import bm25s as library
 
     index: Any = library.BM25(k1=1.2, b=0.75, method="lucene")
 

@@ -95,7 +95,7 @@ def send(alert: Alert, settings: AlertSettings) -> list[str]:
     if settings.mail is not None:
         try:
             _mail(alert, settings.mail)
-        except (OSError, smtplib.SMTPException, ValueError) as error:
+        except (OSError, ValueError) as error:
             failed.append(f"no mail by {settings.mail.host}: {error}")
     for each in failed:
         log.warning("an alert was not sent: %s", each)

@@ -101,7 +101,7 @@ class WandbRun:
         self._api: Any = importlib.import_module("wandb")
         self._kept = folder / WANDB_FILE
         new = {"id": uuid.uuid4().hex[:8], "last": -1}
-        self._state = json.loads(self._kept.read_text()) if self._kept.exists() else new
+        self._state: dict[str, Any] = json.loads(self._kept.read_text()) if self._kept.exists() else new
         settings = self._api.Settings(console="off", disable_git=True, save_code=False, silent=True)
         self._run = self._api.init(
             project=PROJECT,

@@ -70,8 +70,11 @@ def _decode_item(data: Any) -> VisualItem:
     _require_fields(data, _ITEM, "an item")
     if any(isinstance(time, bool) or not isinstance(time, (int, float)) for time in data["timestamps"]):
         raise ValueError(f"timestamps must be numbers: {data['timestamps']!r}")
-    times_s = tuple(float(time) for time in data["timestamps"])
-    return VisualItem(**{**data, "kind": VisualKind(data["kind"]), "timestamps": times_s})
+    typed: dict[str, Any] = {
+        "kind": VisualKind(data["kind"]),
+        "timestamps": tuple(float(time) for time in data["timestamps"]),
+    }
+    return VisualItem(**{**data, **typed})
 
 
 def _decode_answer(data: Any) -> AnswerNode:

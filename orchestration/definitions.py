@@ -52,7 +52,7 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
     resources = {
         "storage": StorageResource(),
         "raw": RawLocationResource(),
-        "recipe": RecipeResource(),  # pyright: ignore[reportCallIssue] - every field may be left out
+        "recipe": RecipeResource(),  # every field may be left out
         "pipes": dg.PipesSubprocessClient(
             message_reader=CompleteLineMessageReader(), termination_timeout_seconds=GRACE_S + 6
         ),

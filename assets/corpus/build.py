@@ -235,7 +235,8 @@ def _folders(raw: Path, names: Sequence[str] | None) -> dict[str, Path]:
 
 def _counts(report: DatasetReport) -> dict[str, int]:
     counts: dict[str, int] = {}
-    for name, value in asdict(report).items():
-        parts = value if isinstance(value, dict) else {"": value}
+    record: dict[str, Any] = asdict(report)
+    for name, value in record.items():
+        parts: dict[str, int] = value if isinstance(value, dict) else {"": value}
         counts.update({f"{name}/{part}".rstrip("/"): count for part, count in parts.items()})
     return counts

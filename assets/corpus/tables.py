@@ -15,7 +15,11 @@ from assets.corpus.item import Item, Modality
 from assets.corpus.question import AnswerKind, EvidenceStatus, Question
 from infra.limits import PARQUET_BATCH_CHARACTERS, PARQUET_BATCH_ROWS, PARQUET_READ_ROWS
 
-_COLUMNS = {int: pa.int32(), float: pa.float64(), tuple[str, ...]: pa.list_(pa.string())}
+_COLUMNS: dict[Any, pa.DataType] = {
+    int: pa.int32(),
+    float: pa.float64(),
+    tuple[str, ...]: pa.list_(pa.string()),
+}
 
 
 def _schema(record: type[Item] | type[Question]) -> pa.Schema:
@@ -96,7 +100,8 @@ def item_row(item: Item) -> dict[str, Any]:
 
 def item_of(row: Mapping[str, Any]) -> Item:
     """The item of a row."""
-    return Item(**{**row, "modality": Modality(row["modality"]), "aliases": tuple(row["aliases"])})
+    typed: dict[str, Any] = {"modality": Modality(row["modality"]), "aliases": tuple(row["aliases"])}
+    return Item(**{**row, **typed})
 
 
 def question_row(question: Question) -> dict[str, Any]:
@@ -106,6 +111,6 @@ def question_row(question: Question) -> dict[str, Any]:
 
 def question_of(row: Mapping[str, Any]) -> Question:
     """The question of a row."""
-    texts = {name: tuple(row[name]) for name in ("answers", "choices", "gold", "notes")}
-    enums = {"kind": AnswerKind(row["kind"]), "evidence": EvidenceStatus(row["evidence"])}
+    texts: dict[str, Any] = {name: tuple(row[name]) for name in ("answers", "choices", "gold", "notes")}
+    enums: dict[str, Any] = {"kind": AnswerKind(row["kind"]), "evidence": EvidenceStatus(row["evidence"])}
     return Question(**{**row, **texts, **enums})

@@ -120,10 +120,15 @@ def question_set(storage: Storage, name: str = DEFAULT) -> QuestionSet:
     """The published record. Raises ``ValueError`` if there is none, or it is damaged."""
     with manifest.open_file(storage, f"{FOLDER}/{name}", ABOUT) as file:
         fields = json.load(file)
-    rows = tuple(QuestionSetRow(**{**row, "notes": tuple(row["notes"])}) for row in fields.pop("rows"))
+    rows = tuple(_row_of(row) for row in fields.pop("rows"))
     settings = QuestionSetSettings(**fields.pop("settings"))
-    named = {name: tuple(fields.get(name, ())) for name in ("leaks", "near")}
-    return QuestionSet(**{**fields, **named, "rows": rows, "settings": settings})
+    named: dict[str, Any] = {name: tuple(fields.get(name, ())) for name in ("leaks", "near")}
+    return QuestionSet(**{**fields, **named}, rows=rows, settings=settings)
+
+
+def _row_of(fields: dict[str, Any]) -> QuestionSetRow:
+    fields["notes"] = tuple(fields["notes"])
+    return QuestionSetRow(**fields)
 
 
 def has_question_set(storage: Storage, name: str = DEFAULT) -> bool:

@@ -5,6 +5,7 @@ where this is done; ``model/training/atomic.py`` does it for the model, which im
 """
 
 import ctypes
+import glob
 import os
 import shutil
 from collections.abc import Iterator
@@ -21,6 +22,11 @@ def partial_path(target: Path, *, shared: bool = False) -> Path:
     """
     writer = f".{os.getpid()}" if shared else ""
     return target.with_name(f".{target.name}{writer}.partial")
+
+
+def leftovers(target: Path) -> list[Path]:
+    """What writers that share ``target`` have begun beside it and not renamed: under way, or left by those that were killed."""
+    return list(target.parent.glob(f".{glob.escape(target.name)}.*.partial"))
 
 
 @contextmanager

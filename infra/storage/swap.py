@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.errors import StorageError, boundary
+from infra.storage import atomic
 from infra.storage.root import Storage
 
 SINGLE_WRITER = "VIMRAG_SINGLE_WRITER"
@@ -55,6 +56,10 @@ def swap(storage: Storage, path: str, seen: Seen, data: bytes) -> None:
         with locked_folder(Path(storage.path(path)).parent):
             if look(storage, path).data != seen.data:
                 raise _lost(storage, path)
+            for leftover in atomic.leftovers(
+                Path(storage.path(path))
+            ):  # whoever wrote them held this lock, and was killed
+                leftover.unlink(missing_ok=True)
             storage.write_bytes(path, data)
         return
     if os.environ.get(SINGLE_WRITER) == "1":

@@ -379,7 +379,7 @@ def _full_text(query: TextQuery) -> FullTextQuery:
 
 
 def _match(words: str, column: str, boost: float) -> FullTextQuery:
-    return MatchQuery(words, column, boost=boost)  # pyright: ignore[reportCallIssue]  its defaults are pydantic's
+    return MatchQuery(words, column, boost=boost)  # its defaults are pydantic's
 
 
 def _each(

@@ -113,7 +113,7 @@ class JudgeGrader:
         self._endpoint, self._model = endpoint, model
         self._cache = cache
         self._settings = settings or JudgeSettings()
-        self._failures = (TimeoutError, *failures)
+        self._failures: tuple[type[Exception], ...] = (TimeoutError, *failures)
         self._in_a_row = 0
         self._probing = False
         self._busy: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()

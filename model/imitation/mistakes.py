@@ -8,6 +8,7 @@ import json
 import random
 from dataclasses import replace
 from enum import StrEnum
+from typing import Any
 
 from memory_graph.actions import CLOSE_TAG, OPEN_TAG, Action, Answer, Memorize, Search, render
 from memory_graph.graph import ROOT
@@ -78,7 +79,8 @@ def _content(action: Action) -> tuple[str, str]:
 
 
 def _with_content(action: Action, content: str) -> Action:
-    return replace(action, **{_FIELDS[type(action)]: content})
+    changed: dict[str, Any] = {_FIELDS[type(action)]: content}
+    return replace(action, **changed)
 
 
 def _without(text: str, key: str) -> str:

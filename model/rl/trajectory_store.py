@@ -45,7 +45,9 @@ _COLUMN_TYPES = {int: pl.Int64, float: pl.Float64, bool: pl.Boolean}
 
 
 def _limits_record(limits: Limits) -> dict[str, int | float]:
-    return {name: value for name, value in asdict(limits).items() if name != "similarity"}
+    record: dict[str, Any] = asdict(limits)
+    del record["similarity"]
+    return record
 
 
 def _struct(record: Mapping[str, Any]) -> pl.Struct:

@@ -110,6 +110,11 @@ def same_device(named: str, hardware: str) -> bool:
     return bool(words) and all(word.lower() in hardware.lower().split() for word in words[:1])
 
 
+def _figure(fields: dict[str, Any]) -> Figure:
+    fields["quantity"] = Quantity(fields["quantity"])
+    return Figure(**fields)
+
+
 def read_calibration(path: Path) -> Calibration:
     """A file that ``write_calibration`` wrote; one of a dry run is read too, ``toy`` says so.
 
@@ -118,9 +123,7 @@ def read_calibration(path: Path) -> Calibration:
     """
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
-        figures = tuple(
-            Figure(**{**each, "quantity": Quantity(each["quantity"])}) for each in fields.pop("figures")
-        )
+        figures = tuple(_figure(each) for each in fields.pop("figures"))
         return Calibration(figures=figures, refused=tuple(fields.pop("refused", ())), **fields)
     except OSError as cause:
         raise ValueError(f"{path} cannot be read: {cause.strerror or cause}") from None

@@ -278,7 +278,7 @@ def _deepspeed() -> Any:
         backend = (
             None if torch.cuda.is_available() else "gloo"
         )  # None: NCCL for GPU tensors, gloo for the rest
-        dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)  # pyright: ignore[reportPrivateImportUsage]
+        dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
         os.environ.setdefault("LOCAL_RANK", "0")
     if not deepspeed.comm.is_initialized():
         with _no_compiled_ops(deepspeed):

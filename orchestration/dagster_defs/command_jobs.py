@@ -148,7 +148,7 @@ def command_job(name: str, config: type[CommandConfig], owners: Sequence[str]) -
     """A job of one op that runs the command of ``config``."""
 
     @dg.op(name=f"{name}_op", description=config.__doc__)
-    def run(context: dg.OpExecutionContext, config: config, storage: dg.ResourceParam[Storage]) -> None:  # pyright: ignore[reportInvalidTypeForm]
+    def run(context: dg.OpExecutionContext, config: config, storage: dg.ResourceParam[Storage]) -> None:
         words = config.words()
         context.log.info(f"vimrag {' '.join(words)}")
         environment = {**os.environ, "VIMRAG_ROOT": storage.root}

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, asdict, fields, is_dataclass
 from enum import Enum, StrEnum
 from functools import cache
-from types import NoneType, UnionType
+from types import GenericAlias, NoneType, UnionType
 from typing import Any, Union, cast, get_args, get_origin, get_type_hints
 
 import dagster as dg
@@ -137,9 +137,9 @@ def _launchpad_type(annotation: Any, place: tuple[str, ...] = ()) -> Any:
         [annotation] = [each for each in inner if each is not NoneType]
         return _launchpad_type(annotation, place)
     if origin is tuple:
-        return list[_launchpad_type(inner[0])]
+        return GenericAlias(list, (_launchpad_type(inner[0]),))
     if origin in (dict, Mapping):
-        return dict[str, _launchpad_type(inner[1])]
+        return GenericAlias(dict, (str, _launchpad_type(inner[1])))
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         return _said_by_value(annotation)
     if is_dataclass(annotation):

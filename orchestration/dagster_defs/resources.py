@@ -98,14 +98,14 @@ class RawLocationResource(dg.ConfigurableResource[RawLocation]):
 class RecipeResource(dg.ConfigurableResource[Recipe]):
     """Gives assets the ``Recipe`` of the run: one of those that are there, with what is changed of it."""
 
-    name: RecipeName | None = Field(  # pyright: ignore[reportInvalidTypeForm]
+    name: RecipeName | None = Field(
         None, description="The recipe that is run; else $VIMRAG_RECIPE, else `quickstart`."
     )
     run_name: str | None = Field(
         None,
         description="Folder of the run's checkpoints, metrics and report below the root; by default as the recipe is called.",
     )
-    fields: RecipeFields = Field(  # pyright: ignore[reportInvalidTypeForm]
+    fields: RecipeFields = Field(
         default_factory=RecipeFields,
         description="What is changed of the recipe; every field that is left out is as the recipe has it.",
     )

@@ -8,11 +8,12 @@ before is in docs/log.md.
 import json
 import shutil
 from pathlib import Path
+from typing import cast
 
 import torch
 from tokenizers import AddedToken
 from tokenizers.processors import TemplateProcessing
-from transformers import AutoTokenizer, Qwen3VLForConditionalGeneration
+from transformers import AutoTokenizer, PreTrainedTokenizerFast, Qwen3VLForConditionalGeneration
 
 from infra.embedders.qwen_vl.checkpoint import OWN_FILE
 from infra.embedders.qwen_vl.prompts import VIDEO_PAD
@@ -50,7 +51,7 @@ def write_eye_folder(folder: Path, base: Path, *, seed: int) -> Qwen3VLForCondit
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copyfile(source / name, folder / name)
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer = cast(PreTrainedTokenizerFast, AutoTokenizer.from_pretrained(folder))
     added = [AddedToken(token, special=True) for token in (VIDEO_PAD, CLOSING)]
     tokenizer.add_special_tokens({"additional_special_tokens": added})
     closing = (CLOSING, tokenizer.convert_tokens_to_ids(CLOSING))
@@ -59,7 +60,7 @@ def write_eye_folder(folder: Path, base: Path, *, seed: int) -> Qwen3VLForCondit
     model = Qwen3VLForConditionalGeneration.from_pretrained(source, dtype=torch.float32)
     torch.manual_seed(seed)
     model.resize_token_embeddings(len(tokenizer))
-    model.config.video_token_id = tokenizer.convert_tokens_to_ids(VIDEO_PAD)
+    model.config.video_token_id = cast(int, tokenizer.convert_tokens_to_ids(VIDEO_PAD))
     for name, content in ((OWN_FILE, LIMITS), ("preprocessor_config.json", PIXELS)):
         (folder / name).write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
     model.config.save_pretrained(folder)

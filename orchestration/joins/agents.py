@@ -94,7 +94,7 @@ def load(path: Path, *, bf16: bool = False) -> LoadedCheckpoint:
     checkpoint.read(path)
     dtype = torch.bfloat16 if bf16 else torch.float32
     loaded = family_of(path).model_class.from_pretrained(path, dtype=dtype, local_files_only=True)
-    tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
+    tokenizer = cast(PreTrainedTokenizerBase, AutoTokenizer.from_pretrained(path, local_files_only=True))
     model = cast(Qwen3VLForConditionalGeneration, loaded)  # callers use what the families have in common
     return LoadedCheckpoint(linear_patch_embedding(model), tokenizer, path)
 

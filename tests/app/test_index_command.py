@@ -37,7 +37,7 @@ def root(vimrag: Vimrag, tmp_path: Path) -> Path:
 
 
 def titles(said: object) -> list[str]:
-    return [hit["title"] for hit in said.json["hits"]]  # pyright: ignore[reportAttributeAccessIssue]
+    return [hit["title"] for hit in said.json["hits"]]
 
 
 def test_a_picture_finds_itself_and_filters_keep_to_a_kind_and_a_file(

@@ -27,7 +27,7 @@ def test_every_arm_has_legal_limits_and_every_pair_and_point_an_arm(name: str, p
     assert len(names) == len(experiment.arms) and experiment.name == name
     for arm in experiment.arms:
         changes: dict[str, object] = dict(arm.limits)
-        assert isinstance(replace(base, **changes), Limits)  # pyright: ignore[reportArgumentType]
+        assert isinstance(replace(base, **changes), Limits)
     assert {each for pair in experiment.pairs for each in pair} <= names
     assert {arm for line in experiment.lines for _, arm in line.points} <= names
 

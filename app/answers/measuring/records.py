@@ -123,8 +123,9 @@ def _records(path: Path, known: set[str]) -> Iterator[AnswerRecord]:
         for number, line in enumerate(file, start=1):
             try:
                 found: dict[str, Any] = json.loads(line)
-                told = {name: value for name, value in found.items() if name in known}
-                yield AnswerRecord(**{**told, "target": tuple(told["target"])})
+                told: dict[str, Any] = {name: value for name, value in found.items() if name in known}
+                told["target"] = tuple(told["target"])
+                yield AnswerRecord(**told)
             except (ValueError, TypeError, KeyError, AttributeError) as error:
                 raise ValueError(f"{path}, line {number} is no answer: {error}") from error
 

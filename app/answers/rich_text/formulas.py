@@ -55,7 +55,7 @@ def _copied(element: ElementTree.Element) -> ElementTree.Element:
     if name not in ELEMENTS:
         raise ValueError(f"no element of a formula: {name}")
     known = {key: value for key, value in element.attrib.items() if key in ATTRIBUTES}
-    made = ElementTree.Element(name, known)
+    made: ElementTree.Element = ElementTree.Element(name, known)
     made.text = element.text
     made.extend(_copied(child) for child in element)
     return made

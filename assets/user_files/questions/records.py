@@ -6,6 +6,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from assets.user_files.parsed_files import FOLDER
 from infra.storage.root import Storage
@@ -59,6 +60,6 @@ def to_bytes(questions: Sequence[OwnQuestion]) -> bytes:
     return json.dumps(raw, indent=1, ensure_ascii=False).encode() + b"\n"
 
 
-def _tuples(entry: dict[str, object]) -> dict[str, object]:
+def _tuples(entry: dict[str, Any]) -> dict[str, Any]:
     names = ("answers", "choices", "pages", "seconds")
     return {name: tuple(value) for name in names if isinstance(value := entry.get(name), list)}

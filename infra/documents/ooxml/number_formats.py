@@ -87,7 +87,8 @@ def shown(text: str, form: NumberFormat, *, from_1904: bool) -> str:
             return _clock(number % 1) if number < 1 else _date(number, from_1904)
         case NumberKind.SPAN if abs(number) < _LAST_DAY:
             return _clock(number)
-    return _plain(number, text).zfill(form.digits)
+        case _:
+            return _plain(number, text).zfill(form.digits)
 
 
 def _plain(number: float, text: str) -> str:

@@ -114,7 +114,7 @@ def _sums(
 
 def document_options(study: CreditStudy) -> dict[str, JsonValue]:
     """The options of a study as its document holds them: paths by their names only."""
-    names = {
+    names: dict[str, JsonValue] = {
         "root": study.root.name,
         "weights": None if study.weights is None else study.weights.name,
         "trajectories": [path.name for path in study.trajectories],

@@ -98,7 +98,7 @@ def test_other_machines_are_not_let_in_without_a_token(capfd: Any, tmp_path: Pat
 def test_what_cannot_be_listened_on_is_one_line(capfd: Any, tmp_path: Path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with serve._listener("127.0.0.1", port) as found:  # pyright: ignore[reportPrivateUsage]
+        with serve._listener("127.0.0.1", port) as found:
             next_one = found.getsockname()[1]
         assert port < next_one <= port + 20
         assert capfd.readouterr().err == f"port {port} is taken; serving on {next_one}\n"

@@ -65,7 +65,7 @@ def open_page(browser: Browser, address: str) -> Iterator[Open]:
     errors: list[str] = []
 
     def opened(path: str = "/", *, at: str = address, may_fail: bool = False, **options: object) -> Page:
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})  # pyright: ignore[reportArgumentType]
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
         contexts.append(context)
         context.on("request", lambda request: _note_foreign(request.url, at, foreign))
         page = context.new_page()

@@ -99,7 +99,7 @@ def test_everything_that_can_be_used_has_a_name(page: Page):
     )
     assert nameless == []
     for role in ("banner", "main"):
-        expect(page.get_by_role(role)).to_have_count(1)  # pyright: ignore[reportArgumentType]
+        expect(page.get_by_role(role)).to_have_count(1)
     assert page.locator("#log").get_attribute("aria-live") == "polite"
     assert page.locator("#answer").get_attribute("aria-live") == "polite"
 

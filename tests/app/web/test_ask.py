@@ -126,7 +126,7 @@ def test_a_clip_opens_with_the_frame_at_each_of_its_times(answered: Page):
     card = answered.locator("#details .item-card.picked")
     expect(card.locator("figcaption")).to_have_text(["0:02.5", "0:07.5"])
     sources = card.locator("figure img").evaluate_all("images => images.map(image => image.src)")
-    assert [re.search(r"t=([\d.]+)", source)[1] for source in sources] == ["2.5", "7.5"]  # pyright: ignore[reportOptionalSubscript]
+    assert [re.search(r"t=([\d.]+)", source)[1] for source in sources] == ["2.5", "7.5"]
     for frame in card.locator("figure img").all():
         frame.scroll_into_view_if_needed()
         expect(frame).not_to_have_js_property("naturalWidth", 0)

@@ -107,7 +107,7 @@ def test_vectors_on_a_server_are_restored_into_another(
     storage = Storage(tmp_path / "root")
     before = filled(storage, "weaviate")
     expected = answers(storage)
-    weaviate_client().backup.create("nightly", backend="filesystem", wait_for_completion=True)  # pyright: ignore[reportArgumentType]
+    weaviate_client().backup.create("nightly", backend="filesystem", wait_for_completion=True)
     lost.stop()
     shutil.copytree(tmp_path / "lost" / "backups", tmp_path / "other" / "backups")
     shutil.rmtree(tmp_path / "lost")
@@ -116,7 +116,7 @@ def test_vectors_on_a_server_are_restored_into_another(
     other.start()
     for name, value in other.environment.items():
         monkeypatch.setenv(name, value)
-    weaviate_client().backup.restore("nightly", backend="filesystem", wait_for_completion=True)  # pyright: ignore[reportArgumentType]
+    weaviate_client().backup.restore("nightly", backend="filesystem", wait_for_completion=True)
     restored = Storage(tmp_path / "elsewhere")
     roll_back(restored, before[1])  # `vimrag releases promote CURRENT` points the alias to it again
     assert weaviate_client().alias.get(alias_name=ALIAS) is not None

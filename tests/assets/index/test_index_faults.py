@@ -43,7 +43,7 @@ def corpus(count: int, *, seed: int = 0, first: int = 0) -> list[Item]:
 
 
 def build(storage: Storage, store: str, **options: float) -> str:
-    return build_index(storage, IndexSettings(store=store, **options), embedder=CountingEmbedder()).version  # pyright: ignore[reportArgumentType]
+    return build_index(storage, IndexSettings(store=store, **options), embedder=CountingEmbedder()).version
 
 
 def answers(storage: Storage) -> list[list[StoreHit]]:

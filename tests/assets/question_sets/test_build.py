@@ -25,7 +25,7 @@ def question(
         "answers": ("x",),
         "gold": (f"{dataset}:text:{gold}",),
     }
-    return Question(**(values | fields))  # pyright: ignore[reportArgumentType]
+    return Question(**(values | fields))
 
 
 @pytest.fixture

@@ -100,15 +100,15 @@ def test_what_is_shown_does_not_depend_on_the_way_there(name: str, times: list[f
 @pytest.mark.parametrize("name", ["mp4 with pictures out of order", "matroska", "webm"])
 def test_the_end_of_a_video_is_reached_without_its_beginning(name: str, monkeypatch: pytest.MonkeyPatch):
     num_decoded = 0
-    decode = frames._ForwardDecoder._decode  # pyright: ignore[reportPrivateUsage]
+    decode = frames._ForwardDecoder._decode
 
-    def counted(walk: frames._ForwardDecoder):  # pyright: ignore[reportPrivateUsage]
+    def counted(walk: frames._ForwardDecoder):
         nonlocal num_decoded
         for picture in decode(walk):
             num_decoded += 1
             yield picture
 
-    monkeypatch.setattr(frames._ForwardDecoder, "_decode", counted)  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(frames._ForwardDecoder, "_decode", counted)
     frames.frames(made(name), [SECONDS - 1.0])
     # the last second, the margin before it, and what is left of a group of at most 3 s
     assert num_decoded <= 6 * FPS
@@ -118,15 +118,15 @@ def test_a_video_of_one_group_is_decoded_once_however_many_times_are_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ):
     num_decoded = 0
-    decode = frames._ForwardDecoder._decode  # pyright: ignore[reportPrivateUsage]
+    decode = frames._ForwardDecoder._decode
 
-    def counted(walk: frames._ForwardDecoder):  # pyright: ignore[reportPrivateUsage]
+    def counted(walk: frames._ForwardDecoder):
         nonlocal num_decoded
         for picture in decode(walk):
             num_decoded += 1
             yield picture
 
-    monkeypatch.setattr(frames._ForwardDecoder, "_decode", counted)  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(frames._ForwardDecoder, "_decode", counted)
     frames.frames(made("mp4 of one group"), [float(time_s) for time_s in range(0, SECONDS, 6)])
     assert (
         num_decoded <= 2 * FPS * SECONDS + FPS

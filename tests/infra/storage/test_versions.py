@@ -129,6 +129,14 @@ def test_a_file_is_swapped_only_if_it_is_what_was_seen(storage: Storage):
     assert storage.read_bytes("a/b.json") == b"3"
 
 
+def test_what_a_killed_writer_of_a_swap_left_goes_with_the_next(tmp_path: Path):
+    storage = Storage(tmp_path)
+    swap.swap(storage, "a/b.json", look(storage, "a/b.json"), b"1")
+    (tmp_path / "a/.b.json.4711.partial").write_bytes(b"half")
+    swap.swap(storage, "a/b.json", look(storage, "a/b.json"), b"2")
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["b.json"]
+
+
 def test_a_store_that_ignores_conditions_is_refused_unless_told(
     s3_storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -196,7 +204,7 @@ def test_a_lease_that_is_let_go_anywhere_waits_for_no_lock(s3_storage: Storage, 
     lease.Lease(storage, ["v1"], "a test").bind(readers[0])
 
     def let_go() -> None:
-        with concurrent.futures.thread._global_shutdown_lock:  # pyright: ignore[reportAttributeAccessIssue]
+        with concurrent.futures.thread._global_shutdown_lock:
             readers.clear()
 
     thread = Thread(target=let_go, daemon=True)

@@ -62,7 +62,7 @@ def test_a_kept_item_shows_its_grant_its_energy_and_its_picture():
     assert first.get("data-item-id") == "d:page:a#1"
     assert first.get("data-node-id") == "n1"
     assert "128 tok · 131k px" in words(first)
-    assert first.find(f"{SVG}image").get("href") == "/v1/media?item=a&t=1"  # pyright: ignore[reportOptionalMemberAccess]
+    assert first.find(f"{SVG}image").get("href") == "/v1/media?item=a&t=1"
     assert "priority 5 of 5" in first.findtext(f"{SVG}title", "")
     # energies 2.0 and 0.5: the second bar is a quarter of the first
     full, quarter = (float(of_class(each, "energy")[0].get("width", "")) for each in (first, second))

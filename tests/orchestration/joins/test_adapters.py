@@ -60,7 +60,7 @@ class ScriptedIndex:
 
 
 def retriever(index: ScriptedIndex, **options: object) -> IndexRetriever:
-    return IndexRetriever(index, **options)  # pyright: ignore[reportArgumentType]
+    return IndexRetriever(index, **options)
 
 
 def test_searches_that_wait_together_are_answered_together_each_with_its_own():
@@ -139,7 +139,7 @@ def question(**values: object) -> Question:
         "answers": ("Rakimo",),
         **values,
     }
-    return Question(**facts)  # pyright: ignore[reportArgumentType]
+    return Question(**facts)
 
 
 def test_choices_are_shown_unless_the_question_lists_them():

@@ -131,7 +131,7 @@ def test_a_script_ends_with_a_code_and_one_line(capsys: pytest.CaptureFixture[st
         raise ValueError(f"no index in {config.root}")
 
     def run(body: object, text: str) -> int:
-        return run_script(body, RunConfig, text)  # pyright: ignore[reportArgumentType]
+        return run_script(body, RunConfig, text)
 
     assert run(failing, to_json(CONFIG)) == 1
     assert "error: no index in runs/x\n" in capsys.readouterr().err

@@ -28,7 +28,7 @@ def test_a_recipe_survives_the_command_line(name: str):
 
 def test_a_recipe_cannot_be_changed_only_replaced():
     with pytest.raises(FrozenInstanceError):
-        quickstart().name = "other"  # pyright: ignore[reportAttributeAccessIssue]
+        quickstart().name = "other"
     assert replace(quickstart(), threads=1).threads == 1
 
 

