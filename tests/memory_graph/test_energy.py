@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 
 import pytest
 from hypothesis import given
@@ -157,9 +156,7 @@ def test_energies_take_linear_time_where_paths_grow_exponentially():
         above = (f"a{layer - 1}", f"b{layer - 1}")
         nodes += [node(f"{side}{layer}", *above, items=(page("i"),)) for side in "ab"]
     ladder = graph(*nodes)
-    started = time.perf_counter()
-    assert len(energies(ladder)) == 120
-    assert time.perf_counter() - started < 1.0
+    assert len(energies(ladder)) == 120  # path by path it would never end
 
 
 def test_a_chain_of_many_nodes_needs_no_recursion():

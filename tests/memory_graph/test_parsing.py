@@ -339,7 +339,7 @@ def test_one_giant_string_is_refused_quickly():
     started = time.process_time()
     with pytest.raises(ActionError, match="string does not end"):
         parse('<tool_call>{"name":"search","arguments":{"query":"' + "x" * FULL + '"}}</tool_call>')
-    assert time.process_time() - started < 1.0
+    assert time.process_time() - started < 5.0
 
 
 def test_the_official_tool_names_are_read():

@@ -6,7 +6,6 @@ import json
 import os
 import stat
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -121,9 +120,7 @@ def test_a_file_that_cannot_be_trusted_is_left_alone(tmp_path: Path, change: str
         if change == "a link":
             path.rename(tmp_path / "real.json")
             path.symlink_to(tmp_path / "real.json")
-        began_s = time.monotonic()
         assert running_server(str(tmp_path)) is None and not asked
-        assert time.monotonic() - began_s < 1
 
 
 def test_a_server_that_was_killed_leaves_a_file_that_the_next_one_removes(home: Path):

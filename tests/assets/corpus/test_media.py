@@ -96,13 +96,13 @@ def test_the_cache_keeps_what_was_used_last_within_its_bytes(built: Storage):
     assert media.image("d:page:2") is not second
 
 
-def test_a_cached_image_costs_microseconds(built: Storage):
+def test_a_cached_image_is_not_decoded_again(built: Storage):
     media = ShardMedia(built)
     media.image("d:page:1")
-    started = time.perf_counter()
+    started = time.process_time()
     for _ in range(2_000):
         media.image("d:page:1")
-    assert time.perf_counter() - started < 1.0  # thousands a second even on a busy machine
+    assert time.process_time() - started < 2.0  # decoding each time would take minutes
 
 
 def test_a_pickled_reader_opens_the_shards_itself(built: Storage):
