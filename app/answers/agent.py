@@ -13,7 +13,8 @@ from app.errors import UsageError
 from assets.user_files.records import DATASET as OWN_FILES
 from infra.errors import unknown_name
 from model.agent.loop import Agent
-from model.agent.memory.registry import MEMORIES, TRAINED, memory_policy
+from model.agent.memory.names import TRAINED
+from model.agent.memory.registry import MEMORIES, memory_policy
 from model.config.limits import BY_PROFILE
 from orchestration.joins.adapters import IndexRetriever
 

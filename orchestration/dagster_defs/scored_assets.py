@@ -16,14 +16,14 @@ from pydantic import Field
 from assets.corpus.dataset import DATASETS
 from assets.user_files.records import DATASET as OWN
 from infra.storage.root import Storage
-from model.agent.memory.registry import MEMORIES, TRAINED
+from model.agent.memory.names import NAMES, TRAINED
 from orchestration.dagster_defs.partitions import RESEARCH_OWNERS
 from orchestration.launch.commands import supervised
 
 METHOD, BENCHMARK = "method", "benchmark"
 BY_METHOD_AND_BENCHMARK = dg.MultiPartitionsDefinition(
     {
-        METHOD: dg.StaticPartitionsDefinition([name for name in MEMORIES if name != TRAINED]),
+        METHOD: dg.StaticPartitionsDefinition([name for name in NAMES if name != TRAINED]),
         BENCHMARK: dg.StaticPartitionsDefinition([*DATASETS, OWN]),
     }
 )

@@ -11,7 +11,8 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from infra.reporting.report import ReportExample
-from model.agent.memory.registry import MEMORIES, TRAINED
+from model.agent.memory.names import TRAINED
+from model.agent.memory.registry import MEMORIES
 from model.evaluation.evaluation import DatasetScore, Evaluation, PairedComparison, compare
 from model.evaluation.judge import JudgeCounts
 from model.evaluation.spending import Spending, SpendingDifference, saving, spending

@@ -14,7 +14,8 @@ from assets.corpus.media import ShardMedia
 from assets.index.published import corpora, open_index
 from infra.storage.root import Storage
 from model.agent.loop import Agent
-from model.agent.memory.registry import TRAINED, memory_policy
+from model.agent.memory.names import TRAINED
+from model.agent.memory.registry import memory_policy
 from model.agent.memory.session import MemoryPolicy
 from model.agent.prompts import PROFILES
 from model.config.limits import LIMITS

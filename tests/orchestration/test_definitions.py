@@ -15,7 +15,7 @@ from orchestration.definitions import build_defs, defs
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = {
     *("torch", "transformers", "deepspeed", "lightning"),
-    *("lancedb", "weaviate", "av", "polars", "matplotlib", "onnxruntime", "cv2", "scipy"),
+    *("lancedb", "weaviate", "av", "polars", "matplotlib", "onnxruntime", "cv2", "scipy", "httpx"),
 }
 """Of a second or more together; each is loaded by the step that needs it."""
 

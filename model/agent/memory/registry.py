@@ -13,6 +13,7 @@ from model.agent.memory.closed_book import ClosedBook
 from model.agent.memory.crossmodal import STRATEGIES, CrossModal
 from model.agent.memory.mem1 import Mem1
 from model.agent.memory.memagent import MemAgent
+from model.agent.memory.names import TRAINED
 from model.agent.memory.react import React
 from model.agent.memory.session import MemoryPolicy
 from model.agent.memory.universalrag import UniversalRag
@@ -21,7 +22,6 @@ from model.agent.memory.videorag import VideoRag
 from model.agent.memory.vimrag import Vimrag
 from model.agent.prompts import Profile
 
-TRAINED = "vimrag_fixed"  # prompts of training do not depend on energies
 SINGLE_ANSWER = frozenset({"closed_book", "vanilla", "videorag", "universalrag"})
 """Policies whose one answer is always a forced one."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from memory_graph.actions import Answer
+from model.agent.memory import names
 from model.agent.memory.registry import MEMORIES, SINGLE_ANSWER, memory_policy
 from model.agent.prompts import COMPACT, FULL
 from model.types import Outcome
@@ -18,7 +19,7 @@ NAMES = [
 
 
 def test_the_names_are_those_that_recipes_and_reports_use():
-    assert list(MEMORIES) == NAMES
+    assert list(MEMORIES) == list(names.NAMES) == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
