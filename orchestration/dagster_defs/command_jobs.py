@@ -18,15 +18,21 @@ from orchestration.launch.command_line import options_of, run_command
 
 
 class CommandConfig(dg.Config):
-    """Options of one command; ``named`` are those that it takes without a dash, in their order."""
+    """Options of one command.
+
+    ``named`` are those that it takes without a dash, in their order; ``repeated`` those that are given once a value.
+    """
 
     command: ClassVar[tuple[str, ...]]
     named: ClassVar[tuple[str, ...]] = ()
+    repeated: ClassVar[tuple[str, ...]] = ()
 
     def words(self) -> list[str]:
         """What follows ``vimrag``."""
         values = self.model_dump()
         places: list[str] = []
+        for name in self.repeated:
+            places += [word for value in values.pop(name) for word in options_of({name: value})]
         for name in self.named:
             value = values.pop(name)
             places += value if isinstance(value, list) else [str(value)]
@@ -126,6 +132,50 @@ class StudyConfig(CommandConfig):
     checkpoint: str = Field("miniature", description="The cold start: a folder below checkpoints/.")
 
 
+class StudyPaperConfig(CommandConfig):
+    """Experiments of the paper: the arms of each answer the same questions, and a page with its figure is drawn."""
+
+    command: ClassVar[tuple[str, ...]] = ("study", "paper")
+    named: ClassVar[tuple[str, ...]] = ("experiments",)
+    experiments: list[str] = Field(["all"], description="Their names; `all` is every one.")
+    endpoint: str | None = Field(None, description="OpenAI-compatible address, usually ending in /v1.")
+    model: str | None = Field(None, description="Checkpoint folder, or a name at the endpoint.")
+    questions: int | None = Field(None, description="Of each dataset, at most, drawn by the seed.")
+    datasets: list[str] = Field([], description="Some of the datasets; by default all.")
+    attempts: int = Field(1, description="Rollouts of each question.")
+    temperature: float = Field(0.0, description="0 always draws the likeliest token.")
+    concurrency: int = Field(32, description="Rollouts at once.")
+    worlds: int = Field(8, description="Unseen worlds, where the root is a new one.")
+    seed: int = Field(0, description="Of the questions drawn and of the replies.")
+    profile: str | None = Field(None, description="Prompts and limits of a served model: full or compact.")
+
+
+class StudyCreditConfig(CommandConfig):
+    """Credit assignments judged by one set of rollouts, without training: accuracy gained per unit step, against GSPO."""
+
+    command: ClassVar[tuple[str, ...]] = ("study", "credit")
+    repeated: ClassVar[tuple[str, ...]] = ("trajectories", "objective", "objective_file")
+    checkpoint: str = Field("miniature", description="The policy: a folder below checkpoints/.")
+    weights: str | None = Field(None, description="A checkpoint folder of a run, instead of one that ships.")
+    trajectories: list[str] = Field(
+        [], description="Rollouts of this very policy, files or folders. Then none are made."
+    )
+    split: str = Field(
+        "test", description="Whose questions: val to choose among objectives, test to confirm."
+    )
+    questions: int = Field(32, description="Of each dataset, at most.")
+    group_size: int = Field(8, description="Rollouts of one question.")
+    folds: int = Field(8, description="Parts that the questions are dealt into.")
+    temperature: float = Field(1.0, description="Of the rollouts.")
+    objective: list[str] = Field([], description="Objectives by name; by default all that are known.")
+    objective_file: list[str] = Field([], description="Python files with a function weights(rollout, group).")
+    parameters: str | None = Field(
+        None, description="Regular expression: look at weights with such names only."
+    )
+    seed: int = Field(0, description="Of questions, rollouts and folds.")
+    threads: int = Field(2, description="Of torch.")
+
+
 class IngestConfig(CommandConfig):
     """One's own files: only what changed is read, and what is searched follows."""
 
@@ -169,6 +219,8 @@ COMMANDS: dict[str, type[CommandConfig]] = {
     "export_evaluation": ExportConfig,
     "build_xvbench": XvbenchConfig,
     "study_ggpo": StudyConfig,
+    "study_paper": StudyPaperConfig,
+    "study_credit": StudyCreditConfig,
     "ingest_files": IngestConfig,
     "preflight": PreflightConfig,
 }

@@ -12,7 +12,14 @@ import typer
 
 from app.cli import app
 from infra.storage.root import Storage
-from orchestration.dagster_defs.command_jobs import COMMANDS, CommandConfig, EvaluateConfig, IngestConfig
+from orchestration.dagster_defs.command_jobs import (
+    COMMANDS,
+    CommandConfig,
+    EvaluateConfig,
+    IngestConfig,
+    StudyCreditConfig,
+    StudyPaperConfig,
+)
 from orchestration.definitions import build_defs
 
 
@@ -44,6 +51,25 @@ def test_a_command_line_is_made_of_what_is_said():
         "a",
         "b",
     ]
+    credit = StudyCreditConfig(objective=["ggpo", "gspo"], split="val").words()
+    assert credit[:2] == ["study", "credit"] and credit[-4:] == ["--objective", "ggpo", "--objective", "gspo"]
+    assert StudyPaperConfig(datasets=["squad", "webqa"]).words()[-1] == "all"
+
+
+def defaults(words: tuple[str, ...]) -> dict[str, Any]:
+    """What each option of a command is when it is not given; nothing and empty are one."""
+    command: Any = typer.main.get_command(app)
+    context = click.Context(command)
+    for word in words:
+        command = command.get_command(context, word)
+    return {each.name: each.default or None for each in command.params}
+
+
+@pytest.mark.parametrize("config", [StudyPaperConfig, StudyCreditConfig])
+def test_a_study_without_fields_is_the_command_without_options(config: type[CommandConfig]):
+    of_command = {**defaults(config.command), "experiments": ["all"]}
+    for name, field in config.model_fields.items():
+        assert (field.default or None) == of_command[name], name
 
 
 def run(root: Path, job: str, config: dict[str, Any]) -> dg.ExecuteInProcessResult:
