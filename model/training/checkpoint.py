@@ -1,9 +1,9 @@
 """Checkpoints that plain transformers can load, and that a run can continue from exactly.
 
 A directory ``<root>/<update, six digits>/`` holds safetensors, configuration and tokenizer as ``from_pretrained`` wants them,
-``progress.json``, one ``state/rank-*.pt`` a rank (optimiser shard and random state; tensors and numbers only, loaded with
-``weights_only``), and ``manifest.json`` with the hash of every file. It is written under a temporary name and renamed, so it
-is whole or absent. Uploading it elsewhere is the caller's.
+``README.md`` as its model card, ``progress.json``, one ``state/rank-*.pt`` a rank (optimiser shard and random state; tensors and
+numbers only, loaded with ``weights_only``), and ``manifest.json`` with the hash of every file. It is written under a temporary
+name and renamed, so it is whole or absent. Uploading it elsewhere is the caller's.
 """
 
 import hashlib
@@ -22,6 +22,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from model.config.schedule import Retention
 from model.training.atomic import partial_path, replacing
 from model.training.engine import DeepSpeedEngine
+from model.training.model_card import CARD, model_card
 
 SCHEMA_VERSION = 1
 MANIFEST, PROGRESS, STATE = "manifest.json", "progress.json", "state"
@@ -131,6 +132,8 @@ def _writing(
         partial.mkdir()
         yield partial
         _write_json(partial / PROGRESS, asdict(progress))
+        card = model_card(partial, progress, params or {}, inputs or {})
+        (partial / CARD).write_text(card, encoding="utf-8")
         manifest = {
             "schema_version": SCHEMA_VERSION,
             "producer": "model.checkpoint",

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from huggingface_hub import ModelCard
 from transformers import AutoTokenizer, Qwen3VLForConditionalGeneration
 
 from model.config.algorithm import Algorithm
@@ -98,6 +99,19 @@ def test_the_manifest_names_every_file_with_its_hash(tmp_path: Path):
     assert read(path) == TrainingProgress(update=0, steps=0, score=0.5, data_order={"next": 7})
 
 
+def test_its_model_card_is_one_that_hubs_read_and_its_lines_load_it(tmp_path: Path):
+    path = saved(tmp_path, trainer(SETUP), score=0.5)
+    text = (path / "README.md").read_text()
+    card = ModelCard(text)
+    assert (card.data.library_name, card.data.pipeline_tag) == ("transformers", "image-text-to-text")
+    assert "| Share of held-out questions answered rightly | 0.5 |" in text and '"recipe": "test"' in text
+    code = text.partition("```python\n")[2].partition("```")[0]
+    made: dict[str, Any] = {"FOLDER": path}
+    exec(code, made)
+    assert isinstance(made["model"], Qwen3VLForConditionalGeneration)
+    assert made["tokenizer"]("alpha").input_ids == tokenizer()("alpha").input_ids
+
+
 def test_a_damaged_checkpoint_is_refused(tmp_path: Path):
     path = saved(tmp_path, trainer(SETUP))
     weights = path / "model.safetensors"
@@ -162,7 +176,7 @@ def test_a_published_model_is_taken_without_pickles_or_code(tmp_path: Path):
     (folder / "modeling.py").write_text("import os")
     path = adopt(folder, tmp_path / "checkpoints" / "000000")
     assert read(path) == TrainingProgress(update=0, steps=0)
-    assert {file.suffix for file in path.iterdir()} <= {".json", ".safetensors", ".jinja", ".txt"}
+    assert {file.suffix for file in path.iterdir()} <= {".json", ".safetensors", ".jinja", ".txt", ".md"}
     again = Qwen3VLForConditionalGeneration.from_pretrained(path)
     expected = policy().state_dict()
     assert all(torch.equal(tensor, expected[name]) for name, tensor in again.state_dict().items())
