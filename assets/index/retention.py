@@ -2,7 +2,8 @@
 
 An index and the versions of the corpora it was built from belong together, and these name their shards. What stays: the index
 in use and the one before it, those that somebody reads (``infra/storage/lease.py``), those replaced only lately, what each of
-them was built from, and the current corpus and shards of each dataset.
+them was built from, and the current corpus and shards of each dataset. A collection that a build made on a server and did
+not live to publish goes when it is as old as an unfinished version.
 """
 
 import logging
@@ -21,7 +22,7 @@ from assets.index.published import (
     read_pointer,
     versions,
 )
-from assets.index.stores import drop
+from assets.index.stores import COLLECTIONS, drop, drop_collection
 from infra.errors import VectorStoreError
 from infra.storage import lease, manifest
 from infra.storage.root import Storage
@@ -44,6 +45,7 @@ class Removal:
 class _Indexes:
     kept: tuple[IndexPointer, ...]
     old: tuple[IndexPointer, ...]
+    leased: frozenset[str]
 
 
 def collect(
@@ -73,6 +75,7 @@ def collect(
     removals = [
         *_unused_indexes(storage, indexes, unfinished_s),
         *_unused_corpora(storage, indexes.kept, unfinished_s, at_once),
+        *_unused_collections(storage, indexes, unfinished_s),
     ]
     if not dry_run:
         for removal in removals:
@@ -83,7 +86,7 @@ def collect(
 
 def _indexes(storage: Storage, keep_s: float, before: str | None) -> _Indexes:
     in_use = current_index(storage)
-    leased = {version for held in lease.held(storage) for version in held.versions}
+    leased = frozenset(version for held in lease.held(storage) for version in held.versions)
     keep = {*leased, in_use.version if in_use else "", before or ""}
     kept: list[IndexPointer] = []
     old: list[IndexPointer] = []
@@ -95,7 +98,7 @@ def _indexes(storage: Storage, keep_s: float, before: str | None) -> _Indexes:
         stays = pointer.version in keep or now - replaced_at < keep_s
         (kept if stays else old).append(pointer)
         replaced_at = storage.modified(f"index/{pointer.version}/{manifest.MANIFEST}")
-    return _Indexes(kept=tuple(kept), old=tuple(old))
+    return _Indexes(kept=tuple(kept), old=tuple(old), leased=leased)
 
 
 def _unused_indexes(storage: Storage, indexes: _Indexes, unfinished_s: float) -> Iterator[Removal]:
@@ -109,6 +112,18 @@ def _unused_indexes(storage: Storage, indexes: _Indexes, unfinished_s: float) ->
         is_version = "." not in name and name not in stays
         if is_version and (name in ended or _age_s(storage, path) >= unfinished_s):
             yield from _removal(storage, path)
+
+
+def _unused_collections(storage: Storage, indexes: _Indexes, unfinished_s: float) -> Iterator[Removal]:
+    """What was made on a server for a version that nobody has, or that goes now."""
+    pointers = [*indexes.kept, *filter(None, [current_index(storage)])]
+    stays = {*indexes.leased, *(str(pointer.place.get("collection")) for pointer in pointers)}
+    going = {str(pointer.place.get("collection")) for pointer in indexes.old}
+    for name in storage.list(COLLECTIONS):
+        path = f"{COLLECTIONS}/{name}"
+        old = storage.now() - storage.modified(path) >= unfinished_s
+        if name not in stays and (name in going or old):
+            yield Removal(path=path, size=0)
 
 
 def _unused_corpora(
@@ -157,6 +172,12 @@ def _unused_versions(
             yield from _removal(storage, path)
 
 
+def remove_replaced(storage: Storage, artifact: str, *, unfinished_s: float = UNFINISHED_S) -> None:
+    """Of an artifact that nothing is built from: remove what is not current and not about to be published."""
+    for removal in _unused_versions(storage, artifact, (), unfinished_s):
+        _remove(storage, removal.path, ())
+
+
 def _age_s(storage: Storage, path: str) -> float:
     """Seconds since anything was written below ``path``."""
     written = [storage.modified(f"{path}/{name}") for name in storage.sizes(path) if name]
@@ -174,6 +195,9 @@ def _remove(storage: Storage, path: str, kept: Sequence[IndexPointer]) -> None:
 
     If this is killed in between, the next collection finds what is left.
     """
+    if path.startswith(f"{COLLECTIONS}/"):
+        _drop_collection(storage, path.rpartition("/")[2])
+        return
     storage.remove_tree(f"{path}/{manifest.MANIFEST}")
     for name in storage.sizes(path) if path.startswith("index/") else ():
         if name.rpartition("/")[2] == POINTER:
@@ -188,6 +212,13 @@ def _sweep(storage: Storage, unfinished_s: float) -> None:
             with suppress(FileNotFoundError):  # its writer gave it its name meanwhile
                 if storage.now() - partial.stat().st_mtime >= unfinished_s:
                     partial.unlink()
+
+
+def _drop_collection(storage: Storage, name: str) -> None:
+    try:
+        drop_collection(storage, name)
+    except (ValueError, VectorStoreError) as error:
+        log.warning("the collection %s stays on the server until the next collection: %s", name, error)
 
 
 def _drop(storage: Storage, path: str, kept: Sequence[IndexPointer]) -> None:

@@ -16,6 +16,7 @@ from cachetools import cached
 from assets.index.search import PAYLOAD
 from assets.index.settings import IndexSettings
 from infra.storage import manifest
+from infra.storage.lease import Lease
 from infra.storage.root import Storage
 from infra.vector_stores.types import VectorStore
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 ALIAS = "VimragItems"  # on a Weaviate server, where others may want to search the index in use
 PROBE_WAIT_S = 30.0
+COLLECTIONS = "index/.collections"
+"""A file for each collection that this root has made on a server, written before it is made and removed when it is dropped."""
 
 Place: TypeAlias = Mapping[str, str | int]
 """``collection`` and ``generation`` on a Weaviate server; empty for LanceDB."""
@@ -94,9 +97,14 @@ def open_new(
         collections.take_back(weaviate_client(), before.collection, before.generation)
         place: Place = {"collection": before.collection, "generation": before.generation + 1}
         return place, _weaviate(words, place, index.dims, before=before)
-    place = {"collection": _new_collection(storage, index.version), "generation": 1}
-    collections.create(weaviate_client(), str(place["collection"]), index.dims, quantizer=settings.quantizer)
-    return place, _weaviate(words, place, index.dims)
+    name = _new_collection(storage, index.version)
+    lease = Lease(storage, [name], "a build of the index")
+    storage.write_bytes(f"{COLLECTIONS}/{name}", f"{index.version}\n".encode())
+    collections.create(weaviate_client(), name, index.dims, quantizer=settings.quantizer)
+    place = {"collection": name, "generation": 1}
+    store = _weaviate(words, place, index.dims)
+    lease.bind(store)
+    return place, store
 
 
 def activate(kind: str, place: Place) -> None:
@@ -121,6 +129,14 @@ def drop(kind: str, place: Place, kept: Collection[Place]) -> None:
         collections.drop(weaviate_client(), name)
     elif int(place["generation"]) < min(generations):
         collections.drop_removed(weaviate_client(), name, min(generations))
+
+
+def drop_collection(storage: Storage, name: str) -> None:
+    """Drop a collection that this root has made and nobody uses, and what remembers it; the server's errors pass."""
+    from infra.vector_stores import weaviate_collections as collections
+
+    collections.drop(weaviate_client(), name)
+    storage.remove_file(f"{COLLECTIONS}/{name}")
 
 
 def weaviate_client() -> "WeaviateClient":

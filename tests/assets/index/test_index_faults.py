@@ -19,9 +19,13 @@ import pytest
 from assets.corpus.item import Item
 from assets.index.build import build_index
 from assets.index.published import current_index, open_index, roll_back
+from assets.index.retention import collect
 from assets.index.settings import IndexSettings
+from assets.index.stores import ALIAS, COLLECTIONS, weaviate_client
 from infra.errors import VectorStoreError
+from infra.storage.lease import Lease
 from infra.storage.root import Storage
+from infra.vector_stores import weaviate_collections as collections
 from infra.vector_stores.types import StoreHit
 from tests.assets.small_corpus import CountingEmbedder, item, write_corpus
 from tests.weaviate.server import BINARY, WeaviateServer
@@ -136,7 +140,9 @@ KILLED = """
 import os, signal, sys
 from infra.vector_stores.weaviate import WeaviateStore
 from tests.assets.index.test_index_faults import build
+from infra.storage.lease import Lease
 from infra.storage.root import Storage
+from infra.vector_stores import weaviate_collections as collections
 calls = [0]
 name, limit = sys.argv[2], int(sys.argv[3])
 method = getattr(WeaviateStore, name)
@@ -167,6 +173,35 @@ def test_a_build_that_is_killed_changes_nothing_and_the_next_one_ends_it(
     for store, storage in roots.items():
         build(storage, store)
     assert_equal(answers(roots["weaviate"]), answers(roots["lance"]))
+
+
+def test_a_collection_whose_build_was_killed_goes_when_it_is_old_and_nobody_builds_in_it(
+    roots: dict[str, Storage],
+):
+    storage, prefix = roots["weaviate"], f"{ALIAS}_"
+
+    def there() -> set[str]:
+        return set(collections.names(weaviate_client(), prefix))
+
+    others = there()
+    write_corpus(storage, corpus(60))
+    command = [sys.executable, "-c", KILLED, storage.root, "publish", "1"]
+    assert subprocess.run(command, check=False, cwd=Path(__file__).parents[3]).returncode == -signal.SIGKILL
+    [left] = there() - others
+    build(storage, "weaviate")
+    pointer = current_index(storage)
+    assert pointer and there() - others == {left, pointer.place["collection"]}, "it is young"
+    with Lease(storage, [left], "a build"):
+        collect(storage, keep_s=0.0, unfinished_s=0.0)
+        assert left in there()
+    for path in Path(storage.root, "leases").glob("*.json"):
+        path.unlink()  # of the killed build, which nobody renews any more
+    told = collect(storage, keep_s=0.0, unfinished_s=0.0, dry_run=True)
+    assert [each.path for each in told] == [f"{COLLECTIONS}/{left}"] and left in there()
+    assert collect(storage, keep_s=0.0, unfinished_s=0.0) == told
+    assert there() - others == {pointer.place["collection"]}
+    assert storage.list(COLLECTIONS) == (pointer.place["collection"],)
+    assert any(answers(storage))
 
 
 @needs_server
