@@ -4,6 +4,7 @@ Reads only what lies below ``trajectories/`` of the root. Knows nothing of HTTP.
 """
 
 import json
+import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,10 +18,12 @@ import pyarrow.parquet as pq
 
 from app.server.schema.responses import RunFile, RunList, RunListing, TrajectoryPage
 from infra.errors import StorageError, boundary
+from infra.storage import manifest
 from infra.storage.root import Storage
 
 FOLDER = "trajectories"
 SUFFIX = ".parquet"
+_VERSION = re.compile(r"[0-9a-f]{16}")
 LISTED_FILES = 5_000  # of one root; more are left out
 PLAIN = (
     "task_id",
@@ -70,9 +73,9 @@ class TrajectoryFiles:
     def runs(self) -> RunList:
         """Every folder of trajectories with its files, by name."""
         runs: dict[str, list[RunFile]] = {}
-        for path, size in sorted(self._sizes().items())[:LISTED_FILES]:
+        for path, (place, size) in sorted(self._listed().items())[:LISTED_FILES]:
             run, _, name = path.rpartition("/")
-            if (rows := self._num_rows(path)) is not None:
+            if (rows := self._num_rows(place)) is not None:
                 runs.setdefault(run, []).append(RunFile(name=name, rows=rows, bytes=size))
         return RunList(runs=[RunListing(path=run, files=files) for run, files in runs.items()])
 
@@ -123,14 +126,34 @@ class TrajectoryFiles:
 
     def _path(self, file: str) -> str:
         """Below the root. Raises ``NoSuchFileError`` for anything that would not be listed."""
-        path = f"{FOLDER}/{file}"
         folder = self._storage.local_path(FOLDER)
-        there = _is_candidate(file) and (
-            _lies_in(folder / file, folder) if folder else self._storage.exists(path)
-        )
-        if not there:
-            raise NoSuchFileError("there is no such file of trajectories")
-        return path
+        for place in (file, self._of_version(file)) if _is_candidate(file) else ():
+            path = f"{FOLDER}/{place}"
+            if _lies_in(folder / place, folder) if folder else self._storage.exists(path):
+                return path
+        raise NoSuchFileError("there is no such file of trajectories")
+
+    def _of_version(self, file: str) -> str:
+        """Where a file of a run with versions lies, in the one that is current; ``file`` where there is none."""
+        run, _, name = file.rpartition("/")
+        try:
+            known = manifest.from_json(self._storage.read_bytes(f"{FOLDER}/{run}/{manifest.MANIFEST}"))
+            return f"{manifest.folder_of(run, known)}/{known.entry(name).name}"
+        except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+            return file
+
+    def _listed(self) -> dict[str, tuple[str, int]]:
+        """What a file is called -> where it lies and its bytes; of versions only the current one."""
+        listed: dict[str, tuple[str, int]] = {}
+        for place, size in self._sizes().items():
+            run, _, name = place.rpartition("/")
+            parent, _, version = run.rpartition("/")
+            called = f"{parent}/{name}"
+            if not (parent and _VERSION.fullmatch(version)):
+                listed[place] = (place, size)
+            elif self._of_version(called) == place:
+                listed[called] = (place, size)
+        return listed
 
     def _sizes(self) -> dict[str, int]:
         """Bytes of every file by its name below the folder; links out of the folder are left out."""

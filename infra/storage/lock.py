@@ -1,21 +1,56 @@
 """One writer at a time: a lock on part of a root that ends with the process that holds it.
 
 For what takes minutes and publishes several artifacts that belong together; a single artifact needs none
-(``manifest.py``). On S3 there is no lock, and two writers at a time are the caller's to avoid.
+(``manifest.py``). On S3 there is no lock; who writes one directory again and again claims it, and whoever claimed it before is
+told at his next write.
 """
 
 import fcntl
 import os
-from collections.abc import Iterator
+import time
+import uuid
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from infra.storage.root import Storage
+from infra.storage.swap import LostRaceError, look, swap
+
+LOOK_S = 0.2
 
 
 @contextmanager
-def only_writer(storage: Storage, directory: str) -> Iterator[None]:
-    """Hold ``directory`` against other writers of this machine; nothing is left behind.
+def claimed(storage: Storage, directory: str, *, wait_s: float = 0.0) -> Iterator[Callable[[], None]]:
+    """Hold ``directory``; yields what to call before each write to it.
+
+    On disk as ``only_writer`` does. On S3 the last to claim it has it, so that nothing has to be taken back from one that was
+    killed; a file beside the directory, ``.<name>.writer``, says who that is, and stays.
+
+    Raises:
+        ValueError: on disk, if another process holds it.
+        LostRaceError: on S3, from the call, once another has claimed it.
+    """
+    if storage.is_local:
+        with only_writer(storage, directory, wait_s=wait_s):
+            yield lambda: None
+        return
+    parent, _, name = directory.rpartition("/")
+    path, token = f"{parent}/.{name}.writer", uuid.uuid4().hex.encode()
+    swap(storage, path, look(storage, path), token)
+
+    def require() -> None:
+        if look(storage, path).data != token:
+            raise LostRaceError(
+                f"{storage.path(directory)!r} was replaced by another writer since this one began, which goes on; "
+                "this one has ended"
+            )
+
+    yield require
+
+
+@contextmanager
+def only_writer(storage: Storage, directory: str, *, wait_s: float = 0.0) -> Iterator[None]:
+    """Hold ``directory`` against other writers of this machine, waited for at most so long; nothing is left behind.
 
     Raises:
         ValueError: if another process or thread holds it.
@@ -26,7 +61,9 @@ def only_writer(storage: Storage, directory: str) -> Iterator[None]:
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     path = target.with_name(f".{target.name}.lock")
-    lock = _locked(path)
+    deadline = time.monotonic() + wait_s
+    while (lock := _locked(path)) is None and time.monotonic() < deadline:
+        time.sleep(LOOK_S)
     if lock is None:
         raise ValueError(f"another process is writing {target}; wait for it to end")
     try:

@@ -77,9 +77,7 @@ def read(storage: Storage, directory: str, version: str | None = None) -> Manife
     """
     kept = f"{directory}/{version_folder(version)}" if version else directory
     try:
-        raw = json.loads(storage.read_bytes(f"{kept}/{MANIFEST}"))
-        files = tuple(FileEntry(**entry) for entry in raw.pop("files"))
-        manifest = Manifest(files=files, **raw)
+        manifest = from_json(storage.read_bytes(f"{kept}/{MANIFEST}"))
     except FileNotFoundError as error:
         if version:
             return _only_version(storage, directory, version)
@@ -142,6 +140,13 @@ def sha256_of(path: Path) -> str:
     """The sha256 of a local file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def from_json(data: bytes) -> Manifest:
+    """What ``to_json`` wrote; ``ValueError``, ``KeyError``, ``TypeError`` or ``AttributeError`` for anything else."""
+    raw = json.loads(data)
+    files = tuple(FileEntry(**entry) for entry in raw.pop("files"))
+    return Manifest(files=files, **raw)
 
 
 def to_json(manifest: Manifest) -> bytes:

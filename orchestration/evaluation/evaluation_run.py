@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from assets.index.retention import remove_replaced
 from infra.progress import ProgressLogger
 from infra.reporting.report import ReportExample
 from infra.storage.publication import publish
@@ -195,12 +196,14 @@ def _store(
     storage: Storage, config: RunConfig, results: Mapping[str, MethodResult], document: EvaluationDocument
 ) -> None:
     manifest = {"producer": "orchestration.launch.evaluate/1", "params": {"run": config.name}}
-    with publish(storage, config.trajectories, **manifest, inputs={"index": document.index}) as published:
+    inputs = {"index": document.index}
+    with publish(storage, config.trajectories, **manifest, inputs=inputs, versioned=True) as published:
         for name, result in results.items():
             published.counts[name] = trajectory_store.write(
                 published.directory / f"{name}.parquet", result.evaluation.trajectories
             )
     storage.write_bytes(f"{config.metrics}/{DOCUMENT}", document.to_json())
+    remove_replaced(storage, config.trajectories)
 
 
 def _metadata(document: EvaluationDocument) -> dict[str, float | int | str]:

@@ -5,6 +5,7 @@ manifest, which therefore travels last.
 """
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from infra.errors import StorageError, boundary
@@ -18,8 +19,11 @@ class SyncedDirectory:
     Use as a context manager: a copy is removed at the end.
     """
 
-    def __init__(self, storage: Storage, directory: str) -> None:
-        self._storage, self._directory = storage, directory
+    def __init__(
+        self, storage: Storage, directory: str, *, before_write: Callable[[], None] = lambda: None
+    ) -> None:
+        """``before_write`` is called before each file that is uploaded or removed, and raises to end it."""
+        self._storage, self._directory, self._before_write = storage, directory, before_write
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
         if (local := storage.local_path(directory)) is not None:
             self.path = local
@@ -51,8 +55,10 @@ class SyncedDirectory:
         with boundary(StorageError, f"upload {self._directory!r}"):
             there = self._storage.sizes(self._directory) if self._storage.exists(self._directory) else {}
             for name in names:
+                self._before_write()
                 self._storage.write_bytes(f"{self._directory}/{name}", (self.path / name).read_bytes())
             for name in set(there) - set(names) - {""}:
+                self._before_write()
                 self._storage.fs.rm_file(self._storage.path(self._directory, name))
 
     def __enter__(self) -> "SyncedDirectory":

@@ -9,6 +9,7 @@ import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from dataclasses import asdict
 from functools import partial
@@ -21,6 +22,7 @@ from transformers import Qwen3VLForConditionalGeneration
 
 from infra import trackers
 from infra.progress import duration
+from infra.storage.lock import claimed
 from infra.storage.root import Storage
 from model.config.schedule import Schedule
 from model.policies.transformers_policy import TransformersPolicy
@@ -50,6 +52,7 @@ from orchestration.rollouts.served_source import open_served
 from orchestration.training.inputs import fingerprints
 
 METRICS = "ggpo.jsonl"
+ENDING_S = 60.0  # that a run which was told to end may take
 _Result = TypeVar("_Result")
 
 
@@ -58,10 +61,11 @@ def train(config: RunConfig, reporter: Reporter) -> None:
     storage, recipe = Storage(config.root), config.recipe
     names = trackers.chosen(os.environ.get(trackers.VARIABLE)) if rank() == 0 else ()
     with (
+        _writer_of(storage, config) as still_ours,
         SyncedDirectory(storage, config.cold_start_checkpoints) as cold_start,
-        SyncedDirectory(storage, config.ggpo_checkpoints) as checkpoints,
-        SyncedDirectory(storage, config.metrics) as metrics,
-        SyncedDirectory(storage, config.rollouts) as rollouts,
+        SyncedDirectory(storage, config.ggpo_checkpoints, before_write=still_ours) as checkpoints,
+        SyncedDirectory(storage, config.metrics, before_write=still_ours) as metrics,
+        SyncedDirectory(storage, config.rollouts, before_write=still_ours) as rollouts,
     ):
         metrics.pull()
         resumed = checkpoint.latest(checkpoints.pull())
@@ -107,6 +111,13 @@ def train(config: RunConfig, reporter: Reporter) -> None:
                     {**materialisation(records), **run.summary(checkpoints.path)},
                     data_version=run.fingerprint,
                 )
+
+
+def _writer_of(storage: Storage, config: RunConfig) -> AbstractContextManager[Callable[[], None]]:
+    """Of two trainings of one run one goes on; the first rank speaks for all."""
+    if rank() != 0:
+        return nullcontext(lambda: None)
+    return claimed(storage, config.ggpo_checkpoints, wait_s=ENDING_S)
 
 
 class TrainingRun:

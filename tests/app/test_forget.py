@@ -18,8 +18,10 @@ from app.cli import main
 from assets.index.published import current_index
 from assets.user_files import ledger
 from assets.user_files.paths import file_key, location_of
+from infra.storage import manifest
 from infra.storage.key_value import KeyValueFile
 from infra.storage.lease import Lease
+from infra.storage.publication import publish
 from infra.storage.root import Storage
 
 SECRET = "Annabel Quendrith owes the harbour office four thousand florins since May"
@@ -55,6 +57,11 @@ def root(tmp_path: Path) -> Path:
     pl.DataFrame({"text": [f"x {SECRET} y", f"x {OTHER} y"], "n": [1, 2]}).write_parquet(
         root / "metrics" / "t.parquet"
     )
+    for _ in range(2):  # two versions of what an evaluation leaves
+        told = {"producer": "a test", "params": {}, "inputs": {}, "versioned": True}
+        with publish(Storage(root), "trajectories/run", **told) as made:
+            said = [f"x {SECRET} y", f"x {OTHER} y", str(len(list(root.glob("trajectories/run/*"))))]
+            pl.DataFrame({"text": said}).write_parquet(made.directory / "method.parquet")
     return root
 
 
@@ -123,6 +130,11 @@ def test_nothing_of_it_is_left_and_everything_else_is(root: Path, capsys: pytest
     assert (root / "metrics" / "prompts.jsonl").read_text().count("\n") == 1
     assert pl.read_parquet(root / "metrics" / "t.parquet")["n"].to_list() == [2]
     assert not (root / "metrics" / "page.html").exists()
+    for version in (None, *(path.parent.name for path in root.glob("trajectories/run/*/manifest.json"))):
+        left = manifest.read(Storage(root), "trajectories/run", version)
+        with manifest.open_file(Storage(root), "trajectories/run", "method.parquet", version) as file:
+            assert OTHER in pl.read_parquet(file)["text"][0], "and its manifest vouches for what is left"
+        assert left.folder
     with closing(KeyValueFile(root / "judge" / "verdicts.sqlite")) as kept:
         assert kept.find("k0") is None and OTHER in (kept.find("k1") or "")
     assert main(["releases", "verify", "--root", str(root)]) == 0

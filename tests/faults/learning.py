@@ -24,16 +24,16 @@ from tests.orchestration import plumbing
 UPDATES = 2
 
 
-def recipe() -> Recipe:
-    """Of every run of the drill."""
+def recipe(questions: int = 2) -> Recipe:
+    """Of every run of the drill; that of the scene evaluates fewer ``questions``, so that the next is another."""
     base = plumbing.recipe(UPDATES)
-    evaluation = replace(base.evaluation, questions=1, methods=("cold_start",))
+    evaluation = replace(base.evaluation, questions=questions, methods=("cold_start",))
     return replace(base, threads=1, evaluation=evaluation)
 
 
-def config_of(root: str) -> RunConfig:
+def config_of(root: str, questions: int = 2) -> RunConfig:
     """The run at a root."""
-    return RunConfig(root=root, name=recipe().name, recipe=recipe())
+    return RunConfig(root=root, name=recipe().name, recipe=recipe(questions))
 
 
 def stage(order: Order) -> Callable[[], object]:
@@ -43,7 +43,7 @@ def stage(order: Order) -> Callable[[], object]:
     from orchestration.launch.reporter import ConsoleReporter
     from orchestration.training import ggpo_run
 
-    config = config_of(order.root)
+    config = config_of(order.root, order.options.get("questions", 2))
     prepare_torch(config)
     run = ggpo_run.train if order.stage == "training" else evaluation_run.run
     return partial(run, config, ConsoleReporter())
@@ -55,7 +55,7 @@ def prepare(folder: str) -> int:
 
     config = config_of(folder)
     build_root(Path(folder), config, random_checkpoint(Path(folder).with_name("shipped")))
-    stage(Order(stage="evaluation", root=folder, store="lance"))()
+    stage(Order(stage="evaluation", root=folder, store="lance", options={"questions": 1}))()
     return 0
 
 

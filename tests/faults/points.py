@@ -15,7 +15,7 @@ ON_DISK = {
     Stage.PROMOTE: Point(event="rename", path=r"/index/current\.json$"),
     Stage.GC: Point(event="remove", path=rf"/index/{HEX}/?$"),
     Stage.TRAINING: Point(event="rename", path=r"-ggpo/000002$"),
-    Stage.EVALUATION: Point(event="write", path=r"/trajectories/\.[\w-]+\.\w+\.partial/manifest\.json$"),
+    Stage.EVALUATION: Point(event="rename", path=r"/trajectories/[\w-]+/manifest\.json$"),
 }
 NEEDS_ROOM = ON_DISK | {
     Stage.INDEX: Point(event="write", path=r"/index/\.vectors/\..*\.partial$"),
@@ -35,8 +35,10 @@ ON_S3 = {
     Stage.PROMOTE: Point(event="PUT", path=r"/index/current\.json$"),
     Stage.GC: Point(event="DELETE", path=rf"/index/{HEX}/"),
     Stage.TRAINING: Point(event="PUT", path=r"-ggpo/000002/.*safetensors$"),
-    Stage.EVALUATION: Point(event="PUT", path=r"/trajectories/[\w-]+/.*parquet$"),
+    Stage.EVALUATION: Point(event="PUT", path=rf"/trajectories/[\w-]+/{HEX}/.*parquet$"),
 }
+LOCKED = {Stage.PROMOTE: r"/index$", Stage.EVALUATION: r"/trajectories/[\w-]+$"}
+"""The folder whose lock a pointer is swapped under."""
 
 
 def point(cell: Cell) -> Point | None:
@@ -51,6 +53,6 @@ def point(cell: Cell) -> Point | None:
         return Point(event="rename", path=r"-ggpo/000001$")
     if cell.root is Root.S3:
         return ON_S3[cell.stage]
-    if cell.fault is Fault.TWO and cell.stage is Stage.PROMOTE:  # behind it, the other waits for the lock
-        return Point(event="lock", path=r"/index$")
+    if cell.fault is Fault.TWO and cell.stage in LOCKED:  # behind it, the other waits for the lock
+        return Point(event="lock", path=LOCKED[cell.stage])
     return (NEEDS_ROOM if cell.fault in (Fault.FULL, Fault.PARTIAL) else ON_DISK)[cell.stage]

@@ -251,8 +251,9 @@ def test_every_method_answers_the_same_unseen_questions(root: Path, recipe: Reci
     expected = {task.id for task in tasks_of_split(storage, "test", per_dataset=2)}
     made = manifest.read(storage, config.trajectories)
     assert dict(made.counts) == dict.fromkeys(recipe.evaluation.methods, len(expected))
+    folder = root / manifest.folder_of(config.trajectories, made)
     for method in recipe.evaluation.methods:
-        stored = list(trajectory_store.read(root / config.trajectories / f"{method}.parquet"))
+        stored = list(trajectory_store.read(folder / f"{method}.parquet"))
         assert {trajectory.task.id for trajectory in stored} == expected
         assert all(trajectory.correct is not None for trajectory in stored)
 

@@ -204,18 +204,18 @@ def _sqlite_without(data: bytes, marks: Marks) -> bytes | None:
 
 
 def _vouch(storage: Storage, path: str, left: bytes | None) -> None:
-    """The manifest beside or above the file says what is there now."""
+    """The manifests beside or above the file, of a version its copy too, say what is there now."""
     for parent in Path(path).parents:
         folder = "" if str(parent) == "." else str(parent)
         if not folder or not storage.exists(f"{folder}/{MANIFEST}"):
             continue
-        with suppress(ValueError):
-            known = manifest.read(storage, folder)
-            name = path.removeprefix(f"{folder}/")
+        with suppress(ValueError, KeyError, TypeError, AttributeError):
+            known = manifest.from_json(storage.read_bytes(f"{folder}/{MANIFEST}"))
+            name = path.removeprefix(f"{manifest.folder_of(folder, known)}/").removeprefix(f"{folder}/")
             if name not in {file.name for file in known.files}:
                 continue
             files = [file for file in known.files if file.name != name]
             if left is not None:
                 files.append(FileEntry(name=name, size=len(left), sha256=hashlib.sha256(left).hexdigest()))
+            files.sort(key=lambda file: file.name)
             storage.write_bytes(f"{folder}/{MANIFEST}", manifest.to_json(replace(known, files=tuple(files))))
-        return

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from app.server.trajectory_files import Filters, NoSuchFileError, TrajectoryFiles
+from infra.storage.publication import publish
 from infra.storage.root import Storage
 from memory_graph.credit import PruneReason
 from model.rl import trajectory_store
@@ -255,6 +256,22 @@ def test_of_five_thousand_trajectories_a_page_and_a_row_read_a_small_part(tmp_pa
     assert (found["task"], found["listed"]) == ("task-4321", 5000)
     assert found["page"] < size / 8, found  # bytes of memory beyond what the process had
     assert found["row"] < size / 8, found
+
+
+def test_of_a_run_with_versions_the_current_one_is_seen_by_the_name_of_the_run(tmp_path: Path):
+    storage = Storage(tmp_path)
+    for number in (2, 5):
+        with publish(
+            storage, "trajectories/study", producer="a test", params={}, inputs={}, versioned=True
+        ) as made:
+            rows = [trajectory(each, correct=True) for each in range(number)]
+            trajectory_store.write(made.directory / "ggpo.parquet", rows)
+    files = TrajectoryFiles(storage)
+    assert len(list(tmp_path.glob("trajectories/study/*/ggpo.parquet"))) == 2
+    listed = [(run.path, file.name, file.rows) for run in files.runs().runs for file in run.files]
+    assert listed == [("study", "ggpo.parquet", 5)]
+    assert files.page(FILE, Filters(), offset=0, limit=10).total == 5
+    assert files.row(FILE, 4)["task_id"] == "task-4"
 
 
 def test_tables_that_only_look_like_trajectories_are_refused(tmp_path: Path):
