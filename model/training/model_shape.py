@@ -4,7 +4,9 @@ Facts of the published configurations (Qwen/Qwen3-VL-2B-Instruct, -4B- and -8B-,
 without memory and compares. Imports neither torch nor transformers, so that a plan costs nothing.
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 PATCH_VALUES = 3 * 2 * 16 * 16  # colours x frames of a temporal patch x patch height x patch width
 MERGED = 4  # patches of one visual token
@@ -131,4 +133,37 @@ QWEN3_VL_8B = ModelShape(
     tied=False,
     vision=VISION_27,
 )
+_TEXT_FIELDS = {
+    "num_hidden_layers": "layers",
+    "hidden_size": "width",
+    "intermediate_size": "feed_forward",
+    "num_attention_heads": "heads",
+    "num_key_value_heads": "kv_heads",
+    "head_dim": "head_dim",
+    "vocab_size": "vocabulary",
+}
+_VISION_FIELDS = {
+    "depth": "layers",
+    "hidden_size": "width",
+    "intermediate_size": "feed_forward",
+    "num_position_embeddings": "positions",
+}
+
+
+def differences(shape: ModelShape, config: Mapping[str, Any]) -> Iterator[str]:
+    """What a model's ``config.json`` says otherwise than the shape, as ``layers 36 for 28``; what it leaves out is not told."""
+    if config.get("tie_word_embeddings", shape.tied) != shape.tied:
+        yield f"tied embeddings {config['tie_word_embeddings']} for {shape.tied}"
+    parts = (
+        ("", "text_config", _TEXT_FIELDS, shape),
+        ("vision ", "vision_config", _VISION_FIELDS, shape.vision),
+    )
+    for part, section, names, known in parts:
+        told: Mapping[str, Any] = config.get(section) or {}
+        for name, field_ in names.items():
+            expected = getattr(known, field_)
+            if told.get(name, expected) != expected:
+                yield f"{part}{field_.replace('_', ' ')} {told[name]} for {expected}"
+
+
 SHAPES = {"qwen3-vl-2b": QWEN3_VL_2B, "qwen3-vl-4b": QWEN3_VL_4B, "qwen3-vl-8b": QWEN3_VL_8B}

@@ -1,5 +1,6 @@
 """What a run stands on: the weights it starts from, folders that can be written, room on disk, devices, and its hours."""
 
+import json
 import shutil
 import subprocess
 import uuid
@@ -7,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from infra.storage.root import Storage
-from model.training.model_shape import SHAPES
+from model.training.model_shape import SHAPES, differences
 from model.training.planning import OPTIMISER_BYTES, trained_parameters, weight_bytes
 from orchestration.preflight.types import Check
 from orchestration.recipes.cold_start import SHIPPED
@@ -35,7 +36,7 @@ def weights_check(storage: Storage, recipe: Recipe, run: str, *, trained: bool) 
         )
     elif start.base is not None:
         if storage.exists(f"{start.base}/config.json"):
-            yield Check(name=name, passed=True, detail=f"the model in {start.base}")
+            yield _of_the_shape(storage, recipe, start.base)
         else:
             remedy = "put its config.json, tokenizer and safetensors there; nothing is downloaded"
             yield Check(
@@ -49,6 +50,24 @@ def weights_check(storage: Storage, recipe: Recipe, run: str, *, trained: bool) 
         known = ", ".join(sorted(path.name for path in SHIPPED.iterdir())) if SHIPPED.is_dir() else "none"
         detail = f"no checkpoint {start.shipped!r} ships; there are: {known}"
         yield Check(name=name, passed=False, detail=detail, remedy="name one of them in the recipe")
+
+
+def _of_the_shape(storage: Storage, recipe: Recipe, base: str) -> Check:
+    """Whether the model in a folder is the one that the recipe is planned for."""
+    shape = SHAPES.get(recipe.model)
+    config = json.loads(storage.read_bytes(f"{base}/config.json"))
+    if shape is None or not isinstance(config, dict):
+        return Check(name="cold start", passed=True, detail=f"the model in {base}")
+    if found := list(differences(shape, config)):
+        detail = f"the model in {base} is not {shape.name}: {', '.join(found)}"
+        return Check(
+            name="cold start",
+            passed=False,
+            detail=detail,
+            remedy=f"put {shape.name} there, or choose the recipe of that model: vimrag plan",
+        )
+    detail = f"the model in {base} has the shape of {shape.name}, {shape.parameters:,} parameters"
+    return Check(name="cold start", passed=True, detail=detail)
 
 
 def folder_checks(storage: Storage, run: str) -> Iterator[Check]:

@@ -22,7 +22,7 @@ from infra.storage.root import Storage
 from orchestration.definitions import build_defs
 from orchestration.preflight.run import preflight
 from orchestration.preflight.types import PreflightReport
-from orchestration.recipes.gpu import qwen3_vl_4b_24gb
+from orchestration.recipes.gpu import qwen3_vl_2b_24gb, qwen3_vl_4b_24gb
 from orchestration.recipes.miniature import published_tiny
 from orchestration.recipes.options import Recipe, ServedRollouts
 from orchestration.recipes.requirements import Requirements
@@ -158,6 +158,21 @@ def test_a_recipe_for_devices_says_what_it_lacks(storage: Storage):
     assert {"devices", "hostfile", "memory", "hours", "judge", "index: embedder", "cold start"} <= names(
         report
     )
+
+
+def test_the_model_of_another_recipe_in_its_folder_is_told(storage: Storage):
+    recipe = qwen3_vl_2b_24gb()
+    text = {"num_hidden_layers": 28, "hidden_size": 2048, "intermediate_size": 6144, "vocab_size": 151_936}
+    path = f"{recipe.cold_start.base}/config.json"
+    storage.write_bytes(path, json.dumps({"tie_word_embeddings": True, "text_config": text}).encode())
+    [found] = [check for check in preflight(storage, recipe).checks if check.name == "cold start"]
+    assert found.passed and "2,127,532,032 parameters" in found.detail
+    text["hidden_size"] = 2560
+    storage.write_bytes(path, json.dumps({"text_config": text}).encode())
+    [found] = [check for check in preflight(storage, recipe).faults if check.name == "cold start"]
+    assert "is not Qwen/Qwen3-VL-2B-Instruct: width 2560 for 2048" in found.detail and found.remedy
+    storage.write_bytes(path, b"<html>")
+    assert "cold start" in names(preflight(storage, recipe))
 
 
 def test_a_folder_that_cannot_be_written_is_a_fault(storage: Storage):

@@ -15,7 +15,14 @@ from model.imitation.tiny.shape import TinyShape, build_config, build_model
 from model.training.engine import DeepSpeedEngine
 from model.training.logprobs import Targets, TokenLogprobs
 from model.training.lora import attach_adapters
-from model.training.model_shape import QWEN3_VL_2B, QWEN3_VL_4B, QWEN3_VL_8B, ModelShape, VisionShape
+from model.training.model_shape import (
+    QWEN3_VL_2B,
+    QWEN3_VL_4B,
+    QWEN3_VL_8B,
+    ModelShape,
+    VisionShape,
+    differences,
+)
 from model.training.planning import (
     BUCKET_VALUES,
     GIB,
@@ -68,6 +75,23 @@ def test_parameters_are_those_of_the_model_itself(shape: ModelShape):
     model = built(shape)
     assert shape.parameters == sum(each.numel() for each in model.parameters())
     assert shape.vision_parameters == sum(each.numel() for each in model.model.visual.parameters())
+
+
+def test_the_parameters_of_the_smallest_are_those_that_are_published_with_it():
+    assert QWEN3_VL_2B.parameters == 2_127_532_032
+
+
+def test_a_config_of_another_model_says_what_differs():
+    config = built(QWEN3_VL_2B).config.to_dict()
+    assert list(differences(QWEN3_VL_2B, config)) == []
+    assert list(differences(QWEN3_VL_4B, config)) == [
+        "layers 28 for 36",
+        "width 2048 for 2560",
+        "feed forward 6144 for 9728",
+        "heads 16 for 32",
+    ]
+    assert "vision layers 24 for 27" in list(differences(QWEN3_VL_8B, config))
+    assert list(differences(QWEN3_VL_8B, {"tie_word_embeddings": True})) == ["tied embeddings True for False"]
 
 
 def test_adapters_count_what_peft_attaches():
