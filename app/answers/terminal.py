@@ -9,6 +9,7 @@ from typing import TextIO
 
 from app.answers.cited_text import marked
 from app.answers.records import AnswerRecord, CitationRecord
+from app.answers.wording import counted
 from memory_graph.drawing.notes import clock
 from memory_graph.drawing.terminal import MIN_WIDTH, draw_text
 from model.agent.events import (
@@ -143,15 +144,11 @@ def figures(answer: AnswerRecord) -> str:
     """``4 calls · 2 searches · 1,234 tokens read, 56 written · 12.3 s``."""
     counters, about = answer.counters, "about " if answer.tokens_estimated else ""
     parts = [
-        _counted(counters.model_calls, "call"),
-        _counted(counters.searches, "search", "searches"),
+        counted(counters.model_calls, "call"),
+        counted(counters.searches, "search", "searches"),
         f"{about}{counters.prompt_tokens:,} tokens read, {counters.completion_tokens:,} written",
         f"{answer.seconds:.1f} s",
     ]
     if answer.cost is not None:
         parts.append(f"cost {about}{answer.cost:.4f}")
     return " · ".join(parts)
-
-
-def _counted(number: int, singular: str, plural: str = "") -> str:
-    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"

@@ -118,6 +118,13 @@ def build_question_set(
 
 def question_set(storage: Storage, name: str = DEFAULT) -> QuestionSet:
     """The published record. Raises ``ValueError`` if there is none, or it is damaged."""
+    if not has_question_set(storage, name):
+        there = [each for each in storage.list(FOLDER) if has_question_set(storage, each)]
+        called = "" if name == DEFAULT else f" --name {name}"
+        raise ValueError(
+            f"no question set {name!r} at {storage.root} (there are: {', '.join(there) or 'none'}); make it with "
+            f"`vimrag questions build --root {storage.root}{called}`"
+        )
     with manifest.open_file(storage, f"{FOLDER}/{name}", ABOUT) as file:
         fields = json.load(file)
     rows = tuple(_row_of(row) for row in fields.pop("rows"))

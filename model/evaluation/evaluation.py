@@ -50,7 +50,7 @@ class Evaluation:
 
     trajectories: tuple[Trajectory, ...]
     datasets: tuple[DatasetScore, ...]  # in name order
-    overall: Interval  # unweighted mean of the datasets' accuracies, stratified bootstrap
+    overall: Interval  # unweighted mean of the datasets' accuracies, stratified bootstrap; of one dataset its accuracy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,10 +122,14 @@ def summarise(trajectories: Sequence[Trajectory], *, seed: int = 0) -> Evaluatio
         by_dataset.setdefault(trajectory.task.dataset, []).append(trajectory)
     names = sorted(by_dataset)
     verdicts = [[float(t.correct) for t in by_dataset[name] if t.correct is not None] for name in names]
+    scores = tuple(score_dataset(name, by_dataset[name]) for name in names)
+    scored = [score for score in scores if score.scored]
     return Evaluation(
         trajectories=tuple(trajectories),
-        datasets=tuple(score_dataset(name, by_dataset[name]) for name in names),
-        overall=bootstrap_macro_mean([group for group in verdicts if group], seed=seed),
+        datasets=scores,
+        overall=scored[0].accuracy
+        if len(scored) == 1
+        else bootstrap_macro_mean([group for group in verdicts if group], seed=seed),
     )
 
 

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from infra.storage.root import Storage
@@ -75,6 +76,7 @@ def folder_checks(storage: Storage, run: str) -> Iterator[Check]:
     for folder in (f"checkpoints/{run}-ggpo", f"metrics/{run}", f"trajectories/{run}-ggpo"):
         name = f"folder: {folder}"
         probe = f"{folder}/.preflight-{uuid.uuid4().hex[:8]}"
+        absent = _absent(storage, folder)
         try:
             storage.write_bytes(probe, b"")
             storage.fs.rm_file(storage.path(probe))
@@ -82,6 +84,15 @@ def folder_checks(storage: Storage, run: str) -> Iterator[Check]:
             yield _unwritable(name, storage, folder, error)
         else:
             yield Check(name=name, passed=True, detail="can be written")
+        for each in absent:
+            with suppress(OSError):  # somebody else writes there meanwhile, or it was never made
+                each.rmdir()
+
+
+def _absent(storage: Storage, folder: str) -> list[Path]:
+    """Folders of this machine that are made by writing to ``folder``, the innermost first."""
+    local = storage.local_path(folder)
+    return [] if local is None else [each for each in (local, *local.parents) if not each.exists()]
 
 
 def _unwritable(name: str, storage: Storage, folder: str, error: Exception) -> Check:

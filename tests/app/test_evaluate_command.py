@@ -78,7 +78,7 @@ def test_a_served_model_is_measured_graded_and_compared(vimrag: Vimrag, root: st
     assert table.code == 1 and "87.5 % right is below the 90 % asked for" in table.err
     assert "87.5" in table.out and vimrag(*where, "--fail-below", "80").code == 0
     refused = vimrag(*where, "--questions", "3")
-    assert refused.code == 2 and "another questions; give --name" in refused.err
+    assert refused.code == 2 and "questions differ; give --name" in refused.err
 
 
 def test_a_killed_evaluation_goes_on_and_ends_as_an_undisturbed_one(

@@ -33,4 +33,7 @@ def test_the_command_says_what_is_for_what(vimrag: Vimrag, storage: Storage):
     ):
         refused = vimrag("questions", "build", "--root", storage.root, "--cut", wrong)
         assert refused.code != 0 and said in refused.err
-    assert "nothing finished" in vimrag("questions", "show", "--root", storage.root, "--name", "other").err
+    assert (
+        "no question set 'other'"
+        in vimrag("questions", "show", "--root", storage.root, "--name", "other").err
+    )

@@ -50,6 +50,7 @@ class Run:
 
     config: RunConfig
     log: Path
+    patience_s: float = PATIENCE_S
 
     @property
     def environment(self) -> dict[str, str]:
@@ -60,7 +61,7 @@ class Run:
         command = [sys.executable, "-m", *entry_point(Script.TRAIN_GGPO, self.config)]
         with self.log.open("ab") as log:
             made = subprocess.run(
-                command, cwd=REPOSITORY, env=self.environment, stdout=log, stderr=log, timeout=PATIENCE_S
+                command, cwd=REPOSITORY, env=self.environment, stdout=log, stderr=log, timeout=self.patience_s
             )
         assert made.returncode == 0, self.log.read_text()
 
@@ -76,18 +77,18 @@ class Run:
 
     def finish(self) -> None:
         process = self.start()
-        process.join(PATIENCE_S)
+        process.join(self.patience_s)
         assert process.exitcode == 0, self.log.read_text()
 
     def kill_while_it_writes(self, update: int, *, after_s: float) -> None:
         """Let it run until SIGKILL strikes, ``after_s`` after it began to write the checkpoint of ``update``."""
         process = self.start(killed_from_within, partial_path(self.folder / f"{update:06}").name, after_s)
-        process.join(PATIENCE_S)
+        process.join(self.patience_s)
         assert process.exitcode == -signal.SIGKILL, self.log.read_text()
 
     def kill(self, when: Callable[[], object], *, after_s: float = 0.0) -> None:
         """Start it and kill it ``after_s`` after ``when`` became true."""
-        process, deadline = self.start(), time.monotonic() + PATIENCE_S
+        process, deadline = self.start(), time.monotonic() + self.patience_s
         while not when():
             assert process.exitcode is None and time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.001)

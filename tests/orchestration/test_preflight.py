@@ -175,6 +175,12 @@ def test_the_model_of_another_recipe_in_its_folder_is_told(storage: Storage):
     assert "cold start" in names(preflight(storage, recipe))
 
 
+def test_looking_at_a_root_that_is_not_there_leaves_nothing(tmp_path: Path):
+    report = preflight(Storage(tmp_path / "nowhere/root"), published_tiny())
+    assert {"questions: train", "index"} <= names(report)
+    assert not (tmp_path / "nowhere").exists()
+
+
 def test_a_folder_that_cannot_be_written_is_a_fault(storage: Storage):
     folder = Path(storage.root) / "checkpoints"
     folder.write_text("a file where a folder belongs")

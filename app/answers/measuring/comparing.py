@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from app.answers.measuring.records import AnswerRecord
+from app.answers.wording import counted
 from model.evaluation.clustered import PairedTest, clustered_mean, paired_test
 from model.evaluation.statistics import Interval, agreement, holm
 
@@ -57,7 +58,8 @@ class Comparison:
         )
         return (
             f"{self.of} - {self.against}{where}: {100 * self.test.difference.estimate:+.1f} points{within}, "
-            f"p {self.p_holm:.3f} (Holm), {self.test.questions:,} questions of {self.test.clusters:,} documents{needed}"
+            f"p {self.p_holm:.3f} (Holm), {counted(self.test.questions, 'question')} of "
+            f"{counted(self.test.clusters, 'document')}{needed}"
         )
 
 

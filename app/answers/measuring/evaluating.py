@@ -318,7 +318,8 @@ def _begin(folder: Path, index: str, model: AnswerModel, tasks: Sequence[Task], 
         different += [f"arm {name!r}" for name, arm in arms.items() if known_arms.get(name, arm) != arm]
         if different:
             raise UsageError(
-                f"{folder} holds an evaluation with another {', '.join(different)}; give --name for this one, or remove it"
+                f"{folder} holds another evaluation: {', '.join(different)} differ{'s' if different == ['model'] else ''}; "
+                "give --name for this one, or remove it"
             )
         arms = {**known_arms, **arms}
     folder.mkdir(parents=True, exist_ok=True)

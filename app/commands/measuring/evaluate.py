@@ -110,6 +110,7 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
         raise UsageError("--max-cost needs --prices IN,OUT")
     from app.answers.measuring.evaluating import EvaluationPlan
     from app.answers.models import ModelChoice, key_of_environment, prices_of
+    from app.answers.wording import counted
     from infra.storage.root import Storage
     from orchestration.joins.adapters import tasks_of_split
     from orchestration.study.arms import Arm
@@ -152,7 +153,8 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
             datasets=dataset_names(datasets),
             question_set=question_set,
         )
-    note(f"{len(tasks):,} questions, {len(plan.arms)} memory policies, {attempts} attempts each")
+    policies = counted(len(plan.arms), "memory policy", "memory policies")
+    note(f"{counted(len(tasks), 'question')}, {policies}, {counted(attempts, 'attempt')} each")
     with results() as write, progress_bars() as progress:
         result = asyncio.run(_evaluated(storage, choice, tasks, plan, (name, question_set), told, progress))
         if json:

@@ -99,7 +99,10 @@ def add(
                 write({"added": 0, "faults": [fault._asdict() for fault in error.faults]})
             for fault in error.faults:
                 note(f"line {fault.line}: {printable(fault.fault)}")
-            note(f"nothing was added: {len(error.faults):,} faults in {file}")
+            faults = len(error.faults)
+            note(f"nothing was added: {faults:,} fault{'s' if faults > 1 else ''} in {file}")
+            if any("added before" in fault.fault for fault in error.faults):
+                note("--replace takes the place of the questions that were added before")
             raise typer.Exit(1) from None
         if not has_question_set(storage):
             build_question_set(storage)
