@@ -36,8 +36,9 @@ IN_THE_SAME_RUN = AutomationCondition.any_deps_match(AutomationCondition.will_be
 """A failed check of what comes before it in the run then stops it."""
 
 FOLLOWS_RELEASE = (
-    _CHANGED.since(_REQUESTED)
+    _CHANGED.ignore(_OF_DATASETS).since(_REQUESTED)
     & ~AutomationCondition.any_deps_missing().ignore(_OF_DATASETS)
     & _NO_FAILED_CHECK
     & _IDLE
 ).with_label("a release was promoted, and what else it needs is there")
+"""Of what reads a release; that a dataset changed is seen when it is in one, and measured once."""
