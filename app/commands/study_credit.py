@@ -91,16 +91,18 @@ def credit(  # noqa: PLR0913 - one parameter an option
 
 def _show_credit(document: CreditDocument, name: str) -> None:
     table = Table(
-        "objective", "gain a unit step", "against GSPO", "95 %", "Adam's first step, against GSPO", "tokens"
+        *("objective", "gain a unit step", "against GSPO", "95 %", "against GGPO", "95 %"),
+        *("Adam's first step, against GSPO", "tokens"),
     )
     ordered = sorted(document.objectives.items(), key=lambda item: -item[1].against.value)
     for objective, verdict in ordered:
-        low, high = verdict.against.low, verdict.against.high
         table.add_row(
             f"[bold]{objective}[/bold]" if verdict.against.wins else objective,
             _gain(verdict.gain),
             _gain(verdict.against),
-            "-" if math.isnan(low) else f"{low:+.3f} to {high:+.3f}",
+            _interval(verdict.against),
+            _gain(verdict.against_ggpo),
+            _interval(verdict.against_ggpo),
             _gain(verdict.adam_against),
             f"{verdict.share:.0%}",
         )
@@ -113,6 +115,10 @@ def _show_credit(document: CreditDocument, name: str) -> None:
         f"ones, accuracy {document.figures.accuracy:.1%}; {document.seconds_audit:.0f} s"
     )
     note(f"the page: reports/study-credit/{name}/index.html below the root")
+
+
+def _interval(gain: Gain) -> str:
+    return "-" if math.isnan(gain.value) else f"{gain.low:+.3f} to {gain.high:+.3f}"
 
 
 def _gain(gain: Gain) -> str:

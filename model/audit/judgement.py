@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from model.audit.audit import AuditSums
-from model.audit.gains import Gain, Pairs, adam_direction, direction, gain, pairs
+from model.audit.gains import UNKNOWN, Gain, Pairs, adam_direction, direction, gain, pairs
 from model.evaluation.statistics import Number
 
 REFERENCE = "gspo"
+TRAINED = "ggpo"
+"""What trains by default: a candidate has to beat this one, not GSPO."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +28,8 @@ class Verdict:
     """Accuracy on the questions of one dataset, by the same steps; minus the reference's."""
     share: Number
     """Of all tokens, those that it weighs."""
+    against_ggpo: Gain = UNKNOWN
+    """Minus GGPO's, pair by pair of folds; unknown where that was not judged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +55,10 @@ def judge(sums: AuditSums, *, reference: str = REFERENCE) -> dict[str, Verdict]:
         )
     measured = [sums.measured(), *map(sums.measured, sums.datasets)]
     base = _pairs(sums, reference, measured)
-    return {name: _verdict(sums, name, _pairs(sums, name, measured), base) for name in sums.objectives}
+    trained = _pairs(sums, TRAINED, measured) if TRAINED in sums.objectives else None
+    return {
+        name: _verdict(sums, name, _pairs(sums, name, measured), base, trained) for name in sums.objectives
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +76,7 @@ def _pairs(sums: AuditSums, name: str, measured: Sequence[Sequence[Tensor]]) -> 
     return _Pairs(plain, pairs(measured[0], adam), dict(zip(sums.datasets, by_dataset, strict=True)))
 
 
-def _verdict(sums: AuditSums, name: str, own: _Pairs, base: _Pairs) -> Verdict:
+def _verdict(sums: AuditSums, name: str, own: _Pairs, base: _Pairs, trained: _Pairs | None) -> Verdict:
     counts = sums.counts()
     return Verdict(
         gain=gain(own.plain, counts),
@@ -81,6 +88,7 @@ def _verdict(sums: AuditSums, name: str, own: _Pairs, base: _Pairs) -> Verdict:
             for dataset in sums.datasets
         },
         share=sums.shares[name],
+        against_ggpo=UNKNOWN if trained is None else gain(own.plain - trained.plain, counts),
     )
 
 

@@ -47,7 +47,9 @@ def of_algorithm(name: str, algorithm: Algorithm, *, source: str = "") -> Object
 
     def weigh(group: Sequence[Rollout]) -> list[Weights]:
         samples = training_samples([rollout.trajectory for rollout in group], algorithm=algorithm).samples
-        counted = segment_weights(samples, denominator=algorithm.denominator)
+        counted = segment_weights(
+            samples, denominator=algorithm.denominator, answer_weight=algorithm.answer_weight
+        )
         rows = [[[0.0] * step.tokens for step in rollout.steps] for rollout in group]
         for sample in samples:
             if not sample.pruned and sample.advantage:

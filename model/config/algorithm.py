@@ -71,6 +71,9 @@ class Algorithm:
     """The least deviation that is divided by (reward units): rewards of a judge that differ by its noise, 0.9999 and 1.0, are not
     blown up to advantages of one. Groups of up to 400 rewards of 0 and 1 that differ lie above it; 0 is Eq. 12 as printed."""
     denominator: Denominator = Denominator.ALL
+    answer_weight: float = 1.0
+    """What an answer counts, where every other segment counts 1, as an answer does in Eq. 12 as printed. Praise for right answers
+    makes the policy answer sooner, which costs to first order (docs/log.md)."""
     kl_coefficient: float = 0.0
     """Weight of the divergence from a reference model, nats a token; Eq. 12 has no such term. It holds what the cold start is
     sure of, such as the form of a reply, and costs a second forward pass, of segments without an advantage too, and the
@@ -89,6 +92,8 @@ class Algorithm:
             raise ValueError(f"std_epsilon must be positive and kl_coefficient not negative: {self}")
         if not 0 <= self.std_floor < math.inf:
             raise ValueError(f"std_floor must not be negative: {self}")
+        if not 0 <= self.answer_weight < math.inf:
+            raise ValueError(f"answer_weight must be finite and not negative, got {self.answer_weight}")
         if self.group_size < 2:
             raise ValueError(f"group_size must be at least 2 to have a baseline, got {self.group_size}")
 

@@ -65,6 +65,11 @@ class TrainingSample:
         """Mu of Eq. 11: True takes the segment out of the gradient and, with it, out of the forward pass."""
         return self.credit is not None and self.credit.pruned
 
+    @property
+    def is_answer(self) -> bool:
+        """Whether it is the answer, not a refused attempt at one that is a unit of its own."""
+        return self.node_id is None and not self.key.refused
+
 
 class SegmentTokens(NamedTuple):
     """All tokens of a segment, and which of them were generated."""
@@ -191,12 +196,13 @@ def _where(key: SampleKey) -> Iterator[None]:
 
 
 def segment_weights(
-    samples: Sequence[TrainingSample], *, denominator: Denominator
+    samples: Sequence[TrainingSample], *, denominator: Denominator, answer_weight: float = 1.0
 ) -> Mapping[SampleKey, float]:
     """What one segment counts in the objective of an update: ``1 / (questions * denominator of its question)``.
 
     Eq. 12 is an expectation over questions, so every question counts alike, however many segments its rollouts have.
-    ``samples`` must hold whole questions, pruned and zero-advantage samples included.
+    ``samples`` must hold whole questions, pruned and zero-advantage samples included. Answers count ``answer_weight`` of that;
+    the denominator counts them in full.
     """
     counted: dict[str, set[object]] = defaultdict(set)
     for sample in samples:
@@ -206,5 +212,7 @@ def segment_weights(
         elif denominator is Denominator.ALL or not sample.pruned:
             question.add(sample.key)
     return {
-        sample.key: 1.0 / (len(counted) * max(1, len(counted[sample.key.question_id]))) for sample in samples
+        sample.key: (answer_weight if sample.is_answer else 1.0)
+        / (len(counted) * max(1, len(counted[sample.key.question_id])))
+        for sample in samples
     }

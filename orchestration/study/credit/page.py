@@ -33,14 +33,15 @@ def credit_page(document: CreditDocument) -> str:
         "(a share) by a step of length 1, to first order, measured on other questions than the step was made from; 95 % "
         "intervals by jackknife over folds.</p>",
         dots(bars, label="gain of accuracy a unit step, against GSPO"),
-        "<table><tr><th>objective<th>gain<th>against GSPO<th>95 %<th>Adam's first step, against GSPO<th>tokens weighed"
-        "<th>source</tr>",
+        "<table><tr><th>objective<th>gain<th>against GSPO<th>95 %<th>against GGPO<th>95 %<th>Adam's first step, against GSPO"
+        "<th>tokens weighed<th>source</tr>",
     ]
     for name, verdict in ordered:
         marked = " class='wins'" if verdict.against.wins else ""
         lines.append(
             f"<tr{marked}><td>{html.escape(name)}<td>{points(verdict.gain)}<td>{points(verdict.against)}"
-            f"<td>{interval(verdict.against)}<td>{points(verdict.adam_against)}<td>{verdict.share:.0%}"
+            f"<td>{interval(verdict.against)}<td>{points(verdict.against_ggpo)}<td>{interval(verdict.against_ggpo)}"
+            f"<td>{points(verdict.adam_against)}<td>{verdict.share:.0%}"
             f"<td>{html.escape(document.sources.get(name, ''))}</tr>"
         )
     lines.append(

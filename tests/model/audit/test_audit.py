@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from model.audit.audit import AuditSums, audit
+from model.audit.candidates import CANDIDATES
 from model.audit.gains import UNKNOWN, gain
 from model.audit.judgement import judge, judge_categories
 from model.audit.objectives import Objective, of_algorithm, trained
@@ -77,6 +78,31 @@ def test_the_gain_of_every_objective_is_exact():
         true @ signs / np.linalg.norm(signs), abs=1e-3
     )  # epsilon
     assert verdicts["gspo"].against.value == 0.0
+
+
+def test_a_gain_against_ggpo_is_the_difference_of_the_two_and_unknown_where_ggpo_was_not_judged():
+    found = questions(random.Random(5), 40, 6)
+    sums = audit(found, [GSPO, of_algorithm("ggpo", ALGORITHMS["ggpo"]), TRUTH], ToyGradients(), folds=4)
+    verdicts = judge(sums)
+    assert verdicts["truth"].against_ggpo.value == pytest.approx(
+        verdicts["truth"].gain.value - verdicts["ggpo"].gain.value
+    )
+    assert verdicts["ggpo"].against_ggpo.value == verdicts["ggpo"].against_ggpo.error == 0.0
+    assert judge(audit(found, [GSPO, TRUTH], ToyGradients(), folds=4))["truth"].against_ggpo == UNKNOWN
+
+
+def test_half_answers_in_training_are_the_candidate_that_was_judged():
+    group = rollouts_of([rollout("q", 0, 0), rollout("q", 1, 1), rollout("q", 1, 0), rollout("q", 2, 0)])
+    trained_with = of_algorithm("half", replace(ALGORITHMS["ggpo"], answer_weight=0.5))
+    for own, judged in zip(trained_with.weigh(group), CANDIDATES["answer_half"].weigh(group), strict=True):
+        assert [pytest.approx(row) for row in judged] == list(own)
+
+
+def test_questions_that_are_all_right_or_all_wrong_each_are_refused_in_words():
+    outcomes = [(1, 0), (2, 0)]
+    same = [rollout(f"q{number}", *outcomes[number % 2]) for number in range(8) for _ in range(2)]
+    with pytest.raises(ValueError, match="all rollouts are alike within a question"):
+        audit(same, [GSPO], ToyGradients(), folds=4)
 
 
 def test_the_parts_of_all_categories_add_up_to_gspos_gain():

@@ -224,6 +224,19 @@ def test_the_weight_of_a_segment_is_one_over_questions_times_denominator(
     assert [weights[each.key] for each in samples] == pytest.approx(expected)
 
 
+def test_an_answer_counts_what_it_is_told_to_and_the_denominator_counts_it_in_full():
+    answer, search = sample("a", 0, 1), replace(sample("a", 0, 0), node_id="n1")
+    refused = replace(answer, key=answer.key._replace(refused=True))
+    weights = segment_weights([answer, search, refused], denominator=Denominator.ALL, answer_weight=0.5)
+    assert [weights[each.key] for each in (answer, search, refused)] == pytest.approx([1 / 6, 1 / 3, 1 / 3])
+
+
+@pytest.mark.parametrize("weight", [-0.5, float("inf"), float("nan")])
+def test_a_weight_of_answers_that_is_none_is_refused(weight: float):
+    with pytest.raises(ValueError, match="answer_weight"):
+        Algorithm(answer_weight=weight)
+
+
 @pytest.mark.parametrize("positions", [(), (0,), (2, 1), (1, 1), (3,)])
 def test_loss_positions_out_of_order_or_range_are_refused(positions: tuple):
     with pytest.raises(ValueError, match="loss positions"):
