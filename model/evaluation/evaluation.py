@@ -15,6 +15,7 @@ from model.evaluation.statistics import (
     Interval,
     Number,
     bootstrap_macro_mean,
+    bootstrap_mean,
     crossed_mean,
     paired_difference,
     sign_test,
@@ -37,7 +38,7 @@ class DatasetScore:
     scored: int
     failed: int
     correct: int
-    accuracy: Interval  # Wilson, over scored rollouts
+    accuracy: Interval  # Wilson, over scored rollouts; by questions where one has several
     outcomes: Mapping[str, int]
     means: Mapping[str, Number]  # of every counter, over rollouts that did not fail; nan without any
     gold_recall: Number  # mean share of gold items retrieved, over questions with gold; nan without any
@@ -121,7 +122,7 @@ def summarise(trajectories: Sequence[Trajectory], *, seed: int = 0) -> Evaluatio
     for trajectory in trajectories:
         by_dataset.setdefault(trajectory.task.dataset, []).append(trajectory)
     names = sorted(by_dataset)
-    verdicts = [[float(t.correct) for t in by_dataset[name] if t.correct is not None] for name in names]
+    verdicts = [list(rates(by_dataset[name]).values()) for name in names]
     scores = tuple(score_dataset(name, by_dataset[name]) for name in names)
     scored = [score for score in scores if score.scored]
     return Evaluation(
@@ -146,12 +147,18 @@ def score_dataset(dataset: str, trajectories: Sequence[Trajectory]) -> DatasetSc
         scored=len(scored),
         failed=len(trajectories) - len(ran),
         correct=correct,
-        accuracy=wilson(correct, len(scored)),
+        accuracy=_accuracy(scored, correct),
         outcomes={outcome.value: sum(t.outcome is outcome for t in trajectories) for outcome in Outcome},
         means={f.name: _mean([getattr(t.counters, f.name) for t in ran]) for f in fields(Counters)},
         gold_recall=_mean(recalls),
         tokens_per_correct=tokens / correct if correct else math.inf,
     )
+
+
+def _accuracy(scored: Sequence[Trajectory], correct: int) -> Interval:
+    """Rollouts of one question are no independent trials, so with several the questions are what is redrawn."""
+    by_question = list(rates(scored).values())
+    return wilson(correct, len(scored)) if len(by_question) == len(scored) else bootstrap_mean(by_question)
 
 
 def gold_recall(trajectory: Trajectory) -> float:

@@ -187,7 +187,9 @@ class Trainer:
         kept = [sample for sample in part if trainable(sample, algorithm=self.algorithm)]
         if not kept:
             return None
-        weights = segment_weights(part, denominator=self.algorithm.denominator, answer_weight=self.algorithm.answer_weight)
+        weights = segment_weights(
+            part, denominator=self.algorithm.denominator, answer_weight=self.algorithm.answer_weight
+        )
         if not self.engine.config.recomputes:
             return PlannedStep(tuple(kept), weights, {})
         samples, drawn = recomputed(

@@ -28,6 +28,8 @@ class Method:
 
     checkpoint: str
     memory: str
+    is_sampled: bool = False
+    """``SAMPLES`` answers to each question at the temperature of the training rollouts, not one greedy answer."""
 
 
 _BASELINES = tuple(name for name in MEMORIES if name not in ("vimrag", TRAINED))
@@ -35,9 +37,13 @@ METHODS = {
     **{name: Method(checkpoint="cold_start", memory=name) for name in _BASELINES},
     "cold_start": Method(checkpoint="cold_start", memory="vimrag"),
     "ggpo": Method(checkpoint="ggpo", memory="vimrag"),
+    "cold_start_sampled": Method(checkpoint="cold_start", memory="vimrag", is_sampled=True),
+    "ggpo_sampled": Method(checkpoint="ggpo", memory="vimrag", is_sampled=True),
 }
+SAMPLES = 4
 REFERENCE = "cold_start"  # what the spending of every other method is compared with
-COMPARED = (*((name, REFERENCE) for name in _BASELINES), (REFERENCE, "ggpo"))
+GREEDY_PAIR, SAMPLED_PAIR = (REFERENCE, "ggpo"), ("cold_start_sampled", "ggpo_sampled")
+COMPARED = (*((name, REFERENCE) for name in _BASELINES), GREEDY_PAIR, SAMPLED_PAIR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,14 +139,14 @@ def comparisons(evaluations: Mapping[str, Evaluation]) -> tuple[MethodComparison
 
 
 def savings(evaluations: Mapping[str, Evaluation]) -> tuple[MethodSaving, ...]:
-    """What every other method spends more than ``REFERENCE``; empty where that was not evaluated."""
+    """What every other method with greedy answers spends more than ``REFERENCE``; empty where that was not evaluated."""
     if REFERENCE not in evaluations:
         return ()
     reference = evaluations[REFERENCE].trajectories
     return tuple(
         MethodSaving(method=name, against=REFERENCE, **fields_of(saving(reference, evaluation.trajectories)))
         for name, evaluation in evaluations.items()
-        if name != REFERENCE
+        if name != REFERENCE and not METHODS[name].is_sampled
     )
 
 

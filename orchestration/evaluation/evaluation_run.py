@@ -29,6 +29,7 @@ from model.types import Task, Trajectory
 from orchestration.evaluation.document import (
     DOCUMENT,
     METHODS,
+    SAMPLES,
     EvaluationDocument,
     Judging,
     comparisons,
@@ -92,17 +93,19 @@ def _answer(
     context: RunContext, name: str, tasks: Sequence[Task], path: Path, verdicts: Path, reporter: Reporter
 ) -> MethodResult:
     """The graded rollouts of one method with the checkpoint at ``path``."""
-    checkpoint, options = load(path), context.recipe.evaluation
+    checkpoint, options, method = load(path), context.recipe.evaluation, METHODS[name]
     encoder = checkpoint.encoder()
+    samples = SAMPLES if method.is_sampled else 1
+    temperature = context.recipe.ggpo.engine.temperature if method.is_sampled else GREEDY
     policy = TransformersPolicy(checkpoint.model, encoder, context.media, max_batch=options.concurrency)
-    agent = context.agent(policy, context.memory(METHODS[name].memory, encoder), temperature=GREEDY)
+    agent = context.agent(policy, context.memory(method.memory, encoder), temperature=temperature)
     show_progress = ProgressLogger(reporter.log)
-    show_progress(name, 0, len(tasks))
+    show_progress(name, 0, len(tasks) * samples)
 
     def on_progress(rollouts: RolloutProgress) -> None:
         show_progress(name, rollouts.done, rollouts.total)
 
-    plan = RolloutPlan(concurrency=options.concurrency, seed=options.seed)
+    plan = RolloutPlan(group_size=samples, concurrency=options.concurrency, seed=options.seed)
 
     async def run_and_grade() -> MethodResult:
         async with grading(verdicts) as session:
@@ -125,13 +128,13 @@ def _answer(
 def document_of(
     results: Mapping[str, MethodResult], config: RunConfig, context: RunContext
 ) -> EvaluationDocument:
-    """The document of all methods; its examples are those of the last one."""
+    """The document of all methods; its examples are those of the last one with greedy answers, else of the last one."""
     evaluations = {name: result.evaluation for name, result in results.items()}
-    last = list(results)[-1]
+    last = sorted(results, key=lambda name: not METHODS[name].is_sampled)[-1]
     return EvaluationDocument(
         run=config.name,
         index=context.retriever.fingerprint,
-        questions=len(evaluations[last].trajectories),
+        questions=len({(each.task.dataset, each.task.id) for each in evaluations[last].trajectories}),
         methods=tuple(method_scores(name, evaluation) for name, evaluation in evaluations.items()),
         comparisons=comparisons(evaluations),
         savings=savings(evaluations),

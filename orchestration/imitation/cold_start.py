@@ -43,6 +43,9 @@ from orchestration.launch.run_config import RunConfig
 from orchestration.launch.synced_directory import SyncedDirectory
 from orchestration.recipes.cold_start import SHIPPED, ColdStart
 
+REFUSED = "refused"
+"""Of a checkpoint's parameters: the share of the validation's replies that was refused; the gate holds when a run goes on."""
+
 
 def run(config: RunConfig, reporter: Reporter) -> None:
     """Publish the checkpoint and report its metadata."""
@@ -98,17 +101,22 @@ class ColdStartTraining:
     def run(self) -> Path:
         """Train every stage that is not done yet; returns the last checkpoint."""
         path = checkpoint.latest(self._target.pull())
+        if path is not None:
+            self._refuse_refusals(checkpoint.manifest_of(path)["params"].get(REFUSED))
         model, number = self._start(path)
         for stage in self._stages(after=number):
             number += 1
             rng = random.Random(f"{self._seed}/{stage.name}")
             report = run_stage(model, self._encoder, stage, rng, report=self._report)
             score = self._validate(model) if stage.name == pretraining_stages.LAST_STAGE else None
-            path = self._save(model, number, report, None if score is None else score.accuracy)
-            if score is not None:
-                refuse_refusals(score.refused, options=self._config.recipe.cold_start)
+            path = self._save(model, number, report, score)
+            self._refuse_refusals(None if score is None else score.refused)
         assert path is not None, "there are stages"
         return path
+
+    def _refuse_refusals(self, refused: float | None) -> None:
+        if refused is not None:
+            refuse_refusals(refused, options=self._config.recipe.cold_start)
 
     def _start(self, path: Path | None) -> tuple[Qwen3VLForConditionalGeneration, int]:
         if path is None:
@@ -169,7 +177,11 @@ class ColdStartTraining:
         )
 
     def _save(
-        self, model: Qwen3VLForConditionalGeneration, number: int, report: StageReport, score: float | None
+        self,
+        model: Qwen3VLForConditionalGeneration,
+        number: int,
+        report: StageReport,
+        score: ValidationScore | None,
     ) -> Path:
         path = checkpoint.save_weights(
             self._target.path,
@@ -178,10 +190,14 @@ class ColdStartTraining:
             progress=checkpoint.TrainingProgress(
                 update=number,
                 steps=report.step,
-                score=score,
+                score=None if score is None else score.accuracy,
                 data_order={STAGES: self._stage_counts} if self._stage_counts else {},
             ),
-            params={"recipe": asdict(self._config.recipe), "stage": report._asdict()},
+            params={
+                "recipe": asdict(self._config.recipe),
+                "stage": report._asdict(),
+                REFUSED: None if score is None else score.refused,
+            },
         )
         self._target.push()
         return path

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from model.config.engine import EngineConfig, Hardware, Lora
 from model.config.schedule import Schedule
-from orchestration.recipes.miniature import quickstart
+from orchestration.recipes.miniature import paper_like
 from orchestration.recipes.options import Ggpo, Recipe
 from orchestration.recipes.requirements import Requirements
 
@@ -16,7 +16,7 @@ DEVICES = {"rtx-4090": RTX_4090, "h100": H100, "h200": H200}
 
 def qwen3_vl_4b_24gb() -> Recipe:
     """Qwen3-VL-4B with adapters on one device of 24 GB."""
-    base = quickstart()
+    base = paper_like()
     return replace(
         base,
         name="qwen3_vl_4b_24gb",

@@ -33,7 +33,7 @@ from orchestration.dagster_defs.miniature_raw import ensure_miniature
 from orchestration.imitation import cold_start
 from orchestration.launch.commands import Script, entry_point, environment, to_json
 from orchestration.launch.run_config import RunConfig
-from orchestration.recipes.miniature import quickstart
+from orchestration.recipes.miniature import paper_like
 from orchestration.recipes.options import MiniatureWorlds, Recipe
 from orchestration.runs import main
 from tests import warm
@@ -145,7 +145,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def recipe(name: str) -> Recipe:
     """Two mini-batches, so that clipping matters; a checkpoint after every second update."""
-    base = quickstart()
+    base = paper_like()
     ggpo = replace(
         base.ggpo,
         algorithm=Algorithm(group_size=4),

@@ -16,7 +16,7 @@ from model.config.limits import MINIATURE_LIMITS
 from model.config.reward import RewardWeights
 from model.types import Hit, Task, Trajectory
 from orchestration.joins import grading
-from orchestration.recipes.miniature import quickstart
+from orchestration.recipes.miniature import paper_like
 from orchestration.rollouts.rollout_phase import RankGroup, RolloutPhase, rewards_differ
 from tests.model.scripted import ScriptedPolicy, ScriptedRetriever
 from tests.orchestration.run_scene import Heard
@@ -59,7 +59,7 @@ class Scripted:
 
 
 def rolled(folder: Path, terms: RewardWeights | None, script: list[Any]) -> tuple[list[Trajectory], Any]:
-    base = quickstart()
+    base = paper_like()
     chosen = {} if terms is None else {"reward": terms}
     recipe = replace(
         base,

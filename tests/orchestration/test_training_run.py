@@ -31,6 +31,7 @@ from model.training.watch import TrainingStoppedError
 from model.types import Outcome, Task, Trajectory
 from orchestration.definitions import build_defs
 from orchestration.evaluation import evaluation_run, report_run
+from orchestration.evaluation.document import METHODS, SAMPLES
 from orchestration.imitation import cold_start
 from orchestration.joins.adapters import tasks_of_split
 from orchestration.joins.agents import load
@@ -69,27 +70,45 @@ def evaluated(root: Path, recipe: Recipe, trained: Heard) -> Heard:
     return heard
 
 
-def cold_start_killed_in_its_tenth_stage(config: RunConfig) -> tuple[Heard, Heard]:
-    """What the run reports that makes every stage, and the one that goes on when two of them are gone."""
+def cold_start_killed_in_its_tenth_stage(config: RunConfig) -> tuple[Heard, Heard, list[str]]:
+    """What the run reports that makes every stage, the one that goes on when two of them are gone, and what the gate says."""
     folder = Path(config.root) / config.cold_start_checkpoints
     whole = cold_start_reported(config)
     assert [path.name for path in sorted(folder.iterdir())] == [f"{stage:06}" for stage in range(1, 12)]
     for stage in (10, 11):
         shutil.rmtree(folder / f"{stage:06}")
-    return whole, cold_start_reported(config)
+    return whole, cold_start_reported(config), refused_by_the_gate(config)
+
+
+def refused_by_the_gate(config: RunConfig) -> list[str]:
+    """What two starts end with when the last stage is made again and not one reply may be refused."""
+    strict = replace(config.recipe.cold_start, most_refused=0.0)
+    config = replace(config, recipe=replace(config.recipe, cold_start=strict))
+    shutil.rmtree(Path(config.root) / config.cold_start_checkpoints / "000011")
+    reasons = []
+    for _ in range(2):
+        try:
+            cold_start_reported(config)
+        except ValueError as error:
+            reasons.append(str(error))
+    return reasons
 
 
 @pytest.mark.timeout(600)
 def test_a_cold_start_from_nothing_passes_every_stage_and_goes_on_after_the_last(root: Path, recipe: Recipe):
     brief = replace(recipe.cold_start, shipped=None, passes=1, stage_steps=1, clean_steps=1, steps=1)
     config = config_of(root, replace(recipe, name="from-nothing", cold_start=brief))
-    whole, again = elsewhere(cold_start_killed_in_its_tenth_stage, config)
+    whole, again, refused = elsewhere(cold_start_killed_in_its_tenth_stage, config)
     assert checkpoint.read(root / config.cold_start_checkpoints / "000011").score is not None
     assert whole.metadata["checkpoint"] == "000011"
     assert any("right demonstrations" in line for line in whole.lines)
     assert again.lines[0] == "going on after stage 9"
     assert again.metadata["checkpoint"] == "000011"
     assert not any(line.startswith("copy ") for line in again.lines)
+    # a policy of one step a stage says nothing that is read: the run ends red, its checkpoint stays, and going on is no way out
+    assert len(refused) == 2 and len(set(refused)) == 1
+    assert "of the replies after the cold start are refused, at most 0.0% may be" in refused[0]
+    assert checkpoint.read(root / config.cold_start_checkpoints / "000011").update == 11
 
 
 def test_an_unknown_shipped_checkpoint_is_refused_with_those_there_are(shipped: Path, tmp_path: Path):
@@ -250,7 +269,10 @@ def test_every_method_answers_the_same_unseen_questions(root: Path, recipe: Reci
     config, storage = config_of(root, recipe), Storage(root)
     expected = {task.id for task in tasks_of_split(storage, "test", per_dataset=2)}
     made = manifest.read(storage, config.trajectories)
-    assert dict(made.counts) == dict.fromkeys(recipe.evaluation.methods, len(expected))
+    assert dict(made.counts) == {
+        name: len(expected) * (SAMPLES if METHODS[name].is_sampled else 1)
+        for name in recipe.evaluation.methods
+    }
     folder = root / manifest.folder_of(config.trajectories, made)
     for method in recipe.evaluation.methods:
         stored = list(trajectory_store.read(folder / f"{method}.parquet"))
@@ -268,7 +290,14 @@ def test_test_questions_are_of_worlds_that_training_never_saw(root: Path):
 def test_the_evaluation_compares_what_the_claims_are_about(root: Path, recipe: Recipe, evaluated: Heard):
     document = json.loads((root / config_of(root, recipe).metrics / "evaluation.json").read_text())
     pairs = [(each["before"], each["after"]) for each in document["comparisons"]]
-    assert pairs == [("closed_book", "cold_start"), ("vanilla", "cold_start"), ("cold_start", "ggpo")]
+    assert pairs == [
+        ("closed_book", "cold_start"),
+        ("vanilla", "cold_start"),
+        ("cold_start", "ggpo"),
+        ("cold_start_sampled", "ggpo_sampled"),
+    ]
+    asked = {(pair["questions"]) for pair in document["comparisons"]}
+    assert asked == {document["questions"]}  # however many answers each has
     assert {row["dataset"] for method in document["methods"] for row in method["datasets"]} == set(DATASETS)
     assert [(each["method"], each["against"]) for each in document["savings"]] == [
         (name, "cold_start") for name in ("closed_book", "vanilla", "ggpo")

@@ -117,12 +117,44 @@ def test_a_report_says_what_was_trained_by_how_much_it_moved_and_what_that_means
     facts = dict(report_of(document, RunConfig(root="r", name="quickstart", recipe=quickstart())).facts)
     assert (
         facts["what was trained"]
-        == "the tiny model from its cold start, by GGPO, 12 updates of 16 x 8 rollouts"
+        == "the tiny model from its cold start, by GGPO, 14 updates of 24 x 8 rollouts"
     )
     assert facts["it moved by"].endswith(
         f"({100 * low:+.1f} to {100 * high:+.1f}) on 144 unseen questions, greedy answers"
     )
     assert means in facts["what that means"] and "invented" in facts["what that means"]
+
+
+@pytest.mark.parametrize(
+    ("greedy", "beside"),
+    [
+        ((-0.09, -0.01), "; greedy answers lost"),
+        ((-0.05, 0.05), "; greedy answers: no difference is shown"),
+        ((0.01, 0.09), "; greedy answers gained too"),
+    ],
+)
+def test_sampled_answers_are_the_declared_measure_and_greedy_ones_stand_beside_them(
+    greedy: tuple[float, float], beside: str
+):
+    def pair(before: str, after: str, low: float, high: float) -> MethodComparison:
+        return MethodComparison(
+            before=before,
+            after=after,
+            questions=144,
+            difference=Interval((low + high) / 2, low, high),
+            p_value=0.5,
+            datasets={},
+        )
+
+    pairs = (pair("cold_start", "ggpo", *greedy), pair("cold_start_sampled", "ggpo_sampled", 0.02, 0.1))
+    document = replace(DOCUMENT, comparisons=pairs)
+    facts = dict(report_of(document, RunConfig(root="r", name="quickstart", recipe=quickstart())).facts)
+    assert facts["it moved by"].startswith(
+        "+6.0 points (+2.0 to +10.0) on 144 unseen questions, 4 answers each at temperature 1 as in training; "
+        "greedy answers "
+    )
+    assert facts["what that means"].startswith("a gain beyond the chance of the questions")
+    assert beside in facts["what that means"]
 
 
 def test_where_training_was_not_measured_nothing_is_claimed():

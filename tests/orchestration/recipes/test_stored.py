@@ -6,10 +6,11 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from model.config.algorithm import ALGORITHMS, Denominator, Refusals
+from model.config.algorithm import ALGORITHMS, Algorithm, Denominator, Refusals
 from model.config.engine import Lora
+from model.config.schedule import Schedule
 from orchestration.recipes.miniature import quickstart
-from orchestration.recipes.options import Recipe
+from orchestration.recipes.options import EvaluationOptions, Ggpo, Recipe
 from orchestration.recipes.stored import upgraded
 
 FLAT = json.loads((Path(__file__).parent / "data" / "quickstart_flat.json").read_text())
@@ -22,8 +23,13 @@ def read(recipe: dict) -> Recipe:
 def test_the_recipe_of_a_finished_run_is_the_one_that_made_it():
     # it had refused replies on the credit of their node, and its cold start's options were without repairs
     today = quickstart()
-    ggpo = replace(today.ggpo, algorithm=replace(today.ggpo.algorithm, refusals=Refusals.NODE))
-    assert read(FLAT) == replace(today, ggpo=ggpo, cold_start=replace(today.cold_start, repair=0.0))
+    ggpo = Ggpo(
+        algorithm=Algorithm(refusals=Refusals.NODE),
+        schedule=Schedule(learning_rate=3e-4, warmup_steps=2, decay=True),
+    )
+    assert read(FLAT) == replace(
+        today, ggpo=ggpo, cold_start=replace(today.cold_start, repair=0.0), evaluation=EvaluationOptions()
+    )
 
 
 def test_what_was_changed_of_the_algorithm_and_the_layout_is_kept():
