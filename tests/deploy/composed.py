@@ -25,7 +25,7 @@ from tests.weaviate.server import BINARY, WeaviateServer
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEPLOY = REPOSITORY / "infra" / "deploy"
-START_S = 300.0
+START_S = 1200.0
 _VARIABLE = re.compile(r"\$\{(\w+)(?::[-?]([^}]*))?\}")
 SECRETS = {
     "POSTGRES_PASSWORD": "postgres-password",

@@ -41,7 +41,7 @@ TYPE = """text => {
   const code = editors[0].CodeMirror, last = code.lastLine();
   code.replaceRange(text, {line: 0, ch: 0}, {line: last, ch: code.getLine(last).length}, '+input');
 }"""
-PATIENCE_S = 600.0
+PATIENCE_S = 1500.0
 
 
 def write(storage: Storage, towns: int, *, broken: bool = False) -> None:
@@ -144,12 +144,18 @@ def walk(steps: Walk, storage: Storage) -> None:
     steps.look("5-failed", f"/runs/{failed['runId']}")
     steps.look("6-failed-check", "/assets/index_candidate?view=checks")
     assert failed["status"] == "FAILURE" and current_index(storage) == before
+    back(steps, storage)
+
+
+def back(steps: Walk, storage: Storage) -> None:
+    """The last stop: another release by its button, and back to the one before by the job of the page."""
+    before = current_index(storage)
     write(storage, 44)
     assert steps.materialize("index")["status"] == "SUCCESS" and current_index(storage) != before
     steps.page.goto(f"{steps.base}/locations/orchestration/jobs/roll_back_release/launchpad", timeout=120_000)
-    back = steps.launched(steps.page.get_by_role("button", name="Launch run").click, until=ENDED.__contains__)
+    run = steps.launched(steps.page.get_by_role("button", name="Launch run").click, until=ENDED.__contains__)
     steps.look("7-rolled-back", "/assets/index")
-    assert back["status"] == "SUCCESS" and current_index(storage) == before
+    assert run["status"] == "SUCCESS" and current_index(storage) == before
 
 
 def main(folder: Path) -> None:

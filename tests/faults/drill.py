@@ -175,7 +175,7 @@ class Drill:
         if on_s3:
             self.places.proxy.arm(None, None)
         self.places.recover()  # the others need room and servers too
-        others = [told(Path(each.told), wait_s=60.0) for each in orders]
+        others = [told(Path(each.told), wait_s=PATIENCE_S) for each in orders]
         shutil.rmtree(scratch)
         return replace_struck(ended, struck), others
 
