@@ -130,7 +130,9 @@ def test_the_miniature_runs_end_to_end_and_a_restored_backup_answers_the_same(
 
 def _hits(storage: Storage, questions: list[str]) -> list[list[tuple[str, float]]]:
     index = open_index(storage)
-    return [[(hit.item_id, round(hit.score, 5)) for hit in index.search(question, 5)] for question in questions]
+    return [
+        [(hit.item_id, round(hit.score, 5)) for hit in index.search(question, 5)] for question in questions
+    ]
 
 
 def _rows(composed: Composed, query: str) -> Any:
