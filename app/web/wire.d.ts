@@ -313,6 +313,8 @@ export interface ItemDetail {
 export interface UploadedFile {
   items: number;
   skipped: Record<string, number>;
+  /** Whether it took the place of another file of this name. */
+  replaced: boolean;
   seconds: number;
 }
 

@@ -38,10 +38,10 @@ ReadFile = Callable[[Path], Iterator[FileRecord]]
 
 
 class _Counter:
-    """Numbers the items of one document from 1, in reading order."""
+    """Numbers the items of one document from 1, in reading order; ``after`` so many that are numbered already."""
 
-    def __init__(self) -> None:
-        self._number = 0
+    def __init__(self, after: int = 0) -> None:
+        self._number = after
 
     def next(self) -> int:
         self._number += 1
@@ -64,7 +64,12 @@ def document_records(source: Path, name: str, settings: DocumentSettings) -> Ite
     """
     document = media_decoder().document(source, name=name, encoding=_encoding(source))
     yield from _remarks(document, name)
-    numbers = _Counter()
+    yield from block_records(document, 0, settings)
+
+
+def block_records(document: Document, after: int, settings: DocumentSettings) -> Iterator[FileRecord]:
+    """The items of what a document holds, in reading order, behind ``after`` others of its file."""
+    numbers = _Counter(after)
     for section in document.sections:
         num_pictures = 0
         for part in section_passages(section, settings.passage_words):

@@ -20,6 +20,7 @@ MAX_REPLACED_SHARE = 0.1  # of the characters; above, the bytes are not what the
 MAX_BAD_SHARE = 0.03  # of a double-byte text's characters: a damaged place, not another encoding
 CERTAIN = 0.3  # chardet's confidence above which its word counts against Western habits
 MAX_MARKED_SHARE = 0.4  # letters outside ASCII, of all characters; Latin scripts have fewer
+MIN_ALONE, MIN_ALONE_SHARE = 6, 0.9  # letters in words without any of ASCII, of those in words with others
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),  # begins like that of UTF-16
@@ -29,8 +30,9 @@ _MARKS = (
 )
 _SHIFTED = re.compile(rb"\x1b[$(]|~\{|\x0e")  # how the seven-bit encodings of East Asia begin
 _DOUBLE_BYTE = ("gb18030", "big5hkscs", "cp932", "euc_jp", "cp949")
-_WESTERN = ("cp850", "cp437", "mac_roman")
+_WESTERN = ("iso8859-15", "cp850", "cp437", "mac_roman")
 _CUT_OFF = re.compile(rb"(?:[\xc2-\xc5]|[\xe0-\xef][\x80-\xbf]|[\xf0-\xf4][\x80-\xbf]{1,2})\Z")
+_WORD = re.compile(r"[^\W\d_]+")
 _MARKED = re.compile("[^\x00-\x7f]")
 _INSIDE_WORDS = frozenset("’·\xad‐‑‒–—…\xa0")  # that may stand between two letters
 _USUAL_SIGNS = frozenset("“”‘’«»–—…•·°±×÷§©®™€£¥¢µ²³½¼¾\xad\xa0")
@@ -141,9 +143,17 @@ def _legacy(data: bytes, guess: _Guess) -> _Reading:
     if guess.confidence < CERTAIN:
         if damaged := _damaged_double_byte(data, guess.confidence):
             return damaged
-        if sum(char > "\x7f" and char.isalpha() for char in text) < MAX_MARKED_SHARE * len(text):
+        marked = sum(char > "\x7f" and char.isalpha() for char in text)
+        if marked < MAX_MARKED_SHARE * len(text) and not _is_of_another_script(text):
             return _western(data, guess.encoding)
     return _Reading(text, guess.encoding, True)
+
+
+def _is_of_another_script(text: str) -> bool:
+    """Whether letters outside ASCII stand together in words of their own, as in no Latin text; few words may show it."""
+    words = [word for word in _WORD.findall(text) if len(word) > 1 and not word.isascii()]
+    alone = sum(len(word) for word in words if all(char > "\x7f" for char in word))
+    return alone >= MIN_ALONE and alone >= MIN_ALONE_SHARE * sum(map(len, words))
 
 
 def _damaged_double_byte(data: bytes, confidence: float) -> _Reading | None:
@@ -177,7 +187,9 @@ def _western(data: bytes, guess: str) -> _Reading:
     usual = data.decode(FALLBACK, "replace")
     # quotes, dashes and degrees, of which no detector can tell anything
     only_signs = all(char in _USUAL_SIGNS for char in usual if char > "\x7f") and not _misplaced(usual)
-    names = (FALLBACK, guess) if only_signs else (guess, FALLBACK)
+    # ISO 8859-15 differs from what Windows writes in a few signs, by which it is told below
+    is_usual = only_signs or guess.lower().replace("_", "-") == "iso8859-15"
+    names = (FALLBACK, guess) if is_usual else (guess, FALLBACK)
     readings = [_Reading(data.decode(name, "replace"), name, True) for name in (*names, *_WESTERN)]
     return min(readings, key=lambda reading: _misplaced(reading.text))
 
@@ -194,4 +206,6 @@ def _is_misplaced(text: str, at: int) -> bool:
         return True
     if char.isalpha():
         return char > "\u024f" or (char.isupper() and before.islower() and not after.isupper())
+    if char == "¤" or (char in "¼½¾" and after.isalpha()):  # the euro and ligatures of ISO 8859-15
+        return True
     return within and char not in _INSIDE_WORDS

@@ -3,6 +3,7 @@
 Holds the kinds and how large a file of each may be; reading them is ``reading.py``.
 """
 
+import codecs
 import re
 from collections.abc import Mapping
 from enum import StrEnum
@@ -29,7 +30,16 @@ DOCUMENT_SUFFIXES = (
     *(".docx", ".docm", ".dotx", ".dotm", ".pptx", ".pptm", ".ppsx", ".ppsm", ".potx", ".potm"),
     *(".xlsx", ".xlsm", ".xltx", ".xltm", ".xlsb", ".csv", ".tsv", ".doc", ".xls", ".ppt", ".msg", ".rtf"),
     *(".odt", ".ods", ".odp", ".ott", ".ots", ".otp", ".fodt", ".fods", ".fodp", ".epub", ".ipynb"),
-    *(".html", ".htm", ".xhtml", ".xht", ".eml", ".mbox", ".mht", ".mhtml"),
+    *(".html", ".htm", ".xhtml", ".xht", ".eml", ".emlx", ".mbox", ".mht", ".mhtml"),
+    *(".xml", ".svg", ".fb2", ".rss", ".atom", ".kml", ".gpx", ".opml", ".dbk", ".tei", ".plist"),
+)
+# whatever else is text is read as text too; these may have any encoding
+TEXT_SUFFIXES = (
+    *(".txt", ".text", ".log", ".rst", ".adoc", ".org", ".tex", ".bib", ".ics", ".vcf"),
+    *(".json", ".jsonl", ".ndjson", ".geojson", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".conf"),
+    *(".properties", ".sql", ".py", ".js", ".mjs", ".css", ".java", ".c", ".h", ".cpp", ".hpp", ".cs"),
+    *(".go", ".rs", ".rb", ".php", ".pl", ".sh", ".bat", ".ps1", ".r", ".jl", ".kt", ".swift", ".lua"),
+    *(".po", ".diff", ".patch"),
 )
 VIDEO_SUFFIXES = (
     *(
@@ -66,7 +76,8 @@ SOUND_SUFFIXES = (
 )
 # the best first; a text beside a film is taken for its transcript
 SUBTITLE_SUFFIXES = (
-    *(".srt", ".vtt", ".ass", ".ssa", ".ttml", ".dfxp", ".sbv", ".sub", ".smi", ".lrc", ".txt"),
+    *(".srt", ".vtt", ".ass", ".ssa", ".ttml", ".dfxp", ".sbv", ".sub", ".smi", ".mpl", ".lrc"),
+    *(".srv3", ".srv1", ".ytt", ".json3", ".txt"),
 )
 _STILL_SUFFIXES = (".heic", ".heif", ".hif", ".avif")
 SUFFIXES: Mapping[str, FileKind] = MappingProxyType(
@@ -76,7 +87,7 @@ SUFFIXES: Mapping[str, FileKind] = MappingProxyType(
             (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", *_STILL_SUFFIXES),
             FileKind.PICTURE,
         ),
-        **dict.fromkeys((".txt", ".text", ".log", ".rst", ".adoc", ".org", ".tex"), FileKind.TEXT),
+        **dict.fromkeys(TEXT_SUFFIXES, FileKind.TEXT),
         **dict.fromkeys((".md", ".markdown"), FileKind.MARKDOWN),
         **dict.fromkeys(SUBTITLE_SUFFIXES[:-1], FileKind.TEXT),
         **dict.fromkeys((*VIDEO_SUFFIXES, *SOUND_SUFFIXES), FileKind.VIDEO),
@@ -110,6 +121,8 @@ _MATROSKA = b"\x1aE\xdf\xa3"  # of .mkv and .webm
 _STILL_BRANDS = frozenset(
     (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"mif2", b"avif", b"avis")
 )
+_CONTROLS = re.compile("[\0-\x08\x0e-\x1a\x1c-\x1f]")
+_OF_BINARY_AND_TEXT = (".ts",)  # a film, or TypeScript
 _PDF_HEADER = re.compile(
     rb"%PDF-[12]\.[0-9]\s"
 )  # anywhere in the head: viewers read what comes after other bytes
@@ -128,7 +141,29 @@ def kind_of(head: bytes, suffix: str) -> FileKind | None:
     if head[4:8] == b"ftyp":
         return FileKind.PICTURE if _is_still(head) else FileKind.VIDEO
     known = SUFFIXES.get(suffix.lower())
-    return FileKind.PDF if known is None and _PDF_HEADER.search(head) else known
+    if known is None or suffix.lower() in _OF_BINARY_AND_TEXT:
+        return _unnamed(head) or known
+    return known
+
+
+def _unnamed(head: bytes) -> FileKind | None:
+    """What a file is whose name says nothing."""
+    if _PDF_HEADER.search(head):
+        return FileKind.PDF
+    if marks.is_xml(head):
+        return FileKind.DOCUMENT
+    return FileKind.TEXT if is_plain_text(head) else None
+
+
+def is_plain_text(head: bytes) -> bool:
+    """Whether a file that begins so is text beyond doubt: marked, or UTF-8 without control characters."""
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return True
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)  # its last letter may be cut off
+    except UnicodeDecodeError:
+        return False
+    return bool(text.strip()) and not _CONTROLS.search(text)
 
 
 def _is_still(head: bytes) -> bool:
@@ -139,7 +174,7 @@ def _is_still(head: bytes) -> bool:
 
 
 def _is_document(head: bytes) -> bool:
-    if head.lstrip().startswith((marks.ZIP, marks.COMPOUND, marks.RTF)):
+    if head.lstrip().startswith((marks.ZIP, marks.COMPOUND, marks.RTF)) or head.startswith(marks.TNEF):
         return True
     return marks.is_page(head) or marks.is_mail(head) or marks.is_notebook(head)
 

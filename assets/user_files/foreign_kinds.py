@@ -20,11 +20,27 @@ _MARKS: tuple[tuple[int, bytes, str], ...] = (
     (4, b"Standard Jet DB", "Access database: export its tables as CSV"),
     (4, b"Standard ACE DB", "Access database: export its tables as CSV"),
     (0, b"!BDN", "Outlook store (.pst): export its folders as .eml or .mbox"),
+    (0, b"\0\0\0\x0cjP  ", "JPEG 2000 picture: save it as PNG"),
+    (0, b"\xff\x4f\xff\x51", "JPEG 2000 picture: save it as PNG"),
+    (0, b"\0\0\0\x0cJXL ", "JPEG XL picture: save it as PNG"),
+    (0, b"\xff\x0a", "JPEG XL picture: save it as PNG"),
+    (0, b"\0\0\1\0", "Windows icon: save it as PNG"),
+    (0, b"icns", "Apple icon: save it as PNG"),
+    (0, b"\x0a\x05\x01", "PCX picture: save it as PNG"),
+    *(
+        (0, b"P%d%b" % (kind, end), "Netpbm picture: save it as PNG")
+        for kind in range(1, 7)
+        for end in (b"\n", b" ")
+    ),
+    (0, b"DDS ", "DirectDraw picture: save it as PNG"),
+    (0, b"gimp xcf ", "GIMP picture: export it as PNG"),
     (
         0,
-        b"\x78\x9f\x3e\x22",
-        "Outlook attachment (winmail.dat): open it in Outlook, or unpack it with `tnef`",
+        b"bplist00",
+        "binary property list; of a Safari web archive (.webarchive), save the page as HTML or PDF",
     ),
+    (0, b"Scenarist_SCC", "closed captions (.scc): convert them to .srt (`ffmpeg -i FILE FILE.srt`)"),
+    (0, b"# VobSub index file", "subtitles that are pictures (VobSub): convert them to .srt by OCR"),
     (0, b"PAR1", "Parquet table: export it as CSV"),
     (0, b"\x89HDF\r\n\x1a\n", "HDF5 data: export what is to be read as CSV"),
     (0, b"\xe4\x52\x5c\x7b\x8c\xd8\xa7\x4d", "OneNote section: export it as PDF or .docx"),
@@ -35,6 +51,21 @@ _MARKS: tuple[tuple[int, bytes, str], ...] = (
 )
 
 
+_NAMES = {  # of formats without a mark
+    **dict.fromkeys((".tga", ".icb", ".vda"), "Targa picture: save it as PNG"),
+    **dict.fromkeys(
+        (".cr2", ".nef", ".arw", ".orf", ".rw2"), "camera raw picture: develop it to JPEG or TIFF"
+    ),
+    ".br": f"Brotli archive: {_UNPACK}",
+    ".lzma": f"LZMA archive: {_UNPACK}",
+}
+
+
 def foreign_kind(head: bytes) -> str:
     """What a file that begins with ``head`` is and how to convert it; empty if nothing says that it is not read here."""
     return next((what for at, mark, what in _MARKS if head.startswith(mark, at)), "")
+
+
+def foreign_name(suffix: str) -> str:
+    """What a file that nothing else tells anything of is by its name, and how to convert it; empty if that says nothing."""
+    return _NAMES.get(suffix.lower(), "")

@@ -14,7 +14,7 @@ from typing import Any
 from assets.corpus.read import built_datasets
 from assets.index.build import IndexReport
 from assets.parsers.types import ParsedItem
-from assets.user_files import ledger, parsed_files, publishing, reading
+from assets.user_files import facts, ledger, parsed_files, publishing, reading
 from assets.user_files.ledger import IngestedFile, RefusedFile
 from assets.user_files.parsed_files import ParsedFileInfo
 from assets.user_files.paths import PathListing, SourcePath, find, is_below, location_of, shown_path
@@ -116,6 +116,7 @@ def ingest(  # noqa: PLR0913 - what is read, how, and what is to be told, by nam
         built = None
         if files or DATASET in built_datasets(storage):
             ledger.write(storage, files)
+            facts.update(storage, files, run.written)
             publishing.publish_corpus(storage, files, progress, anew=again)
             built = publishing.update_index(storage, embedder, progress)
         publishing.sweep(storage, files)
@@ -143,6 +144,7 @@ class _Run:
         self._storage, self._settings, self._progress, self._files = storage, settings, progress, files
         self._again = again
         self._num_items = 0
+        self.written: set[str] = set()  # names of what was read and kept
         self.refused: dict[str, RefusedFile] = {}
         self.skipped: Counter[str] = Counter()
 
@@ -188,6 +190,7 @@ class _Run:
 
     def _read(self, source: SourceFile, name: str) -> ParsedFileInfo:
         records = self._checked(source, name)
+        self.written.add(name)
         return parsed_files.keep(self._storage, name, records, self._settings.matters(source.kind))
 
     def _checked(self, source: SourceFile, name: str) -> Iterator[FileRecord]:

@@ -4,6 +4,7 @@ One small file, ``ingest/files.json``, replaced as a whole: it is what the corpu
 New files go to the end and changed ones keep their place, so that of two equal files the earlier stays the one shown.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -56,6 +57,19 @@ def read(storage: Storage) -> dict[str, IngestedFile]:
     if version > SCHEMA_VERSION:
         raise ValueError(f"{storage.path(FILES)!r} has schema {version}, known up to {SCHEMA_VERSION}")
     return {file.location: file for file in files}
+
+
+def digest_of(stored: bytes) -> str:
+    """What a list is known by, as it is stored."""
+    return hashlib.sha256(stored).hexdigest()
+
+
+def stored_digest(storage: Storage) -> str:
+    """``digest_of`` the list of the root; empty if there is none."""
+    try:
+        return digest_of(storage.read_bytes(FILES))
+    except FileNotFoundError:
+        return ""
 
 
 def write(storage: Storage, files: FileLedger) -> None:

@@ -18,6 +18,7 @@ from assets.parsers.types import SkippedRecord
 
 KEY_HEX = 10  # digits of the hash in a file key: 40 bits, and the readable part differs too
 SLUG_CHARACTERS = 40
+_NOT_PLAIN = re.compile(r"[^a-z0-9]+")
 
 
 class SourcePath(NamedTuple):
@@ -63,9 +64,10 @@ def is_below(location: str, folders: Iterable[str]) -> bool:
 
 def file_key(location: str) -> str:
     """A short name for ids: the file's name in plain letters and the beginning of the location's hash."""
-    name = unicodedata.normalize("NFKD", location.rsplit("/", 1)[-1].lower())
-    plain = "".join(char for char in name if char.isascii())
-    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:SLUG_CHARACTERS].strip("-")
+    name = location.rsplit("/", 1)[-1].lower()
+    if not name.isascii():
+        name = "".join(char for char in unicodedata.normalize("NFKD", name) if char.isascii())
+    slug = _NOT_PLAIN.sub("-", name).strip("-")[:SLUG_CHARACTERS].strip("-")
     return f"{slug or 'file'}-{hashlib.sha256(location.encode()).hexdigest()[:KEY_HEX]}"
 
 

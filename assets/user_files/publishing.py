@@ -3,7 +3,6 @@
 Holds where each item belongs; the layout is that of every other dataset. Nothing is decoded here.
 """
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -16,7 +15,7 @@ from assets.index.build import IndexReport, build_index
 from assets.index.published import IndexPointer, current_index, remembered_settings
 from assets.parsers.identity import bytes_hash
 from assets.parsers.types import ParsedRecord
-from assets.user_files import ledger, parsed_files
+from assets.user_files import facts, ledger, parsed_files
 from assets.user_files.ledger import FileLedger, IngestedFile
 from assets.user_files.paths import file_key
 from assets.user_files.questions import corpus as questions
@@ -56,13 +55,14 @@ def publish_corpus(
         )
 
 
-def is_published(storage: Storage, files: FileLedger) -> bool:
-    """Whether the corpus holds just these files."""
-    return manifest.is_current(storage, CORPUS, producer=PRODUCER, params={}, inputs=_inputs(storage, files))
+def is_published(storage: Storage, digest: str) -> bool:
+    """Whether the corpus holds just the files of the list whose ``ledger.digest`` this is."""
+    inputs = {"files": digest, **questions.inputs(storage)}
+    return manifest.is_current(storage, CORPUS, producer=PRODUCER, params={}, inputs=inputs)
 
 
 def _inputs(storage: Storage, files: FileLedger) -> dict[str, str]:
-    return {"files": hashlib.sha256(ledger.to_bytes(files)).hexdigest(), **questions.inputs(storage)}
+    return {"files": ledger.digest_of(ledger.to_bytes(files)), **questions.inputs(storage)}
 
 
 def update_index(storage: Storage, embedder: Embedder | None, progress: ProgressListener) -> IndexReport:
@@ -78,7 +78,11 @@ def sweep(storage: Storage, files: FileLedger) -> None:
     """Remove what is kept of files that ``documents`` no longer has, and what killed runs left half-written."""
     used = {file.kept for file in files.values()}
     for name in storage.list(parsed_files.FOLDER):
-        if name not in used and parsed_files.directory(name) not in (ledger.FILES, ledger.REFUSED):
+        if name not in used and parsed_files.directory(name) not in (
+            ledger.FILES,
+            ledger.REFUSED,
+            facts.FACTS,
+        ):
             storage.remove_tree(parsed_files.directory(name))
     if folder := storage.local_path(parsed_files.FOLDER):
         for leftover in folder.glob(".*.partial"):

@@ -7,16 +7,18 @@ moved, need not be read again. Decoding is left to ``infra.media``, which does i
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from assets.corpus.item import Item, Modality
 from assets.parsers.identity import text_hash
 from assets.parsers.types import ParseContext, ParsedItem
-from assets.user_files.documents import DocumentSettings, document_records
+from assets.user_files.data_texts import readable
+from assets.user_files.documents import DocumentSettings, block_records, document_records
 from assets.user_files.encodings import decode
 from assets.user_files.file_kinds import HEAD_BYTES, MAX_BYTES, SUBTITLE_SUFFIXES, FileKind, kind_of
-from assets.user_files.foreign_kinds import foreign_kind
+from assets.user_files.foreign_kinds import foreign_kind, foreign_name
 from assets.user_files.media.films import film_records
 from assets.user_files.media.inline_pictures import split
 from assets.user_files.media.pages import page_records
@@ -29,7 +31,7 @@ from infra.errors import ExternalError, MediaError
 from infra.limits import MAX_NESTED_FILES, MAX_PDF_PAGES
 from infra.media import OcrError, SandboxedOcr
 
-READER_VERSION = 3  # raised when the same file and settings would give other items
+READER_VERSION = 4  # raised when the same file and settings would give other items
 PASSAGE_WORDS = 200
 
 
@@ -104,6 +106,8 @@ def source_of(path: Path, settings: IngestSettings) -> SourceFile:
         raise MediaError("kind_unsupported", foreign)
     kind = kind_of(head, path.suffix)
     if kind is None:
+        if foreign := foreign_name(path.suffix):
+            raise MediaError("kind_unsupported", foreign)
         raise MediaError("kind_unknown", path.suffix or "no suffix")
     if size > (limit := settings.max_bytes[kind]):
         raise MediaError("file_too_large", f"{size:,} bytes, limit {limit:,}")
@@ -138,7 +142,8 @@ def read(source: SourceFile, settings: IngestSettings, *, depth: int = 0) -> Ite
 def _records(source: SourceFile, settings: IngestSettings, depth: int) -> Iterable[FileRecord]:
     match source.kind:
         case FileKind.PDF:
-            return page_records(source.path, settings.page_limit, settings.reading)
+            beside = partial(block_records, settings=_inner(settings, depth))
+            return page_records(source.path, settings.page_limit, settings.reading, beside)
         case FileKind.PICTURE:
             return picture_records(source.path, settings.reading)
         case FileKind.VIDEO:
@@ -147,25 +152,26 @@ def _records(source: SourceFile, settings: IngestSettings, depth: int) -> Iterab
         case FileKind.TEXT | FileKind.MARKDOWN:
             return _texts(source, settings)
         case FileKind.DOCUMENT:
-            return _document(source.path, settings, depth)
+            return document_records(source.path, source.path.name, _inner(settings, depth))
 
 
-def _document(path: Path, settings: IngestSettings, depth: int) -> Iterator[FileRecord]:
+def _inner(settings: IngestSettings, depth: int) -> DocumentSettings:
+    """How a document is read that lies ``depth`` files deep, and what is in it."""
+
     def read_inside(inside: Path) -> Iterator[FileRecord]:
         if depth >= MAX_NESTED_FILES:
             raise MediaError("nested_too_deeply", f"{MAX_NESTED_FILES} files around it")
         yield from read(source_of(inside, settings), settings, depth=depth + 1)
 
-    made = DocumentSettings(settings.reading, settings.passage_words, read_inside)
-    yield from document_records(path, path.name, made)
+    return DocumentSettings(settings.reading, settings.passage_words, read_inside)
 
 
 def _texts(source: SourceFile, settings: IngestSettings) -> Iterator[FileRecord]:
     decoded = decode(source.path.read_bytes())
     yield from map(ReaderNote, decoded.notes)
     markdown = source.kind is FileKind.MARKDOWN
-    text, pictures = split(decoded.text)
-    if source.path.suffix.lower() in SUBTITLE_SUFFIXES[:-1] and (timed := cues(text)):
+    text, pictures = split(readable(decoded.text, source.path.suffix))
+    if source.path.suffix.lower() in SUBTITLE_SUFFIXES[:-1] and (timed := cues(decoded.text)):
         # of a film that is not there
         text = "\n".join(cue.text for cue in timed)
     cut = passages(text, markdown=markdown, max_words=settings.passage_words)

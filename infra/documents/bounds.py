@@ -15,6 +15,7 @@ from infra.documents.blocks import (
     Picture,
     Table,
 )
+from infra.documents.payloads import MIN_RUN, without_payloads
 from infra.limits import MAX_DOCUMENT_TEXT_BYTES, MAX_EMBEDDED_BYTES, MAX_EMBEDDED_FILES
 
 MIN_PICTURE_BYTES = 80  # smaller ones are spacers and counters of visits
@@ -32,8 +33,13 @@ class _Budget:
             case Picture(data) | Attachment(data):
                 yield from self._file(block, data)
             case Table(rows):
+                if any(len(cell) >= MIN_RUN for row in rows for cell in row):
+                    rows = tuple(tuple(map(without_payloads, row)) for row in rows)
+                    block = replace(block, rows=rows)
                 yield from self._words(block, sum(len(cell) + 3 for row in rows for cell in row))
             case Paragraph(text) | Heading(text) | Markdown(text):
+                if (plain := without_payloads(text)) != text:
+                    block, text = replace(block, text=plain), plain
                 yield from self._words(block, len(text))
             case Gap():
                 yield block

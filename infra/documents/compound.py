@@ -1,12 +1,13 @@
 """Compound files, the container of Office until 2003 and of Outlook: what one is, and what to do with it."""
 
 import io
+import struct
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import olefile
 
-from infra.documents.blocks import Document
+from infra.documents.blocks import Attachment, Document, Section
 from infra.documents.web.outlook import read_message
 from infra.errors import MediaError
 
@@ -30,6 +31,7 @@ _KINDS = (
     _Kind("MatOST", "Works document (.wps)", "docx"),
 )
 _MESSAGE = "__properties_version1.0"
+_NATIVE, _WHOLE = "Ole10Native", ("CONTENTS", "Package")
 _ENCRYPTED = "EncryptedPackage"
 
 
@@ -52,6 +54,8 @@ def read_compound(source: Path | bytes) -> Document:
             )
         if _MESSAGE in top:
             return read_message(file)
+        if (held := _held_file(file, top)) is not None:
+            return Document("embedded file", (Section("", (held,)),))
         for kind in _KINDS:
             if kind.stream in top:
                 raise MediaError("kind_unsupported", f"{kind.name}: {how_to_convert(kind.suffix)}")
@@ -61,3 +65,31 @@ def read_compound(source: Path | bytes) -> Document:
 def how_to_convert(suffix: str) -> str:
     """What a person does with a file of an older format."""
     return f"save it as .{suffix}, or run `soffice --headless --convert-to {suffix} FILE`"
+
+
+def _held_file(file: Any, top: set[str]) -> Attachment | None:
+    """The whole file that another program put into a document: as it is, or behind its name and path."""
+    if _NATIVE in top:
+        return _native(file.openstream("\x01" + _NATIVE).read())
+    for stream in _WHOLE:
+        if stream in top and (data := file.openstream(stream).read()).lstrip()[:4] in (
+            b"%PDF",
+            b"PK\x03\x04",
+        ):
+            return Attachment(data)
+    return None
+
+
+def _native(data: bytes) -> Attachment | None:
+    """What the packager of Windows keeps: sizes, a label, where the file came from twice, its bytes."""
+    label, _, rest = data[6:].partition(b"\0")
+    _, _, rest = rest.partition(b"\0")
+    if len(rest) < 12:
+        return None
+    (skipped,) = struct.unpack_from("<I", rest, 4)
+    start = 8 + skipped
+    if start + 4 > len(rest):
+        return None
+    (size,) = struct.unpack_from("<I", rest, start)
+    held = rest[start + 4 : start + 4 + size]
+    return Attachment(held, label.decode("cp1252", "replace")) if held else None

@@ -22,12 +22,15 @@ from infra.documents.text import clean
 from infra.documents.web.epub import is_epub, read_epub
 from infra.documents.web.mail import read_mail, read_mailbox
 from infra.documents.web.page import read_page
+from infra.documents.web.tnef import read_tnef
+from infra.documents.xml_text import read_xml
 from infra.errors import MediaError
 
 HEAD_BYTES = 4096
 _OFFICE: Mapping[str, Callable[[Package], Document]] = MappingProxyType(
     {"wordprocessingml": read_word, "presentationml": read_slides, "spreadsheetml": read_sheets}
 )
+_XML = (".xml", ".svg", ".fb2", ".rss", ".atom", ".kml", ".gpx", ".opml", ".dbk", ".tei", ".plist")
 _FOLDERS = MappingProxyType({"word": read_word, "ppt": read_slides, "xl": read_sheets})
 _UNREAD_ARCHIVES = (
     ("Index/Document.iwa", "iWork file (Pages, Numbers, Keynote): export it as .docx, .xlsx, .pptx or PDF"),
@@ -62,6 +65,8 @@ def _head(source: Path | bytes) -> bytes:
 
 def _text(data: bytes, suffix: str, fallback: str) -> Document:
     head = data[:HEAD_BYTES]
+    if head.startswith(marks.TNEF):
+        return read_tnef(data)
     if head.lstrip().startswith(marks.RTF):
         return read_rtf(data)
     if marks.is_page(head):
@@ -81,12 +86,29 @@ def _by_suffix(data: bytes, suffix: str, fallback: str) -> Document:
     """A text that shows no format of its own."""
     if suffix in (".html", ".htm", ".xhtml", ".xht"):
         return read_page(data, fallback=fallback)
-    if suffix in (".eml", ".mht", ".mhtml"):
+    if suffix in (".eml", ".emlx", ".mht", ".mhtml"):
         return read_mail(data, fallback)
     if suffix == ".ipynb":
         return read_notebook(data)
-    if unread := marks.unread_text(data[:HEAD_BYTES]):
+    head = data[:HEAD_BYTES]
+    if unread := marks.unread_text(head):
         raise MediaError("kind_unsupported", unread)
+    if (found := _xml(data) if marks.is_xml(head) or suffix in _XML else None) is not None:
+        return found
+    return _table_or_plain(data, suffix, fallback)
+
+
+def _xml(data: bytes) -> Document | None:
+    """The words of XML; None for what only looks like it. Raises ``MediaError`` for what is hostile."""
+    try:
+        return read_xml(data)
+    except MediaError as error:
+        if error.reason == "xml_entities":
+            raise
+        return None
+
+
+def _table_or_plain(data: bytes, suffix: str, fallback: str) -> Document:
     if marks.is_binary(data[:HEAD_BYTES]):
         raise MediaError(
             "kind_unsupported", f"not what {suffix or 'its name'} says, nor any document that is known"

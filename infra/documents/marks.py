@@ -5,6 +5,7 @@ import re
 from infra.documents.encoding import decoded
 
 ZIP, COMPOUND, RTF = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"{\\rtf"
+TNEF = b"\x78\x9f\x3e\x22"  # what Outlook wraps a mail in: winmail.dat
 _PROLOGUE = re.compile(r"\A(?:\s+|<\?xml[^>]{0,400}>|<!--.{0,2000}?-->)+", re.DOTALL)
 _PAGE = re.compile(
     r"<!doctype\s+html|<(?:\w{1,10}:)?html[\s>]|<head>|<body[\s>]|<meta\s+(?:charset|http-equiv)",
@@ -20,8 +21,10 @@ _OF_MAILS = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _MIN_HEADERS = 3
+_COUNTED = re.compile(rb"\A\d{1,10} *\n")  # how long the mail is, as Apple Mail writes before it
 _POSTMARK = re.compile(rb"From [^\n]{1,200}\d{4}(?: [-+]\d{4})?\r?\n")
 _NOTEBOOK = re.compile(rb"\"(?:cell_type|nbformat)\"\s*:")
+_DECLARED = re.compile(r"\s*(?:<\?xml\s|<svg[\s>])")
 _CONTROLS = re.compile("[\0-\x08\x0e-\x1a\x1c-\x1f]")
 _MAX_CONTROL_SHARE = 0.05  # of the characters of a text
 
@@ -39,7 +42,7 @@ def is_flat_open_document(head: bytes) -> bool:
 
 def is_mail(head: bytes) -> bool:
     """Whether a file that begins so is a mail: some headers that mails have, and nothing else before them."""
-    match = _HEADERS.match(head.removeprefix(b"\xef\xbb\xbf").lstrip())
+    match = _HEADERS.match(_COUNTED.sub(b"", head.removeprefix(b"\xef\xbb\xbf")).lstrip())
     if match is None:
         return False
     return len(set(map(bytes.lower, _OF_MAILS.findall(match.group())))) >= _MIN_HEADERS
@@ -49,6 +52,11 @@ def is_mailbox(head: bytes) -> bool:
     """Whether a file that begins so is mails in a row, each behind a line that says when it came."""
     match = _POSTMARK.match(head)
     return match is not None and is_mail(head)
+
+
+def is_xml(head: bytes) -> bool:
+    """Whether a file that begins so declares that it is XML, or is a drawing."""
+    return _DECLARED.match(decoded(head)) is not None
 
 
 def is_notebook(head: bytes) -> bool:
@@ -81,3 +89,12 @@ def mails_of(data: bytes) -> list[bytes]:
         re.sub(rb"^>(>*From )", rb"\1", data[start:end].partition(b"\n")[2], flags=re.MULTILINE)
         for start, end in zip(starts, [*starts[1:], len(data)], strict=True)
     ]
+
+
+def mail_of(data: bytes) -> bytes:
+    """The mail in a file of one: without the mark and the count before it, and what that leaves out."""
+    data = data.removeprefix(b"\xef\xbb\xbf")
+    counted = _COUNTED.match(data)
+    if counted is not None:
+        data = data[counted.end() : counted.end() + int(counted.group())]
+    return data.lstrip(b"\r\n")

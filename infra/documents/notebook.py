@@ -10,6 +10,7 @@ from typing import Any
 from infra.documents.blocks import Block, Document, Markdown, Paragraph, Picture, Section
 from infra.documents.text import clean
 from infra.documents.web.page import page_blocks
+from infra.documents.xml_text import svg_words
 from infra.errors import MediaError
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -101,6 +102,8 @@ def _shown(data: dict[str, Any]) -> Iterator[Block]:
     pictures = list(_pictures(data, "output"))
     if pictures:
         yield from pictures
+    elif words := svg_words(_text(data.get("image/svg+xml")).encode()):
+        yield Paragraph(words)
     elif (plain := _text(data.get("text/plain"))) and not plain.startswith("<IPython.core.display"):
         yield from _printed(plain)
     elif markdown := _text(data.get("text/markdown")):

@@ -19,8 +19,10 @@ import pypdfium2
 import pypdfium2.raw as pdfium
 from PIL import Image
 
+from infra.documents.blocks import Document, Section
 from infra.errors import MediaError
 from infra.limits import MAX_PAGE_PIXELS, MAX_PDF_PAGES, PAGE_DPI
+from infra.media._pdf_beside import blocks_beside, has_pinned
 from infra.media._pdf_forms import field_lines
 from infra.media._pdf_pages import own_page
 from infra.media.tiles import Box
@@ -34,7 +36,12 @@ MAX_OBJECTS = 20_000  # of a page, that are looked at
 DEVICE = 1_000_000  # steps of a page's width and height, where places are told
 MAX_CHARACTERS = 100_000  # of a page, whose places are looked at
 _LOCK = RLock()
-_LINE_END_HYPHEN = re.compile("[\x02\ufffe]\\s*")  # PDFium's marker of a word broken at the line's end
+_LINE_END_HYPHEN = re.compile(
+    "(?:[\x02\ufffe]|\u00ad(?=\\s*\n))\\s*"
+)  # PDFium's marker of a word broken at the line's end
+_TRAILER = b"\nendobj\ntrailer\n<< /Root %b %b R >>\nstartxref\n0\n%%%%EOF\n"
+MOST_TRIED = 50  # pages of a document without an end, of which one must be there
+_CATALOG = re.compile(rb"(\d{1,7}) (\d{1,5}) obj\s*<<(?:(?!endobj).){0,2000}?/Type\s*/Catalog\b", re.DOTALL)
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ufffe\uffff]")
 logging.getLogger("pypdfium2").setLevel(
     logging.ERROR
@@ -50,6 +57,7 @@ class Pdf:
     def __init__(self, document: pypdfium2.PdfDocument, *, is_damaged: bool) -> None:
         self._document = document
         self.is_damaged = is_damaged
+        self._pinned: set[int] = set()  # pages that were read and have files pinned to them
         with _LOCK:
             self.num_pages = len(document)
 
@@ -87,7 +95,7 @@ class Pdf:
                 page = self._document[number - 1]
                 try:
                     scale = dpi / POINTS_PER_INCH
-                    text, facts = self._words(page, scale, None)
+                    text, facts = self._words(page, number, scale, None)
                     size = _size(*page.get_size(), _fitting(*page.get_size(), scale, max_pixels))
                     return PlainPage(number, text, *size, facts, own_page(self._document, number))
                 finally:
@@ -117,10 +125,12 @@ class Pdf:
         self, page: pypdfium2.PdfPage, number: int, scale: float, max_pixels: int, box: Box | None
     ) -> PdfPage:
         image = _render(page, scale, max_pixels, box)
-        text, facts = self._words(page, scale, box)
+        text, facts = self._words(page, number, scale, box)
         return PdfPage(number, image, text, image.width, image.height, facts)
 
-    def _words(self, page: pypdfium2.PdfPage, scale: float, box: Box | None) -> tuple[str, PageFacts]:
+    def _words(
+        self, page: pypdfium2.PdfPage, number: int, scale: float, box: Box | None
+    ) -> tuple[str, PageFacts]:
         """The text of the page or of a part of it, and what is known of the page."""
         full = _size(*page.get_size(), scale)
         layer = page.get_textpage()
@@ -129,9 +139,16 @@ class Pdf:
             facts = PageFacts(*full, _pictures(page), *_words(page, layer))
         finally:
             layer.close()
+        if box is None and has_pinned(page):
+            self._pinned.add(number)
         if box is None and (filled := field_lines(self._document, page)):
             text = "\n".join(filter(None, (text, *map(_clean, filled))))
         return text, facts
+
+    def beside(self) -> Document:
+        """What the document holds beside its pages: attached files, and the values of a form that PDFium does not draw."""
+        with _LOCK:
+            return Document("PDF", (Section("", tuple(blocks_beside(self._document, sorted(self._pinned)))),))
 
 
 @contextmanager
@@ -146,7 +163,7 @@ def open_pdf(source: Path | bytes, *, page_limit: int = MAX_PDF_PAGES) -> Iterat
         source = (source.read_bytes() if isinstance(source, Path) else source)[start:]
     with _LOCK:
         try:
-            document = pypdfium2.PdfDocument(source)
+            document = _document(source)
             with suppress(pypdfium2.PdfiumError):
                 document.init_forms()  # before anything else: without, what was filled in is not drawn
             pdf = Pdf(document, is_damaged=not has_table)
@@ -163,6 +180,32 @@ def open_pdf(source: Path | bytes, *, page_limit: int = MAX_PDF_PAGES) -> Iterat
     finally:
         with _LOCK:
             document.close()
+
+
+def _document(source: Path | bytes) -> pypdfium2.PdfDocument:
+    """The document; where everything behind its objects is gone, with a new pointer to the first of them."""
+    try:
+        return pypdfium2.PdfDocument(source)
+    except pypdfium2.PdfiumError as error:
+        if error.err_code != pdfium.FPDF_ERR_FORMAT:
+            raise
+        data = source.read_bytes() if isinstance(source, Path) else source
+        roots = _CATALOG.findall(data)
+        if not roots or b"/Encrypt" in data:
+            raise
+        mended = pypdfium2.PdfDocument(data + _TRAILER % roots[-1])
+        if not any(_has_page(mended, index) for index in range(min(MOST_TRIED, len(mended)))):
+            mended.close()
+            raise
+        return mended
+
+
+def _has_page(document: pypdfium2.PdfDocument, index: int) -> bool:
+    try:
+        document[index].close()
+    except pypdfium2.PdfiumError:
+        return False
+    return True
 
 
 def _header(source: Path | bytes) -> tuple[int, bool]:
@@ -288,4 +331,5 @@ def _words(page: pypdfium2.PdfPage, layer: pypdfium2.PdfTextPage) -> tuple[float
 
 
 def _clean(raw: str) -> str:
-    return _CONTROLS.sub("", _LINE_END_HYPHEN.sub("", raw).replace("\r\n", "\n").replace("\r", "\n")).strip()
+    raw = _LINE_END_HYPHEN.sub("", raw).replace("\u00ad", "")
+    return _CONTROLS.sub("", raw.replace("\r\n", "\n").replace("\r", "\n")).strip()

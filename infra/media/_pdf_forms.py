@@ -16,6 +16,14 @@ import pypdfium2.raw as pdfium
 MAX_FIELDS = 5_000  # of one page
 MAX_OPTIONS = 1_000  # of one list of choices
 MAX_VALUE_BYTES = 1 << 20
+COMMENTED = frozenset(
+    (
+        *(pdfium.FPDF_ANNOT_TEXT, pdfium.FPDF_ANNOT_HIGHLIGHT, pdfium.FPDF_ANNOT_UNDERLINE),
+        *(pdfium.FPDF_ANNOT_SQUIGGLY, pdfium.FPDF_ANNOT_STRIKEOUT, pdfium.FPDF_ANNOT_STAMP),
+        *(pdfium.FPDF_ANNOT_CARET, pdfium.FPDF_ANNOT_INK, pdfium.FPDF_ANNOT_SQUARE, pdfium.FPDF_ANNOT_CIRCLE),
+        *(pdfium.FPDF_ANNOT_LINE, pdfium.FPDF_ANNOT_POLYGON, pdfium.FPDF_ANNOT_POLYLINE),
+    )
+)
 PASSWORD = 1 << 13  # the flag of a field whose value is hidden
 _TAGS = re.compile(r"<[^<>]*>")
 _Read = Callable[[Any, int], int]
@@ -42,6 +50,8 @@ def _line(document: pypdfium2.PdfDocument, annotation: Any) -> str:
     kind = pdfium.FPDFAnnot_GetSubtype(annotation)
     if kind == pdfium.FPDF_ANNOT_FREETEXT:
         return _key(annotation, b"Contents")
+    if kind in COMMENTED:
+        return _comment(annotation)
     if kind != pdfium.FPDF_ANNOT_WIDGET:
         return ""
     value = " ".join(_value(document, annotation).split())
@@ -54,6 +64,15 @@ def _line(document: pypdfium2.PdfDocument, annotation: Any) -> str:
         name = _string(partial(pdfium.FPDFAnnot_GetFormFieldName, form, annotation))
     label = " ".join((label or name.rpartition(".")[2] or _key(annotation, b"T")).split())
     return f"{label}: {value}" if label else value
+
+
+def _comment(annotation: Any) -> str:
+    """What somebody wrote to a place of the page, and who."""
+    words = " ".join(_key(annotation, b"Contents").split())
+    author = " ".join(_key(annotation, b"T").split())
+    if not words:
+        return ""
+    return f"Comment ({author}): {words}" if author else f"Comment: {words}"
 
 
 def _value(document: pypdfium2.PdfDocument, annotation: Any) -> str:

@@ -4,9 +4,10 @@ Tracks that are pictures are left out. What the words mean for clips is ``assets
 """
 
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import av
 from av.container import InputContainer
@@ -19,22 +20,54 @@ from infra.media._video_streams import first_tick, moving_stream
 MAX_TRACKS = 8
 MAX_CUES = 100_000  # of all tracks together
 MAX_CUE_CHARACTERS = 2_000
+MAX_CHAPTERS = 2_000
+MAX_LYRICS = 200_000  # characters
+_LYRICS = ("lyrics", "unsyncedlyrics", "unsynced lyrics", "uslt")
+_NUMBERED = re.compile(r"(?:chapter|kapitel|chapitre)?\W*\d+", re.IGNORECASE)
 ASS_FIELDS = 8  # before the words of a line: order, layer, style, name, three margins, effect
 
 
-def subtitle_tracks(source: Path | bytes) -> list[tuple[str, list[tuple[float, str]]]]:
-    """Language, and (seconds, words) of each cue in order of time, of each track that has any. Raises ``MediaError``."""
+class Track(NamedTuple):
+    """``cues``: seconds and words, in order of time; ``kind`` as ``SubtitleTrack`` has it."""
+
+    language: str
+    cues: list[tuple[float, str]]
+    kind: str = ""
+
+
+def subtitle_tracks(source: Path | bytes) -> list[Track]:
+    """Each subtitle track that has words, then titles of chapters, then lyrics. Raises ``MediaError``."""
     name = source.name if isinstance(source, Path) else "bytes"
     try:
         with av.open(io.BytesIO(source) if isinstance(source, bytes) else str(source), mode="r") as container:
             if not set(container.format.name.split(",")) & {*FORMATS, *SOUND_FORMATS}:
                 raise MediaError("video_unreadable", f"{name}: container {container.format.name} is refused")
-            return _tracks(container)
+            return [*_tracks(container), *_chapters(container), *_lyrics(container)]
     except FFmpegError as error:
         raise MediaError("video_unreadable", f"{name}: {error.strerror or error}") from error
 
 
-def _tracks(container: InputContainer) -> list[tuple[str, list[tuple[float, str]]]]:
+def _chapters(container: InputContainer) -> Iterator[Track]:
+    """The titles of chapters that have some of their own."""
+    cues: list[tuple[float, str]] = []
+    for chapter in container.chapters()[:MAX_CHAPTERS]:
+        title = str(chapter["metadata"].get("title", "")).strip()[:MAX_CUE_CHARACTERS]
+        if title and not _NUMBERED.fullmatch(title):
+            cues.append((max(0.0, float(chapter["start"] * (chapter["time_base"] or 0))), title))
+    if cues:
+        yield Track("", sorted(cues, key=lambda cue: cue[0]), "chapters")
+
+
+def _lyrics(container: InputContainer) -> Iterator[Track]:
+    """What tags of the file or of its sound hold, whatever they are called in its format."""
+    for tags in (container.metadata, *(stream.metadata for stream in container.streams.audio)):
+        for name, text in tags.items():
+            if name.lower().startswith(_LYRICS) and text.strip():
+                yield Track(name.partition("-")[2], [(0.0, text.strip()[:MAX_LYRICS])], "lyrics")
+                return
+
+
+def _tracks(container: InputContainer) -> list[Track]:
     streams = list(container.streams.subtitles)[:MAX_TRACKS]
     if not streams:
         return []
@@ -52,7 +85,7 @@ def _tracks(container: InputContainer) -> list[tuple[str, list[tuple[float, str]
         if count >= MAX_CUES:
             break
     return [
-        (str(stream.metadata.get("language", "")), sorted(found[stream.index], key=lambda cue: cue[0]))
+        Track(str(stream.metadata.get("language", "")), sorted(found[stream.index], key=lambda cue: cue[0]))
         for stream in streams
         if found[stream.index]
     ]

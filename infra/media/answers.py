@@ -139,9 +139,11 @@ def tracks_of(answer: JobResult) -> list[SubtitleTrack]:
         tracks = json.loads(bytes_of(answer))
         return [
             SubtitleTrack(
-                str(language), tuple(SubtitleLine(float(start_s), str(text)) for start_s, text in lines)
+                str(language),
+                tuple(SubtitleLine(float(start_s), str(text)) for start_s, text in lines),
+                str(kind),
             )
-            for language, lines in tracks
+            for language, lines, kind in tracks
         ]
     except (ValueError, TypeError, RecursionError) as error:
         raise MediaError("decoder_failed", f"no subtitles: {error!r}"[:500]) from error

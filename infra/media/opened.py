@@ -5,10 +5,19 @@ from pathlib import Path
 
 from PIL import Image
 
-from infra.limits import MAX_OWN_PAGE_BYTES, MAX_PAGE_PIXELS, MAX_TEXT_BYTES, PAGE_DPI
+from infra.documents.blocks import Document
+from infra.limits import (
+    MAX_DOCUMENT_TEXT_BYTES,
+    MAX_EMBEDDED_BYTES,
+    MAX_OWN_PAGE_BYTES,
+    MAX_PAGE_PIXELS,
+    MAX_TEXT_BYTES,
+    PAGE_DPI,
+)
 from infra.media import jobs
 from infra.media.answers import (
     PIXEL_BYTES,
+    blocks_of,
     boxes_of,
     image_count,
     images_of,
@@ -112,6 +121,11 @@ class PdfDocument:
         limit = MAX_OWN_PAGE_BYTES + MAX_TEXT_BYTES
         job = replace(self._job, operation="plain_page", arguments=arguments, max_bytes=limit)
         return self._runner.call(job, lambda answer: plain_page_of(answer, number, max_pixels))
+
+    def beside(self) -> Document:
+        """What lies beside the pages: attached files, and the values of a form that is not drawn. Raises ``MediaError``."""
+        limit = MAX_DOCUMENT_TEXT_BYTES + MAX_EMBEDDED_BYTES
+        return self._runner.call(replace(self._job, operation="beside", max_bytes=limit), blocks_of)
 
     def find(self, number: int, words: str) -> list[PlaceBox]:
         """Where ``words`` stand on a page in its text layer, a box a line; raises as ``page`` does."""

@@ -80,6 +80,8 @@ class SubtitleTrack(NamedTuple):
 
     language: str
     lines: tuple[SubtitleLine, ...]
+    kind: str = ""
+    """"chapters": their titles; "lyrics": a text that is kept beside the sound, in one line; else empty."""
 
 
 class ClipRange(NamedTuple):

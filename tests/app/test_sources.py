@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from app.answers.library import changing
-from app.answers.library.listing import CHANGED, GONE, READY, UNREADABLE, Library
+from app.answers.library.listing import CHANGED, GONE, READY, UNREADABLE, Library, SourceRecord
 from app.answers.library.naming import UnknownFileError, folders_of, meant
 from assets.corpus.read import read_items
 from assets.index.published import open_index
 from assets.parsers.types import ParseContext
+from assets.user_files import facts
 from assets.user_files.ingest import IngestSettings, ingest
 from assets.user_files.paths import file_key
 from infra.storage.root import Storage
@@ -53,6 +54,30 @@ def storage(files: Path, tmp_path: Path) -> Storage:
 
 def key(files: Path, name: str) -> str:
     return file_key(str(files / name))
+
+
+def test_a_row_costs_no_reading_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def rows_and_reads(count: int) -> tuple[tuple[SourceRecord, ...], int]:
+        library = Library(storage)
+        before = len(reads)
+        return library.page(limit=count).rows, len(reads) - before
+
+    for number in range(40):
+        (tmp_path / f"{number}.txt").write_bytes(b"A gr\xfcn light at pier %d of the harbour." % number)
+    storage = Storage(tmp_path / "root")
+    ingest(sorted(tmp_path.glob("*.txt")), storage, settings=SETTINGS)
+    reads: list[str] = []
+    whole = Storage.read_bytes
+    monkeypatch.setattr(Storage, "read_bytes", lambda self, name: reads.append(name) or whole(self, name))
+
+    few, reads_of_few = rows_and_reads(2)
+    many, reads_of_many = rows_and_reads(40)
+    assert (len(few), len(many)) == (2, 40)
+    assert reads_of_many == reads_of_few <= 8
+    assert many[7].remarks == ("read as Windows-1252",)
+    storage.remove_file(facts.FACTS)  # as a root of an earlier version
+    same, one_by_one = rows_and_reads(40)
+    assert (same, one_by_one >= 40) == (many, True)
 
 
 def test_files_stand_with_items_size_state_and_the_folder_that_tells_them_apart(

@@ -1,7 +1,7 @@
 """The files that were ingested, one record each: how many items, how large, in what state, and what went wrong.
 
-The list of files is one small file; what else is known of a file is read for the rows that are asked for, so that a page of
-10,000 files costs what its fifty visible rows cost. Which files a name means is ``naming.py``, changing them ``changing.py``.
+The list of files and what is shown of each are two small files, read once while they stay as they are; a row costs a look at
+its file on the disk and no more. Which files a name means is ``naming.py``, changing them ``changing.py``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,13 +12,13 @@ from typing import NamedTuple
 
 from app.answers.library.naming import folders_of
 from app.answers.records import Record, Text
-from assets.user_files import ledger, parsed_files, publishing
+from assets.user_files import facts, ledger, parsed_files, publishing
+from assets.user_files.facts import FileFacts
 from assets.user_files.ledger import IngestedFile, RefusedFile
 from assets.user_files.paths import file_key
 from infra.storage.root import Storage
 
 MOST_ROWS = 200  # of one page
-MOST_REMARKS = 20  # of one file
 
 READY, CHANGED, GONE, UNREADABLE = "ready", "changed", "gone", "unreadable"
 
@@ -74,6 +74,7 @@ class LibraryView:
     entries: tuple[_Entry, ...]
     by_key: Mapping[str, _Entry]
     pending: bool
+    facts: Mapping[str, FileFacts]
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -120,13 +121,13 @@ class Library:
             files=len(view.entries),
             unreadable=sum(entry.refused is not None for entry in view.entries),
             pending=view.pending,
-            rows=tuple(self._record(entry) for entry in shown),
+            rows=tuple(self._record(entry, view) for entry in shown),
         )
 
     def records(self, keys: Sequence[str]) -> list[SourceRecord]:
         """Those of the files that there are, in the order given."""
         view = self.view()
-        return [self._record(view.by_key[key]) for key in keys if key in view.by_key]
+        return [self._record(view.by_key[key], view) for key in keys if key in view.by_key]
 
     def file(self, key: str) -> IngestedFile | None:
         """A file that was read, by its key."""
@@ -143,23 +144,22 @@ class Library:
 
     def _stamp(self) -> object:
         stamps: list[tuple[int, int, int] | None] = []
-        for name in (ledger.FILES, ledger.REFUSED, f"{publishing.CORPUS}/manifest.json"):
+        for name in (ledger.FILES, ledger.REFUSED, facts.FACTS, f"{publishing.CORPUS}/manifest.json"):
             path = self._storage.local_path(name)
             if path is None:
                 return None  # on S3 the list is read each time
             try:
-                facts = path.stat()
-                stamps.append((facts.st_mtime_ns, facts.st_size, facts.st_ino))
+                status = path.stat()
+                stamps.append((status.st_mtime_ns, status.st_size, status.st_ino))
             except OSError:
                 stamps.append(None)
         return tuple(stamps)
 
-    def _record(self, entry: _Entry) -> SourceRecord:
+    def _record(self, entry: _Entry, view: LibraryView) -> SourceRecord:
         if entry.refused is not None:
             return _refused_record(entry, entry.refused)
         assert entry.file is not None
-        known = parsed_files.described(self._storage, entry.file.kept)
-        remarks = [] if known is None else [*known.about.notes, *map(str, known.about.skipped_parts())]
+        known = view.facts.get(entry.file.kept) or facts.of_kept(self._storage, entry.file.kept)
         size, state = _on_disk(entry.location, None if known is None else known.read_at)
         return SourceRecord(
             key=entry.key,
@@ -171,7 +171,7 @@ class Library:
             bytes=size,
             state=state,
             reason="",
-            remarks=tuple(remarks[:MOST_REMARKS]),
+            remarks=() if known is None else known.remarks,
             same_as=entry.same_as,
         )
 
@@ -182,13 +182,14 @@ def _view(storage: Storage) -> LibraryView:
     folders = folders_of(locations)
     first: dict[str, str] = {}
     same: dict[str, str] = {}
+    keys = {location: file_key(location) for location in locations}
     for location, file in files.items():
-        key = file_key(location)
+        key = keys[location]
         if (stands := first.setdefault(file.kept, key)) != key:
             same[location] = stands
     entries = [
         _Entry(
-            key=file_key(location),
+            key=keys[location],
             name=location.rsplit("/", 1)[-1],
             folder=folders[location],
             location=location,
@@ -199,8 +200,9 @@ def _view(storage: Storage) -> LibraryView:
         for location in locations
     ]
     entries.sort(key=lambda entry: (entry.name.casefold(), entry.location))
-    pending = bool(files) and not publishing.is_published(storage, files)
-    return LibraryView(tuple(entries), {entry.key: entry for entry in entries}, pending)
+    pending = bool(files) and not publishing.is_published(storage, ledger.stored_digest(storage))
+    by_key = {entry.key: entry for entry in entries}
+    return LibraryView(tuple(entries), by_key, pending, facts.read(storage))
 
 
 def _refused_record(entry: _Entry, refused: RefusedFile) -> SourceRecord:
@@ -224,8 +226,8 @@ def _refused_record(entry: _Entry, refused: RefusedFile) -> SourceRecord:
 def _on_disk(location: str, read_at: float | None) -> tuple[int | None, str]:
     """Size, and whether the file is as it was when it was read, as far as its time tells."""
     try:
-        facts = Path(location).stat()
+        status = Path(location).stat()
     except (OSError, ValueError):
         return None, GONE
-    changed = read_at is not None and facts.st_mtime > read_at
-    return facts.st_size, CHANGED if changed else READY
+    changed = read_at is not None and status.st_mtime > read_at
+    return status.st_size, CHANGED if changed else READY

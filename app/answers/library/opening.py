@@ -145,7 +145,7 @@ def tracks_of(film: Path) -> list[Track]:
         if timed:
             tracks.append(Track(beside.name, "", tuple(timed)))
     try:
-        inside = media_decoder().spoken(film)
+        inside = [track for track in media_decoder().spoken(film) if not track.kind]
     except MediaError:
         inside = []
     for number, track in enumerate(inside[: MOST_TRACKS - len(tracks)], start=1):

@@ -1,9 +1,11 @@
 """``PUT /v1/files/{name}``: one file into the corpus, as ``vimrag ingest`` would take it.
 
-The body is the file. It is kept below ``uploads/`` of the root under its name, so that sending it again replaces it.
+The body is the file. It is kept below ``uploads/`` of the root under its name, so that another file of this name takes its
+place, which the answer says; one that cannot be read takes nobody's place.
 """
 
 import asyncio
+import os
 import time
 import unicodedata
 from collections.abc import AsyncGenerator
@@ -40,8 +42,12 @@ async def put_file(request: Request, name: str) -> UploadedFile:
     target = folder / safe_name(name)
     began_s = time.monotonic()
     with state.uploads.take():
-        await _receive(request, target, state.settings.upload_bytes)
-        return await to_thread.run_sync(_ingest, target, state.corpus.storage, began_s)
+        arrived = folder / f".{target.name}.arrived"  # hidden from whoever reads the folder meanwhile
+        try:
+            await _receive(request, arrived, state.settings.upload_bytes)
+            return await to_thread.run_sync(_ingest, arrived, target, state.corpus.storage, began_s)
+        finally:
+            arrived.unlink(missing_ok=True)
 
 
 def safe_name(name: str) -> str:
@@ -87,15 +93,32 @@ async def _next(chunks: AsyncGenerator[bytes]) -> bytes | None:
         raise ApiError(408, "too_slow", f"nothing came for {SILENCE_S:g} seconds") from None
 
 
-def _ingest(target: Path, storage: Storage, began_s: float) -> UploadedFile:
+def _ingest(arrived: Path, target: Path, storage: Storage, began_s: float) -> UploadedFile:
+    """Read what arrived as ``target``; what was there before comes back if nothing can be read of it."""
     from assets.user_files.ingest import ingest
 
+    before = arrived.with_suffix(".before") if target.exists() else None
+    if before is not None:
+        before.unlink(missing_ok=True)
+        os.link(target, before)
     try:
+        arrived.replace(target)
         report = ingest([target], storage)
+        items = sum(file.items for file in report.files)
+        if not items and before is not None:
+            before.replace(target)
+            ingest([target], storage)  # which was read once and is not again
+        elif not items:
+            target.unlink(missing_ok=True)
     except ValueError as error:
         raise ApiError(409, "refused", str(error)) from error
-    items = sum(file.items for file in report.files)
-    if not items:
-        target.unlink(missing_ok=True)
-    seconds = round(time.monotonic() - began_s, 3)
-    return UploadedFile(file=target.name, items=items, skipped=dict(report.skipped), seconds=seconds)
+    finally:
+        if before is not None:
+            before.unlink(missing_ok=True)
+    return UploadedFile(
+        file=target.name,
+        items=items,
+        skipped=dict(report.skipped),
+        replaced=before is not None and items > 0,
+        seconds=round(time.monotonic() - began_s, 3),
+    )

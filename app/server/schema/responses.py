@@ -114,6 +114,8 @@ class UploadedFile(Record):
     file: str
     items: int
     skipped: dict[str, int]
+    replaced: bool
+    """Whether it took the place of another file of this name that was sent before."""
     seconds: float
 
 

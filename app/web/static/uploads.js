@@ -66,9 +66,12 @@ export class Uploads {
 }
 
 /** @param {UploadedFile} report */
-function outcome({ items, skipped, seconds }) {
+function outcome({ items, skipped, replaced, seconds }) {
   const reasons = Object.entries(skipped ?? {}).map(([reason, number]) => `${reason.replaceAll("_", " ")} (${number})`);
-  const gain = items ? `${counted(items, "item")} searchable, ${duration(seconds)}` : "nothing searchable in it";
+  const instead = replaced ? ", in place of the file of this name that was here" : "";
+  const gain = items
+    ? `${counted(items, "item")} searchable${instead}, ${duration(seconds)}`
+    : "nothing searchable in it; a file of this name that was here stays";
   return [gain, reasons.length > 0 && element("span", { class: "skipped" }, `skipped: ${reasons.join(", ")}`)];
 }
 

@@ -18,6 +18,7 @@ from infra.errors import MediaError
 from infra.media import ClipRange, clip_ranges, media_decoder
 
 WITHOUT_PICTURE = "video_without_picture"
+CHAPTERS, LYRICS = "chapters", "lyrics"  # kinds of tracks
 
 
 @dataclass(slots=True)
@@ -26,6 +27,7 @@ class _Words:
 
     tracks: list[list[TranscriptCue]] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
+    chapters: list[TranscriptCue] = field(default_factory=list)
 
     def between(self, start_s: float, end_s: float) -> str:
         """The words that begin in [start_s, end_s), track after track."""
@@ -45,6 +47,8 @@ def film_records(
     try:
         duration_s = media_decoder().probe(path).duration_s
     except MediaError as error:
+        if words.chapters and not words.texts:
+            words.tracks.insert(0, words.chapters)
         if error.reason != WITHOUT_PICTURE or not (words.tracks or words.texts):
             raise
         yield SkippedRecord(reason=WITHOUT_PICTURE, where="picture", detail="sound only; its words are read")
@@ -64,7 +68,9 @@ def _clips(
             yield replace(record, where=f"clip {record.where.removeprefix('#')} s")
             continue
         item, start_s = record.item, record.item.position
-        text = words.between(start_s, ends.get(start_s, math.inf)) if words.tracks else item.text
+        end_s = ends.get(start_s, math.inf)
+        said = words.between(start_s, end_s) if words.tracks else item.text
+        text = "\n".join(filter(None, (spoken_between(words.chapters, start_s, end_s), said)))
         title = clip_title("", start_s) if len(ranges) > 1 else ""
         kept_id = item.id.removeprefix(f"{DATASET}:")
         placed = replace(item, id=kept_id, title=title, text=text, media_key=kept_id)
@@ -72,7 +78,7 @@ def _clips(
 
 
 def _read_words(path: Path, transcripts: Sequence[Path], words: _Words) -> Iterator[FileRecord]:
-    """What lies beside the film; if that is nothing, the subtitle tracks inside of it."""
+    """What lies beside the film; if that is nothing, the subtitle tracks inside of it; the titles of its chapters."""
     for transcript in transcripts:
         try:
             decoded = decode(transcript.read_bytes())
@@ -86,13 +92,34 @@ def _read_words(path: Path, transcripts: Sequence[Path], words: _Words) -> Itera
             words.tracks.append(timed)
         elif decoded.text.strip():
             words.texts.append(decoded.text.strip())
-    if words.tracks or words.texts:
-        return
+    yield from _read_inside(path, words)
+
+
+def _read_inside(path: Path, words: _Words) -> Iterator[FileRecord]:
+    has_words = bool(words.tracks or words.texts)
     for track in media_decoder().spoken(path):
         said = rolled_up(line for cue in track.lines for line in lines_of(*cue))
-        if said:
+        if track.kind == CHAPTERS:
+            words.chapters += said
+            yield ReaderNote("titles of chapters inside of it")
+        elif has_words:
+            continue
+        elif track.kind == LYRICS:
+            yield from _add_lyrics(track.lines[0].text, words)
+        elif said:
             words.tracks.append(said)
             yield ReaderNote(f"subtitles inside of it{f' ({track.language})' if track.language else ''}")
+
+
+def _add_lyrics(text: str, words: _Words) -> Iterator[ReaderNote]:
+    """Lyrics of a tag, if nothing else says what is sung."""
+    if words.tracks or words.texts:
+        return
+    if timed := cues(text):
+        words.tracks.append(timed)
+    else:
+        words.texts.append(text)
+    yield ReaderNote("lyrics inside of it")
 
 
 def _spoken(words: _Words, length_s: float, passage_words: int) -> Iterator[ParsedItem]:

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from infra.documents.payloads import LEFT, without_payloads
+
 MAX_PICTURES = 1_000  # of one text; the payload of further ones is dropped
 LOOK_BACK = 2_000  # characters before a URI in which its description is looked for
 MIN_WRAPPED = 40  # characters of a line that goes on with a payload outside of brackets and quotes
@@ -24,6 +26,9 @@ _TAG = re.compile(r"<img\b[^<>]*\Z", re.IGNORECASE)
 _ALT = re.compile(r"""\balt\s*=\s*("([^"]*)"|'([^']*)')""", re.IGNORECASE)
 _SVG_TEXT = re.compile(r"<(?:text|title|desc)\b[^<>]*>(.*?)</(?:text|title|desc)>", re.DOTALL | re.IGNORECASE)
 _TAGS = re.compile(r"<[^<>]*>")
+
+
+_MARKS = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
 
 
 class InlinePicture(NamedTuple):
@@ -54,7 +59,7 @@ class SplitText(NamedTuple):
 def split(text: str) -> SplitText:
     """Take every data URI out of ``text``; those of pictures are kept."""
     if not _URI.search(text):
-        return SplitText(text, ())
+        return _without_payloads(text, [])
     named = {match.group(2).lower(): match.group(1) for match in _USED.finditer(text)}
     parts: list[str] = []
     pictures: list[InlinePicture] = []
@@ -73,7 +78,21 @@ def split(text: str) -> SplitText:
         data = _decoded(text[match.end() : end], is_base64="base64" in match.group(2).lower())
         pictures.append(InlinePicture(data, match.group(1).lower(), _alt(text, match.start(), end, named)))
         parts.append(f"picture-{len(pictures)}")
-    return SplitText("".join((*parts, text[done:])), tuple(pictures))
+    return _without_payloads("".join((*parts, text[done:])), pictures)
+
+
+def _without_payloads(text: str, pictures: list[InlinePicture]) -> SplitText:
+    """Also without base64 that stands there by itself; what is a picture joins ``pictures``."""
+
+    def put(payload: str) -> str:
+        data = _decoded(payload, is_base64=True)
+        media_type = next((name for mark, name in _MARKS.items() if data.startswith(mark)), "")
+        if not media_type or len(pictures) >= MAX_PICTURES:
+            return LEFT
+        pictures.append(InlinePicture(data, media_type, ""))
+        return f"picture-{len(pictures)}"
+
+    return SplitText(without_payloads(text, put), tuple(pictures))
 
 
 def _end(text: str, match: re.Match[str]) -> int:

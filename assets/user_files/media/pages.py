@@ -1,7 +1,7 @@
 """A PDF to items: a page each, with its words from the text layer or by OCR; posters and rolls in legible parts too."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,11 +17,23 @@ from assets.user_files.media import text_layers
 from assets.user_files.records import DATASET, FileRecord, ReaderNote
 from infra.errors import MediaError
 from infra.limits import MAX_PAGE_PIXELS, PAGE_DPI
-from infra.media import Box, PdfDocument, PdfPage, grid_boxes, is_strip, media_decoder, strip_boxes, widened
+from infra.media import (
+    Box,
+    Document,
+    PdfDocument,
+    PdfPage,
+    grid_boxes,
+    is_strip,
+    media_decoder,
+    strip_boxes,
+    widened,
+)
 
 POSTER_PIXELS = (
     2.5 * MAX_PAGE_PIXELS
 )  # of a page at full resolution; what is smaller is legible as one picture
+ReadBeside = Callable[[Document, int], Iterator[FileRecord]]
+"""Reads what lies beside the pages of a PDF, of which there are so many."""
 MAX_PARTS = 32  # of one page; larger pages have a lower resolution
 THIN_SIDE = 1_400  # pixels of a roll's shorter side, up to which its parts have their full resolution
 
@@ -41,8 +53,10 @@ class _Remarks:
             yield ReaderNote(f"page{'s' * (len(numbers) > 1)} {shown}: {what}")
 
 
-def page_records(path: Path, page_limit: int, context: ParseContext) -> Iterator[FileRecord]:
-    """Every page of a document, in order.
+def page_records(
+    path: Path, page_limit: int, context: ParseContext, read_beside: ReadBeside
+) -> Iterator[FileRecord]:
+    """Every page of a document, in order, then what ``read_beside`` makes of what lies beside them.
 
     Raises:
         MediaError: as ``MediaDecoder.open_pdf``.
@@ -58,6 +72,7 @@ def page_records(path: Path, page_limit: int, context: ParseContext) -> Iterator
                 yield from _page_records(pdf, number, context, remarks)
             except MediaError as error:
                 yield SkippedRecord.of(error, f"page {number}")
+        yield from read_beside(pdf.beside(), pdf.num_pages)
     yield from remarks.notes()
 
 

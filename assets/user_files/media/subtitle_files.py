@@ -12,6 +12,7 @@ from typing import NamedTuple
 from assets.user_files.file_kinds import SUBTITLE_SUFFIXES, VIDEO_SUFFIXES
 
 FOLDERS = frozenset({"subs", "sub", "subtitles", "subtitle", "captions", "untertitel"})
+SPOKEN_JSON = ".json"  # of recognisers of speech; mostly it is something else
 MAX_LANGUAGES = 6  # read of one film
 MAX_LISTED = 5_000  # entries of a folder that are looked at
 _KINDS = frozenset(
@@ -69,12 +70,13 @@ def _listed(folder: Path) -> list[Path]:
 
 
 _FORCED_RANK = 100
+_RANKS = {suffix: rank for rank, suffix in enumerate(SUBTITLE_SUFFIXES)}
 
 
 def _of_film(path: Path, film: Path) -> SubtitleFile | None:
     suffix = path.suffix.lower()
     if (
-        suffix not in SUBTITLE_SUFFIXES
+        (suffix not in SUBTITLE_SUFFIXES and not (suffix == SPOKEN_JSON and _is_spoken(path)))
         or path.name.startswith(".")
         or not path.is_file()
         or path.is_symlink()
@@ -98,8 +100,18 @@ def _of_film(path: Path, film: Path) -> SubtitleFile | None:
     language = next(
         (_language(tag) for tag in tags if tag not in _KINDS or (tag == "hi" and len(tags) == 1)), ""
     )
-    rank = SUBTITLE_SUFFIXES.index(suffix) + 20 * bool({"sdh", "cc", "hi"} & set(tags[1:] or tags))
+    rank = _RANKS.get(suffix, len(_RANKS)) + 20 * bool({"sdh", "cc", "hi"} & set(tags[1:] or tags))
     return SubtitleFile(path, language, rank + _FORCED_RANK * bool({"forced", "foreign"} & set(tags)))
+
+
+def _is_spoken(path: Path) -> bool:
+    """Whether a file of JSON begins as what was recognised of a film, and is not facts about it."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(65_536)
+    except OSError:
+        return False
+    return any(mark in head for mark in (b'"segments"', b'"tStartMs"'))
 
 
 def _language(tag: str) -> str:

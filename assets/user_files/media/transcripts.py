@@ -4,9 +4,10 @@ Holds parsing and the share of each clip; which files are a film's subtitles is 
 """
 
 import html
+import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _FRACTION = r"(?:[.,:](\d{1,3}))?"
 _CLOCK = rf"(?:(\d{{1,3}}):)?(\d{{1,2}}):(\d{{2}}){_FRACTION}"
@@ -16,6 +17,9 @@ _MARKUP = re.compile(r"<[^<>]*>|\{\\?[^{}]*\}")
 _LYRIC = re.compile(rf"\s*((?:\[{_CLOCK}\]\s*)+)(.*)")
 _LYRIC_TAG = re.compile(r"\s*\[[A-Za-z#]+:.*\]\s*")
 _LYRIC_TIME = re.compile(rf"\[{_CLOCK}\]")
+_TENTHS = re.compile(r"\s*\[(\d+)\]\[\d*\](.*)")
+_TIMED = re.compile(r"<(p|text)\b([^<>]*)>(.*?)</\1>", re.DOTALL | re.IGNORECASE)
+_ATTRIBUTE = re.compile(r"""\b(\w+)\s*=\s*["']([^"']*)["']""")
 _SPOKEN = re.compile(rf"Dialogue:[^,]*,\s*{_CLOCK}\s*,(?:[^,]*,){{7}}(.*)")
 _FRAMES = re.compile(r"\s*\{(\d+)\}\{(\d*)\}(.*)")
 _PARAGRAPH = re.compile(r"<(?:\w+:)?p\b([^<>]*)>(.*?)</(?:\w+:)?p>", re.DOTALL | re.IGNORECASE)
@@ -47,7 +51,11 @@ def cues(transcript: str) -> list[TranscriptCue]:
         return _said_once(_paragraphs(transcript))
     if "<sami" in head:
         return _said_once(_synchronised(transcript))
-    for parse in (_scripted, _frames, _lyrics):
+    if "<timedtext" in head or "<transcript" in head:
+        return _said_once(_timed_texts(transcript))
+    if head.lstrip().startswith("{") and (spoken := list(spoken_json(transcript))):
+        return _said_once(spoken)
+    for parse in (_scripted, _frames, _tenths, _lyrics):
         if found := list(parse(lines)):
             return _said_once(found)
     return sorted(_stamped(lines), key=lambda cue: cue.start_s)
@@ -145,6 +153,49 @@ def _lyrics(lines: Sequence[str]) -> Iterator[TranscriptCue]:
     for match in matches:
         for time in _LYRIC_TIME.finditer(match.group(1)):
             yield TranscriptCue(_seconds(time), re.sub(rf"<{_CLOCK}>", "", match.group(6)))
+
+
+def _tenths(lines: Sequence[str]) -> Iterator[TranscriptCue]:
+    """MPL2, which counts tenths of a second."""
+    written = list(filter(str.strip, lines))
+    matches = [match for line in written if (match := _TENTHS.fullmatch(line))]
+    if len(matches) == len(written):
+        for match in matches:
+            words = (part.removeprefix("/") for part in match.group(2).split("|"))  # in italics
+            yield TranscriptCue(int(match.group(1)) / 10, "\n".join(words))
+
+
+def _timed_texts(transcript: str) -> Iterator[TranscriptCue]:
+    """What video platforms keep: milliseconds at paragraphs, or seconds at texts."""
+    for match in _TIMED.finditer(transcript):
+        attributes = dict(_ATTRIBUTE.findall(match.group(2)))
+        written = attributes.get("t") or attributes.get("start") or ""
+        if written.replace(".", "", 1).isdigit():
+            start_s = float(written) / (1000 if "t" in attributes else 1)
+            yield TranscriptCue(start_s, html.unescape(match.group(3)))
+
+
+def spoken_json(transcript: str) -> Iterator[TranscriptCue]:
+    """What recognisers of speech write: segments with seconds, or events with milliseconds; nothing for other JSON."""
+    try:
+        document = json.loads(transcript)
+    except (ValueError, RecursionError):
+        return
+    if not isinstance(document, dict):
+        return
+    for segment in _records(document.get("segments")):
+        start, text = segment.get("start"), segment.get("text")
+        if isinstance(start, int | float) and isinstance(text, str):
+            yield TranscriptCue(float(start), text)
+    for event in _records(document.get("events")):
+        start = event.get("tStartMs")
+        words = "".join(str(piece.get("utf8", "")) for piece in _records(event.get("segs")))
+        if isinstance(start, int | float) and words.strip():
+            yield TranscriptCue(start / 1000, words)
+
+
+def _records(value: Any) -> list[dict[str, Any]]:
+    return [inner for inner in value if isinstance(inner, dict)] if isinstance(value, list) else []
 
 
 def _paragraphs(transcript: str) -> Iterator[TranscriptCue]:

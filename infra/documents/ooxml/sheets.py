@@ -3,6 +3,7 @@
 A formula is its stored result; where none is stored, the formula itself. Sheets are read row by row.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -28,6 +29,8 @@ from infra.errors import MediaError
 from infra.limits import MAX_CELLS, MAX_SHEET_BYTES
 
 _DIGITS = "0123456789"
+# parts, fonts, sizes and fields of a printed header
+_EDGE_CODE = re.compile(r'&(?:"[^"]*"|K[0-9A-Fa-f+-]{6}|\d{1,3}|[A-JL-Za-z])')
 _MAX_LETTERS = 3  # of a column's name
 _MAX_COLUMNS = 16_384
 
@@ -73,8 +76,12 @@ class _Workbook:
 
     def _sheet(self, part: str) -> Iterator[Block]:
         rows: list[_Row] = []
+        edges: list[Block] = []
         with self._package.archive.open(part, max_bytes=MAX_SHEET_BYTES) as stream:
-            for element in stream_xml(stream, part, "row"):
+            for element in stream_xml(stream, part, "row", "headerFooter"):
+                if local(element) == "headerFooter":
+                    edges += _printed_edges(element)
+                    continue
                 row = self._row(element, rows[-1].number + 1 if rows else 1)
                 if not row.cells:
                     continue
@@ -84,6 +91,7 @@ class _Workbook:
                     break
                 rows.append(row)
         yield from _tables(rows)
+        yield from edges
         yield from self._beside(part)
 
     def _row(self, element: Element, after: int) -> _Row:
@@ -138,6 +146,12 @@ class _Workbook:
                 words = one_line(_rich_text(comment))
                 if words:
                     yield Paragraph(f"Comment at {attribute(comment, 'ref')}: {words}")
+
+
+def _printed_edges(element: Element) -> Iterator[Block]:
+    """The header and the footer of the printed sheet, without what is counted or dated."""
+    said = (one_line(_EDGE_CODE.sub(" ", edge.text or "").replace("&&", "&")) for edge in element)
+    yield from (Paragraph(words) for words in dict.fromkeys(said) if any(map(str.isalpha, words)))
 
 
 def _rich_text(holder: Element) -> str:

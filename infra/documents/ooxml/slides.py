@@ -52,6 +52,9 @@ class _Deck:
                 shapes.remove(title)
                 yield title
             yield from shapes
+        background = child(root, "cSld", "bg")
+        if background is not None:
+            yield from self._picture(background, Drawings(self._package, part))
         yield from self._notes(part)
         yield from self._comments(part)
 

@@ -24,9 +24,10 @@ from infra.documents.blocks import (
     Table,
 )
 from infra.documents.encoding import codec_of, declared_in, decoded
-from infra.documents.marks import mails_of
+from infra.documents.marks import mail_of, mails_of
 from infra.documents.text import clean, one_line
 from infra.documents.web.page import page_blocks
+from infra.documents.web.uuencoded import without_uuencoded
 from infra.limits import MAX_NESTED_FILES
 
 _SHOWN = ("From", "To", "Cc", "Date")
@@ -45,7 +46,7 @@ class _Reading(NamedTuple):
 
 def read_mail(data: bytes, fallback: str) -> Document:
     """One section for a mail, and one for each mail in it."""
-    message = _parsed(data.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n"))
+    message = _parsed(mail_of(data))
     return Document("mail", tuple(_sections(message, "", fallback, 0)))
 
 
@@ -116,7 +117,7 @@ def _body(message: Message, reading: _Reading) -> Iterator[Block]:
     if kind == "multipart/alternative":
         yield from _alternative(parts, reading)
     elif kind.startswith("message/") and parts:
-        reading.inner.extend(parts)
+        reading.inner.extend(_unpacked(message, parts))
     elif parts:
         for part in parts:
             yield from _body(part, reading)
@@ -127,6 +128,18 @@ def _body(message: Message, reading: _Reading) -> Iterator[Block]:
 def _parts(message: Message) -> list[Message]:
     payload = message.get_payload()
     return [part for part in payload if isinstance(part, Message)] if isinstance(payload, list) else []
+
+
+def _unpacked(message: Message, parts: list[Message]) -> list[Message]:
+    """The mails of a part; one that was encoded, which the standard forbids, was taken for a text without headers."""
+    encoding = str(message.get("Content-Transfer-Encoding", "")).strip().lower()
+    if encoding not in ("base64", "quoted-printable") or any(part.keys() for part in parts):
+        return parts
+    unpacked: list[Message] = []
+    for part in parts:
+        part["Content-Transfer-Encoding"] = encoding
+        unpacked.append(_parsed(_payload(part)))
+    return unpacked
 
 
 def _alternative(forms: list[Message], reading: _Reading) -> Iterator[Block]:
@@ -167,7 +180,8 @@ def _text(message: Message, kind: str, reading: _Reading) -> Iterator[Block]:
         yield from page_blocks(decoded(data, declared=stated, fallback=reading.fallback), picture)
         return
     text = decoded(data, declared=declared, fallback=reading.fallback)
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text, files = without_uuencoded(text.replace("\r\n", "\n").replace("\r", "\n"))
+    yield from files
     if str(message.get_param("format", "")).lower() == "flowed":
         text = _unfolded(text, joined=str(message.get_param("delsp", "")).lower() == "yes")
     for paragraph in re.split(r"\n[ \t]*\n", text):

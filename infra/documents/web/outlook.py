@@ -8,6 +8,7 @@ from typing import Any
 from infra.documents.blocks import Attachment, Block, Document, Gap, Heading, Paragraph, Picture, Section
 from infra.documents.encoding import declared_in, decoded
 from infra.documents.text import clean, one_line
+from infra.documents.web.compressed_rtf import rich_text_blocks
 from infra.documents.web.page import page_blocks
 from infra.limits import MAX_EMBEDDED_BYTES, MAX_NESTED_FILES
 
@@ -22,6 +23,7 @@ _SUBJECT, _SENDER, _SENDER_ADDRESS, _TO, _CC, _BODY, _PAGE = (
 )
 _DATA, _LONG_NAME, _SHORT_NAME, _SENT, _CONTENT_ID = 0x3701, 0x3707, 0x3704, 0x0039, 0x3712
 _TEXT, _NARROW, _BYTES, _OBJECT, _TIME = 0x001F, 0x001E, 0x0102, 0x000D, 0x0040
+_RICH = 0x1009  # RTF, packed
 _ATTACHMENT = "__attach_version1.0_"
 _PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"RIFF")
 
@@ -76,9 +78,12 @@ def _body(file: Any, folder: list[str], pictures: dict[str, bytes]) -> Iterator[
     if html and (blocks := page_blocks(html, pictures.get)):
         yield from blocks
         return
-    for paragraph in _text(file, folder, _BODY).replace("\r\n", "\n").split("\n\n"):
+    plain = _text(file, folder, _BODY)
+    for paragraph in plain.replace("\r\n", "\n").split("\n\n"):
         if words := clean(paragraph):
             yield Paragraph(words)
+    if not clean(plain) and (rich := _bytes(file, folder, _RICH)):
+        yield from rich_text_blocks(rich)
 
 
 def _attached(file: Any, folder: list[str]) -> Iterator[Block]:

@@ -32,6 +32,7 @@ _BLOCKS = frozenset(
 )
 _LEVELS = {f"h{level}": level for level in range(1, 7)}
 _DATA = re.compile(r"data:(image/[-+.\w]+)?[^,]{0,200}?(;base64)?,", re.IGNORECASE)
+_MAX_INNER = 2  # pages within pages
 _SPACE = re.compile(r"\s+")
 
 
@@ -69,6 +70,7 @@ class _Flow:
     """Goes through a tree and puts down blocks; ``_pieces`` are the words of the one that is not finished."""
 
     find_picture: FindPicture
+    depth: int = 0  # pages around it
     blocks: list[Block] = field(default_factory=list)
     _pieces: list[str] = field(default_factory=list)
     _level: int = 0  # of the heading that is open
@@ -92,6 +94,10 @@ class _Flow:
                 elif name in _BLOCKS:
                     self._close()
                 self._text(element.tail, element.getparent())
+            elif inner := _page_within(element, name):
+                self._inner(inner)
+                skipped = element
+                walk.skip_subtree()
             elif not name or name == "head" or (element is not root and is_noise(element, name)):
                 skipped = element
                 walk.skip_subtree()
@@ -99,6 +105,14 @@ class _Flow:
                 self._start(element, name)
                 self._text(element.text, element)
         self._close()
+
+    def _inner(self, page: str) -> None:
+        """A page within the page, that stands in it as a text."""
+        self._close()
+        if self.depth < _MAX_INNER and (root := parse_html(page)) is not None:
+            flow = _Flow(self.find_picture, depth=self.depth + 1)
+            flow.walk(root)
+            self.blocks += flow.blocks
 
     def _start(self, element: Element, name: str) -> None:
         if name in _BLOCKS:
@@ -221,6 +235,13 @@ class _Flow:
 
     def _reading(self, element: Element) -> None:
         self._readings.append("".join(element.itertext()).strip())
+
+
+def _page_within(element: Element, name: str) -> str:
+    """The page that an element holds as a text; empty if it holds none."""
+    if name == "noframes":  # read by everybody who has no frames, as here; this parser leaves it a text
+        return "".join(element.itertext())
+    return attribute(element, "srcdoc") if name == "iframe" else ""
 
 
 _SILENT = frozenset(

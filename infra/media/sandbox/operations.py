@@ -14,6 +14,7 @@ import pyarrow as pa
 from PIL import Image
 
 from infra.documents.blocks import to_parts
+from infra.documents.bounds import bounded
 from infra.documents.formats import read_document
 from infra.media import _clip_files, _images, _pdf, _spoken, _video
 from infra.media._ocr import RapidOcr
@@ -138,6 +139,11 @@ def _plain_page(arguments: dict[str, Any], payload: bytes | None) -> OperationRe
     return OperationResult(result, (len(text), len(page.own)), (text, page.own))
 
 
+def _beside(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
+    parts = to_parts(bounded(_DOCUMENT.get(arguments, payload).beside()))
+    return OperationResult({}, tuple(map(len, parts)), parts)
+
+
 def _find(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
     boxes = _DOCUMENT.get(arguments, payload).find(arguments["number"], arguments["words"])
     return OperationResult({"boxes": [list(box) for box in boxes]})
@@ -218,6 +224,7 @@ OPERATIONS: dict[str, Operation] = {
     "open_pdf": _open_pdf,
     "page": _page,
     "plain_page": _plain_page,
+    "beside": _beside,
     "close_pdf": _close_pdf,
     "find": _find,
     "find_read": _find_read,

@@ -37,6 +37,7 @@ def test_a_pdf_that_was_sent_answers_the_next_question(tmp_path: Path):
             "file": "harbour report.pdf",
             "items": 3,
             "skipped": {},
+            "replaced": False,
             "seconds": 0,
         }
         finished = ask(served.http)[-1].data
@@ -45,7 +46,8 @@ def test_a_pdf_that_was_sent_answers_the_next_question(tmp_path: Path):
         assert shown.status_code == 200
 
         changed = pdf_bytes(REPORT[:1], width=300, height=200)
-        assert served.http.put("/v1/files/harbour%20report.pdf", content=changed).json()["items"] == 1
+        again = served.http.put("/v1/files/harbour%20report.pdf", content=changed).json()
+        assert (again["items"], again["replaced"]) == (1, True)
         status = served.http.get("/v1/status").json()  # the same name again replaces it
         assert status["index"]["items"] == 1
 
@@ -55,6 +57,20 @@ def test_a_file_that_cannot_be_read_is_said_so_and_not_kept(empty: Served):
     assert (sent.status_code, sent.json()["items"], sent.json()["skipped"]) == (200, 0, {"kind_unknown": 1})
     folder = empty.state.corpus.storage.local_path("uploads")
     assert folder is not None and list(folder.iterdir()) == []
+
+
+def test_a_file_that_cannot_be_read_takes_no_place_of_another(empty: Served):
+    def hits(words: str) -> list[str]:
+        found = empty.http.post("/v1/search", json={"query": words}).json()["hits"]
+        return [hit["title"] for hit in found]
+
+    assert empty.http.put("/v1/files/notes.txt", content=b"The crane is old.").json()["replaced"] is False
+    sent = empty.http.put("/v1/files/notes.txt", content=b"\x7fELF\x00\x00").json()
+    assert (sent["items"], sent["replaced"], sent["skipped"]) == (0, False, {"text_binary": 1})
+    assert hits("crane") == ["notes.txt"]
+    folder = empty.state.corpus.storage.local_path("uploads")
+    assert folder is not None
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {"notes.txt": b"The crane is old."}
 
 
 def test_a_file_that_is_too_large_leaves_nothing_behind(empty: Served):

@@ -164,3 +164,15 @@ def test_what_is_no_text_is_refused_by_a_reason(data: bytes, reason: str):
 def test_code_tables_and_literal_signs_are_left_as_they_are():
     for text in ("a\tb\tc\n1\t2\t3\n", "a ~{ b } c", "a \ufffd b", "x = y[$1] # \\x1b[0m"):
         assert decode(text.encode()) == (text, "utf-8", ())
+
+
+def test_a_few_words_of_another_script_are_enough():
+    text = "1\n00:00:00,500 --> 00:00:02,000\nРусская верба\n"
+    assert decode(text.encode("cp1251")).text == text
+
+
+def test_the_euro_of_iso_8859_15_is_one():
+    text = "Das Boot kostet 12 €, der Führer 4 €. Œuvre à Köln.\n"
+    assert decode(text.encode("iso8859-15")).text == text
+    for other in ("Das Boot kostet £12 für ½ Stunde.\n", "Ein Viertel, ¼, für „Gäste“.\n"):
+        assert decode(other.encode("cp1252")).text == other

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from assets.user_files.file_kinds import SUFFIXES, FileKind, kind_of
+from assets.user_files.reading import IngestSettings, source_of
+from infra.errors import MediaError
 
 
 def image(image_format: str) -> bytes:
@@ -36,7 +39,18 @@ def test_an_image_is_one_by_any_name(image_format: str, suffix: str):
         (b"\x1aE\xdf\xa3rest", ".dat", FileKind.VIDEO),
         (b"BMW builds cars", ".txt", FileKind.TEXT),
         (b"PK\x03\x04", ".csv", FileKind.DOCUMENT),
-        (b"plain", "", None),
+        (b"plain", "", FileKind.TEXT),
+        ("Grüße".encode()[:-1], ".unheard-of", FileKind.TEXT),  # the head ends within a letter
+        (b"\xff\xfeG\0", "", FileKind.TEXT),
+        (b"Gr\xfc\xdfe", "", None),  # of some older encoding, or no text at all
+        (b"a\0b", "", None),
+        (b" \n", "", None),
+        (b"<?xml version='1.0'?><a/>", "", FileKind.DOCUMENT),
+        (b"<svg xmlns='x'>", ".drawing", FileKind.DOCUMENT),
+        (b"const a: number = 1;", ".ts", FileKind.TEXT),
+        (b"G\x40\x11\x10\0B\xf0%", ".ts", FileKind.VIDEO),
+        (b"\x78\x9f\x3e\x22", ".dat", FileKind.DOCUMENT),
+        (b"8412\nReceived: by x\nFrom: a@x\nSubject: b\nDate: c\n\n", ".emlx", FileKind.DOCUMENT),
     ],
 )
 def test_a_mark_counts_before_the_suffix(head: bytes, suffix: str, kind: FileKind | None):
@@ -44,4 +58,25 @@ def test_a_mark_counts_before_the_suffix(head: bytes, suffix: str, kind: FileKin
 
 
 def test_suffixes_count_in_any_case():
-    assert {suffix: kind_of(b"text", suffix.upper()) for suffix in SUFFIXES} == dict(SUFFIXES)
+    head = b"\xfftext"  # of no format
+    assert {suffix: kind_of(head, suffix.upper()) for suffix in SUFFIXES} == dict(SUFFIXES)
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "says"),
+    [
+        ("a.jp2", b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
+        ("a.jxl", b"\xff\x0a\xfa", "JPEG XL"),
+        ("a.ico", b"\0\0\1\0\1\0", "icon"),
+        ("a.pgm", b"P5\n4 4\n255\n", "Netpbm"),
+        ("a.pcx", b"\x0a\x05\x01\x08", "PCX"),
+        ("a.tga", b"\0\0\x02" + bytes(9), "Targa"),
+        ("a.webarchive", b"bplist00", "web archive"),
+        ("a.scc", b"Scenarist_SCC V1.0\n", "closed captions"),
+    ],
+)
+def test_what_is_not_read_is_called_by_its_real_kind(tmp_path: Path, name: str, head: bytes, says: str):
+    (tmp_path / name).write_bytes(head)
+    with pytest.raises(MediaError, match=says) as refused:
+        source_of(tmp_path / name, IngestSettings())
+    assert refused.value.reason == "kind_unsupported"

@@ -261,3 +261,54 @@ def test_subtitles_inside_of_a_film_keep_their_seconds(tmp_path: Path):
     path = write_with_subtitles(tmp_path / "film.mkv", [(1, "The zeppelin landed."), (3, "The crew slept.")])
     (track,) = media_decoder().spoken(path)
     assert [line.start_s for line in track.lines] == [1, 3]
+
+
+def test_what_was_recognised_beside_a_film_is_said_and_facts_about_it_are_a_text(
+    storage: Storage, tmp_path: Path
+):
+    film = write_still_film(tmp_path / "talk.mp4", seconds=3)
+    write_text(tmp_path / "talk.json", '{"segments": [{"start": 1, "text": "The zeppelin landed."}]}')
+    other = write_still_film(tmp_path / "walk.mp4", seconds=4)
+    write_text(tmp_path / "walk.json", '{"title": "A walk"}')
+    assert (subtitles_of(film), subtitles_of(other)) == ((tmp_path / "talk.json",), ())
+    take(storage, tmp_path)
+    assert {item.title: item.text for item in items(storage)} == {
+        "talk.mp4": "The zeppelin landed.",
+        "walk.mp4": "",
+        "walk.json": '{\n "title": "A walk"\n}',
+    }
+
+
+def test_chapters_and_lyrics_inside_of_a_file_are_words(storage: Storage, tmp_path: Path):
+    film = tmp_path / "film.mkv"
+    with av.open(str(film), "w") as container:
+        container.set_chapters(
+            [
+                {
+                    "id": number,
+                    "start": 1000 * number,
+                    "end": 1000 * number + 900,
+                    "time_base": Fraction(1, 1000),
+                    "metadata": {"title": title},
+                }
+                for number, title in enumerate(("Chapter 1", "The pier"), start=1)
+            ]
+        )
+        stream: Any = container.add_stream("mpeg4", rate=1)
+        stream.width = stream.height = 32
+        stream.pix_fmt = "yuv420p"
+        for packet in packets(
+            stream, [av.VideoFrame.from_image(Image.new("RGB", (32, 32))) for _ in range(5)]
+        ):
+            container.mux(packet)
+    song = tmp_path / "song.flac"
+    with av.open(str(song), "w") as container:
+        container.metadata["LYRICS"] = "Over the sea\nand home"
+        stream = container.add_stream("flac", rate=16_000)
+        for packet in packets(stream, [silence(1152 * number) for number in range(40)]):
+            container.mux(packet)
+    take(storage, film, song)
+    assert {item.title: item.text for item in items(storage)} == {
+        "film.mkv": "The pier",
+        "song.flac": "Over the sea\nand home",
+    }

@@ -174,3 +174,43 @@ def test_two_documents_in_one_file_and_a_table_that_points_nowhere_are_read(stor
     report = take(storage, *(tmp_path / f"{name}.pdf" for name in ("both", "nowhere", "endless")))
     assert not report.skipped
     assert happened(report)["endless.pdf"].startswith("read: damaged at its end: 1 pages were found")
+
+
+def filespec(name: bytes, number: int) -> bytes:
+    return b"<< /Type /Filespec /F (" + name + b") /EF << /F %d 0 R >> >>" % number
+
+
+def test_files_in_a_pdf_are_read_by_their_content(storage: Storage, tmp_path: Path):
+    names = b"/Names << /EmbeddedFiles << /Names [(a) 6 0 R (b) 8 0 R] >> >>"
+    pin = b"<< /Type /Annot /Subtype /FileAttachment /Rect [0 0 9 9] /FS 11 0 R >>"
+    more = [
+        *(filespec(b"inner.bin", 7), stream(one_page(words("Words of an inner page")))),
+        *(filespec(b"notes.txt", 9), stream(b"Words of a note")),
+        *(pin, filespec(b"pinned.txt", 12), stream(b"Words of a pinned note")),
+    ]
+    (tmp_path / "a.pdf").write_bytes(
+        one_page(words("Words of the page"), page=b"/Annots [10 0 R]", catalog=names, more=more)
+    )
+    take(storage, tmp_path / "a.pdf")
+    assert [(item.title, item.text) for item in items(storage)] == [
+        ("a.pdf page 1", "Words of the page"),
+        ("a.pdf > inner.bin page 1", "Words of an inner page"),
+        ("a.pdf > notes.txt", "Words of a note"),
+        ("a.pdf > pinned.txt", "Words of a pinned note"),
+    ]
+
+
+def test_the_values_of_a_form_that_is_not_drawn_are_words(storage: Storage, tmp_path: Path):
+    data = b"<x:xdp xmlns:x='a'><x:datasets><x:data><f><surname>Quillfeather</surname><empty/></f></x:data></x:datasets></x:xdp>"
+    catalog = b"/NeedsRendering true /AcroForm << /Fields [] /XFA 6 0 R >>"
+    (tmp_path / "a.pdf").write_bytes(one_page(words("Please wait..."), catalog=catalog, more=[stream(data)]))
+    take(storage, tmp_path / "a.pdf")
+    assert [item.text for item in items(storage)] == ["Please wait...", "surname: Quillfeather"]
+
+
+def test_pages_before_an_end_that_is_gone_are_read(storage: Storage, tmp_path: Path):
+    whole = one_page(words("The harbour of Belodu is closed"))
+    (tmp_path / "a.pdf").write_bytes(whole[: whole.index(b"xref\n0 ")])
+    report = take(storage, tmp_path / "a.pdf")
+    assert items(storage)[0].text == "The harbour of Belodu is closed"
+    assert "damaged at its end" in happened(report)["a.pdf"]

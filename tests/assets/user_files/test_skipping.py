@@ -57,7 +57,7 @@ def png(tmp_path: Path) -> bytes:
     [
         ("empty.pdf", b"", "file_empty"),
         ("program.exe", b"MZ\x90\x00", "kind_unknown"),
-        ("README", b"words", "kind_unknown"),
+        ("data", b"\x01\x02\xff", "kind_unknown"),
         ("secret.pdf", encrypted_pdf(), "pdf_encrypted"),
         ("fake.pdf", b"these are words", "pdf_unreadable"),
         ("fake.png", b"these are words", "image_unreadable"),
@@ -81,9 +81,18 @@ def test_a_file_that_is_no_document_is_skipped_by_its_reason(
 def test_files_cut_short_are_skipped(storage: Storage, tmp_path: Path):
     docs = tmp_path / "docs"
     docs.mkdir()
-    (docs / "cut.pdf").write_bytes(pdf(tmp_path)[:-200])
+    (docs / "cut.pdf").write_bytes(pdf(tmp_path)[:300])
     (docs / "cut.png").write_bytes(png(tmp_path)[:-2_000])
     assert dict(take(storage, docs).skipped) == {"image_truncated": 1, "pdf_truncated": 1}
+
+
+def test_of_a_document_cut_short_the_pages_that_are_left_are_read(storage: Storage, tmp_path: Path):
+    whole = pdf(tmp_path)
+    (tmp_path / "cut.pdf").write_bytes(b"/Type /Page ".join(whole.split(b"/Type /Page ")[:-3]))
+    report = take(storage, tmp_path / "cut.pdf")
+    assert 0 < len(titles(storage)) < 9
+    assert dict(report.skipped) == {"pdf_page_unreadable": 9 - len(titles(storage))}
+    assert "damaged at its end" in happened(report)["cut.pdf"]
 
 
 def test_content_decides_before_the_name(storage: Storage, tmp_path: Path):
@@ -129,13 +138,13 @@ def test_a_file_that_became_unreadable_loses_its_items(storage: Storage, tmp_pat
     path = write_pdf(tmp_path / "docs/a.pdf", PARAGRAPH)
     write_text(tmp_path / "docs/b.txt", "words")
     take(storage, tmp_path / "docs")
-    path.write_bytes(path.read_bytes()[:-40])
+    path.write_bytes(path.read_bytes()[:60])
     assert dict(take(storage, tmp_path / "docs").skipped) == {"pdf_truncated": 1}
     assert titles(storage) == ["b.txt"]
 
 
 def test_nothing_readable_leaves_no_corpus_and_no_index(storage: Storage, tmp_path: Path):
-    report = take(storage, write_text(tmp_path / "a.bin", "x"))
+    report = take(storage, write_text(tmp_path / "a.bin", "\1x"))
     assert (report.items, report.readable, report.index) == (0, 0, None)
     assert (storage.list("corpus"), storage.list("index")) == ((), ())
 

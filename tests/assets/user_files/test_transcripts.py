@@ -112,3 +112,25 @@ def test_lines_that_roll_up_or_grow_are_said_once_and_a_refrain_again():
         written += f"00:{second:02}.000 --> 00:{second + 1:02}.000\n{text}\n\n"
     written += "00:40.000 --> 00:41.000\nsharp\n"
     assert [cue.text for cue in cues(written)] == ["We land at noon", "sharp", "now", "sharp"]
+
+
+@pytest.mark.parametrize(
+    "transcript",
+    [
+        '{"text": "x", "segments": [{"start": 0.5, "end": 2, "text": " first"}, {"start": 3, "text": " second"}]}',
+        '{"events": [{"tStartMs": 500, "segs": [{"utf8": "fir"}, {"utf8": "st"}]}, '
+        '{"tStartMs": 3000, "segs": [{"utf8": "second"}]}]}',
+        '<?xml version="1.0"?><timedtext format="3"><body><p t="500" d="9"><s>fir</s><s t="9">st</s></p>'
+        '<p t="3000">second</p></body></timedtext>',
+        '<?xml version="1.0"?><transcript><text start="0.5" dur="2">first</text>'
+        '<text start="3">second</text></transcript>',
+        "[5][20]/first\n[30][40]second\n",
+    ],
+    ids=["whisper", "json3", "srv3", "srv1", "mpl2"],
+)  # fmt: skip
+def test_what_recognisers_and_platforms_write_has_its_times(transcript: str):
+    assert cues(transcript) == [TranscriptCue(0.5, "first"), TranscriptCue(3.0, "second")]
+
+
+def test_other_json_has_no_times():
+    assert [cues(text) for text in ('{"segments": 3}', "{broken", "[1]", '{"title": "a film"}')] == [[]] * 4

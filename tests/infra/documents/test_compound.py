@@ -7,6 +7,7 @@ import struct
 import pytest
 
 from infra.documents.blocks import Attachment
+from infra.documents.web.compressed_rtf import unpacked
 from infra.errors import MediaError
 from tests.infra.documents.compound_files import Tree, compound
 from tests.infra.documents.material import blocks, read, texts
@@ -59,3 +60,29 @@ def test_what_lies_in_a_compound_file_is_named(stream: str, reason: str, says: s
     with pytest.raises(MediaError, match=says) as refused:
         read(compound({stream: b"x"}), "report.docx")
     assert refused.value.reason == reason
+
+
+PACKED = bytes.fromhex(  # the first example of MS-OXRTFCP
+    "2d0000002b0000004c5a4675f1c5c7a703000a0072637067313235423220"[:-2]
+    + "0af32068656c090020627705b06c647d0a800fa0"
+)
+
+
+def test_packed_rtf_is_unpacked_as_its_standard_shows():
+    assert unpacked(PACKED) == b"{\\rtf1\\ansi\\ansicpg1252\\pard hello world}\r\n"
+    assert [unpacked(PACKED[:length])[:5] for length in (0, 16, 30)] == [b"", b"", b"{\\rtf"]
+
+
+def test_a_message_whose_body_is_packed_rtf_alone_is_read():
+    tree = {"__properties_version1.0": bytes(32), "__substg1.0_10090102": PACKED}
+    assert texts(compound(tree)) == ["hello world"]
+
+
+def test_a_file_that_another_program_put_into_a_document_is_handed_on():
+    path = b"C:\\tides.txt\0"
+    held = struct.pack("<H", 2) + b"tides.txt\0" + path + struct.pack("<II", 3 << 16, len(path)) + path
+    held += struct.pack("<I", 5) + b"at 9\n"
+    packed = compound({"\x01Ole10Native": struct.pack("<I", len(held)) + held})
+    assert blocks(packed) == [Attachment(b"at 9\n", "tides.txt")]
+    whole = compound({"CONTENTS": b"%PDF-1.7".ljust(4096)})
+    assert [block.data[:8] for block in blocks(whole) if isinstance(block, Attachment)] == [b"%PDF-1.7"]

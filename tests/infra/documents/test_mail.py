@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import binascii
+import struct
 from email.message import EmailMessage
 
 from infra.documents.blocks import Attachment, Heading, Picture
@@ -72,3 +74,48 @@ def test_a_page_saved_as_one_file_is_a_mail_with_its_pictures():
         f"--b\nContent-Type: image/png\nContent-Location: http://x/i.png\nContent-Transfer-Encoding: base64\n\n{uri}\n--b--\n"
     )
     assert texts(data.encode(), "p.mht")[2:] == ["Picture", "Saved"]
+
+
+def test_a_mail_within_a_mail_is_read_though_it_was_encoded():
+    inner = base64.encodebytes(mail("Inner", "\nwords of the inner mail\n")).decode()
+    parts = f"--x\nContent-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\n{inner}\n--x--\n"
+    found = texts(mail("Outer", "Content-Type: multipart/mixed; boundary=x\n\n" + parts))
+    assert ("Inner" in found, "words of the inner mail" in found) == (True, True)
+    assert not any(line in inner for line in "\n".join(found).split("\n") if len(line) > 30)
+
+
+def test_a_file_in_the_letters_of_old_mails_is_attached_and_no_words():
+    lines = b"".join(
+        binascii.b2a_uu(b"The tide is at nine.\n"[at : at + 9]) for at in range(0, 21, 9)
+    ).decode()
+    body = f"\nSee below.\n\nbegin 644 tide table.txt\n{lines}`\nend\n\nBegin 644 is a word too.\n"
+    found = blocks(mail("Tides", body))
+    assert [block for block in found if isinstance(block, Attachment)] == [
+        Attachment(b"The tide is at nine.\n", "tide table.txt")
+    ]
+    assert [text for text in texts(mail("Tides", body)) if "tide" in text or lines[:9] in text] == []
+    assert "Begin 644 is a word too." in texts(mail("Tides", body))
+
+
+def test_apple_mails_count_and_its_list_of_properties_are_no_part_of_the_mail():
+    inner = mail("Pier", "\nThe pier is closed.\n")
+    data = b"%d\n" % len(inner) + inner + b'<?xml version="1.0"?><plist><dict></dict></plist>'
+    assert texts(data, "1.emlx") == ["Pier", ADDRESSES, "The pier is closed."]
+
+
+def test_what_outlook_wraps_into_one_part_is_read():
+    def attribute(level: int, number: int, data: bytes) -> bytes:
+        return struct.pack("<BHHI", level, number, 0, len(data)) + data + struct.pack("<H", sum(data) % 65536)
+
+    rich = b"{\\rtf1 The crane is old.}"
+    packed = struct.pack("<II4sI", len(rich) + 12, len(rich), b"MELA", 0) + rich
+    value = struct.pack("<IHHII", 1, 0x0102, 0x1009, 1, len(packed)) + packed + b"\0" * 3
+    name = "Kräne 2024.txt".encode("utf-16-le")
+    of_file = struct.pack("<IHHII", 1, 0x001F, 0x3707, 1, len(name)) + name
+    data = struct.pack("<IH", 0x223E9F78, 1) + attribute(1, 0x8004, b"Cranes\0") + attribute(1, 0x9003, value)
+    data += attribute(2, 0x9002, b"\0" * 14) + attribute(2, 0x8010, b"KRNE20~1.TXT\0")
+    data += attribute(2, 0x800F, b"a list") + attribute(2, 0x9005, of_file)
+    assert texts(data)[:2] == ["Cranes", "The crane is old."]
+    assert blocks(data)[2] == Attachment(b"a list", "Kräne 2024.txt")
+    cut = [texts(data[:length]) for length in range(30, len(data), 7)]  # what is whole of it is read
+    assert all("Cranes" in found for found in cut)

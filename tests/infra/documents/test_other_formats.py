@@ -160,3 +160,50 @@ def test_the_content_decides_and_not_the_name():
     assert texts(docx(p("words")), "a.zip") == ["words"]
     assert texts(b"<!DOCTYPE html><p>words", "a.xls") == ["words"]
     assert texts(b"name\tage\nAda\t3\n", "a.xls") == ["name | age\nAda | 3"]
+
+
+def test_xml_gives_its_words_behind_the_names_of_its_elements():
+    feed = (
+        '<?xml version="1.0" encoding="ISO-8859-1"?><rss><channel><title>Häfen</title><ttl>60</ttl>'
+        '<item id="7" state="open">'
+        "<description><![CDATA[<p>The <b>crane</b> is old.</p>]]></description><link href='http://x/'/></item>"
+        "<para>Words with <emphasis>an element</emphasis> among them.</para></channel></rss>"
+    )
+    assert texts(feed.encode("latin-1"), "a.xml") == [
+        *("Häfen", "ttl: 60", "item: state open", "The crane is old.", "link: href http://x/"),
+        "Words with an element among them.",
+    ]
+    assert read(feed.encode("latin-1"), "a").kind == "XML document"
+    with pytest.raises(MediaError, match="declares entities"):
+        read(b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', "a.xml")
+    assert texts(b"<?xml version='1.0'?><a>never closed", "a.xml") == ["<?xml version='1.0'?><a>never closed"]
+
+
+def test_a_drawing_gives_its_words_and_fiction_book_its_pictures():
+    svg = (
+        "<svg xmlns='http://www.w3.org/2000/svg'><title>Pier</title><style>a{}</style><path d='M0 0'/>"
+        "<text>berth <tspan>nine</tspan></text></svg>"
+    )
+    assert texts(svg.encode(), "a.svg") == ["Pier", "berth nine"]
+    packed = base64.b64encode(PIXELS).decode()
+    book = (
+        '<?xml version="1.0" encoding="windows-1251"?><FictionBook xmlns="x">'
+        "<body><section><title><p>Чайка</p></title>"
+        f"<p>Над гаванью.</p></section></body>"
+        f'<binary id="c.png" content-type="image/png">{packed}</binary></FictionBook>'
+    )
+    assert texts(book.encode("cp1251"), "a.fb2") == [
+        "Чайка",
+        "Над гаванью.",
+        "Picture",
+    ]
+
+
+def test_a_drawing_that_a_notebook_shows_gives_its_words():
+    shown = {"image/svg+xml": ["<svg xmlns='x'>", "<text>berth nine</text></svg>"], "text/plain": "<Figure>"}
+    cell = {
+        "cell_type": "code",
+        "source": "draw()",
+        "outputs": [{"output_type": "display_data", "data": shown}],
+    }
+    assert texts(json.dumps({"nbformat": 4, "cells": [cell]}).encode()) == ["draw()", "berth nine"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import random
+
 import pytest
 
 from infra.documents.blocks import Table
@@ -109,3 +112,19 @@ def test_tables_in_plain_text_are_cut_where_they_mean_it(data: bytes, rows: list
     [found] = texts(data, "t.csv")
     assert found.split("\n")[: len(rows)] == rows
     assert "Köln" not in data.decode("utf-8", "ignore") or found.endswith("Köln | é")
+
+
+def test_what_is_printed_above_and_below_a_sheet_is_read_without_its_codes():
+    edges = '<oddHeader>&amp;L&amp;"Arial,Bold"&amp;12Draft &amp;&amp; secret&amp;RPage &amp;P of &amp;N</oddHeader>'
+    edges += "<oddFooter>&amp;D</oddFooter>"
+    rows = row(1, text("a"), text("b"))
+    sheet = f"<worksheet {MAIN}><sheetData>{rows}</sheetData><headerFooter>{edges}</headerFooter></worksheet>"
+    data = book({"One": ""}, **{"worksheets/0.xml": sheet})
+    assert texts(data) == ["a | b", "Draft & secret Page of"]
+
+
+def test_encoded_bytes_in_cells_are_no_words():
+    payload = base64.b64encode(random.Random(3).randbytes(600)).decode()
+    assert texts(f"name,photo\ntern,{payload}\nskua,{payload}\n".encode(), "a.csv") == [
+        "name | photo\ntern | (data)\nskua | (data)"
+    ]

@@ -107,3 +107,10 @@ def test_tables_charts_smart_art_notes_and_pictures_are_read():
     assert found[2] == Table((("", "North"), ("Q1", "0.3"), ("Q2", "7")), 0)
     assert texts(deck(slide(shapes), **parts))[3:] == ["Plan", "Picture", "Notes: Speak slowly"]
     assert found[4] == Picture(b"p" * 99, "i.png", "A map")
+
+
+def test_a_picture_behind_a_slide_is_read():
+    behind = '<p:bg><p:bgPr><a:blipFill><a:blip r:embed="i"/></a:blipFill></p:bgPr></p:bg>'
+    whole = f"<p:sld {SLIDE}><p:cSld>{behind}<p:spTree>{box('first')}</p:spTree></p:cSld></p:sld>"
+    parts = {"slides/_rels/slide1.xml.rels": relationships(i="image ../i.png"), "i.png": b"p" * 99}
+    assert blocks(deck(whole, **parts))[1] == Picture(b"p" * 99, "i.png", "")

@@ -126,3 +126,11 @@ def test_a_book_without_a_spine_is_read_by_its_manifest_and_a_locked_one_is_not(
     }
     with pytest.raises(Exception, match="document_encrypted"):
         read(book(item("a", "a.xhtml"), "", **locked))
+
+
+def test_pages_of_frames_and_pages_within_the_page_are_read():
+    frames = "<html><frameset><frame src=a.html><noframes><body><p>Without frames</p></body></noframes></frameset></html>"
+    assert texts(frames.encode(), "a.html") == ["Without frames"]
+    inner = "&lt;p&gt;Within &lt;b&gt;the page&lt;/b&gt;&lt;script&gt;no&lt;/script&gt;&lt;/p&gt;"
+    page = f"<html><p>Before</p><iframe srcdoc='{inner}'>no</iframe><iframe src='http://x/'>no</iframe><p>After</p></html>"
+    assert texts(page.encode(), "a.html") == ["Before", "Within the page", "After"]

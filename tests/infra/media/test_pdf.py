@@ -61,6 +61,10 @@ def test_pages_count_from_one_and_come_in_order():
     assert [page.image.getpixel((30, 70)) for page in shown] == [(254, 0, 0), (0, 255, 1), (0, 0, 254)]
 
 
+def test_soft_hyphens_are_no_part_of_a_word():
+    assert pdf._clean("The har\u00adbour is\nclo\u00ad\r\nsed") == "The harbour is\nclosed"
+
+
 def test_size_follows_the_resolution():
     # 72 x 144 points are 1 x 2 inches
     page = next(pages(scanned("white"), dpi=100))
@@ -92,10 +96,20 @@ def test_a_document_longer_than_the_limit_is_refused_whole():
         pass
 
 
-@pytest.mark.parametrize("kept", [0.3, 0.6, 0.9])
-def test_a_document_cut_short_is_truncated_even_where_pages_are_left(kept: float):
+@pytest.mark.parametrize(("kept", "left"), [(0.6, 1), (0.9, 2)])
+def test_of_a_document_cut_short_the_pages_that_are_left_are_read(kept: float, left: int):
     whole = scanned("red", "lime", "blue", size=(300, 300))
-    assert reason(whole[: int(len(whole) * kept)]) == "pdf_truncated"
+    with pdf.open_pdf(whole[: int(len(whole) * kept)]) as document:
+        assert (document.is_damaged, document.num_pages) == (True, 3)
+        colours = [document.page(number).image.getpixel((5, 5)) for number in range(1, left + 1)]
+        assert [max(colour) >= 254 for colour in colours] == [True] * left
+        with pytest.raises(MediaError, match="pdf_page_unreadable"):
+            document.page(left + 1)
+
+
+def test_a_document_without_a_page_left_is_truncated():
+    whole = scanned("red", "lime", "blue", size=(300, 300))
+    assert reason(whole[: int(len(whole) * 0.3)]) == "pdf_truncated"
 
 
 def test_what_is_no_pdf_is_unreadable_and_nothing_is_empty(tmp_path: Path):

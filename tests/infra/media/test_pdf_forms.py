@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from infra.media import _pdf as pdf
-from tests.infra.media.pdf_files import FONT, form, stream, widget, words
+from tests.infra.media.pdf_files import FONT, form, one_page, stream, widget, words
 
 NEEDED = b"/NeedAppearances true"
 EMPTY_LOOK = b"/AP << /N 7 0 R >>"
@@ -92,3 +92,25 @@ def test_fields_are_read_below_the_page_s_own_words_from_top_to_bottom():
         "decision: Approved",
     ]
     assert FONT
+
+
+def test_what_was_written_to_places_of_a_page_is_read():
+    def note(kind: bytes, words_: bytes, more: bytes = b"") -> bytes:
+        return (
+            b"<< /Type /Annot /Subtype /"
+            + kind
+            + b" /Rect [20 20 40 40] /Contents ("
+            + words_
+            + b") "
+            + more
+            + b" >>"
+        )
+
+    notes = [
+        note(b"Text", b"Is this so?", b"/T (Ann)"),
+        note(b"Highlight", b"rather"),
+        note(b"Link", b"go there"),
+    ]
+    refs = b" ".join(b"%d 0 R" % number for number in range(6, 6 + len(notes)))
+    text, _ = first_page(one_page(words("The pier"), page=b"/Annots [" + refs + b"]", more=notes))
+    assert sorted(text.split("\n")) == ["Comment (Ann): Is this so?", "Comment: rather", "The pier"]

@@ -1,0 +1,92 @@
+"""Texts that programs write for programs, as a reader would have them: letters instead of their escapes, whole lines.
+
+JSON and its lines, properties, calendars and address cards; every other text is left as it is.
+"""
+
+import json
+import quopri
+import re
+from collections.abc import Callable
+from typing import Any
+
+MAX_JSON = 16 << 20  # characters of JSON that is parsed; a longer one stays as it is
+_ESCAPES = re.compile(r"(?<!\\)((?:\\\\)*)((?:\\u[0-9a-fA-F]{4})+)")
+_FOLD = re.compile(r"\n[ \t]")
+_QUOTED = re.compile(
+    r"^([\w.-]+)((?:;[^:\n]*)?;(?:ENCODING=)?QUOTED-PRINTABLE[^:\n]*):((?:[^\n]*=\n)*[^\n]*)", re.M | re.I
+)
+_CARD_PICTURE = re.compile(r"^(PHOTO|LOGO|KEY|SOUND)[;:][^\n]*\n?", re.M | re.I)
+_CHARSET = re.compile(r"CHARSET=([\w-]+)", re.I)
+
+
+def readable(text: str, suffix: str) -> str:
+    """``text`` of a file called ``*suffix``, with plain newlines."""
+    change = _CHANGES.get(suffix.lower())
+    return text if change is None else change(text)
+
+
+def _json(text: str) -> str:
+    if len(text) > MAX_JSON:
+        return _letters(text)
+    try:
+        return json.dumps(_tidy(json.loads(text)), ensure_ascii=False, indent=1)
+    except (ValueError, RecursionError):
+        return _letters(text)
+
+
+def _json_lines(text: str) -> str:
+    return "\n".join(map(_json_line, text.split("\n")))
+
+
+def _json_line(line: str) -> str:
+    try:
+        return json.dumps(_tidy(json.loads(line)), ensure_ascii=False) if line.strip() else line
+    except (ValueError, RecursionError):
+        return _letters(line)
+
+
+def _tidy(value: Any) -> Any:
+    """The same with long values of one piece unbroken: encoded bytes are told by it."""
+    match value:
+        case str() if len(value) > 300 and not re.search(r"[^\w+/=\s-]", value):
+            joined = "".join(value.split())
+            return joined if len(value) - len(joined) < len(value) // 40 else value
+        case dict():
+            return {str(key): _tidy(inner) for key, inner in value.items()}
+        case list():
+            return [_tidy(inner) for inner in value]
+    return value
+
+
+def _letters(text: str) -> str:
+    r"""``\u00e4`` as the letter it stands for."""
+
+    def letters(match: re.Match[str]) -> str:
+        units = bytes.fromhex(match.group(2).replace("\\u", ""))
+        return match.group(1) + units.decode("utf-16-be", "replace")
+
+    return _ESCAPES.sub(letters, text)
+
+
+def _card(text: str) -> str:
+    """VCard and iCalendar: folded lines joined, without pictures and the signs that protect others."""
+    text = _QUOTED.sub(_unquoted, text)
+    text = _CARD_PICTURE.sub("", _FOLD.sub("", text))
+    return text.replace("\\n", "\n").replace("\\N", "\n").replace("\\,", ",").replace("\\;", ";")
+
+
+def _unquoted(match: re.Match[str]) -> str:
+    charset = _CHARSET.search(match.group(2))
+    data = quopri.decodestring(match.group(3).encode("utf-8", "replace"))
+    try:
+        return f"{match.group(1)}:{data.decode(charset.group(1) if charset else 'utf-8', 'replace')}"
+    except LookupError:
+        return f"{match.group(1)}:{data.decode('utf-8', 'replace')}"
+
+
+_CHANGES: dict[str, Callable[[str], str]] = {
+    **dict.fromkeys((".json", ".geojson"), _json),
+    **dict.fromkeys((".jsonl", ".ndjson"), _json_lines),
+    ".properties": _letters,
+    **dict.fromkeys((".ics", ".vcf"), _card),
+}
