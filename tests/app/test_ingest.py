@@ -86,7 +86,7 @@ def test_nothing_readable_is_exit_code_one_with_the_reasons(vimrag: Vimrag, tmp_
     (tmp_path / "docs").mkdir()
     empty = vimrag("ingest", tmp_path / "docs", "--root", tmp_path / "root")
     assert (empty.code, empty.err) == (1, "nothing could be read: there is no file\n")
-    (tmp_path / "docs/a.zip").write_bytes(b"PK")
+    (tmp_path / "docs/a.zip").write_bytes(b"PK\1")
     said = vimrag("ingest", tmp_path / "docs", "--root", tmp_path / "root", "--json")
     assert (said.code, said.json["skipped"], said.json["index"]) == (1, {"kind_unknown": 1}, None)
     assert said.err.splitlines()[-1] == "nothing could be read: kind_unknown 1"
