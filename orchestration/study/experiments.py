@@ -18,7 +18,7 @@ Pair: TypeAlias = tuple[str, str]
 """(of, against): the first minus the second."""
 SHARES = (1 / 40, 1 / 20, 1 / 10, 1 / 5, 1.0)
 """Of S_total: from two tokens of the miniature's eighty, or 32 of 1,280, to all."""
-CROWDED_SHARES = (1 / 20, 1 / 10, 1 / 5, 3 / 10, 2 / 5, 3 / 5, 1.0)
+CROWDED_SHARES = (1 / 20, 1 / 10, 1 / 5, 2 / 5, 3 / 5, 1.0)
 """The same for memories that kept everything, among which even larger ones have to be shared out."""
 KEPT = (1, 2, 5)
 TURNS = (2, 3, 4, 6, 10, 20)

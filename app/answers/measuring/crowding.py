@@ -1,6 +1,7 @@
 """Crowded memories: rollouts that keep every picture they find, and agents that answer from what such a rollout left.
 
-The same graph for every arm, so that arms differ in nothing but the pixels its pictures are shown with.
+The same graph for every arm, so that arms differ in nothing but the pixels of its pictures. On invented worlds the oracle
+fills the memories, which searches in vain four times of five and knows what matters; elsewhere the model that is measured does.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,23 +17,33 @@ from infra.storage.root import Storage
 from model.agent.loop import Agent
 from model.agent.memory.session import Recollection
 from model.evaluation.given_memory import AnsweringAgent, is_crowded, unanswered
+from model.imitation.gold_plan import GoldPlan
 from model.policies.keeps_everything import KeepsEverything
 from model.types import Outcome, Task, Trajectory
+from orchestration.joins.adapters import read_plans
 from orchestration.study.arms import Arm
+from orchestration.study.oracles import PlannedOracles
 
 GATHERING = Arm(name="keeps-everything", memory="vimrag")
+ORACLE_CALLS = 12
+"""Of a rollout that fills a memory; a search takes two."""
+BY_ORACLE, BY_MODEL = "the oracle", "the model itself"
 
 
 @dataclass(frozen=True, slots=True)
 class KeepingOpener:
-    """Opens agents that keep all they find."""
+    """Opens agents that keep all they find: the oracle where there are plans, else the model."""
 
     opener: Opener
+    plans: Mapping[str, GoldPlan]
 
     def open(self, arm: Arm) -> Agent:
         """The agent of the arm."""
         agent = self.opener.open(arm)
-        return replace(agent, policy=KeepsEverything(agent.policy))
+        if not self.plans:
+            return replace(agent, policy=KeepsEverything(agent.policy))
+        limits = replace(agent.limits, calls=ORACLE_CALLS)
+        return replace(agent, policy=KeepsEverything(PlannedOracles(self.plans)), limits=limits, sight=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +84,9 @@ async def crowd(  # noqa: PLR0913 - what is gathered, by whom, and where it is k
     Raises:
         UsageError: if a rollout failed, since the questions would be others once it is tried again, or if no memory is crowded.
     """
+    plans = read_plans(storage)
     gathered = await evaluate_model(
-        KeepingOpener(opener),
+        KeepingOpener(opener, plans),
         model,
         tasks,
         replace(plan, arms=(GATHERING,), attempts=1),
@@ -83,6 +95,7 @@ async def crowd(  # noqa: PLR0913 - what is gathered, by whom, and where it is k
         clusters=clusters,
         notes={},
         progress=progress,
+        extra={"filled_by": BY_ORACLE if plans else BY_MODEL},
     )
     rollouts = gathered.evaluations[GATHERING.name].trajectories
     if failed := [each for each in rollouts if each.outcome is Outcome.FAILED]:
