@@ -159,7 +159,7 @@ def paper(  # noqa: PLR0913 - one parameter an option
     from app.answers.models import ModelChoice, key_of_environment
     from orchestration.recipes.cold_start import SHIPPED
 
-    names = list(EXPERIMENTS) if experiments == ["all"] else experiments
+    names = list(EXPERIMENTS) if "all" in experiments else list(dict.fromkeys(experiments))
     for name in names:
         if name not in EXPERIMENTS:
             raise UsageError(unknown_name("experiment", name, EXPERIMENTS))

@@ -15,6 +15,7 @@ from tests.app.command_line import Vimrag
 from tests.servers.openai_server import Messages, OpenAIServer, Spoken
 
 ANSWERS = 1000
+pytestmark = pytest.mark.timeout(600)  # of a machine that others keep busy
 
 
 def paper(number: int, pages: str = "[1]", **changes: object) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from tests.servers.openai_server import Answer as Reply
 from tests.servers.openai_server import Fault, OpenAIServer, Received, Spoken
 
 QUESTIONS = ["When did the crane open?", "What opened in 1931?", "Which year is told of the crane?"]
+pytestmark = pytest.mark.timeout(600)  # of a machine that others keep busy
 
 
 @pytest.fixture

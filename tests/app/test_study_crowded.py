@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from memory_graph.actions import Answer, Mark, Memorize, Search, render
 from model.config.limits import BY_PROFILE
 from orchestration.study.experiments import EXPERIMENTS
@@ -14,6 +16,7 @@ from tests.servers.openai_server import Answer as Reply
 from tests.servers.openai_server import OpenAIServer, Received, Spoken
 
 __all__ = ["root"]  # a fixture
+pytestmark = pytest.mark.timeout(900)  # 24 arms twice
 PAGES = 3
 
 
@@ -67,4 +70,18 @@ def test_without_two_pictures_there_is_nothing_to_share(vimrag: Vimrag, root: Pa
 
     with Idle() as server:
         said = vimrag("study", "paper", "crowded", "--root", root, "--endpoint", server.base_url)
-    assert said.code == 2 and "nothing to share pixels among" in said.err
+        assert said.code == 2 and "nothing to share pixels among" in said.err
+        both = (
+            "study",
+            "paper",
+            "crowded",
+            "pilot3",
+            "--root",
+            root,
+            "--json",
+            "--endpoint",
+            server.base_url,
+        )
+        told = vimrag(*both)
+    assert [each["experiment"] for each in told.json["experiments"]] == ["pilot3"]
+    assert "crowded is left out" in told.err

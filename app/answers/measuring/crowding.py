@@ -67,6 +67,10 @@ class AnsweringOpener:
         )
 
 
+class NothingCrowdedError(UsageError):
+    """No memory keeps two pictures of which one is gold."""
+
+
 async def crowd(  # noqa: PLR0913 - what is gathered, by whom, and where it is kept
     storage: Storage,
     opener: Opener,
@@ -82,7 +86,8 @@ async def crowd(  # noqa: PLR0913 - what is gathered, by whom, and where it is k
     """An opener over the memories that keep a gold picture and another one, and their questions.
 
     Raises:
-        UsageError: if a rollout failed, since the questions would be others once it is tried again, or if no memory is crowded.
+        UsageError: if a rollout failed, since the questions would be others once it is tried again.
+        NothingCrowdedError: if no memory is crowded.
     """
     plans = read_plans(storage)
     gathered = await evaluate_model(
@@ -105,7 +110,7 @@ async def crowd(  # noqa: PLR0913 - what is gathered, by whom, and where it is k
         )
     crowded = [each for each in rollouts if is_crowded(each)]
     if not crowded:
-        raise UsageError(
+        raise NothingCrowdedError(
             f"none of {len(rollouts):,} rollouts kept a gold picture and another one: nothing to share pixels among"
         )
     return AnsweringOpener(opener, _given(storage, crowded)), [each.task for each in crowded]

@@ -1,11 +1,13 @@
 """Experiments of the paper one after another, on one root and one model."""
 
+import logging
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.answers.corpus_handle import CorpusHandle
 from app.answers.measuring.arms import ArmOpener
+from app.answers.measuring.crowding import NothingCrowdedError
 from app.answers.measuring.evaluating import EvaluationPlan
 from app.answers.measuring.experiments import ExperimentResult, run_experiment
 from app.answers.models import ModelChoice, open_model
@@ -19,6 +21,8 @@ from orchestration.joins.adapters import tasks_of_split
 from orchestration.joins.clusters import clusters_of
 from orchestration.study.experiments import EXPERIMENTS
 from orchestration.study.miniature_root import WORLDS, build_root
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +48,7 @@ async def run_study(
     """Every experiment; what is answered is not asked again.
 
     Raises:
-        UsageError: if the root is remote.
+        UsageError: if the root is remote, or nothing is left of the only experiment.
     """
     storage = Storage(study.root)
     prepare(storage, study.worlds, progress)
@@ -60,19 +64,25 @@ async def run_study(
         done: list[ExperimentResult] = []
         for name in study.names:
             folder = study_folder(storage, f"{name}-{opened.name}")
-            found = await run_experiment(
-                EXPERIMENTS[name](base),
-                storage,
-                opener,
-                opened,
-                tasks,
-                plan,
-                folder,
-                index=snapshot.version,
-                clusters=clusters,
-                progress=progress,
-            )
-            done.append(found)
+            try:
+                found = await run_experiment(
+                    EXPERIMENTS[name](base),
+                    storage,
+                    opener,
+                    opened,
+                    tasks,
+                    plan,
+                    folder,
+                    index=snapshot.version,
+                    clusters=clusters,
+                    progress=progress,
+                )
+            except NothingCrowdedError as error:
+                if len(study.names) == 1:
+                    raise
+                logger.warning("%s is left out: %s", name, error)
+            else:
+                done.append(found)
         return done
     finally:
         await opened.close()
