@@ -63,7 +63,9 @@ def test_every_arm_answers_from_one_memory_that_kept_every_page(vimrag: Vimrag, 
     assert any("energy-K5-128 - equal-128" in line for line in told["findings"])
 
 
-def test_without_two_pictures_there_is_nothing_to_share(vimrag: Vimrag, root: Path):
+def test_without_two_pictures_there_is_nothing_to_share(
+    vimrag: Vimrag, root: Path, caplog: pytest.LogCaptureFixture
+):
     class Idle(Seeing):
         def respond(self, received: Received) -> Reply:
             return Spoken(text=f"<think>No.</think>{render(Answer(parents=('root',), text='no'))}")
@@ -84,4 +86,4 @@ def test_without_two_pictures_there_is_nothing_to_share(vimrag: Vimrag, root: Pa
         )
         told = vimrag(*both)
     assert [each["experiment"] for each in told.json["experiments"]] == ["pilot3"]
-    assert "crowded is left out" in told.err
+    assert "crowded is left out" in caplog.text

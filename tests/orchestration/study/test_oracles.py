@@ -53,6 +53,7 @@ def test_four_of_five_first_searches_are_useless():
 def test_each_question_has_an_oracle_of_its_own_that_ends_with_its_answer():
     oracles = PlannedOracles(PLANS)
     for number in (3, 4):
+        action: object = None
         for _ in range(100):
             action = said(oracles, request(number))
             if isinstance(action, Answer):
