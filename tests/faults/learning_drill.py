@@ -13,6 +13,7 @@ from assets.index.published import open_index
 from assets.index.releases import releases, verify
 from assets.index.settings import IndexSettings
 from infra.storage.root import Storage
+from orchestration.joins.adapters import PLANS
 from tests import warm
 from tests.faults import drill as drills
 from tests.faults import learning
@@ -96,7 +97,7 @@ def _copy(template: Storage, storage: Storage) -> None:
         return
     for path in folder.rglob("*"):
         name = str(path.relative_to(folder))
-        if path.is_file() and not name.startswith("raw"):
+        if path.is_file() and (name == PLANS or not name.startswith("raw")):
             storage.fs.put_file(str(path), storage.path(name))
 
 
