@@ -85,6 +85,26 @@ def composed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
 
 
 @long
+@pytest.mark.timeout(900)
+def test_the_platform_of_the_file_refuses_whoever_has_no_key(composed: Composed):
+    request = urllib.request.Request(f"{composed.environment['WEAVIATE_URL']}/v1/schema")
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(request, timeout=10)
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from infra.storage.root import Storage; Storage('s3://vimrag/root').list('corpus')",
+        ],
+        env={**composed.environment, "AWS_SECRET_ACCESS_KEY": "another"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+
+
+@long
 @pytest.mark.timeout(6000)
 def test_the_miniature_runs_end_to_end_and_a_restored_backup_answers_the_same(
     composed: Composed, monkeypatch: pytest.MonkeyPatch
@@ -174,23 +194,3 @@ def _backup(composed: Composed) -> None:
 def _restore(composed: Composed, address: str) -> None:
     _weaviate(address, "backups/filesystem/evening/restore", {})
     _ended(address, "backups/filesystem/evening/restore")
-
-
-@long
-@pytest.mark.timeout(900)
-def test_the_platform_of_the_file_refuses_whoever_has_no_key(composed: Composed):
-    request = urllib.request.Request(f"{composed.environment['WEAVIATE_URL']}/v1/schema")
-    with pytest.raises(urllib.error.HTTPError, match="401"):
-        urllib.request.urlopen(request, timeout=10)
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "from infra.storage.root import Storage; Storage('s3://vimrag/root').list('corpus')",
-        ],
-        env={**composed.environment, "AWS_SECRET_ACCESS_KEY": "another"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode != 0
