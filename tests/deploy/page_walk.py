@@ -152,7 +152,9 @@ def back(steps: Walk, storage: Storage) -> None:
     before = current_index(storage)
     write(storage, 44)
     assert steps.materialize("index")["status"] == "SUCCESS" and current_index(storage) != before
-    steps.page.goto(f"{steps.base}/locations/orchestration/jobs/roll_back_release/playground", timeout=120_000)
+    steps.page.goto(
+        f"{steps.base}/locations/orchestration/jobs/roll_back_release/playground", timeout=120_000
+    )
     run = steps.launched(steps.page.get_by_role("button", name="Launch run").click, until=ENDED.__contains__)
     steps.look("7-rolled-back", "/assets/index")
     assert run["status"] == "SUCCESS" and current_index(storage) == before
