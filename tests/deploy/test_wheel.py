@@ -10,6 +10,7 @@ import sysconfig
 import time
 import urllib.request
 import venv
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +49,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # a path added by a .pth file brings the libraries and not the checkout, which a .pth file of theirs names
     (site / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
     for program in ("dagster", "dagster-webserver"):
+        [entry] = entry_points(group="console_scripts", name=program)
         (python.parent / program).write_text(
-            f"#!{python}\nimport sys\nfrom {program.replace('-', '_')}.cli import main\nsys.exit(main())\n"
+            f"#!{python}\nimport sys\nfrom {entry.module} import {entry.attr}\nsys.exit({entry.attr}())\n"
         )
         (python.parent / program).chmod(0o755)
     return python.parent
