@@ -11,7 +11,7 @@ from app.server.settings import ServerSettings
 FILES = "/v1/files/"
 PICTURE = "/v1/search/image"
 CHAT = "/v1/chat/completions"
-SMALL_BODY_BYTES, REST_S = 65_536, 1.0
+SMALL_BODY_BYTES, REST_S = 65_536, 0.2
 
 
 class BodyLimit:

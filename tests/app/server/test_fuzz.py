@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
+import pytest
 from starlette.types import ASGIApp, Message
 
 from app.answers.corpus_handle import CorpusHandle
@@ -385,6 +386,7 @@ async def bombard(app: ASGIApp, requests: Sequence[Odd]) -> Counter[int]:
     return statuses
 
 
+@pytest.mark.timeout(600)
 def test_ten_thousand_odd_requests_are_all_answered(root: Path, tmp_path: Path):
     copy = tmp_path / "root"
     shutil.copytree(root, copy)

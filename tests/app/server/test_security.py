@@ -107,7 +107,7 @@ def test_a_refused_request_is_answered_though_its_body_comes_later(served: Serve
         for name, value in {"Origin": "null", "Content-Length": "4"}.items():
             connection.putheader(name, value)
         connection.endheaders()
-        time.sleep(0.2)
+        time.sleep(0.02)
         connection.send(b"text")
         response = connection.getresponse()
         assert (response.status, json.loads(response.read())["error"]["code"]) == (403, "origin")
