@@ -125,7 +125,7 @@ def test_of_many_files_the_table_shows_those_that_were_skipped(vimrag: Vimrag, t
     (tmp_path / "docs").mkdir()
     for number in range(SHOWN_FILES + 1):
         (tmp_path / "docs" / f"{number}.txt").write_text(f"words {number}")
-    (tmp_path / "docs" / "program.exe").write_bytes(b"MZ")
+    (tmp_path / "docs" / "program.exe").write_bytes(b"MZ\x90\0\3\0\0\0\4\0\0\0\xff\xff")
     said = vimrag("ingest", tmp_path / "docs", "--root", tmp_path / "root")
     assert "program.exe" in said.out and "0.txt" not in said.out
     assert f"{SHOWN_FILES + 1} more files: --json lists them all" in said.out
