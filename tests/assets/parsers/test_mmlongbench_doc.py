@@ -119,9 +119,17 @@ def test_an_answerable_question_without_pages_is_kept(tmp_path: Path):
     assert (question.evidence, question.answers) == ("none", ("0",))
 
 
-def test_a_truncated_document_is_a_counted_skip_and_its_questions_stay(tmp_path: Path):
+def test_a_truncated_document_gives_the_pages_that_are_left_and_names_the_others(tmp_path: Path):
     whole = pdf()
     outcome = parse(tmp_path, sample(), documents={"a.pdf": whole[: len(whole) // 2], "b.pdf": pdf(2)})
+    assert outcome.reasons == {"pdf_page_unreadable": 2}
+    assert [each.where for each in outcome.skipped] == ["documents/a.pdf#2", "documents/a.pdf#3"]
+    assert len(outcome.items) == 3
+    assert outcome.questions[0].evidence == "media_missing"
+
+
+def test_a_document_with_no_page_left_is_a_counted_skip_and_its_questions_stay(tmp_path: Path):
+    outcome = parse(tmp_path, sample(), documents={"a.pdf": pdf()[:100], "b.pdf": pdf(2)})
     assert outcome.reasons == {"pdf_truncated": 1}
     assert outcome.skipped[0].where == "documents/a.pdf"
     assert len(outcome.items) == 2
