@@ -42,6 +42,7 @@ _LINE_END_HYPHEN = re.compile(
 _TRAILER = b"\nendobj\ntrailer\n<< /Root %b %b R >>\nstartxref\n0\n%%%%EOF\n"
 MOST_TRIED = 50  # pages of a document without an end, of which one must be there
 _CATALOG = re.compile(rb"(\d{1,7}) (\d{1,5}) obj\s*<<(?:(?!endobj).){0,2000}?/Type\s*/Catalog\b", re.DOTALL)
+_PAGE = re.compile(rb"/Type\s*/Page\b")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ufffe\uffff]")
 logging.getLogger("pypdfium2").setLevel(
     logging.ERROR
@@ -191,7 +192,7 @@ def _document(source: Path | bytes) -> pypdfium2.PdfDocument:
             raise
         data = source.read_bytes() if isinstance(source, Path) else source
         roots = _CATALOG.findall(data)
-        if not roots or b"/Encrypt" in data:
+        if not roots or not _PAGE.search(data) or b"/Encrypt" in data:
             raise
         mended = pypdfium2.PdfDocument(data + _TRAILER % roots[-1])
         if not any(_has_page(mended, index) for index in range(min(MOST_TRIED, len(mended)))):
