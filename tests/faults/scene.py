@@ -5,6 +5,7 @@ Every scene has a release in use and one before it, and a reader that holds the 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -22,6 +23,9 @@ from tests.faults.grid import OF_TEXTS, Cell, Fault, Root, Stage, Store
 
 BEFORE, NOW, NEXT, OTHER, THIRD = range(5)
 """Invented corpora: of the first two releases, the one to be built, the one of another process, and one more of it."""
+
+WHOLE_SECOND_S = 1.1
+"""S3 tells the age of a release in whole seconds, by which a collection knows the one that was in use before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +51,8 @@ def set_up(cell: Cell, storage: Storage, raw: Path) -> Scene:
     names, held = [], None
     for corpus in range(wanted):
         names.append(stages.build(storage, cell.store, corpus=corpus))
+        if not storage.is_local:
+            time.sleep(WHOLE_SECOND_S)
         if corpus == min(NOW, wanted - 2) or (cell.stage not in (Stage.PROMOTE, Stage.GC) and corpus == NOW):
             held = stages.opened(storage, "the drill")
     assert held
