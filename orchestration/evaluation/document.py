@@ -40,7 +40,7 @@ METHODS = {
     "cold_start_sampled": Method(checkpoint="cold_start", memory="vimrag", is_sampled=True),
     "ggpo_sampled": Method(checkpoint="ggpo", memory="vimrag", is_sampled=True),
 }
-SAMPLES = 4
+SAMPLES = 2
 REFERENCE = "cold_start"  # what the spending of every other method is compared with
 GREEDY_PAIR, SAMPLED_PAIR = (REFERENCE, "ggpo"), ("cold_start_sampled", "ggpo_sampled")
 COMPARED = (*((name, REFERENCE) for name in _BASELINES), GREEDY_PAIR, SAMPLED_PAIR)

@@ -72,4 +72,4 @@ def test_every_field_of_every_record_is_there_with_its_documentation_and_its_val
     assert set(config_of(Ggpo, ("ggpo",)).model_fields) == {field.name for field in fields(Ggpo)}
     shown = config_of(Schedule, ("ggpo", "schedule")).model_fields["updates"].description or ""
     assert documentation(Schedule)["updates"] in shown
-    assert "12 in quickstart" in shown and "100 in miniature" in shown
+    assert "7 in quickstart" in shown and "100 in miniature" in shown

@@ -117,7 +117,7 @@ def test_a_report_says_what_was_trained_by_how_much_it_moved_and_what_that_means
     facts = dict(report_of(document, RunConfig(root="r", name="quickstart", recipe=quickstart())).facts)
     assert (
         facts["what was trained"]
-        == "the tiny model from its cold start, by GGPO, 14 updates of 24 x 8 rollouts"
+        == "the tiny model from its cold start, by GGPO, 7 updates of 24 x 8 rollouts"
     )
     assert facts["it moved by"].endswith(
         f"({100 * low:+.1f} to {100 * high:+.1f}) on 144 unseen questions, greedy answers"
@@ -150,7 +150,7 @@ def test_sampled_answers_are_the_declared_measure_and_greedy_ones_stand_beside_t
     document = replace(DOCUMENT, comparisons=pairs)
     facts = dict(report_of(document, RunConfig(root="r", name="quickstart", recipe=quickstart())).facts)
     assert facts["it moved by"].startswith(
-        "+6.0 points (+2.0 to +10.0) on 144 unseen questions, 4 answers each at temperature 1 as in training; "
+        "+6.0 points (+2.0 to +10.0) on 144 unseen questions, 2 answers each at temperature 1 as in training; "
         "greedy answers "
     )
     assert facts["what that means"].startswith("a gain beyond the chance of the questions")
