@@ -12,8 +12,8 @@ from orchestration.recipes.options import Ggpo, Recipe
 def quickstart() -> Recipe:
     """Minutes on two cores, from the cold start that ships.
 
-    Gold and form in the reward, and a rate that falls to zero; half the updates that moved as much. What it gains and loses stands at the end of docs/log.md. The
-    last weights are measured, not the best on a few validation questions.
+    Gold and form in the reward, and a rate that falls to zero; twice the updates moved it no further. What it gains and loses
+    stands at the end of docs/log.md. The last weights are measured, not the best on a few validation questions.
     """
     base = paper_like()
     return replace(
