@@ -4,14 +4,14 @@ The same graph for every arm, so that arms differ in nothing but the pixels of i
 fills the memories, which searches in vain four times of five and knows what matters; elsewhere the model that is measured does.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 from app.answers.catalogue import Catalogue
 from app.answers.measuring.arms import Opener
-from app.answers.measuring.evaluating import EvaluationPlan, evaluate_model
-from app.answers.models import AnswerModel
+from app.answers.measuring.evaluating import EvaluationPlan, EvaluationResult
 from app.errors import UsageError
 from infra.storage.root import Storage
 from model.agent.loop import Agent
@@ -71,17 +71,17 @@ class NothingCrowdedError(UsageError):
     """No memory keeps two pictures of which one is gold."""
 
 
-async def crowd(  # noqa: PLR0913 - what is gathered, by whom, and where it is kept
+Evaluate: TypeAlias = Callable[..., Awaitable[EvaluationResult]]
+"""``evaluate_model`` with all that every evaluation of an experiment has in common."""
+
+
+async def crowd(
     storage: Storage,
     opener: Opener,
-    model: AnswerModel,
     tasks: Sequence[Task],
     plan: EvaluationPlan,
     folder: Path,
-    *,
-    index: str,
-    clusters: Mapping[str, str],
-    progress: Callable[[str, int, int | None], None],
+    evaluate: Evaluate,
 ) -> tuple[AnsweringOpener, list[Task]]:
     """An opener over the memories that keep a gold picture and another one, and their questions.
 
@@ -90,16 +90,11 @@ async def crowd(  # noqa: PLR0913 - what is gathered, by whom, and where it is k
         NothingCrowdedError: if no memory is crowded.
     """
     plans = read_plans(storage)
-    gathered = await evaluate_model(
+    gathered = await evaluate(
         KeepingOpener(opener, plans),
-        model,
-        tasks,
-        replace(plan, arms=(GATHERING,), attempts=1),
-        folder,
-        index=index,
-        clusters=clusters,
-        notes={},
-        progress=progress,
+        tasks=tasks,
+        plan=replace(plan, arms=(GATHERING,), attempts=1),
+        folder=folder,
         extra={"filled_by": BY_ORACLE if plans else BY_MODEL},
     )
     rollouts = gathered.evaluations[GATHERING.name].trajectories

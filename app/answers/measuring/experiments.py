@@ -7,6 +7,7 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -114,21 +115,16 @@ async def run_experiment(  # noqa: PLR0913 - what is run, on what, and where it 
     progress: Callable[[str, int, int | None], None],
 ) -> ExperimentResult:
     """Answer, compare and draw; what is answered is not asked again."""
+    evaluate = partial(
+        evaluate_model, model=model, index=index, clusters=clusters, notes={}, progress=progress
+    )
     if experiment.crowded:
-        gathered = folder / "gathered"
-        opener, tasks = await crowd(
-            storage, opener, model, tasks, plan, gathered, index=index, clusters=clusters, progress=progress
-        )
-    evaluation = await evaluate_model(
+        opener, tasks = await crowd(storage, opener, tasks, plan, folder / "gathered", evaluate)
+    evaluation = await evaluate(
         opener,
-        model,
-        tasks,
-        replace(plan, arms=experiment.arms),
-        folder,
-        index=index,
-        clusters=clusters,
-        notes={},
-        progress=progress,
+        tasks=tasks,
+        plan=replace(plan, arms=experiment.arms),
+        folder=folder,
         extra={"experiment": experiment.name},
     )
     pairs = [

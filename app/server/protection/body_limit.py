@@ -99,19 +99,16 @@ class _Body:
 
     async def _take_small_rest(self) -> None:
         """Read what is still on its way of a body announced as small, for at most ``REST_S`` seconds."""
-        announced = self._headers.get("content-length", "")
-        if not (announced.isascii() and announced.isdigit() and len(announced) < 8):
-            return
-        if self._is_whole or int(announced) > SMALL_BODY_BYTES:
-            return
         try:
+            if not 0 < self.announced() <= SMALL_BODY_BYTES:
+                return
             async with asyncio.timeout(REST_S):
                 while not self._is_whole:
                     message = await self._receive()
                     if message["type"] != "http.request":
                         return
                     self._is_whole = not message.get("more_body", False)
-        except TimeoutError:
+        except (ApiError, TimeoutError):
             return
 
 
