@@ -26,6 +26,7 @@ from app.commands.options import (
 )
 from app.commands.output import note, progress_bars, results, table_console
 from app.commands.study_credit import credit
+from app.commands.study_endpoint import endpoint, show_endpoint
 from app.errors import UsageError, usage_errors
 from infra.errors import unknown_name
 from orchestration.study.experiments import EXPERIMENTS
@@ -59,8 +60,10 @@ SAMPLES = "Sampled answers to each unseen question beside the greedy one."
 
 
 app.command("credit")(credit)
+app.command("endpoint")(endpoint)
 
 
+ONLY = "Runs to make in this sitting, as gspo-0; each leaves a record in ROOT/reports/study-ggpo/runs (`vimrag study endpoint`)."
 PREREGISTERED = "The study that was written down before its first run (docs/decisions/0027); only --root and --parallel count."
 
 
@@ -79,6 +82,7 @@ def ggpo(  # noqa: PLR0913 - one parameter an option
     samples: Annotated[int, typer.Option(min=0, help=SAMPLES)] = DEFAULTS["samples"],
     checkpoint: Annotated[str, typer.Option(help=CHECKPOINT)] = DEFAULTS["checkpoint"],
     preregistered: Annotated[bool, typer.Option("--preregistered", help=PREREGISTERED)] = False,
+    only: Annotated[list[str] | None, typer.Option("--only", help=ONLY)] = None,
     json: JsonFlag = False,
 ) -> None:
     """Train GGPO, GSPO, a random mask and GRPO with equal rollouts; compare them on unseen worlds.
@@ -94,10 +98,11 @@ def ggpo(  # noqa: PLR0913 - one parameter an option
     folder = Path(root.removeprefix("file://")).resolve()
     with usage_errors():
         study = (
-            written_down(folder, parallel=parallel)
+            written_down(folder, only=tuple(only or ()), parallel=parallel)
             if preregistered
             else Study(
                 root=folder,
+                only=tuple(only or ()),
                 arms=tuple(arm or ARMS),
                 seeds=seeds,
                 updates=updates,
@@ -115,6 +120,13 @@ def ggpo(  # noqa: PLR0913 - one parameter an option
     ended = subprocess.run(study.command(), stdout=subprocess.PIPE, check=False)
     if ended.returncode:
         raise typer.Exit(2 if ended.returncode == 2 else 1)
+    if only:
+        from orchestration.study.record import ENDPOINT
+
+        told = ENDPOINT.validate_json(ended.stdout)
+        with results() as write:
+            write(told.to_json().decode()) if json else show_endpoint(told)
+        return
     from orchestration.study.document import StudyDocument
 
     document = StudyDocument.from_json(ended.stdout)

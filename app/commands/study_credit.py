@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from app.commands.options import JsonFlag, Root
+from app.commands.options import Datasets, JsonFlag, Root, dataset_names
 from app.commands.output import note, results, table_console
 from app.errors import UsageError, usage_errors
+from model.config.limits import LIMITS
 from orchestration.study.credit.options import CreditStudy
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ CHECKPOINT = "The policy: a folder below checkpoints/."
 WEIGHTS = "A checkpoint folder of a run, instead of one that ships."
 TRAJECTORIES = "Rollouts of this very policy, a file or a folder of Parquet parts; give it again for more. Then none are made."
 SPLIT = "Whose questions: val to choose among objectives, test to confirm."
+LIMITS_HELP = f"What a rollout may use: {', '.join(LIMITS)}. Default: what the quickstart trains with."
 FOLDS = "Parts that the questions are dealt into: steps are made from one, measured on the others."
 OBJECTIVE = "An objective by name; give it again for more. Default: all that are known."
 OBJECTIVE_FILE = "A Python file with a function weights(rollout, group); give it again for more."
@@ -37,6 +39,8 @@ def credit(  # noqa: PLR0913 - one parameter an option
     weights: Annotated[Path | None, typer.Option(help=WEIGHTS, exists=True, file_okay=False)] = None,
     trajectories: Annotated[list[Path] | None, typer.Option(help=TRAJECTORIES)] = None,
     split: Annotated[str, typer.Option(help=SPLIT)] = "test",
+    limits: Annotated[str, typer.Option(help=LIMITS_HELP)] = "",
+    datasets: Datasets = None,
     questions: Annotated[int, typer.Option(min=1, help="Questions of each dataset, at most.")] = 32,
     group_size: Annotated[int, typer.Option(min=2, help="Rollouts of one question.")] = 8,
     folds: Annotated[int, typer.Option(min=4, help=FOLDS)] = 8,
@@ -66,6 +70,8 @@ def credit(  # noqa: PLR0913 - one parameter an option
             weights=weights,
             trajectories=tuple(trajectories or ()),
             split=split,
+            limits=limits,
+            datasets=tuple(dataset_names(datasets) or ()),
             questions=questions,
             group_size=group_size,
             folds=folds,

@@ -20,23 +20,23 @@ class Profile:
     name: str
     system: str = _COMPACT_SYSTEM
     """Instruction of an agent that searches, memorises and answers from a graph with images."""
-    system_single: str = _COMPACT_SYSTEM
+    system_single: str = "Answer from what was found."
     """Instruction of a policy that is asked once and only answers."""
-    system_router: str = _COMPACT_SYSTEM
+    system_router: str = "Say where to look, then answer."
     """Of one that picks where to search, once, and then answers."""
-    system_history: str = _COMPACT_SYSTEM
+    system_history: str = "Search until you can answer."
     """Of one that keeps its whole history and never memorises."""
-    system_state: str = _COMPACT_SYSTEM
+    system_state: str = "Keep one text beside the last results."
     """Of one that rewrites a text state and sees the last results beside it."""
-    system_text_memory: str = _COMPACT_SYSTEM
+    system_text_memory: str = "Keep one text and nothing else."
     """Of one that sees its text memory only."""
-    system_summaries: str = _COMPACT_SYSTEM
+    system_summaries: str = "Keep a graph of texts."
     """Of a graph without images."""
-    system_captions: str = _COMPACT_SYSTEM
+    system_captions: str = "Keep a graph with captions."
     """Of a graph under which captions made beforehand stand; no images anywhere."""
-    system_all_images: str = _COMPACT_SYSTEM
+    system_all_images: str = "Keep a graph with all images."
     """Of a graph under which every image that was found stays."""
-    system_descriptions: str = _COMPACT_SYSTEM
+    system_descriptions: str = "Keep a graph with descriptions."
     """Of a graph for which images are described in view of the query."""
     by_picture: str = ""
     """Follows the instruction where a search may ask for what looks like kept pictures."""

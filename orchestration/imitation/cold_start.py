@@ -17,8 +17,19 @@ from transformers import Qwen3VLForConditionalGeneration
 from infra.progress import ProgressLogger
 from infra.storage.atomic import replacing
 from infra.storage.root import Storage
-from model.imitation.stages import StageReport, TrainingStage, imitable_segments, run_stage, segment_sampler
+from model.agent.memory.names import TRAINED
+from model.imitation.stages import (
+    StageReport,
+    TrainingStage,
+    imitable_segments,
+    mixture,
+    run_stage,
+    segment_sampler,
+)
+from model.imitation.tiny.curriculum import ExampleSampler
 from model.imitation.tiny.shape import build_model
+from model.imitation.tiny.tokenizer import INSTRUCTIONS, SHARED_INSTRUCTION
+from model.imitation.tiny.vocabulary import with_vocabulary
 from model.policies.chat_template import PromptEncoder
 from model.policies.families import linear_patch_embedding
 from model.policies.fingerprint import policy_fingerprint
@@ -75,7 +86,7 @@ def first_checkpoint(
     if base is not None:
         path = adopt(Storage(config.root), base, target.path)
         reporter.log(f"cold start: the model in {base}, as it was published")
-    elif shipped is None:
+    elif shipped is None or config.recipe.cold_start.further:
         path = ColdStartTraining(config, reporter, target, demonstrations).run()
     else:
         path = unpack(shipped, target.path)
@@ -84,7 +95,7 @@ def first_checkpoint(
 
 
 class ColdStartTraining:
-    """The stages of one cold start from random weights."""
+    """The stages of one cold start: all from random weights, or those of demonstrations from a checkpoint that ships."""
 
     def __init__(
         self, config: RunConfig, reporter: Reporter, target: SyncedDirectory, demonstrations: SyncedDirectory
@@ -119,21 +130,36 @@ class ColdStartTraining:
             refuse_refusals(refused, options=self._config.recipe.cold_start)
 
     def _start(self, path: Path | None) -> tuple[Qwen3VLForConditionalGeneration, int]:
-        if path is None:
-            return linear_patch_embedding(build_model(self._tokenizer, pretraining_stages.SHAPE)), 0
-        done = checkpoint.read(path).update
-        self._reporter.log(f"going on after stage {done}")
-        return load(path).model, done
+        """The model to go on with, and how many stages it has behind it."""
+        if path is not None:
+            done = checkpoint.read(path).update
+            self._reporter.log(f"going on after stage {done}")
+            return load(path).model, done
+        shipped = self._config.recipe.cold_start.shipped
+        if shipped is not None:
+            self._reporter.log(f"going on from the checkpoint {shipped!r} that ships")
+            return self._grown(load(shipped_checkpoint(shipped))), self._num_primary
+        return linear_patch_embedding(build_model(self._tokenizer, pretraining_stages.SHAPE)), 0
+
+    def _grown(self, start: LoadedCheckpoint) -> Qwen3VLForConditionalGeneration:
+        """Under today's vocabulary: the instruction of a policy begins as the one that all of them shared."""
+        copies = dict.fromkeys(INSTRUCTIONS, SHARED_INSTRUCTION)
+        model = with_vocabulary(start.model, start.tokenizer, self._tokenizer, copies=copies)
+        return linear_patch_embedding(model)
 
     def _stages(self, *, after: int) -> Iterator[TrainingStage]:
         options = self._config.recipe.cold_start
-        primary = pretraining_stages.primary_stages(self._encoder)
-        for stage in primary[after:]:
+        for stage in pretraining_stages.primary_stages(self._encoder)[after:]:
             yield replace(stage, max_steps=min(stage.max_steps, options.stage_steps))
         names = [pretraining_stages.CLEAN_STAGE, pretraining_stages.LAST_STAGE]
-        if options.teacher is not None:
+        if options.teacher is not None or not options.clean_steps:
             names = names[1:]  # of a teacher's rollouts there is no version without noise
-        yield from (self._demonstration_stage(name) for name in names[max(0, after - len(primary)) :])
+        yield from (self._demonstration_stage(name) for name in names[max(0, after - self._num_primary) :])
+
+    @property
+    def _num_primary(self) -> int:
+        """How many stages there are before the demonstrations."""
+        return len(pretraining_stages.primary_stages(self._encoder))
 
     def _demonstration_stage(self, name: str) -> TrainingStage:
         recipe = self._config.recipe
@@ -142,16 +168,32 @@ class ColdStartTraining:
             options, steps = replace(options, noise=options.clean_noise), options.clean_steps
         world = RunContext.open(self._storage, recipe)
         trajectories = self._trajectories(world, options)
-        segments = imitable_segments(trajectories)
-        self._reporter.log(f"{len(trajectories)} right demonstrations, {len(segments)} segments")
-        sampler = segment_sampler(segments, self._encoder, world.media)
+        sampler = self._demonstrated(trajectories, world)
         return pretraining_stages.demonstration_stage(self._encoder, sampler, name=name, steps=steps)
+
+    def _demonstrated(self, trajectories: Sequence[Trajectory], world: RunContext) -> ExampleSampler:
+        """Samples segments: half of them of the policy that is trained afterwards, the other policies share the rest alike."""
+        by_memory: dict[str, list[Trajectory]] = {}
+        for each in trajectories:
+            by_memory.setdefault(each.memory, []).append(each)
+        segments = {name: imitable_segments(of_memory) for name, of_memory in by_memory.items()}
+        for name, of_memory in segments.items():
+            self._reporter.log(
+                f"{name}: {len(by_memory[name])} right demonstrations, {len(of_memory)} segments"
+            )
+        samplers = [segment_sampler(part, self._encoder, world.media) for part in segments.values()]
+        others = max(1, len(segments) - 1)
+        return mixture(samplers, [others if name == TRAINED else 1 for name in segments])
 
     def _trajectories(self, world: RunContext, options: ColdStart) -> Sequence[Trajectory]:
         """Right rollouts of the teacher if there is one, else of the oracle."""
         teacher = options.teacher
         if teacher is None:
-            tasks, plans = tasks_of_split(self._storage, "train"), read_plans(self._storage)
+            datasets = self._config.recipe.datasets or None
+            tasks, plans = (
+                tasks_of_split(self._storage, "train", datasets=datasets),
+                read_plans(self._storage),
+            )
             return demonstrate(
                 world, self._encoder, tasks, plans, options, ProgressLogger(self._reporter.log)
             )
@@ -222,15 +264,25 @@ def unpack(name: str, target: Path, *, shipped: Path = SHIPPED) -> Path:
     Raises:
         ValueError: if no such checkpoint ships, or it is damaged.
     """
-    source = checkpoint.latest(shipped / name)
-    if source is None:
-        known = sorted(path.name for path in shipped.iterdir()) if shipped.is_dir() else []
-        raise ValueError(f"no checkpoint {name!r} ships in {shipped}; known: {known}")
+    source = shipped_checkpoint(name, shipped=shipped)
     checkpoint.read(source)
     place = target / source.name
     with replacing(place) as partial:
         shutil.copytree(source, partial)
     return place
+
+
+def shipped_checkpoint(name: str, *, shipped: Path = SHIPPED) -> Path:
+    """The directory of the shipped checkpoint called ``name``.
+
+    Raises:
+        ValueError: if no such checkpoint ships.
+    """
+    source = checkpoint.latest(shipped / name)
+    if source is None:
+        known = sorted(path.name for path in shipped.iterdir()) if shipped.is_dir() else []
+        raise ValueError(f"no checkpoint {name!r} ships in {shipped}; known: {known}")
+    return source
 
 
 def adopt(storage: Storage, base: str, target: Path) -> Path:

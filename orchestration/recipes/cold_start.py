@@ -114,6 +114,8 @@ class ColdStart:
 
     shipped: str | None = "miniature"
     """Folder below ``checkpoints/`` of the repository to start from; None trains from random weights."""
+    further: bool = False
+    """Go on from ``shipped`` with the stages of demonstrations, instead of starting from it as it is."""
     base: str | None = None
     """Folder below the root with a model as its makers publish it, to start from instead; nothing is downloaded."""
     passes: int = 2
@@ -123,15 +125,20 @@ class ColdStart:
         "react",
         "mem1",
         "memagent",
+        "closed_book",
         "vanilla",
         "videorag",
         "universalrag",
+        "vimrag_text",
+        "precaption",
+        "raw_visual",
+        "context_caption",
     )
-    """Memory policies that are demonstrated, in this order."""
+    """Memory policies that are demonstrated: each that has an instruction of its own, and what shares one with another turn."""
     stage_steps: int = 2000
     """Optimiser steps of each stage before the demonstrations, at most; its threshold or own limit may end it earlier."""
     clean_steps: int = 2000
-    """Optimiser steps on demonstrations with ``clean_noise``, in which reading is learnt."""
+    """Optimiser steps on demonstrations with ``clean_noise``, in which reading is learnt; 0 leaves them out."""
     clean_noise: float = 0.15
     """The noise of those."""
     steps: int = 200
@@ -155,7 +162,9 @@ class ColdStart:
             0 <= share < 1 for share in (self.noise, self.clean_noise, self.repair, self.most_refused or 0)
         )
         if (
-            min(self.passes, self.stage_steps, self.clean_steps, self.steps) < 1
+            min(self.passes, self.stage_steps, self.steps) < 1
+            or self.clean_steps < 0
+            or (self.further and (self.shipped is None or self.base is not None))
             or not shares_fit
             or not self.memories
         ):

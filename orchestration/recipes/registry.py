@@ -10,6 +10,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     for make in (
         miniature.quickstart,
         miniature.miniature,
+        miniature.demonstrated,
         miniature.searching,
         miniature.gain,
         miniature.policies,

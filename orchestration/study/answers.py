@@ -4,6 +4,7 @@ Holds what is answered by which weights and where it is kept; what the answers s
 """
 
 import asyncio
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from model.policies.transformers_policy import TransformersPolicy
 from model.rl import trajectory_store
 from model.rl.rollouts import RolloutPlan
 from model.training import checkpoint
+from model.training.metrics import read_metrics
 from model.types import Trajectory
 from orchestration.imitation.cold_start import unpack
 from orchestration.joins.adapters import MetricGrader, tasks_of_split
@@ -22,8 +24,12 @@ from orchestration.joins.agents import GREEDY, RunContext, load
 from orchestration.launch.reporter import Reporter
 from orchestration.study import pilot3
 from orchestration.study.options import Study, StudyRun
+from orchestration.study.record import CLAIM, RUNS, record_of
+from orchestration.training.ggpo_run import METRICS
 
 COLD_START = "cold_start"
+SPENT = ("seconds_rollouts", "seconds_grading", "seconds_update")
+"""Of an update, in a run's metrics: what it is trained with."""
 
 
 def is_answered(storage: Storage, run: StudyRun) -> bool:
@@ -58,12 +64,22 @@ def curve(storage: Storage, run: StudyRun) -> list[tuple[int, list[Trajectory]]]
 
 
 def answer(run: StudyRun, _reporter: Reporter) -> None:
-    """Answer the unseen questions with the run's last weights, greedily and sampled, unless that is stored."""
+    """Answer the unseen questions with the run's last weights, greedily and sampled, unless that is stored.
+
+    A run whose sampled answers make a curve leaves its record.
+    """
     storage = Storage(str(run.study.root))
     final = final_weights(storage, run)
     answers(storage, run.study, run.name, final)
-    if run.study.samples:
-        curve(storage, run)
+    if not run.study.samples:
+        return
+    points_of_curve = curve(storage, run)
+    if run.study.curve_every:
+        metrics = read_metrics(local_folder(storage, run.config.metrics) / METRICS)
+        shared = json.loads(storage.read_bytes(CLAIM))
+        seconds = sum(record[name] for record in metrics for name in SPENT)
+        record = record_of(run.arm, run.seed, shared, points_of_curve, seconds=seconds)
+        storage.write_bytes(f"{RUNS}/{run.name}.json", record.to_json())
 
 
 def answers(

@@ -6,26 +6,26 @@ for other seeds and other questions (``crossed_mean``).
 """
 
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
-from model.evaluation.evaluation import SeedComparison, rates
+from model.evaluation.evaluation import SeedComparison
 from model.evaluation.learning_curves import area
 from model.evaluation.statistics import crossed_mean
-from model.types import Trajectory
 
-Answered = Sequence[tuple[int, Sequence[Trajectory]]]
-"""Sampled answers of one run by update."""
-
-
-def question_areas(curve: Answered) -> Mapping[tuple[str, str], float]:
-    """The area of each question that was scored at every point, by dataset and id."""
-    scores = [(update, rates(trajectories)) for update, trajectories in curve]
-    shared = set.intersection(*(set(by_question) for _, by_question in scores)) if scores else set()
-    return {
-        key: area([(update, by_question[key]) for update, by_question in scores]) for key in sorted(shared)
-    }
+Key = tuple[str, str]
+"""Of a question: its dataset and id."""
+RatesByUpdate: TypeAlias = Mapping[int, Mapping[Key, float]]
+"""Share of right answers of each scored question, by update, of one run."""
 
 
-def compare_areas(first: Sequence[Answered], second: Sequence[Answered]) -> SeedComparison:
+def question_areas(run: RatesByUpdate) -> Mapping[Key, float]:
+    """The area of each question that was scored at every point."""
+    updates = sorted(run)
+    shared = set.intersection(*(set(run[update]) for update in updates)) if updates else set()
+    return {key: area([(update, run[update][key]) for update in updates]) for key in sorted(shared)}
+
+
+def compare_areas(first: Sequence[RatesByUpdate], second: Sequence[RatesByUpdate]) -> SeedComparison:
     """``second`` minus ``first``, the runs of equal seeds side by side.
 
     Raises:

@@ -30,6 +30,8 @@ class Study:
     """Keys of ``model.config.algorithm.ALGORITHMS``."""
     seeds: int = 5
     """Runs of each objective."""
+    only: tuple[str, ...] = ()
+    """Runs to make in this sitting, as ``gspo-0``; none means all."""
     parallel: int = 2
     """Runs trained side by side; they share the recipe's threads."""
     updates: int = 12
@@ -72,6 +74,10 @@ class Study:
             raise ValueError(f"an objective is named twice: {', '.join(self.arms)}")
         if unknown := set(self.arms) - ALGORITHMS.keys():
             raise ValueError(f"unknown objectives {sorted(unknown)}; known: {', '.join(ALGORITHMS)}")
+        if unknown_runs := [
+            name for name in self.only if name not in {run.name for run in runs(replace(self, only=()))}
+        ]:
+            raise ValueError(f"the study has no run {unknown_runs[0]!r}; an example is {self.arms[0]}-0")
         if self.samples < 0:
             raise ValueError(f"a study draws no sample of a question or some, got samples={self.samples}")
         if self.curve_every < 0 or (self.curve_every and self.updates % self.curve_every):
@@ -153,7 +159,9 @@ class StudyRun:
 
 
 def runs(study: Study) -> Iterator[StudyRun]:
-    """Every run, seed after seed."""
+    """Every run of this sitting, seed after seed."""
     for seed in range(study.seeds):
         for arm in study.arms:
-            yield StudyRun(study=study, arm=arm, seed=seed)
+            run = StudyRun(study=study, arm=arm, seed=seed)
+            if not study.only or run.name in study.only:
+                yield run

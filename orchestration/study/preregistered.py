@@ -6,11 +6,10 @@ Holds its options only. A change of any of them is another study, and says so.
 from pathlib import Path
 
 from model.config.reward import RewardWeights
+from orchestration.recipes.miniature import READABLE
 from orchestration.recipes.options import MiniatureWorlds
 from orchestration.study.options import Study
 
-READABLE = ("hotpotqa", "squad", "webqa", "wikihowqa", "syntheticqa", "slidevqa")
-"""Datasets whose reading is reliable; LVBench, XVBench and MMLongBench-Doc are hardly read by the tiny model (docs/log.md)."""
 ARMS = ("gspo", "ggpo", "prune_at_random", "ggpo_literal", "prune_positives", "prune_negatives")
 ENDPOINT = (
     "area under avg@4 at temperature 1 on unseen worlds at updates 0, 10 and 20, GGPO minus GSPO, "
@@ -18,10 +17,13 @@ ENDPOINT = (
 )
 
 
-def preregistered(root: Path, *, checkpoint: str = "searching", parallel: int = 2) -> Study:
+def preregistered(
+    root: Path, *, checkpoint: str = "searching", only: tuple[str, ...] = (), parallel: int = 2
+) -> Study:
     """The study; ``checkpoint`` is the cold start of recipe ``searching``, which has to ship before the first run."""
     return Study(
         root=root,
+        only=only,
         arms=ARMS,
         seeds=4,
         parallel=parallel,

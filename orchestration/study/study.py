@@ -12,7 +12,7 @@ from pydantic import JsonValue, TypeAdapter
 
 from infra.progress import LogFunction
 from infra.storage.root import Storage
-from model.evaluation.evaluation import summarise
+from model.evaluation.evaluation import rates, summarise
 from model.evaluation.learning_curves import area, first_reaching, roughness
 from model.evaluation.statistics import bootstrap_mean
 from model.training.metrics import read_metrics
@@ -42,6 +42,7 @@ from orchestration.study.figures import (
 )
 from orchestration.study.options import Study, runs
 from orchestration.study.page import study_page
+from orchestration.study.record import RUNS, Endpoint, endpoint, read_records
 from orchestration.study.training import make_all, prepare, training_rollouts, validation_questions
 from orchestration.training.ggpo_run import METRICS
 
@@ -121,7 +122,14 @@ def _areas(storage: Storage, study: Study) -> dict[str, SeedDifference]:
     """The primary endpoint of each objective against GSPO; nothing where only the last weights answered."""
     if not (study.curve_every and study.samples and REFERENCE in study.arms):
         return {}
-    by_arm = {arm: [curve(storage, run) for run in runs(study) if run.arm == arm] for arm in study.arms}
+    by_arm = {
+        arm: [
+            {update: rates(answered) for update, answered in curve(storage, run)}
+            for run in runs(study)
+            if run.arm == arm
+        ]
+        for arm in study.arms
+    }
     compared = {
         arm: compare_areas(by_arm[REFERENCE], of_arm) for arm, of_arm in by_arm.items() if arm != REFERENCE
     }
@@ -129,6 +137,18 @@ def _areas(storage: Storage, study: Study) -> dict[str, SeedDifference]:
         arm: SeedDifference(by_seed=each.by_seed, difference=each.difference, line=seeds_line(each))
         for arm, each in compared.items()
     }
+
+
+def make_runs(study: Study, log: LogFunction) -> Endpoint:
+    """Make the runs that the study names; returns what the records of the root say together."""
+    storage = prepare(study, log)
+    sampled_answers(
+        storage, study, COLD_START, cold_start_weights(storage, study)
+    )  # once, before runs ask for it
+    make_all(storage, study, log)
+    folder = local_folder(storage, RUNS)
+    log(f"study: records of its runs in {folder}")
+    return endpoint(read_records([folder]))
 
 
 def options_of(study: Study) -> dict[str, JsonValue]:
@@ -140,4 +160,7 @@ def make_study(study: Study, reporter: Reporter) -> None:
     """Run the study; the figures are one JSON object on standard output."""
     os.environ.setdefault("DS_ACCELERATOR", "cpu")
     study.require_checkpoint()
-    print(run(study, reporter.log).to_json().decode())
+    if study.only:
+        print(make_runs(study, reporter.log).to_json().decode())
+    else:
+        print(run(study, reporter.log).to_json().decode())

@@ -25,9 +25,16 @@ from orchestration.recipes.cold_start import SHIPPED
 from orchestration.study.answers import answer_names, is_answered, local_folder, stored_file
 from orchestration.study.miniature_root import build_root
 from orchestration.study.options import Study, StudyRun, runs
+from orchestration.study.record import CLAIM
 
-CLAIM = "study.json"  # below the root
-MAY_DIFFER = {"root", "arms", "seeds", "parallel", "samples"}  # between commands that go on with one study
+MAY_DIFFER = {
+    "root",
+    "arms",
+    "seeds",
+    "only",
+    "parallel",
+    "samples",
+}  # between commands that go on with one study
 
 
 def prepare(study: Study, log: LogFunction) -> Storage:

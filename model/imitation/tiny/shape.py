@@ -1,8 +1,14 @@
 """Shapes of the tiny Qwen3-VL. A recipe picks one; nothing else in the code depends on the size."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from transformers import PreTrainedTokenizerFast, Qwen3VLConfig, Qwen3VLForConditionalGeneration
+from transformers import (
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+    Qwen3VLConfig,
+    Qwen3VLForConditionalGeneration,
+)
 
 from model.policies.chat_template import IMAGE_PAD, MERGE, PATCH_PX, TEMPORAL_PATCH, VISION_END, VISION_START
 
@@ -25,10 +31,20 @@ class TinyShape:
     """The large default of the 8B model keeps small models from learning to look things up (docs/log.md)."""
 
 
-def _token_id(tokenizer: PreTrainedTokenizerFast, token: str) -> int:
+def _token_id(tokenizer: PreTrainedTokenizerBase, token: str) -> int:
     token_id = tokenizer.convert_tokens_to_ids(token)
     assert isinstance(token_id, int), "one token has one id"
     return token_id
+
+
+def special_ids(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
+    """The ids that a configuration of Qwen3-VL names, for ``tokenizer``."""
+    return {
+        "image_token_id": _token_id(tokenizer, IMAGE_PAD),
+        "vision_start_token_id": _token_id(tokenizer, VISION_START),
+        "vision_end_token_id": _token_id(tokenizer, VISION_END),
+        "video_token_id": len(tokenizer) + 1,  # no such token: frames travel as timed images
+    }
 
 
 def build_config(tokenizer: PreTrainedTokenizerFast, shape: TinyShape) -> Qwen3VLConfig:
@@ -65,10 +81,7 @@ def build_config(tokenizer: PreTrainedTokenizerFast, shape: TinyShape) -> Qwen3V
             "num_position_embeddings": (shape.native_px // PATCH_PX) ** 2,
             "deepstack_visual_indexes": [],
         },
-        image_token_id=_token_id(tokenizer, IMAGE_PAD),
-        vision_start_token_id=_token_id(tokenizer, VISION_START),
-        vision_end_token_id=_token_id(tokenizer, VISION_END),
-        video_token_id=len(tokenizer) + 1,  # no such token: frames travel as timed images
+        **special_ids(tokenizer),
         tie_word_embeddings=True,
     )
 

@@ -25,7 +25,7 @@ TIE_BREAK = 1e-6  # of the score; earlier fragments win between cuts of equal le
 
 
 def _turn_fragments() -> list[str]:
-    return ["system\n", "user\n", "assistant\n", "tool\n", "\n", "Answer from the corpus.", "Question:", "\nMemory:\n",
+    return ["system\n", "user\n", "assistant\n", "tool\n", "\n", SHARED_INSTRUCTION, "Question:", "\nMemory:\n",
             "\nEvidence:", "Found:", "Nothing new.", "\nAnswer now.", " <-", " |", ":"]  # fmt: skip
 
 
@@ -56,19 +56,35 @@ def _node_fragments() -> list[str]:
     return [*nodes, *(f" {node}" for node in nodes), *(f",{node}" for node in nodes), *labels, *times]
 
 
+SHARED_INSTRUCTION = "Answer from the corpus."
+"""Of the graph with images; before every memory policy had an instruction of its own, of all of them."""
+INSTRUCTIONS = (
+    "Answer from what was found.",
+    "Say where to look, then answer.",
+    "Search until you can answer.",
+    "Keep one text beside the last results.",
+    "Keep one text and nothing else.",
+    "Keep a graph of texts.",
+    "Keep a graph with captions.",
+    "Keep a graph with all images.",
+    "Keep a graph with descriptions.",
+)
+"""Of the other memory policies in the compact prompt profile, one token each: they tell a tiny model whose turn it is."""
+
+
 def protocol_fragments() -> tuple[str, ...]:
-    """Fixed strings of the compact prompt profile and of the wire format, without duplicates."""
+    """Fixed strings of the compact prompt profile but ``INSTRUCTIONS``, and of the wire format, without duplicates."""
     return tuple(dict.fromkeys([*_turn_fragments(), *_action_fragments(), *_node_fragments()]))
 
 
 def build_tokenizer(fragments: Iterable[str]) -> PreTrainedTokenizerFast:
-    """A tokenizer over ``fragments``, the protocol and all 256 bytes; equal input gives an equal tokenizer.
+    """A tokenizer over ``fragments``, the protocol, ``INSTRUCTIONS`` and all 256 bytes; equal input gives an equal tokenizer.
 
     Raises:
         ValueError: if a fragment is empty or a control token.
     """
     singles = (fragment for fragment in fragments if not (fragment.strip().isdigit() and len(fragment) > 1))
-    ordered = tuple(dict.fromkeys([*protocol_fragments(), *singles]))
+    ordered = tuple(dict.fromkeys([*protocol_fragments(), *singles, *INSTRUCTIONS]))
     if bad := [fragment for fragment in ordered if not fragment or fragment in CONTROL_TOKENS]:
         raise ValueError(f"fragments must be plain text, got {bad!r}")
     pieces = [*(f"<0x{byte:02X}>" for byte in range(256)), *ordered]

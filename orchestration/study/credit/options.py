@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from model.config.limits import LIMITS
 from orchestration.recipes.cold_start import SHIPPED
 from orchestration.recipes.options import MiniatureWorlds
 
@@ -26,6 +27,10 @@ class CreditStudy:
     """Files of rollouts that were made already, with this very policy; then nothing is rolled out."""
     split: str = "test"
     """Whose questions are asked: one set of worlds to choose on, another to confirm."""
+    limits: str = ""
+    """Key of ``model.config.limits.LIMITS``; empty: those of the miniature."""
+    datasets: tuple[str, ...] = ()
+    """Whose questions are asked; none means all."""
     questions: int = 32
     """Of each dataset, at most."""
     group_size: int = 8
@@ -50,6 +55,8 @@ class CreditStudy:
             )
         if self.split not in SPLITS:
             raise ValueError(f"unknown split {self.split!r}; known: {', '.join(SPLITS)}")
+        if self.limits and self.limits not in LIMITS:
+            raise ValueError(f"unknown limits {self.limits!r}; known: {', '.join(LIMITS)}")
         if missing := [str(path) for path in (*self.trajectories, *self.files) if not path.exists()]:
             raise ValueError(f"no such file: {', '.join(missing)}")
         if self.weights is None and not any((SHIPPED / self.checkpoint).glob("*/manifest.json")):

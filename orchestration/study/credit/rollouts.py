@@ -51,7 +51,13 @@ def rollouts(
             for file in _files(path)
             for each in trajectory_store.read(file)
         ]
-    tasks = tasks_of_split(storage, study.split, per_dataset=study.questions, seed=study.seed)
+    tasks = tasks_of_split(
+        storage,
+        study.split,
+        per_dataset=study.questions,
+        seed=study.seed,
+        datasets=study.datasets or None,
+    )
     policy_agent = _Roller(study, loaded, world)
     found: list[Trajectory] = []
     starts = range(0, len(tasks), QUESTIONS_OF_A_PART)

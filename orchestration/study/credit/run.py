@@ -58,7 +58,7 @@ def run(study: CreditStudy, log: LogFunction) -> CreditDocument:
     path = study.weights or checkpoint.latest(SHIPPED / study.checkpoint)
     assert path is not None, "asked for before (CreditStudy)"
     loaded = agents.load(path)
-    world = RunContext.open(storage, replace(quickstart(), threads=study.threads))
+    world = RunContext.open(storage, replace(quickstart(), threads=study.threads, limits=study.limits))
     trajectories = rollouts(study, storage, loaded, world, log)
     rolled_s = time.monotonic() - began
     fingerprint = policy_fingerprint(loaded.model, loaded.tokenizer)
@@ -120,8 +120,18 @@ def document_options(study: CreditStudy) -> dict[str, JsonValue]:
         "trajectories": [path.name for path in study.trajectories],
         "files": [path.name for path in study.files],
     }
-    plain = ("checkpoint", "split", "questions", "group_size", "folds", "temperature", "parameters", "seed")
-    return {**{name: getattr(study, name) for name in plain}, **names}
+    plain = (
+        "checkpoint",
+        "split",
+        "questions",
+        "group_size",
+        "folds",
+        "temperature",
+        "parameters",
+        "seed",
+        "limits",
+    )
+    return {**{name: getattr(study, name) for name in plain}, "datasets": list(study.datasets), **names}
 
 
 def make_credit(study: CreditStudy, reporter: Reporter) -> None:

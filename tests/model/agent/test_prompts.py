@@ -11,7 +11,8 @@ from memory_graph.actions import Answer, Memorize, Search
 from memory_graph.parsing import parse
 from model.agent.memory.universalrag import NO_SEARCH, ROUTES
 from model.agent.prompts import COMPACT, FULL, PROFILES, Profile
-from model.imitation.tiny.tokenizer import build_tokenizer, protocol_fragments
+from model.imitation.tiny import tokenizer as tokenizer_module
+from model.imitation.tiny.tokenizer import SHARED_INSTRUCTION, build_tokenizer, protocol_fragments
 
 CALL = re.compile(r"<tool_call>\{.*?\}</tool_call>")
 
@@ -21,8 +22,10 @@ WITHOUT_MEMORIZE = ("system_single", "system_router", "system_history")
 
 
 def test_compact_strings_are_exactly_those_of_the_tiny_vocabulary():
-    assert {getattr(COMPACT, name) for name in INSTRUCTIONS} == {"Answer from the corpus."}
-    fragments = set(protocol_fragments())
+    instructions = [getattr(COMPACT, name) for name in INSTRUCTIONS]
+    assert set(instructions) == {SHARED_INSTRUCTION, *tokenizer_module.INSTRUCTIONS}
+    assert len(set(instructions)) == len(instructions)  # each policy hears whose turn it is
+    fragments = {*protocol_fragments(), *tokenizer_module.INSTRUCTIONS}
     fixed = {getattr(COMPACT, each.name) for each in fields(Profile)} - {COMPACT.name, COMPACT.question, ""}
     assert fragments.issuperset(fixed) and "Question:" in fragments
     tokenizer = build_tokenizer(["x"])

@@ -6,32 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from memory_graph.graph import MemoryGraph
-from model.types import Outcome, Task, Trajectory
-from orchestration.recipes.miniature import searching
+from orchestration.recipes.miniature import READABLE, searching
 from orchestration.study.endpoint import compare_areas, question_areas
-from orchestration.study.preregistered import READABLE, preregistered
+from orchestration.study.preregistered import preregistered
 
 
-def answered(question: str, *verdicts: bool | None) -> list[Trajectory]:
-    return [
-        Trajectory(
-            task=Task(id=question, dataset="d", question=question, answers=("a",)),
-            graph=MemoryGraph(question=question),
-            segments=(),
-            outcome=Outcome.ABSTAINED,
-            correct=verdict,
-        )
-        for verdict in verdicts
-    ]
-
-
-def curve(*shares: float) -> list[tuple[int, list[Trajectory]]]:
-    """One question, four answers at each of updates 0, 10 and 20."""
-    return [
-        (10 * place, answered("q", *(number < 4 * share for number in range(4))))
-        for place, share in enumerate(shares)
-    ]
+def curve(*shares: float) -> dict[int, dict[tuple[str, str], float]]:
+    """One question at updates 0, 10 and 20."""
+    return {10 * place: {("d", "q"): share} for place, share in enumerate(shares)}
 
 
 def test_the_area_of_a_question_is_the_mean_height_of_its_curve():
@@ -40,8 +22,7 @@ def test_the_area_of_a_question_is_the_mean_height_of_its_curve():
 
 
 def test_a_question_that_was_not_scored_everywhere_has_no_area():
-    holed = [*curve(0, 0.5), (20, answered("q", None))]
-    assert question_areas(holed) == {}
+    assert question_areas({**curve(0, 0.5), 20: {}}) == {}
 
 
 def test_runs_are_paired_by_seed_and_question():
@@ -76,8 +57,9 @@ def test_the_study_is_the_one_that_was_written_down():
 def test_its_cold_start_searches_noisily_sees_errors_and_has_a_gate():
     recipe = searching()
     start = recipe.cold_start
-    assert (start.noise, start.repair, start.most_refused, start.shipped) == (0.85, 0.1, 0.02, None)
-    assert recipe.limits == "searching"
+    assert (start.noise, start.repair, start.most_refused) == (0.85, 0.1, 0.02)
+    assert (start.shipped, start.further) == ("miniature", True)
+    assert (recipe.limits, recipe.datasets) == ("searching", READABLE)
 
 
 def test_the_random_mask_of_every_seed_is_another_one():

@@ -1,0 +1,66 @@
+"""``vimrag study endpoint``: what the records of a study's runs say together, however many sittings they were made in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from app.commands.options import JsonFlag
+from app.commands.output import note, results, table_console
+from app.errors import usage_errors
+
+if TYPE_CHECKING:
+    from orchestration.study.record import Endpoint
+
+
+def endpoint(
+    records: Annotated[
+        list[Path], typer.Argument(exists=True, help="Records of runs (JSON), or folders that hold them.")
+    ],
+    json: JsonFlag = False,
+) -> None:
+    """Show the area under sampled accuracy of each objective minus GSPO's, seed by seed, from the records of runs.
+
+    [bold]Example[/bold]
+
+      vimrag study endpoint runs/study/reports/study-ggpo/runs
+    """
+    from orchestration.study.record import endpoint as endpoint_of
+    from orchestration.study.record import read_records
+
+    with usage_errors():
+        found = endpoint_of(read_records(records))
+    with results() as write:
+        if json:
+            write(found.to_json().decode())
+    if not json:
+        show_endpoint(found)
+
+
+def show_endpoint(found: Endpoint) -> None:
+    """A table of each objective's runs, then the differences in words."""
+    from orchestration.study.figures import seeds_line
+
+    table = Table(
+        "objective", title="sampled answers to unseen questions, seed by seed", title_justify="left"
+    )
+    for column in ("seeds", "update", "right, %", "searches", "replies refused, %"):
+        table.add_column(column, justify="right")
+    for arm, by_update in found.spending.items():
+        for update, spent in by_update.items():
+            table.add_row(
+                arm,
+                ", ".join(map(str, found.seeds[arm])),
+                str(update),
+                ", ".join(f"{100 * each.right:.1f}" for each in spent),
+                ", ".join(f"{each.searches:.1f}" for each in spent),
+                ", ".join(f"{100 * each.refused:.1f}" for each in spent),
+            )
+    table_console().print(table)
+    for arm, difference in found.areas.items():
+        note(f"area, {arm} minus GSPO: {seeds_line(difference)}")
+    if not found.areas:
+        note("no objective has a seed in common with GSPO yet")

@@ -1,0 +1,179 @@
+"""What one run of a study leaves for its primary endpoint, in a file: a study is made over several sittings and machines.
+
+Holds the record, its file, and what the records of one study say together; nothing is trained here.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import JsonValue, TypeAdapter, ValidationError
+
+from model.evaluation.evaluation import SeedComparison, rates
+from model.types import Trajectory
+from orchestration.study.endpoint import RatesByUpdate, compare_areas
+
+SCHEMA_VERSION = 1
+REFERENCE = "gspo"
+CLAIM = "study.json"
+"""Below the root: what all its runs share."""
+RUNS = "reports/study-ggpo/runs"
+"""Folder of the records, below the root."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spending:
+    """Means a rollout of the sampled answers at one update."""
+
+    right: float
+    searches: float
+    refused: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """One objective with one seed."""
+
+    schema_version: int = SCHEMA_VERSION
+    arm: str
+    seed: int
+    study: Mapping[str, JsonValue]
+    """What all runs of a study share: its options, and the hash of the weights it begins with."""
+    rates: Mapping[int, Mapping[str, Mapping[str, float]]]
+    """Share of right sampled answers by update, dataset and question."""
+    spending: Mapping[int, Spending]
+    """By update."""
+    seconds: float
+    """Of training, by the clock: rollouts and updates."""
+
+    def to_json(self) -> bytes:
+        """The file."""
+        return ADAPTER.dump_json(self, indent=1)
+
+    @property
+    def by_question(self) -> RatesByUpdate:
+        """``rates`` by dataset and question."""
+        return {
+            update: {
+                (dataset, question): rate
+                for dataset, each in found.items()
+                for question, rate in each.items()
+            }
+            for update, found in self.rates.items()
+        }
+
+
+ADAPTER = TypeAdapter(RunRecord)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """The areas of the runs that there are, against the reference's run of the same seed."""
+
+    seeds: Mapping[str, tuple[int, ...]]
+    """Seeds of each objective that there are."""
+    areas: Mapping[str, SeedComparison]
+    """By objective, over the seeds it shares with the reference."""
+    spending: Mapping[str, Mapping[int, tuple[Spending, ...]]]
+    """By objective and update, seed after seed."""
+
+    def to_json(self, *, indent: int | None = None) -> bytes:
+        """For programs."""
+        return ENDPOINT.dump_json(self, indent=indent)
+
+
+ENDPOINT = TypeAdapter(Endpoint)
+
+
+def record_of(
+    arm: str,
+    seed: int,
+    study: Mapping[str, JsonValue],
+    curve: Iterable[tuple[int, Sequence[Trajectory]]],
+    *,
+    seconds: float,
+) -> RunRecord:
+    """The record of a run from its sampled answers by update."""
+    answered = dict(curve)
+    by_update = {}
+    for update, trajectories in answered.items():
+        nested: dict[str, dict[str, float]] = {}
+        for (dataset, question), rate in sorted(rates(trajectories).items()):
+            nested.setdefault(dataset, {})[question] = rate
+        by_update[update] = nested
+    return RunRecord(
+        arm=arm,
+        seed=seed,
+        study=study,
+        rates=by_update,
+        spending={update: spending_of(trajectories) for update, trajectories in answered.items()},
+        seconds=seconds,
+    )
+
+
+def spending_of(trajectories: Sequence[Trajectory]) -> Spending:
+    """Means over rollouts; no rollout spends nothing."""
+    count = max(1, len(trajectories))
+    calls = [call for each in trajectories for segment in each.segments for call in segment.calls]
+    return Spending(
+        right=sum(each.correct is True for each in trajectories) / count,
+        searches=sum(each.counters.searches for each in trajectories) / count,
+        refused=sum(call.rejected for call in calls) / count,
+    )
+
+
+def read_records(paths: Iterable[Path]) -> list[RunRecord]:
+    """The records of files, and of the ``*.json`` of folders.
+
+    Raises:
+        ValueError: if a file is not a record.
+    """
+    files = [file for path in paths for file in (sorted(path.glob("*.json")) if path.is_dir() else [path])]
+    records = []
+    for file in files:
+        try:
+            records.append(ADAPTER.validate_json(file.read_bytes()))
+        except ValidationError as error:
+            why = error.errors()[0]["msg"]
+            raise ValueError(f"{file} is not the record of a run of a study: {why}") from None
+    return records
+
+
+def endpoint(records: Sequence[RunRecord]) -> Endpoint:
+    """What the records say together.
+
+    Raises:
+        ValueError: if there are none, if they are of different studies, or if a run is there twice.
+    """
+    if not records:
+        raise ValueError("there is no record of a run")
+    first = records[0]
+    for other in records:
+        options = {*first.study, *other.study}
+        differs = sorted(name for name in options if first.study.get(name) != other.study.get(name))
+        if differs:
+            raise ValueError(
+                f"{other.arm}-{other.seed} and {first.arm}-{first.seed} are of different studies: "
+                f"they differ in {', '.join(differs)}"
+            )
+    runs = {(record.arm, record.seed): record for record in records}
+    if len(runs) < len(records):
+        raise ValueError("a run is there twice: give each record once")
+    arms = sorted({record.arm for record in records})
+    seeds = {arm: tuple(sorted(seed for name, seed in runs if name == arm)) for arm in arms}
+    areas = {}
+    for arm in arms:
+        shared = sorted(set(seeds[arm]) & set(seeds.get(REFERENCE, ())))
+        if arm != REFERENCE and shared:
+            areas[arm] = compare_areas(
+                [runs[REFERENCE, seed].by_question for seed in shared],
+                [runs[arm, seed].by_question for seed in shared],
+            )
+    spending = {
+        arm: {
+            update: tuple(runs[arm, seed].spending[update] for seed in seeds[arm])
+            for update in sorted(runs[arm, seeds[arm][0]].spending)
+        }
+        for arm in arms
+    }
+    return Endpoint(seeds=seeds, areas=areas, spending=spending)

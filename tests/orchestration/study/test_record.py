@@ -1,0 +1,80 @@
+"""Records of runs, together: by hand, from files, and what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from memory_graph.graph import MemoryGraph
+from model.types import Counters, Outcome, Task, Trajectory
+from orchestration.study.record import RunRecord, Spending, endpoint, read_records, record_of
+
+STUDY = {"updates": 20, "weights": "abc"}
+
+
+def answered(question: str, *verdicts: bool | None) -> list[Trajectory]:
+    return [
+        Trajectory(
+            task=Task(id=question, dataset="d", question=question, answers=("a",)),
+            graph=MemoryGraph(question=question),
+            segments=(),
+            outcome=Outcome.ABSTAINED,
+            correct=verdict,
+            counters=Counters(searches=3),
+        )
+        for verdict in verdicts
+    ]
+
+
+def run(arm: str, seed: int, *shares: float) -> RunRecord:
+    """One question, four answers at each of updates 0, 10 and 20."""
+    curve = [
+        (10 * place, answered("q", *(number < 4 * share for number in range(4))))
+        for place, share in enumerate(shares)
+    ]
+    return record_of(arm, seed, STUDY, curve, seconds=60.0)
+
+
+def test_a_record_holds_what_the_endpoint_is_made_of():
+    record = run("gspo", 0, 0, 0.5, 1)
+    assert record.rates == {0: {"d": {"q": 0.0}}, 10: {"d": {"q": 0.5}}, 20: {"d": {"q": 1.0}}}
+    assert record.spending[20] == Spending(right=1.0, searches=3.0, refused=0.0)
+
+
+def test_unscored_answers_count_for_nothing():
+    record = record_of("gspo", 0, STUDY, [(0, answered("q", None))], seconds=0.0)
+    assert record.by_question == {0: {}}
+
+
+def test_the_endpoint_pairs_what_was_made_in_several_sittings(tmp_path: Path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder, records in (
+        (first, [run("gspo", 0, 0, 0, 0), run("ggpo", 0, 0, 0.5, 1)]),
+        (second, [run("gspo", 1, 0, 0.5, 0.5), run("ggpo", 1, 0, 0.5, 0.5), run("ggpo", 2, 1, 1, 1)]),
+    ):
+        folder.mkdir()
+        for record in records:
+            (folder / f"{record.arm}-{record.seed}.json").write_bytes(record.to_json())
+    found = endpoint(read_records([first, *sorted(second.iterdir())]))
+    assert found.seeds == {"ggpo": (0, 1, 2), "gspo": (0, 1)}
+    assert found.areas["ggpo"].by_seed == pytest.approx((0.5, 0.0))  # seed 2 has no partner yet
+    assert found.areas["ggpo"].difference.estimate == pytest.approx(0.25)
+    assert [each.right for each in found.spending["ggpo"][20]] == [1.0, 0.5, 1.0]
+
+
+def test_what_does_not_belong_together_is_refused(tmp_path: Path):
+    gspo = run("gspo", 0, 0, 0)
+    other = replace(run("ggpo", 0, 0, 0), study={**STUDY, "weights": "xyz"})
+    with pytest.raises(
+        ValueError, match="ggpo-0 and gspo-0 are of different studies: they differ in weights"
+    ):
+        endpoint([gspo, other])
+    with pytest.raises(ValueError, match="a run is there twice"):
+        endpoint([gspo, gspo])
+    with pytest.raises(ValueError, match="there is no record of a run"):
+        endpoint([])
+    (tmp_path / "study.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"study\.json is not the record of a run of a study"):
+        read_records([tmp_path])
