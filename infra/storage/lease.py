@@ -8,6 +8,8 @@ import atexit
 import json
 import logging
 import os
+import threading
+import time
 import uuid
 import weakref
 from collections.abc import Sequence
@@ -26,6 +28,7 @@ TTL_S = 600.0
 SKEW_S = 300.0
 RENEWALS = 4  # in a TTL: three may fail
 END_S = 10.0  # that the end of a block or of the process waits for the file to be removed
+PAUSES_S = (0.2, 0.8, 3.0)  # before each further attempt to remove it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +103,10 @@ class _LeaseFile:
         self._over.put(None)
 
     def wait(self) -> None:
-        """Until it is removed."""
+        """Until it is removed; one that takes longer goes on beside, and a process that ends then leaves it to its end."""
         self._thread.join(END_S)
+        if self._thread.is_alive():
+            log.warning("a lease was not removed within %.0f s; if it stays, it ends by itself", END_S)
 
     def _renew(self) -> None:
         while self._is_held():
@@ -109,11 +114,20 @@ class _LeaseFile:
                 self._storage.write_bytes(self._path, self._content)
             except StorageError as error:
                 log.warning("a lease could not be renewed: %s", error)
+        self._remove()
+        _files.pop(self._path, None)
+
+    def _remove(self) -> None:
+        """More than once if a store fails: nobody else does it before the lease has ended."""
+        for pause_s in PAUSES_S:
+            try:
+                return self._storage.remove_file(self._path)
+            except StorageError:
+                time.sleep(pause_s)
         try:
             self._storage.remove_file(self._path)
         except StorageError as error:
             log.warning("a lease was not removed, and ends by itself: %s", error)
-        _files.pop(self._path, None)
 
     def _is_held(self) -> bool:
         """Whether it still is when it is time to renew it."""
@@ -127,13 +141,17 @@ class _LeaseFile:
 _files: dict[str, _LeaseFile] = {}  # of this process
 
 
-@atexit.register
 def _end_all() -> None:
     files = list(_files.values())
     for file in files:
         file.let_go()
     for file in files:
         file.wait()
+
+
+# When the main thread ends, before the pools of threads stop: by one of them a store on S3 looks up its address. ``atexit`` comes
+# behind that, and in a process of ``multiprocessing`` never.
+getattr(threading, "_register_atexit", atexit.register)(_end_all)
 
 
 def held(storage: Storage) -> list[Held]:
