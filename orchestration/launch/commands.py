@@ -48,8 +48,7 @@ def command(
     if hostfile is not None:
         encoded = base64.urlsafe_b64encode(to_json(record).encode()).decode()
         module = [*module[:2], "--config-base64", encoded]  # the shell of a host would eat quotes
-        runner = [sys.executable, "-m", "orchestration.launch.exported", "--hostfile", hostfile]
-        return supervised([*runner, "--no_local_rank", "--module", *module])
+        return supervised([sys.executable, "-m", "orchestration.launch.exported", hostfile, *module])
     world = base64.urlsafe_b64encode(json.dumps({"localhost": list(range(ranks))}).encode()).decode()
     launcher = [sys.executable, "-m", "deepspeed.launcher.launch", "--quiet", "--no_local_rank", "--module"]
     return supervised([*launcher, f"--world_info={world}", f"--master_port={_free_port()}", *module])

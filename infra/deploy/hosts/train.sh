@@ -8,6 +8,7 @@ recipe=${2:?which recipe? see orchestration/recipes/registry.py}
 run=${3:-$recipe}
 : "${VIMRAG_ROOT:?where corpus, index and checkpoints live: a folder that all hosts see, or s3://bucket/prefix}"
 
-python -m infra.workers.supervisor --grace-s 120 -- \
-  python -m orchestration.launch.exported --hostfile "$hosts" --no_local_rank \
-  --module orchestration.runs train_ggpo --config-json "$(python -m orchestration.launch.record "$recipe" "$run")"
+# in base64, as a shell of a host would eat the quotes of JSON
+record=$(python -m orchestration.launch.record "$recipe" "$run" | base64 --wrap=0 | tr '+/' '-_')
+exec python -m infra.workers.supervisor --grace-s 120 -- \
+  python -m orchestration.launch.exported "$hosts" orchestration.runs train_ggpo --config-base64 "$record"

@@ -15,7 +15,7 @@ import pytest
 
 from orchestration.dagster_defs.causes import cause_of_process
 from orchestration.launch.commands import GRACE_S, Script, command, entry_point, environment, to_json
-from orchestration.launch.exported import exports
+from orchestration.launch.exported import exports, hosts_of, told
 from orchestration.launch.process import run_script
 from orchestration.launch.record import main
 from orchestration.launch.reporter import ConsoleReporter, Reporter, SilentReporter, finite, open_reporter
@@ -143,28 +143,40 @@ def test_a_script_ends_with_a_code_and_one_line(capsys: pytest.CaptureFixture[st
 
 def test_several_machines_are_started_by_the_runner_from_their_hostfile():
     wanted = command(Script.TRAIN_GGPO, CONFIG, ranks=16, hostfile="hostfile")
-    assert wanted[wanted.index("--hostfile") + 1] == "hostfile"
-    assert "orchestration.launch.exported" in wanted
-    module = wanted[wanted.index("--module") + 1 :]
+    hostfile, *module = wanted[wanted.index("orchestration.launch.exported") + 1 :]
+    assert hostfile == "hostfile"
     assert module[:3] == ["orchestration.runs", "train_ggpo", "--config-base64"]
     assert urlsafe_b64decode(module[3]).decode() == to_json(CONFIG)  # a shell of a host would eat quotes
 
 
 def test_ranks_on_other_hosts_get_the_keys_of_the_stores_and_what_dagster_listens_to():
-    told = exports(
-        {
-            "AWS_SECRET_ACCESS_KEY": "a=b c",
-            "WEAVIATE_API_KEY": "key",
-            "DAGSTER_PIPES_CONTEXT": "eJyr",
-            "VIMRAG_ROOT": "s3://b/r",
-            "PATH": "/bin",
-            "VIMRAG_TWO": "one\ntwo",
-            "DS_ENV_FILE": "old",
-        }
-    )
-    assert told == (
-        "AWS_SECRET_ACCESS_KEY=a=b c\nDAGSTER_PIPES_CONTEXT=eJyr\nVIMRAG_ROOT=s3://b/r\nWEAVIATE_API_KEY=key\n"
-    )
+    environment = {
+        "AWS_SECRET_ACCESS_KEY": "a=b c",
+        "WEAVIATE_API_KEY": "key",
+        "DAGSTER_PIPES_CONTEXT": "eJyr",
+        "VIMRAG_ROOT": "s3://b/r",
+        "VIMRAG_TWO": "one\ntwo",
+    }
+    assert told({**environment, "PATH": "/bin", "DS_ACCELERATOR": "cpu"}) == environment
+
+
+def test_command_lines_get_what_launchers_read_and_no_more():
+    environment = {
+        "AWS_SECRET_ACCESS_KEY": "hush",
+        "DS_ENV_FILE": "old",
+        "DS_TWO": "one\ntwo",
+        "DS_ODD": "a$b",
+    }
+    assert exports({**environment, "DS_ACCELERATOR": "cpu"}) == "DS_ACCELERATOR=cpu\nDS_ODD=a\\$b\n"
+
+
+def test_a_hostfile_is_lines_of_hosts_with_slots(tmp_path: Path):
+    hostfile = tmp_path / "hosts"
+    hostfile.write_text("# two\nhost-a slots=8\n\n  host-b   slots=4 # the small one\n")
+    assert hosts_of(hostfile) == ["host-a", "host-b"]
+    hostfile.write_text("host-a\n")
+    with pytest.raises(ValueError, match="a line is `host slots=devices`, got 'host-a'"):
+        hosts_of(hostfile)
 
 
 def test_a_launcher_without_dagster_prints_the_record_of_a_run():
