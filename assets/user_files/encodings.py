@@ -28,6 +28,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_UTF_7_MARK = re.compile(rb"\+/v[89+/]")  # U+FEFF, whose last bits belong to the character behind it
 _SHIFTED = re.compile(rb"\x1b[$(]|~\{|\x0e")  # how the seven-bit encodings of East Asia begin
 _DOUBLE_BYTE = ("gb18030", "big5hkscs", "cp932", "euc_jp", "cp949")
 _WESTERN = ("iso8859-15", "cp850", "cp437", "mac_roman")
@@ -62,7 +63,7 @@ def decode(data: bytes) -> DecodedText:
     Raises:
         MediaError: ``text_undecodable`` (marked as an encoding that it is not), ``text_binary`` (no text).
     """
-    reading = _marked(data) or _shifted(data) or _unmarked(data)
+    reading = _marked(data) or _marked_utf7(data) or _shifted(data) or _unmarked(data)
     clean = cleaned(reading.text)
     if clean is None:
         raise MediaError("text_binary", f"as {reading.encoding} it is no text")
@@ -80,6 +81,15 @@ def _marked(data: bytes) -> _Reading | None:
                 raise MediaError("text_undecodable", f"marked as {encoding}, which it is not")
             return _Reading(text, encoding)
     return None
+
+
+def _marked_utf7(data: bytes) -> _Reading | None:
+    """UTF-7 that begins with its mark. Without one it is never guessed: any text with a plus could be it."""
+    if not data.isascii() or not _UTF_7_MARK.match(data):
+        return None
+    text = data.decode("utf-7", "replace")
+    is_sound = text.startswith("\ufeff") and text.count(REPLACED) <= 1 + MAX_BAD_SHARE * len(text)
+    return _Reading(text[1:], "utf-7") if is_sound else None
 
 
 def _shifted(data: bytes) -> _Reading | None:

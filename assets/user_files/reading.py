@@ -31,7 +31,7 @@ from infra.errors import ExternalError, MediaError
 from infra.limits import MAX_NESTED_FILES, MAX_PDF_PAGES
 from infra.media import OcrError, SandboxedOcr
 
-READER_VERSION = 4  # raised when the same file and settings would give other items
+READER_VERSION = 5  # raised when the same file and settings would give other items
 PASSAGE_WORDS = 200
 
 

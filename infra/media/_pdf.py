@@ -8,6 +8,7 @@ import logging
 import math
 import mmap
 import re
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,6 +26,7 @@ from infra.limits import MAX_PAGE_PIXELS, MAX_PDF_PAGES, PAGE_DPI
 from infra.media._pdf_beside import blocks_beside, has_pinned
 from infra.media._pdf_forms import field_lines
 from infra.media._pdf_pages import own_page
+from infra.media.columns import Sign, in_columns, may_have_columns
 from infra.media.tiles import Box
 from infra.media.types import PageFacts, PdfPage, PlainPage
 from infra.media.word_places import Piece, PlaceBox, find
@@ -34,6 +36,7 @@ HEADER_WINDOW = 1 << 20  # bytes in which a document may begin; PDFium looks at 
 GRID = 40  # cells of a page's width and height, by which it is told what pictures and words cover
 MAX_OBJECTS = 20_000  # of a page, that are looked at
 DEVICE = 1_000_000  # steps of a page's width and height, where places are told
+MAX_PIECES = 20_000  # of a page's text, whose places are looked at
 MAX_CHARACTERS = 100_000  # of a page, whose places are looked at
 _LOCK = RLock()
 _LINE_END_HYPHEN = re.compile(
@@ -136,7 +139,8 @@ class Pdf:
         full = _size(*page.get_size(), scale)
         layer = page.get_textpage()
         try:
-            text = _clean(layer.get_text_bounded(*_bounds(page, scale, box)))
+            text = layer.get_text_bounded(*_bounds(page, scale, box))
+            text = _clean(text if box is not None else _in_columns(layer, text))
             facts = PageFacts(*full, _pictures(page), *_words(page, layer))
         finally:
             layer.close()
@@ -291,6 +295,29 @@ def _characters(page: pypdfium2.PdfPage, layer: pypdfium2.PdfTextPage) -> list[P
         box = PlaceBox(min(x0, x1), min(y0, y1), abs(x1 - x0), abs(y1 - y0))
         pieces.append(Piece(chr(code), box))
     return pieces
+
+
+def _in_columns(layer: pypdfium2.PdfTextPage, text: str) -> str:
+    """``text`` of the whole page, its columns one after the other where lines of two stand in it in turn."""
+    if not may_have_columns([layer.get_rect(index) for index in range(min(MAX_PIECES, layer.count_rects()))]):
+        return text
+    codes = [
+        (index, pdfium.FPDFText_GetUnicode(layer, index))
+        for index in range(min(MAX_CHARACTERS, layer.count_chars()))
+    ]
+    ordered = in_columns(
+        [
+            Sign(chr(code), *layer.get_charbox(index, loose=True))
+            for index, code in codes
+            if 0 < code < 0x110000 and not 0xD800 <= code < 0xE000
+        ]
+    )
+    # what stands beyond the page's edge, or is written in another way, keeps its order
+    return ordered if ordered is not None and _letters(ordered) == _letters(text) else text
+
+
+def _letters(text: str) -> Counter[str]:
+    return Counter(char for char in text if char.isalnum())
 
 
 def _on_device(page: pypdfium2.PdfPage, x: float, y: float) -> tuple[float, float]:

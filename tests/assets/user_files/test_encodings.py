@@ -176,3 +176,31 @@ def test_the_euro_of_iso_8859_15_is_one():
     assert decode(text.encode("iso8859-15")).text == text
     for other in ("Das Boot kostet £12 für ½ Stunde.\n", "Ein Viertel, ¼, für „Gäste“.\n"):
         assert decode(other.encode("cp1252")).text == other
+
+
+UTF_7 = b"+/v8-"
+
+
+@pytest.mark.parametrize("text", [TEXT, GERMAN, RUSSIAN, CHINESE, "1 + 1 = 2, ~\\ and \U0001f6a2"])
+def test_utf_7_is_read_where_its_mark_says_so(text: str):
+    marked = ("\ufeff" + text).encode("utf-7")  # the mark shares its last bits with the letter behind it
+    assert decode(marked)[:2] == (text, "utf-7")
+    assert decode(UTF_7 + text.encode("utf-7"))[:2] == (text, "utf-7")
+
+
+def test_a_damaged_place_of_utf_7_is_counted():
+    decoded = decode(UTF_7 + (RUSSIAN * 3).encode("utf-7") + b"+AP")
+    assert decoded.text.startswith(RUSSIAN) and decoded.notes == ("1 place where the bytes are no utf-7",)
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        "C++ and +49 30 1234, a+b=c, +-1, Hi Mom -+Jjo--!",
+        "Gr+APwA3w-e",  # without its mark it may be anything
+        "+/v9wzzzz+++///+/+/!+/z+a+/b",  # begins so, and what is behind it is no such text
+        "what begins with +/v8- is UTF-7",
+    ],
+)
+def test_no_text_is_taken_for_utf_7_for_its_plus_signs(plain: str):
+    assert decode(plain.encode())[:2] == (plain, "utf-8")
