@@ -29,13 +29,13 @@ def list_(
     root: Root,
     words: Annotated[str, typer.Option("--like", help="Only files whose path holds these words.")] = "",
     unreadable: Annotated[
-        bool, typer.Option("--unreadable", help="Only files that could not be read.")
+        bool, typer.Option("--unreadable", help="Only files that could not be read or were left out.")
     ] = False,
     offset: Annotated[int, typer.Option("--offset", min=0, help="Leave out so many.")] = 0,
     limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="List so many.")] = SHOWN,
     json: JsonFlag = False,
 ) -> None:
-    """The files that are searchable, and those that could not be read."""
+    """The files that are searchable, and those that could not be read or were left out."""
     from app.answers.library.listing import MOST_ROWS, UNREADABLE, Library
     from infra.storage.root import Storage
 
@@ -124,11 +124,16 @@ def _show(rows: list[SourceRecord]) -> None:
     for row in rows:
         name = f"{row.folder}/{row.name}" if row.folder else row.name
         size = "" if row.bytes is None else f"{(row.bytes + 999) // 1000:,}"
-        state = f"{row.state}: {row.reason}" if row.reason else row.state
+        state = _state(row)
         if row.remarks:
             state += f" ({len(row.remarks)} remark{'s' * (len(row.remarks) != 1)})"
         table.add_row(escape(printable(name)), row.kind, f"{row.items:,}", size, escape(printable(state)))
     table_console().print(table)
+
+
+def _state(row: SourceRecord) -> str:
+    state = row.state.replace("_", " ")
+    return f"{state}: {row.reason}" if row.reason else state
 
 
 def _describe(row: SourceRecord) -> None:
@@ -139,7 +144,7 @@ def _describe(row: SourceRecord) -> None:
         ("kind", row.kind),
         ("items", f"{row.items:,}"),
         ("bytes", "" if row.bytes is None else f"{row.bytes:,}"),
-        ("state", f"{row.state}: {row.reason}" if row.reason else row.state),
+        ("state", _state(row)),
         ("same content as", row.same_as or ""),
         *(("remark", remark) for remark in row.remarks),
     ]

@@ -14,7 +14,7 @@ from typing import Any
 from assets.corpus.read import built_datasets
 from assets.index.build import IndexReport
 from assets.parsers.types import ParsedItem
-from assets.user_files import facts, ledger, parsed_files, publishing, reading
+from assets.user_files import facts, ledger, left_out, parsed_files, publishing, reading
 from assets.user_files.ledger import IngestedFile, RefusedFile
 from assets.user_files.parsed_files import ParsedFileInfo
 from assets.user_files.paths import PathListing, SourcePath, find, is_below, location_of, shown_path
@@ -175,6 +175,7 @@ class _Run:
         path, location = shown_path(place.path), place.location
         try:
             source = reading.source_of(place.path, self._settings)
+            self._refuse_generated(place, source)
             name = parsed_files.name_of(source, self._settings)
             about = None if self._again else parsed_files.about(self._storage, name)
             status = IngestStatus.READ if about is None else IngestStatus.UNCHANGED
@@ -187,6 +188,17 @@ class _Run:
         remarks = ["its content was read before"] * copied + _remarks(about, source)
         self._files[location] = IngestedFile(location=location, source=path, kept=name, items=about.items)
         return FileReport(path=path, items=about.items, status=status, reason=", ".join(remarks))
+
+    def _refuse_generated(self, place: SourcePath, source: SourceFile) -> None:
+        """Raise ``MediaError`` for what is not worth reading, unless it was named, now or when it was read before."""
+        if place.named or place.location in self._files:
+            return
+        try:
+            why = left_out.why_file(place.path, source.kind)
+        except OSError as error:
+            raise MediaError("file_unreadable", error.strerror or type(error).__name__) from error
+        if why:
+            raise MediaError(left_out.GENERATED, why)
 
     def _read(self, source: SourceFile, name: str) -> ParsedFileInfo:
         records = self._checked(source, name)

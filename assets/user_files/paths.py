@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from assets.parsers.types import SkippedRecord
+from assets.user_files import left_out
 
 KEY_HEX = 10  # digits of the hash in a file key: 40 bits, and the readable part differs too
 SLUG_CHARACTERS = 40
@@ -72,7 +73,7 @@ def file_key(location: str) -> str:
 
 
 def find(paths: Sequence[Path], *, leave_out: Path | None = None) -> PathListing:
-    """Every file at ``paths``, folders entered in name order, hidden entries left out.
+    """Every file at ``paths``, folders entered in name order, hidden entries and folders of packages left out.
 
     Links are followed to files of the same folder and nowhere else; a path that is given may itself be a link.
     ``leave_out`` is a folder that is not entered from above: the one that results are written to.
@@ -128,6 +129,9 @@ def _entered(here: Path, folders: Sequence[str], closed: Path | None, walk: Path
             continue
         if path.is_symlink():
             walk.skipped.append(_skip("link_to_folder", path))
+        elif why := left_out.why_folder(path):
+            walk.unseen.append(location_of(path))  # what was read of it when it was named stays
+            walk.skipped.append(_skip(left_out.PACKAGES, path, why))
         elif closed is None or path.resolve() != closed:
             yield name
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from app.answers.library.naming import folders_of
 from app.answers.records import Record, Text
-from assets.user_files import facts, ledger, parsed_files, publishing
+from assets.user_files import facts, ledger, left_out, parsed_files, publishing
 from assets.user_files.facts import FileFacts
 from assets.user_files.ledger import IngestedFile, RefusedFile
 from assets.user_files.paths import file_key
@@ -20,14 +20,14 @@ from infra.storage.root import Storage
 
 MOST_ROWS = 200  # of one page
 
-READY, CHANGED, GONE, UNREADABLE = "ready", "changed", "gone", "unreadable"
+READY, CHANGED, GONE, UNREADABLE, LEFT_OUT = "ready", "changed", "gone", "unreadable", "left_out"
 
 
 class SourceRecord(Record):
     """One file. ``folder`` tells it apart from files of the same name and is empty where there are none.
 
-    ``state``: "ready"; "changed" since it was read; "gone" from where it lay, though still searchable; "unreadable", and
-    then ``reason`` says why. ``bytes`` are those it has now.
+    ``state``: "ready"; "changed" since it was read; "gone" from where it lay, though still searchable; "unreadable", or
+    "left_out" because it is not worth reading, and then ``reason`` says why. ``bytes`` are those it has now.
     """
 
     key: str
@@ -46,7 +46,7 @@ class SourceRecord(Record):
 
 
 class SourcePage(Record):
-    """Some of the files. ``total`` counts those that fit, ``files`` and ``unreadable`` all there are."""
+    """Some of the files. ``total`` counts those that fit, ``files`` and ``unreadable`` all there are, left out ones not."""
 
     total: int
     offset: int
@@ -104,7 +104,7 @@ class Library:
     ) -> SourcePage:
         """Files whose path holds every one of ``words``, some of them.
 
-        ``state``: only "unreadable" ones, or only those that are searchable ("ready"); all if empty.
+        ``state``: only "unreadable" ones and those left out, or only those that are searchable ("ready"); all if empty.
         """
         view = self.view()
         wanted = words.casefold().split()
@@ -119,7 +119,7 @@ class Library:
             total=len(found),
             offset=offset,
             files=len(view.entries),
-            unreadable=sum(entry.refused is not None for entry in view.entries),
+            unreadable=sum(_state(entry.refused) == UNREADABLE for entry in view.entries if entry.refused),
             pending=view.pending,
             rows=tuple(self._record(entry, view) for entry in shown),
         )
@@ -216,11 +216,15 @@ def _refused_record(entry: _Entry, refused: RefusedFile) -> SourceRecord:
         kind="",
         items=0,
         bytes=size,
-        state=UNREADABLE,
+        state=_state(refused),
         reason=reason,
         remarks=(),
         same_as=None,
     )
+
+
+def _state(refused: RefusedFile) -> str:
+    return LEFT_OUT if refused.reason in left_out.REASONS else UNREADABLE
 
 
 def _on_disk(location: str, read_at: float | None) -> tuple[int | None, str]:

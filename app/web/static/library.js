@@ -116,7 +116,7 @@ export class LibraryView {
    */
   #row(source, at) {
     const { key, name, folder, state, reason, remarks } = source;
-    const isRead = state !== "unreadable";
+    const isRead = !UNREAD.has(state);
     const box = element("input", { type: "checkbox", "aria-label": `Choose ${folder ? `${folder}/` : ""}${name}`, checked: this.chosen.has(key) });
     box.addEventListener("change", () => {
       if (box.checked) this.chosen.set(key, source);
@@ -148,7 +148,7 @@ export class LibraryView {
 
   #tools() {
     const files = [...this.chosen.values()];
-    const readable = files.filter(({ state }) => state !== "unreadable");
+    const readable = files.filter(({ state }) => !UNREAD.has(state));
     const act = (/** @type {string} */ path) => () => this.#change(path);
     byId("library-tools").hidden = files.length === 0;
     fill(
@@ -193,7 +193,13 @@ export class LibraryView {
   }
 }
 
-const STATES = /** @type {Record<string, string>} */ ({ changed: "changed since", gone: "gone from its place", unreadable: "not readable" });
+const UNREAD = new Set(["unreadable", "left_out"]);
+const STATES = /** @type {Record<string, string>} */ ({
+  changed: "changed since",
+  gone: "gone from its place",
+  unreadable: "not readable",
+  left_out: "left out",
+});
 
 /** @param {Source} source */
 function picture({ key, kind }) {
