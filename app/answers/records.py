@@ -1,7 +1,6 @@
 """What an answer is, once for the terminal, the page and programs: its citations, the nodes of its graph, its figures."""
 
-import json
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
@@ -130,13 +129,3 @@ class CommandAnswer(AnswerRecord):
     question: Text
     model: str
     index: str
-
-
-def json_bytes(value: Any) -> bytes:
-    """One line of JSON in UTF-8; half a surrogate pair becomes a question mark.
-
-    Raises:
-        ValueError: for numbers that JSON does not have.
-    """
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.encode("utf-8", errors="replace")

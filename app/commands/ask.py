@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import signal
 from collections.abc import Callable
@@ -166,6 +165,8 @@ def _ask_running(root: str, request: AskRequest, timeout: float, *, json: bool) 
 
 
 def _run(root: str, choice: ModelChoice, request: AskRequest, *, json: bool) -> AskResult:
+    import asyncio
+
     from app.answers.corpus_handle import CorpusHandle
     from app.answers.terminal import TerminalReader, answer_text
     from infra.storage.root import Storage
@@ -189,6 +190,8 @@ async def _answer(
     keep: Callable[[CommandAnswer, GraphState], None],
 ) -> AskResult:
     """Answer the question, and show ``reader`` what happens; what was found before a failure is given to ``keep``."""
+    import asyncio
+
     from app.answers.catalogue import Catalogue
     from app.answers.events import EventSerializer
     from app.answers.models import open_model

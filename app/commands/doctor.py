@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -39,6 +38,8 @@ def doctor(
 
     Every line that is not ok says what to do. Exit code 1 if something failed; what is optional and missing is no failure.
     """
+    import asyncio
+
     checks = asyncio.run(_checks(root, endpoint, model))
     failed = any(check.state == "failed" for check in checks)
     with results() as write:

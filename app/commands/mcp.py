@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 from importlib import metadata
 from typing import TYPE_CHECKING, Annotated
@@ -43,6 +42,8 @@ def mcp(  # noqa: PLR0913 - one parameter an option
 
     Without a model there are search and open only.
     """
+    import asyncio
+
     from app.answers.models import ModelChoice, key_of_environment, prices_of
     from app.server.settings import ServerSettings
 

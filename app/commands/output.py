@@ -62,7 +62,7 @@ def results() -> Iterator[Callable[[str | Mapping[str, Any]], None]]:
     out = sys.stdout
 
     def write(value: str | Mapping[str, Any]) -> None:
-        from app.answers.records import json_bytes
+        from app.answers.json_line import json_bytes
 
         line = value if isinstance(value, str) else json_bytes(value).decode()
         if not isinstance(value, str) and not _can_show(line, out):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import errno
 import logging
@@ -101,6 +100,8 @@ def serve(  # noqa: PLR0913 - one parameter an option
 
     Without a model it serves search and the viewer. On any address but this machine's own a token is needed.
     """
+    import asyncio
+
     from app.answers.models import ModelChoice, key_of_environment, prices_of
     from app.server.protection.security import is_loopback
     from app.server.settings import MIB, ServerSettings

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import subprocess
 from dataclasses import fields
@@ -167,6 +166,8 @@ def paper(  # noqa: PLR0913 - one parameter an option
     json: JsonFlag = False,
 ) -> None:
     """Run experiments of the paper: the arms of each answer the same questions, and a page with its figure is drawn."""
+    import asyncio
+
     from app.answers.measuring.study import StudyChoice, run_study
     from app.answers.models import ModelChoice, key_of_environment
     from orchestration.recipes.cold_start import SHIPPED

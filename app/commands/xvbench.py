@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -87,6 +86,8 @@ def build(  # noqa: PLR0913 - one parameter an option
     json: JsonFlag = False,
 ) -> None:
     """Build questions that need several clips, with the clips, from a folder of videos."""
+    import asyncio
+
     settings = _settings(endpoint, model, concurrency=concurrency, max_requests=max_requests, prices=prices)
     _check(videos, out)
     from app.commands.xvbench_build import BuildRequest, build_xvbench

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from app.answers.corpus_handle import NoIndexError
-from app.answers.records import json_bytes
+from app.answers.json_line import json_bytes
 from infra.errors import EndpointError, ExternalError
 
 LOG = logging.getLogger("vimrag.serve")

@@ -47,7 +47,7 @@ class IndexLocation:
 
 def open_published(storage: Storage, index: IndexLocation) -> VectorStore:
     """The store of a published index, open for searching."""
-    from infra.vector_stores.lance import LanceStore  # takes two seconds to import
+    from infra.vector_stores.lance import LanceStore
 
     directory = f"index/{index.version}"
     folder = manifest.folder_of(directory, manifest.read(storage, directory))

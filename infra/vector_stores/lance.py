@@ -2,7 +2,8 @@
 
 Texts are columns of ready terms; each space of vectors is a multi-vector column whose cosine is the best passage's. A table
 without spaces holds words and payloads only, for a store that keeps its vectors elsewhere. Up to ``RESIDENT_PASSAGES``
-vectors or rows both are searched exactly in memory (``in_memory_vectors.py``, ``in_memory_texts.py``); above
+vectors or rows both are searched exactly in memory (``resident.py``), read from the file beside a published table
+(``search_file.py``), for which LanceDB is not even imported, else from the table; above
 that on disk, by Lance's full-text search, which is the same BM25 (k1 1.2, b 0.75), and through a vector index once there are
 ``ANN_MIN_ROWS`` rows. Every call of the moving LanceDB API is in this file.
 """
@@ -16,24 +17,27 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import Any, NamedTuple, TypeVar, cast
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
-import lancedb
 import numpy as np
 import pyarrow as pa
-from lancedb.index import FTS, BTree, IvfSq
-from lancedb.query import BooleanQuery, FullTextQuery, LanceVectorQueryBuilder, MatchQuery, Occur
-from lancedb.table import Table
 
 from infra.errors import VectorStoreError, boundary
-from infra.vector_stores.filter_columns import places_of
-from infra.vector_stores.in_memory_texts import InMemoryTexts
-from infra.vector_stores.in_memory_vectors import InMemoryVectors
+from infra.vector_stores import search_file
+from infra.vector_stores.resident import (
+    Resident,
+    TooManyError,
+    column_of,
+    columns_of,
+    counted,
+    read_resident,
+)
+from infra.vector_stores.search_file import SearchFile
 from infra.vector_stores.types import (
     EVERY_ROW,
-    FILTER_COLUMNS,
     PLACE_COLUMNS,
-    TEXT_SPACE,
     RowFilter,
     Scalar,
     StoredVectors,
@@ -43,9 +47,12 @@ from infra.vector_stores.types import (
     Vectors,
     check_batch,
     content_fingerprint,
-    kind_of,
     ranked,
 )
+
+if TYPE_CHECKING:  # LanceDB takes longer to import than all else of a first search
+    from lancedb.query import FullTextQuery, LanceVectorQueryBuilder
+    from lancedb.table import Table
 
 TABLE = "items"
 RESIDENT_PASSAGES = 65_536  # 100 MB of vectors at 384 dimensions, as much again of terms
@@ -92,23 +99,15 @@ class LanceStore:
             ValueError: if ``live`` is False and there is no table.
         """
         self._dims, self._payload, self._live = dict(dims), dict(payload), live
-        self._resident_passages = resident_passages
+        self._uri, self._options = uri, dict(storage_options or {})
+        self._resident_passages, self._sole_writer = resident_passages, sole_writer
         self._lock = threading.Lock()
-        self._resident: _Resident | None = None
+        self._held: _Held | None = None
         self._written: set[str] | None = None  # the ids there are, where that is known
-        consistency = timedelta(0) if live else None
-        with boundary(VectorStoreError, f"open the Lance table at {uri}"):
-            database = lancedb.connect(
-                uri, storage_options=dict(storage_options or {}), read_consistency_interval=consistency
-            )
-            exists = TABLE in database.list_tables().tables
-            if exists:
-                self._table: Table = database.open_table(TABLE)
-            elif live:
-                self._written = set[str]() if sole_writer else None
-                self._table = database.create_table(TABLE, schema=self._schema(), exist_ok=True)
-        if not exists and not live:
-            raise ValueError(f"no index table at {uri}")
+        with boundary(VectorStoreError, f"open what is searched at {uri}"):
+            self._file = None if live else SearchFile.beside(uri)
+        if self._file is None:
+            _ = self._table  # opened now, so that an error comes now
 
     def upsert(self, rows: Sequence[VectorRow]) -> None:
         """See ``VectorStore``."""
@@ -116,6 +115,7 @@ class LanceStore:
         if not rows:
             return
         with self._lock, boundary(VectorStoreError, f"upsert {len(rows)} rows, the first {rows[0].id!r}"):
+            search_file.forget(self._uri)
             if self._written is not None and self._written.isdisjoint(ids := {row.id for row in rows}):
                 self._table.add(self._batch(rows))
                 self._written |= ids
@@ -136,11 +136,14 @@ class LanceStore:
     def delete(self, ids: Sequence[str]) -> None:
         """See ``VectorStore``."""
         with self._lock, boundary(VectorStoreError, f"delete {len(ids)} rows"):
+            search_file.forget(self._uri)
             for condition in _id_conditions(ids):
                 self._table.delete(condition)
 
     def publish(self) -> None:
         """Index texts, ids and, in a large collection, vectors; compact; drop what only old versions need."""
+        from lancedb.index import FTS, BTree, IvfSq
+
         with self._lock, boundary(VectorStoreError, "index the Lance table"):
             words = FTS(
                 base_tokenizer="whitespace",
@@ -154,16 +157,17 @@ class LanceStore:
             self._table.create_index("pairs", config=words, replace=True)
             self._table.create_index("id", config=BTree(), replace=True)
             for space in self._dims:
-                if (rows := self._table.count_rows(f"{_column(space)} IS NOT NULL")) >= ANN_MIN_ROWS:
+                if (rows := self._table.count_rows(f"{column_of(space)} IS NOT NULL")) >= ANN_MIN_ROWS:
                     partitions = max(rows // ROWS_PER_PARTITION, 1)
                     sample = max(TRAINING_ROWS, FEWEST_TRAINING_ROWS // partitions)
                     quantised = IvfSq(distance_type="cosine", num_partitions=partitions, sample_rate=sample)
-                    self._table.create_index(_column(space), config=quantised, replace=True)
+                    self._table.create_index(column_of(space), config=quantised, replace=True)
             with (
                 warnings.catch_warnings()
             ):  # it warns of readers of older versions: before publishing there are none
                 warnings.simplefilter("ignore", UserWarning)
                 self._table.optimize(cleanup_older_than=timedelta(0))
+            self._write_search_file()
 
     def search_vectors(
         self, space: str, queries: Vectors, *, limit: int, where: RowFilter = EVERY_ROW
@@ -171,10 +175,10 @@ class LanceStore:
         """See ``VectorStore``."""
         if resident := self._in_memory():
             return resident.vectors[space].search(queries, limit=limit, where=where)
-        condition, column = _condition(where), _column(space)
+        condition, column = _condition(where), column_of(space)
 
         def search(query: Vectors) -> list[StoreHit]:
-            builder = cast(LanceVectorQueryBuilder, self._table.search(query, vector_column_name=column))
+            builder = cast("LanceVectorQueryBuilder", self._table.search(query, vector_column_name=column))
             builder = (
                 builder.distance_type("cosine")
                 .nprobes(self._probes())
@@ -210,19 +214,22 @@ class LanceStore:
 
     def payloads(self, ids: Sequence[str]) -> dict[str, dict[str, Scalar]]:
         """See ``VectorStore``."""
+        if self._file:
+            with boundary(VectorStoreError, "read rows by id"):
+                return {row.pop("id"): row for row in self._file.rows(ids, [*self._payload])}
         rows = self._rows(ids, columns=["id", *self._payload])
         return {row.pop("id"): row for row in rows}
 
     def stored(self, ids: Sequence[str]) -> dict[str, StoredVectors]:
         """See ``VectorStore``."""
-        rows = self._rows(ids, columns=["id", "content_hash", *map(_column, self._dims)])
+        rows = self._rows(ids, columns=["id", "content_hash", *map(column_of, self._dims)])
         return {
             row["id"]: StoredVectors(
                 row["content_hash"],
                 {
-                    space: np.array(row[_column(space)], np.float32)
+                    space: np.array(row[column_of(space)], np.float32)
                     for space in self._dims
-                    if row[_column(space)] is not None
+                    if row[column_of(space)] is not None
                 },
             )
             for row in rows
@@ -248,7 +255,7 @@ class LanceStore:
     def _schema(self) -> pa.Schema:
         texts = [pa.field(name, pa.string()) for name in ("scope", "content_hash", "terms", "pairs")]
         vectors = [
-            pa.field(_column(space), pa.list_(pa.list_(pa.float32(), dim)))
+            pa.field(column_of(space), pa.list_(pa.list_(pa.float32(), dim)))
             for space, dim in self._dims.items()
         ]
         payload = [pa.field(name, _TYPES[kind]) for name, kind in self._payload.items()]
@@ -261,7 +268,7 @@ class LanceStore:
             for name in ("id", "scope", "content_hash", "terms", "pairs")
         }
         columns |= {
-            _column(space): _lists_of_vectors([row.vectors.get(space) for row in rows], dim)
+            column_of(space): _lists_of_vectors([row.vectors.get(space) for row in rows], dim)
             for space, dim in self._dims.items()
         }
         columns.update({name: [row.payload.get(name) for row in rows] for name in self._payload})
@@ -277,84 +284,64 @@ class LanceStore:
         """All partitions of a small index, and never fewer than an eighth of them."""
         return max(32, self._table.count_rows() // ROWS_PER_PARTITION // 8)
 
-    def _in_memory(self) -> _Resident | None:
+    def _in_memory(self) -> Resident | None:
         """What search needs, in memory and read again after a write; None if it is too much."""
         if not self._resident_passages:
             return None
         with self._lock, boundary(VectorStoreError, "read vectors and terms"):
-            version = self._table.version if self._live or self._resident is None else self._resident.version
-            if self._resident is None or self._resident.version != version:
-                self._resident = self._load(version)
-        return self._resident if self._resident.fits else None
+            if self._held is None or (self._live and self._held.version != self._table.version):
+                version = 0 if self._file else self._table.version
+                self._held = _Held(version, self._read())
+        return self._held.resident
 
-    def _load(self, version: int) -> _Resident:
-        """Read row by row, and give up as soon as it is too much."""
-        filters = [name for name in FILTER_COLUMNS if name == "scope" or name in self._payload]
-        columns: dict[str, list[str]] = {name: [] for name in ("id", "terms", "pairs", *filters)}
-        where: dict[str, list[float]] = {
-            name: [] for name in PLACE_COLUMNS if set(PLACE_COLUMNS) <= set(self._payload)
-        }
-        spaces = {space: _SpaceRows([], []) for space in self._dims}
-        passages, fits = 0, self._table.count_rows() <= self._resident_passages
-        scan = self._table.search().select([*columns, *where, *map(_column, self._dims)])
-        for batch in scan.to_batches(batch_size=SCAN_ROWS) if fits else ():
-            start = len(columns["id"])
-            for name, values in columns.items():
-                values += (value or "" for value in batch.column(name).to_pylist())
-            for name, values in where.items():
-                values += batch.column(name).to_pylist()
-            for space, rows in spaces.items():
-                passages += rows.read(batch.column(_column(space)), start, self._dims[space])
-            if not (fits := passages <= self._resident_passages):
-                break
-        if not fits:
-            columns, spaces = {name: [] for name in columns}, {space: _SpaceRows([], []) for space in spaces}
-            where = {name: [] for name in where}
-        ids, kept = columns["id"], {name: columns[name] for name in filters}
-        kept["kind"] = [kind_of(id_) for id_ in ids]
-        places = places_of(*(where[name] for name in PLACE_COLUMNS)) if where else None
-        return _Resident(
-            version=version,
-            fits=fits,
-            vectors={
-                space: InMemoryVectors.of(
-                    [ids[at] for at in rows.at],
-                    {name: [values[at] for at in rows.at] for name, values in kept.items()},
-                    rows.vectors,
-                    None if places is None else places[rows.at],
-                )
-                for space, rows in spaces.items()
-            },
-            texts=InMemoryTexts.of(ids, kept, columns["terms"], columns["pairs"], places),
-        )
+    def _read(self) -> Resident | None:
+        """None as soon as it is too much."""
+        scan = self._file.batches if self._file else self._scan
+        if not self._file and self._table.count_rows() > self._resident_passages:
+            return None
+        try:
+            return read_resident(scan, self._dims, self._payload, self._resident_passages)
+        except TooManyError:
+            return None
 
+    def _scan(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        yield from self._table.search().select(list(columns)).to_batches(batch_size=SCAN_ROWS)
 
-class _SpaceRows(NamedTuple):
-    """The rows that have vectors in one space: their positions in the table, and ``[P, D]`` each."""
+    def _write_search_file(self) -> None:
+        """For those who open what is published here, unless it is more than they hold in memory."""
+        if not self._sole_writer or "://" in self._uri or self._table.count_rows() > self._resident_passages:
+            return
+        names = list(dict.fromkeys([*columns_of(self._dims, self._payload), *self._payload]))
+        schema = pa.schema([self._schema().field(name) for name in names])
+        try:
+            batches = counted(self._scan(names), self._dims, self._resident_passages)
+            search_file.write(Path(self._uri), schema, batches)
+        except TooManyError:
+            search_file.forget(self._uri)
 
-    at: list[int]
-    vectors: list[Vectors]
+    @cached_property
+    def _table(self) -> Table:
+        """Opened, or made where others may write. Raises ``ValueError`` if there is none."""
+        import lancedb
 
-    def read(self, lists: Any, start: int, dim: int) -> int:
-        """Add those of a batch whose first row has position ``start``; the number of vectors."""
-        present = np.flatnonzero(lists.is_valid().to_numpy(zero_copy_only=False))
-        lengths = lists.drop_null().value_lengths().to_numpy()
-        flat = lists.drop_null().flatten().flatten().to_numpy(zero_copy_only=False).reshape(-1, dim)
-        self.at.extend(int(at) + start for at in present)
-        self.vectors.extend(np.split(flat, np.cumsum(lengths)[:-1]) if len(lengths) else [])
-        return len(flat)
+        interval = timedelta(0) if self._live else None
+        with boundary(VectorStoreError, f"open the Lance table at {self._uri}"):
+            database = lancedb.connect(
+                self._uri, storage_options=self._options, read_consistency_interval=interval
+            )
+            if TABLE in database.list_tables().tables:
+                return database.open_table(TABLE)
+            if self._live:
+                self._written = set[str]() if self._sole_writer else None
+                return database.create_table(TABLE, schema=self._schema(), exist_ok=True)
+        raise ValueError(f"no index table at {self._uri}")
 
 
-class _Resident(NamedTuple):
-    version: int  # of the table
-    fits: bool
-    vectors: Mapping[str, InMemoryVectors]  # by space
-    texts: InMemoryTexts
+class _Held(NamedTuple):
+    """What is held of a version of the table; nothing if it is too much."""
 
-
-def _column(space: str) -> str:
-    """The words' own space has the name that tables had when there was one."""
-    return "vectors" if space == TEXT_SPACE else f"vectors_{space}"
+    version: int
+    resident: Resident | None
 
 
 def _lists_of_vectors(vectors: Sequence[Vectors | None], dim: int) -> pa.ListArray:
@@ -370,6 +357,8 @@ def _lists_of_vectors(vectors: Sequence[Vectors | None], dim: int) -> pa.ListArr
 
 
 def _full_text(query: TextQuery) -> FullTextQuery:
+    from lancedb.query import BooleanQuery, Occur
+
     terms = _match(query.terms, "terms", 1.0)
     if not query.pairs:
         return terms  # a tenth of the time of a query of clauses
@@ -379,6 +368,8 @@ def _full_text(query: TextQuery) -> FullTextQuery:
 
 
 def _match(words: str, column: str, boost: float) -> FullTextQuery:
+    from lancedb.query import MatchQuery
+
     return MatchQuery(words, column, boost=boost)  # its defaults are pydantic's
 
 

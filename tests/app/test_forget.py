@@ -13,6 +13,8 @@ import polars as pl
 import pytest
 
 from app.answers.forgetting.forget import AUDIT, subject_of
+from app.answers.forgetting.marks import Marks, runs_of
+from app.answers.forgetting.traces import mentions
 from app.answers.history.store import Asked, Found, History
 from app.cli import main
 from assets.index.published import current_index
@@ -71,6 +73,8 @@ def texts(path: Path) -> str:
     said = [data.decode("utf-8", "replace"), data.decode("utf-16-le", "replace")]
     if path.suffix == ".parquet":
         said.append(str(pl.read_parquet(path).to_dicts()))
+    if path.suffix == ".arrow":
+        said.append(str(pl.read_ipc(path).select(pl.col(pl.String)).to_dicts()))
     if data.startswith(b"SQLite format 3"):
         with closing(sqlite3.connect(path)) as table:
             for (name,) in table.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
@@ -186,3 +190,14 @@ def test_the_id_of_an_item_names_its_file_and_a_copy_is_told(root: Path, capsys:
 def test_what_was_never_ingested_is_wrong_usage(root: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["forget", "no-such-letter.txt", "--root", str(root)]) == 2
     assert not (root / AUDIT).exists()
+
+
+def test_a_trace_is_seen_in_the_compressed_file_that_searches_read(tmp_path: Path):
+    rows = pl.DataFrame({"text": ["x", f"{SECRET} " * 40], "vector": [[0.0], [1.0]]})
+    rows.write_ipc(tmp_path / "search.arrow", compression="zstd")
+    data = (tmp_path / "search.arrow").read_bytes()
+    known = Marks(names=frozenset(), runs=frozenset(runs_of(SECRET)))
+    other = Marks(names=frozenset(), runs=frozenset(runs_of(OTHER)))
+    assert not known.in_bytes(data), "else nothing is tried here"
+    assert mentions("index/v/f/search.arrow", data, known)
+    assert not mentions("index/v/f/search.arrow", data, other)

@@ -73,6 +73,8 @@ def mentions(path: str, data: bytes, marks: Marks) -> bool:
         return True
     if path.endswith(".parquet"):
         return any(marks.in_text(text) for text in _parquet_rows(data))
+    if path.endswith(".arrow"):
+        return any(marks.in_text(text) for text in _arrow_rows(data))
     if data.startswith(SQLITE):
         return any(marks.in_text(text) for _, _, text in _sqlite_rows(data))
     if path.endswith((".json", ".jsonl")):
@@ -133,6 +135,13 @@ def _flat(value: Any) -> str:
 def _parquet_rows(data: bytes) -> Iterator[str]:
     with suppress(Exception):  # not a table that can be read: its bytes were looked at
         for row in pl.read_parquet(io.BytesIO(data)).iter_rows(named=True):
+            yield _flat(row)
+
+
+def _arrow_rows(data: bytes) -> Iterator[str]:
+    """Of the columns that hold text; the others are numbers and vectors."""
+    with suppress(Exception):  # as above
+        for row in pl.read_ipc(io.BytesIO(data)).select(pl.col(pl.String)).iter_rows():
             yield _flat(row)
 
 

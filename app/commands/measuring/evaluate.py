@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -106,6 +105,8 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
     json: JsonFlag = False,
 ) -> None:
     """Measure a model on the questions of a root."""
+    import asyncio
+
     if max_cost is not None and prices is None:
         raise UsageError("--max-cost needs --prices IN,OUT")
     from app.answers.measuring.evaluating import EvaluationPlan

@@ -24,7 +24,7 @@ from app.answers.events import (
     RejectionEvent,
     StreamEvent,
 )
-from app.answers.records import json_bytes
+from app.answers.json_line import json_bytes
 from app.server.chat.completion import Completion
 from app.server.errors import ApiError, Utf8Json, error_response, openai_error
 from app.server.routes.ask import EventStream, cancel_when_gone

@@ -22,8 +22,8 @@ from app.answers.events import AskRequest, EndEvent, EventSerializer, FailureEve
 from app.answers.history.follow_up import follow_up
 from app.answers.history.recording import Recorder
 from app.answers.history.store import Asked
+from app.answers.json_line import json_bytes
 from app.answers.library.changing import scope_of
-from app.answers.records import json_bytes
 from app.server.asking import open_question
 from app.server.errors import ApiError
 from app.server.running import KeptRun, Rollout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import shutil
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,10 +15,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infra.errors import VectorStoreError
 from infra.storage.root import Storage
+from infra.vector_stores import search_file
 from infra.vector_stores.fusion import HybridSettings, fuse, hybrid, join, trust_in
 from infra.vector_stores.in_memory_texts import InMemoryTexts
 from infra.vector_stores.lance import ANN_MIN_ROWS, LanceStore
+from infra.vector_stores.search_file import GROUP_ROWS
 from infra.vector_stores.types import (
     RowFilter,
     Scalar,
@@ -452,6 +456,89 @@ def test_rows_written_after_compaction_replace_those_before(tmp_path: Path):
 def test_a_published_index_that_is_not_there_is_named(tmp_path: Path):
     with pytest.raises(ValueError, match="no index table at"):
         LanceStore(str(tmp_path / "missing"), dims=DIMS, payload={}, live=False)
+
+
+def many_rows() -> list[VectorRow]:
+    """More than a group of the search file; some without a picture, a title or a place."""
+    draw = random.Random(3)
+    return [
+        row(
+            f"a:page:r{at:03d}",
+            *(draw.uniform(0, 360) for _ in range(1 + at % 3)),
+            scope="ab"[at % 2],
+            terms=" ".join(draw.choices("abcdefgh", k=draw.randint(1, 12))),
+            image=draw.uniform(0, 360) if at % 4 else None,
+            title=f"Ünïcode {at}" if at % 5 else None,
+            width=at,
+            position=at / 2 if at % 7 else None,
+            modality="image" if at % 4 else "text",
+            parent="",
+        )
+        for at in range(2 * GROUP_ROWS + 9)
+    ]
+
+
+def answers(store: VectorStore, rows: list[VectorRow]) -> object:
+    queries = np.concatenate([unit(angle) for angle in (3, 77, 190)])
+    found: list[object] = [store.payloads([row.id for row in rows[::3]] + ["none"])]
+    for where in (RowFilter(), RowFilter(scopes=("a",)), RowFilter(between=(3, 9)), RowFilter(modalities=())):
+        found += [store.search_vectors(space, queries, limit=9, where=where) for space in DIMS]
+        found.append(store.search_texts([TextQuery("a c h", "b", 0.4)], limit=9, where=where))
+    return found
+
+
+def test_what_is_published_is_searched_in_a_file_beside_the_table_with_the_same_answers(tmp_path: Path):
+    rows = many_rows()
+    with_file, without = tmp_path / "with", tmp_path / "without"
+    for folder in (with_file, without):
+        built = LanceStore(str(folder), dims=DIMS, payload=PAYLOAD, sole_writer=True)
+        built.upsert(rows[:70])
+        built.upsert(rows[70:])
+        built.publish()
+    (without / search_file.NAME).unlink()
+    shutil.copytree(with_file / "items.lance", tmp_path / "table")
+    shutil.rmtree(with_file / "items.lance")  # nothing but the file is left to be read
+    searched = LanceStore(str(with_file), dims=DIMS, payload=PAYLOAD, live=False)
+    expected = LanceStore(str(without), dims=DIMS, payload=PAYLOAD, live=False)
+    assert answers(searched, rows) == answers(expected, rows)
+    shutil.copytree(tmp_path / "table", with_file / "items.lance")
+    hashes = searched.content_hashes([row.id for row in rows])  # what a build asks is in the table
+    assert len(hashes) == searched.count() == len(rows)
+    assert searched.fingerprint() == expected.fingerprint()
+
+
+def test_the_file_beside_a_table_never_outlives_what_it_was_written_of(tmp_path: Path):
+    store = LanceStore(str(tmp_path), dims=DIMS, payload={}, sole_writer=True)
+    store.upsert([row("old")])
+    store.publish()
+    assert (tmp_path / search_file.NAME).is_file()
+    store.delete(["old"])
+    store.upsert([row("new")])
+    reader = LanceStore(str(tmp_path), dims=DIMS, payload={}, live=False)
+    assert ids(reader.search_vectors("text", unit(0), limit=5)[0]) == ["new"]
+
+
+def test_a_collection_that_is_not_held_in_memory_has_no_file_beside_it(tmp_path: Path):
+    for name, most, rows in (
+        ("rows", 2, [row(f"r{at}") for at in range(3)]),
+        ("vectors", 4, [row("r", 1, 2, 3, 4, 5)]),
+    ):
+        store = LanceStore(
+            str(tmp_path / name), dims=DIMS, payload={}, sole_writer=True, resident_passages=most
+        )
+        store.upsert(rows)
+        store.publish()
+        assert not (tmp_path / name / search_file.NAME).exists()
+        assert len(store.search_vectors("text", unit(0), limit=9)[0]) == len(rows)
+
+
+def test_a_damaged_file_beside_a_table_is_an_error_of_the_store(tmp_path: Path):
+    store = LanceStore(str(tmp_path), dims=DIMS, payload={}, sole_writer=True)
+    store.upsert([row("r")])
+    store.publish()
+    (tmp_path / search_file.NAME).write_bytes(b"ARROW1 and nothing of it")
+    with pytest.raises(VectorStoreError, match="read vectors and terms"):
+        LanceStore(str(tmp_path), dims=DIMS, payload={}, live=False).search_vectors("text", unit(0), limit=1)
 
 
 def test_a_large_collection_is_searched_through_an_index(tmp_path: Path):
