@@ -178,9 +178,7 @@ class ColdStartTraining:
             by_memory.setdefault(each.memory, []).append(each)
         segments = {name: imitable_segments(of_memory) for name, of_memory in by_memory.items()}
         for name, of_memory in segments.items():
-            self._reporter.log(
-                f"{name}: {len(by_memory[name])} right demonstrations, {len(of_memory)} segments"
-            )
+            self._reporter.log(f"{name}: {len(by_memory[name])} demonstrations, {len(of_memory)} segments")
         samplers = [segment_sampler(part, self._encoder, world.media) for part in segments.values()]
         others = max(1, len(segments) - 1)
         return mixture(samplers, [others if name == TRAINED else 1 for name in segments])

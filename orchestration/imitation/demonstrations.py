@@ -6,15 +6,17 @@ Holds the wiring only: plans come from the raw miniature, noise from the recipe,
 import asyncio
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from infra.progress import ProgressListener
 from model.agent.loop import Agent
+from model.agent.memory.registry import SINGLE_ANSWER
 from model.evaluation.evaluation import grade_all
 from model.imitation.gold_plan import DemonstrationNoise, GoldPlan
 from model.imitation.oracle import Oracle
 from model.imitation.rejection import is_imitable
 from model.policies.chat_template import PromptEncoder
-from model.types import Task, Trajectory
+from model.types import Outcome, Task, Trajectory
 from orchestration.joins.adapters import MetricGrader
 from orchestration.joins.agents import RunContext
 from orchestration.recipes.cold_start import ColdStart
@@ -33,7 +35,8 @@ def demonstrate(
 ) -> list[Trajectory]:
     """``options.passes`` rollouts of the oracle on each task under each of ``options.memories``, policy after policy.
 
-    Each has noise of its own; only right answers are kept, and unforced ones of an iterative policy.
+    Each has noise of its own; right answers are kept, and unforced ones of an iterative policy. Of a rollout whose calls ran out
+    the last segment is kept: how one answers when told to, whatever is known.
 
     Raises:
         ValueError: if a task has no plan, or a memory policy is unknown.
@@ -74,4 +77,15 @@ def demonstrate(
         rollouts = await asyncio.gather(*(run(*turn) for turn in turns))
         return list(await grade_all(rollouts, MetricGrader()))
 
-    return [trajectory for trajectory in asyncio.run(run_all()) if is_imitable(trajectory)]
+    return [
+        shown for trajectory in asyncio.run(run_all()) if (shown := _imitable_part(trajectory)) is not None
+    ]
+
+
+def _imitable_part(trajectory: Trajectory) -> Trajectory | None:
+    """What of a demonstration is imitated, if anything."""
+    if is_imitable(trajectory):
+        return trajectory
+    if trajectory.outcome is Outcome.FORCED and trajectory.memory not in SINGLE_ANSWER:
+        return replace(trajectory, segments=trajectory.segments[-1:])
+    return None

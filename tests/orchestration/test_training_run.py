@@ -23,6 +23,7 @@ from infra.storage.root import Storage
 from memory_graph.graph import MemoryGraph
 from model.config.schedule import Retention
 from model.config.watch import WatchLimits
+from model.imitation.tiny.tokenizer import INSTRUCTIONS
 from model.policies.fingerprint import weights_fingerprint
 from model.rl import trajectory_store
 from model.training import checkpoint
@@ -101,7 +102,7 @@ def test_a_cold_start_from_nothing_passes_every_stage_and_goes_on_after_the_last
     whole, again, refused = elsewhere(cold_start_killed_in_its_tenth_stage, config)
     assert checkpoint.read(root / config.cold_start_checkpoints / "000011").score is not None
     assert whole.metadata["checkpoint"] == "000011"
-    assert any("right demonstrations" in line for line in whole.lines)
+    assert any(" demonstrations, " in line for line in whole.lines)
     assert again.lines[0] == "going on after stage 9"
     assert again.metadata["checkpoint"] == "000011"
     assert not any(line.startswith("copy ") for line in again.lines)
@@ -109,6 +110,34 @@ def test_a_cold_start_from_nothing_passes_every_stage_and_goes_on_after_the_last
     assert len(refused) == 2 and len(set(refused)) == 1
     assert "of the replies after the cold start are refused, at most 0.0% may be" in refused[0]
     assert checkpoint.read(root / config.cold_start_checkpoints / "000011").update == 11
+
+
+@pytest.mark.timeout(600)
+def test_a_cold_start_goes_on_from_the_checkpoint_that_ships_with_the_demonstrations_alone(
+    root: Path, recipe: Recipe
+):
+    brief = replace(
+        recipe.cold_start,
+        shipped="miniature",
+        further=True,
+        passes=1,
+        clean_steps=0,
+        steps=1,
+        noise=0.0,
+        memories=("vimrag", "vanilla"),
+    )
+    config = config_of(root, replace(recipe, name="further", cold_start=brief))
+    heard, again = elsewhere(cold_start_reported, config), elsewhere(cold_start_reported, config)
+    assert heard.lines[0] == "going on from the checkpoint 'miniature' that ships"
+    assert [line for line in heard.lines if line.startswith("copy ")] == []
+    told = [line.split(":")[0] for line in heard.lines if " demonstrations, " in line]
+    assert told == ["vimrag_fixed", "vanilla"]
+    assert heard.metadata["checkpoint"] == again.metadata["checkpoint"] == "000010"
+    found = load(root / config.cold_start_checkpoints / "000010")
+    instructions = [found.tokenizer.encode(each, add_special_tokens=False) for each in INSTRUCTIONS]
+    assert {len(each) for each in instructions} == {1}
+    assert found.model.config.text_config.vocab_size == len(found.tokenizer)
+    assert again.lines[0] == "going on after stage 10"
 
 
 def test_an_unknown_shipped_checkpoint_is_refused_with_those_there_are(shipped: Path, tmp_path: Path):

@@ -5,8 +5,11 @@ from dataclasses import replace
 
 import pytest
 
+from memory_graph.actions import Answer
 from memory_graph.graph import Modality
+from memory_graph.parsing import parse
 from model.imitation.gold_plan import GoldHop, GoldPlan
+from model.imitation.oracle import NOT_ANSWERABLE
 from model.imitation.tiny.tokenizer import build_tokenizer
 from model.policies.chat_template import PromptEncoder
 from model.types import Hit, Outcome, Task
@@ -65,7 +68,18 @@ def test_every_policy_gives_its_own_demonstrations_policy_after_policy():
 def test_by_default_every_way_to_remember_is_demonstrated_the_graph_first():
     shown, _ = demonstrated(CAREFUL, EVERYWHERE)
     assert shown[0].memory == "vimrag_fixed"  # as in training: its prompts do not depend on energies
-    others = ("react", "mem1", "memagent", "vanilla", "videorag", "universalrag")
+    others = (
+        "react",
+        "mem1",
+        "memagent",
+        "vanilla",
+        "videorag",
+        "universalrag",
+        "vimrag_text",
+        "precaption",
+        "raw_visual",
+        "context_caption",
+    )  # closed book answers nothing of this rightly
     assert Counter(each.memory for each in shown) == dict.fromkeys(("vimrag_fixed", *others), 2)
 
 
@@ -80,6 +94,17 @@ def test_only_right_answers_are_kept():
 def test_a_single_answer_counts_though_it_is_a_forced_one():
     shown, _ = demonstrated(replace(CAREFUL, memories=("vanilla",)), EVERYWHERE)
     assert {each.outcome for each in shown} == {Outcome.FORCED}
+
+
+def test_of_a_rollout_whose_calls_ran_out_its_end_is_imitated():
+    lost = replace(CAREFUL, passes=4, noise=0.99, memories=("vimrag", "memagent", "react"))
+    shown, _ = demonstrated(lost, {"leader of Belodu": []})
+    assert {each.memory for each in shown} == {"vimrag_fixed", "memagent", "react"}
+    assert {each.outcome for each in shown} == {Outcome.FORCED}
+    for each in shown:
+        (segment,) = each.segments
+        action = parse(segment.calls[-1].text).action
+        assert isinstance(action, Answer) and action.text == NOT_ANSWERABLE
 
 
 def test_a_question_without_a_plan_is_refused():
