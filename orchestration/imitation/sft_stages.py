@@ -33,6 +33,7 @@ from orchestration.imitation.distillation import (
     distil,
     selected_rollouts,
 )
+from orchestration.imitation.refusals import REFUSED, refuse_refusals
 from orchestration.imitation.rejection_sampling import SamplingRound, sample_round
 from orchestration.joins.adapters import MetricGrader, read_plans, tasks_of_split
 from orchestration.joins.agents import GREEDY, LoadedCheckpoint, RunContext, load
@@ -128,14 +129,26 @@ class SftStages:
         self._world = RunContext.open(self._storage, config.recipe)
 
     def run(self, start: Path) -> Path:
-        """Run the stages that the checkpoint ``start`` has not completed; returns the last checkpoint."""
+        """Run the stages that the checkpoint ``start`` has not completed; returns the last checkpoint.
+
+        Raises:
+            ValueError: after a stage, then or when it was done before, if more replies were refused than the recipe allows.
+        """
         self._folder.pull()
         path = start
+        self._refuse_refusals(path)
         for name in stage_names(self._options):
             if name not in completed_stages(path):
                 path = self._stage(name, path)
+                self._refuse_refusals(path)
                 gc.collect()  # frees a stage's model and optimiser before the next stage's are made
         return path
+
+    def _refuse_refusals(self, path: Path) -> None:
+        """The gate behind the last stage of ``path``; a start that no stage has changed is not judged."""
+        refused = checkpoint.manifest_of(path)["params"].get(REFUSED)
+        if (stages := completed_stages(path)) and refused is not None:
+            refuse_refusals(refused, options=self._options, after=list(stages)[-1])
 
     def _stage(self, name: str, path: Path) -> Path:
         start = load(path, bf16=self._recipe.ggpo.engine.bf16)
@@ -153,11 +166,17 @@ class SftStages:
             number = int(name.removeprefix("round "))
             data, counts = self._rejection_data(self._options.rejection, number, start, encoder)
         result = self._train(start, encoder, data, options, name)
-        score = validation_score(self._world, self._storage, start.model, encoder).accuracy
-        self._reporter.log(f"{name}: validation {score:.1%} right, mean of the benchmarks")
+        score = validation_score(self._world, self._storage, start.model, encoder)
+        self._reporter.log(
+            f"{name}: validation {score.accuracy:.1%} right, mean of the benchmarks; {score.refused:.1%} of all replies refused"
+        )
         outcome = {
-            "segments": result.segments, "steps": result.steps, "loss": result.loss, "validation": score
-        }  # fmt: skip
+            "segments": result.segments,
+            "steps": result.steps,
+            "loss": result.loss,
+            "validation": score.accuracy,
+            REFUSED: score.refused,
+        }
         return self._save(path, start, result, {**completed_stages(path), name: {**counts, **outcome}})
 
     def _rejection_data(
@@ -234,6 +253,7 @@ class SftStages:
         self, before: Path, trained: LoadedCheckpoint, result: SftResult, stages: Mapping[str, Any]
     ) -> Path:
         previous = checkpoint.read(before)
+        last = list(stages.values())[-1]
         path = checkpoint.save_weights(
             self._target.path,
             model=trained.model,
@@ -241,10 +261,10 @@ class SftStages:
             progress=checkpoint.TrainingProgress(
                 update=previous.update + 1,
                 steps=previous.steps + result.steps,
-                score=list(stages.values())[-1]["validation"],
+                score=last["validation"],
                 data_order={STAGES: dict(stages)},
             ),
-            params={"recipe": asdict(self._recipe)},
+            params={"recipe": asdict(self._recipe), REFUSED: last[REFUSED]},
             weights=result.weights,
         )
         checkpoint.prune(self._target.path, Retention(keep_last=1, keep_best=False))

@@ -1,11 +1,12 @@
 """The gate after a cold start: reinforcement does not begin with a policy that the environment keeps refusing.
 
-That a whole run ends by it, and cannot be made to go on, is held in ``tests/orchestration/test_training_run.py``.
+That a whole run ends by it, and cannot be made to go on, is held in ``tests/orchestration/test_training_run.py`` for the
+demonstrations and in ``test_sft_stages.py`` for the stages after them.
 """
 
 import pytest
 
-from orchestration.imitation.cold_start import refuse_refusals
+from orchestration.imitation.refusals import refuse_refusals
 from orchestration.recipes.cold_start import ColdStart
 from orchestration.recipes.miniature import searching
 

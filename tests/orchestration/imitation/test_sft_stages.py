@@ -87,6 +87,27 @@ def test_a_model_from_elsewhere_is_taught_under_the_engine(
     assert weights_fingerprint(taught.state_dict()) != weights_fingerprint(before.state_dict())
 
 
+def test_a_taught_policy_that_is_refused_too_often_ends_the_run_and_going_on_is_no_way_out(
+    root: Path, recipe: Recipe, shipped: Path, said: dict[str, str]
+):
+    heard = Heard()
+    with ScriptedTeacher(said) as server:
+        teacher = TeacherOptions(endpoint=server.base_url, imitation=BRIEF)
+        plan = replace(from_elsewhere(root, shipped), teacher=teacher, most_refused=0.0)
+        further = replace(plan, rejection=RejectionSampling(samples=1))
+        for each in (plan, plan, further):
+            with pytest.raises(ValueError, match=r"replies after teacher are refused, at most 0\.0% may be"):
+                cold_start.run(planned(root, recipe, "unruly", each), heard)
+    config = planned(root, recipe, "unruly", plan)
+    (path,) = (root / config.cold_start_checkpoints).glob("[0-9]*")
+    refused = checkpoint.manifest_of(path)["params"]["refused"]
+    assert 0 < refused <= 1
+    assert checkpoint.read(path).data_order["stages"]["teacher"]["refused"] == refused
+    assert heard.lines.count("going on after teacher") == 2
+    cold_start.run(planned(root, recipe, "unruly", replace(plan, most_refused=None)), heard)
+    assert heard.metadata["teacher"]["refused"] == refused
+
+
 def test_adapters_that_were_taught_come_back_merged(
     root: Path, recipe: Recipe, shipped: Path, said: dict[str, str]
 ):
@@ -132,6 +153,8 @@ def test_the_shipped_policy_learns_from_right_rollouts_of_its_own(root: Path, re
     one, two = heard.metadata["round 1"], heard.metadata["round 2"]
     assert one["rollouts"] == two["rollouts"] == 16 and 0 < one["kept"] <= one["right"]
     assert one["demonstrations"] > 0
+    (path,) = (root / config.cold_start_checkpoints).glob("[0-9]*")
+    assert checkpoint.manifest_of(path)["params"]["refused"] == two["refused"]
     folder = root / config.demonstrations
     files = {path.name: path.stat().st_mtime_ns for path in folder.glob("round-*.parquet")}
     assert len(files) == 2
