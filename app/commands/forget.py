@@ -26,9 +26,12 @@ def forget(
 
       vimrag forget ~/papers/letter.pdf --root runs/mine
 
-    It leaves corpus, shards and index, every older version of them, conversations, trajectories, kept replies and reports; an
-    uploaded copy is deleted, the file itself is not touched. Whoever reads an older release keeps it until he is done: run the
-    command again then. One line in audit/forgotten.jsonl says that it was done, without a name or any content.
+    It leaves corpus, shards and index, every older version of them,
+    conversations, trajectories, kept replies and reports; an uploaded copy
+    is deleted, the file itself is not touched. Whoever reads an older
+    release keeps it until he is done: run the command again then. One line
+    in audit/forgotten.jsonl says that it was done, without a name or any
+    content.
 
     Exit code 1 when a trace is left; each file that holds one is named.
     """

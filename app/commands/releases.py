@@ -18,31 +18,35 @@ app = command_group("Releases: an index, the corpora it was built from and their
 Version = Annotated[
     str | None, typer.Argument(help="One of `vimrag releases list`; by default the current one.")
 ]
-MIB = 1 << 20
+Other = Annotated[
+    str | None,
+    typer.Argument(help="One of `vimrag releases list`; by default the newest that is not the current one."),
+]
+KIB, MIB = 1 << 10, 1 << 20
 
 
 @app.command("list")
 def list_(root: Root, json: JsonFlag = False) -> None:
     """The releases that are there, the newest first; the current one is marked."""
+    from assets.index.published import nothing_published
     from assets.index.releases import releases
     from infra.storage.root import Storage
 
     refuse_typo(root)
     with results() as write:
-        known = releases(Storage(root))
+        storage = Storage(root)
+        known = releases(storage)
         if json:
             write({"releases": [each.to_json() for each in known]})
             return
     if not known:
-        note(f"nothing was published at {root}; `vimrag index build --root {root}` makes a first release")
+        note(nothing_published(storage))
         return
-    table = Table("release", "store", "items", "MiB", "", "read by")
+    table = Table("release", "store", "items", "size", "", "read by")
     for each in known:
         items = f"{sum(each.datasets.values()):,}"
         mark = "current" if each.is_current else ""
-        table.add_row(
-            each.version, each.store, items, f"{each.bytes / MIB:,.1f}", mark, "; ".join(each.readers)
-        )
+        table.add_row(each.version, each.store, items, _size(each.bytes), mark, "; ".join(each.readers))
     table_console().print(table)
 
 
@@ -52,6 +56,7 @@ def show(root: Root, version: Version = None, json: JsonFlag = False) -> None:
     from assets.index.releases import release
     from infra.storage.root import Storage
 
+    refuse_typo(root)
     with results() as write:
         shown = release(Storage(root), version)
         if json:
@@ -67,6 +72,7 @@ def verify(root: Root, version: Version = None, json: JsonFlag = False) -> None:
     from assets.index.releases import verify as faults_of
     from infra.storage.root import Storage
 
+    refuse_typo(root)
     with results() as write, progress_bars() as progress:
         storage = Storage(root)
         checked = release(storage, version)
@@ -78,11 +84,11 @@ def verify(root: Root, version: Version = None, json: JsonFlag = False) -> None:
     if faults:
         raise typer.Exit(1)
     if not json:
-        note(f"release {checked.version} is whole: {checked.bytes / MIB:,.1f} MiB read")
+        note(f"release {checked.version} is whole: {_size(checked.bytes)} read")
 
 
 @app.command()
-def rollback(root: Root, version: Version = None, json: JsonFlag = False) -> None:
+def rollback(root: Root, version: Other = None, json: JsonFlag = False) -> None:
     """Make another release the current one, by default the newest that is not; nothing is built and nothing is lost."""
     _use(root, version, json=json)
 
@@ -126,9 +132,12 @@ def gc(
             )
             return
     for each in removed:
-        note(f"{each.path}: {each.size / MIB:,.1f} MiB")
-    total = sum(each.size for each in removed) / MIB
-    note(f"{len(removed)} folders with {total:,.1f} MiB {'would go' if dry_run else 'removed'}")
+        note(f"{each.path}: {_size(each.size)}")
+    if not removed:
+        note("nothing goes: all that is there is used or young")
+        return
+    total = _size(sum(each.size for each in removed))
+    note(f"{len(removed)} folders with {total} {'would go' if dry_run else 'removed'}")
 
 
 def _use(root: str, version: str | None, *, json: bool) -> None:
@@ -136,6 +145,7 @@ def _use(root: str, version: str | None, *, json: bool) -> None:
     from assets.index.releases import release
     from infra.storage.root import Storage
 
+    refuse_typo(root)
     with results() as write:
         storage = Storage(root)
         used = release(storage, roll_back(storage, version).version)
@@ -145,6 +155,11 @@ def _use(root: str, version: str | None, *, json: bool) -> None:
     note(f"release {used.version} is current, with {sum(used.datasets.values()):,} items")
 
 
+def _size(size: int) -> str:
+    """Bytes for people; a small release is not nothing."""
+    return f"{size / MIB:,.1f} MiB" if size >= MIB else f"{size / KIB:,.1f} KiB"
+
+
 def _show(shown: Release) -> None:
     table = Table("dataset")
     table.add_column("items", justify="right")
@@ -152,9 +167,7 @@ def _show(shown: Release) -> None:
         table.add_row(name, f"{count:,}")
     console = table_console()
     current = ", current" if shown.is_current else ""
-    console.print(
-        f"release {shown.version} in {shown.store}{current}, {shown.bytes / MIB:,.1f} MiB", markup=False
-    )
+    console.print(f"release {shown.version} in {shown.store}{current}, {_size(shown.bytes)}", markup=False)
     console.print(table)
     for folder in shown.artifacts:
         console.print(folder, markup=False)

@@ -211,9 +211,16 @@ def roll_back(storage: Storage, version: str | None = None) -> IndexPointer:
         if version in (None, pointer.version) and pointer.version not in refused:
             use(storage, pointer, seen)
             return pointer
+    if in_use is None and not others:
+        raise ValueError(nothing_published(storage))
     wanted = f"version {version!r}" if version else "version to go back to"
     known = ", ".join(pointer.version for pointer in others) or "none"
     raise ValueError(f"no {wanted} at {storage.path('index')!r}; besides the one in use there are: {known}")
+
+
+def nothing_published(storage: Storage) -> str:
+    """What to tell of a root without any release."""
+    return f"nothing was published at {storage.root}; `vimrag index build --root {storage.root}` makes a first release"
 
 
 def rejected(storage: Storage) -> frozenset[str]:

@@ -11,7 +11,14 @@ from typing import Any
 
 from assets.corpus import shards
 from assets.corpus.read import directory
-from assets.index.published import IndexPointer, corpora, current_index, open_store, versions
+from assets.index.published import (
+    IndexPointer,
+    corpora,
+    current_index,
+    nothing_published,
+    open_store,
+    versions,
+)
 from infra.progress import ProgressListener, silent
 from infra.storage import lease, manifest
 from infra.storage.root import Storage
@@ -54,9 +61,10 @@ def release(storage: Storage, version: str | None = None) -> Release:
     for one in known:
         if one.is_current if version is None else one.version == version:
             return one
+    if not known:
+        raise ValueError(nothing_published(storage))
     wanted = "current release" if version is None else f"release {version!r}"
-    there = ", ".join(one.version for one in known) or "none"
-    raise ValueError(f"no {wanted} at {storage.root!r}; there are: {there}")
+    raise ValueError(f"no {wanted} at {storage.root!r}; there are: {', '.join(one.version for one in known)}")
 
 
 def verify(storage: Storage, version: str, progress: ProgressListener = silent) -> list[str]:

@@ -87,13 +87,14 @@ def test_versions_are_listed_and_one_is_taken_back(vimrag: Vimrag, root: Path, s
     assert [(row["version"], row["is_current"]) for row in listed] == [(second, True), (first, False)]
     told = vimrag("releases", "gc", "--root", root, "--keep-hours", "0", "--dry-run", "--json").json
     assert told == {"removed": [], "dry_run": True}  # the current one and the one before stay
+    assert "nothing goes" in vimrag("releases", "gc", "--root", root, "--dry-run").err
     assert vimrag("releases", "rollback", "--root", root, "--json").json["version"] == first
     assert vimrag("releases", "promote", second, "--root", root, "--json").json["version"] == second
     assert vimrag("releases", "rollback", "--root", root).code == 0
     table = vimrag("releases", "list", "--root", root)
     assert "current" in table.out
     shown = vimrag("releases", "show", "--root", root).out
-    assert first in shown and "index/" in shown
+    assert first in shown and "index/" in shown and " KiB" in shown
     assert "no version 'lost'" in vimrag("releases", "rollback", "lost", "--root", root).err
     assert vimrag("releases", "verify", "--root", root, "--json").json == {"version": first, "faults": []}
     [path] = Path(root).glob(f"index/{first}/*/pointer.json")

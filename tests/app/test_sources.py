@@ -131,6 +131,8 @@ def test_a_name_means_one_file_or_is_refused_with_what_it_could_mean(files: Path
         meant(["report.pdf"], places)
     with pytest.raises(UnknownFileError, match=r"did you mean 'note.txt'"):
         meant(["nots.txt"], places)
+    with pytest.raises(UnknownFileError, match="`vimrag sources list` names those that are"):
+        meant(["coat.txt"], places)  # an ending in common is no likeness
 
 
 def test_equal_ends_of_folders_are_told_apart_by_more_of_them():

@@ -85,6 +85,8 @@ def _meant(word: str, by_key: dict[str, str], known: set[str]) -> list[str]:
 
 def _unknown(word: str, known: set[str]) -> str:
     names = sorted({location.rsplit("/", 1)[-1] for location in known})
-    near = nearest_name(word.rsplit("/", 1)[-1], names, cutoff=0.6)
+    stems = {name.rpartition(".")[0] or name: name for name in names}  # an ending in common is no likeness
+    wanted = word.rsplit("/", 1)[-1]
+    near = stems.get(nearest_name(wanted.rpartition(".")[0] or wanted, stems, cutoff=0.6), "")
     hint = f"did you mean {near!r}?" if near else "`vimrag sources list` names those that are"
     return f"no file {word[:200]!r} was ingested; {hint}"
