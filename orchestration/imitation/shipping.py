@@ -9,8 +9,6 @@ import argparse
 import shutil
 from pathlib import Path
 
-import torch
-
 from model.training import checkpoint
 from orchestration.joins.agents import load
 from orchestration.recipes.cold_start import SHIPPED
@@ -22,13 +20,13 @@ def ship(source: Path, name: str, *, shipped: Path = SHIPPED) -> Path:
     Raises:
         ValueError: if it is damaged, or not newer than the one that is there.
     """
-    loaded, progress = load(source), checkpoint.read(source)
+    loaded, progress = load(source, bf16=True), checkpoint.read(source)
     before = checkpoint.latest(shipped / name)
     if before is not None and checkpoint.read(before).update >= progress.update:
         raise ValueError(f"{before} ships already: {source} has no higher number")
     place = checkpoint.save_weights(
         shipped / name,
-        model=loaded.model.to(torch.bfloat16),
+        model=loaded.model,
         tokenizer=loaded.tokenizer,
         progress=progress,
         params=checkpoint.manifest_of(source)["params"],

@@ -50,8 +50,9 @@ def test_the_study_is_the_one_that_was_written_down():
     assert (recipe.limits, recipe.datasets) == ("searching", READABLE)
     assert (study.seeds, study.samples, study.temperature, study.curve_every) == (4, 4, 1.0, 10)
     assert ggpo.retention.every == ggpo.checkpoint_every == 10  # the weights of update 10 stay
-    with pytest.raises(ValueError, match="no checkpoint 'searching' ships"):
-        study.require_checkpoint()
+    study.require_checkpoint()
+    with pytest.raises(ValueError, match="no checkpoint 'elsewhere' ships"):
+        preregistered(Path("/nowhere"), checkpoint="elsewhere").require_checkpoint()
 
 
 def test_its_cold_start_searches_noisily_sees_errors_and_has_a_gate():
