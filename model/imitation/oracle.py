@@ -11,6 +11,7 @@ and what it may still see of earlier results. Policies that answer once it answe
 """
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
 
@@ -66,6 +67,25 @@ _SEEN_HITS = {
 }
 
 
+def script_of(memory: str) -> OracleScript:
+    """How a memory policy is played."""
+    return _SCRIPTS.get(memory, OracleScript.GRAPH)
+
+
+def shares(memories: Sequence[str], *, learner: str) -> tuple[float, ...]:
+    """The share of examples that each of ``memories`` gets: half for the ``learner``, the rest alike by script and within each.
+
+    What a tiny model learns last is to tell the scripts apart, so none of them may be rare.
+    """
+    others = [name for name in memories if name != learner]
+    scripts = Counter(script_of(name) for name in others)
+    rest = 0.5 if learner in memories else 1.0
+    return tuple(
+        1 - rest * bool(others) if name == learner else rest / len(scripts) / scripts[script_of(name)]
+        for name in memories
+    )
+
+
 class Oracle:
     """The policy of ONE rollout of one question; single use. ``memory`` is the name of the memory policy it plays under."""
 
@@ -84,7 +104,7 @@ class Oracle:
             raise ValueError(f"unknown memory policy {memory!r}; known: {', '.join(MEMORIES)}")
         self._plan, self._encoder = plan, encoder
         self._noise, self._rng = noise, rng
-        self._script = _SCRIPTS.get(memory, OracleScript.GRAPH)
+        self._script = script_of(memory)
         self._seen_hits = _SEEN_HITS.get(memory, SeenHits.USEFUL)
         self._in_memory: frozenset[str] = frozenset()
         self._found: dict[int, str] = {}  # hop -> id of the node that found it

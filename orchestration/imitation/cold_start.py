@@ -18,6 +18,7 @@ from infra.progress import ProgressLogger
 from infra.storage.atomic import replacing
 from infra.storage.root import Storage
 from model.agent.memory.names import TRAINED
+from model.imitation.oracle import shares
 from model.imitation.stages import (
     StageReport,
     TrainingStage,
@@ -37,6 +38,7 @@ from model.training import checkpoint
 from model.types import Trajectory
 from orchestration.imitation import pretraining_stages
 from orchestration.imitation.demonstrations import demonstrate
+from orchestration.imitation.refusals import REFUSED, refuse_refusals
 from orchestration.imitation.sft_stages import (
     STAGES,
     TEACHER,
@@ -53,9 +55,6 @@ from orchestration.launch.reporter import Reporter
 from orchestration.launch.run_config import RunConfig
 from orchestration.launch.synced_directory import SyncedDirectory
 from orchestration.recipes.cold_start import SHIPPED, ColdStart
-
-REFUSED = "refused"
-"""Of a checkpoint's parameters: the share of the validation's replies that was refused; the gate holds when a run goes on."""
 
 
 def run(config: RunConfig, reporter: Reporter) -> None:
@@ -144,7 +143,7 @@ class ColdStartTraining:
     def _grown(self, start: LoadedCheckpoint) -> Qwen3VLForConditionalGeneration:
         """Under today's vocabulary: the instruction of a policy begins as the one that all of them shared."""
         copies = dict.fromkeys(INSTRUCTIONS, SHARED_INSTRUCTION)
-        model = with_vocabulary(start.model, start.tokenizer, self._tokenizer, copies=copies)
+        model = with_vocabulary(start.model, start.tokenizer, self._tokenizer, copies=copies, spread=1.0)
         return linear_patch_embedding(model)
 
     def _stages(self, *, after: int) -> Iterator[TrainingStage]:
@@ -172,7 +171,7 @@ class ColdStartTraining:
         return pretraining_stages.demonstration_stage(self._encoder, sampler, name=name, steps=steps)
 
     def _demonstrated(self, trajectories: Sequence[Trajectory], world: RunContext) -> ExampleSampler:
-        """Samples segments: half of them of the policy that is trained afterwards, the other policies share the rest alike."""
+        """Samples segments: half of the policy that is trained afterwards; the rest alike by script, and by policy within one."""
         by_memory: dict[str, list[Trajectory]] = {}
         for each in trajectories:
             by_memory.setdefault(each.memory, []).append(each)
@@ -180,8 +179,7 @@ class ColdStartTraining:
         for name, of_memory in segments.items():
             self._reporter.log(f"{name}: {len(by_memory[name])} demonstrations, {len(of_memory)} segments")
         samplers = [segment_sampler(part, self._encoder, world.media) for part in segments.values()]
-        others = max(1, len(segments) - 1)
-        return mixture(samplers, [others if name == TRAINED else 1 for name in segments])
+        return mixture(samplers, shares(tuple(segments), learner=TRAINED))
 
     def _trajectories(self, world: RunContext, options: ColdStart) -> Sequence[Trajectory]:
         """Right rollouts of the teacher if there is one, else of the oracle."""
@@ -241,19 +239,6 @@ class ColdStartTraining:
         )
         self._target.push()
         return path
-
-
-def refuse_refusals(refused: float, *, options: ColdStart) -> None:
-    """The gate after the last demonstrations.
-
-    Raises:
-        ValueError: if more replies are refused than the recipe allows; the checkpoint stays.
-    """
-    if options.most_refused is not None and refused > options.most_refused:
-        raise ValueError(
-            f"{refused:.1%} of the replies after the cold start are refused, at most {options.most_refused:.1%} may be: "
-            "reinforcement would learn from errors. Give it more steps, or more repairs among its demonstrations"
-        )
 
 
 def unpack(name: str, target: Path, *, shipped: Path = SHIPPED) -> Path:

@@ -150,7 +150,8 @@ class ColdStart:
     """Share of replies that are said wrongly first, refused, and said rightly after the error; only the right one is learnt. A
     policy that never saw an error text goes on after it with whatever comes next."""
     most_refused: float | None = None
-    """Share of the validation's replies that may be refused after the last stage of demonstrations; with more the run ends."""
+    """Share of the validation's replies that may be refused after the last stage of demonstrations, and after each stage of a
+    teacher or of rejection sampling; with more the run ends."""
     teacher: TeacherOptions | None = None
     """Demonstrations from a served model; None leaves them to the oracle where one knows the plans."""
     rejection: RejectionSampling | None = None

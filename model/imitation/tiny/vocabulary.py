@@ -19,6 +19,7 @@ def with_vocabulary(
     after: PreTrainedTokenizerBase,
     *,
     copies: Mapping[str, str],
+    spread: float = 0.0,
 ) -> Qwen3VLForConditionalGeneration:
     """A copy of ``model``, whose tokens are those of ``before``, for the tokens of ``after``.
 
@@ -27,6 +28,8 @@ def with_vocabulary(
         before: its tokenizer.
         after: the tokenizer of the result.
         copies: for each new token the one of ``before`` whose row it begins with.
+        spread: noise on the rows of new tokens, in standard deviations of all rows, so that equal ones can be told apart; the
+            caller seeds torch.
 
     Raises:
         ValueError: if a token of ``after`` is neither of ``before`` nor among ``copies``.
@@ -37,6 +40,8 @@ def with_vocabulary(
         raise ValueError(f"{len(unknown)} new tokens have no row to begin with, the first is {unknown[0]!r}")
     order = torch.tensor([sources[token] for token in after.convert_ids_to_tokens(list(range(len(after))))])
     rows = _embedding(model).weight.detach()[order]
+    new = torch.tensor([token not in known for token in after.convert_ids_to_tokens(list(range(len(after))))])
+    rows[new] += spread * rows.std() * torch.randn(int(new.sum()), rows.shape[1])
     grown = deepcopy(model)
     grown.resize_token_embeddings(len(after), mean_resizing=False)
     with torch.no_grad():

@@ -12,7 +12,7 @@ from model.agent.memory.registry import MEMORIES, SINGLE_ANSWER, memory_policy
 from model.agent.prompts import COMPACT
 from model.config.limits import MINIATURE_LIMITS
 from model.imitation.gold_plan import DemonstrationNoise, GoldHop, GoldPlan, route_of
-from model.imitation.oracle import NOT_ANSWERABLE, Oracle
+from model.imitation.oracle import NOT_ANSWERABLE, Oracle, shares
 from model.imitation.tiny.tokenizer import build_tokenizer
 from model.policies.chat_template import PromptEncoder
 from model.rl.segments import supervised_samples
@@ -233,3 +233,18 @@ def test_results_that_read_alike_are_told_apart_by_their_place():
 def test_an_unknown_policy_is_refused():
     with pytest.raises(ValueError, match="vimrag_text"):
         play(memory="hearsay")
+
+
+def test_the_learner_gets_half_of_the_examples_and_every_other_script_as_much_as_the_next():
+    names = ("vimrag_fixed", "react", "mem1", "memagent", "universalrag", "vimrag_text")
+    found = dict(zip(names, shares(names, learner="vimrag_fixed"), strict=True))
+    assert found == {
+        "vimrag_fixed": 0.5,
+        "react": 0.125,  # history
+        "mem1": 0.0625,  # state, with the next
+        "memagent": 0.0625,
+        "universalrag": 0.125,
+        "vimrag_text": 0.125,  # graph
+    }
+    assert shares(("vimrag_fixed",), learner="vimrag_fixed") == (1.0,)
+    assert shares(("vanilla", "react"), learner="vimrag_fixed") == (0.5, 0.5)

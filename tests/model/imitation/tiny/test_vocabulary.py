@@ -41,6 +41,19 @@ def test_the_same_text_has_the_same_logits_and_a_new_token_begins_as_the_one_it_
     )  # a copy: the model itself stays as it is
 
 
+def test_noise_moves_the_new_rows_and_no_other():
+    torch.manual_seed(0)
+    model = build_model(BEFORE, SHAPE)
+    rows = [
+        with_vocabulary(model, BEFORE, AFTER, copies={"blue": "red"}, spread=spread)
+        .get_input_embeddings()
+        .weight
+        for spread in (0.0, 1.0)
+    ]
+    moved = (rows[0] != rows[1]).any(dim=1).nonzero().flatten().tolist()
+    assert moved == AFTER.encode("blue", add_special_tokens=False)
+
+
 def test_a_new_token_without_a_row_to_begin_with_is_refused():
     with pytest.raises(ValueError, match="1 new tokens have no row to begin with, the first is 'blue'"):
         with_vocabulary(build_model(BEFORE, SHAPE), BEFORE, AFTER, copies={})
