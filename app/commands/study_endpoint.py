@@ -47,7 +47,7 @@ def show_endpoint(found: Endpoint) -> None:
     table = Table(
         "objective", title="sampled answers to unseen questions, seed by seed", title_justify="left"
     )
-    for column in ("seeds", "update", "right, %", "searches", "replies refused, %"):
+    for column in ("seeds", "update", "right, %", "searches", "refused a rollout"):
         table.add_column(column, justify="right")
     for arm, by_update in found.spending.items():
         for update, spent in by_update.items():
@@ -57,7 +57,7 @@ def show_endpoint(found: Endpoint) -> None:
                 str(update),
                 ", ".join(f"{100 * each.right:.1f}" for each in spent),
                 ", ".join(f"{each.searches:.1f}" for each in spent),
-                ", ".join(f"{100 * each.refused:.1f}" for each in spent),
+                ", ".join(f"{each.refused:.2f}" for each in spent),
             )
     table_console().print(table)
     for arm, difference in found.areas.items():

@@ -29,7 +29,7 @@ from model.imitation.stages import (
 )
 from model.imitation.tiny.curriculum import ExampleSampler
 from model.imitation.tiny.shape import build_model
-from model.imitation.tiny.tokenizer import INSTRUCTIONS, SHARED_INSTRUCTION
+from model.imitation.tiny.tokenizer import INSTRUCTIONS, PLACES, SHARED_INSTRUCTION
 from model.imitation.tiny.vocabulary import with_vocabulary
 from model.policies.chat_template import PromptEncoder
 from model.policies.families import linear_patch_embedding
@@ -141,8 +141,8 @@ class ColdStartTraining:
         return linear_patch_embedding(build_model(self._tokenizer, pretraining_stages.SHAPE)), 0
 
     def _grown(self, start: LoadedCheckpoint) -> Qwen3VLForConditionalGeneration:
-        """Under today's vocabulary: the instruction of a policy begins as the one that all of them shared."""
-        copies = dict.fromkeys(INSTRUCTIONS, SHARED_INSTRUCTION)
+        """Under today's vocabulary: the instruction of a policy begins as the one that all of them shared, a place as another."""
+        copies = {**dict.fromkeys(INSTRUCTIONS, SHARED_INSTRUCTION), **dict.fromkeys(PLACES, "clip")}
         model = with_vocabulary(start.model, start.tokenizer, self._tokenizer, copies=copies, spread=1.0)
         return linear_patch_embedding(model)
 

@@ -28,6 +28,7 @@ class Spending:
     right: float
     searches: float
     refused: float
+    """Replies."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

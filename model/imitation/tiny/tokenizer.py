@@ -70,6 +70,8 @@ INSTRUCTIONS = (
     "Keep a graph with descriptions.",
 )
 """Of the other memory policies in the compact prompt profile, one token each: they tell a tiny model whose turn it is."""
+PLACES = ("none", "paragraph", "document", "image", "clip", "video")
+"""That a router names, one token each: spelt in syllables they would be permuted with the names of examples."""
 
 
 def protocol_fragments() -> tuple[str, ...]:
@@ -78,13 +80,13 @@ def protocol_fragments() -> tuple[str, ...]:
 
 
 def build_tokenizer(fragments: Iterable[str]) -> PreTrainedTokenizerFast:
-    """A tokenizer over ``fragments``, the protocol, ``INSTRUCTIONS`` and all 256 bytes; equal input gives an equal tokenizer.
+    """A tokenizer over ``fragments``, the protocol, instructions, places and all 256 bytes; equal for equal input.
 
     Raises:
         ValueError: if a fragment is empty or a control token.
     """
     singles = (fragment for fragment in fragments if not (fragment.strip().isdigit() and len(fragment) > 1))
-    ordered = tuple(dict.fromkeys([*protocol_fragments(), *singles, *INSTRUCTIONS]))
+    ordered = tuple(dict.fromkeys([*protocol_fragments(), *singles, *INSTRUCTIONS, *PLACES]))
     if bad := [fragment for fragment in ordered if not fragment or fragment in CONTROL_TOKENS]:
         raise ValueError(f"fragments must be plain text, got {bad!r}")
     pieces = [*(f"<0x{byte:02X}>" for byte in range(256)), *ordered]

@@ -7,12 +7,15 @@ from dataclasses import fields
 
 import pytest
 
+from assets.miniature.lexicon import all_fragments
 from memory_graph.actions import Answer, Memorize, Search
 from memory_graph.parsing import parse
 from model.agent.memory.universalrag import NO_SEARCH, ROUTES
 from model.agent.prompts import COMPACT, FULL, PROFILES, Profile
 from model.imitation.tiny import tokenizer as tokenizer_module
 from model.imitation.tiny.tokenizer import SHARED_INSTRUCTION, build_tokenizer, protocol_fragments
+from model.policies.chat_template import PromptEncoder
+from orchestration.imitation.pretraining_stages import syllable_forms
 
 CALL = re.compile(r"<tool_call>\{.*?\}</tool_call>")
 
@@ -32,6 +35,15 @@ def test_compact_strings_are_exactly_those_of_the_tiny_vocabulary():
     assert {text: len(tokenizer.encode(text, add_special_tokens=False)) for text in fixed} == dict.fromkeys(
         fixed, 1
     )
+
+
+def test_a_place_is_one_token_that_no_permutation_of_names_touches():
+    tokenizer = build_tokenizer(all_fragments())
+    places = {tuple(tokenizer.encode(place, add_special_tokens=False)) for place in (NO_SEARCH, *ROUTES)}
+    assert {len(each) for each in places} == {1} and len(places) == len(tokenizer_module.PLACES)
+    assert not {token for (token,) in places} & {
+        token for form in syllable_forms(PromptEncoder(tokenizer)) for token in form
+    }
 
 
 def test_the_full_instructions_differ_from_policy_to_policy():
