@@ -11,6 +11,7 @@ import dagster as dg
 
 from infra.storage.root import Storage
 from orchestration.dagster_defs.automation.conditions import FOLLOWS_RELEASE, IN_THE_SAME_RUN
+from orchestration.dagster_defs.cancelled import ended_with_its_run
 from orchestration.dagster_defs.causes import cause_of_process
 from orchestration.dagster_defs.partitions import RESEARCH_OWNERS
 from orchestration.launch.commands import Script, command, environment, to_json
@@ -70,7 +71,10 @@ def launched_asset(  # noqa: PLR0913 - what Dagster shows of an asset
             _require_pieces(context, storage, recipe, trained=script is Script.TRAIN_GGPO)
         config = RunConfig(root=storage.root, name=recipe.name, recipe=recipe)
         line = command(script, config, ranks=ranks, hostfile=recipe.ggpo.hostfile if ranks else None)
-        with cause_of_process(f"{script} of recipe {recipe.name}") as where:
+        with (
+            cause_of_process(f"{script} of recipe {recipe.name}") as where,
+            ended_with_its_run(context.instance, context.run_id),
+        ):
             ended = pipes.run(context=context, command=line, env={**environment(recipe), **where})
             # a launcher that ends well although its ranks made nothing has made nothing
             made = ended.get_materialize_result(implicit_materialization=False)

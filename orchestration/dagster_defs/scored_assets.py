@@ -17,6 +17,7 @@ from assets.corpus.dataset import DATASETS
 from assets.user_files.records import DATASET as OWN
 from infra.storage.root import Storage
 from model.agent.memory.names import NAMES, TRAINED
+from orchestration.dagster_defs.cancelled import ended_with_its_run
 from orchestration.dagster_defs.partitions import RESEARCH_OWNERS
 from orchestration.launch.commands import supervised
 
@@ -114,7 +115,8 @@ def model_scores(
     keys = context.partition_key
     assert isinstance(keys, dg.MultiPartitionKey)
     method, benchmark = keys.keys_by_dimension[METHOD], keys.keys_by_dimension[BENCHMARK]
-    pipes.run(context=context, command=supervised(config.command(storage.root, method, benchmark)))
+    with ended_with_its_run(context.instance, context.run_id):
+        pipes.run(context=context, command=supervised(config.command(storage.root, method, benchmark)))
     folder = storage.local_path("evaluations", config.folder(method, benchmark))
     assert folder is not None, "the command refuses a remote root"
     return dg.MaterializeResult(metadata=_metadata(folder, method))
