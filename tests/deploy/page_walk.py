@@ -142,7 +142,7 @@ def walk(steps: Walk, storage: Storage) -> None:
     write(storage, 44, broken=True)
     failed = steps.materialize("index")
     steps.look("5-failed", f"/runs/{failed['runId']}")
-    steps.look("6-failed-check", "/assets/index_candidate?view=checks")
+    steps.look("6-failed-check", "/assets/index_candidate?view=checks", pause_s=30)
     assert failed["status"] == "FAILURE" and current_index(storage) == before
     back(steps, storage)
 
