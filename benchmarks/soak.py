@@ -131,6 +131,7 @@ class Soak:
         self.config = RunConfig(root=str(folder / "root"), name="plumbing", recipe=recipe())
         warm.elsewhere(prepare, self.config.root)
         self.indexed: Counter[str] = Counter()
+        self.asker: Asker | None = None
         self.port = free_ports(1)[0]
         self._log = (folder / "soak.log").open("ab")
         serve = ["-m", "app.cli", "serve", "--root", self.config.root, "--endpoint", endpoint]
@@ -151,8 +152,10 @@ class Soak:
         return len(path.read_text().splitlines()) if path.exists() else 0
 
     def close(self) -> None:
-        """End all."""
+        """End all, the server after the question that is on its way."""
         self.ended.set()
+        if self.asker is not None:
+            self.asker.thread.join(130)
         for process in self.processes.values():
             process.send_signal(signal.SIGTERM)
             with suppress(subprocess.TimeoutExpired):
@@ -253,6 +256,7 @@ def main() -> int:
             samples = watched(soak, given.minutes)
         finally:
             soak.close()
+        assert soak.asker is not None, "it began when the server answered"
         done = {**soak.asker.done, **soak.indexed, "updates": soak.updates()}
     slopes = {
         name: {
