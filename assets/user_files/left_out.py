@@ -4,6 +4,7 @@ They are left out below a folder that is given, by names that mean nothing else 
 hand. What is named itself is read, and what was read before stays.
 """
 
+import os
 import re
 from pathlib import Path
 
@@ -62,7 +63,7 @@ def why_folder(folder: Path) -> str:
     """Why a folder below one that is given is not entered, and how to read it anyway; empty if it is entered."""
     if folder.name.lower() in _FOLDERS:
         return f"packages that were installed, or what was made of them; {_HOW_FOLDER}"
-    if (folder / "pyvenv.cfg").is_file():
+    if os.path.isfile(folder / "pyvenv.cfg"):  # false where it may not be looked at
         return f"Python environment; {_HOW_FOLDER}"
     return ""
 

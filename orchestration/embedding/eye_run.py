@@ -19,7 +19,7 @@ from orchestration.launch.reporter import Reporter
 from orchestration.launch.run_config import RunConfig
 from orchestration.recipes.cold_start import SHIPPED
 
-BASE, EYE = "miniature", "eye"  # what ships: a policy, and the eye as its difference
+BASE, EYE = "eye-base", "eye"  # what ships: the policy of before, and the eye as its difference
 HELD_OUT_WORLDS = 4
 REPORTED_STEPS = 20
 

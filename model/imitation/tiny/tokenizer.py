@@ -6,7 +6,7 @@ model of a few million parameters spends its tokens on decisions. Numbers are re
 learnt from far fewer images than a hundred. Anything else falls back to bytes: no text is unknown.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import product
 
 from tokenizers import AddedToken, Tokenizer, decoders, models
@@ -79,14 +79,16 @@ def protocol_fragments() -> tuple[str, ...]:
     return tuple(dict.fromkeys([*_turn_fragments(), *_action_fragments(), *_node_fragments()]))
 
 
-def build_tokenizer(fragments: Iterable[str]) -> PreTrainedTokenizerFast:
-    """A tokenizer over ``fragments``, the protocol, instructions, places and all 256 bytes; equal for equal input.
+def build_tokenizer(
+    fragments: Iterable[str], *, added: Sequence[str] = (*INSTRUCTIONS, *PLACES)
+) -> PreTrainedTokenizerFast:
+    """A tokenizer over ``fragments``, the protocol, what was ``added`` later, and all 256 bytes; equal for equal input.
 
     Raises:
         ValueError: if a fragment is empty or a control token.
     """
     singles = (fragment for fragment in fragments if not (fragment.strip().isdigit() and len(fragment) > 1))
-    ordered = tuple(dict.fromkeys([*protocol_fragments(), *singles, *INSTRUCTIONS, *PLACES]))
+    ordered = tuple(dict.fromkeys([*protocol_fragments(), *singles, *added]))
     if bad := [fragment for fragment in ordered if not fragment or fragment in CONTROL_TOKENS]:
         raise ValueError(f"fragments must be plain text, got {bad!r}")
     pieces = [*(f"<0x{byte:02X}>" for byte in range(256)), *ordered]

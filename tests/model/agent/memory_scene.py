@@ -49,7 +49,13 @@ RESULTS = {
     TASK.question: [PAGE, TEXT, CLIP],
 }
 
-SYSTEM = Message(role=Role.SYSTEM, parts=("Answer from the corpus.",))
+
+def instructed(words: str) -> Message:
+    """The turn that says which policy's it is."""
+    return Message(role=Role.SYSTEM, parts=(words,))
+
+
+SYSTEM = instructed("Answer from the corpus.")
 QUESTION = "Question: Which code is on Rakimo's badge?"
 ASKED = Message(role=Role.USER, parts=(QUESTION,))
 NOW = "\nAnswer now."

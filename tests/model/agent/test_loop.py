@@ -65,6 +65,7 @@ RETRIEVER = {
     TASK.question: [PAGE, TEXT],
 }
 SYSTEM = Message(role=Role.SYSTEM, parts=("Answer from the corpus.",))
+ONCE = Message(role=Role.SYSTEM, parts=("Answer from what was found.",))
 FIRST = Message(role=Role.USER, parts=("Question: Which code is on Rakimo's badge?",))
 
 SEARCH_1 = Search("n1", ("root",), "who leads Belodu")
@@ -310,7 +311,7 @@ def test_vanilla_searches_with_the_question_and_answers_once():
     results = found(
         "Found:\n[1] Badges", page_at(128, 128), "\n[2] Belodu: Belodu is led by Rakimo.\nAnswer now."
     )  # fmt: skip
-    assert policy.prompts == [(SYSTEM, FIRST, said(Search("n1", ("root",), TASK.question)), results)]
+    assert policy.prompts == [(ONCE, FIRST, said(Search("n1", ("root",), TASK.question)), results)]
     assert retriever.queries == [TASK.question]
     trajectory = trajectory_of(events)
     assert [(s.node_id, len(s.calls)) for s in trajectory.segments] == [("n1", 0), (None, 1)]
@@ -320,7 +321,7 @@ def test_vanilla_searches_with_the_question_and_answers_once():
 
 def test_closed_book_never_searches():
     policy, retriever, events = rollout([Answer((), "41")], memory=ClosedBook(profile=COMPACT))
-    assert policy.prompts == [(SYSTEM, Message(role=Role.USER, parts=(FIRST.parts[0] + "\nAnswer now.",)))]
+    assert policy.prompts == [(ONCE, Message(role=Role.USER, parts=(FIRST.parts[0] + "\nAnswer now.",)))]
     assert retriever.queries == [] and trajectory_of(events).graph.answer.parents == ("root",)
 
 

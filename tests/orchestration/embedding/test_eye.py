@@ -28,7 +28,7 @@ from orchestration.embedding.eye_training import (
     train_miniature_eye,
 )
 
-BASE = Path(__file__).parents[3] / "checkpoints" / "miniature"
+BASE = Path(__file__).parents[3] / "checkpoints" / "eye-base"
 SHORT = EyeTraining(
     schedule=ContrastiveSchedule(steps=2, warmup=1),
     clips=2,

@@ -27,8 +27,12 @@ def test_the_recipe_of_a_finished_run_is_the_one_that_made_it():
         algorithm=Algorithm(refusals=Refusals.NODE),
         schedule=Schedule(learning_rate=3e-4, warmup_steps=2, decay=True),
     )
+    seven = ("vimrag", "react", "mem1", "memagent", "vanilla", "videorag", "universalrag")
     assert read(FLAT) == replace(
-        today, ggpo=ggpo, cold_start=replace(today.cold_start, repair=0.0), evaluation=EvaluationOptions()
+        today,
+        ggpo=ggpo,
+        cold_start=replace(today.cold_start, repair=0.0, memories=seven),
+        evaluation=EvaluationOptions(),
     )
 
 

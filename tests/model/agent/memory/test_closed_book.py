@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from memory_graph.actions import Answer, Memorize
 from model.types import Message, Outcome, Role
-from tests.model.agent.memory_scene import NOW, QUESTION, SEARCH_1, SYSTEM, play
+from tests.model.agent.memory_scene import NOW, QUESTION, SEARCH_1, instructed, play
+
+SYSTEM = instructed("Answer from what was found.")
 
 
 def test_the_only_call_sees_the_question_and_has_to_answer():

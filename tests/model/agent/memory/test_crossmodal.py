@@ -32,9 +32,9 @@ from tests.model.agent.memory_scene import (
     PAGE_SHOWN,
     SEARCH_1,
     SEARCH_2,
-    SYSTEM,
     clip_line,
     frame,
+    instructed,
     pictures,
     play,
     room,
@@ -47,6 +47,12 @@ from tests.model.agent.memory_scene import (
 NODE_1 = "\nMemory:\nn1 <- root | who leads Belodu | Rakimo leads it."
 NODE_2 = NODE_1 + "\nn2 <- n1 | badge of Rakimo | Rakimo leads it. The badge says 41."
 SCRIPT = [SEARCH_1, NOTE_1, SEARCH_2, NOTE_2, ANSWER]
+INSTRUCTED = {
+    "precaption": instructed("Keep a graph with captions."),
+    "raw_visual": instructed("Keep a graph with all images."),
+    "context_caption": instructed("Keep a graph with descriptions."),
+    "related_visual": instructed("Answer from the corpus."),
+}
 TOUR = clip_line("Found:\n[1] Tour: a walk")
 BADGES = ("\n[2] Badges: scan", PAGE_SHOWN)
 
@@ -56,8 +62,8 @@ def contexts(strategy):
     played = play(strategy, SCRIPT)
     assert played.segments == [("n1", 2), ("n2", 2), (None, 1)]
     prompts = played.prompts
-    assert prompts[0] == (SYSTEM, ASKED)
-    assert prompts[1][:3] == (SYSTEM, ASKED, said(SEARCH_1)) and prompts[3][:3] == (
+    assert prompts[0] == (INSTRUCTED[strategy], ASKED)
+    assert prompts[1][:3] == (INSTRUCTED[strategy], ASKED, said(SEARCH_1)) and prompts[3][:3] == (
         *prompts[2],
         said(SEARCH_2),
     )
@@ -152,7 +158,7 @@ def test_errors_and_the_forced_answer_are_those_of_every_policy(strategy):
     played = play(
         strategy, ["no idea", SEARCH_1, Answer(("n1",), "41")], limits=replace(MINIATURE_LIMITS, calls=3)
     )
-    assert played.prompts[1] == (SYSTEM, ASKED, said("no idea"), told(played.reasons[0]))
+    assert played.prompts[1] == (INSTRUCTED[strategy], ASKED, said("no idea"), told(played.reasons[0]))
     assert played.forced == [False, False, True]
     assert str(played.prompts[2][-1].parts[-1]).endswith(NOW)
     assert played.trajectory.outcome is Outcome.FORCED

@@ -32,9 +32,9 @@ from tests.model.agent.memory_scene import (
     RESULTS,
     SEARCH_1,
     SEARCH_2,
-    SYSTEM,
     clip_line,
     frame,
+    instructed,
     play,
     room,
     said,
@@ -42,6 +42,8 @@ from tests.model.agent.memory_scene import (
     user,
     words,
 )
+
+SYSTEM = instructed("Keep one text beside the last results.")
 
 STATE_1 = user(
     "\nMemory:\nn1 <- root | who leads Belodu | Rakimo leads it."

@@ -29,8 +29,8 @@ from tests.model.agent.memory_scene import (
     QUESTION,
     SEARCH_1,
     SEARCH_2,
-    SYSTEM,
     clip_line,
+    instructed,
     pictures,
     play,
     room,
@@ -39,6 +39,8 @@ from tests.model.agent.memory_scene import (
     user,
     words,
 )
+
+SYSTEM = instructed("Keep one text and nothing else.")
 
 MEMORY_1 = user("\nMemory:\nn1 | Rakimo leads it.")
 MEMORY_2 = user("\nMemory:\nn2 | Rakimo leads it. The badge says 41.")

@@ -31,15 +31,17 @@ from tests.model.agent.memory_scene import (
     PAGE_SHOWN,
     SEARCH_1,
     SEARCH_2,
-    SYSTEM,
     TEXT,
     clip_line,
+    instructed,
     play,
     room,
     said,
     told,
     words,
 )
+
+SYSTEM = instructed("Search until you can answer.")
 
 AGAIN = Search("n2", ("n1",), "Who leads  BELODU?")
 

@@ -24,13 +24,15 @@ from tests.model.agent.memory_scene import (
     NOW,
     PAGE,
     PAGE_SHOWN,
-    SYSTEM,
     TASK,
     TEXT,
+    instructed,
     play,
     said,
     told,
 )
+
+SYSTEM = instructed("Say where to look, then answer.")
 
 SLIDE = replace(PAGE, item_id="t:slide:deck#2", title="Slide")
 PHOTO = replace(PAGE, item_id="t:image:5", title="Photo")

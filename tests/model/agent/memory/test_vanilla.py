@@ -19,10 +19,10 @@ from tests.model.agent.memory_scene import (
     PAGE,
     PAGE_SHOWN,
     SEARCH_1,
-    SYSTEM,
     TASK,
     TEXT,
     clip_line,
+    instructed,
     pictures,
     play,
     room,
@@ -30,6 +30,8 @@ from tests.model.agent.memory_scene import (
     told,
     words,
 )
+
+SYSTEM = instructed("Answer from what was found.")
 
 FOUND = (
     "Found:\n[1] Badges: scan",

@@ -25,15 +25,17 @@ from tests.model.agent.memory_scene import (
     NOW,
     PAGE,
     SEARCH_1,
-    SYSTEM,
     TASK,
     TEXT,
     frame,
+    instructed,
     pictures,
     play,
     said,
     told,
 )
+
+SYSTEM = instructed("Answer from what was found.")
 
 
 def test_the_only_call_sees_the_clip_first_and_four_small_pictures_in_all():

@@ -43,6 +43,7 @@ from tests.model.agent.memory_scene import (
     TEXT,
     clip_line,
     frame,
+    instructed,
     pictures,
     play,
     room,
@@ -78,7 +79,8 @@ def test_the_context_of_every_step(memory):
 
 def test_without_pictures_only_the_summaries_are_left():
     played = play("vimrag_text", SCRIPT)
-    assert played.prompts[2] == (SYSTEM, user(NODE_1)) and played.prompts[4] == (SYSTEM, user(NODE_2))
+    of_texts = instructed("Keep a graph of texts.")
+    assert played.prompts[2] == (of_texts, user(NODE_1)) and played.prompts[4] == (of_texts, user(NODE_2))
     # a picture that is not kept in view is shown again
     assert played.prompts[3][-1] == told(
         *clip_line("Found:\n[1] Tour: a walk"), "\n[2] Badges: scan", PAGE_SHOWN
