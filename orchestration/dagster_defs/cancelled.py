@@ -13,8 +13,6 @@ from threading import Event, Thread
 
 import dagster as dg
 
-from infra.workers.supervisor import descendants
-
 POLL_S = 5.0
 SUPERVISOR = b"infra.workers.supervisor"
 ENDING = frozenset({dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED})
@@ -44,7 +42,8 @@ def ended_with_its_run(
 
 
 def _end_supervisors() -> None:
-    for pid in descendants(os.getpid()):
+    for task in Path("/proc/self/task").iterdir():  # whichever thread started it
         with suppress(OSError):
-            if SUPERVISOR in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
-                os.kill(pid, signal.SIGTERM)
+            for pid in (task / "children").read_text().split():
+                if SUPERVISOR in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
+                    os.kill(int(pid), signal.SIGTERM)

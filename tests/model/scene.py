@@ -59,7 +59,9 @@ ZERO_2 = EngineConfig(zero_stage=2)
 @cache
 def tokenizer() -> PreTrainedTokenizerFast:
     """The project's own tokenizer over two words."""
-    return build_tokenizer([" alpha", " beta"], added=())  # the stored traces were drawn under this vocabulary
+    return build_tokenizer(
+        [" alpha", " beta"], added=()
+    )  # the stored traces were drawn under this vocabulary
 
 
 def _id(token: str) -> int:
