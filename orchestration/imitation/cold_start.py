@@ -178,8 +178,9 @@ class ColdStartTraining:
         segments = {name: imitable_segments(of_memory) for name, of_memory in by_memory.items()}
         for name, of_memory in segments.items():
             self._reporter.log(f"{name}: {len(by_memory[name])} demonstrations, {len(of_memory)} segments")
-        samplers = [segment_sampler(part, self._encoder, world.media) for part in segments.values()]
-        return mixture(samplers, shares(tuple(segments), learner=TRAINED))
+        shown = {name: of_memory for name, of_memory in segments.items() if of_memory}
+        samplers = [segment_sampler(part, self._encoder, world.media) for part in shown.values()]
+        return mixture(samplers, shares(tuple(shown), learner=TRAINED))
 
     def _trajectories(self, world: RunContext, options: ColdStart) -> Sequence[Trajectory]:
         """Right rollouts of the teacher if there is one, else of the oracle."""

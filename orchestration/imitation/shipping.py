@@ -43,4 +43,7 @@ if __name__ == "__main__":
     parser.add_argument("source", type=Path, help="folder of the checkpoint")
     parser.add_argument("name", help="of the checkpoint that ships, e.g. miniature")
     given = parser.parse_args()
-    print(ship(given.source, given.name))
+    try:
+        print(ship(given.source, given.name))
+    except ValueError as error:
+        parser.error(str(error))

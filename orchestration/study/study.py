@@ -42,11 +42,10 @@ from orchestration.study.figures import (
 )
 from orchestration.study.options import Study, runs
 from orchestration.study.page import study_page
-from orchestration.study.record import RUNS, Endpoint, endpoint, read_records
+from orchestration.study.record import REFERENCE, RUNS, Endpoint, endpoint, read_records
 from orchestration.study.training import make_all, prepare, training_rollouts, validation_questions
 from orchestration.training.ggpo_run import METRICS
 
-REFERENCE = "gspo"
 PAGE = "reports/study-ggpo/index.html"
 FIGURES = "reports/study-ggpo/study.json"
 

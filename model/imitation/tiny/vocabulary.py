@@ -34,13 +34,13 @@ def with_vocabulary(
     Raises:
         ValueError: if a token of ``after`` is neither of ``before`` nor among ``copies``.
     """
-    known = before.get_vocab()
-    sources = {token: known.get(token, known.get(copies.get(token, ""))) for token in after.get_vocab()}
+    known, tokens = before.get_vocab(), after.convert_ids_to_tokens(list(range(len(after))))
+    sources = {token: known.get(token, known.get(copies.get(token, ""))) for token in tokens}
     if unknown := sorted(token for token, row in sources.items() if row is None):
         raise ValueError(f"{len(unknown)} new tokens have no row to begin with, the first is {unknown[0]!r}")
-    order = torch.tensor([sources[token] for token in after.convert_ids_to_tokens(list(range(len(after))))])
+    order = torch.tensor([sources[token] for token in tokens])
     rows = _embedding(model).weight.detach()[order]
-    new = torch.tensor([token not in known for token in after.convert_ids_to_tokens(list(range(len(after))))])
+    new = torch.tensor([token not in known for token in tokens])
     rows[new] += spread * rows.std() * torch.randn(int(new.sum()), rows.shape[1])
     grown = deepcopy(model)
     grown.resize_token_embeddings(len(after), mean_resizing=False)
