@@ -26,11 +26,16 @@ class LiveReader:
         self._thread.join(120)
 
     def _read(self) -> None:
-        while not self._ended.wait(1.0):
-            try:
-                self.wrong += stages.wrong_answers(self._storage, stages.opened(self._storage))
-                self.asked += stages.ASKED
-            except (ExternalError, OSError) as error:
-                self.errors.append(f"{type(error).__name__}: {error}")
-            except Exception as error:
-                self.wrong.append(f"{type(error).__name__}: {error}")
+        while True:  # once at least, however soon it is stopped
+            self._ask()
+            if self._ended.wait(1.0):
+                return
+
+    def _ask(self) -> None:
+        try:
+            self.wrong += stages.wrong_answers(self._storage, stages.opened(self._storage))
+            self.asked += stages.ASKED
+        except (ExternalError, OSError) as error:
+            self.errors.append(f"{type(error).__name__}: {error}")
+        except Exception as error:
+            self.wrong.append(f"{type(error).__name__}: {error}")
