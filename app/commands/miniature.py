@@ -12,6 +12,7 @@ from app.commands.output import note, results, table_console
 
 app = command_group("Write the invented benchmark that fits on a laptop.")
 
+HOPS = "Searches of the longest question about passages; with 3 or 4 every fact that it rests on has a decoy."
 EPILOG = """[bold]Example[/bold]
 
   vimrag miniature write --out miniature-raw --train 8 --test 4
@@ -33,6 +34,7 @@ def write(
     val: Annotated[int, typer.Option(min=0, help="Validation worlds.")] = 2,
     test: Annotated[int, typer.Option(min=0, help="Test worlds, unseen in training.")] = 4,
     seed: Annotated[int, typer.Option(help="Other worlds for another number.")] = 0,
+    hops: Annotated[int, typer.Option(min=2, max=4, help=HOPS)] = 2,
     json: JsonFlag = False,
 ) -> None:
     """Write raw folders of nine datasets about invented worlds."""
@@ -42,7 +44,9 @@ def write(
     if taken := [name for name in ("miniature", *DATASETS) if (out / name).exists()]:
         raise ValueError(f"{out} already holds {', '.join(taken)}: choose an --out without them")
     with results() as write_line:
-        summary = write_miniature(out, seed=seed, worlds_by_split={"train": train, "val": val, "test": test})
+        summary = write_miniature(
+            out, seed=seed, worlds_by_split={"train": train, "val": val, "test": test}, hops=hops
+        )
         if json:
             write_line({**asdict(summary), "raw": str(out)})
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +15,7 @@ from app.commands.options import Datasets, JsonFlag, Root, dataset_names
 from app.commands.output import note, results, table_console
 from app.errors import UsageError, usage_errors
 from model.config.limits import LIMITS
-from orchestration.study.credit.options import CreditStudy
+from orchestration.study.credit.options import WORLDS, CreditStudy
 
 if TYPE_CHECKING:
     from model.audit.gains import Gain
@@ -25,6 +26,7 @@ WEIGHTS = "A checkpoint folder of a run, instead of one that ships."
 TRAJECTORIES = "Rollouts of this very policy, a file or a folder of Parquet parts; give it again for more. Then none are made."
 SPLIT = "Whose questions: val to choose among objectives, test to confirm."
 LIMITS_HELP = f"What a rollout may use: {', '.join(LIMITS)}. Default: what the quickstart trains with."
+HOPS = "Searches of the longest question in the invented worlds of a new root; with 3 or 4 HotpotQA asks such ones only, with decoys."
 FOLDS = "Parts that the questions are dealt into: steps are made from one, measured on the others."
 OBJECTIVE = "An objective by name; give it again for more. Default: all that are known."
 OBJECTIVE_FILE = "A Python file with a function weights(rollout, group); give it again for more."
@@ -41,6 +43,7 @@ def credit(  # noqa: PLR0913 - one parameter an option
     split: Annotated[str, typer.Option(help=SPLIT)] = "test",
     limits: Annotated[str, typer.Option(help=LIMITS_HELP)] = "",
     datasets: Datasets = None,
+    hops: Annotated[int, typer.Option(min=2, max=4, help=HOPS)] = 2,
     questions: Annotated[int, typer.Option(min=1, help="Questions of each dataset, at most.")] = 32,
     group_size: Annotated[int, typer.Option(min=2, help="Rollouts of one question.")] = 8,
     folds: Annotated[int, typer.Option(min=4, help=FOLDS)] = 8,
@@ -72,6 +75,7 @@ def credit(  # noqa: PLR0913 - one parameter an option
             split=split,
             limits=limits,
             datasets=tuple(dataset_names(datasets) or ()),
+            worlds=replace(WORLDS, hops=hops),
             questions=questions,
             group_size=group_size,
             folds=folds,

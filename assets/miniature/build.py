@@ -42,14 +42,15 @@ def write_miniature(
     seed: int,
     worlds_by_split: Mapping[str, int],
     questions_per_dataset: int = 4,
+    hops: int = 2,
     on_world: Callable[[MiniatureWorld, Mapping[EvidenceKey, str]], None] = lambda world, item_ids: None,
 ) -> MiniatureSummary:
     """Write ``raw_root/<dataset>/...`` of nine datasets; the same arguments give the same bytes.
 
-    ``on_world`` is told each world and the ids of its items.
+    ``hops`` are those of the longest question, 2 to 4; ``on_world`` is told each world and the ids of its items.
 
     Raises:
-        ValueError: for an unknown split, no world at all, or more worlds than there are names.
+        ValueError: for an unknown split, no world at all, more worlds than there are names, or other ``hops``.
         FileExistsError: if ``raw_root`` already holds one of the folders.
     """
     if unknown := set(worlds_by_split) - set(SPLITS):
@@ -61,7 +62,7 @@ def write_miniature(
     num_items: Counter[str] = Counter()
     num_questions: Counter[str] = Counter()
     for split in SPLITS:
-        for world in worlds(split, worlds_by_split.get(split, 0), seed=seed):
+        for world in worlds(split, worlds_by_split.get(split, 0), seed=seed, hops=hops):
             written = _write_world(world, writers, questions_per_dataset)
             on_world(world, written.item_ids)
             for question_id, question in written.questions:

@@ -4,7 +4,7 @@ Holds the drawing only; the templates are in ``templates/``, the records in ``pl
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from assets.miniature.plans import PlannedQuestion
 from assets.miniature.templates import documents, images, passages, videos
@@ -36,6 +36,12 @@ TEMPLATES: dict[str, tuple[Template, ...]] = {
     "syntheticqa": (videos.first_or_last, videos.lamp_after),
     "xvbench": (videos.page_and_clip, videos.same_start, videos.ends_with),
 }
+LONG: dict[int, tuple[Template, ...]] = {
+    2: (),
+    3: (passages.leader_works_opened,),
+    4: (passages.leader_works_opened, passages.makers_opened_first),
+}
+"""What HotpotQA asks instead, by the hops of a world's longest question."""
 DRAWS = 20  # attempts to draw a new question, before a template is left out
 
 
@@ -47,13 +53,15 @@ def questions(world: MiniatureWorld, *, per_dataset: int) -> dict[str, tuple[Pla
     """
     if per_dataset < 1:
         raise ValueError(f"a world needs at least one question a dataset, got {per_dataset}")
-    return {dataset: _draw(world, dataset, per_dataset) for dataset in TEMPLATES}
+    templates = {**TEMPLATES, "hotpotqa": LONG[world.hops] or TEMPLATES["hotpotqa"]}
+    return {dataset: _draw(world, dataset, templates[dataset], per_dataset) for dataset in templates}
 
 
-def _draw(world: MiniatureWorld, dataset: str, count: int) -> tuple[PlannedQuestion, ...]:
+def _draw(
+    world: MiniatureWorld, dataset: str, templates: Sequence[Template], count: int
+) -> tuple[PlannedQuestion, ...]:
     """Templates take turns, starting with another one in every world, so that few questions still cover all of them."""
     rng = random.Random(f"{world.salt}:{dataset}:questions")
-    templates = TEMPLATES[dataset]
     drawn: dict[str, PlannedQuestion] = {}
     for turn in range(count):
         template = templates[(world.number * count + turn) % len(templates)]

@@ -6,11 +6,14 @@ several items, so that finding the right one takes the right words. Holds the ar
 """
 
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from assets.miniature.lexicon import SEASONS
-from assets.miniature.world import Device, MiniatureWorld, Person, Scene
+from assets.miniature.world import HOPS, Device, MiniatureWorld, Person, Scene, named
+
+_Value = TypeVar("_Value", str, int)
 
 REPORT_DIALS = slice(8, 11)  # devices whose dial is in the report; device 11's is nowhere
 REPORT_GOODS = slice(0, 3)  # workshops whose trade is in the report
@@ -99,7 +102,7 @@ def squad_attributes(world: MiniatureWorld, entity: Person | Device) -> tuple[st
 
 
 def squad_passages(world: MiniatureWorld) -> tuple[WorldPassage, ...]:
-    """One paragraph a person and device, half of them with an attribute left out; then the news."""
+    """One paragraph a person and device, half of them with an attribute left out; then the news and the decoys."""
     facts = tuple(
         WorldPassage(
             key=EvidenceKey("squad", entity.name),
@@ -108,7 +111,7 @@ def squad_passages(world: MiniatureWorld) -> tuple[WorldPassage, ...]:
         )
         for entity in (*world.people, *world.devices)
     )
-    return facts + _news(world)
+    return facts + _news(world) + _decoys(world)
 
 
 def _news(world: MiniatureWorld) -> tuple[WorldPassage, ...]:
@@ -132,6 +135,42 @@ def _news(world: MiniatureWorld) -> tuple[WorldPassage, ...]:
         for name, subject, seasons in drawn
         for season in seasons
     )
+
+
+def _decoys(world: MiniatureWorld) -> tuple[WorldPassage, ...]:
+    """What was so first, for each fact that a long question rests on: whoever takes it for what is so goes on to nothing.
+
+    None where no question has more than two hops. A decoy never states what is true of its name, and no first leader works where
+    the leader does.
+    """
+    if world.hops <= min(HOPS):
+        return ()
+    rng = random.Random(f"{world.salt}:decoys")
+    workshops = {workshop.name for workshop in world.workshops}
+    staff = {name: {p.name for p in world.people if p.workshop == name} for name in workshops}
+    drawn: list[tuple[str, str]] = []
+    for team in world.teams:
+        strangers = _without(staff, named(world.people, team.leader).workshop)
+        leaders = sorted(set().union(*(staff[name] for name in strangers)))
+        drawn.append((team.name, f"The first leader of {team.name} is {rng.choice(leaders)}."))
+    for person in world.people:
+        employer = rng.choice(_without(workshops, person.workshop))
+        drawn.append((person.name, f"The first employer of {person.name} is {employer}."))
+    for device in world.devices:
+        maker = rng.choice(_without(workshops, device.workshop))
+        drawn.append((device.name, f"The first maker of {device.name} is {maker}."))
+    for workshop in world.workshops:
+        year = rng.choice(_without(range(1900, 2000), workshop.year))
+        drawn.append((workshop.name, f"The first home of {workshop.name} opened in {year}."))
+    return tuple(
+        WorldPassage(key=EvidenceKey("squad", f"decoy:{name}"), title=name, sentences=(sentence,))
+        for name, sentence in drawn
+    )
+
+
+def _without(values: Iterable[_Value], true: _Value) -> list[_Value]:
+    """All ``values`` but the true one, in order."""
+    return sorted(value for value in values if value != true)
 
 
 def _squad_sentences(world: MiniatureWorld, entity: Person | Device) -> tuple[str, ...]:

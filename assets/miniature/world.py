@@ -6,7 +6,7 @@ item of the corpus), questions are drawn by ``questions.py``, how pixels look by
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Protocol, TypeVar
 
@@ -28,6 +28,7 @@ SCENE_SECONDS = 15
 CLIP_SCENES = 4  # scenes of one 60-second clip
 WORKSHOP_CLIPS = 3  # clips of one video of a workshop
 STEPS_PER_DEVICE = 3
+HOPS = (2, 3, 4)  # searches of the longest question about passages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +102,8 @@ class Place:
 class MiniatureWorld:
     """Everything one seed invents for world ``number`` of a split. Names are unique over all worlds of a seed.
 
-    ``label`` names its deck and its report; ``salt`` seeds what is arranged (page order, omissions) rather than true.
+    ``label`` names its deck and its report; ``salt`` seeds what is arranged (page order, omissions) rather than true. ``hops``
+    are the searches of the longest question that its passages answer; above two they hold decoys as well.
     """
 
     split: str
@@ -113,6 +115,7 @@ class MiniatureWorld:
     people: tuple[Person, ...]
     devices: tuple[Device, ...]
     places: tuple[Place, ...]
+    hops: int = 2
 
     @property
     def key(self) -> str:
@@ -136,18 +139,21 @@ def named(entities: tuple[_Named, ...], name: str) -> _Named:
     raise KeyError(name)
 
 
-def worlds(split: str, count: int, *, seed: int) -> Iterator[MiniatureWorld]:
-    """The first ``count`` worlds of a split, each a pure function of (seed, split, number).
+def worlds(split: str, count: int, *, seed: int, hops: int = 2) -> Iterator[MiniatureWorld]:
+    """The first ``count`` worlds of a split, each a pure function of (seed, split, number); ``hops`` changes no fact.
 
     Raises:
-        ValueError: when the split has too few names for ``count`` worlds.
+        ValueError: when the split has too few names for ``count`` worlds, or for ``hops`` that no question has.
     """
+    if hops not in HOPS:
+        raise ValueError(f"the longest question has one of {HOPS} hops, got {hops}")
     supply = names(split, seed=seed)
     for number in range(count):
         entity_names = tuple(islice(supply, NAMES_PER_WORLD))
         if len(entity_names) < NAMES_PER_WORLD:
             raise ValueError(f"split {split!r} has names for {number} worlds only, {count} were requested")
-        yield _world(split, number, entity_names, random.Random(f"{seed}:{split}:{number}"))
+        world = _world(split, number, entity_names, random.Random(f"{seed}:{split}:{number}"))
+        yield replace(world, hops=hops)
 
 
 def _world(split: str, number: int, entity_names: tuple[str, ...], rng: random.Random) -> MiniatureWorld:

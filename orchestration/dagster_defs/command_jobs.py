@@ -120,6 +120,7 @@ class StudyConfig(CommandConfig):
     """GGPO, GSPO, a random mask and GRPO from one cold start with equal rollouts, compared on unseen worlds."""
 
     command: ClassVar[tuple[str, ...]] = ("study", "ggpo")
+    repeated: ClassVar[tuple[str, ...]] = ("only",)
     seeds: int = Field(5, description="Runs of each objective.")
     updates: int = Field(12, description="Policy updates of a run.")
     questions: int = Field(24, description="Questions of an update.")
@@ -130,6 +131,10 @@ class StudyConfig(CommandConfig):
     parallel: int = Field(2, description="Runs trained side by side.")
     samples: int = Field(4, description="Sampled answers to each unseen question beside the greedy one.")
     checkpoint: str = Field("miniature", description="The cold start: a folder below checkpoints/.")
+    preregistered: bool = Field(
+        False, description="The study that was written down before its first run; nothing else counts then."
+    )
+    only: list[str] = Field([], description="Runs to make this time, as gspo-0; by default all.")
 
 
 class StudyPaperConfig(CommandConfig):
@@ -163,6 +168,9 @@ class StudyCreditConfig(CommandConfig):
     split: str = Field(
         "test", description="Whose questions: val to choose among objectives, test to confirm."
     )
+    limits: str | None = Field(None, description="What a rollout may use; by default as in the quickstart.")
+    datasets: list[str] = Field([], description="Some of the datasets; by default all.")
+    hops: int = Field(2, description="Searches of the longest question in the worlds of a new root.")
     questions: int = Field(32, description="Of each dataset, at most.")
     group_size: int = Field(8, description="Rollouts of one question.")
     folds: int = Field(8, description="Parts that the questions are dealt into.")

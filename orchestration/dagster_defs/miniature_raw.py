@@ -15,8 +15,7 @@ WORLDS_FILE = ("miniature", "worlds.json")  # below the raw folder: what it was 
 
 def ensure_miniature(folder: Path, worlds: MiniatureWorlds) -> bool:
     """Write the worlds to ``folder`` unless it holds just these; return whether it wrote. A killed run leaves no trace."""
-    marker = folder.joinpath(*WORLDS_FILE)
-    if marker.is_file() and json.loads(marker.read_text()) == asdict(worlds):
+    if worlds_of(folder) == worlds:
         return False
     from assets.miniature.build import write_miniature  # with the encoders of films
 
@@ -27,6 +26,18 @@ def ensure_miniature(folder: Path, worlds: MiniatureWorlds) -> bool:
             seed=worlds.seed,
             worlds_by_split={"train": worlds.train, "val": worlds.val, "test": worlds.test},
             questions_per_dataset=worlds.questions,
+            hops=worlds.hops,
         )
         staging.joinpath(*WORLDS_FILE).write_text(json.dumps(asdict(worlds), sort_keys=True))
     return True
+
+
+def worlds_of(folder: Path) -> MiniatureWorlds | None:
+    """What the folder was written from; None where that is unknown: other data, another version's, or damaged.
+
+    An older version knew fewer options: those are at their defaults.
+    """
+    try:
+        return MiniatureWorlds(**json.loads(folder.joinpath(*WORLDS_FILE).read_text()))
+    except (OSError, TypeError, ValueError):
+        return None

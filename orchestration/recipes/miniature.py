@@ -92,6 +92,18 @@ def searching() -> Recipe:
     )
 
 
+def chains() -> Recipe:
+    """That cold start, gone on with where questions of passages take three and four searches and every fact has a decoy."""
+    base = searching()
+    return replace(
+        base,
+        name="chains",
+        datasets=("hotpotqa", "squad", "webqa"),
+        worlds=replace(base.worlds, train=24, hops=4),
+        cold_start=replace(base.cold_start, shipped="searching", steps=400, noise=0.6),
+    )
+
+
 def rejection() -> Recipe:
     """The quickstart with a round of rejection sampling before GGPO. Not run as a whole: its parts were, see docs/training.md."""
     base = quickstart()

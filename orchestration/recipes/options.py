@@ -6,6 +6,7 @@ is a record of ``model.config``, nested here; what the choices mean is implement
 
 from dataclasses import dataclass, field
 
+from assets.miniature.world import HOPS
 from model.config.algorithm import Algorithm
 from model.config.engine import EngineConfig, Hardware
 from model.config.limits import LIMITS
@@ -32,10 +33,15 @@ class MiniatureWorlds:
     questions: int = 4
     """Questions of one world in each dataset, about."""
     seed: int = 0
+    hops: int = 2
+    """Searches of the longest question that passages answer. With 3 or 4 HotpotQA asks such questions only, and every fact they
+    rest on has a decoy: what was so first."""
 
     def __post_init__(self) -> None:
         if min(self.train, self.val, self.test, self.questions) < 1:
             raise ValueError(f"a miniature needs at least one world of each split and one question: {self}")
+        if self.hops not in HOPS:
+            raise ValueError(f"the longest question has one of {HOPS} hops: {self}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
         miniature.miniature,
         miniature.demonstrated,
         miniature.searching,
+        miniature.chains,
         miniature.gain,
         miniature.policies,
         miniature.published_tiny,

@@ -1,6 +1,7 @@
 """Questions of HotpotQA and SQuAD: facts that passages state.
 
-Templates only; each takes a world and a random source and returns one question.
+Templates only; each takes a world and a random source and returns one question. The longer questions of HotpotQA are asked in
+worlds whose passages hold decoys.
 """
 
 import random
@@ -8,8 +9,8 @@ import random
 from assets.miniature.lexicon import MATERIALS, ROLES
 from assets.miniature.plans import NOT_ANSWERABLE, PlannedHop, PlannedQuestion
 from assets.miniature.sentences import EvidenceKey, squad_attributes
-from assets.miniature.templates.wording import about, even_draw, worded
-from assets.miniature.world import Device, MiniatureWorld, Person, Workshop, named
+from assets.miniature.templates.wording import Wording, about, even_draw, worded
+from assets.miniature.world import Device, MiniatureWorld, Person, Team, Workshop, named
 
 UNANSWERABLE_SHARE = 0.25  # of SQuAD's questions
 YEARS = 100
@@ -19,25 +20,13 @@ def leader_works(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """Bridge: team -> person -> workshop."""
     team = rng.choice(world.teams)
     person = named(world.people, team.leader)
-    wording = worded(rng, "leader", "head")
+    leader, wording = _leader(team, rng)
     return PlannedQuestion(
         dataset="hotpotqa",
         template="leader_works",
         text=f"Where does the {wording.first} of {team.name} work?",
         answer=person.workshop,
-        hops=(
-            PlannedHop(
-                queries=about(wording, team.name),
-                gold=(EvidenceKey("hotpotqa", team.name),),
-                summary=f"The leader of {team.name} is {person.name}.",
-            ),
-            PlannedHop(
-                queries=tuple(worded(rng, f"{person.name} works at", f"employer of {person.name}")),
-                gold=(EvidenceKey("hotpotqa", person.name),),
-                summary=f"{person.name} works at {person.workshop}.",
-                depends=(0,),
-            ),
-        ),
+        hops=(leader, _works(person, rng, depends=(0,))),
         chance=0.0,
     )
 
@@ -46,12 +35,7 @@ def maker_opened(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
     """Bridge: device -> workshop -> year."""
     device = rng.choice(world.devices)
     workshop = named(world.workshops, device.workshop)
-    wording = worded(rng, "maker", "builder")
-    maker = PlannedHop(
-        queries=about(wording, device.name),
-        gold=(EvidenceKey("hotpotqa", device.name),),
-        summary=f"The maker of {device.name} is {workshop.name}.",
-    )
+    maker, wording = _maker(device, rng)
     return PlannedQuestion(
         dataset="hotpotqa",
         template="maker_opened",
@@ -76,6 +60,74 @@ def opened_first(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
         hops=(_opened(first, rng), _opened(second, rng)),
         chance=0.5,
     )
+
+
+def leader_works_opened(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
+    """Three searches: team -> person -> workshop -> year."""
+    team = rng.choice(world.teams)
+    person = named(world.people, team.leader)
+    workshop = named(world.workshops, person.workshop)
+    leader, wording = _leader(team, rng)
+    return PlannedQuestion(
+        dataset="hotpotqa",
+        template="leader_works_opened",
+        text=f"When did the employer of the {wording.first} of {team.name} open?",
+        answer=str(workshop.year),
+        hops=(leader, _works(person, rng, depends=(0,)), _opened(workshop, rng, depends=(1,))),
+        chance=1 / YEARS,
+    )
+
+
+def makers_opened_first(world: MiniatureWorld, rng: random.Random) -> PlannedQuestion:
+    """Four searches, a comparison at the ends of two bridges: device -> workshop -> year, twice."""
+    workshops = rng.sample(world.workshops, 2)
+    devices = [
+        rng.choice([device for device in world.devices if device.workshop == workshop.name])
+        for workshop in workshops
+    ]
+    (first, wording), (second, _) = (_maker(device, rng) for device in devices)
+    return PlannedQuestion(
+        dataset="hotpotqa",
+        template="makers_opened_first",
+        text=f"Which {wording.first} opened first, of {devices[0].name} or of {devices[1].name}?",
+        answer=min(workshops, key=lambda workshop: workshop.year).name,
+        hops=(
+            first,
+            second,
+            _opened(workshops[0], rng, depends=(0,)),
+            _opened(workshops[1], rng, depends=(1,)),
+        ),
+        chance=0.0,
+    )
+
+
+def _leader(team: Team, rng: random.Random) -> tuple[PlannedHop, Wording]:
+    wording = worded(rng, "leader", "head")
+    hop = PlannedHop(
+        queries=about(wording, team.name),
+        gold=(EvidenceKey("hotpotqa", team.name),),
+        summary=f"The leader of {team.name} is {team.leader}.",
+    )
+    return hop, wording
+
+
+def _works(person: Person, rng: random.Random, *, depends: tuple[int, ...]) -> PlannedHop:
+    return PlannedHop(
+        queries=tuple(worded(rng, f"{person.name} works at", f"employer of {person.name}")),
+        gold=(EvidenceKey("hotpotqa", person.name),),
+        summary=f"{person.name} works at {person.workshop}.",
+        depends=depends,
+    )
+
+
+def _maker(device: Device, rng: random.Random) -> tuple[PlannedHop, Wording]:
+    wording = worded(rng, "maker", "builder")
+    hop = PlannedHop(
+        queries=about(wording, device.name),
+        gold=(EvidenceKey("hotpotqa", device.name),),
+        summary=f"The maker of {device.name} is {device.workshop}.",
+    )
+    return hop, wording
 
 
 def _opened(workshop: Workshop, rng: random.Random, *, depends: tuple[int, ...] = ()) -> PlannedHop:

@@ -12,6 +12,7 @@ from orchestration.recipes.cold_start import SHIPPED
 from orchestration.recipes.options import MiniatureWorlds
 
 SPLITS = ("test", "val", "train")
+WORLDS = MiniatureWorlds(train=1, val=8, test=8, questions=4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +46,7 @@ class CreditStudy:
     """Regular expression: only weights with such names are looked at."""
     seed: int = 0
     threads: int = 2
-    worlds: MiniatureWorlds = MiniatureWorlds(train=1, val=8, test=8, questions=4)  # noqa: RUF009 - frozen
+    worlds: MiniatureWorlds = WORLDS
     """The invented worlds, unless the root holds a corpus already."""
 
     def __post_init__(self) -> None:

@@ -16,7 +16,7 @@ from model.policies.transformers_policy import TransformersPolicy
 from model.rl import trajectory_store
 from model.rl.rollouts import RolloutPlan, ordered_by_group, run_rollouts
 from model.types import Task, Trajectory
-from orchestration.dagster_defs.miniature_raw import ensure_miniature
+from orchestration.dagster_defs.miniature_raw import ensure_miniature, worlds_of
 from orchestration.joins.adapters import MetricGrader, tasks_of_split
 from orchestration.joins.agents import LoadedCheckpoint, RunContext
 from orchestration.study.credit.options import CreditStudy
@@ -26,9 +26,19 @@ CONCURRENCY = 128
 
 
 def prepare(study: CreditStudy, log: LogFunction) -> Storage:
-    """Worlds, corpus and index below the root, unless it holds a corpus already."""
+    """Worlds, corpus and index below the root, unless it holds a corpus already.
+
+    Raises:
+        ValueError: if it holds worlds of questions that are shorter or longer than what is asked for.
+    """
     storage = Storage(str(study.root))
     progress = ProgressLogger(log)
+    there = worlds_of(study.root / "raw")
+    if there is not None and there.hops != study.worlds.hops:
+        raise ValueError(
+            f"{study.root} holds worlds whose longest questions have {there.hops} hops, not {study.worlds.hops}: "
+            f"choose another root, or ask for {there.hops}"
+        )
     if built := built_datasets(storage):
         if not (study.root / "raw").is_dir():
             log(f"credit: the corpus of {', '.join(built)} that is there")

@@ -20,7 +20,7 @@ SENTENCES: tuple[tuple[str, str], ...] = (
     ("boss", r"The boss of (\w+) is (\w+)\."),
     ("job", r"The job of (\w+) is (\w+)\."),
     ("works", r"(\w+) works at (\w+)\."),
-    ("opened", r"(\w+) opened in (\d{4})\."),
+    ("opened", r"(?<!of )\b(\w+) opened in (\d{4})\."),
     ("lives", r"(\w+) lives in (\w+)\."),
     ("made", r"(\w+) is made of (\w+)\."),
     ("stands", r"(\w+) stands in (\w+)\."),

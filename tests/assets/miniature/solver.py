@@ -47,6 +47,10 @@ def _opened_first(facts: Facts, one: str, other: str) -> str:
     return min((one, other), key=lambda name: facts.stated("opened", name))
 
 
+def _makers_opened_first(facts: Facts, one: str, other: str) -> str:
+    return _opened_first(facts, facts.stated("maker", one), facts.stated("maker", other))
+
+
 def _badge_colour(facts: Facts, name: str) -> str:
     return template_ocr.read_badge(facts.image("badge", name)).colour
 
@@ -144,6 +148,8 @@ def _page_and_clip(facts: Facts, label: str, reading: str, end: str) -> str:
 
 PATTERNS: tuple[tuple[str, Answer], ...] = (
     (r"Where does the (?:leader|head) of (\w+) work\?", _fact("leader", "works")),
+    (r"When did the employer of the (?:leader|head) of (\w+) open\?", _fact("leader", "works", "opened")),
+    (r"Which (?:maker|builder) opened first, of (\w+) or of (\w+)\?", _makers_opened_first),
     (r"When did the (?:maker|builder) of (\w+) open\?", _fact("maker", "opened")),
     (r"Which (?:opened first|is older), (\w+) or (\w+)\?", _opened_first),
     (r"What is the (?:job|role) of (\w+)\?", _fact("job")),
