@@ -20,6 +20,9 @@ def endpoint(
     records: Annotated[
         list[Path], typer.Argument(exists=True, help="Records of runs (JSON), or folders that hold them.")
     ],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the page (index.html) and its drawings.", file_okay=False)
+    ] = None,
     json: JsonFlag = False,
 ) -> None:
     """Show the area under sampled accuracy of each objective minus GSPO's, seed by seed, from the records of runs.
@@ -33,6 +36,8 @@ def endpoint(
 
     with usage_errors():
         found = endpoint_of(read_records(records))
+    if out is not None:
+        _write_page(found, out)
     with results() as write:
         if json:
             write(found.to_json().decode())
@@ -64,3 +69,12 @@ def show_endpoint(found: Endpoint) -> None:
         note(f"area, {arm} minus GSPO: {seeds_line(difference)}")
     if not found.areas:
         note("no objective has a seed in common with GSPO yet")
+
+
+def _write_page(found: Endpoint, folder: Path) -> None:
+    from orchestration.study.endpoint_page import endpoint_page, endpoint_pictures
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in {"index.html": endpoint_page(found), **endpoint_pictures(found)}.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    note(f"the page: {folder / 'index.html'}")

@@ -120,6 +120,11 @@ def dots(values: Sequence[tuple[str, float, float, float]], *, label: str) -> st
     return _svg(figure, label)
 
 
+def dots_image(values: Sequence[tuple[str, float, float, float]], *, label: str) -> str:
+    """The dots as a document of its own, as ``curve_image``; empty text for none."""
+    return _document(dots(values, label=label), label) if values else ""
+
+
 def bars_image(values: Sequence[tuple[str, float | None, float | None, float | None]], *, label: str) -> str:
     """The bars as a document of its own, as ``curve_image``; empty text for no bars."""
     return _document(bars(values, label=label), label) if values else ""

@@ -9,6 +9,7 @@ import pytest
 
 from memory_graph.graph import MemoryGraph
 from model.types import Counters, Outcome, Task, Trajectory
+from orchestration.study.endpoint_page import area_rows, endpoint_page, endpoint_pictures, learning_curve
 from orchestration.study.record import RunRecord, Spending, endpoint, read_records, record_of
 
 STUDY = {"updates": 20, "weights": "abc"}
@@ -78,3 +79,24 @@ def test_what_does_not_belong_together_is_refused(tmp_path: Path):
     (tmp_path / "study.json").write_text("{}")
     with pytest.raises(ValueError, match=r"study\.json is not the record of a run of a study"):
         read_records([tmp_path])
+
+
+def test_the_page_shows_every_seed_and_what_they_say_together():
+    runs = [("gspo", 0, 0, 0, 0), ("ggpo", 0, 0, 0.5, 1), ("gspo", 1, 0, 0.5, 0.5), ("ggpo", 1, 0, 0.5, 0.5)]
+    found = endpoint([run(*each) for each in runs])
+    rows = area_rows(found)
+    assert [name for name, *_ in rows] == ["GGPO, seed 0", "GGPO, seed 1", "GGPO, all"]
+    assert [value for _, value, _, _ in rows] == pytest.approx([50, 0, 25])
+    curve = learning_curve(found)
+    assert dict(curve.series)["GGPO"] == ((0, 0.0), (10, 0.5), (20, 0.75))
+    assert dict(zip((name for name, _ in curve.series), curve.bands, strict=True))["GSPO"][-1] == (20, 0, 0.5)
+    page = endpoint_page(found)
+    assert page.count("<svg") == 2
+    assert "<tr><td>GGPO<td>1<td>20<td>50.0<td>3.0<td>0.00</tr>" in page
+    assert {name: picture[:4] for name, picture in endpoint_pictures(found).items()} == {
+        "curve.svg": "<svg",
+        "areas.svg": "<svg",
+    }
+    alone = endpoint([run("ggpo", 0, 0, 0.5, 1)])
+    assert endpoint_pictures(alone).keys() == {"curve.svg"}
+    assert area_rows(alone) == []
