@@ -23,7 +23,7 @@ The same options give the same bytes. Names of test worlds never occur in traini
 
 
 @app.command(epilog=EPILOG)
-def write(
+def write(  # noqa: PLR0913 - one parameter an option
     out: Annotated[
         Path,
         typer.Option(
