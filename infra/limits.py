@@ -27,6 +27,7 @@ MAX_TEXT_BYTES = 16 * 1024 * 1024  # of one page; a dictionary's has some ten th
 JOB_SECONDS = 60.0  # processor time of a page or an image; both take less than one
 VIDEO_JOB_SECONDS = 900.0  # of a clip: a minute of 4K HEVC decodes at a tenth of its speed on a laptop
 WALL_FACTOR = 3.0  # seconds on the clock for one of processor time: the machine may be busy with other things
+MAX_OCR_CHARACTERS_BYTES = 1024 * 1024  # of the text file with the characters of a model; 18,708 have 74 kB
 MAX_CLIP_BYTES = 1024 * 1024 * 1024  # of a minute of video as H.264: some 140 megabits a second
 MAX_STRIKES = 3  # jobs of one file that may cost a decoding process; the rest of the file is refused
 MAX_ARCHIVE_ENTRIES = 20_000  # of an office document or a book; a large deck has some thousand

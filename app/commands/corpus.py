@@ -12,6 +12,7 @@ from app.commands.options import (
     Datasets,
     EngineName,
     JsonFlag,
+    OcrModel,
     Root,
     Workers,
     command_group,
@@ -20,6 +21,7 @@ from app.commands.options import (
     refuse_typo,
 )
 from app.commands.output import note, progress_bars, results, table_console
+from app.errors import usage_errors
 from infra.limits import PAGE_DPI
 
 if TYPE_CHECKING:
@@ -67,6 +69,7 @@ def build(  # noqa: PLR0913 - one parameter an option
     no_ocr: Annotated[
         bool, typer.Option("--no-ocr", help="Do not read slides, and pages without text of their own.")
     ] = False,
+    ocr_model: OcrModel = None,
     strict: Annotated[
         bool,
         typer.Option("--strict", help="End at the first thing that cannot be used, or count that differs."),
@@ -79,13 +82,15 @@ def build(  # noqa: PLR0913 - one parameter an option
     names = dataset_names(datasets)
     used = engine_or_none(engine, workers)
     from assets.corpus.build import build_corpus
+    from assets.parsers.images import read_by
     from assets.parsers.types import ParseContext
-    from infra.media import SandboxedOcr
+    from infra.media import ocr_reader
     from infra.storage.root import Storage
 
     threads = 1 if used is not None and used.workers > 1 else 0
-    reader = None if no_ocr else SandboxedOcr(num_threads=threads).text
-    settings = ParseContext(ocr=reader, dpi=dpi, max_pages=max_pages, strict=strict)
+    with usage_errors():
+        reader = None if no_ocr else ocr_reader(ocr_model, num_threads=threads)
+    settings = read_by(reader, ParseContext(dpi=dpi, max_pages=max_pages, strict=strict))
     with results() as write, progress_bars() as progress:
         report = build_corpus(
             raw, Storage(root), datasets=names, settings=settings, engine=used, progress=progress

@@ -10,9 +10,9 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from app.commands.options import JsonFlag, Root
+from app.commands.options import JsonFlag, OcrModel, Root
 from app.commands.output import note, printable, progress_bars, results, table_console
-from app.errors import UsageError
+from app.errors import UsageError, usage_errors
 from infra.limits import PAGE_DPI
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SHOWN_FILES = 40  # rows of the table; of more files only those are listed that did not just stay as they were
 
 
-def ingest(
+def ingest(  # noqa: PLR0913 - one parameter an option
     paths: Annotated[
         list[Path] | None,
         typer.Argument(metavar="PATH", help="Files and folders to make searchable.", show_default=False),
@@ -34,6 +34,7 @@ def ingest(
     no_ocr: Annotated[
         bool, typer.Option("--no-ocr", help="Do not read text in images and scanned pages: much faster.")
     ] = False,
+    ocr_model: OcrModel = None,
     forget: Annotated[
         list[Path] | None,
         typer.Option("--forget", metavar="PATH", help="Remove a file or folder; may be repeated."),
@@ -55,13 +56,16 @@ def ingest(
     """
     added, forgotten = paths or [], forget or []
     _check(added, forgotten)
+    from assets.parsers.images import read_by
     from assets.parsers.types import ParseContext
     from assets.user_files.ingest import IngestSettings
     from assets.user_files.ingest import ingest as ingest_files
-    from infra.media import SandboxedOcr
+    from infra.media import ocr_reader
     from infra.storage.root import Storage
 
-    settings = IngestSettings(reading=ParseContext(dpi=dpi, ocr=None if no_ocr else SandboxedOcr().text))
+    with usage_errors():
+        reader = None if no_ocr else ocr_reader(ocr_model)
+    settings = IngestSettings(reading=read_by(reader, ParseContext(dpi=dpi)))
     with results() as write, progress_bars() as progress:
         report = ingest_files(added, Storage(root), settings=settings, forget=forgotten, progress=progress)
         if json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -45,6 +46,16 @@ Workers = Annotated[
         max=4096,
         help="Processes of the engine.",
         show_default="1 for local, one a core for ray",
+    ),
+]
+OcrModel = Annotated[
+    Path | None,
+    typer.Option(
+        "--ocr-model",
+        envvar="VIMRAG_OCR_MODEL",
+        metavar="PATH",
+        help="PP-OCR recognition model of other scripts: an .onnx file of this machine, or its folder.",
+        show_default="the one in the package",
     ),
 ]
 Model = Annotated[
@@ -113,8 +124,6 @@ def engine_or_none(name: str, workers: int | None) -> WorkerEngine | None:
 
 def refuse_typo(root: str) -> None:
     """Raise ``UsageError`` for a folder that is not there where one of almost the same name is."""
-    from pathlib import Path
-
     from infra.errors import nearest_name
 
     if "://" in root:

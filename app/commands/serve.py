@@ -105,8 +105,11 @@ def serve(  # noqa: PLR0913 - one parameter an option
     from app.answers.models import ModelChoice, key_of_environment, prices_of
     from app.server.protection.security import is_loopback
     from app.server.settings import MIB, ServerSettings
+    from infra.media import ocr_reader
 
     refuse_typo(root)
+    with usage_errors():
+        ocr_reader()  # of the environment: what is uploaded is read with it
     local = is_loopback(host)
     if not local and not token:
         raise UsageError(

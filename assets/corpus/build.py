@@ -19,10 +19,11 @@ from assets.corpus.item import SCHEMA_VERSION
 from assets.corpus.merge import CorpusMerger, DatasetReport
 from assets.corpus.ocr_prefetch import OcrPrefetch
 from assets.parsers.files.raw_folder import RawFolder
+from assets.parsers.images import read_by
 from assets.parsers.types import ParseContext, ParsedRecord
 from infra.errors import nearest_name
 from infra.limits import MAX_SHARD_BYTES
-from infra.media import SandboxedOcr
+from infra.media import ocr_reader
 from infra.progress import ProgressListener, silent
 from infra.storage import manifest
 from infra.storage.lock import only_writer
@@ -103,7 +104,7 @@ def build_corpus(  # noqa: PLR0913 - what may differ from build to build, by nam
     _refuse_root_within(folders, storage)
     build = _Build(
         storage=storage,
-        context=settings or ParseContext(ocr=SandboxedOcr().text),
+        context=settings or read_by(ocr_reader()),
         engine=engine,
         progress=progress,
         max_shard_bytes=max_shard_bytes,
@@ -121,6 +122,8 @@ def _built(build: _Build, dataset: Dataset, folder: Path) -> DatasetReport:
     name, storage = dataset.name, build.storage
     with only_writer(storage, f"corpus/{name}"):
         context = {field.name: getattr(build.context, field.name) for field in fields(ParseContext)}
+        if not context["ocr_model"]:
+            del context["ocr_model"]  # the corpora of earlier versions have none
         params = {
             **context,
             "ocr": build.context.ocr is not None,

@@ -14,7 +14,7 @@ from assets.corpus.item import Item, Modality
 from assets.parsers.identity import bytes_hash
 from assets.parsers.types import MediaBlob, ParseContext, ParsedItem, SkippedRecord
 from infra.errors import MediaError
-from infra.media import OcrError, PdfDocument, encode_jpeg, encode_png, media_decoder
+from infra.media import OcrError, PdfDocument, SandboxedOcr, encode_jpeg, encode_png, media_decoder
 
 LOSSLESS_SIDE = 128  # pixels; up to here PNG costs little, above it photographs and pages go as JPEG
 JPEG_QUALITY = 90
@@ -34,6 +34,15 @@ def encode(image: Image.Image) -> StoredImage:
     if max(image.size) <= LOSSLESS_SIDE:
         return StoredImage("png", encode_png(image))
     return StoredImage("jpg", encode_jpeg(image, quality=JPEG_QUALITY))
+
+
+def read_by(reader: SandboxedOcr | None, context: ParseContext | None = None) -> ParseContext:
+    """``context`` with what reads pages that have no text of their own; None reads none."""
+    return replace(
+        context or ParseContext(),
+        ocr=reader.text if reader else None,
+        ocr_model=reader.model_digest if reader else "",
+    )
 
 
 def read_text(image: Image.Image, text: str, context: ParseContext) -> str:

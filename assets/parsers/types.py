@@ -70,6 +70,8 @@ class ParseContext:
 
     ocr: Callable[[Image.Image], str] | None = None
     """Reads a page or slide that has no text of its own; None leaves its text empty."""
+    ocr_model: str = ""
+    """Hash of the recognition model that ``ocr`` reads with; empty for the package's."""
     dpi: int = 144
     """Resolution at which PDF pages are rendered."""
     max_pages: int | None = None

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from assets.corpus.item import Item, Modality
 from assets.parsers.identity import text_hash
+from assets.parsers.images import read_by
 from assets.parsers.types import ParseContext, ParsedItem
 from assets.user_files.data_texts import readable
 from assets.user_files.documents import DocumentSettings, block_records, document_records
@@ -29,7 +30,7 @@ from assets.user_files.passages import passages
 from assets.user_files.records import DATASET, FileRecord, ReaderNote
 from infra.errors import ExternalError, MediaError
 from infra.limits import MAX_NESTED_FILES, MAX_PDF_PAGES
-from infra.media import OcrError, SandboxedOcr
+from infra.media import OcrError, ocr_reader
 
 READER_VERSION = 5  # raised when the same file and settings would give other items
 PASSAGE_WORDS = 200
@@ -39,7 +40,7 @@ PASSAGE_WORDS = 200
 class IngestSettings:
     """Everything the reading of a file depends on beside the file."""
 
-    reading: ParseContext = field(default_factory=lambda: ParseContext(ocr=SandboxedOcr().text))
+    reading: ParseContext = field(default_factory=lambda: read_by(ocr_reader()))
     """Resolution of pages, OCR, length of clips and their frames, as for the benchmarks."""
     passage_words: int = PASSAGE_WORDS
     """Words of a passage of a text, at most."""
@@ -60,7 +61,9 @@ class IngestSettings:
     def matters(self, kind: FileKind) -> dict[str, Any]:
         """The settings that change what is read of a file of this kind; json-able."""
         context = self.reading
-        ocr = {"ocr": context.ocr is not None}
+        ocr: dict[str, Any] = {"ocr": context.ocr is not None}
+        if context.ocr_model:
+            ocr["ocr_model"] = context.ocr_model
         of_kind: dict[FileKind, dict[str, Any]] = {
             FileKind.PDF: {
                 "dpi": context.dpi,

@@ -18,6 +18,7 @@ from infra.documents.blocks import (
 )
 from infra.media.decoding import MediaDecoder, SandboxedOcr, cut_clips, media_decoder
 from infra.media.encoding import data_uri, encode_jpeg, encode_png
+from infra.media.ocr import MODEL_VARIABLE, ocr_model, ocr_reader, package_model
 from infra.media.opened import OpenImages, PdfDocument
 from infra.media.tiles import Box, grid_boxes, is_strip, strip_boxes, widened
 from infra.media.types import (
@@ -34,6 +35,7 @@ from infra.media.types import (
 )
 
 __all__ = [
+    "MODEL_VARIABLE",
     "Attachment",
     "Block",
     "Box",
@@ -65,6 +67,9 @@ __all__ = [
     "grid_boxes",
     "is_strip",
     "media_decoder",
+    "ocr_model",
+    "ocr_reader",
+    "package_model",
     "strip_boxes",
     "uniform_times",
     "widened",

@@ -41,7 +41,7 @@ from infra.media.answers import (
 from infra.media.jobs import file_key, location, token, video_job
 from infra.media.opened import OpenImages, PdfDocument
 from infra.media.sandbox.process import InProcessRunner, Job, JobRunner, Sandbox
-from infra.media.types import ClipRange, Frame, SubtitleTrack, VideoInfo
+from infra.media.types import ClipRange, Frame, OcrModel, SubtitleTrack, VideoInfo
 from infra.media.word_places import PlaceBox
 
 VARIABLE, IN_PROCESS = "VIMRAG_DECODE", "in-process"
@@ -186,9 +186,14 @@ class MediaDecoder:
 class SandboxedOcr:
     """The text in images, by RapidOCR in a decoding process of its own. Pickles as its settings."""
 
-    def __init__(self, *, num_threads: int = 0) -> None:
-        """``num_threads`` of the engine; 0 leaves the choice to onnxruntime."""
-        self._num_threads = num_threads
+    def __init__(self, *, num_threads: int = 0, model: OcrModel | None = None) -> None:
+        """``num_threads`` of the engine; 0 leaves the choice to onnxruntime. Without a ``model`` the package's reads."""
+        self._num_threads, self._model = num_threads, model
+
+    @property
+    def model_digest(self) -> str:
+        """Hash of the model that reads in place of the package's, in hex; empty if none does."""
+        return self._model.digest if self._model else ""
 
     def text(self, image: Image.Image, *, runner: JobRunner | None = None) -> str:
         """The lines in reading order, joined by newlines; empty where there is no text.
@@ -212,7 +217,12 @@ class SandboxedOcr:
     def _job(self, operation: str, image: Image.Image) -> Job:
         return Job(
             operation=operation,
-            arguments={"num_threads": self._num_threads, "width": image.width, "height": image.height},
+            arguments={
+                "num_threads": self._num_threads,
+                "model": self._model._asdict() if self._model else None,
+                "width": image.width,
+                "height": image.height,
+            },
             payload=image.convert("RGB").tobytes(),
             limits=jobs.LONG,
             max_bytes=MAX_TEXT_BYTES,

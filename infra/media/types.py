@@ -13,6 +13,21 @@ class OcrError(ExternalError):
     """The OCR engine could not be loaded or failed on an image."""
 
 
+class OcrModel(NamedTuple):
+    """A recognition model of PP-OCR that is used in place of the package's."""
+
+    path: str
+    """Of its file."""
+    characters: str
+    """The text file of its characters; empty where it holds them itself."""
+    height: int
+    """Pixels of a line that it reads."""
+    scripts: tuple[str, ...]
+    """Those it can write, most letters first."""
+    digest: str
+    """Hash of both files, in hex."""
+
+
 class PageFacts(NamedTuple):
     """What tells whether a page is a scan, a poster or garbled. Shares are of 1."""
 

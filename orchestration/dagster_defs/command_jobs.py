@@ -192,6 +192,9 @@ class IngestConfig(CommandConfig):
     paths: list[str] = Field(description="Files and folders of the machine that runs this.")
     dpi: int = Field(144, description="Resolution at which PDF pages are rendered.")
     no_ocr: bool = Field(False, description="Do not read text in images and scanned pages: much faster.")
+    ocr_model: str | None = Field(
+        None, description="PP-OCR recognition model of other scripts, a file or folder."
+    )
 
 
 class PreflightConfig(CommandConfig):

@@ -65,6 +65,10 @@ class CorpusConfig(dg.Config):
     """How raw files are read. The defaults are those of `vimrag corpus build`."""
 
     ocr: bool = Field(True, description="Read slides, and pages without text of their own, by OCR.")
+    ocr_model: str | None = Field(
+        None,
+        description="PP-OCR recognition model of other scripts, a file or folder; by default VIMRAG_OCR_MODEL.",
+    )
     dpi: int = Field(144, ge=18, le=600, description="Resolution at which PDF pages are rendered.")
     max_pages: int | None = Field(
         None, description="Pages rendered of each document, from the first; by default all."
@@ -90,13 +94,13 @@ class CorpusConfig(dg.Config):
         return engine_of(self.engine, workers=self.workers, address=self.ray_address)
 
     def context(self, engine: WorkerEngine | None) -> "ParseContext":
-        """What the parsers are told."""
+        """What the parsers are told. ``ValueError`` for a model of OCR that cannot be used."""
+        from assets.parsers.images import read_by
         from assets.parsers.types import ParseContext
-        from infra.media import SandboxedOcr
+        from infra.media import ocr_reader
 
         threads = 1 if engine is not None and engine.workers > 1 else 0
-        return ParseContext(
-            ocr=SandboxedOcr(num_threads=threads).text if self.ocr else None,
+        context = ParseContext(
             dpi=self.dpi,
             max_pages=self.max_pages,
             max_frames=self.max_frames,
@@ -104,6 +108,7 @@ class CorpusConfig(dg.Config):
             clip_s=self.clip_s,
             strict=self.strict,
         )
+        return read_by(ocr_reader(self.ocr_model, num_threads=threads) if self.ocr else None, context)
 
 
 @dg.multi_asset(

@@ -18,7 +18,7 @@ from assets.user_files.file_kinds import HEAD_BYTES, FileKind, kind_of
 from assets.user_files.media.subtitle_files import subtitles_of
 from assets.user_files.media.transcripts import TranscriptCue, cues
 from infra.errors import ExternalError, MediaError
-from infra.media import SandboxedOcr, media_decoder
+from infra.media import media_decoder, ocr_reader
 
 LONGEST_CUE_S = 6.0
 LAYER, OCR, SAID, NOWHERE = "text layer", "ocr", "subtitles", "not found"
@@ -89,8 +89,8 @@ def place_of(library: Library, item: ItemRecord, words: str, media: ShardMedia) 
             if boxes:
                 return _record(item, LAYER, boxes)
     try:
-        boxes = SandboxedOcr().find(media.image(item.id), words)
-    except (KeyError, ExternalError):
+        boxes = ocr_reader().find(media.image(item.id), words)
+    except (KeyError, ValueError, ExternalError):
         boxes = []
     return _record(item, OCR if boxes else NOWHERE, boxes)
 

@@ -66,15 +66,30 @@ def gpu() -> Check:
 
 
 def ocr() -> Check:
-    """Words of scanned pages and pictures."""
-    if _has("rapidocr"):
-        return Check(name="OCR", state=State.OK, detail="RapidOCR, models in its package")
-    return Check(
-        name="OCR",
-        state=State.FAILED,
-        detail="rapidocr is not installed",
-        remedy="pip install rapidocr onnxruntime",
-    )
+    """Words of scanned pages and pictures, and the scripts they may have."""
+    if not _has("rapidocr"):
+        return Check(
+            name="OCR",
+            state=State.FAILED,
+            detail="rapidocr is not installed",
+            remedy="pip install rapidocr onnxruntime",
+        )
+    from infra.errors import ExternalError
+    from infra.media import MODEL_VARIABLE, ocr_model, package_model
+
+    named = os.environ.get(MODEL_VARIABLE)
+    try:
+        if named:
+            chosen = ocr_model(named)
+            known, scripts = chosen.path, chosen.scripts
+        else:
+            model = package_model()
+            known, scripts = f"{model.name} of its package", model.scripts
+    except (ExternalError, ValueError) as error:
+        remedy = f"correct or unset {MODEL_VARIABLE}" if named else "pip install --force-reinstall rapidocr"
+        return Check(name="OCR", state=State.FAILED, detail=str(error), remedy=remedy)
+    detail = f"RapidOCR with {known}, which knows {', '.join(scripts)}"
+    return Check(name="OCR", state=State.OK, detail=detail)
 
 
 def films() -> Check:

@@ -16,8 +16,8 @@ from PIL import Image
 from infra.documents.blocks import to_parts
 from infra.documents.bounds import bounded
 from infra.documents.formats import read_document
-from infra.media import _clip_files, _images, _pdf, _spoken, _video
-from infra.media._ocr import RapidOcr
+from infra.media import _clip_files, _images, _pdf, _recogniser, _spoken, _video
+from infra.media._ocr import RapidOcr, RecogniserFiles
 from infra.media.sandbox.wire import Operation, OperationResult
 from infra.media.tiles import Box
 from infra.media.types import ClipRange, OcrError
@@ -88,7 +88,9 @@ class _OpenCut:
 _DOCUMENT = _OpenDocument()
 _IMAGES = _OpenImages()
 _CUT = _OpenCut()
-_OCR_ENGINES: dict[int, RapidOcr] = {}  # by the number of their threads
+_OCR_ENGINES: dict[
+    tuple[int, str], RapidOcr
+] = {}  # by the number of their threads and the hash of their model
 
 
 def _source(arguments: dict[str, Any], payload: bytes | None) -> Path | bytes:
@@ -159,8 +161,16 @@ def _find_read(arguments: dict[str, Any], payload: bytes | None) -> OperationRes
 
 
 def _engine(arguments: dict[str, Any]) -> RapidOcr:
-    num_threads = arguments["num_threads"]
-    return _OCR_ENGINES.setdefault(num_threads, RapidOcr(num_threads=num_threads))
+    num_threads, model = arguments["num_threads"], arguments.get("model")
+    files = RecogniserFiles(model["path"], model["characters"], model["height"]) if model else None
+    key = (num_threads, model["digest"] if model else "")
+    return _OCR_ENGINES.setdefault(key, RapidOcr(num_threads=num_threads, recogniser=files))
+
+
+def _examine(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
+    path = Path(arguments["path"]) if arguments["path"] else _recogniser.package_model()
+    found = _recogniser.examine(path, [Path(each) for each in arguments["beside"]])
+    return OperationResult({**found._asdict(), "scripts": list(found.scripts), "name": path.name})
 
 
 def _close_pdf(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
@@ -233,5 +243,6 @@ OPERATIONS: dict[str, Operation] = {
     "spoken": _spoken_words,
     "clip": _clip,
     "read": _read,
+    "examine": _examine,
     "document": _document,
 }
