@@ -64,13 +64,14 @@ def learning_curve(found: Endpoint) -> Curve:
 
 def area_rows(found: Endpoint) -> list[tuple[str, float, float, float]]:
     """(name, value, low, high) in points: of each objective every seed, which has no interval, then all seeds."""
-    rows = []
+    rows: list[tuple[str, float, float, float]] = []
     for arm, area in found.areas.items():
         title = TITLES.get(arm, arm)
         shared = [seed for seed in found.seeds[arm] if seed in found.seeds["gspo"]]
         for seed, share in zip(shared, area.by_seed, strict=True):
-            rows.append((f"{title}, seed {seed}", *[100 * share] * 3))
-        rows.append((f"{title}, all", *(100 * number for number in astuple(area.difference))))
+            rows.append((f"{title}, seed {seed}", 100 * share, 100 * share, 100 * share))
+        value, low, high = (100 * number for number in astuple(area.difference))
+        rows.append((f"{title}, all", value, low, high))
     return [row for row in rows if all(map(math.isfinite, row[1:]))]
 
 
