@@ -103,13 +103,16 @@ def bars(values: Sequence[tuple[str, float | None, float | None, float | None]],
 
 
 def dots(values: Sequence[tuple[str, float, float, float]], *, label: str) -> str:
-    """A dot with whiskers for each (name, value, low, high), and a line at 0; empty text for none."""
+    """A dot with whiskers for each (name, value, low, high), and a line at 0; empty text for none.
+
+    Coloured is what lies on one side of 0 with its whole interval; a value without one is grey.
+    """
     if not values:
         return ""
     figure, axes = _canvas(height_in=0.6 + 0.26 * len(values))
     axes.axvline(0, color=INK, linewidth=0.8)
     for place, (_, value, low, high) in enumerate(values):
-        colour = COLOURS[0] if low > 0 else COLOURS[5] if high < 0 else GREY
+        colour = GREY if low == high else COLOURS[0] if low > 0 else COLOURS[5] if high < 0 else GREY
         axes.errorbar(
             value, place, xerr=[[value - low], [high - value]], fmt="o", ms=4.5, color=colour, capsize=3
         )
