@@ -46,4 +46,8 @@ MAX_EMBEDDED_FILES = 2_000  # pictures and attachments of one document
 # address space while a document is parsed; a million cells take a third
 MAX_DOCUMENT_WORKER_BYTES = 2 * 1024**3
 DOCUMENT_SECONDS = 240.0  # processor time of a document; 50,000 rows take some five
+SLIDES_SECONDS = (
+    180.0  # on the clock, for LibreOffice to draw a deck; a small one takes two to seven on two busy cores
+)
+MAX_SLIDES_PDF_BYTES = 512 * 1024 * 1024  # of the PDF that it makes, and of any other file
 MAX_NESTED_FILES = 3  # a mail in a mail in a mail; further inside nothing is opened

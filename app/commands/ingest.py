@@ -35,6 +35,9 @@ def ingest(  # noqa: PLR0913 - one parameter an option
         bool, typer.Option("--no-ocr", help="Do not read text in images and scanned pages: much faster.")
     ] = False,
     ocr_model: OcrModel = None,
+    no_slides: Annotated[
+        bool, typer.Option("--no-slides", help="Do not draw slides, even where LibreOffice is installed.")
+    ] = False,
     forget: Annotated[
         list[Path] | None,
         typer.Option("--forget", metavar="PATH", help="Remove a file or folder; may be repeated."),
@@ -65,7 +68,7 @@ def ingest(  # noqa: PLR0913 - one parameter an option
 
     with usage_errors():
         reader = None if no_ocr else ocr_reader(ocr_model)
-    settings = IngestSettings(reading=read_by(reader, ParseContext(dpi=dpi)))
+    settings = IngestSettings(reading=read_by(reader, ParseContext(dpi=dpi)), slides=not no_slides)
     with results() as write, progress_bars() as progress:
         report = ingest_files(added, Storage(root), settings=settings, forget=forgotten, progress=progress)
         if json:

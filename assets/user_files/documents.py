@@ -6,6 +6,7 @@ as if it lay in the folder, and its items say whose they are.
 
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -16,11 +17,12 @@ from assets.parsers.types import ParseContext, ParsedItem, SkippedRecord
 from assets.user_files.document_passages import DocumentPassage, section_passages
 from assets.user_files.encodings import decode
 from assets.user_files.file_kinds import MAX_BYTES, FileKind
+from assets.user_files.media import slides
 from assets.user_files.media.pictures import PictureName, pieces
 from assets.user_files.records import DATASET, FileRecord, ReaderNote
 from infra.documents import marks
 from infra.errors import MediaError
-from infra.media import Attachment, Document, Gap, Picture, media_decoder
+from infra.media import Attachment, Document, Gap, Picture, Section, media_decoder
 
 MIN_PICTURE_SIDE = 24  # pixels; smaller ones are icons and rules
 _NAME_CHARACTERS = 80
@@ -54,6 +56,8 @@ class DocumentSettings(NamedTuple):
     reading: ParseContext
     passage_words: int
     read_file: ReadFile
+    draw: slides.DrawSlides | None = None
+    """Draws the slides of a deck; None leaves them to their words and pictures."""
 
 
 def document_records(source: Path, name: str, settings: DocumentSettings) -> Iterator[FileRecord]:
@@ -64,26 +68,42 @@ def document_records(source: Path, name: str, settings: DocumentSettings) -> Ite
     """
     document = media_decoder().document(source, name=name, encoding=_encoding(source))
     yield from _remarks(document, name)
-    yield from block_records(document, 0, settings)
+    if settings.draw is None or document.kind not in slides.KINDS:
+        yield from block_records(document, 0, settings)
+        return
+    with ExitStack() as stack:
+        drawn = None
+        try:
+            drawn = stack.enter_context(slides.opened(document, source, settings.draw, settings.reading))
+        except MediaError as error:
+            yield ReaderNote(f"slides are not drawn: {error.detail or error.reason}")
+        yield from block_records(document, 0, settings, drawn)
 
 
-def block_records(document: Document, after: int, settings: DocumentSettings) -> Iterator[FileRecord]:
+def block_records(
+    document: Document, after: int, settings: DocumentSettings, drawn: slides.DrawnSlides | None = None
+) -> Iterator[FileRecord]:
     """The items of what a document holds, in reading order, behind ``after`` others of its file."""
     numbers = _Counter(after)
     for section in document.sections:
-        num_pictures = 0
-        for part in section_passages(section, settings.passage_words):
-            match part:
-                case DocumentPassage(title, text):
-                    yield _text_item(numbers.next(), title, text)
-                case Picture():
-                    num_pictures += 1
-                    where = " ".join(filter(None, (section.place, f"picture {num_pictures}")))
-                    yield from _picture(part, where, numbers, settings.reading)
-                case Attachment():
-                    yield from _attached(part, section.place, numbers, settings.read_file)
-                case Gap(reason, where, detail):
-                    yield SkippedRecord(reason=reason, where=where, detail=detail)
+        records = _section_records(section, numbers, settings)
+        yield from drawn.shown(section.place, records, numbers.next) if drawn else records
+
+
+def _section_records(section: Section, numbers: _Counter, settings: DocumentSettings) -> Iterator[FileRecord]:
+    num_pictures = 0
+    for part in section_passages(section, settings.passage_words):
+        match part:
+            case DocumentPassage(title, text):
+                yield _text_item(numbers.next(), title, text)
+            case Picture():
+                num_pictures += 1
+                where = " ".join(filter(None, (section.place, f"picture {num_pictures}")))
+                yield from _picture(part, where, numbers, settings.reading)
+            case Attachment():
+                yield from _attached(part, section.place, numbers, settings.read_file)
+            case Gap(reason, where, detail):
+                yield SkippedRecord(reason=reason, where=where, detail=detail)
 
 
 def _encoding(source: Path) -> str:

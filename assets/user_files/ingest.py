@@ -16,6 +16,7 @@ from assets.index.build import IndexReport
 from assets.parsers.types import ParsedItem
 from assets.user_files import facts, ledger, left_out, parsed_files, publishing, reading
 from assets.user_files.ledger import IngestedFile, RefusedFile
+from assets.user_files.media import slides
 from assets.user_files.parsed_files import ParsedFileInfo
 from assets.user_files.paths import PathListing, SourcePath, find, is_below, location_of, shown_path
 from assets.user_files.reading import DATASET, FileRecord, IngestSettings, SourceFile
@@ -23,6 +24,7 @@ from infra.embedders.types import Embedder
 from infra.errors import MediaError
 from infra.progress import ProgressListener, silent
 from infra.storage.lock import only_writer
+from infra.storage.manifest import sha256_of
 from infra.storage.root import Storage
 
 __all__ = ["DATASET", "FileReport", "IngestReport", "IngestSettings", "IngestStatus", "ingest"]
@@ -203,11 +205,15 @@ class _Run:
     def _read(self, source: SourceFile, name: str) -> ParsedFileInfo:
         records = self._checked(source, name)
         self.written.add(name)
-        return parsed_files.keep(self._storage, name, records, self._settings.matters(source.kind))
+        params = self._settings.matters(source.kind, is_drawn=source.is_drawn)
+        if source.is_drawn:
+            params |= {"deck": sha256_of(source.path)}
+        return parsed_files.keep(self._storage, name, records, params)
 
     def _checked(self, source: SourceFile, name: str) -> Iterator[FileRecord]:
         """What the file holds, counted; refused at the end if it is no longer the file that was hashed."""
-        for record in reading.read(source, self._settings):
+        draw = slides.keeper(self._storage, self._settings.slide_seconds) if source.is_drawn else None
+        for record in reading.read(source, self._settings, draw=draw):
             if isinstance(record, ParsedItem):
                 self._num_items += 1
                 self._progress("pages, images, clips and passages", self._num_items, None)

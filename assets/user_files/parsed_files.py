@@ -59,7 +59,7 @@ def name_of(source: SourceFile, settings: IngestSettings) -> str:
             read[f"transcript {number}"] = manifest.sha256_of(transcript)
     except OSError as error:
         raise MediaError("file_unreadable", error.strerror or type(error).__name__) from error
-    described = json.dumps([read, settings.matters(source.kind)], sort_keys=True)
+    described = json.dumps([read, settings.matters(source.kind, is_drawn=source.is_drawn)], sort_keys=True)
     return hashlib.sha256(described.encode()).hexdigest()
 
 
@@ -112,6 +112,14 @@ def described(storage: Storage, name: str) -> ParsedFileDetails | None:
     kept = manifest.read(storage, directory(name))
     read_at = storage.modified(f"{directory(name)}/{manifest.MANIFEST}")
     return ParsedFileDetails(known, str(kept.params.get("kind", "")), read_at)
+
+
+def deck_of(storage: Storage, name: str) -> str | None:
+    """The hash of the deck whose slides were drawn for what is kept; None if none were, or nothing is kept."""
+    try:
+        return manifest.read(storage, directory(name)).params.get("deck")
+    except (ValueError, FileNotFoundError):
+        return None
 
 
 def first_visual(storage: Storage, name: str) -> str | None:

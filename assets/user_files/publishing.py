@@ -17,6 +17,7 @@ from assets.parsers.identity import bytes_hash
 from assets.parsers.types import ParsedRecord
 from assets.user_files import facts, ledger, parsed_files
 from assets.user_files.ledger import FileLedger, IngestedFile
+from assets.user_files.media import slides
 from assets.user_files.paths import file_key
 from assets.user_files.questions import corpus as questions
 from assets.user_files.reading import DATASET
@@ -77,6 +78,9 @@ def update_index(storage: Storage, embedder: Embedder | None, progress: Progress
 def sweep(storage: Storage, files: FileLedger) -> None:
     """Remove what is kept of files that ``documents`` no longer has, and what killed runs left half-written."""
     used = {file.kept for file in files.values()}
+    if storage.list(slides.FOLDER):
+        decks = {file.kept for file in files.values() if file.location.lower().endswith(slides.SUFFIXES)}
+        slides.sweep(storage, filter(None, (parsed_files.deck_of(storage, name) for name in decks)))
     for name in storage.list(parsed_files.FOLDER):
         if name not in used and parsed_files.directory(name) not in (
             ledger.FILES,

@@ -20,6 +20,7 @@ from assets.user_files.documents import DocumentSettings, block_records, documen
 from assets.user_files.encodings import decode
 from assets.user_files.file_kinds import HEAD_BYTES, MAX_BYTES, SUBTITLE_SUFFIXES, FileKind, kind_of
 from assets.user_files.foreign_kinds import foreign_kind, foreign_name
+from assets.user_files.media import slides
 from assets.user_files.media.films import film_records
 from assets.user_files.media.inline_pictures import split
 from assets.user_files.media.pages import page_records
@@ -29,8 +30,8 @@ from assets.user_files.media.transcripts import cues
 from assets.user_files.passages import passages
 from assets.user_files.records import DATASET, FileRecord, ReaderNote
 from infra.errors import ExternalError, MediaError
-from infra.limits import MAX_NESTED_FILES, MAX_PDF_PAGES
-from infra.media import OcrError, ocr_reader
+from infra.limits import MAX_NESTED_FILES, MAX_PDF_PAGES, SLIDES_SECONDS
+from infra.media import OcrError, ocr_reader, soffice
 
 READER_VERSION = 5  # raised when the same file and settings would give other items
 PASSAGE_WORDS = 200
@@ -44,6 +45,10 @@ class IngestSettings:
     """Resolution of pages, OCR, length of clips and their frames, as for the benchmarks."""
     passage_words: int = PASSAGE_WORDS
     """Words of a passage of a text, at most."""
+    slides: bool = True
+    """Draw the slides of decks, where LibreOffice is installed."""
+    slide_seconds: float = SLIDES_SECONDS
+    """For the drawing of one deck, at most."""
     page_limit: int = MAX_PDF_PAGES
     """A PDF with more pages is refused."""
     max_bytes: Mapping[FileKind, int] = field(default_factory=lambda: MAX_BYTES)
@@ -51,6 +56,8 @@ class IngestSettings:
 
     def __post_init__(self) -> None:
         """Refuse settings that mean nothing."""
+        if self.slide_seconds <= 0:
+            raise ValueError(f"slide_seconds must be positive: {self.slide_seconds}")
         if self.passage_words < 1 or self.page_limit < 1:
             raise ValueError(
                 f"passage_words and page_limit must be positive: {self.passage_words}, {self.page_limit}"
@@ -58,7 +65,7 @@ class IngestSettings:
         if missing := sorted(set(FileKind) - set(self.max_bytes)):
             raise ValueError(f"max_bytes says nothing of {', '.join(missing)}")
 
-    def matters(self, kind: FileKind) -> dict[str, Any]:
+    def matters(self, kind: FileKind, *, is_drawn: bool = False) -> dict[str, Any]:
         """The settings that change what is read of a file of this kind; json-able."""
         context = self.reading
         ocr: dict[str, Any] = {"ocr": context.ocr is not None}
@@ -80,15 +87,20 @@ class IngestSettings:
                 "passage_words": self.passage_words,
             },
         }
-        return {"reader": READER_VERSION, "kind": kind.value, **of_kind[kind]}
+        drawn = {"slides": True} if is_drawn else {}  # what was read before slides were drawn has none
+        return {"reader": READER_VERSION, "kind": kind.value, **of_kind[kind], **drawn}
 
 
 class SourceFile(NamedTuple):
-    """A file that is of some kind, small enough to be read; ``transcripts`` lie beside a video."""
+    """A file that is of some kind, small enough to be read; ``transcripts`` lie beside a video.
+
+    ``is_drawn``: it is called as a deck is, and its slides can be and are to be drawn.
+    """
 
     path: Path
     kind: FileKind
     transcripts: tuple[Path, ...] = ()
+    is_drawn: bool = False
 
 
 def source_of(path: Path, settings: IngestSettings) -> SourceFile:
@@ -114,7 +126,9 @@ def source_of(path: Path, settings: IngestSettings) -> SourceFile:
         raise MediaError("kind_unknown", path.suffix or "no suffix")
     if size > (limit := settings.max_bytes[kind]):
         raise MediaError("file_too_large", f"{size:,} bytes, limit {limit:,}")
-    return SourceFile(path, kind, _transcripts(path, settings) if kind is FileKind.VIDEO else ())
+    transcripts = _transcripts(path, settings) if kind is FileKind.VIDEO else ()
+    is_deck = kind is FileKind.DOCUMENT and path.suffix.lower() in slides.SUFFIXES
+    return SourceFile(path, kind, transcripts, is_deck and settings.slides and soffice() is not None)
 
 
 def _transcripts(path: Path, settings: IngestSettings) -> tuple[Path, ...]:
@@ -122,16 +136,22 @@ def _transcripts(path: Path, settings: IngestSettings) -> tuple[Path, ...]:
     return tuple(beside for beside in subtitles_of(path) if beside.stat().st_size <= limit)
 
 
-def read(source: SourceFile, settings: IngestSettings, *, depth: int = 0) -> Iterator[FileRecord]:
+def read(
+    source: SourceFile,
+    settings: IngestSettings,
+    *,
+    depth: int = 0,
+    draw: slides.DrawSlides | None = None,
+) -> Iterator[FileRecord]:
     """Everything in a file, in reading order. What one part lacks is a ``SkippedRecord`` whose ``where`` is the part.
 
-    ``depth``: how many files this one lies in.
+    ``depth``: how many files this one lies in. ``draw`` draws its slides, if it is a deck.
 
     Raises:
         MediaError: if the file as a whole cannot be read. Whatever a decoder fails with is one: no file ends a run.
     """
     try:
-        yield from _records(source, settings, depth)
+        yield from _records(source, settings, depth, draw)
     except OcrError as error:
         raise MediaError("ocr_failed", str(error)) from error
     except ExternalError:
@@ -142,7 +162,9 @@ def read(source: SourceFile, settings: IngestSettings, *, depth: int = 0) -> Ite
         raise MediaError("reading_failed", f"{type(error).__name__}: {error}") from error
 
 
-def _records(source: SourceFile, settings: IngestSettings, depth: int) -> Iterable[FileRecord]:
+def _records(
+    source: SourceFile, settings: IngestSettings, depth: int, draw: slides.DrawSlides | None
+) -> Iterable[FileRecord]:
     match source.kind:
         case FileKind.PDF:
             beside = partial(block_records, settings=_inner(settings, depth))
@@ -155,10 +177,10 @@ def _records(source: SourceFile, settings: IngestSettings, depth: int) -> Iterab
         case FileKind.TEXT | FileKind.MARKDOWN:
             return _texts(source, settings)
         case FileKind.DOCUMENT:
-            return document_records(source.path, source.path.name, _inner(settings, depth))
+            return document_records(source.path, source.path.name, _inner(settings, depth, draw))
 
 
-def _inner(settings: IngestSettings, depth: int) -> DocumentSettings:
+def _inner(settings: IngestSettings, depth: int, draw: slides.DrawSlides | None = None) -> DocumentSettings:
     """How a document is read that lies ``depth`` files deep, and what is in it."""
 
     def read_inside(inside: Path) -> Iterator[FileRecord]:
@@ -166,7 +188,7 @@ def _inner(settings: IngestSettings, depth: int) -> DocumentSettings:
             raise MediaError("nested_too_deeply", f"{MAX_NESTED_FILES} files around it")
         yield from read(source_of(inside, settings), settings, depth=depth + 1)
 
-    return DocumentSettings(settings.reading, settings.passage_words, read_inside)
+    return DocumentSettings(settings.reading, settings.passage_words, read_inside, draw)
 
 
 def _texts(source: SourceFile, settings: IngestSettings) -> Iterator[FileRecord]:

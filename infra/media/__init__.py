@@ -20,6 +20,7 @@ from infra.media.decoding import MediaDecoder, SandboxedOcr, cut_clips, media_de
 from infra.media.encoding import data_uri, encode_jpeg, encode_png
 from infra.media.ocr import MODEL_VARIABLE, ocr_model, ocr_reader, package_model
 from infra.media.opened import OpenImages, PdfDocument
+from infra.media.slides import kept_from, slides_pdf, soffice
 from infra.media.tiles import Box, grid_boxes, is_strip, strip_boxes, widened
 from infra.media.types import (
     ClipRange,
@@ -66,10 +67,13 @@ __all__ = [
     "encode_png",
     "grid_boxes",
     "is_strip",
+    "kept_from",
     "media_decoder",
     "ocr_model",
     "ocr_reader",
     "package_model",
+    "slides_pdf",
+    "soffice",
     "strip_boxes",
     "uniform_times",
     "widened",

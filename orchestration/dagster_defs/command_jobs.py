@@ -195,6 +195,7 @@ class IngestConfig(CommandConfig):
     ocr_model: str | None = Field(
         None, description="PP-OCR recognition model of other scripts, a file or folder."
     )
+    no_slides: bool = Field(False, description="Do not draw slides, even where LibreOffice is installed.")
 
 
 class PreflightConfig(CommandConfig):

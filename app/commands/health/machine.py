@@ -1,4 +1,4 @@
-"""Checks of this machine: disk, processor and GPU, OCR, films, a browser. Nothing heavy is imported for them."""
+"""Checks of this machine: disk, processor and GPU, OCR, slides, films, a browser. Nothing heavy is imported for them."""
 
 import importlib.util
 import os
@@ -24,7 +24,7 @@ BROWSERS = (
 
 def machine_checks(folder: Path) -> list[Check]:
     """All of them; ``folder`` is where the root lies, or will lie."""
-    return [disk(folder), gpu(), ocr(), films(), browser()]
+    return [disk(folder), gpu(), ocr(), slides(), films(), browser()]
 
 
 def disk(folder: Path) -> Check:
@@ -90,6 +90,29 @@ def ocr() -> Check:
         return Check(name="OCR", state=State.FAILED, detail=str(error), remedy=remedy)
     detail = f"RapidOCR with {known}, which knows {', '.join(scripts)}"
     return Check(name="OCR", state=State.OK, detail=detail)
+
+
+def slides() -> Check:
+    """LibreOffice, which draws slides, and what it is kept from."""
+    from infra.media import kept_from, soffice
+
+    program = soffice()
+    if program is None:
+        return Check(
+            name="slides",
+            state=State.MISSING,
+            detail="no soffice on the path: decks are read by their words and pictures",
+            remedy="apt install libreoffice-impress draws them too",
+        )
+    held = kept_from()
+    if len(held) == 2:
+        return Check(name="slides", state=State.OK, detail=f"{program}, without network and other files")
+    return Check(
+        name="slides",
+        state=State.MISSING,
+        detail=f"{program} draws them, but this system keeps it from {held[0] if held else 'nothing'} only",
+        remedy="allow user namespaces and Landlock, or vimrag ingest --no-slides for decks of strangers",
+    )
 
 
 def films() -> Check:

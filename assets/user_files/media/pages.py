@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import Image
 
@@ -36,6 +37,14 @@ ReadBeside = Callable[[Document, int], Iterator[FileRecord]]
 """Reads what lies beside the pages of a PDF, of which there are so many."""
 MAX_PARTS = 32  # of one page; larger pages have a lower resolution
 THIN_SIDE = 1_400  # pixels of a roll's shorter side, up to which its parts have their full resolution
+
+
+class PageName(NamedTuple):
+    """What an item is called: its id without the file, what follows the file's name, and where it stands among the others."""
+
+    kept_id: str
+    title: str
+    position: float
 
 
 @dataclass(slots=True)
@@ -84,10 +93,18 @@ def _page_records(
     if is_strip(*size):
         yield from _parts(pdf, page, context, remarks)
         return
-    place, title, text = f"page:#{number}", f" page {number}", _text(page, context, remarks)
-    yield _own_item(page, place, title, text) if page.own else _item(page, place, title, text, page.image)
+    name = PageName(f"page:#{number}", f" page {number}", float(number))
+    yield _shown(page, name, _text(page, context, remarks))
     if math.prod(size) > POSTER_PIXELS:
         yield from _parts(pdf, page, context, remarks)
+
+
+def drawn_page(
+    pdf: PdfDocument, number: int, context: ParseContext, name: PageName, text: str | None
+) -> ParsedItem:
+    """A page as an item with ``text``; with the page's own words where that is None. Raises ``MediaError``."""
+    page = _Page(pdf, number, context)
+    return _shown(page, name, _text(page, context, _Remarks()) if text is None else text)
 
 
 class _Page:
@@ -139,9 +156,12 @@ def _parts(pdf: PdfDocument, page: _Page, context: ParseContext, remarks: _Remar
         part = pdf.page(page.number, dpi=dpi, box=box)
         if not part.text and part.image.getcolors(1):
             continue
-        place, title = f"page:#{page.number}-{index}", f" page {page.number} part {index} of {len(boxes)}"
-        text = _text(part, context, _Remarks())
-        yield _item(part, place, title, text, widened(part.image), position=page.number + index / 1000)
+        name = PageName(
+            f"page:#{page.number}-{index}",
+            f" page {page.number} part {index} of {len(boxes)}",
+            page.number + index / 1000,
+        )
+        yield _item(name, _text(part, context, _Remarks()), widened(part.image))
 
 
 def _cut(page: _Page, dpi: float) -> tuple[float, Sequence[Box]]:
@@ -156,33 +176,35 @@ def _cut(page: _Page, dpi: float) -> tuple[float, Sequence[Box]]:
     return dpi * scale, strip_boxes(*size) if thin else grid_boxes(*size, MAX_PAGE_PIXELS)
 
 
-def _own_item(page: _Page, kept_id: str, title: str, text: str) -> ParsedItem:
+def _shown(page: _Page, name: PageName, text: str) -> ParsedItem:
+    return _own_item(page, name, text) if page.own else _item(name, text, page.image)
+
+
+def _own_item(page: _Page, name: PageName, text: str) -> ParsedItem:
     """The page as a PDF of its own."""
     item = Item(
-        id=kept_id,
+        id=name.kept_id,
         dataset=DATASET,
         modality=Modality.IMAGE,
         content_hash=bytes_hash(page.own),
-        title=title,
+        title=name.title,
         text=text,
-        position=float(page.number),
-        media_key=kept_id,
+        position=name.position,
+        media_key=name.kept_id,
         width=page.size[0],
         height=page.size[1],
     )
     return ParsedItem(item=item, media=MediaBlob(members=((PAGE, page.own),)))
 
 
-def _item(
-    page: PdfPage | _Page, kept_id: str, title: str, text: str, image: Image.Image, *, position: float = 0.0
-) -> ParsedItem:
+def _item(name: PageName, text: str, image: Image.Image) -> ParsedItem:
     item = Item(
-        id=kept_id,
+        id=name.kept_id,
         dataset=DATASET,
         modality=Modality.IMAGE,
         content_hash="",
-        title=title,
+        title=name.title,
         text=text,
-        position=position or float(page.number),
+        position=name.position,
     )
     return image_item(item, image)
