@@ -11,6 +11,11 @@ MAX_PAGE_PIXELS = 4_000_000  # an A4 page at 144 dpi has 2.0 million; posters ar
 PAGE_DPI = 144  # twice the PDF unit: body text is legible, a page costs some 2,000 visual tokens at full size
 MAX_VIDEO_PIXELS = 3840 * 2160  # of one frame; above, a decoder keeps hundreds of MB of reference frames
 MAX_VIDEO_SECONDS = 6 * 3600.0  # LVBench's longest video has 2.4 hours
+SOUND_RATE = (
+    16_000  # samples a second of sound that is heard by a recogniser of speech: what Whisper was trained on
+)
+MAX_SOUND_SECONDS = 24 * 3600.0  # heard of one file; the longest audio books come in parts
+MAX_PIECE_SECONDS = 900.0  # of sound in memory at once: 58 MB
 CLIP_SECONDS = 60.0  # arXiv 2602.12735: videos are cut into clips of one minute
 MIN_TAIL_SECONDS = 2.0  # a shorter last clip is dropped; references into it mean the clip before
 MAX_SHARD_BYTES = 512 * 1024 * 1024  # large enough to stream well from S3, small enough to retry an upload
@@ -26,6 +31,13 @@ MAX_WORKER_FILES = 64  # descriptors of a decoding process: it needs a handful
 MAX_TEXT_BYTES = 16 * 1024 * 1024  # of one page; a dictionary's has some ten thousand
 JOB_SECONDS = 60.0  # processor time of a page or an image; both take less than one
 VIDEO_JOB_SECONDS = 900.0  # of a clip: a minute of 4K HEVC decodes at a tenth of its speed on a laptop
+SPEECH_FACTOR = (
+    30.0  # seconds of processor time for one of sound that is heard: large models on an old laptop take ten
+)
+MAX_SPEECH_WORKER_BYTES = (
+    32 * 1024**3
+)  # address space of a recogniser: the largest Whisper in 32 bits has 6 GB, twice while it is loaded
+SPEECH_LOAD_SECONDS = 900.0  # processor time of loading a recogniser
 WALL_FACTOR = 3.0  # seconds on the clock for one of processor time: the machine may be busy with other things
 MAX_OCR_CHARACTERS_BYTES = 1024 * 1024  # of the text file with the characters of a model; 18,708 have 74 kB
 MAX_CLIP_BYTES = 1024 * 1024 * 1024  # of a minute of video as H.264: some 140 megabits a second

@@ -17,6 +17,7 @@ from infra.limits import PAGE_DPI
 
 if TYPE_CHECKING:
     from assets.user_files.ingest import FileReport, IngestReport
+    from assets.user_files.media.hearing import Speech
 
 SHOWN_FILES = 40  # rows of the table; of more files only those are listed that did not just stay as they were
 
@@ -38,6 +39,16 @@ def ingest(  # noqa: PLR0913 - one parameter an option
     no_slides: Annotated[
         bool, typer.Option("--no-slides", help="Do not draw slides, even where LibreOffice is installed.")
     ] = False,
+    speech: Annotated[
+        Path | None,
+        typer.Option(
+            "--speech",
+            metavar="FOLDER",
+            help="Hear what is said in films and sound files without subtitles, with the Whisper model for CTranslate2 in "
+            "this folder; needs vimrag[speech].",
+            show_default=False,
+        ),
+    ] = None,
     forget: Annotated[
         list[Path] | None,
         typer.Option("--forget", metavar="PATH", help="Remove a file or folder; may be repeated."),
@@ -53,7 +64,8 @@ def ingest(  # noqa: PLR0913 - one parameter an option
       vimrag ingest ~/papers --root runs/mine --forget talk.mp4
 
     Run it again at any time: only new and changed files are read. A file that is gone from a folder named again is removed;
-    files that are not named stay. Subtitles beside a video (talk.srt, talk.en.vtt, in Subs/) or inside of it become its text.
+    files that are not named stay. Subtitles beside a video (talk.srt, talk.en.vtt, in Subs/) or inside of it become its text;
+    without any, --speech hears what is said.
 
     Exit code 1 when none of the files could be read.
     """
@@ -68,7 +80,8 @@ def ingest(  # noqa: PLR0913 - one parameter an option
 
     with usage_errors():
         reader = None if no_ocr else ocr_reader(ocr_model)
-    settings = IngestSettings(reading=read_by(reader, ParseContext(dpi=dpi)), slides=not no_slides)
+    context = read_by(reader, ParseContext(dpi=dpi))
+    settings = IngestSettings(reading=context, slides=not no_slides, speech=_speech(speech))
     with results() as write, progress_bars() as progress:
         report = ingest_files(added, Storage(root), settings=settings, forget=forgotten, progress=progress)
         if json:
@@ -80,6 +93,16 @@ def ingest(  # noqa: PLR0913 - one parameter an option
         raise typer.Exit(1)
     if not json:
         note(f'next: vimrag ask --root {root} "your question"')
+
+
+def _speech(folder: Path | None) -> Speech | None:
+    if folder is None:
+        return None
+    from assets.user_files.media.hearing import speech_of
+    from infra.media import speech_model
+
+    with usage_errors():
+        return speech_of(speech_model(folder))
 
 
 def _check(paths: Sequence[Path], forgotten: Sequence[Path]) -> None:

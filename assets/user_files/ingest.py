@@ -14,7 +14,7 @@ from typing import Any
 from assets.corpus.read import built_datasets
 from assets.index.build import IndexReport
 from assets.parsers.types import ParsedItem
-from assets.user_files import facts, ledger, left_out, parsed_files, publishing, reading
+from assets.user_files import facts, heard_files, ledger, left_out, parsed_files, publishing, reading
 from assets.user_files.ledger import IngestedFile, RefusedFile
 from assets.user_files.media import slides
 from assets.user_files.parsed_files import ParsedFileInfo
@@ -24,7 +24,6 @@ from infra.embedders.types import Embedder
 from infra.errors import MediaError
 from infra.progress import ProgressListener, silent
 from infra.storage.lock import only_writer
-from infra.storage.manifest import sha256_of
 from infra.storage.root import Storage
 
 __all__ = ["DATASET", "FileReport", "IngestReport", "IngestSettings", "IngestStatus", "ingest"]
@@ -122,6 +121,7 @@ def ingest(  # noqa: PLR0913 - what is read, how, and what is to be told, by nam
             publishing.publish_corpus(storage, files, progress, anew=again)
             built = publishing.update_index(storage, embedder, progress)
         publishing.sweep(storage, files)
+        heard_files.sweep(storage, files, run.listened)
     return IngestReport(
         root=storage.root,
         files=tuple(reports),
@@ -147,6 +147,7 @@ class _Run:
         self._again = again
         self._num_items = 0
         self.written: set[str] = set()  # names of what was read and kept
+        self.listened: set[str] = set()  # hashes of the files that were listened to, whatever became of them
         self.refused: dict[str, RefusedFile] = {}
         self.skipped: Counter[str] = Counter()
 
@@ -178,10 +179,12 @@ class _Run:
         try:
             source = reading.source_of(place.path, self._settings)
             self._refuse_generated(place, source)
-            name = parsed_files.name_of(source, self._settings)
+            content = parsed_files.content_of(source)
+            settings = heard_files.settings_for(self._storage, source, content, self._settings)
+            name = parsed_files.name_of(content, source, settings)
             about = None if self._again else parsed_files.about(self._storage, name)
             status = IngestStatus.READ if about is None else IngestStatus.UNCHANGED
-            about = about or self._read(source, name)
+            about = about or self._read(source, content, settings)
         except MediaError as error:
             self._files.pop(location, None)
             return self._skip(path, error.reason, error.detail)
@@ -202,23 +205,35 @@ class _Run:
         if why:
             raise MediaError(left_out.GENERATED, why)
 
-    def _read(self, source: SourceFile, name: str) -> ParsedFileInfo:
-        records = self._checked(source, name)
-        self.written.add(name)
-        params = self._settings.matters(source.kind, is_drawn=source.is_drawn)
+    def _read(
+        self, source: SourceFile, content: Mapping[str, str], settings: IngestSettings
+    ) -> ParsedFileInfo:
+        name = parsed_files.name_of(content, source, settings)
+        params = settings.matters(source.kind, is_drawn=source.is_drawn)
         if source.is_drawn:
-            params |= {"deck": sha256_of(source.path)}
-        return parsed_files.keep(self._storage, name, records, params)
+            params[parsed_files.DECK] = content["file"]
+        if settings.speech is not None:
+            params[heard_files.HEARD] = content["file"]
+            self.listened.add(content["file"])
+        kept = parsed_files.keep(self._storage, name, self._checked(source, content, settings), params)
+        self.written.add(name)
+        return kept
 
-    def _checked(self, source: SourceFile, name: str) -> Iterator[FileRecord]:
+    def _checked(
+        self, source: SourceFile, content: Mapping[str, str], settings: IngestSettings
+    ) -> Iterator[FileRecord]:
         """What the file holds, counted; refused at the end if it is no longer the file that was hashed."""
-        draw = slides.keeper(self._storage, self._settings.slide_seconds) if source.is_drawn else None
-        for record in reading.read(source, self._settings, draw=draw):
+        hearing = heard_files.hearing_of(self._storage, content, settings.speech, self._progress)
+        hear = hearing.words if hearing is not None else None
+        draw = slides.keeper(self._storage, settings.slide_seconds) if source.is_drawn else None
+        for record in reading.read(source, settings, hear=hear, draw=draw):
             if isinstance(record, ParsedItem):
                 self._num_items += 1
                 self._progress("pages, images, clips and passages", self._num_items, None)
             yield record
-        if parsed_files.name_of(source, self._settings) != name:
+        if parsed_files.content_of(source) != content:
+            if hearing is not None:
+                hearing.pieces.forget()  # they may be of the file that took its place
             raise MediaError("file_changed_meanwhile", "it is read again by the next run")
 
     def _skip(self, path: str, reason: str, detail: str) -> FileReport:

@@ -6,7 +6,7 @@ wherever it lies. Each is an artifact of its own, so a run that is killed has ke
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ from infra.storage.publication import ArtifactWriter, publish
 from infra.storage.root import Storage
 
 FOLDER = "ingest"
+DECK = "deck"  # parameter of what is kept of a deck whose slides were drawn: its hash
 PRODUCER = "assets.own.kept/1"
 ITEMS, MEDIA_INDEX, ABOUT = "items.parquet", "index.parquet", "about.json"
 
@@ -51,15 +52,22 @@ def directory(name: str) -> str:
     return f"{FOLDER}/{name}"
 
 
-def name_of(source: SourceFile, settings: IngestSettings) -> str:
-    """Hash of the file, of its transcripts and of the settings that matter, in hex. Raises ``MediaError``."""
+def content_of(source: SourceFile) -> dict[str, str]:
+    """Hashes of the file (``file``) and of its transcripts, in hex. Raises ``MediaError``."""
     try:
         read = {"file": manifest.sha256_of(source.path)}
         for number, transcript in enumerate(source.transcripts):
             read[f"transcript {number}"] = manifest.sha256_of(transcript)
     except OSError as error:
         raise MediaError("file_unreadable", error.strerror or type(error).__name__) from error
-    described = json.dumps([read, settings.matters(source.kind, is_drawn=source.is_drawn)], sort_keys=True)
+    return read
+
+
+def name_of(content: Mapping[str, str], source: SourceFile, settings: IngestSettings) -> str:
+    """Hash of what ``content_of`` found and of the settings that matter, in hex."""
+    described = json.dumps(
+        [dict(content), settings.matters(source.kind, is_drawn=source.is_drawn)], sort_keys=True
+    )
     return hashlib.sha256(described.encode()).hexdigest()
 
 
@@ -117,7 +125,7 @@ def described(storage: Storage, name: str) -> ParsedFileDetails | None:
 def deck_of(storage: Storage, name: str) -> str | None:
     """The hash of the deck whose slides were drawn for what is kept; None if none were, or nothing is kept."""
     try:
-        return manifest.read(storage, directory(name)).params.get("deck")
+        return manifest.read(storage, directory(name)).params.get(DECK)
     except (ValueError, FileNotFoundError):
         return None
 

@@ -21,7 +21,8 @@ from assets.user_files.encodings import decode
 from assets.user_files.file_kinds import HEAD_BYTES, MAX_BYTES, SUBTITLE_SUFFIXES, FileKind, kind_of
 from assets.user_files.foreign_kinds import foreign_kind, foreign_name
 from assets.user_files.media import slides
-from assets.user_files.media.films import film_records
+from assets.user_files.media.films import Hear, film_records
+from assets.user_files.media.hearing import Speech
 from assets.user_files.media.inline_pictures import split
 from assets.user_files.media.pages import page_records
 from assets.user_files.media.pictures import inline_picture_records, picture_records
@@ -54,6 +55,9 @@ class IngestSettings:
     max_bytes: Mapping[FileKind, int] = field(default_factory=lambda: MAX_BYTES)
     """A file that is larger is refused."""
 
+    speech: Speech | None = None
+    """Who hears what is said in films without subtitles; of files within others nothing is heard."""
+
     def __post_init__(self) -> None:
         """Refuse settings that mean nothing."""
         if self.slide_seconds <= 0:
@@ -85,7 +89,8 @@ class IngestSettings:
             FileKind.VIDEO: {
                 **{name: getattr(context, name) for name in ("fps", "max_frames", "clip_s", "min_tail_s")},
                 "passage_words": self.passage_words,
-            },
+            }
+            | ({"speech": self.speech.heard_by} if self.speech else {}),
         }
         drawn = {"slides": True} if is_drawn else {}  # what was read before slides were drawn has none
         return {"reader": READER_VERSION, "kind": kind.value, **of_kind[kind], **drawn}
@@ -140,18 +145,20 @@ def read(
     source: SourceFile,
     settings: IngestSettings,
     *,
+    hear: Hear | None = None,
     depth: int = 0,
     draw: slides.DrawSlides | None = None,
 ) -> Iterator[FileRecord]:
     """Everything in a file, in reading order. What one part lacks is a ``SkippedRecord`` whose ``where`` is the part.
 
-    ``depth``: how many files this one lies in. ``draw`` draws its slides, if it is a deck.
+    ``hear`` hears what is said in a film without subtitles; ``draw`` draws the slides of a deck; ``depth``: how many files this
+    one lies in.
 
     Raises:
         MediaError: if the file as a whole cannot be read. Whatever a decoder fails with is one: no file ends a run.
     """
     try:
-        yield from _records(source, settings, depth, draw)
+        yield from _records(source, settings, hear, depth, draw)
     except OcrError as error:
         raise MediaError("ocr_failed", str(error)) from error
     except ExternalError:
@@ -163,7 +170,11 @@ def read(
 
 
 def _records(
-    source: SourceFile, settings: IngestSettings, depth: int, draw: slides.DrawSlides | None
+    source: SourceFile,
+    settings: IngestSettings,
+    hear: Hear | None,
+    depth: int,
+    draw: slides.DrawSlides | None,
 ) -> Iterable[FileRecord]:
     match source.kind:
         case FileKind.PDF:
@@ -173,7 +184,7 @@ def _records(
             return picture_records(source.path, settings.reading)
         case FileKind.VIDEO:
             context, words = settings.reading, settings.passage_words
-            return film_records(source.path, source.transcripts, context, words)
+            return film_records(source.path, source.transcripts, context, words, hear)
         case FileKind.TEXT | FileKind.MARKDOWN:
             return _texts(source, settings)
         case FileKind.DOCUMENT:

@@ -19,8 +19,9 @@ from infra.documents.blocks import (
 from infra.media.decoding import MediaDecoder, SandboxedOcr, cut_clips, media_decoder
 from infra.media.encoding import data_uri, encode_jpeg, encode_png
 from infra.media.ocr import MODEL_VARIABLE, ocr_model, ocr_reader, package_model
-from infra.media.opened import OpenImages, PdfDocument
+from infra.media.opened import OpenImages, OpenSound, PdfDocument
 from infra.media.slides import kept_from, slides_pdf, soffice
+from infra.media.speech import SandboxedSpeech, speech_model
 from infra.media.tiles import Box, grid_boxes, is_strip, strip_boxes, widened
 from infra.media.types import (
     ClipRange,
@@ -28,6 +29,7 @@ from infra.media.types import (
     OcrError,
     PageFacts,
     PdfPage,
+    SpeechError,
     SubtitleLine,
     SubtitleTrack,
     VideoInfo,
@@ -49,13 +51,16 @@ __all__ = [
     "MediaDecoder",
     "OcrError",
     "OpenImages",
+    "OpenSound",
     "PageFacts",
     "Paragraph",
     "PdfDocument",
     "PdfPage",
     "Picture",
     "SandboxedOcr",
+    "SandboxedSpeech",
     "Section",
+    "SpeechError",
     "SubtitleLine",
     "SubtitleTrack",
     "Table",
@@ -74,6 +79,7 @@ __all__ = [
     "package_model",
     "slides_pdf",
     "soffice",
+    "speech_model",
     "strip_boxes",
     "uniform_times",
     "widened",

@@ -4,18 +4,29 @@ Raises ``MediaError`` (``decoder_failed``) for whatever is not as asked for.
 """
 
 import json
+import math
 from typing import Any, NamedTuple
 
 from PIL import Image
 
 from infra.documents.blocks import Document, from_parts
 from infra.errors import MediaError
-from infra.limits import MAX_IMAGES, MAX_OWN_PAGE_BYTES, MAX_TEXT_BYTES
+from infra.limits import MAX_IMAGES, MAX_OWN_PAGE_BYTES, MAX_SOUND_SECONDS, MAX_TEXT_BYTES
 from infra.media.sandbox.process import JobResult
-from infra.media.types import OcrError, PageFacts, PdfPage, PlainPage, SubtitleLine, SubtitleTrack, VideoInfo
+from infra.media.types import (
+    OcrError,
+    PageFacts,
+    PdfPage,
+    PlainPage,
+    SpeechError,
+    SubtitleLine,
+    SubtitleTrack,
+    VideoInfo,
+)
 from infra.media.word_places import MOST_BOXES, PlaceBox
 
 PIXEL_BYTES = 4  # as Pillow keeps RGB: a copy without packing is a seventh of the time
+SAMPLE_BYTES = 4  # of sound, float32
 
 
 class ImageCount(NamedTuple):
@@ -91,6 +102,33 @@ def video_info_of(answer: JobResult) -> VideoInfo:
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise MediaError("decoder_failed", f"no facts about the video: {error!r}"[:500]) from error
+
+
+def seconds_of(answer: JobResult) -> float:
+    """How long a sound says it is; 0 where it says nothing that can be."""
+    told = answer.result.get("duration_s")
+    return float(told) if isinstance(told, int | float) and 0 < told <= MAX_SOUND_SECONDS else 0.0
+
+
+def samples_of(answer: JobResult, most: int) -> bytes:
+    """The samples of a piece of sound, at most so many bytes. What numbers they are is not looked at."""
+    samples = bytes_of(answer)
+    if len(samples) > most or len(samples) % SAMPLE_BYTES:
+        raise MediaError("decoder_failed", f"{len(samples)} bytes of sound, limit {most}")
+    return samples
+
+
+def heard_of(answer: JobResult, heard_s: float) -> SubtitleTrack:
+    """What was recognised in ``heard_s`` seconds; ``SpeechError`` if the recogniser was not there."""
+    if "failed" in answer.result:
+        raise SpeechError(str(answer.result["failed"])[:500])
+    track = next(iter(tracks_of(answer)), SubtitleTrack("", ()))
+    lines = [
+        line._replace(start_s=min(max(line.start_s, 0.0), heard_s))
+        for line in track.lines
+        if math.isfinite(line.start_s)
+    ]
+    return SubtitleTrack(track.language[:20], tuple(sorted(lines, key=lambda line: line.start_s)), "heard")
 
 
 def bytes_of(answer: JobResult) -> bytes:

@@ -39,7 +39,7 @@ from infra.media.answers import (
     video_info_of,
 )
 from infra.media.jobs import file_key, location, token, video_job
-from infra.media.opened import OpenImages, PdfDocument
+from infra.media.opened import OpenImages, OpenSound, PdfDocument
 from infra.media.sandbox.process import InProcessRunner, Job, JobRunner, Sandbox
 from infra.media.types import ClipRange, Frame, OcrModel, SubtitleTrack, VideoInfo
 from infra.media.word_places import PlaceBox
@@ -138,6 +138,20 @@ class MediaDecoder:
         """
         job = video_job("spoken", source, max_bytes=MAX_TEXT_BYTES)
         return self.runner.call(job, tracks_of)
+
+    @contextmanager
+    def open_sound(self, source: Path | bytes, *, piece_s: float) -> Iterator[OpenSound]:
+        """Open what is heard in a film or a sound file, to be read in pieces of ``piece_s`` seconds.
+
+        Raises:
+            MediaError: ``sound_missing`` (nothing is to be heard in it), ``sound_unreadable``, ``video_missing``,
+                ``video_unreadable``, or as the module says.
+        """
+        sound = OpenSound(self.runner, source, piece_s)
+        try:
+            yield sound
+        finally:
+            sound.close()
 
     def cut(self, source: Path, clips: Sequence[ClipRange], targets: Sequence[Path]) -> list[Path]:
         """Write each of ``clips`` (in order, apart from each other) to its target as MP4; returns what was written.

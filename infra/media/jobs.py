@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from infra.limits import DOCUMENT_SECONDS, MAX_DOCUMENT_WORKER_BYTES, VIDEO_JOB_SECONDS, WALL_FACTOR
+from infra.limits import (
+    DOCUMENT_SECONDS,
+    MAX_DOCUMENT_WORKER_BYTES,
+    MAX_SPEECH_WORKER_BYTES,
+    SPEECH_FACTOR,
+    SPEECH_LOAD_SECONDS,
+    VIDEO_JOB_SECONDS,
+    WALL_FACTOR,
+)
 from infra.media.sandbox.process import Job, JobLimits
 
 SHORT = JobLimits()
@@ -16,7 +24,16 @@ DOCUMENT = JobLimits(
     memory_bytes=MAX_DOCUMENT_WORKER_BYTES,
 )
 LONG = JobLimits(cpu_s=VIDEO_JOB_SECONDS, wall_s=VIDEO_JOB_SECONDS * WALL_FACTOR)
+LOAD_SPEECH = JobLimits(
+    cpu_s=SPEECH_LOAD_SECONDS, wall_s=SPEECH_LOAD_SECONDS * WALL_FACTOR, memory_bytes=MAX_SPEECH_WORKER_BYTES
+)
 _tokens = itertools.count()
+
+
+def speech_limits(heard_s: float) -> JobLimits:
+    """For a recogniser that has its model loaded and hears so many seconds."""
+    cpu_s = SPEECH_LOAD_SECONDS + heard_s * SPEECH_FACTOR  # its process may be a new one
+    return JobLimits(cpu_s=cpu_s, wall_s=cpu_s, memory_bytes=MAX_SPEECH_WORKER_BYTES)
 
 
 def video_job(

@@ -11,12 +11,15 @@ from infra.limits import (
     MAX_EMBEDDED_BYTES,
     MAX_OWN_PAGE_BYTES,
     MAX_PAGE_PIXELS,
+    MAX_PIECE_SECONDS,
     MAX_TEXT_BYTES,
     PAGE_DPI,
+    SOUND_RATE,
 )
 from infra.media import jobs
 from infra.media.answers import (
     PIXEL_BYTES,
+    SAMPLE_BYTES,
     blocks_of,
     boxes_of,
     image_count,
@@ -24,8 +27,10 @@ from infra.media.answers import (
     page_count,
     page_of,
     plain_page_of,
+    samples_of,
+    seconds_of,
 )
-from infra.media.jobs import file_key, location, token
+from infra.media.jobs import file_key, location, token, video_job
 from infra.media.sandbox.process import Job, JobRunner
 from infra.media.tiles import Box
 from infra.media.types import PdfPage, PlainPage
@@ -138,3 +143,32 @@ class PdfDocument:
         """Let the decoding process close it too, unless that is gone."""
         if self._runner.pid is not None:
             self._runner.call(Job(operation="close_pdf", arguments={}), lambda _: None)
+
+
+class OpenSound:
+    """What is heard in a file that is open in the decoding process, in pieces of ``piece_s`` seconds.
+
+    A piece that is not the next one is decoded from the beginning of the file. ``duration_s``: as the file tells, else 0.
+    """
+
+    def __init__(self, runner: JobRunner, source: Path | bytes, piece_s: float) -> None:
+        if not 0 < piece_s <= MAX_PIECE_SECONDS:
+            raise ValueError(f"a piece of sound has up to {MAX_PIECE_SECONDS:g} s, not {piece_s}")
+        self._runner, self._most = runner, SAMPLE_BYTES * round(piece_s * SOUND_RATE)
+        self._job = video_job("open_sound", source, {"token": token(), "piece_s": piece_s})
+        self.duration_s = runner.call(self._job, seconds_of)
+
+    def piece(self, index: int) -> bytes:
+        """The samples of piece ``index`` (from 0), float32, ``SOUND_RATE`` a second; fewer at the end, none behind it.
+
+        Raises:
+            MediaError: ``sound_unreadable``, ``sound_too_long``, or as the module says.
+        """
+        arguments = {**self._job.arguments, "index": index}
+        job = replace(self._job, operation="sound_piece", arguments=arguments, max_bytes=self._most)
+        return self._runner.call(job, lambda answer: samples_of(answer, self._most))
+
+    def close(self) -> None:
+        """Let the decoding process close it too, unless that is gone."""
+        if self._runner.pid is not None:
+            self._runner.call(Job(operation="close_sound", arguments={}), lambda _: None)

@@ -13,6 +13,10 @@ class OcrError(ExternalError):
     """The OCR engine could not be loaded or failed on an image."""
 
 
+class SpeechError(ExternalError):
+    """The recogniser of speech is not there, or its model cannot be loaded."""
+
+
 class OcrModel(NamedTuple):
     """A recognition model of PP-OCR that is used in place of the package's."""
 
@@ -96,7 +100,7 @@ class SubtitleTrack(NamedTuple):
     language: str
     lines: tuple[SubtitleLine, ...]
     kind: str = ""
-    """"chapters": their titles; "lyrics": a text that is kept beside the sound, in one line; else empty."""
+    """"chapters": their titles; "lyrics": a text that is kept beside the sound, in one line; "heard": by a machine; else ""."""
 
 
 class ClipRange(NamedTuple):

@@ -196,6 +196,10 @@ class IngestConfig(CommandConfig):
         None, description="PP-OCR recognition model of other scripts, a file or folder."
     )
     no_slides: bool = Field(False, description="Do not draw slides, even where LibreOffice is installed.")
+    speech: str | None = Field(
+        None,
+        description="Folder of a Whisper model for CTranslate2 that hears films and sound files without subtitles.",
+    )
 
 
 class PreflightConfig(CommandConfig):

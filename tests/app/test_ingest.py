@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from app.commands.ingest import SHOWN_FILES
 from assets.miniature.writers.pdf import PdfPageSpec, pdf_bytes
+from infra.media import speech
 from tests.app.command_line import Vimrag
 
 
@@ -137,3 +138,17 @@ def test_help_teaches_with_an_example(vimrag: Vimrag, monkeypatch: pytest.Monkey
     assert said.code == 0
     assert "vimrag ingest ~/papers" in said.out.split("Example", 1)[1]
     assert said.out.count("...") == 1  # the paths, once
+
+
+def test_speech_without_its_package_or_its_model_is_one_line_that_says_what_to_do(
+    vimrag: Vimrag, docs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    root = tmp_path / "root"
+    monkeypatch.setattr(speech, "PACKAGE", "a_package_that_nobody_has")
+    said = vimrag("ingest", docs, "--root", root, "--speech", tmp_path)
+    assert (said.code, len(said.err.splitlines())) == (2, 1) and "pip install 'vimrag[speech]'" in said.err
+    monkeypatch.setattr(speech, "PACKAGE", "av")  # a package that is there
+    for folder, why in [("small", "no folder at"), (tmp_path, "lacks model.bin")]:
+        said = vimrag("ingest", docs, "--root", root, "--speech", folder)
+        assert (said.code, len(said.err.splitlines())) == (2, 1) and why in said.err
+    assert not root.exists()

@@ -1,4 +1,4 @@
-"""Checks of this machine: disk, processor and GPU, OCR, slides, films, a browser. Nothing heavy is imported for them."""
+"""Checks of this machine: disk, processor and GPU, OCR, slides, films, speech, a browser. Nothing heavy is imported for them."""
 
 import importlib.util
 import os
@@ -24,7 +24,7 @@ BROWSERS = (
 
 def machine_checks(folder: Path) -> list[Check]:
     """All of them; ``folder`` is where the root lies, or will lie."""
-    return [disk(folder), gpu(), ocr(), slides(), films(), browser()]
+    return [disk(folder), gpu(), ocr(), slides(), films(), speech(), browser()]
 
 
 def disk(folder: Path) -> Check:
@@ -124,6 +124,19 @@ def films() -> Check:
         )
     beside = f"ffmpeg at {ffmpeg}" if ffmpeg else "no ffmpeg on the path, none is needed"
     return Check(name="films", state=State.OK, detail=f"PyAV; {beside}")
+
+
+def speech() -> Check:
+    """Hearing what is said in films without subtitles."""
+    if _has("faster_whisper"):
+        detail = "faster-whisper; vimrag ingest --speech FOLDER hears films without subtitles"
+        return Check(name="speech", state=State.OK, detail=detail)
+    return Check(
+        name="speech",
+        state=State.MISSING,
+        detail="faster-whisper is not installed; films have the words of their subtitles",
+        remedy="pip install 'vimrag[speech]', then vimrag ingest --speech FOLDER",
+    )
 
 
 def browser() -> Check:

@@ -1,7 +1,10 @@
-"""A film to items: its clips, each with the words that begin in it; a sound file to the words of its transcript."""
+"""A film to items: its clips, each with the words that begin in it; a sound file to the words of its transcript.
+
+Where there are no words, and somebody hears, they are those of ``hearing.py``, and the titles say so.
+"""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -10,6 +13,7 @@ from assets.parsers.identity import text_hash
 from assets.parsers.types import ParseContext, ParsedItem, SkippedRecord
 from assets.parsers.videos import VideoSource, clip_title, video_items
 from assets.user_files.encodings import decode
+from assets.user_files.media.heard_pieces import HeardPiece
 from assets.user_files.media.transcripts import TranscriptCue, cues, lines_of, rolled_up, spoken_between
 from assets.user_files.passages import passages
 from assets.user_files.paths import shown_path
@@ -19,6 +23,9 @@ from infra.media import ClipRange, clip_ranges, media_decoder
 
 WITHOUT_PICTURE = "video_without_picture"
 CHAPTERS, LYRICS = "chapters", "lyrics"  # kinds of tracks
+BY_MACHINE = " (machine transcript)"  # behind the titles of items whose words were heard
+Hear = Callable[[Path], Iterator[HeardPiece | SkippedRecord]]
+"""Hears what is said in a file, in order of time."""
 
 
 @dataclass(slots=True)
@@ -28,6 +35,11 @@ class _Words:
     tracks: list[list[TranscriptCue]] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     chapters: list[TranscriptCue] = field(default_factory=list)
+    is_heard: bool = False
+
+    def mark(self, said: str) -> str:
+        """What the title of an item says about its words."""
+        return BY_MACHINE if self.is_heard and said else ""
 
     def between(self, start_s: float, end_s: float) -> str:
         """The words that begin in [start_s, end_s), track after track."""
@@ -35,22 +47,33 @@ class _Words:
 
 
 def film_records(
-    path: Path, transcripts: Sequence[Path], context: ParseContext, passage_words: int
+    path: Path,
+    transcripts: Sequence[Path],
+    context: ParseContext,
+    passage_words: int,
+    hear: Hear | None = None,
 ) -> Iterator[FileRecord]:
-    """Everything in a film, in order of time; words without times are shared out evenly.
+    """Everything in a film, in order of time; words without times are shared out evenly. Without words ``hear`` finds some.
 
     Raises:
         MediaError: as ``MediaDecoder.probe``; for sound alone only if no words come with it.
     """
     words = _Words()
     yield from _read_words(path, transcripts, words)
+    duration_s, sound_alone = 0.0, None
     try:
         duration_s = media_decoder().probe(path).duration_s
     except MediaError as error:
+        if error.reason != WITHOUT_PICTURE:
+            raise
+        sound_alone = error
+    if hear is not None and not (words.tracks or words.texts):
+        yield from _hear(path, hear, words)
+    if sound_alone is not None:
         if words.chapters and not words.texts:
             words.tracks.insert(0, words.chapters)
-        if error.reason != WITHOUT_PICTURE or not (words.tracks or words.texts):
-            raise
+        if not (words.tracks or words.texts):
+            raise sound_alone
         yield SkippedRecord(reason=WITHOUT_PICTURE, where="picture", detail="sound only; its words are read")
         yield from _spoken(words, context.clip_s, passage_words)
         return
@@ -71,7 +94,7 @@ def _clips(
         end_s = ends.get(start_s, math.inf)
         said = words.between(start_s, end_s) if words.tracks else item.text
         text = "\n".join(filter(None, (spoken_between(words.chapters, start_s, end_s), said)))
-        title = clip_title("", start_s) if len(ranges) > 1 else ""
+        title = f"{clip_title('', start_s) if len(ranges) > 1 else ''}{words.mark(said)}"
         kept_id = item.id.removeprefix(f"{DATASET}:")
         placed = replace(item, id=kept_id, title=title, text=text, media_key=kept_id)
         yield replace(record, item=placed)
@@ -111,6 +134,29 @@ def _read_inside(path: Path, words: _Words) -> Iterator[FileRecord]:
             yield ReaderNote(f"subtitles inside of it{f' ({track.language})' if track.language else ''}")
 
 
+def has_words_inside(path: Path) -> bool:
+    """Whether the file has subtitles or lyrics of its own. Raises ``MediaError`` as ``MediaDecoder.spoken``."""
+    words = _Words()
+    for _ in _read_inside(path, words):
+        pass
+    return bool(words.tracks or words.texts)
+
+
+def _hear(path: Path, hear: Hear, words: _Words) -> Iterator[FileRecord]:
+    heard: list[TranscriptCue] = []
+    languages: dict[str, None] = {}
+    for piece in hear(path):
+        if isinstance(piece, SkippedRecord):
+            yield piece
+            continue
+        heard += piece.cues
+        languages |= {piece.language: None} if piece.language else {}
+    if heard:
+        words.tracks.append(heard)
+        words.is_heard = True
+        yield ReaderNote(f"words heard by a machine ({', '.join(languages)})")
+
+
 def _add_lyrics(text: str, words: _Words) -> Iterator[ReaderNote]:
     """Lyrics of a tag, if nothing else says what is sung."""
     if words.tracks or words.texts:
@@ -132,7 +178,8 @@ def _spoken(words: _Words, length_s: float, passage_words: int) -> Iterator[Pars
             words.between(start_s, start_s + length_s), markdown=False, max_words=passage_words
         ):
             number += 1
-            yield _text_item(number, clip_title("", start_s), passage.text, start_s)
+            title = f"{clip_title('', start_s)}{words.mark(passage.text)}"
+            yield _text_item(number, title, passage.text, start_s)
     for text in () if words.tracks else words.texts:
         for passage in passages(text, markdown=False, max_words=passage_words):
             number += 1

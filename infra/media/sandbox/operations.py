@@ -16,11 +16,12 @@ from PIL import Image
 from infra.documents.blocks import to_parts
 from infra.documents.bounds import bounded
 from infra.documents.formats import read_document
-from infra.media import _clip_files, _images, _pdf, _recogniser, _spoken, _video
+from infra.media import _clip_files, _images, _pdf, _recogniser, _sound, _spoken, _video
 from infra.media._ocr import RapidOcr, RecogniserFiles
+from infra.media._speech import WhisperSpeech
 from infra.media.sandbox.wire import Operation, OperationResult
 from infra.media.tiles import Box
-from infra.media.types import ClipRange, OcrError
+from infra.media.types import ClipRange, OcrError, SpeechError
 from infra.media.word_places import find
 
 
@@ -85,9 +86,31 @@ class _OpenCut:
         return next(self._clips, b"")
 
 
+class _OpenSound:
+    """The sound that is open; its pieces are asked for one by one, mostly in order."""
+
+    def __init__(self) -> None:
+        self._token = ""
+        self._pieces: Iterator[bytes] = iter(())
+        self._next = 0
+
+    def piece(self, arguments: dict[str, Any], payload: bytes | None) -> bytes:
+        if (self._token, self._next) != (arguments["token"], arguments["index"]):
+            source, index = _source(arguments, payload), arguments["index"]
+            self._pieces = _sound.pieces(source, piece_s=arguments["piece_s"], first=index)
+            self._token, self._next = arguments["token"], index
+        self._next += 1
+        return next(self._pieces, b"")
+
+    def close(self) -> None:
+        self._token, self._pieces = "", iter(())
+
+
 _DOCUMENT = _OpenDocument()
 _IMAGES = _OpenImages()
 _CUT = _OpenCut()
+_SOUND = _OpenSound()
+_SPEECH: dict[str, WhisperSpeech] = {}  # by the folder of their model; one process has one
 _OCR_ENGINES: dict[
     tuple[int, str], RapidOcr
 ] = {}  # by the number of their threads and the hash of their model
@@ -192,6 +215,42 @@ def _spoken_words(arguments: dict[str, Any], payload: bytes | None) -> Operation
     return OperationResult({}, (len(data),), (data,))
 
 
+def _open_sound(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
+    return OperationResult({"duration_s": _sound.duration_s(_source(arguments, payload))})
+
+
+def _sound_piece(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
+    samples = _SOUND.piece(arguments, payload)
+    return OperationResult({}, (len(samples),), (samples,))
+
+
+def _close_sound(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
+    _SOUND.close()
+    return OperationResult({})
+
+
+def _load_speech(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
+    try:
+        _whisper(arguments).load()
+    except SpeechError as error:
+        return OperationResult({"failed": str(error)})
+    return OperationResult({})
+
+
+def _hear(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
+    try:
+        language, lines = _whisper(arguments).words(payload or b"")
+    except SpeechError as error:
+        return OperationResult({"failed": str(error)})
+    data = json.dumps([(language, lines, "heard")]).encode()
+    return OperationResult({}, (len(data),), (data,))
+
+
+def _whisper(arguments: dict[str, Any]) -> WhisperSpeech:
+    folder = arguments["folder"]
+    return _SPEECH.setdefault(folder, WhisperSpeech(Path(folder)))
+
+
 def _clip(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
     data = _CUT.clip(arguments)
     return OperationResult({}, (len(data),), (data,))
@@ -241,6 +300,11 @@ OPERATIONS: dict[str, Operation] = {
     "probe": _probe,
     "frames": _frames,
     "spoken": _spoken_words,
+    "open_sound": _open_sound,
+    "sound_piece": _sound_piece,
+    "close_sound": _close_sound,
+    "load_speech": _load_speech,
+    "hear": _hear,
     "clip": _clip,
     "read": _read,
     "examine": _examine,

@@ -10,7 +10,17 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 PACKAGES = ("memory_graph", "model", "infra", "assets", "orchestration", "app")
-DECODING_LIBRARIES = {"av", "pypdfium2", "rapidocr", "cv2", "imageio", "fitz", "lxml", "olefile"}
+DECODING_LIBRARIES = {
+    "av",
+    "pypdfium2",
+    "rapidocr",
+    "cv2",
+    "imageio",
+    "fitz",
+    "lxml",
+    "olefile",
+    "faster_whisper",
+}
 WRITERS = {"assets/miniature/writers/mp4.py": {"av"}}  # encodes its own pixels
 
 

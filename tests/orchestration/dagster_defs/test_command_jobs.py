@@ -51,6 +51,7 @@ def test_a_command_line_is_made_of_what_is_said():
         "a",
         "b",
     ]
+    assert IngestConfig(paths=["a"], speech="m").words()[-3:] == ["--speech", "m", "a"]
     credit = StudyCreditConfig(objective=["ggpo", "gspo"], split="val").words()
     assert credit[:2] == ["study", "credit"] and credit[-4:] == ["--objective", "ggpo", "--objective", "gspo"]
     assert StudyPaperConfig(datasets=["squad", "webqa"]).words()[-1] == "all"
