@@ -3,20 +3,25 @@
 Holds the record, its file, and what the records of one study say together; nothing is trained here.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from model.evaluation.evaluation import SeedComparison, rates
 from model.types import Trajectory
 from orchestration.study.endpoint import RatesByUpdate, compare_areas
+from orchestration.study.options import Study
 
 SCHEMA_VERSION = 1
 REFERENCE = "gspo"
 CLAIM = "study.json"
 """Below the root: what all its runs share."""
+MAY_DIFFER = {"root", "arms", "seeds", "only", "parallel", "samples"}
+"""Options that commands may change which go on with one study."""
 RUNS = "reports/study-ggpo/runs"
 """Folder of the records, below the root."""
 
@@ -140,6 +145,23 @@ def read_records(paths: Iterable[Path]) -> list[RunRecord]:
     return records
 
 
+def with_defaults(shared: Mapping[str, Any]) -> dict[str, Any]:
+    """What the runs of a study share, as today's options; what an older version did not know is at its default, at every depth."""
+    options = asdict(Study(root=Path()))
+    defaults = {name: value for name, value in options.items() if name not in MAY_DIFFER}
+    return _completed(shared, json.loads(json.dumps(defaults)))
+
+
+def _completed(stored: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    known = {
+        name: _completed(value, defaults[name])
+        if isinstance(value, Mapping) and isinstance(defaults.get(name), Mapping)
+        else value
+        for name, value in stored.items()
+    }
+    return {**defaults, **known}
+
+
 def endpoint(records: Sequence[RunRecord]) -> Endpoint:
     """What the records say together.
 
@@ -149,9 +171,10 @@ def endpoint(records: Sequence[RunRecord]) -> Endpoint:
     if not records:
         raise ValueError("there is no record of a run")
     first = records[0]
+    of_first = with_defaults(first.study)
     for other in records:
-        options = {*first.study, *other.study}
-        differs = sorted(name for name in options if first.study.get(name) != other.study.get(name))
+        of_other = with_defaults(other.study)
+        differs = sorted(name for name in {*of_first, *of_other} if of_first.get(name) != of_other.get(name))
         if differs:
             raise ValueError(
                 f"{other.arm}-{other.seed} and {first.arm}-{first.seed} are of different studies: "

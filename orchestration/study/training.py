@@ -7,7 +7,7 @@ import json
 import subprocess
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from hashlib import sha256
 from os import environ
 from threading import Event
@@ -25,16 +25,7 @@ from orchestration.recipes.cold_start import SHIPPED
 from orchestration.study.answers import answer_names, is_answered, local_folder, stored_file
 from orchestration.study.miniature_root import build_root
 from orchestration.study.options import Study, StudyRun, runs
-from orchestration.study.record import CLAIM
-
-MAY_DIFFER = {
-    "root",
-    "arms",
-    "seeds",
-    "only",
-    "parallel",
-    "samples",
-}  # between commands that go on with one study
+from orchestration.study.record import CLAIM, MAY_DIFFER, with_defaults
 
 
 def prepare(study: Study, log: LogFunction) -> Storage:
@@ -65,13 +56,8 @@ def _claim(storage: Storage, study: Study) -> None:
 
 
 def _is_same(before: str, now: str) -> bool:
-    """Whether two claims are of one study; what an older one did not know must be at its default."""
-    old, new = json.loads(before), json.loads(now)
-    defaults = {field.name: field.default for field in fields(Study)}
-    unknown = {
-        name for name in new.keys() - old.keys() if json.loads(json.dumps(defaults.get(name))) == new[name]
-    }
-    return {**old, **{name: new[name] for name in unknown}} == new
+    """Whether two claims are of one study."""
+    return with_defaults(json.loads(before)) == with_defaults(json.loads(now))
 
 
 def is_trained(storage: Storage, run: StudyRun) -> bool:

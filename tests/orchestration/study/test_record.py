@@ -65,6 +65,16 @@ def test_the_endpoint_pairs_what_was_made_in_several_sittings(tmp_path: Path):
     assert [each.right for each in found.spending["ggpo"][20]] == [1.0, 0.5, 1.0]
 
 
+def test_a_record_of_before_an_option_belongs_to_the_study_with_its_default():
+    small = {"train": 1, "val": 1, "test": 1, "questions": 1, "seed": 0}
+    before = replace(run("gspo", 0, 0, 0), study={**STUDY, "worlds": small})
+    after = replace(run("ggpo", 0, 0, 1), study={**STUDY, "worlds": {**small, "hops": 2}})
+    assert endpoint([before, after]).areas["ggpo"].by_seed == (0.5,)
+    longer = replace(after, study={**STUDY, "worlds": {**small, "hops": 4}})
+    with pytest.raises(ValueError, match="they differ in worlds"):
+        endpoint([before, longer])
+
+
 def test_what_does_not_belong_together_is_refused(tmp_path: Path):
     gspo = run("gspo", 0, 0, 0)
     other = replace(run("ggpo", 0, 0, 0), study={**STUDY, "weights": "xyz"})
