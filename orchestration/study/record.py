@@ -146,7 +146,7 @@ def read_records(paths: Iterable[Path]) -> list[RunRecord]:
 
 
 def with_defaults(shared: Mapping[str, Any]) -> dict[str, Any]:
-    """What the runs of a study share, as today's options; what an older version did not know is at its default, at every depth."""
+    """What the runs of a study share, as today's options; what was no option then is at its default, at every depth."""
     options = asdict(Study(root=Path()))
     defaults = {name: value for name, value in options.items() if name not in MAY_DIFFER}
     return _completed(shared, json.loads(json.dumps(defaults)))
