@@ -11,9 +11,7 @@ MAX_PAGE_PIXELS = 4_000_000  # an A4 page at 144 dpi has 2.0 million; posters ar
 PAGE_DPI = 144  # twice the PDF unit: body text is legible, a page costs some 2,000 visual tokens at full size
 MAX_VIDEO_PIXELS = 3840 * 2160  # of one frame; above, a decoder keeps hundreds of MB of reference frames
 MAX_VIDEO_SECONDS = 6 * 3600.0  # LVBench's longest video has 2.4 hours
-SOUND_RATE = (
-    16_000  # samples a second of sound that is heard by a recogniser of speech: what Whisper was trained on
-)
+SOUND_RATE = 16_000  # samples a second that a recogniser of speech hears: what Whisper was trained on
 MAX_SOUND_SECONDS = 24 * 3600.0  # heard of one file; the longest audio books come in parts
 MAX_PIECE_SECONDS = 900.0  # of sound in memory at once: 58 MB
 CLIP_SECONDS = 60.0  # arXiv 2602.12735: videos are cut into clips of one minute
@@ -31,12 +29,8 @@ MAX_WORKER_FILES = 64  # descriptors of a decoding process: it needs a handful
 MAX_TEXT_BYTES = 16 * 1024 * 1024  # of one page; a dictionary's has some ten thousand
 JOB_SECONDS = 60.0  # processor time of a page or an image; both take less than one
 VIDEO_JOB_SECONDS = 900.0  # of a clip: a minute of 4K HEVC decodes at a tenth of its speed on a laptop
-SPEECH_FACTOR = (
-    30.0  # seconds of processor time for one of sound that is heard: large models on an old laptop take ten
-)
-MAX_SPEECH_WORKER_BYTES = (
-    32 * 1024**3
-)  # address space of a recogniser: the largest Whisper in 32 bits has 6 GB, twice while it is loaded
+SPEECH_FACTOR = 30.0  # seconds of processor time for one of sound; large models on an old laptop take ten
+MAX_SPEECH_WORKER_BYTES = 32 * 1024**3  # address space; the largest Whisper takes 12 GB while it is loaded
 SPEECH_LOAD_SECONDS = 900.0  # processor time of loading a recogniser
 WALL_FACTOR = 3.0  # seconds on the clock for one of processor time: the machine may be busy with other things
 MAX_OCR_CHARACTERS_BYTES = 1024 * 1024  # of the text file with the characters of a model; 18,708 have 74 kB
@@ -58,8 +52,6 @@ MAX_EMBEDDED_FILES = 2_000  # pictures and attachments of one document
 # address space while a document is parsed; a million cells take a third
 MAX_DOCUMENT_WORKER_BYTES = 2 * 1024**3
 DOCUMENT_SECONDS = 240.0  # processor time of a document; 50,000 rows take some five
-SLIDES_SECONDS = (
-    180.0  # on the clock, for LibreOffice to draw a deck; a small one takes two to seven on two busy cores
-)
+SLIDES_SECONDS = 180.0  # on the clock, for LibreOffice to draw a deck; a small one takes two to seven
 MAX_SLIDES_PDF_BYTES = 512 * 1024 * 1024  # of the PDF that it makes, and of any other file
 MAX_NESTED_FILES = 3  # a mail in a mail in a mail; further inside nothing is opened

@@ -37,7 +37,6 @@ TEMPLATES: dict[str, tuple[Template, ...]] = {
     "xvbench": (videos.page_and_clip, videos.same_start, videos.ends_with),
 }
 LONG: dict[int, tuple[Template, ...]] = {
-    2: (),
     3: (passages.leader_works_opened,),
     4: (passages.leader_works_opened, passages.makers_opened_first),
 }
@@ -53,7 +52,7 @@ def questions(world: MiniatureWorld, *, per_dataset: int) -> dict[str, tuple[Pla
     """
     if per_dataset < 1:
         raise ValueError(f"a world needs at least one question a dataset, got {per_dataset}")
-    templates = {**TEMPLATES, "hotpotqa": LONG[world.hops] or TEMPLATES["hotpotqa"]}
+    templates = {**TEMPLATES, "hotpotqa": LONG.get(world.hops, TEMPLATES["hotpotqa"])}
     return {dataset: _draw(world, dataset, templates[dataset], per_dataset) for dataset in templates}
 
 

@@ -184,7 +184,7 @@ class _Run:
             name = parsed_files.name_of(content, source, settings)
             about = None if self._again else parsed_files.about(self._storage, name)
             status = IngestStatus.READ if about is None else IngestStatus.UNCHANGED
-            about = about or self._read(source, content, settings)
+            about = about or self._read(source, name, content, settings)
         except MediaError as error:
             self._files.pop(location, None)
             return self._skip(path, error.reason, error.detail)
@@ -206,9 +206,8 @@ class _Run:
             raise MediaError(left_out.GENERATED, why)
 
     def _read(
-        self, source: SourceFile, content: Mapping[str, str], settings: IngestSettings
+        self, source: SourceFile, name: str, content: Mapping[str, str], settings: IngestSettings
     ) -> ParsedFileInfo:
-        name = parsed_files.name_of(content, source, settings)
         params = settings.matters(source.kind, is_drawn=source.is_drawn)
         if source.is_drawn:
             params[parsed_files.DECK] = content["file"]

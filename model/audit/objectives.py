@@ -116,11 +116,7 @@ def checked(objective: Objective, group: Sequence[Rollout]) -> list[Weights]:
     return found
 
 
-JUDGED = tuple(
-    name
-    for name, each in ALGORITHMS.items()
-    if each.baseline is Baseline.GROUP and each.answer_weight == 1  # half answers are a candidate's
-)
+JUDGED = tuple(name for name, each in ALGORITHMS.items() if each.baseline is Baseline.GROUP)
 """Of the trainer's objectives those whose advantage is one of the group; a baseline over an update is no function of a group."""
 
 

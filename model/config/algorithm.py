@@ -104,13 +104,14 @@ class Algorithm:
 
     @property
     def name(self) -> str:
-        """Its key in ``ALGORITHMS``; ``custom`` for a mixture of pruning, ratio, baseline and weights that has none."""
-        return next((name for name, known in ALGORITHMS.items() if known.mixture == self.mixture), "custom")
-
-    @property
-    def mixture(self) -> tuple[object, ...]:
-        """What tells one objective from another, whatever its clips."""
-        return self.pruning, self.own_refusals, self.ratio, self.baseline, self.answer_weight
+        """Its key in ``ALGORITHMS``; ``custom`` for a mixture of pruning, ratio and baseline that has none."""
+        mixture = (self.pruning, self.own_refusals, self.ratio, self.baseline)
+        names = (
+            name
+            for name, known in ALGORITHMS.items()
+            if mixture == (known.pruning, known.own_refusals, known.ratio, known.baseline)
+        )
+        return next(names, "custom")
 
 
 _GRPO = Algorithm(pruning=Pruning.NONE, ratio=Ratio.TOKEN, clip_low=0.2, clip_high=0.2)
@@ -120,7 +121,6 @@ ALGORITHMS = {
     "ggpo_literal": Algorithm(
         refusals=Refusals.NODE
     ),  # the same with refused replies on the credit of their node
-    "ggpo_answer_half": Algorithm(answer_weight=0.5),  # ours: what was found counts more than how it was put
     "gspo": Algorithm(pruning=Pruning.NONE),  # the same rollouts and ratio without pruning
     "grpo": _GRPO,  # token-level ratios with the usual clip of 0.2, no pruning
     "reinforce_plus_plus": replace(

@@ -12,7 +12,7 @@ from infra.reporting.charts import Curve, curve_chart, curve_image, dots, dots_i
 from orchestration.study.credit.page import STYLE
 from orchestration.study.figures import seeds_line
 from orchestration.study.page import TITLES
-from orchestration.study.record import Endpoint, Spending
+from orchestration.study.record import REFERENCE, Endpoint, Spending
 
 AXIS = "area under sampled accuracy minus GSPO's, points"
 
@@ -67,7 +67,7 @@ def area_rows(found: Endpoint) -> list[tuple[str, float, float, float]]:
     rows: list[tuple[str, float, float, float]] = []
     for arm, area in found.areas.items():
         title = TITLES.get(arm, arm)
-        shared = [seed for seed in found.seeds[arm] if seed in found.seeds["gspo"]]
+        shared = [seed for seed in found.seeds[arm] if seed in found.seeds[REFERENCE]]
         for seed, share in zip(shared, area.by_seed, strict=True):
             rows.append((f"{title}, seed {seed}", 100 * share, 100 * share, 100 * share))
         value, low, high = (100 * number for number in astuple(area.difference))

@@ -21,7 +21,6 @@ TITLES = {
     "gspo": "GSPO",
     "prune_at_random": "random mask",
     "grpo": "GRPO",
-    "ggpo_answer_half": "GGPO, answers at half weight",
     "ggpo_literal": "GGPO, read literally",
     "prune_positives": "pruning right rollouts only",
     "prune_negatives": "pruning wrong rollouts only",

@@ -11,8 +11,6 @@ from orchestration.recipes.options import MiniatureWorlds
 from orchestration.study.options import Study
 
 ARMS = ("gspo", "ggpo", "prune_at_random", "ggpo_literal", "prune_positives", "prune_negatives")
-ADDED = ("ggpo_answer_half",)
-"""Objectives that were added after the runs of GSPO and GGPO, for what the audit says of them: exploratory."""
 ENDPOINT = (
     "area under avg@4 at temperature 1 on unseen worlds at updates 0, 10 and 20, GGPO minus GSPO, "
     "paired by seed and question"
@@ -26,7 +24,7 @@ def preregistered(
     return Study(
         root=root,
         only=only,
-        arms=(*ARMS, *ADDED),
+        arms=ARMS,
         seeds=4,
         parallel=parallel,
         updates=20,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,11 @@ from model.audit.judgement import Verdict
 from model.audit.objectives import load
 from model.audit.rollouts import rollouts_of
 from model.config.limits import Limits
+from orchestration.dagster_defs.miniature_raw import WORLDS_FILE
 from orchestration.study.credit.document import CreditDocument, policy_figures
-from orchestration.study.credit.options import CreditStudy
+from orchestration.study.credit.options import WORLDS, CreditStudy
 from orchestration.study.credit.page import credit_page
+from orchestration.study.credit.rollouts import prepare
 from orchestration.study.credit.run import objectives
 from tests.model.audit.toy import rollout
 
@@ -133,3 +136,13 @@ def test_document_and_page_tell_unknown_numbers_as_such():
     assert b"NaN" not in data and CreditDocument.from_json(data).to_json() == data
     page = credit_page(document)
     assert "<svg" in page and "+0.100" in page and "<td>-" in page and "http://" not in page
+
+
+def test_a_root_of_other_hops_is_refused_before_anything_is_made(tmp_path: Path):
+    marker = (tmp_path / "raw").joinpath(*WORLDS_FILE)
+    marker.parent.mkdir(parents=True)
+    marker.write_text(json.dumps(asdict(WORLDS)))
+    study = CreditStudy(root=tmp_path, worlds=replace(WORLDS, hops=4))
+    with pytest.raises(ValueError, match="longest questions have 2 hops, not 4: choose another root"):
+        prepare(study, lambda text: None)
+    assert [path.name for path in tmp_path.iterdir()] == ["raw"]
