@@ -4,7 +4,6 @@ Samples are mono floats, ``SOUND_RATE`` a second, as recognisers of speech take 
 of the film, or from the first sound where there is no film: the times of frames and subtitles.
 """
 
-import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +17,7 @@ from av.error import FFmpegError
 
 from infra.errors import MediaError
 from infra.limits import MAX_SOUND_SECONDS, SOUND_RATE
-from infra.media._video import FORMATS, SOUND_FORMATS
+from infra.media._video import container_of, name_of
 from infra.media._video_streams import first_tick, moving_stream
 
 SLACK_S = 0.1  # times that differ less from what was decoded so far are rounded ones; more is a gap
@@ -138,13 +137,9 @@ def _origin_s(container: InputContainer, stream: AudioStream) -> float:
 @contextmanager
 def _opened(source: Path | bytes) -> Iterator[tuple[InputContainer, AudioStream]]:
     """The container and the sound that a player would take."""
-    if isinstance(source, Path) and not source.is_file():
-        raise MediaError("video_missing", source.name)
-    name = source.name if isinstance(source, Path) else "bytes"
+    name = name_of(source)
     try:
-        with av.open(io.BytesIO(source) if isinstance(source, bytes) else str(source), mode="r") as container:
-            if not set(container.format.name.split(",")) & {*FORMATS, *SOUND_FORMATS}:
-                raise MediaError("video_unreadable", f"{name}: container {container.format.name} is refused")
+        with container_of(source) as container:
             stream = container.streams.best("audio")
             if not isinstance(stream, AudioStream):
                 raise MediaError("sound_missing", name)

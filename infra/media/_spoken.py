@@ -3,18 +3,16 @@
 Tracks that are pictures are left out. What the words mean for clips is ``assets.user_files``.
 """
 
-import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import av
 from av.container import InputContainer
 from av.error import FFmpegError
 
 from infra.errors import MediaError
-from infra.media._video import FORMATS, SOUND_FORMATS
+from infra.media._video import container_of, name_of
 from infra.media._video_streams import first_tick, moving_stream
 
 MAX_TRACKS = 8
@@ -37,14 +35,11 @@ class Track(NamedTuple):
 
 def subtitle_tracks(source: Path | bytes) -> list[Track]:
     """Each subtitle track that has words, then titles of chapters, then lyrics. Raises ``MediaError``."""
-    name = source.name if isinstance(source, Path) else "bytes"
     try:
-        with av.open(io.BytesIO(source) if isinstance(source, bytes) else str(source), mode="r") as container:
-            if not set(container.format.name.split(",")) & {*FORMATS, *SOUND_FORMATS}:
-                raise MediaError("video_unreadable", f"{name}: container {container.format.name} is refused")
+        with container_of(source) as container:
             return [*_tracks(container), *_chapters(container), *_lyrics(container)]
     except FFmpegError as error:
-        raise MediaError("video_unreadable", f"{name}: {error.strerror or error}") from error
+        raise MediaError("video_unreadable", f"{name_of(source)}: {error.strerror or error}") from error
 
 
 def _chapters(container: InputContainer) -> Iterator[Track]:

@@ -154,13 +154,11 @@ class _ForwardDecoder:
 @contextmanager
 def opened(source: Path | bytes) -> Iterator[tuple[InputContainer, VideoStream]]:
     """The container and its first video stream, while the block lasts. Raises ``MediaError`` as ``probe`` does."""
-    if isinstance(source, Path) and not source.is_file():
-        raise MediaError("video_missing", source.name)
-    name = source.name if isinstance(source, Path) else "bytes"
+    name = name_of(source)
     try:
-        with av.open(io.BytesIO(source) if isinstance(source, bytes) else str(source), mode="r") as container:
-            _check_format(container, name)
-            stream = moving_stream(container)
+        with container_of(source) as container:
+            is_sound = bool(formats_of(container) & set(SOUND_FORMATS))
+            stream = None if is_sound else moving_stream(container)
             if stream is None:
                 raise MediaError("video_without_picture", name)
             stream.thread_type = "AUTO"
@@ -170,12 +168,31 @@ def opened(source: Path | bytes) -> Iterator[tuple[InputContainer, VideoStream]]
         raise MediaError(reason, f"{name}: {error.strerror or error}") from error
 
 
-def _check_format(container: InputContainer, name: str) -> None:
-    formats = set(container.format.name.split(","))
-    if formats & set(SOUND_FORMATS):
-        raise MediaError("video_without_picture", name)
-    if not formats & set(FORMATS):
-        raise MediaError("video_unreadable", f"{name}: container {container.format.name} is refused")
+@contextmanager
+def container_of(source: Path | bytes) -> Iterator[InputContainer]:
+    """The one door to films and sound, while the block lasts: what could open other files is refused.
+
+    Raises:
+        MediaError: ``video_missing``, ``video_unreadable``.
+        FFmpegError: for what is no such file.
+    """
+    if isinstance(source, Path) and not source.is_file():
+        raise MediaError("video_missing", source.name)
+    with av.open(io.BytesIO(source) if isinstance(source, bytes) else str(source), mode="r") as container:
+        if not formats_of(container) & {*FORMATS, *SOUND_FORMATS}:
+            refused = f"{name_of(source)}: container {container.format.name} is refused"
+            raise MediaError("video_unreadable", refused)
+        yield container
+
+
+def formats_of(container: InputContainer) -> set[str]:
+    """The names of a container's format."""
+    return set(container.format.name.split(","))
+
+
+def name_of(source: Path | bytes) -> str:
+    """What a message calls it."""
+    return source.name if isinstance(source, Path) else "bytes"
 
 
 def _duration(container: InputContainer, stream: VideoStream) -> float:
