@@ -30,6 +30,7 @@ from app.errors import UsageError, usage_errors
 from infra.errors import unknown_name
 from orchestration.study.experiments import EXPERIMENTS
 from orchestration.study.options import ARMS, Study
+from orchestration.study.preregistered import onset as written_down_next
 from orchestration.study.preregistered import preregistered as written_down
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ app.command("endpoint")(endpoint)
 
 ONLY = "Runs to make in this sitting, as gspo-0; each leaves a record in ROOT/reports/study-ggpo/runs (`vimrag study endpoint`)."
 PREREGISTERED = "The study that was written down before its first run (docs/decisions/0027); only --root and --parallel count."
+ONSET = "The one after it: ten updates, other seeds, accuracy while training (docs/decisions/0037)."
 
 
 @app.command("ggpo")
@@ -81,6 +83,7 @@ def ggpo(  # noqa: PLR0913 - one parameter an option
     samples: Annotated[int, typer.Option(min=0, help=SAMPLES)] = DEFAULTS["samples"],
     checkpoint: Annotated[str, typer.Option(help=CHECKPOINT)] = DEFAULTS["checkpoint"],
     preregistered: Annotated[bool, typer.Option("--preregistered", help=PREREGISTERED)] = False,
+    onset: Annotated[bool, typer.Option("--onset", help=ONSET)] = False,
     only: Annotated[list[str] | None, typer.Option("--only", help=ONLY)] = None,
     json: JsonFlag = False,
 ) -> None:
@@ -95,10 +98,14 @@ def ggpo(  # noqa: PLR0913 - one parameter an option
     if "://" in root and not root.startswith("file://"):
         raise UsageError("a study works in a folder of this machine: give --root a path")
     folder = Path(root.removeprefix("file://")).resolve()
+    if preregistered and onset:
+        raise UsageError(
+            "--preregistered and --onset are two studies: choose one, each with a root of its own"
+        )
     with usage_errors():
         study = (
-            written_down(folder, only=tuple(only or ()), parallel=parallel)
-            if preregistered
+            (written_down_next if onset else written_down)(folder, only=tuple(only or ()), parallel=parallel)
+            if preregistered or onset
             else Study(
                 root=folder,
                 only=tuple(only or ()),
@@ -119,7 +126,7 @@ def ggpo(  # noqa: PLR0913 - one parameter an option
     ended = subprocess.run(study.command(), stdout=subprocess.PIPE, check=False)
     if ended.returncode:
         raise typer.Exit(2 if ended.returncode == 2 else 1)
-    if only:
+    if study.only:
         from orchestration.study.record import ENDPOINT
 
         told = ENDPOINT.validate_json(ended.stdout)

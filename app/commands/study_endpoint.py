@@ -67,6 +67,9 @@ def show_endpoint(found: Endpoint) -> None:
     table_console().print(table)
     for arm, difference in found.areas.items():
         note(f"area, {arm} minus GSPO: {seeds_line(difference)}")
+    for arm, against in found.online.items():
+        for other, difference in against.items():
+            note(f"while training, {arm} minus {other}: {seeds_line(difference, over='runs')}")
     if not found.areas:
         note("no objective has a seed in common with GSPO yet")
 

@@ -116,7 +116,11 @@ def checked(objective: Objective, group: Sequence[Rollout]) -> list[Weights]:
     return found
 
 
-JUDGED = tuple(name for name, each in ALGORITHMS.items() if each.baseline is Baseline.GROUP)
+JUDGED = tuple(
+    name
+    for name, each in ALGORITHMS.items()
+    if each.baseline is Baseline.GROUP and each.answer_weight == 1  # a candidate judges other weights
+)
 """Of the trainer's objectives those whose advantage is one of the group; a baseline over an update is no function of a group."""
 
 

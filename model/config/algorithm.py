@@ -104,20 +104,29 @@ class Algorithm:
 
     @property
     def name(self) -> str:
-        """Its key in ``ALGORITHMS``; ``custom`` for a mixture of pruning, ratio and baseline that has none."""
-        mixture = (self.pruning, self.own_refusals, self.ratio, self.baseline)
-        names = (
-            name
-            for name, known in ALGORITHMS.items()
-            if mixture == (known.pruning, known.own_refusals, known.ratio, known.baseline)
-        )
-        return next(names, "custom")
+        """Its key in ``ALGORITHMS``; ``custom`` for a mixture of pruning, ratio, baseline and weight of answers that has none."""
+        mixture = _mixture(self)
+        return next((name for name, known in ALGORITHMS.items() if mixture == _mixture(known)), "custom")
+
+
+def _mixture(algorithm: Algorithm) -> tuple[object, ...]:
+    """What an objective is named for."""
+    return (
+        algorithm.pruning,
+        algorithm.own_refusals,
+        algorithm.ratio,
+        algorithm.baseline,
+        algorithm.answer_weight,
+    )
 
 
 _GRPO = Algorithm(pruning=Pruning.NONE, ratio=Ratio.TOKEN, clip_low=0.2, clip_high=0.2)
 
 ALGORITHMS = {
     "ggpo": Algorithm(),  # graph-guided policy optimisation, Eq. 11 and 12, refused replies as units of their own
+    "ggpo_half_answers": Algorithm(
+        answer_weight=0.5
+    ),  # the simplest candidate that the audit confirmed (docs/log.md)
     "ggpo_literal": Algorithm(
         refusals=Refusals.NODE
     ),  # the same with refused replies on the credit of their node

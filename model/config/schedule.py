@@ -23,6 +23,8 @@ class Schedule:
     decay: bool = False
     """Let the learning rate fall linearly to zero over the rest of the run, so that its last weights are no noisy ones; the
     number of updates is then part of what the run is."""
+    decay_updates: int = 0
+    """Updates after which the decayed rate is zero, where a run ends before; 0: its own number of them."""
     weight_decay: float = 0.0
     """Of AdamW: share of a weight taken off per step and unit of learning rate."""
     betas: tuple[float, float] = (0.9, 0.999)
@@ -54,6 +56,8 @@ class Schedule:
             raise ValueError(
                 f"updates, mini_batches, token_budget and logit_tokens must be at least 1: {self}"
             )
+        if self.decay_updates and not (self.decay and self.decay_updates >= self.updates):
+            raise ValueError(f"decay_updates needs decay, and no less than the updates of the run: {self}")
         if (
             self.max_gradient_norm < 0
             or not 0 < self.adam_epsilon < math.inf
@@ -69,7 +73,7 @@ class Schedule:
             return self.learning_rate * (step + 1) / self.warmup_steps
         if not self.decay:
             return self.learning_rate
-        decay_steps = max(1, self.updates * self.mini_batches - self.warmup_steps)
+        decay_steps = max(1, (self.decay_updates or self.updates) * self.mini_batches - self.warmup_steps)
         return self.learning_rate * max(0.0, 1 - (step - self.warmup_steps) / decay_steps)
 
 

@@ -123,6 +123,20 @@ def crossed_mean(table: Sequence[Sequence[float]], *, seed: int = 0, resamples: 
     return _percentiles(float(cells.mean()), means)
 
 
+def mean_of_runs(values: Sequence[float]) -> Interval:
+    """Mean over independent runs, with the interval of Student's t: it holds for other runs, however few there are.
+
+    Unknown for less than two runs.
+    """
+    from scipy.stats import t  # a second, and only studies need it
+
+    if len(values) < 2:
+        return Interval(float(np.mean(values)) if values else math.nan, math.nan, math.nan)
+    mean, error = float(np.mean(values)), float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    half = float(t.ppf(0.975, len(values) - 1)) * error
+    return Interval(mean, mean - half, mean + half)
+
+
 def sign_test(first: Sequence[float], second: Sequence[float]) -> float:
     """Exact two-sided p value of "neither is better", from the pairs that differ (McNemar's exact test).
 

@@ -134,6 +134,7 @@ class StudyConfig(CommandConfig):
     preregistered: bool = Field(
         False, description="The study that was written down before its first run; nothing else counts then."
     )
+    onset: bool = Field(False, description="The one after it; nothing else counts then.")
     only: list[str] = Field([], description="Runs to make this time, as gspo-0; by default all.")
 
 

@@ -5,7 +5,7 @@ Holds what is answered by which weights and where it is kept; what the answers s
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from infra.storage.atomic import replacing
@@ -78,8 +78,22 @@ def answer(run: StudyRun, _reporter: Reporter) -> None:
         metrics = read_metrics(local_folder(storage, run.config.metrics) / METRICS)
         shared = json.loads(storage.read_bytes(CLAIM))
         seconds = sum(record[name] for record in metrics for name in SPENT)
-        record = record_of(run.arm, run.seed, shared, points_of_curve, seconds=seconds)
+        record = record_of(
+            run.arm,
+            run.seed,
+            shared,
+            points_of_curve,
+            seconds=seconds,
+            trained_on=training_rollouts(storage, run),
+        )
         storage.write_bytes(f"{RUNS}/{run.name}.json", record.to_json())
+
+
+def training_rollouts(storage: Storage, run: StudyRun) -> Iterator[tuple[int, list[Trajectory]]]:
+    """The rollouts that a run was trained on, update after update, from 1."""
+    files = sorted(local_folder(storage, run.config.rollouts).glob("update-*.parquet"))
+    for update, file in enumerate(files, start=1):
+        yield update, list(trajectory_store.read(file))
 
 
 def answers(

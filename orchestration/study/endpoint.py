@@ -1,16 +1,21 @@
-"""The primary endpoint of a study: area under the curve of sampled answers to unseen questions, paired by seed and question.
+"""The endpoints of a study: area under the curve of sampled answers to unseen questions, and accuracy while it trains.
 
 Pure functions. A question's area is the mean height of its share of right answers over the updates (trapezoidal rule), from the
 cold start to the last update; an objective's difference to another is the mean over seeds and questions, its interval holds
 for other seeds and other questions (``crossed_mean``).
+
+While it trains a policy answers every question before it learns from it (Dawid's prequential view, 1984, JRSS A 147(2)): the
+share of right rollouts over a run's updates says how fast it learns, at no cost. Each seed draws questions of its own, so they
+are paired within a seed, and the interval is Student's over the seeds.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from model.evaluation.evaluation import SeedComparison
 from model.evaluation.learning_curves import area
-from model.evaluation.statistics import crossed_mean
+from model.evaluation.statistics import crossed_mean, mean_of_runs
 
 Key = tuple[str, str]
 """Of a question: its dataset and id."""
@@ -38,3 +43,20 @@ def compare_areas(first: Sequence[RatesByUpdate], second: Sequence[RatesByUpdate
         by_seed=tuple(sum(row) / len(row) if row else float("nan") for row in rows),
         difference=crossed_mean(rows),
     )
+
+
+def compare_online(first: Sequence[RatesByUpdate], second: Sequence[RatesByUpdate]) -> SeedComparison:
+    """``second`` minus ``first`` while they train, the runs of equal seeds side by side, each question at its update.
+
+    Raises:
+        ValueError: if there are not as many runs of both.
+    """
+    by_seed = []
+    for a, b in zip(first, second, strict=True):
+        gains = [
+            b[update][key] - a[update][key]
+            for update in sorted(a.keys() & b.keys())
+            for key in sorted(a[update].keys() & b[update].keys())
+        ]
+        by_seed.append(sum(gains) / len(gains) if gains else math.nan)
+    return SeedComparison(by_seed=tuple(by_seed), difference=mean_of_runs(by_seed))

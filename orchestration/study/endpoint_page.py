@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from dataclasses import astuple
 
 from infra.reporting.charts import Curve, curve_chart, curve_image, dots, dots_image
+from model.evaluation.evaluation import SeedComparison
 from orchestration.study.credit.page import STYLE
 from orchestration.study.figures import seeds_line
 from orchestration.study.page import TITLES
 from orchestration.study.record import REFERENCE, Endpoint, Spending
 
 AXIS = "area under sampled accuracy minus GSPO's, points"
+ONLINE_AXIS = "share right while training, difference in points"
 
 
 def endpoint_page(found: Endpoint) -> str:
@@ -35,7 +37,9 @@ def endpoint_page(found: Endpoint) -> str:
             f"<li>{html.escape(TITLES.get(arm, arm))}: {seeds_line(area)}"
             for arm, area in found.areas.items()
         ),
-        "</ul></html>",
+        "</ul>",
+        *_online(found),
+        "</html>",
     ]
     return "\n".join(lines)
 
@@ -45,6 +49,7 @@ def endpoint_pictures(found: Endpoint) -> dict[str, str]:
     pictures = {
         "curve.svg": curve_image(learning_curve(found)),
         "areas.svg": dots_image(area_rows(found), label=AXIS),
+        "online.svg": dots_image(online_rows(found), label=ONLINE_AXIS),
     }
     return {name: picture for name, picture in pictures.items() if picture}
 
@@ -64,14 +69,59 @@ def learning_curve(found: Endpoint) -> Curve:
 
 def area_rows(found: Endpoint) -> list[tuple[str, float, float, float]]:
     """(name, value, low, high) in points: of each objective every seed, which has no interval, then all seeds."""
-    rows: list[tuple[str, float, float, float]] = []
-    for arm, area in found.areas.items():
-        title = TITLES.get(arm, arm)
-        shared = [seed for seed in found.seeds[arm] if seed in found.seeds[REFERENCE]]
-        for seed, share in zip(shared, area.by_seed, strict=True):
-            rows.append((f"{title}, seed {seed}", 100 * share, 100 * share, 100 * share))
-        value, low, high = (100 * number for number in astuple(area.difference))
-        rows.append((f"{title}, all", value, low, high))
+    return [
+        row
+        for arm, area in found.areas.items()
+        for row in _rows_of(TITLES.get(arm, arm), area, _shared_seeds(found, arm, REFERENCE))
+    ]
+
+
+def _online(found: Endpoint) -> list[str]:
+    """What the runs say of themselves while they train; nothing where records are of before."""
+    rows = online_rows(found)
+    if not rows:
+        return []
+    return [
+        "<p>Share of right rollouts over the updates, each question before it is learnt from, paired by seed, update and "
+        "question: each seed, and all with Student's 95 % interval over the seeds.</p>",
+        dots(rows, label=ONLINE_AXIS),
+        "<ul>",
+        *(
+            f"<li>{html.escape(_minus(arm, other))}: {seeds_line(each, over='runs')}"
+            for arm, against in found.online.items()
+            for other, each in against.items()
+        ),
+        "</ul>",
+    ]
+
+
+def online_rows(found: Endpoint) -> list[tuple[str, float, float, float]]:
+    """As ``area_rows``, of accuracy while training."""
+    return [
+        row
+        for arm, against in found.online.items()
+        for other, each in against.items()
+        for row in _rows_of(_minus(arm, other), each, _shared_seeds(found, arm, other))
+    ]
+
+
+def _minus(arm: str, other: str) -> str:
+    return f"{TITLES.get(arm, arm)} minus {TITLES.get(other, other)}"
+
+
+def _shared_seeds(found: Endpoint, arm: str, other: str) -> list[int]:
+    return [seed for seed in found.seeds[arm] if seed in found.seeds[other]]
+
+
+def _rows_of(
+    title: str, compared: SeedComparison, seeds: Sequence[int]
+) -> list[tuple[str, float, float, float]]:
+    rows = [
+        (f"{title}, seed {seed}", *(100 * share,) * 3)
+        for seed, share in zip(seeds, compared.by_seed, strict=True)
+    ]
+    value, low, high = (100 * number for number in astuple(compared.difference))
+    rows.append((f"{title}, all", value, low, high))
     return [row for row in rows if all(map(math.isfinite, row[1:]))]
 
 

@@ -102,11 +102,11 @@ def share_right(trajectories: Iterable[Trajectory]) -> float:
     return sum(verdicts) / len(verdicts) if verdicts else math.nan
 
 
-def seeds_line(seeds: SeedComparison) -> str:
-    """``+4.2 points (+1.0 to +7.2 over runs and questions); by run +3.5, +4.9``."""
+def seeds_line(seeds: SeedComparison, *, over: str = "") -> str:
+    """``+4.2 points (+1.0 to +7.2 over runs and questions); by run +3.5, +4.9``; ``over`` says what else the interval is over."""
     value, low, high = (100 * number for number in astuple(seeds.difference))
     if not all(map(math.isfinite, (value, low, high))):
         return "nothing scored"
-    over = "runs and questions" if len(seeds.by_seed) > 1 else "questions"
+    over = over or ("runs and questions" if len(seeds.by_seed) > 1 else "questions")
     by_run = ", ".join(f"{100 * share:+.1f}" if math.isfinite(share) else "-" for share in seeds.by_seed)
     return f"{value:+.1f} points ({low:+.1f} to {high:+.1f} over {over}); by run {by_run}"

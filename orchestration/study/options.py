@@ -44,6 +44,8 @@ class Study:
     """Optimiser steps of one update; with one every ratio is 1, and clipping cannot matter."""
     learning_rate: float = 3e-4
     """At its highest; it falls to zero over a run, so that the last weights, which are compared, are no noisy ones."""
+    decay_updates: int = 0
+    """Updates after which it is zero, for runs that end before; 0: their own number."""
     warmup_steps: int = 3
     """Optimiser steps in which it rises."""
     temperature: float = 1.0
@@ -101,6 +103,7 @@ class Study:
                 learning_rate=self.learning_rate,
                 warmup_steps=self.warmup_steps,
                 decay=True,
+                decay_updates=self.decay_updates,
                 seed=seed,
             ),
             engine=EngineConfig(temperature=self.temperature),

@@ -21,6 +21,7 @@ TITLES = {
     "gspo": "GSPO",
     "prune_at_random": "random mask",
     "grpo": "GRPO",
+    "ggpo_half_answers": "GGPO, half answers",
     "ggpo_literal": "GGPO, read literally",
     "prune_positives": "pruning right rollouts only",
     "prune_negatives": "pruning wrong rollouts only",

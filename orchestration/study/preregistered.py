@@ -1,8 +1,9 @@
-"""The study that is meant to see whether credit by the graph pays, written down before its first run (decision 0027).
+"""The studies that are meant to see whether credit by the graph pays, each written down before its first run.
 
-Holds its options only. A change of any of them is another study, and says so.
+Decisions 0027 and 0037. Holds their options only. A change of any of them is another study, and says so.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 from model.config.reward import RewardWeights
@@ -43,4 +44,29 @@ def preregistered(
         datasets=READABLE,
         reward=RewardWeights(judge=0.9, format=0.1),
         worlds=MiniatureWorlds(train=48, val=4, test=8, questions=8),
+    )
+
+
+ONSET_ARMS = ("gspo", "ggpo", "ggpo_half_answers")
+ONSET_SEEDS = (4, 5, 6, 7)
+"""None of which was run before: what is confirmed was seen with seeds 0 to 3."""
+ONSET_UPDATES = 10
+ONSET_ENDPOINT = (
+    "share of right rollouts at temperature 1 over updates 1 to 10, each question before it is learnt from, GGPO minus GSPO, "
+    "paired by seed, update and question, Student's interval over seeds; then GGPO with half answers minus GGPO"
+)
+
+
+def onset(
+    root: Path, *, checkpoint: str = "searching", only: tuple[str, ...] = (), parallel: int = 2
+) -> Study:
+    """The first half of the first study's runs, with other seeds: before the plateau, where credit has something to hand out."""
+    base = preregistered(root, checkpoint=checkpoint, parallel=parallel)
+    return replace(
+        base,
+        only=only or tuple(f"{arm}-{seed}" for seed in ONSET_SEEDS for arm in ONSET_ARMS),
+        arms=ONSET_ARMS,
+        seeds=max(ONSET_SEEDS) + 1,
+        updates=ONSET_UPDATES,
+        decay_updates=base.updates,
     )

@@ -5,7 +5,7 @@ Holds the record, its file, and what the records of one study say together; noth
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,13 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from model.evaluation.evaluation import SeedComparison, rates
 from model.types import Trajectory
-from orchestration.study.endpoint import RatesByUpdate, compare_areas
+from orchestration.study.endpoint import RatesByUpdate, compare_areas, compare_online
 from orchestration.study.options import Study
 
 SCHEMA_VERSION = 1
 REFERENCE = "gspo"
+COMPARED = (REFERENCE, "ggpo")
+"""What every other objective is compared with while it trains."""
 CLAIM = "study.json"
 """Below the root: what all its runs share."""
 MAY_DIFFER = {"root", "arms", "seeds", "only", "parallel", "samples"}
@@ -51,6 +53,8 @@ class RunRecord:
     """By update."""
     seconds: float
     """Of training, by the clock: rollouts and updates."""
+    online: Mapping[int, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+    """Share of right rollouts while it trained, by update, dataset and question; empty in records of before."""
 
     def to_json(self) -> bytes:
         """The file."""
@@ -59,14 +63,21 @@ class RunRecord:
     @property
     def by_question(self) -> RatesByUpdate:
         """``rates`` by dataset and question."""
-        return {
-            update: {
-                (dataset, question): rate
-                for dataset, each in found.items()
-                for question, rate in each.items()
-            }
-            for update, found in self.rates.items()
+        return _flat(self.rates)
+
+    @property
+    def online_by_question(self) -> RatesByUpdate:
+        """``online`` by dataset and question."""
+        return _flat(self.online)
+
+
+def _flat(rates: Mapping[int, Mapping[str, Mapping[str, float]]]) -> RatesByUpdate:
+    return {
+        update: {
+            (dataset, question): rate for dataset, each in found.items() for question, rate in each.items()
         }
+        for update, found in rates.items()
+    }
 
 
 ADAPTER = TypeAdapter(RunRecord)
@@ -80,6 +91,8 @@ class Endpoint:
     """Seeds of each objective that there are."""
     areas: Mapping[str, SeedComparison]
     """By objective, over the seeds it shares with the reference."""
+    online: Mapping[str, Mapping[str, SeedComparison]]
+    """By objective and by what it is compared with, while they trained; over the seeds that both have."""
     spending: Mapping[str, Mapping[int, tuple[Spending, ...]]]
     """By objective and update, seed after seed."""
 
@@ -98,23 +111,26 @@ def record_of(
     curve: Iterable[tuple[int, Sequence[Trajectory]]],
     *,
     seconds: float,
+    trained_on: Iterable[tuple[int, Sequence[Trajectory]]] = (),
 ) -> RunRecord:
-    """The record of a run from its sampled answers by update."""
+    """The record of a run from its sampled answers by update, and from the rollouts of each update."""
     answered = dict(curve)
-    by_update = {}
-    for update, trajectories in answered.items():
-        nested: dict[str, dict[str, float]] = {}
-        for (dataset, question), rate in sorted(rates(trajectories).items()):
-            nested.setdefault(dataset, {})[question] = rate
-        by_update[update] = nested
     return RunRecord(
         arm=arm,
         seed=seed,
         study=study,
-        rates=by_update,
+        rates={update: _nested(trajectories) for update, trajectories in answered.items()},
         spending={update: spending_of(trajectories) for update, trajectories in answered.items()},
         seconds=seconds,
+        online={update: _nested(trajectories) for update, trajectories in trained_on},
     )
+
+
+def _nested(trajectories: Sequence[Trajectory]) -> dict[str, dict[str, float]]:
+    nested: dict[str, dict[str, float]] = {}
+    for (dataset, question), rate in sorted(rates(trajectories).items()):
+        nested.setdefault(dataset, {})[question] = rate
+    return nested
 
 
 def spending_of(trajectories: Sequence[Trajectory]) -> Spending:
@@ -200,4 +216,24 @@ def endpoint(records: Sequence[RunRecord]) -> Endpoint:
         }
         for arm in arms
     }
-    return Endpoint(seeds=seeds, areas=areas, spending=spending)
+    return Endpoint(seeds=seeds, areas=areas, online=_online(runs, arms), spending=spending)
+
+
+def _online(
+    runs: Mapping[tuple[str, int], RunRecord], arms: Sequence[str]
+) -> dict[str, dict[str, SeedComparison]]:
+    """Every objective against those of ``COMPARED`` that come before it there; nothing where a record is of before."""
+    told: dict[str, dict[str, SeedComparison]] = {}
+    for arm in arms:
+        for other in COMPARED[: COMPARED.index(arm)] if arm in COMPARED else COMPARED:
+            shared = [
+                (runs[other, seed], record)
+                for (name, seed), record in sorted(runs.items())
+                if name == arm and (other, seed) in runs
+            ]
+            if shared and all(record.online for pair in shared for record in pair):
+                told.setdefault(arm, {})[other] = compare_online(
+                    [before.online_by_question for before, _ in shared],
+                    [after.online_by_question for _, after in shared],
+                )
+    return told

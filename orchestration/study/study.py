@@ -27,6 +27,7 @@ from orchestration.study.answers import (
     local_folder,
     pilot3_answers,
     sampled_answers,
+    training_rollouts,
 )
 from orchestration.study.document import ArmFigures, SeedDifference, StudyDocument
 from orchestration.study.endpoint import compare_areas
@@ -43,7 +44,7 @@ from orchestration.study.figures import (
 from orchestration.study.options import Study, runs
 from orchestration.study.page import study_page
 from orchestration.study.record import REFERENCE, RUNS, Endpoint, endpoint, read_records
-from orchestration.study.training import make_all, prepare, training_rollouts, validation_questions
+from orchestration.study.training import make_all, prepare, validation_questions
 from orchestration.training.ggpo_run import METRICS
 
 PAGE = "reports/study-ggpo/index.html"
@@ -93,7 +94,8 @@ def run(study: Study, log: LogFunction) -> StudyDocument:
                     trajectory
                     for run in runs(study)
                     if run.arm == arm
-                    for trajectory in training_rollouts(storage, run)
+                    for _, of_update in training_rollouts(storage, run)
+                    for trajectory in of_update
                 ),
             )
             for arm in study.arms

@@ -5,7 +5,7 @@ Holds how a run is made or found done; what it answers is ``answers.py``.
 
 import json
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict
 from hashlib import sha256
@@ -15,9 +15,7 @@ from threading import Event
 from infra.progress import LogFunction, ProgressLogger
 from infra.storage import manifest
 from infra.storage.root import Storage
-from model.rl import trajectory_store
 from model.training import checkpoint
-from model.types import Trajectory
 from orchestration.imitation.cold_start import unpack
 from orchestration.joins.adapters import tasks_of_split
 from orchestration.launch.commands import Script, command, environment
@@ -150,9 +148,3 @@ def _run_process(line: Sequence[str], run: StudyRun, log: LogFunction) -> None:
             f"the run {run.config.name} ended with code {process.returncode}; its own lines say why. "
             "The same command goes on after what is finished"
         )
-
-
-def training_rollouts(storage: Storage, run: StudyRun) -> Iterator[Trajectory]:
-    """Every rollout that a run was trained on, update after update."""
-    for file in sorted(local_folder(storage, run.config.rollouts).glob("update-*.parquet")):
-        yield from trajectory_store.read(file)

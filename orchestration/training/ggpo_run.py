@@ -360,6 +360,7 @@ def changed_rates(params: Mapping[str, Any], schedule: Schedule) -> dict[str, An
         "learning_rate",
         "warmup_steps",
         "decay",
+        "decay_updates",
         *(("updates", "mini_batches") if schedule.decay else ()),
     )
     return {

@@ -14,6 +14,7 @@ from model.evaluation.statistics import (
     bootstrap_macro_mean,
     bootstrap_mean,
     crossed_mean,
+    mean_of_runs,
     paired_difference,
     sign_test,
     wilson,
@@ -122,3 +123,12 @@ def test_runs_that_disagree_widen_the_interval_though_every_question_of_a_run_ag
     assert crossed_mean([]) is UNKNOWN
     with pytest.raises(ValueError, match="equal lengths"):
         crossed_mean([[1.0], [1.0, 0.0]])
+
+
+def test_the_mean_of_a_few_runs_has_students_interval():
+    # mean 2, deviation 1, error 1 / sqrt(3), t of 2 degrees of freedom 4.3027
+    found = mean_of_runs([1.0, 2.0, 3.0])
+    assert (found.estimate, found.low, found.high) == pytest.approx((2.0, 2 - 2.4841, 2 + 2.4841), abs=1e-3)
+    assert mean_of_runs([0.5]).estimate == 0.5
+    assert math.isnan(mean_of_runs([0.5]).low)
+    assert math.isnan(mean_of_runs([]).estimate)

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from orchestration.recipes.miniature import READABLE, searching
-from orchestration.study.endpoint import compare_areas, question_areas
-from orchestration.study.preregistered import preregistered
+from orchestration.study.endpoint import compare_areas, compare_online, question_areas
+from orchestration.study.options import runs
+from orchestration.study.preregistered import onset, preregistered
 
 
 def curve(*shares: float) -> dict[int, dict[tuple[str, str], float]]:
@@ -66,3 +67,32 @@ def test_its_cold_start_searches_noisily_sees_errors_and_has_a_gate():
 def test_the_random_mask_of_every_seed_is_another_one():
     study = preregistered(Path("/nowhere"))
     assert [study.recipe("prune_at_random", seed).ggpo.algorithm.seed for seed in range(3)] == [0, 1, 2]
+
+
+def test_while_training_questions_are_paired_at_their_update_and_the_interval_is_over_seeds():
+    gspo = [{1: {("d", "q"): 0.5, ("d", "r"): 0.0}, 2: {("d", "s"): 0.25}}, {1: {("d", "t"): 0.0}}]
+    ggpo = [{1: {("d", "q"): 1.0, ("d", "r"): 0.0}, 2: {("d", "s"): 0.5}}, {1: {("d", "t"): 0.75}}]
+    found = compare_online(gspo, ggpo)
+    assert found.by_seed == pytest.approx((0.25, 0.75))  # (.5 + 0 + .25) / 3, .75
+    # Student with one degree of freedom: 12.706 times .25
+    assert (found.difference.estimate, found.difference.low) == pytest.approx(
+        (0.5, 0.5 - 12.706 * 0.25), abs=1e-3
+    )
+    alone = compare_online(gspo[:1], ggpo[:1]).difference
+    assert alone.estimate == pytest.approx(0.25)
+    assert alone.low != alone.low
+
+
+def test_the_study_of_the_onset_is_the_one_that_was_written_down():
+    # docs/decisions/0037: a change here is another study
+    study, first = onset(Path("/nowhere")), preregistered(Path("/nowhere"))
+    assert study.arms == ("gspo", "ggpo", "ggpo_half_answers")
+    assert [run.seed for run in runs(study)] == [seed for seed in (4, 5, 6, 7) for _ in range(3)]
+    ours, theirs = study.recipe("ggpo", 5).ggpo, first.recipe("ggpo", 3).ggpo
+    assert (ours.schedule.updates, study.curve_every) == (10, 10)
+    assert [ours.schedule.rate(step) for step in range(40)] == [
+        theirs.schedule.rate(step) for step in range(40)
+    ]
+    assert study.recipe("ggpo_half_answers", 4).ggpo.algorithm.answer_weight == 0.5
+    same = ("questions", "group_size", "mini_batches", "clips", "limits", "datasets", "reward", "worlds")
+    assert all(getattr(study, name) == getattr(first, name) for name in same)

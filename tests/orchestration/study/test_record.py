@@ -44,6 +44,29 @@ def test_a_record_holds_what_the_endpoint_is_made_of():
     assert record.spending[20] == Spending(right=1.0, searches=3.0, refused=0.0)
 
 
+def test_a_record_tells_how_right_a_run_was_while_it_trained():
+    def trained(arm: str, seed: int, *shares: float) -> RunRecord:
+        online = [
+            (update, answered(f"q{update}", *(number < 4 * share for number in range(4))))
+            for update, share in enumerate(shares, start=1)
+        ]
+        return record_of(arm, seed, STUDY, [(0, answered("q", True))], seconds=1.0, trained_on=online)
+
+    before = run("gspo", 2, 0, 0, 0)  # of a record without it nothing is compared
+    records = [
+        trained("gspo", 0, 0.5, 0.5),
+        trained("ggpo", 0, 0.5, 1),
+        trained("ggpo_half_answers", 0, 0.75, 1),
+    ]
+    found = endpoint([*records, trained("gspo", 1, 0, 0), trained("ggpo", 1, 0, 0.5), before])
+    assert records[1].online == {1: {"d": {"q1": 0.5}}, 2: {"d": {"q2": 1.0}}}
+    assert found.online["ggpo"]["gspo"].by_seed == (0.25, 0.25)
+    assert found.online["ggpo_half_answers"]["ggpo"].by_seed == (0.125,)
+    assert found.online["ggpo_half_answers"]["gspo"].by_seed == (0.375,)
+    assert "gspo" not in found.online
+    assert "GGPO, half answers minus GGPO" in endpoint_page(found)
+
+
 def test_unscored_answers_count_for_nothing():
     record = record_of("gspo", 0, STUDY, [(0, answered("q", None))], seconds=0.0)
     assert record.by_question == {0: {}}
