@@ -4,41 +4,32 @@ Writes the rollouts to ``trajectories/<run>`` and the document to ``metrics/<run
 checkpoint that answers.
 """
 
-import asyncio
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Mapping
 
 from assets.index.retention import remove_replaced
-from infra.progress import ProgressLogger
 from infra.reporting.report import ReportExample
 from infra.storage.publication import publish
 from infra.storage.root import Storage
 from memory_graph.drawing.svg import draw
 from memory_graph.linearise import linearise
 from model.agent.graph_state import graph_state, node_notes
-from model.evaluation.evaluation import Evaluation, evaluate, with_metric
-from model.evaluation.judge import JudgeCounts
-from model.evaluation.statistics import Interval, agreement
+from model.evaluation.evaluation import Evaluation
+from model.evaluation.statistics import agreement
 from model.policies.image_uris import image_uri
-from model.policies.transformers_policy import TransformersPolicy
 from model.rl import trajectory_store
-from model.rl.rollouts import RolloutPlan, RolloutProgress
-from model.types import Task, Trajectory
+from model.types import Trajectory
+from orchestration.evaluation.answering import MethodResult, answer, side_by_side, told, unseen_questions
 from orchestration.evaluation.document import (
     DOCUMENT,
     METHODS,
-    SAMPLES,
     EvaluationDocument,
     Judging,
     comparisons,
     method_scores,
     savings,
 )
-from orchestration.joins.adapters import MetricGrader, tasks_of_split
-from orchestration.joins.agents import GREEDY, RunContext, best_checkpoint, load
-from orchestration.joins.grading import METRIC, grading
+from orchestration.joins.agents import RunContext, best_checkpoint
+from orchestration.joins.grading import METRIC
 from orchestration.launch.reporter import Reporter
 from orchestration.launch.run_config import RunConfig
 from orchestration.launch.synced_directory import SyncedDirectory
@@ -47,28 +38,12 @@ EXAMPLES_PER_DATASET = 2
 THUMBNAIL = 160  # pixels a side of the images in a drawing
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MethodResult:
-    """One method's graded rollouts, who graded them and what the judge did."""
-
-    evaluation: Evaluation
-    judge: str
-    tally: JudgeCounts
-
-
 def run(config: RunConfig, reporter: Reporter) -> None:
     """Evaluate every method of the recipe and publish the document."""
     storage, options = Storage(config.root), config.recipe.evaluation
     if unknown := [name for name in options.methods if name not in METHODS]:
         raise ValueError(f"unknown methods {unknown}; known: {', '.join(METHODS)}")
-    tasks = tasks_of_split(
-        storage,
-        "test",
-        datasets=config.recipe.datasets or None,
-        per_dataset=options.questions,
-        seed=options.seed,
-        question_set=config.recipe.question_set,
-    )
+    tasks = unseen_questions(storage, config)
     reporter.log(f"{len(tasks)} unseen questions for each of {', '.join(options.methods)}")
     context = RunContext.open(storage, config.recipe)
     with (
@@ -77,52 +52,22 @@ def run(config: RunConfig, reporter: Reporter) -> None:
         SyncedDirectory(storage, config.metrics) as metrics,
     ):
         verdicts = metrics.pull()
-        checkpoints = {"cold_start": cold_start, "ggpo": ggpo}
-        results = {}
-        for name in options.methods:
-            kind = METHODS[name].checkpoint
-            path = best_checkpoint(checkpoints[kind].pull(), what=kind)
-            results[name] = _answer(context, name, tasks, path, verdicts, reporter)
+        folders = {"cold_start": cold_start, "ggpo": ggpo}
+        needed = sorted({METHODS[name].checkpoint for name in options.methods})
+        checkpoints = {kind: best_checkpoint(folders[kind].pull(), what=kind) for kind in needed}
+        results: dict[str, MethodResult] = {}
+        if options.workers > 1:
+            results.update(side_by_side(config, context, checkpoints, verdicts))
+            for name, result in results.items():
+                reporter.log(told(name, result))
+        else:
+            for name in options.methods:
+                path = checkpoints[METHODS[name].checkpoint]
+                results[name] = answer(context, name, tasks, path, verdicts, reporter)
         metrics.push()
     document = document_of(results, config, context)
     _store(storage, config, results, document)
     reporter.finish(_metadata(document))
-
-
-def _answer(
-    context: RunContext, name: str, tasks: Sequence[Task], path: Path, verdicts: Path, reporter: Reporter
-) -> MethodResult:
-    """The graded rollouts of one method with the checkpoint at ``path``."""
-    checkpoint, options, method = load(path), context.recipe.evaluation, METHODS[name]
-    encoder = checkpoint.encoder()
-    samples = SAMPLES if method.is_sampled else 1
-    temperature = context.recipe.ggpo.engine.temperature if method.is_sampled else GREEDY
-    policy = TransformersPolicy(checkpoint.model, encoder, context.media, max_batch=options.concurrency)
-    agent = context.agent(policy, context.memory(method.memory, encoder), temperature=temperature)
-    show_progress = ProgressLogger(reporter.log)
-    show_progress(name, 0, len(tasks) * samples)
-
-    def on_progress(rollouts: RolloutProgress) -> None:
-        show_progress(name, rollouts.done, rollouts.total)
-
-    plan = RolloutPlan(group_size=samples, concurrency=options.concurrency, seed=options.seed)
-
-    async def run_and_grade() -> MethodResult:
-        async with grading(verdicts) as session:
-            evaluation = await evaluate(agent, tasks, session.grader, plan, on_progress=on_progress)
-            trajectories = await with_metric(evaluation.trajectories, MetricGrader())
-            return MethodResult(
-                evaluation=replace(evaluation, trajectories=trajectories),
-                judge=session.name,
-                tally=session.tally(),
-            )
-
-    result = asyncio.run(run_and_grade())
-    evaluation = result.evaluation
-    reporter.log(
-        f"{name}: {_percent(evaluation.overall)} right, mean of {len(evaluation.datasets)} benchmarks"
-    )
-    return result
 
 
 def document_of(
@@ -216,9 +161,3 @@ def _metadata(document: EvaluationDocument) -> dict[str, float | int | str]:
         f"gain_{pair.after}_over_{pair.before}": pair.difference.estimate for pair in document.comparisons
     }
     return {**overall, **gains, "questions": document.questions, "index": document.index}
-
-
-def _percent(interval: Interval) -> str:
-    if math.isnan(interval.estimate):
-        return "nothing scored"
-    return f"{interval.estimate:.1%} ({interval.low:.1%} to {interval.high:.1%})"

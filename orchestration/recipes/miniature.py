@@ -30,10 +30,12 @@ def quickstart() -> Recipe:
             questions=24,
             checkpoint_every=7,
             reproducible=False,
+            ranks=2,  # two processes of one thread: of tensors this small a second thread is little help
         ),
         evaluation=replace(
             base.evaluation,
             methods=("closed_book", "vanilla", "cold_start", "ggpo", "cold_start_sampled", "ggpo_sampled"),
+            workers=2,
         ),
     )
 

@@ -139,13 +139,17 @@ class EvaluationOptions:
     """Questions of each dataset, at most; the same ones for every method."""
     concurrency: int = 128
     """Rollouts at once, and at most so many in one batch of the model."""
+    workers: int = 1
+    """Methods answered side by side, each in a process with its share of the threads: for tiny models on a few cores."""
     resamples: int = 10_000
     """Of the bootstrap behind the confidence intervals."""
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if min(self.questions, self.concurrency, self.resamples) < 1 or not self.methods:
-            raise ValueError(f"an evaluation needs methods, questions, rollouts and resamples: {self}")
+        if min(self.questions, self.concurrency, self.workers, self.resamples) < 1 or not self.methods:
+            raise ValueError(
+                f"an evaluation needs methods, questions, rollouts, workers and resamples: {self}"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,9 @@ def recipe(updates: int) -> Recipe:
             questions=2,
             checkpoint_every=1,
             validation=1,
+            ranks=1,
         ),
+        evaluation=replace(base.evaluation, workers=1),
         max_tokens=16,
     )
 

@@ -23,6 +23,7 @@ from infra.storage.root import Storage
 from memory_graph.graph import MemoryGraph
 from model.config.schedule import Retention
 from model.config.watch import WatchLimits
+from model.evaluation.judge import JudgeCounts
 from model.imitation.tiny.tokenizer import INSTRUCTIONS
 from model.policies.fingerprint import weights_fingerprint
 from model.rl import trajectory_store
@@ -32,10 +33,11 @@ from model.training.watch import TrainingStoppedError
 from model.types import Outcome, Task, Trajectory
 from orchestration.definitions import build_defs
 from orchestration.evaluation import evaluation_run, report_run
+from orchestration.evaluation.answering import side_by_side
 from orchestration.evaluation.document import METHODS, SAMPLES
 from orchestration.imitation import cold_start
 from orchestration.joins.adapters import tasks_of_split
-from orchestration.joins.agents import load
+from orchestration.joins.agents import RunContext, load
 from orchestration.launch.run_config import RunConfig
 from orchestration.recipes.options import Recipe
 from orchestration.rollouts import prefetch, rollout_phase
@@ -307,6 +309,26 @@ def test_every_method_answers_the_same_unseen_questions(root: Path, recipe: Reci
         stored = list(trajectory_store.read(folder / f"{method}.parquet"))
         assert {trajectory.task.id for trajectory in stored} == expected
         assert all(trajectory.correct is not None for trajectory in stored)
+
+
+@pytest.mark.timeout(300)
+def test_methods_that_answer_side_by_side_answer_the_same(root: Path, recipe: Recipe, evaluated: Heard):
+    methods = ("closed_book", "vanilla", "cold_start")
+    options = replace(recipe.evaluation, methods=methods, workers=2)
+    config, storage = config_of(root, replace(recipe, evaluation=options)), Storage(root)
+    context = RunContext.open(storage, config.recipe)
+    weights = checkpoint.latest(root / config.cold_start_checkpoints)
+    assert weights is not None
+    found = dict(side_by_side(config, context, {"cold_start": weights}, root / config.metrics))
+    folder = root / manifest.folder_of(config.trajectories, manifest.read(storage, config.trajectories))
+    assert tuple(found) == methods
+    for name, result in found.items():
+        alone = {each.task.id: each for each in trajectory_store.read(folder / f"{name}.parquet")}
+        assert {each.task.id: each.answer for each in result.evaluation.trajectories} == {
+            question: each.answer for question, each in alone.items()
+        }
+        assert {each.correct for each in result.evaluation.trajectories} <= {True, False}
+        assert result.tally == JudgeCounts()
 
 
 def test_test_questions_are_of_worlds_that_training_never_saw(root: Path):
