@@ -30,6 +30,7 @@ HOPS = "Searches of the longest question in the worlds of a new root; with 3 or 
 FOLDS = "Parts that the questions are dealt into: steps are made from one, measured on the others."
 OBJECTIVE = "An objective by name; give it again for more. Default: all that are known."
 OBJECTIVE_FILE = "A Python file with a function weights(rollout, group); give it again for more."
+WORKERS = "Processes, each with the policy and its share of the threads; 0: one a thread for a small policy, one for any other."
 PARAMETERS = (
     "Regular expression: look at weights with such names only, for policies too large to look at whole."
 )
@@ -52,7 +53,8 @@ def credit(  # noqa: PLR0913 - one parameter an option
     objective_file: Annotated[list[Path] | None, typer.Option(help=OBJECTIVE_FILE)] = None,
     parameters: Annotated[str, typer.Option(help=PARAMETERS)] = "",
     seed: Annotated[int, typer.Option(help="Of questions, rollouts and folds.")] = 0,
-    threads: Annotated[int, typer.Option(min=1, help="Of torch.")] = 2,
+    threads: Annotated[int, typer.Option(min=1, help="Of torch, over all processes.")] = 2,
+    workers: Annotated[int, typer.Option(min=0, help=WORKERS)] = 0,
     json: JsonFlag = False,
 ) -> None:
     """Judge credit assignments by one set of rollouts, without training: accuracy gained per unit step, against GSPO.
@@ -85,6 +87,7 @@ def credit(  # noqa: PLR0913 - one parameter an option
             parameters=parameters,
             seed=seed,
             threads=threads,
+            workers=workers,
         )
     ended = subprocess.run(study.command(), stdout=subprocess.PIPE, check=False)
     if ended.returncode:

@@ -12,10 +12,11 @@ from typing import TypeAlias
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from model.audit.checks import refuse_moved
-from model.audit.folds import FoldSums
+from model.audit.folds import FoldSum
 from model.audit.gradients import GradientSource
 from model.audit.objectives import Objective, checked
 from model.audit.rollouts import Category, Rollout, Weights, has_spread, rollouts_of, truth
@@ -87,6 +88,113 @@ def dealt(groups: Sequence[Sequence[Rollout]], *, folds: int, seed: int) -> list
     return [order[fold::folds] for fold in range(folds)]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditPlan:
+    """What is judged on which questions, dealt into folds: each can be summed by itself (``sum_fold``)."""
+
+    objectives: tuple[Objective, ...]
+    groups: tuple[tuple[Rollout, ...], ...]
+    """By question; only questions with two scored rollouts or more."""
+    folds: tuple[tuple[int, ...], ...]
+    """Numbers of groups."""
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Of the questions, in order."""
+        return tuple(sorted({group[0].trajectory.task.dataset for group in self.groups}))
+
+    @property
+    def num_rows(self) -> int:
+        """Rows of weights: objectives, categories, datasets."""
+        return len(self.objectives) + len(Category) + len(self.datasets)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldPart:
+    """What one fold adds to the audit."""
+
+    sums_KP: Tensor
+    weighed_K: NDArray[np.float64]
+    """Tokens that each objective weighs, then those of each category."""
+    tokens: int
+    """Of groups with spread."""
+
+
+def planned(
+    trajectories: Sequence[Trajectory], objectives: Sequence[Objective], *, folds: int = 8, seed: int = 0
+) -> AuditPlan:
+    """The same for equal rollouts, in whichever process.
+
+    Raises:
+        ValueError: with fewer questions than two a fold, or if no group has right and wrong rollouts.
+    """
+    groups = [group for each in groups_of(trajectories) if len(group := rollouts_of(each)) > 1]
+    _refuse_small(groups, folds)
+    return AuditPlan(
+        objectives=tuple(objectives),
+        groups=tuple(map(tuple, groups)),
+        folds=tuple(map(tuple, dealt(groups, folds=folds, seed=seed))),
+    )
+
+
+def sum_fold(
+    plan: AuditPlan, fold: int, source: GradientSource, *, on_question: Callable[[], None] | None = None
+) -> FoldPart:
+    """Every objective's gradient over the questions of one fold, which ``source`` drew.
+
+    Raises:
+        ValueError: if an objective fails, or if log-probabilities cannot be reproduced.
+    """
+    total = FoldSum(rows=plan.num_rows, weights=source.num_weights)
+    tally = _Tally(len(plan.objectives))
+    for number in plan.folds[fold]:
+        group = plan.groups[number]
+        if has_spread(group):
+            place = plan.datasets.index(group[0].trajectory.task.dataset)
+            rows = _rows(group, plan.objectives, num_datasets=len(plan.datasets), dataset=place)
+            tally.add(group, rows)
+            for sample, weights_KT in weighed_segments(group, rows):
+                directions_UT, counts_KU = units(weights_KT)
+                if len(directions_UT):
+                    found = source.rows(sample, directions_UT)
+                    refuse_moved(sample, found.logprobs_T.tolist())
+                    total.add(found.rows_UP.cpu(), torch.as_tensor(counts_KU).float())
+        if on_question is not None:
+            on_question()
+    total.close()
+    return FoldPart(sums_KP=total.sums_KP, weighed_K=tally.weighed_K, tokens=tally.tokens)
+
+
+def collected(plan: AuditPlan, parts: Sequence[FoldPart]) -> AuditSums:
+    """The audit of all folds, ``parts`` in their order.
+
+    Raises:
+        ValueError: if an objective weighs no token at all.
+    """
+    weighed_K = np.sum([part.weighed_K for part in parts], axis=0)
+    tokens = sum(part.tokens for part in parts)
+    _refuse_empty(plan.objectives, weighed_K)
+    shares = [float(value) / tokens for value in weighed_K]
+    return AuditSums(
+        objectives=tuple(objective.name for objective in plan.objectives),
+        categories=tuple(Category),
+        datasets=plan.datasets,
+        sums=tuple(part.sums_KP for part in parts),
+        questions=tuple(
+            Counter(plan.groups[number][0].trajectory.task.dataset for number in members)
+            for members in plan.folds
+        ),
+        num_questions=len(plan.groups),
+        with_spread=sum(map(has_spread, plan.groups)),
+        num_rollouts=sum(map(len, plan.groups)),
+        right=sum(rollout.right for group in plan.groups for rollout in group),
+        shares=dict(
+            zip((each.name for each in plan.objectives), shares[: len(plan.objectives)], strict=True)
+        ),
+        category_shares=dict(zip(Category, shares[len(plan.objectives) :], strict=True)),
+    )
+
+
 def audit(
     trajectories: Sequence[Trajectory],
     objectives: Sequence[Objective],
@@ -96,54 +204,21 @@ def audit(
     seed: int = 0,
     on_progress: Progress | None = None,
 ) -> AuditSums:
-    """Sum every objective's gradient over the rollouts, which ``source`` drew.
+    """Sum every objective's gradient over the rollouts, which ``source`` drew, fold after fold in this process.
 
     Raises:
-        ValueError: with fewer questions than two a fold, if no group has right and wrong rollouts, if an objective fails or
-            weighs no token at all, or if log-probabilities cannot be reproduced.
+        ValueError: as ``planned``, ``sum_fold`` and ``collected`` do.
     """
-    groups = [group for each in groups_of(trajectories) if len(group := rollouts_of(each)) > 1]
-    _refuse_small(groups, folds)
-    datasets = tuple(sorted({group[0].trajectory.task.dataset for group in groups}))
-    num_rows = len(objectives) + len(Category) + len(datasets)
-    fold_sums = FoldSums(folds=folds, rows=num_rows, weights=source.num_weights)
-    tally = _Tally(len(objectives))
+    plan = planned(trajectories, objectives, folds=folds, seed=seed)
     done = 0
-    fold_groups = dealt(groups, folds=folds, seed=seed)
-    for fold, members in enumerate(fold_groups):
-        for number in members:
-            group = groups[number]
-            if has_spread(group):
-                place = datasets.index(group[0].trajectory.task.dataset)
-                rows = _rows(group, objectives, num_datasets=len(datasets), dataset=place)
-                tally.add(group, rows)
-                for sample, weights_KT in weighed_segments(group, rows):
-                    directions_UT, counts_KU = units(weights_KT)
-                    if len(directions_UT):
-                        found = source.rows(sample, directions_UT)
-                        refuse_moved(sample, found.logprobs_T.tolist())
-                        fold_sums.add(fold, found.rows_UP.cpu(), torch.as_tensor(counts_KU).float())
-            done += 1
-            if on_progress is not None:
-                on_progress(done, len(groups))
-    fold_sums.close()
-    tally.refuse_empty(objectives)
-    return AuditSums(
-        objectives=tuple(objective.name for objective in objectives),
-        categories=tuple(Category),
-        datasets=datasets,
-        sums=tuple(fold_sums.sums),
-        questions=tuple(
-            Counter(groups[number][0].trajectory.task.dataset for number in members)
-            for members in fold_groups
-        ),
-        num_questions=len(groups),
-        with_spread=sum(map(has_spread, groups)),
-        num_rollouts=sum(map(len, groups)),
-        right=sum(rollout.right for group in groups for rollout in group),
-        shares=dict(zip((each.name for each in objectives), tally.shares()[: len(objectives)], strict=True)),
-        category_shares=dict(zip(Category, tally.shares()[len(objectives) :], strict=True)),
-    )
+
+    def count() -> None:
+        nonlocal done
+        done += 1
+        if on_progress is not None:
+            on_progress(done, len(plan.groups))
+
+    return collected(plan, [sum_fold(plan, fold, source, on_question=count) for fold in range(folds)])
 
 
 def _refuse_small(groups: Sequence[Sequence[Rollout]], folds: int) -> None:
@@ -166,25 +241,23 @@ class _Tally:
 
     def __init__(self, num_objectives: int) -> None:
         self._num_objectives = num_objectives
-        self._weighed = np.zeros(num_objectives + len(Category))
-        self._total = 0
+        self.weighed_K = np.zeros(num_objectives + len(Category))
+        self.tokens = 0
 
     def add(self, group: Sequence[Rollout], rows: Sequence[Sequence[Weights]]) -> None:
         for row, of_group in enumerate(rows[: self._num_objectives]):
-            self._weighed[row] += sum(value != 0 for each in of_group for step in each for value in step)
+            self.weighed_K[row] += sum(value != 0 for each in of_group for step in each for value in step)
         for rollout in group:
             for step in rollout.steps:
                 place = list(Category).index(rollout.category(step))
-                self._weighed[self._num_objectives + place] += step.tokens
-                self._total += step.tokens
+                self.weighed_K[self._num_objectives + place] += step.tokens
+                self.tokens += step.tokens
 
-    def shares(self) -> list[float]:
-        return [float(value) / self._total for value in self._weighed]
 
-    def refuse_empty(self, objectives: Sequence[Objective]) -> None:
-        for objective, weighed in zip(objectives, self._weighed[: self._num_objectives], strict=True):
-            if not weighed:
-                raise ValueError(f"objective {objective.name!r} weighs no token: its mask is empty")
+def _refuse_empty(objectives: Sequence[Objective], weighed_K: NDArray[np.float64]) -> None:
+    for objective, weighed in zip(objectives, weighed_K[: len(objectives)], strict=True):
+        if not weighed:
+            raise ValueError(f"objective {objective.name!r} weighs no token: its mask is empty")
 
 
 def _rows(

@@ -182,7 +182,8 @@ class StudyCreditConfig(CommandConfig):
         None, description="Regular expression: look at weights with such names only."
     )
     seed: int = Field(0, description="Of questions, rollouts and folds.")
-    threads: int = Field(2, description="Of torch.")
+    threads: int = Field(2, description="Of torch, over all processes.")
+    workers: int = Field(0, description="Processes; 0: one a thread for a small policy, one for any other.")
 
 
 class IngestConfig(CommandConfig):

@@ -46,10 +46,15 @@ class CreditStudy:
     """Regular expression: only weights with such names are looked at."""
     seed: int = 0
     threads: int = 2
+    """Of torch, over all processes."""
+    workers: int = 0
+    """Processes; 0: one a thread for a small policy, one for any other."""
     worlds: MiniatureWorlds = WORLDS
     """The invented worlds, unless the root holds a corpus already."""
 
     def __post_init__(self) -> None:
+        if self.workers < 0:
+            raise ValueError(f"workers must not be negative, got {self.workers}")
         if min(self.questions, self.folds, self.threads) < 1 or self.group_size < 2 or self.temperature <= 0:
             raise ValueError(
                 f"an audit needs questions, folds, two rollouts of each and a positive temperature: {self}"

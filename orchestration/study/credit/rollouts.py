@@ -51,7 +51,7 @@ def prepare(study: CreditStudy, log: LogFunction) -> Storage:
 
 
 def rollouts(
-    study: CreditStudy, storage: Storage, loaded: LoadedCheckpoint, world: RunContext, log: LogFunction
+    study: CreditStudy, storage: Storage, loaded: LoadedCheckpoint, world: RunContext
 ) -> list[Trajectory]:
     """Graded rollouts of the study's questions; what is stored is not made again."""
     if study.trajectories:
@@ -61,53 +61,58 @@ def rollouts(
             for file in _files(path)
             for each in trajectory_store.read(file)
         ]
-    tasks = tasks_of_split(
-        storage,
-        study.split,
-        per_dataset=study.questions,
-        seed=study.seed,
-        datasets=study.datasets or None,
-    )
-    policy_agent = _Roller(study, loaded, world)
-    found: list[Trajectory] = []
-    starts = range(0, len(tasks), QUESTIONS_OF_A_PART)
-    for number, start in enumerate(starts, start=1):
-        part = tasks[start : start + QUESTIONS_OF_A_PART]
-        file = (
-            study.root
-            / "trajectories"
-            / "study-credit"
-            / f"{study.name}-{policy_agent.key}-{start:05d}.parquet"
-        )
-        if not file.exists():
-            file.parent.mkdir(parents=True, exist_ok=True)
-            made = policy_agent.roll(part)
-            with replacing(file) as partial:
-                trajectory_store.write(partial, made)
-        log(f"credit: rollouts {number} of {len(starts)} parts")
-        found += trajectory_store.read(file)
-    return found
+    roller = Roller(study, storage, loaded, world)
+    return [each for start in part_starts(roller.tasks) for each in trajectory_store.read(roller.make(start))]
+
+
+def part_starts(tasks: Sequence[Task]) -> range:
+    """The number of each part's first question."""
+    return range(0, len(tasks), QUESTIONS_OF_A_PART)
 
 
 def _files(path: Path) -> Sequence[Path]:
     return sorted(path.glob("*.parquet")) if path.is_dir() else [path]
 
 
-class _Roller:
-    """The agent under training's own conditions."""
+class Roller:
+    """The agent under training's own conditions, and where its rollouts are stored, part by part."""
 
-    def __init__(self, study: CreditStudy, loaded: LoadedCheckpoint, world: RunContext) -> None:
+    def __init__(
+        self, study: CreditStudy, storage: Storage, loaded: LoadedCheckpoint, world: RunContext
+    ) -> None:
         self._study = study
+        self.tasks = tasks_of_split(
+            storage,
+            study.split,
+            per_dataset=study.questions,
+            seed=study.seed,
+            datasets=study.datasets or None,
+        )
         encoder = loaded.encoder()
         policy = TransformersPolicy(loaded.model, encoder, world.media, max_batch=CONCURRENCY)
         memory = world.memory("vimrag", encoder, training=True)
         self._agent = world.agent(policy, memory, temperature=study.temperature)
         weights = policy.fingerprint.split(":")[1][:8]
-        self.key = (
+        self._key = (
             f"{weights}-{study.group_size}-{study.temperature:g}-{study.seed}-{self._agent.limits.calls}"
         )
 
-    def roll(self, tasks: Sequence[Task]) -> tuple[Trajectory, ...]:
+    def file(self, start: int) -> Path:
+        """Of the part whose first question is number ``start``."""
+        folder = self._study.root / "trajectories" / "study-credit"
+        return folder / f"{self._study.name}-{self._key}-{start:05d}.parquet"
+
+    def make(self, start: int) -> Path:
+        """Roll the part out, unless it is stored; returns its file."""
+        file = self.file(start)
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            made = self._roll(self.tasks[start : start + QUESTIONS_OF_A_PART])
+            with replacing(file) as partial:
+                trajectory_store.write(partial, made)
+        return file
+
+    def _roll(self, tasks: Sequence[Task]) -> tuple[Trajectory, ...]:
         plan = RolloutPlan(group_size=self._study.group_size, concurrency=CONCURRENCY, seed=self._study.seed)
 
         async def run() -> tuple[Trajectory, ...]:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from model.audit.audit import weighed_segments
-from model.audit.folds import FoldSums, needed_bytes
+from model.audit.folds import FoldSum, needed_bytes
 from model.audit.gradients import PolicyGradients
 from model.audit.objectives import trained
 from model.audit.rollouts import rollouts_of
@@ -46,23 +46,23 @@ def test_the_gradient_of_an_objective_is_that_of_the_trainers_loss(name: str):
     source = PolicyGradients(model, inputs(), temperature=1.0)
     rollouts = rollouts_of(trajectories)
     rows = [trained((name,))[name].weigh(rollouts)]
-    sums = FoldSums(folds=1, rows=1, weights=source.num_weights)
+    sums = FoldSum(rows=1, weights=source.num_weights)
     for sample, weights_KT in weighed_segments(rollouts, rows):
         directions_UT, counts_KU = units(weights_KT)
         if len(directions_UT):
-            sums.add(0, source.rows(sample, directions_UT).rows_UP, torch.as_tensor(counts_KU).float())
+            sums.add(source.rows(sample, directions_UT).rows_UP, torch.as_tensor(counts_KU).float())
     sums.close()
-    assert (sums.sums[0][0] - expected).abs().max() < 1e-5 * expected.abs().max() + 1e-7
+    assert (sums.sums_KP[0] - expected).abs().max() < 1e-5 * expected.abs().max() + 1e-7
 
 
 def test_more_units_than_wait_together_are_all_summed():
-    sums = FoldSums(folds=2, rows=2, weights=3)
-    for number in range(100):
-        sums.add(number // 60, torch.full((1, 3), 1.0), torch.tensor([[1.0], [float(number)]]))
+    sums = FoldSum(rows=2, weights=3)
+    for number in range(60):
+        sums.add(torch.full((1, 3), 1.0), torch.tensor([[1.0], [float(number)]]))
     sums.close()
-    assert sums.sums[0].tolist() == [[60.0] * 3, [1770.0] * 3]
-    assert sums.sums[1].tolist() == [[40.0] * 3, [3180.0] * 3]
+    assert sums.sums_KP.tolist() == [[60.0] * 3, [1770.0] * 3]
     assert needed_bytes(folds=2, rows=2, weights=3) == 4 * 3 * (4 + 48)
+    assert needed_bytes(folds=2, rows=2, weights=3, workers=2) == 4 * 3 * (4 + 4 + 96)
 
 
 def test_tokens_with_proportional_weights_are_one_unit_and_weights_come_back_exactly():

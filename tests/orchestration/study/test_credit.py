@@ -17,10 +17,10 @@ from model.audit.rollouts import rollouts_of
 from model.config.limits import Limits
 from orchestration.dagster_defs.miniature_raw import WORLDS_FILE
 from orchestration.study.credit.document import CreditDocument, policy_figures
+from orchestration.study.credit.judged import objectives
 from orchestration.study.credit.options import WORLDS, CreditStudy
 from orchestration.study.credit.page import credit_page
 from orchestration.study.credit.rollouts import prepare
-from orchestration.study.credit.run import objectives
 from tests.model.audit.toy import rollout
 
 POLICY = "Qwen3VL:0123456789abcdef:fedcba9876543210"
