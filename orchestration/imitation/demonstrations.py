@@ -22,6 +22,8 @@ from orchestration.joins.agents import RunContext
 from orchestration.recipes.cold_start import ColdStart
 
 CONCURRENCY = 64
+SHOWN_NOTHING = frozenset({"closed_book"})
+"""Memory policies that never search."""
 DISTRACTIONS = 500  # queries that dead ends are drawn from
 
 
@@ -35,7 +37,8 @@ def demonstrate(
 ) -> list[Trajectory]:
     """``options.passes`` rollouts of the oracle on each task under each of ``options.memories``, policy after policy.
 
-    Each has noise of its own; right answers are kept, and unforced ones of an iterative policy. Of a rollout whose calls ran out
+    Each has noise of its own; right answers are kept, and unforced ones of an iterative policy, and whatever a policy says that never
+    searches: kept for right answers alone, it was shown none but the questions that nothing answers. Of a rollout whose calls ran out
     the last segment is kept: how one answers when told to, whatever is known.
 
     Raises:
@@ -83,8 +86,8 @@ def demonstrate(
 
 
 def _imitable_part(trajectory: Trajectory) -> Trajectory | None:
-    """What of a demonstration is imitated, if anything."""
-    if is_imitable(trajectory):
+    """What of a demonstration is imitated, if anything. Who is shown nothing rightly says that it cannot be answered."""
+    if is_imitable(trajectory) or trajectory.memory in SHOWN_NOTHING:
         return trajectory
     if trajectory.outcome is Outcome.FORCED and trajectory.memory not in SINGLE_ANSWER:
         return replace(trajectory, segments=trajectory.segments[-1:])

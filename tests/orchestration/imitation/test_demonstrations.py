@@ -72,6 +72,7 @@ def test_by_default_every_way_to_remember_is_demonstrated_the_graph_first():
         "react",
         "mem1",
         "memagent",
+        "closed_book",
         "vanilla",
         "videorag",
         "universalrag",
@@ -79,16 +80,22 @@ def test_by_default_every_way_to_remember_is_demonstrated_the_graph_first():
         "precaption",
         "raw_visual",
         "context_caption",
-    )  # closed book answers nothing of this rightly
+    )
     assert Counter(each.memory for each in shown) == dict.fromkeys(("vimrag_fixed", *others), 2)
 
 
 def test_only_right_answers_are_kept():
     # the question itself finds nothing, so a policy that searches once cannot answer
     shown, _ = demonstrated(
-        replace(CAREFUL, memories=("vanilla", "closed_book", "react")), {"leader of Belodu": [GOLD]}
+        replace(CAREFUL, memories=("vanilla", "react")), {"leader of Belodu": [GOLD]}
     )
     assert {each.memory for each in shown} == {"react"}
+
+
+def test_who_never_searches_is_shown_to_say_so_whatever_the_question():
+    shown, _ = demonstrated(replace(CAREFUL, memories=("closed_book",)), EVERYWHERE)
+    assert [each.answer for each in shown] == [NOT_ANSWERABLE] * 2
+    assert not any(each.correct for each in shown)
 
 
 def test_a_single_answer_counts_though_it_is_a_forced_one():
