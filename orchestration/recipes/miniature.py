@@ -97,7 +97,7 @@ def searching() -> Recipe:
 def chains() -> Recipe:
     """That cold start, gone on with where questions of passages take three and four searches and every fact has a decoy.
 
-    Begun, and not run to its end: see docs/log.md.
+    Ships as ``checkpoints/chains``; what credit pays there stands in docs/log.md.
     """
     base = searching()
     return replace(
