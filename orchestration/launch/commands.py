@@ -5,6 +5,7 @@ Holds strings and environment only. The supervisor makes sure that a cancelled r
 
 import base64
 import json
+import os
 import socket
 import sys
 from collections.abc import Mapping, Sequence
@@ -70,8 +71,13 @@ def supervised(line: Sequence[str]) -> list[str]:
 
 
 def environment(recipe: Recipe) -> Mapping[str, str]:
-    """What the subprocess is told beside the environment of this one."""
+    """What the subprocess is told beside the environment of this one.
+
+    Ranks of one machine meet on its loopback, whatever its name resolves to; GLOO_SOCKET_IFNAME of this environment goes before.
+    """
+    alone = recipe.ggpo.hostfile is None and "GLOO_SOCKET_IFNAME" not in os.environ
     return {
+        **({"GLOO_SOCKET_IFNAME": "lo"} if alone else {}),
         "DS_ACCELERATOR": recipe.device,
         "OMP_NUM_THREADS": str(max(1, recipe.threads)),
         "PYTHONUNBUFFERED": "1",

@@ -99,6 +99,16 @@ def test_no_secret_is_on_the_command_line(monkeypatch: pytest.MonkeyPatch):
     assert "hush" not in json.dumps(dict(environment(quickstart())))
 
 
+def test_ranks_of_one_machine_meet_on_its_loopback(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("GLOO_SOCKET_IFNAME", raising=False)
+    recipe = quickstart()
+    assert environment(recipe)["GLOO_SOCKET_IFNAME"] == "lo"
+    elsewhere = replace(recipe, ggpo=replace(recipe.ggpo, hostfile="hosts"))
+    assert "GLOO_SOCKET_IFNAME" not in environment(elsewhere)
+    monkeypatch.setenv("GLOO_SOCKET_IFNAME", "eth0")
+    assert "GLOO_SOCKET_IFNAME" not in environment(recipe)
+
+
 def test_only_rank_zero_speaks(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("RANK", raising=False)
     with open_reporter() as reporter:
