@@ -37,9 +37,9 @@ def demonstrate(
 ) -> list[Trajectory]:
     """``options.passes`` rollouts of the oracle on each task under each of ``options.memories``, policy after policy.
 
-    Each has noise of its own; right answers are kept, and unforced ones of an iterative policy, and whatever a policy says that never
-    searches: kept for right answers alone, it was shown none but the questions that nothing answers. Of a rollout whose calls ran out
-    the last segment is kept: how one answers when told to, whatever is known.
+    Each has noise of its own; right answers are kept, and unforced ones of an iterative policy, and whatever a policy says that
+    never searches: kept for right answers alone, it was shown none but the questions that nothing answers. Of a rollout whose
+    calls ran out the last segment is kept: how one answers when told to, whatever is known.
 
     Raises:
         ValueError: if a task has no plan, or a memory policy is unknown.
