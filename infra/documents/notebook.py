@@ -14,6 +14,7 @@ from infra.documents.xml_text import svg_words
 from infra.errors import MediaError
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_OVERWRITTEN = re.compile(r"[^\n]*\r(?=[^\r\n])")  # by what the line says next, as bars of progress do
 _IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp")
 _ATTACHED = re.compile(r"!\[([^\]]{0,500})\]\(attachment:[^)]{0,500}\)")
 _INLINE = re.compile(r"!\[([^\]]{0,500})\]\(data:image/[-+.\w]{1,40};base64,([A-Za-z0-9+/=\s]*)\)")
@@ -115,7 +116,7 @@ def _shown(data: dict[str, Any]) -> Iterator[Block]:
 
 
 def _printed(text: str) -> Iterator[Block]:
-    plain = _COLOURS.sub("", text).strip("\n")
+    plain = _OVERWRITTEN.sub("", _COLOURS.sub("", text).replace("\r\n", "\n")).strip("\n")
     if clean(plain):
         yield Paragraph(plain)
 

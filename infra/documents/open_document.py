@@ -75,6 +75,7 @@ class _OpenDocument:
     ) -> None:
         self._content, self._styles, self._archive, self._folder = content, styles, archive, folder
         self._hidden = self._hidden_styles()
+        self._unseen = self._unseen_styles()
         self._counts = {"footnote": 0, "endnote": 0}
         self._after: list[Block] = []  # what is anchored in the paragraph
         self._cells_left = MAX_CELLS
@@ -88,6 +89,17 @@ class _OpenDocument:
             for style in descendants(root, "style")
             for properties in children(style, "table-properties", "drawing-page-properties")
             if attribute(properties, "display") == "false" or attribute(properties, "visibility") == "hidden"
+        }
+
+    def _unseen_styles(self) -> set[str]:
+        """The styles of characters that are not shown."""
+        return {
+            attribute(style, "name")
+            for root in (self._content, self._styles)
+            if root is not None
+            for style in descendants(root, "style")
+            for properties in children(style, "text-properties")
+            if attribute(properties, "display") == "none"
         }
 
     def document(self) -> Document:
@@ -151,7 +163,7 @@ class _OpenDocument:
             yield from self._block(inner)
 
     def _block(self, element: Element) -> Iterator[Block]:
-        if attribute(element, "display") == "none":
+        if attribute(element, "display") == "none" or attribute(element, "style-name") in self._unseen:
             return
         match local(element):
             case "p" | "h":
@@ -212,7 +224,13 @@ class _OpenDocument:
                 return self._ruby(element)
             case "annotation-end" | "tracked-changes":
                 return ""
-        return self._inline(element)
+        return "" if self._is_unseen(element) else self._inline(element)
+
+    def _is_unseen(self, element: Element) -> bool:
+        """Whether a span is hidden by its style, or a field by its condition."""
+        if local(element) in ("hidden-text", "hidden-paragraph"):
+            return attribute(element, "is-hidden", "true") == "true"
+        return attribute(element, "style-name") in self._unseen
 
     def _ruby(self, element: Element) -> str:
         base, reading = child(element, "ruby-base"), child(element, "ruby-text")

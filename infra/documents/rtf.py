@@ -155,6 +155,7 @@ class _Reader:
             self._sign(sign)
         elif brace is not None:
             self._flush()
+            self._skip = 0  # what stands for a character ends with the group
             self._open() if brace == b"{" else self._close()
         elif text is not None:
             self._plain(text)
@@ -298,8 +299,18 @@ class _Reader:
     def _newer_form(self, number: int) -> None:
         self._state.skipped = False
 
+    def _font_code_page(self, number: int) -> None:
+        if self._state.fonts and (codec := codec_of(f"cp{number}")):
+            self._charsets[self._font] = codec
+
     def _mac(self, number: int) -> None:
         self.codec = "mac_roman"
+
+    def _dos(self, number: int) -> None:
+        self.codec = "cp437"
+
+    def _dos_of_many_languages(self, number: int) -> None:
+        self.codec = "cp850"
 
     def _begin_picture(self, number: int) -> None:
         self._state.picture = True
@@ -358,6 +369,7 @@ _READ_ANYWAY = frozenset(
 )
 _ACTS = {
     **{"upr": _Reader._older_form, "ud": _Reader._newer_form, "mac": _Reader._mac},
+    **{"pc": _Reader._dos, "pca": _Reader._dos_of_many_languages, "cpg": _Reader._font_code_page},
     **{
         "ansicpg": _Reader._code_page,
         "f": _Reader._set_font,

@@ -54,8 +54,11 @@ def _built_in(number: int) -> NumberFormat:
 
 
 def _format(identity: str, code: str | None) -> NumberFormat:
-    if code is None:
-        return _built_in(whole_number(identity))
+    return _built_in(whole_number(identity)) if code is None else format_of(code)
+
+
+def format_of(code: str) -> NumberFormat:
+    """What numbers mean that are shown by ``code``."""
     plain = _QUOTED.sub("", code.partition(";")[0]).lower()
     if "general" in plain:
         return PLAIN

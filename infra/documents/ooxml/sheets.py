@@ -21,7 +21,8 @@ from infra.documents.markup import (
     value,
     whole_number,
 )
-from infra.documents.ooxml.drawings import Drawings, chosen, drawing_text
+from infra.documents.ooxml.drawing_text import chosen, drawing_text
+from infra.documents.ooxml.drawings import Drawings
 from infra.documents.ooxml.number_formats import PLAIN, NumberFormat, cell_formats, shown
 from infra.documents.ooxml.package import Package
 from infra.documents.text import head_of, one_line, trimmed
@@ -31,6 +32,10 @@ from infra.limits import MAX_CELLS, MAX_SHEET_BYTES
 _DIGITS = "0123456789"
 # parts, fonts, sizes and fields of a printed header
 _EDGE_CODE = re.compile(r'&(?:"[^"]*"|K[0-9A-Fa-f+-]{6}|\d{1,3}|[A-JL-Za-z])')
+# a character that XML cannot hold, as a workbook writes it
+_ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
+# what stands in a comment for programs that know no conversations, and is said by the conversation itself
+_STAND_IN = "[Threaded comment]"
 _MAX_LETTERS = 3  # of a column's name
 _MAX_COLUMNS = 16_384
 
@@ -111,9 +116,11 @@ class _Workbook:
         parts = {inner.tag.rpartition("}")[2]: inner for inner in cell}
         if (held := parts.get("is")) is not None:
             return one_line(_rich_text(held))
-        if (stored := parts.get("v")) is not None:
+        formula, stored = parts.get("f"), parts.get("v")
+        # programs that do not calculate leave the place of a result empty
+        is_calculated = formula is None or cell.get("t") == "str" or (stored is not None and stored.text)
+        if stored is not None and is_calculated:
             return self._stored(cell.get("t", "n"), stored.text or "", cell.get("s", ""))
-        formula = parts.get("f")
         return f"={one_line(formula.text)}" if formula is not None and formula.text else ""
 
     def _stored(self, kind: str, text: str, style: str) -> str:
@@ -127,7 +134,7 @@ class _Workbook:
                 return shown(text.strip(), self._format(style), from_1904=self._from_1904)
             case "d":
                 return text.strip().removesuffix("T00:00:00").replace("T", " ")
-        return one_line(text)
+        return one_line(_unescaped(text))
 
     def _format(self, style: str) -> NumberFormat:
         index = whole_number(style, 0)
@@ -138,13 +145,12 @@ class _Workbook:
         for drawing in self._package.related(part, "drawing"):
             if (root := self._package.xml_or_none(drawing)) is not None:
                 yield from _drawn(root, Drawings(self._package, drawing))
-        for comments in self._package.related(part, "threadedComment") or self._package.related(
-            part, "comments"
-        ):
+        threads = self._package.related(part, "threadedComment")
+        for comments in (*threads, *self._package.related(part, "comments")):
             root = self._package.xml_or_none(comments)
             for comment in [] if root is None else descendants(root, "comment", "threadedComment"):
                 words = one_line(_rich_text(comment))
-                if words:
+                if words and not (threads and words.startswith(_STAND_IN)):
                     yield Paragraph(f"Comment at {attribute(comment, 'ref')}: {words}")
 
 
@@ -160,10 +166,14 @@ def _rich_text(holder: Element) -> str:
     for inner in holder:
         name = local(inner)
         if name in ("t", "text") and not len(inner):
-            pieces.append(inner.text or "")
+            pieces.append(_unescaped(inner.text or ""))
         elif name != "rPh":
             pieces.append(_rich_text(inner))
     return "".join(pieces)
+
+
+def _unescaped(text: str) -> str:
+    return _ESCAPED.sub(lambda match: chr(int(match.group(1), 16)), text) if "_x" in text else text
 
 
 @lru_cache(maxsize=_MAX_COLUMNS)

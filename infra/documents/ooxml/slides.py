@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from infra.documents.blocks import Attachment, Block, Document, Gap, Heading, Paragraph, Section, Table
 from infra.documents.markup import Element, attribute, child, children, descendants, local, relation, value
-from infra.documents.ooxml.drawings import Drawings, chosen, drawing_text
+from infra.documents.ooxml.drawing_text import chosen, drawing_text
+from infra.documents.ooxml.drawings import Drawings
 from infra.documents.ooxml.package import Package
 from infra.documents.text import head_of, one_line, trimmed
 from infra.errors import MediaError
@@ -60,6 +61,8 @@ class _Deck:
 
     def _shapes(self, tree: Element, drawings: Drawings) -> Iterator[Block]:
         for shape in tree:
+            if _is_hidden(shape):
+                continue
             match local(shape):
                 case "sp" | "cxnSp" | "pic":
                     yield from self._shape(shape)
@@ -145,6 +148,12 @@ class _Deck:
                 for author in [] if root is None else root:
                     authors[attribute(author, "id")] = one_line(attribute(author, "name"))
         return authors
+
+
+def _is_hidden(shape: Element) -> bool:
+    """Whether a shape, or a group, was switched off in the list of what lies on the slide."""
+    named = (child(inner, "cNvPr") for inner in shape if local(inner).startswith("nv"))
+    return any(value(found, "hidden") in ("1", "true") for found in named)
 
 
 def _alt(shape: Element) -> str:

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from infra.documents.markup import Element, attribute, child, children, value, whole_number
+from infra.documents.markup import Element, attribute, child, children, is_on, value, whole_number
 
 _HEADING = re.compile(r"heading (\d)", re.IGNORECASE)
 _BODY = 9  # outline level of what is no heading
@@ -56,6 +56,11 @@ class Styles:
                 )
                 return None if named == "0" else ListPlace(named, whole_number(level))
         return None
+
+    def hides(self, identity: str) -> bool:
+        """Whether the text of a paragraph or a run of this style is hidden."""
+        stated = (child(style, "rPr", "vanish") for style in self._chain(identity))
+        return is_on(next((switch for switch in stated if switch is not None), None))
 
     def _chain(self, identity: str) -> list[Element]:
         found: list[Element] = []

@@ -17,7 +17,8 @@ from infra.documents.markup import (
     value,
     whole_number,
 )
-from infra.documents.ooxml.drawings import Drawings, chosen
+from infra.documents.ooxml.drawing_text import chosen
+from infra.documents.ooxml.drawings import Drawings
 from infra.documents.ooxml.numbering import Numbering
 from infra.documents.ooxml.package import Package
 from infra.documents.ooxml.styles import Styles
@@ -124,7 +125,7 @@ class _Story:
 
     def __init__(self, word: _Word, part: str) -> None:
         self._word = word
-        self._runs = RunReader(Drawings(word._package, part), self._box, word.note)
+        self._runs = RunReader(Drawings(word._package, part), self._box, word.styles.hides, word.note)
         self._held = ""  # of paragraphs whose end was deleted: they go on in the next
 
     def blocks(self, holder: Element) -> list[Block]:

@@ -19,7 +19,8 @@ from infra.documents.markup import (
     value,
     whole_number,
 )
-from infra.documents.ooxml.drawings import Drawings, chosen
+from infra.documents.ooxml.drawing_text import chosen
+from infra.documents.ooxml.drawings import Drawings
 from infra.documents.ooxml.equations import equation_text
 from infra.documents.ooxml.symbols import plain, symbol
 from infra.documents.text import clean
@@ -42,14 +43,18 @@ class RunReader:
     drawings: Drawings
     story: Callable[[Element], list[Block]]
     """The blocks of a text box."""
+    hides: Callable[[str], bool]
+    """Whether a style hides text."""
     note: Callable[[Element], Iterator[Block]]
     """The footnote, endnote or comment that a reference means."""
     anchored: list[Block] = field(default_factory=list)
     """What is anchored in the paragraphs read since this was last emptied."""
     _fields: list[str] = field(default_factory=list)
+    _is_hidden: bool = False  # the paragraph, by its style
 
     def text(self, paragraph: Element) -> str:
         """The words of a paragraph, with what is anchored in it put down in ``anchored``."""
+        self._is_hidden = self.hides(value(child(paragraph, "pPr", "pStyle")))
         words = "".join(self._inline(paragraph, ""))
         self._fields = [_IN_RESULT] * len(
             self._fields
@@ -76,7 +81,9 @@ class RunReader:
 
     def _run(self, run: Element, font: str) -> Iterator[str]:
         properties = child(run, "rPr")
-        if not is_on(child(properties, "vanish")):
+        own = child(properties, "vanish")
+        styled = self._is_hidden or self.hides(value(child(properties, "rStyle")))
+        if not (styled if own is None else is_on(own)):
             fonts = child(properties, "rFonts")
             yield from self._inline(run, value(fonts, "ascii") or value(fonts, "hAnsi"))
 
@@ -190,6 +197,7 @@ def cells_of(row: Element) -> Iterator[Element]:
     for inner in row:
         name = local(inner)
         if name == "tc":
-            yield inner
+            if child(inner, "tcPr", "cellDel") is None:
+                yield inner
         elif name not in GONE and name not in _PROPERTIES and not (name == "sdt" and is_prompt(inner)):
             yield from cells_of(inner)

@@ -207,3 +207,25 @@ def test_a_drawing_that_a_notebook_shows_gives_its_words():
         "outputs": [{"output_type": "display_data", "data": shown}],
     }
     assert texts(json.dumps({"nbformat": 4, "cells": [cell]}).encode()) == ["draw()", "berth nine"]
+
+
+def test_code_pages_of_rtf_are_those_of_its_fonts_and_machines_and_groups_end_what_stands_for_a_letter():
+    data = rb"{\rtf1\pca{\fonttbl{\f0 A;}{\f1\cpg1251 B;}}\f0 caf\'82 {\f1 \'ef\'f0} {\u8212}tail {\uc1\u233?}x\par}"
+    assert texts(data, "a.rtf") == ["café пр —tail éx"]
+    assert texts(rb"{\rtf1\pc \'84\par}", "a.rtf") == ["ä"]
+
+
+def test_open_texts_leave_out_what_is_not_shown():
+    style = '<style:style style:name="T"><style:text-properties text:display="none"/></style:style>'
+    body = '<text:p>a<text:span text:style-name="T">no</text:span>b<text:hidden-text>neither</text:hidden-text></text:p>'
+    spaces = " ".join(f'xmlns:{name}="{name}"' for name in ("office", "text", "style"))
+    styles = f"<office:automatic-styles>{style}</office:automatic-styles>"
+    held = f"<office:body><office:text>{body}</office:text></office:body>"
+    page = f"<office:document {spaces}>{styles}{held}</office:document>"
+    assert texts(page.encode(), "a.fodt") == ["ab"]
+
+
+def test_bars_of_progress_are_printed_once():
+    output = {"output_type": "stream", "text": ["go\n", " 10%\r 50%\r100%\n", "kept\r\n"]}
+    cells = [{"cell_type": "code", "source": "", "outputs": [output]}]
+    assert texts(json.dumps({"cells": cells, "nbformat": 4}).encode(), "n.ipynb") == ["go\n100%\nkept"]

@@ -128,3 +128,32 @@ def test_encoded_bytes_in_cells_are_no_words():
     assert texts(f"name,photo\ntern,{payload}\nskua,{payload}\n".encode(), "a.csv") == [
         "name | photo\ntern | (data)\nskua | (data)"
     ]
+
+
+def test_a_formula_that_nobody_calculated_stands_for_itself_and_an_empty_result_for_nothing():
+    cells = '<c><f>SUM(A1:A9)</f><v></v></c><c t="str"><f>IF(A1,"","x")</f><v></v></c><c><v>7</v></c>'
+    assert texts(book({"One": row(1, cells)})) == ["=SUM(A1:A9) | 7"]
+
+
+def test_characters_that_a_workbook_spells_out_are_themselves():
+    assert texts(book({"One": row(1, text("up_x000D_\ndown"), text("a_x005F_x000D_b"))})) == [
+        "up down | a_x000D_b"
+    ]
+
+
+def test_old_notes_beside_conversations_are_read_and_their_stand_ins_are_not():
+    def note(place: str, words: str) -> str:
+        return f'<comment ref="{place}"><text><t>{words}</t></text></comment>'
+
+    notes = note("A1", "[Threaded comment] Your version of Excel ...") + note("B1", "of old")
+    parts = {
+        "worksheets/_rels/0.xml.rels": relationships(
+            c="comments ../c.xml", t="threadedComment ../threads.xml"
+        ),
+        "c.xml": f"<comments {MAIN}><commentList>{notes}</commentList></comments>",
+        "threads.xml": '<ThreadedComments><threadedComment ref="A1"><text>of today</text></threadedComment></ThreadedComments>',
+    }
+    assert texts(book({"One": row(1, text("a"), text("b"))}, **parts))[1:] == [
+        "Comment at A1: of today",
+        "Comment at B1: of old",
+    ]

@@ -114,3 +114,48 @@ def test_a_picture_behind_a_slide_is_read():
     whole = f"<p:sld {SLIDE}><p:cSld>{behind}<p:spTree>{box('first')}</p:spTree></p:cSld></p:sld>"
     parts = {"slides/_rels/slide1.xml.rels": relationships(i="image ../i.png"), "i.png": b"p" * 99}
     assert blocks(deck(whole, **parts))[1] == Picture(b"p" * 99, "i.png", "")
+
+
+def test_shapes_and_groups_that_are_switched_off_are_no_words():
+    off = '<p:nvSpPr><p:cNvPr id="1" hidden="1"/></p:nvSpPr>'
+    shapes = box("seen") + box("no").replace("<p:nvSpPr></p:nvSpPr>", off)
+    shapes += f"<p:grpSp>{off.replace('nvSpPr', 'nvGrpSpPr')}{box('neither')}</p:grpSp>"
+    assert texts(deck(slide(shapes))) == ["seen"]
+
+
+def chart_texts(chart: str, **parts: str) -> list[str]:
+    frame = '<p:graphicFrame><a:graphic><a:graphicData><c:chart r:id="c"/></a:graphicData></a:graphic></p:graphicFrame>'
+    named = {"slides/_rels/slide1.xml.rels": relationships(c="chart ../charts/c.xml"), "charts/c.xml": chart}
+    return texts(deck(slide(frame), **named, **parts))
+
+
+def test_numbers_of_a_chart_are_dates_and_shares_as_it_shows_them():
+    def cache(code: str, *values: float) -> str:
+        points = "".join(
+            f'<c:pt idx="{index}"><c:v>{value}</c:v></c:pt>' for index, value in enumerate(values)
+        )
+        return f"<c:numRef><c:numCache><c:formatCode>{code}</c:formatCode>{points}</c:numCache></c:numRef>"
+
+    label = "<c:dLbl><c:tx><c:rich><a:p><a:r><a:t>by hand</a:t></a:r></a:p></c:rich></c:tx></c:dLbl>"
+    numbers = f"<c:cat>{cache('d/m/yyyy', 45292)}</c:cat><c:val>{cache('0%', 0.25)}</c:val>"
+    series = f"<c:ser><c:tx><c:v>Share</c:v></c:tx>{label}{numbers}</c:ser>"
+    chart = f'<c:chartSpace {SLIDE}><c:chart><c:plotArea>{series}</c:plotArea></c:chart><c:userShapes r:id="u"/></c:chartSpace>'
+    parts = {
+        "charts/_rels/c.xml.rels": relationships(u="chartUserShapes ../drawn.xml"),
+        "drawn.xml": (
+            f"<c:userShapes {SLIDE}><c:sp><c:txBody><a:p><a:r><a:t>drawn on it</a:t></a:r></a:p></c:txBody></c:sp>"
+            "</c:userShapes>"
+        ),
+    }
+    assert chart_texts(chart, **parts) == [" | Share\n2024-01-01 | 25%", "by hand", "drawn on it"]
+
+
+def test_newer_charts_have_their_numbers():
+    def levels(name: str, *values: str) -> str:
+        points = "".join(f'<c:pt idx="{index}">{value}</c:pt>' for index, value in enumerate(values))
+        return f"<c:{name}><c:lvl>{points}</c:lvl></c:{name}>"
+
+    data = f'<c:chartData><c:data id="0">{levels("strDim", "in", "out")}{levels("numDim", "41", "-3")}</c:data></c:chartData>'
+    series = '<c:series><c:tx><c:txData><c:v>Tons</c:v></c:txData></c:tx><c:dataId val="0"/></c:series>'
+    plot = f"<c:chart><c:plotArea><c:plotAreaRegion>{series}</c:plotAreaRegion></c:plotArea></c:chart>"
+    assert chart_texts(f"<c:chartSpace {SLIDE}>{data}{plot}</c:chartSpace>") == [" | Tons\nin | 41\nout | -3"]

@@ -172,3 +172,20 @@ def test_styles_make_headings_and_pictures_come_from_within_the_file_only():
         "media/i.png": b"x" * 100,
     }
     assert blocks(docx(body, **parts)) == [Heading("Results", 2), Picture(b"x" * 100, "i.png", "A harbour")]
+
+
+def test_what_a_style_hides_is_hidden_and_a_deleted_cell_gone():
+    def style(identity: str, more: str = "<w:rPr><w:vanish/></w:rPr>") -> str:
+        return f'<w:style w:styleId="{identity}">{more}</w:style>'
+
+    styles = style("Run") + style("Par") + style("Child", '<w:basedOn w:val="Par"/>')
+    run = '<w:r><w:rPr><w:rStyle w:val="Run"/>{}</w:rPr><w:t>{}</w:t></w:r>'
+    shown = '<w:vanish w:val="0"/>'
+    body = f"<w:p>{run.format('', 'no')}{run.format(shown, 'yes')}</w:p>"
+    body += p("neither", '<w:pStyle w:val="Par"/>') + p("nor", '<w:pStyle w:val="Child"/>')
+    body += f"<w:tbl><w:tr>{cell('left')}{cell('gone', '<w:cellDel/>')}{cell('right')}</w:tr></w:tbl>"
+    parts = {
+        "_rels/document.xml.rels": relationships(s="styles styles.xml"),
+        "styles.xml": f"<w:styles {WORD}>{styles}</w:styles>",
+    }
+    assert texts(docx(body, **parts)) == ["yes", "left | right"]
