@@ -49,6 +49,7 @@ def endpoint_pictures(found: Endpoint) -> dict[str, str]:
     pictures = {
         "curve.svg": curve_image(learning_curve(found)),
         "areas.svg": dots_image(area_rows(found), label=AXIS),
+        "learning.svg": curve_image(online_curve(found)) if any(found.learning.values()) else "",
         "online.svg": dots_image(online_rows(found), label=ONLINE_AXIS),
     }
     return {name: picture for name, picture in pictures.items() if picture}
@@ -84,6 +85,7 @@ def _online(found: Endpoint) -> list[str]:
     return [
         "<p>Share of right rollouts over the updates, each question before it is learnt from, paired by seed, update and "
         "question: each seed, and all with Student's 95 % interval over the seeds.</p>",
+        curve_chart(online_curve(found)),
         dots(rows, label=ONLINE_AXIS),
         "<ul>",
         *(
@@ -93,6 +95,23 @@ def _online(found: Endpoint) -> list[str]:
         ),
         "</ul>",
     ]
+
+
+def online_curve(found: Endpoint) -> Curve:
+    """Share of right rollouts by update while the runs train: mean over seeds, with the range of the seeds."""
+    return Curve.banded(
+        "training rollouts, each question before it is learnt from",
+        "update",
+        "share right",
+        {
+            TITLES.get(arm, arm): [
+                (update, sum(shares) / len(shares), min(shares), max(shares))
+                for update, shares in by_update.items()
+            ]
+            for arm, by_update in found.learning.items()
+            if by_update
+        },
+    )
 
 
 def online_rows(found: Endpoint) -> list[tuple[str, float, float, float]]:

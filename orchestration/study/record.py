@@ -93,6 +93,8 @@ class Endpoint:
     """By objective, over the seeds it shares with the reference."""
     online: Mapping[str, Mapping[str, SeedComparison]]
     """By objective and by what it is compared with, while they trained; over the seeds that both have."""
+    learning: Mapping[str, Mapping[int, tuple[float, ...]]]
+    """Share of right rollouts while they trained, by objective and update, seed after seed."""
     spending: Mapping[str, Mapping[int, tuple[Spending, ...]]]
     """By objective and update, seed after seed."""
 
@@ -216,7 +218,23 @@ def endpoint(records: Sequence[RunRecord]) -> Endpoint:
         }
         for arm in arms
     }
-    return Endpoint(seeds=seeds, areas=areas, online=_online(runs, arms), spending=spending)
+    return Endpoint(
+        seeds=seeds,
+        areas=areas,
+        online=_online(runs, arms),
+        learning={arm: _learning([runs[arm, seed] for seed in seeds[arm]]) for arm in arms},
+        spending=spending,
+    )
+
+
+def _learning(records: Sequence[RunRecord]) -> dict[int, tuple[float, ...]]:
+    """Of the runs of one objective, at the updates that all of them have."""
+    by_run = [record.online_by_question for record in records]
+    shared = set.intersection(*(set(run) for run in by_run))
+    return {
+        update: tuple(sum(run[update].values()) / max(1, len(run[update])) for run in by_run)
+        for update in sorted(shared)
+    }
 
 
 def _online(

@@ -86,9 +86,7 @@ def test_by_default_every_way_to_remember_is_demonstrated_the_graph_first():
 
 def test_only_right_answers_are_kept():
     # the question itself finds nothing, so a policy that searches once cannot answer
-    shown, _ = demonstrated(
-        replace(CAREFUL, memories=("vanilla", "react")), {"leader of Belodu": [GOLD]}
-    )
+    shown, _ = demonstrated(replace(CAREFUL, memories=("vanilla", "react")), {"leader of Belodu": [GOLD]})
     assert {each.memory for each in shown} == {"react"}
 
 

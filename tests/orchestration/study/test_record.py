@@ -64,6 +64,9 @@ def test_a_record_tells_how_right_a_run_was_while_it_trained():
     assert found.online["ggpo_half_answers"]["ggpo"].by_seed == (0.125,)
     assert found.online["ggpo_half_answers"]["gspo"].by_seed == (0.375,)
     assert "gspo" not in found.online
+    assert found.learning["ggpo"] == {1: (0.5, 0.0), 2: (1.0, 0.5)}
+    assert found.learning["gspo"] == {}  # one of its records is of before
+    assert {"curve.svg", "learning.svg", "online.svg"} <= set(endpoint_pictures(found))
     assert "GGPO, half answers minus GGPO" in endpoint_page(found)
 
 
