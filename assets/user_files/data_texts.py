@@ -4,19 +4,14 @@ JSON and its lines, properties, calendars and address cards; every other text is
 """
 
 import json
-import quopri
 import re
 from collections.abc import Callable
 from typing import Any
 
+from infra.documents.cards import card_text
+
 MAX_JSON = 16 << 20  # characters of JSON that is parsed; a longer one stays as it is
 _ESCAPES = re.compile(r"(?<!\\)((?:\\\\)*)((?:\\u[0-9a-fA-F]{4})+)")
-_FOLD = re.compile(r"\n[ \t]")
-_QUOTED = re.compile(
-    r"^([\w.-]+)((?:;[^:\n]*)?;(?:ENCODING=)?QUOTED-PRINTABLE[^:\n]*):((?:[^\n]*=\n)*[^\n]*)", re.M | re.I
-)
-_CARD_PICTURE = re.compile(r"^(PHOTO|LOGO|KEY|SOUND)[;:][^\n]*\n?", re.M | re.I)
-_CHARSET = re.compile(r"CHARSET=([\w-]+)", re.I)
 
 
 def readable(text: str, suffix: str) -> str:
@@ -68,25 +63,9 @@ def _letters(text: str) -> str:
     return _ESCAPES.sub(letters, text)
 
 
-def _card(text: str) -> str:
-    """VCard and iCalendar: folded lines joined, without pictures and the signs that protect others."""
-    text = _QUOTED.sub(_unquoted, text)
-    text = _CARD_PICTURE.sub("", _FOLD.sub("", text))
-    return text.replace("\\n", "\n").replace("\\N", "\n").replace("\\,", ",").replace("\\;", ";")
-
-
-def _unquoted(match: re.Match[str]) -> str:
-    charset = _CHARSET.search(match.group(2))
-    data = quopri.decodestring(match.group(3).encode("utf-8", "replace"))
-    try:
-        return f"{match.group(1)}:{data.decode(charset.group(1) if charset else 'utf-8', 'replace')}"
-    except LookupError:
-        return f"{match.group(1)}:{data.decode('utf-8', 'replace')}"
-
-
 _CHANGES: dict[str, Callable[[str], str]] = {
     **dict.fromkeys((".json", ".geojson"), _json),
     **dict.fromkeys((".jsonl", ".ndjson"), _json_lines),
     ".properties": _letters,
-    **dict.fromkeys((".ics", ".vcf"), _card),
+    **dict.fromkeys((".ics", ".vcf"), card_text),
 }

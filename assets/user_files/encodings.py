@@ -11,6 +11,7 @@ from typing import NamedTuple
 import chardet
 
 from assets.user_files.control_characters import cleaned, without_controls
+from assets.user_files.unmarked_utf7 import utf7_text
 from assets.user_files.wide_encodings import may_be_wide, wide_text
 from infra.errors import MediaError
 
@@ -20,6 +21,9 @@ MAX_REPLACED_SHARE = 0.1  # of the characters; above, the bytes are not what the
 MAX_BAD_SHARE = 0.03  # of a double-byte text's characters: a damaged place, not another encoding
 CERTAIN = 0.3  # chardet's confidence above which its word counts against Western habits
 MAX_MARKED_SHARE = 0.4  # letters outside ASCII, of all characters; Latin scripts have fewer
+MIN_DISTINCT = 3  # bytes above ASCII; fewer tell nothing of the language
+MIN_KANA = 3
+MIN_JAPANESE_SHARE = 0.95  # of the characters outside ASCII
 MIN_ALONE, MIN_ALONE_SHARE = 6, 0.9  # letters in words without any of ASCII, of those in words with others
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -35,6 +39,8 @@ _WESTERN = ("iso8859-15", "cp850", "cp437", "mac_roman")
 _CUT_OFF = re.compile(rb"(?:[\xc2-\xc5]|[\xe0-\xef][\x80-\xbf]|[\xf0-\xf4][\x80-\xbf]{1,2})\Z")
 _WORD = re.compile(r"[^\W\d_]+")
 _MARKED = re.compile("[^\x00-\x7f]")
+_KANA = re.compile("[\u3041-\u30ff]")
+_JAPANESE = re.compile("[\u3000-\u30ff\u4e00-\u9fff\uff00-\uff9f\u2010-\u203b\u2190-\u2193\u25a0-\u266f]")
 _INSIDE_WORDS = frozenset("’·\xad‐‑‒–—…\xa0")  # that may stand between two letters
 _USUAL_SIGNS = frozenset("“”‘’«»–—…•·°±×÷§©®™€£¥¢µ²³½¼¾\xad\xa0")
 
@@ -63,7 +69,7 @@ def decode(data: bytes) -> DecodedText:
     Raises:
         MediaError: ``text_undecodable`` (marked as an encoding that it is not), ``text_binary`` (no text).
     """
-    reading = _marked(data) or _marked_utf7(data) or _shifted(data) or _unmarked(data)
+    reading = _marked(data) or _utf7(data) or _shifted(data) or _unmarked(data)
     clean = cleaned(reading.text)
     if clean is None:
         raise MediaError("text_binary", f"as {reading.encoding} it is no text")
@@ -83,10 +89,13 @@ def _marked(data: bytes) -> _Reading | None:
     return None
 
 
-def _marked_utf7(data: bytes) -> _Reading | None:
-    """UTF-7 that begins with its mark. Without one it is never guessed: any text with a plus could be it."""
-    if not data.isascii() or not _UTF_7_MARK.match(data):
+def _utf7(data: bytes) -> _Reading | None:
+    """UTF-7 that begins with its mark; without one only where every plus sign can be nothing else."""
+    if not data.isascii():
         return None
+    if not _UTF_7_MARK.match(data):
+        text = utf7_text(data)
+        return _Reading(text, "utf-7", True) if text else None
     text = data.decode("utf-7", "replace")
     is_sound = text.startswith("\ufeff") and text.count(REPLACED) <= 1 + MAX_BAD_SHARE * len(text)
     return _Reading(text[1:], "utf-7") if is_sound else None
@@ -150,6 +159,8 @@ def _guess_or_none(data: bytes) -> _Guess | None:
 def _legacy(data: bytes, guess: _Guess) -> _Reading:
     """What chardet says, unless a bad byte hid a double-byte encoding, or few letters say little and others read better."""
     text = data.decode(guess.encoding, "replace")
+    if japanese := _japanese(data, guess):
+        return japanese
     if guess.confidence < CERTAIN:
         if damaged := _damaged_double_byte(data, guess.confidence):
             return damaged
@@ -157,6 +168,25 @@ def _legacy(data: bytes, guess: _Guess) -> _Reading:
         if marked < MAX_MARKED_SHARE * len(text) and not _is_of_another_script(text):
             return _western(data, guess.encoding)
     return _Reading(text, guess.encoding, True)
+
+
+def _japanese(data: bytes, guess: _Guess) -> _Reading | None:
+    """What kana show to be Japanese: whatever chardet says of it where that is vague, and in place of Chinese."""
+    is_chinese = guess.encoding.lower().startswith("gb")
+    for encoding in ("euc_jp",) if is_chinese else ("cp932", "euc_jp"):
+        if not is_chinese and guess.confidence >= CERTAIN:
+            return None
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        outside = sum(char > "\x7f" for char in text)
+        if (
+            len(_KANA.findall(text)) >= MIN_KANA
+            and len(_JAPANESE.findall(text)) >= MIN_JAPANESE_SHARE * outside
+        ):
+            return _Reading(text, encoding, True)
+    return None
 
 
 def _is_of_another_script(text: str) -> bool:
@@ -199,7 +229,8 @@ def _western(data: bytes, guess: str) -> _Reading:
     only_signs = all(char in _USUAL_SIGNS for char in usual if char > "\x7f") and not _misplaced(usual)
     # ISO 8859-15 differs from what Windows writes in a few signs, by which it is told below
     is_usual = only_signs or guess.lower().replace("_", "-") == "iso8859-15"
-    names = (FALLBACK, guess) if is_usual else (guess, FALLBACK)
+    is_little = len({byte for byte in data if byte > 0x7F}) < MIN_DISTINCT
+    names = (FALLBACK, guess) if is_usual or is_little else (guess, FALLBACK)
     readings = [_Reading(data.decode(name, "replace"), name, True) for name in (*names, *_WESTERN)]
     return min(readings, key=lambda reading: _misplaced(reading.text))
 
@@ -212,7 +243,9 @@ def _misplaced(text: str) -> int:
 def _is_misplaced(text: str, at: int) -> bool:
     char, before, after = text[at], text[at - 1 : at], text[at + 1 : at + 2]
     within = before.isalpha() and after.isalpha()
-    if char == REPLACED or "\x80" <= char <= "\x9f" or "\u2500" <= char <= "\u259f":
+    if "\u2500" <= char <= "\u259f":  # lines of a table, but not beside a letter
+        return before.isalpha() or after.isalpha()
+    if char == REPLACED or "\x80" <= char <= "\x9f":
         return True
     if char.isalpha():
         return char > "\u024f" or (char.isupper() and before.islower() and not after.isupper())

@@ -122,6 +122,7 @@ _STILL_BRANDS = frozenset(
     (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"mif2", b"avif", b"avis")
 )
 _CONTROLS = re.compile("[\0-\x08\x0e-\x1a\x1c-\x1f]")
+_BINARY = (FileKind.PDF, FileKind.PICTURE, FileKind.VIDEO)  # a text that is called so is a text
 _OF_BINARY_AND_TEXT = (".ts",)  # a film, or TypeScript
 _PDF_HEADER = re.compile(
     rb"%PDF-[12]\.[0-9]\s"
@@ -141,7 +142,7 @@ def kind_of(head: bytes, suffix: str) -> FileKind | None:
     if head[4:8] == b"ftyp":
         return FileKind.PICTURE if _is_still(head) else FileKind.VIDEO
     known = SUFFIXES.get(suffix.lower())
-    if known is None or suffix.lower() in _OF_BINARY_AND_TEXT:
+    if known is None or suffix.lower() in _OF_BINARY_AND_TEXT or known in _BINARY:
         return _unnamed(head) or known
     return known
 

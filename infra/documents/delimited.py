@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -14,6 +15,10 @@ from infra.limits import MAX_CELLS
 DELIMITERS = (",", ";", "\t", "|")
 _SAMPLE_LINES = 50
 _MAX_FIELD = 8 << 20  # characters of one cell
+_AS_TEXT = re.compile(r'\A="([^"]*)"\Z')  # a number that a spreadsheet is to leave as it is written
+_ESCAPED = re.compile(r'[^\\]\\"[^,;\t|\n]')
+_DOUBLED = re.compile(r'[^,;\t|\n]""')
+_DECIMALS = re.compile(r"\s*[-+]?\d*(?:,\d+)?(?:;\s*[-+]?\d*(?:,\d+)?\s*)+")  # numbers with a comma in them
 _RUNAWAY_LINES = 200  # in one cell: a quotation mark that nothing closes
 
 
@@ -42,8 +47,13 @@ def _blocks(text: str, delimiter: str) -> Iterator[Block]:
 
 def _rows(text: str, delimiter: str) -> tuple[list[list[str]], list[int]]:
     """The rows that hold anything, and their numbers; quotation marks mean nothing where one is never closed."""
+    escape = "\\" if _is_escaped(text) else None
     try:
-        parsed = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True))
+        parsed = list(
+            csv.reader(
+                io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, escapechar=escape
+            )
+        )
     except csv.Error:
         parsed = None
     if parsed is None or any(cell.count("\n") > _RUNAWAY_LINES for row in parsed for cell in row):
@@ -51,11 +61,16 @@ def _rows(text: str, delimiter: str) -> tuple[list[list[str]], list[int]]:
     rows: list[list[str]] = []
     numbers: list[int] = []
     for number, row in enumerate(parsed, start=1):
-        cells = [one_line(cell) for cell in row]
+        cells = [one_line(_AS_TEXT.sub(r"\1", cell)) for cell in row]
         if any(cells):
             rows.append(cells)
             numbers.append(number)
     return rows, numbers
+
+
+def _is_escaped(text: str) -> bool:
+    """Whether quotation marks within cells stand behind a backslash, and none is doubled as is usual."""
+    return _ESCAPED.search(text) is not None and _DOUBLED.search(text) is None
 
 
 def _declared(text: str) -> tuple[str, str] | None:
@@ -69,7 +84,10 @@ def _delimiter(text: str, suffix: str) -> str:
     """The one that divides most lines of the sample into equally many cells."""
     lines = [line for line in text[:200_000].split("\n") if line.strip()][:_SAMPLE_LINES]
     order = ("\t", ",", ";", "|") if suffix in (".tsv", ".tab") else DELIMITERS
-    return max(order, key=lambda delimiter: _agreement(lines, delimiter))
+    best = max(order, key=lambda delimiter: _agreement(lines, delimiter))
+    if best == "," and all(map(_DECIMALS.fullmatch, lines)):
+        return ";"
+    return best
 
 
 def _agreement(lines: list[str], delimiter: str) -> float:

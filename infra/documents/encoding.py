@@ -35,6 +35,7 @@ _DECLARED = (
     re.compile(rb"<meta[^>]{0,400}?charset\s*=\s*[\"']?\s*([-\w.:]{2,40})", re.IGNORECASE),
     re.compile(rb"^\s*<\?xml[^>]{0,200}?encoding\s*=\s*[\"']\s*([-\w.:]{2,40})", re.IGNORECASE),
 )
+_COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)  # in which a declaration is none
 DECLARATION_BYTES = 8192  # of a page, among which its character set is declared
 SAMPLE_BYTES = 4096
 _MIN_ZEROS = 0.4  # share of zero bytes at even or odd places that only UTF-16 has
@@ -42,7 +43,7 @@ _MIN_ZEROS = 0.4  # share of zero bytes at even or odd places that only UTF-16 h
 
 def declared_in(data: bytes) -> str:
     """The character set that a page declares in its own text; empty if it does not."""
-    head = data[:DECLARATION_BYTES]
+    head = _COMMENT.sub(b"", data[:DECLARATION_BYTES])
     found = (pattern.search(head) for pattern in _DECLARED)
     return next((match.group(1).decode("ascii", "ignore") for match in found if match), "")
 
@@ -60,7 +61,7 @@ def decoded(data: bytes, *, declared: str = "", fallback: str = "") -> str:
         if codec == "utf-8" or (is_utf8 and _is_single_byte(codec) and not data.isascii()):
             return data.decode("utf-8", "replace") if is_utf8 or _mostly_utf8(data) else _last(data, fallback)
         return data.decode(codec, "replace")
-    is_shifted = codec_of(fallback).startswith(("iso2022", "hz"))  # whose bytes are all ASCII
+    is_shifted = codec_of(fallback).startswith(("iso2022", "hz", "utf-7"))  # whose bytes are all ASCII
     return data.decode() if is_utf8 and not is_shifted else _last(data, fallback)
 
 

@@ -23,6 +23,7 @@ _OF_MAILS = re.compile(
 _MIN_HEADERS = 3
 _COUNTED = re.compile(rb"\A\d{1,10} *\n")  # how long the mail is, as Apple Mail writes before it
 _POSTMARK = re.compile(rb"From [^\n]{1,200}\d{4}(?: [-+]\d{4})?\r?\n")
+_HEADER = rb"(?=>?[!-9;-~]{1,60}[: ])(?=[^\r\n]{0,200}:)"  # that follows a postmark; else it is a sentence
 _NOTEBOOK = re.compile(rb"\"(?:cell_type|nbformat)\"\s*:")
 _DECLARED = re.compile(r"\s*(?:<\?xml\s|<svg[\s>])")
 _CONTROLS = re.compile("[\0-\x08\x0e-\x1a\x1c-\x1f]")
@@ -84,7 +85,7 @@ def unread_text(head: bytes) -> str:
 
 def mails_of(data: bytes) -> list[bytes]:
     """The mails of a mailbox."""
-    starts = [match.start() for match in re.finditer(rb"(?:\A|(?<=\n))" + _POSTMARK.pattern, data)]
+    starts = [match.start() for match in re.finditer(rb"(?:\A|(?<=\n))" + _POSTMARK.pattern + _HEADER, data)]
     return [
         re.sub(rb"^>(>*From )", rb"\1", data[start:end].partition(b"\n")[2], flags=re.MULTILINE)
         for start, end in zip(starts, [*starts[1:], len(data)], strict=True)

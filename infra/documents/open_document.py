@@ -22,6 +22,7 @@ from infra.documents.markup import (
     parse_xml,
     whole_number,
 )
+from infra.documents.mathml import mathml_text
 from infra.documents.text import clean, head_of, one_line, trimmed
 from infra.errors import MediaError
 from infra.limits import MAX_CELLS, MAX_EMBEDDED_BYTES
@@ -316,7 +317,7 @@ class _OpenDocument:
         if root is None:
             return
         if local(root) == "math":
-            if text := one_line(_formula(root)):
+            if text := one_line(mathml_text(root)):
                 yield Paragraph(text)
             return
         inner = _OpenDocument(root, None, self._archive, folder)
@@ -384,12 +385,6 @@ def _rows(table: Element) -> Iterator[Element]:
             yield inner
         elif local(inner) in ("table-rows", "table-header-rows", "table-row-group"):
             yield from _rows(inner)
-
-
-def _formula(element: Element) -> str:
-    if local(element) == "annotation":
-        return ""
-    return (element.text or "") + "".join(f"{_formula(inner)}{inner.tail or ''}" for inner in element)
 
 
 def _inline_picture(encoded: str, described: str) -> Iterator[Block]:

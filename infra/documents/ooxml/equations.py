@@ -22,33 +22,35 @@ def _part(element: Element, name: str) -> str:
     return "" if found is None else equation_text(found)
 
 
-def _grouped(text: str) -> str:
+def grouped(text: str) -> str:
+    """``text`` in brackets, unless it is one word or sign."""
     return text if len(text) <= 1 or text.isalnum() else f"({text})"
 
 
-def _script(mark: str, text: str) -> str:
-    return f"{mark}{_grouped(text)}" if text else ""
+def script(mark: str, text: str) -> str:
+    """What stands above (``^``) or below (``_``); nothing if it is empty."""
+    return f"{mark}{grouped(text)}" if text else ""
 
 
 def _scripts(element: Element) -> str:
-    return _part(element, "e") + _script("_", _part(element, "sub")) + _script("^", _part(element, "sup"))
+    return _part(element, "e") + script("_", _part(element, "sub")) + script("^", _part(element, "sup"))
 
 
 def _before(element: Element) -> str:
-    return _script("_", _part(element, "sub")) + _script("^", _part(element, "sup")) + _part(element, "e")
+    return script("_", _part(element, "sub")) + script("^", _part(element, "sup")) + _part(element, "e")
 
 
 def _fraction(element: Element) -> str:
-    return f"{_grouped(_part(element, 'num'))}/{_grouped(_part(element, 'den'))}"
+    return f"{grouped(_part(element, 'num'))}/{grouped(_part(element, 'den'))}"
 
 
 def _root(element: Element) -> str:
-    return f"{_part(element, 'deg')}√{_grouped(_part(element, 'e'))}"
+    return f"{_part(element, 'deg')}√{grouped(_part(element, 'e'))}"
 
 
 def _sum(element: Element) -> str:
     sign = value(child(element, "naryPr", "chr"), default="∫")
-    limits = _script("_", _part(element, "sub")) + _script("^", _part(element, "sup"))
+    limits = script("_", _part(element, "sub")) + script("^", _part(element, "sup"))
     return f"{sign}{limits} {_part(element, 'e')}"
 
 
@@ -75,11 +77,11 @@ def _array(element: Element) -> str:
 
 
 def _lower(element: Element) -> str:
-    return _part(element, "e") + _script("_", _part(element, "lim"))
+    return _part(element, "e") + script("_", _part(element, "lim"))
 
 
 def _upper(element: Element) -> str:
-    return _part(element, "e") + _script("^", _part(element, "lim"))
+    return _part(element, "e") + script("^", _part(element, "lim"))
 
 
 _FORMS = {

@@ -4,12 +4,13 @@ What a damaged spine leaves out is looked for in the manifest, and what the mani
 """
 
 import posixpath
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 from urllib.parse import unquote
 
 from infra.documents.archive import Archive
-from infra.documents.blocks import Block, Document, Gap, Section
+from infra.documents.blocks import Block, Document, Gap, Picture, Section
 from infra.documents.encoding import declared_in, decoded
 from infra.documents.markup import (
     Element,
@@ -29,14 +30,16 @@ from infra.limits import MAX_EMBEDDED_BYTES
 CONTAINER, ENCRYPTION = "META-INF/container.xml", "META-INF/encryption.xml"
 _PAGES = ("application/xhtml+xml", "text/html", "application/x-dtbook+xml", "text/x-oeb1-document")
 _PAGE_SUFFIXES = (".xhtml", ".html", ".htm", ".xht")
+_MAX_FALLBACKS = 10
 _FONT_SCHEMES = ("http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC")
 
 
 class _Page(NamedTuple):
-    """A file of the book that holds text; ``is_contents`` if it is only the table of contents."""
+    """A file of the book that is shown; ``is_contents`` if it is only the table of contents."""
 
     part: str
     is_contents: bool = False
+    is_picture: bool = False
 
 
 def read_epub(archive: Archive) -> Document:
@@ -45,7 +48,7 @@ def read_epub(archive: Archive) -> Document:
     pages = _pages(archive)
     sections: list[Section] = []
     for page in pages:
-        if blocks := tuple(_chapter(archive, page.part)):
+        if blocks := tuple(_picture(archive, page.part) if page.is_picture else _chapter(archive, page.part)):
             sections.append(Section(f"chapter {len(sections) + 1}", blocks))
     return Document("EPUB book", tuple(sections))
 
@@ -93,22 +96,48 @@ def _package_part(archive: Archive) -> str:
 def _spine(archive: Archive, package: str, root: Element) -> Iterator[_Page]:
     folder = posixpath.dirname(package)
     items: dict[str, _Page] = {}
+    instead: dict[str, str] = {}  # of what no reader need show, what it may show
     pages: list[_Page] = []
     for item in children(child(root, "manifest"), "item"):
         part = _resolved(folder, attribute(item, "href"), archive)
-        page = _Page(part, "nav" in attribute(item, "properties").split())
-        items[attribute(item, "id")] = page
-        if attribute(item, "media-type").lower() in _PAGES or part.lower().endswith(_PAGE_SUFFIXES):
+        kind, identity = attribute(item, "media-type").lower(), attribute(item, "id")
+        is_picture = kind.startswith("image/") and kind != "image/svg+xml"
+        page = _Page(part, "nav" in attribute(item, "properties").split(), is_picture)
+        is_page = kind in _PAGES or part.lower().endswith(_PAGE_SUFFIXES)
+        if is_page or kind.startswith("image/") or kind.endswith("xml"):
+            items[identity] = page
+        if is_page:
             pages.append(page)
+        else:
+            instead[identity] = attribute(item, "fallback")
     listed = [attribute(entry, "idref") for entry in children(child(root, "spine"), "itemref")]
-    found = [items[identity] for identity in listed if identity in items]
+    shown = [_readable(identity, items, instead) for identity in listed]
+    found = [items[identity] for identity in shown if identity in items]
     yield from found or pages
+
+
+def _readable(identity: str, items: Mapping[str, _Page], instead: Mapping[str, str]) -> str:
+    """The item itself, or the one that the book names in its place."""
+    for _ in range(_MAX_FALLBACKS):
+        if not instead.get(identity) or (identity in items and not items[identity].is_picture):
+            return identity
+        identity = instead[identity]
+    return identity
+
+
+def _picture(archive: Archive, part: str) -> Iterator[Block]:
+    try:
+        yield Picture(archive.read(part, max_bytes=MAX_EMBEDDED_BYTES), posixpath.basename(part))
+    except MediaError as error:
+        yield Gap(error.reason, part, error.detail)
 
 
 def _resolved(folder: str, address: str, archive: Archive | None = None) -> str:
     """The part that an address within the book means; names are escaped, or are meant as they stand."""
     plain = address.partition("#")[0].partition("?")[0].strip().replace("\\", "/")
-    for name in (unquote(plain), plain, unquote(plain, encoding="cp437")):
+    names = (unquote(plain), plain, unquote(plain, encoding="cp437"))
+    # letters with accents are one character or two, as the system liked that made the book
+    for name in (*names, *(unicodedata.normalize(form, names[0]) for form in ("NFC", "NFD"))):
         part = posixpath.normpath(posixpath.join("/", folder, name)).lstrip("/")
         if archive is None or part in archive:
             return part

@@ -23,6 +23,7 @@ from infra.documents.blocks import (
     Section,
     Table,
 )
+from infra.documents.cards import card_text
 from infra.documents.encoding import codec_of, declared_in, decoded
 from infra.documents.marks import mail_of, mails_of
 from infra.documents.text import clean, one_line
@@ -32,6 +33,8 @@ from infra.limits import MAX_NESTED_FILES
 
 _SHOWN = ("From", "To", "Cc", "Date")
 _BODIES = ("text/html", "text/plain", "text/enriched", "text/richtext", "text/calendar", "text/markdown")
+# what a page that was saved as one file brings along for its looks
+_OF_PAGES = ("text/css", "text/javascript", "application/javascript", "application/x-javascript")
 _RICHNESS = ("text/calendar", "text/plain", "text/html")  # of alternatives; what holds parts is the richest
 _MAX_MAILS = 20_000  # of a mailbox
 
@@ -116,6 +119,8 @@ def _body(message: Message, reading: _Reading) -> Iterator[Block]:
     parts = _parts(message)
     if kind == "multipart/alternative":
         yield from _alternative(parts, reading)
+    elif kind == "message/delivery-status":
+        yield from _status(parts)
     elif kind.startswith("message/") and parts:
         reading.inner.extend(_unpacked(message, parts))
     elif parts:
@@ -123,6 +128,13 @@ def _body(message: Message, reading: _Reading) -> Iterator[Block]:
             yield from _body(part, reading)
     elif not message.is_multipart():
         yield from _leaf(message, kind, reading)
+
+
+def _status(parts: list[Message]) -> Iterator[Block]:
+    """Why a mail did not arrive, which is written as headers."""
+    for part in parts:
+        if lines := [f"{name}: {_decoded_header(str(said))}" for name, said in part.items()]:
+            yield Paragraph("\n".join(lines))
 
 
 def _parts(message: Message) -> list[Message]:
@@ -161,6 +173,8 @@ def _richness(form: Message) -> int:
 
 def _leaf(message: Message, kind: str, reading: _Reading) -> Iterator[Block]:
     name = _file_name(message)
+    if kind in _OF_PAGES and message.get_content_disposition() != "attachment":
+        return
     if kind in _BODIES and message.get_content_disposition() != "attachment" and not name:
         yield from _text(message, kind, reading)
     elif data := _payload(message):
@@ -181,6 +195,7 @@ def _text(message: Message, kind: str, reading: _Reading) -> Iterator[Block]:
         return
     text = decoded(data, declared=declared, fallback=reading.fallback)
     text, files = without_uuencoded(text.replace("\r\n", "\n").replace("\r", "\n"))
+    text = card_text(text) if kind == "text/calendar" else text
     yield from files
     if str(message.get_param("format", "")).lower() == "flowed":
         text = _unfolded(text, joined=str(message.get_param("delsp", "")).lower() == "yes")
@@ -190,11 +205,16 @@ def _text(message: Message, kind: str, reading: _Reading) -> Iterator[Block]:
 
 
 def _unfolded(text: str, *, joined: bool) -> str:
-    """Lines that end in a blank go on in the next one."""
+    """Lines that end in a blank go on in the next one, if it is quoted as deeply."""
     pieces: list[str] = []
+    before, flows = "", False
     for line in text.split("\n"):
-        flows = line.endswith(" ") and line != "-- "
-        pieces.append((line[:-1] if joined else line) if flows else line + "\n")
+        words = line.lstrip(">")
+        marks, words = line[: len(line) - len(words)], words.removeprefix(" ")
+        if not (flows and marks == before):
+            pieces.append(f"\n{marks} " if marks else "\n")
+        before, flows = marks, words.endswith(" ") and words != "-- "
+        pieces.append(words[:-1] if flows and joined else words)
     return "".join(pieces)
 
 

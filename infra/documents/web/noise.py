@@ -2,7 +2,7 @@
 
 import re
 
-from infra.documents.markup import Element, attribute, descendants, local
+from infra.documents.markup import Element, attribute, children, descendants, local
 
 _DROPPED = frozenset(
     (
@@ -38,6 +38,8 @@ def is_noise(element: Element, name: str) -> bool:
         return True
     if name in _CONTENT:
         return False
+    if name == "case" and _has_plain_form(element):
+        return True
     named = f"{attribute(element, 'class')} {attribute(element, 'id')}"
     return (name in _AROUND or bool(_NAMES.search(named))) and _is_links(element)
 
@@ -55,6 +57,13 @@ def _in_heading(element: Element) -> bool:
         "summary",
         "dt",
     )
+
+
+def _has_plain_form(case: Element) -> bool:
+    """Whether a book stores in other words what this form of it says for some readers."""
+    switch = case.getparent()
+    plain = children(switch, "default") if switch is not None and local(switch) == "switch" else []
+    return any(_letters(text) for form in plain for text in form.itertext())
 
 
 def _is_links(element: Element) -> bool:

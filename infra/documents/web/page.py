@@ -15,8 +15,10 @@ from lxml import etree
 from infra.documents.blocks import Block, Document, Heading, Paragraph, Picture, Section
 from infra.documents.encoding import declared_in, decoded
 from infra.documents.markup import Element, attribute, descendants, local, parse_html, whole_number
+from infra.documents.mathml import mathml_text
 from infra.documents.text import clean, one_line
 from infra.documents.web.noise import is_noise
+from infra.documents.web.style_sheets import hidden_by_style
 from infra.documents.web.tables import TableCells, is_layout
 
 FindPicture = Callable[[str], bytes | None]
@@ -60,7 +62,7 @@ def page_blocks(text: str, find_picture: FindPicture = no_picture) -> list[Block
 
 def tree_blocks(root: Element, find_picture: FindPicture = no_picture) -> list[Block]:
     """The blocks of a page that is parsed, without the title of its window."""
-    flow = _Flow(find_picture)
+    flow = _Flow(find_picture, hidden=hidden_by_style(root))
     flow.walk(root)
     return flow.blocks
 
@@ -71,6 +73,7 @@ class _Flow:
 
     find_picture: FindPicture
     depth: int = 0  # pages around it
+    hidden: frozenset[Element] = frozenset()  # by style sheets
     blocks: list[Block] = field(default_factory=list)
     _pieces: list[str] = field(default_factory=list)
     _level: int = 0  # of the heading that is open
@@ -98,7 +101,11 @@ class _Flow:
                 self._inner(inner)
                 skipped = element
                 walk.skip_subtree()
-            elif not name or name == "head" or (element is not root and is_noise(element, name)):
+            elif self._is_left_out(element, name, root):
+                skipped = element
+                walk.skip_subtree()
+            elif name == "math":
+                self._pieces.append(f" {mathml_text(element)} ")
                 skipped = element
                 walk.skip_subtree()
             else:
@@ -106,11 +113,16 @@ class _Flow:
                 self._text(element.text, element)
         self._close()
 
+    def _is_left_out(self, element: Element, name: str, root: Element) -> bool:
+        if not name or name == "head":
+            return True
+        return element is not root and (element in self.hidden or is_noise(element, name))
+
     def _inner(self, page: str) -> None:
         """A page within the page, that stands in it as a text."""
         self._close()
         if self.depth < _MAX_INNER and (root := parse_html(page)) is not None:
-            flow = _Flow(self.find_picture, depth=self.depth + 1)
+            flow = _Flow(self.find_picture, depth=self.depth + 1, hidden=hidden_by_style(root))
             flow.walk(root)
             self.blocks += flow.blocks
 
@@ -254,12 +266,12 @@ _STARTS: dict[str, _Act] = {
     **dict.fromkeys(("td", "th"), _Flow._cell),
     **{"pre": _Flow._pre, "br": _Flow._break, "img": _Flow._image, "image": _Flow._image, "li": _Flow._item},
     **{"table": _Flow._open_table, "tr": _Flow._row, "ruby": _Flow._ruby, "rt": _Flow._reading},
-    **{"caption": _Flow._caption, "math": _Flow._apart, "svg": _Flow._apart},
+    **{"caption": _Flow._caption, "svg": _Flow._apart},
 }
 _ENDS: dict[str, _Act] = {
     **dict.fromkeys(("ul", "ol", "menu", "dir"), _Flow._end_list),
     **{"pre": _Flow._end_pre, "table": _Flow._end_table, "li": _Flow._end_item, "ruby": _Flow._end_ruby},
-    **{"caption": _Flow._end_caption, "math": _Flow._apart, "svg": _Flow._apart, "text": _Flow._apart},
+    **{"caption": _Flow._end_caption, "svg": _Flow._apart, "text": _Flow._apart},
 }
 
 

@@ -35,7 +35,10 @@ class TableCells:
         self._below: dict[int, int] = {}  # column -> rows that a cell above still covers
 
     def row(self) -> None:
-        """A row begins."""
+        """A row begins; what covered the end of the one before it is a row shorter."""
+        for column, left in self._below.items():
+            if self._rows and left > 0 and column >= len(self._rows[-1]):
+                self._below[column] -= 1
         self._rows.append([])
         self._heads.append(True)
 

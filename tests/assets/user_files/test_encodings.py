@@ -204,3 +204,30 @@ def test_a_damaged_place_of_utf_7_is_counted():
 )
 def test_no_text_is_taken_for_utf_7_for_its_plus_signs(plain: str):
     assert decode(plain.encode())[:2] == (plain, "utf-8")
+
+
+@pytest.mark.parametrize(
+    "text", ["Grüße aus Köln + Bonn", "Буря мглою небо кроет", "吾輩は猫である", "κόσμος-λόγος 1+1"]
+)
+def test_utf_7_without_its_mark_is_read_where_every_plus_sign_is_one_of_it(text: str):
+    decoded = decode(text.encode("utf-7"))
+    assert (decoded.text, decoded.encoding, decoded.notes) == (text, "utf-7", ("read as utf-7",))
+
+
+def test_kana_show_what_is_japanese_where_the_detector_is_vague_or_thinks_of_chinese():
+    for text, encoding in (
+        ("むかしむかし、あるところにおじいさんとおばあさんがいました。", "cp932"),
+        ("ｼｽﾃﾑ ｴﾗｰ: ﾌｧｲﾙ ｶﾞ ｱﾘﾏｾﾝ\n続行しますか", "cp932"),
+        ("会議は三時から", "euc_jp"),
+    ):
+        assert decode(text.encode(encoding)).text == text
+
+
+def test_lines_of_a_table_are_no_sign_against_the_encoding_of_old_machines():
+    text = "Menü: Größe ändern, Öffnen, Schließen\n─────\n│ Ende │"
+    assert decode(text.encode("cp437")).text == text
+
+
+def test_one_letter_far_down_a_table_is_one_of_windows():
+    text = "id,word\n" + "".join(f"{number},plain\n" for number in range(5_000)) + "5000,garçon\n"
+    assert decode(text.encode("cp1252")).text == text

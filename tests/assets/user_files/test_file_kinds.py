@@ -80,3 +80,8 @@ def test_what_is_not_read_is_called_by_its_real_kind(tmp_path: Path, name: str, 
     with pytest.raises(MediaError, match=says) as refused:
         source_of(tmp_path / name, IngestSettings())
     assert refused.value.reason == "kind_unsupported"
+
+
+@pytest.mark.parametrize("suffix", [".pdf", ".jpg", ".mp4"])
+def test_a_text_that_is_called_otherwise_is_a_text(suffix: str):
+    assert kind_of(b"404 not found: try again later\n", suffix) is FileKind.TEXT

@@ -135,3 +135,8 @@ def test_damaged_files_have_a_reason():
     ):
         with pytest.raises(MediaError):
             read(broken)
+
+
+def test_boxes_deeper_than_is_built_cost_no_words(decoder: MediaDecoder):
+    page = b"<html>" + b"<div>" * 5_000 + b"deepest words"
+    assert [block.text for block in decoder.document(page).sections[0].blocks] == ["deepest words"]

@@ -119,3 +119,42 @@ def test_what_outlook_wraps_into_one_part_is_read():
     assert blocks(data)[2] == Attachment(b"a list", "Kräne 2024.txt")
     cut = [texts(data[:length]) for length in range(30, len(data), 7)]  # what is whole of it is read
     assert all("Cranes" in found for found in cut)
+
+
+LETTER = b"From: a@x\nTo: b@x\nSubject: s\n"
+
+
+def test_quoted_lines_that_flow_are_joined_without_their_marks():
+    body = b"> one \n> two\n>> three \n>> four\nfive \nsix"
+    mail = LETTER + b"Content-Type: text/plain; format=flowed\n\n" + body
+    assert texts(mail)[-1] == "> one two\n>> three four\nfive six"
+
+
+def test_why_a_mail_did_not_arrive_is_told():
+    parts = (
+        "--B\nContent-Type: text/plain\n\nsorry\n"
+        "--B\nContent-Type: message/delivery-status\n\nReporting-MTA: m\n\nDiagnostic-Code: smtp; 550 full\n--B--\n"
+    )
+    mail = LETTER + b"Content-Type: multipart/report; boundary=B\n\n" + parts.encode()
+    assert texts(mail)[-3:] == ["sorry", "Reporting-MTA: m", "Diagnostic-Code: smtp; 550 full"]
+
+
+def test_an_invitation_is_read_as_a_calendar_is_meant():
+    body = b"BEGIN:VEVENT\nSUMMARY:North\\, then so\n uth\nEND:VEVENT"
+    mail = LETTER + b"Content-Type: text/calendar\n\n" + body
+    assert texts(mail)[-1] == "BEGIN:VEVENT\nSUMMARY:North, then south\nEND:VEVENT"
+
+
+def test_a_sentence_that_begins_like_a_postmark_is_none():
+    mail = (
+        b"From a@x Mon Jan  1 10:00:00 2024\n"
+        + LETTER
+        + b"\nWords.\n\nFrom the spring of 2019\nwe know little.\n"
+    )
+    assert texts(mail + b"\n" + mail)[-1] == "From the spring of 2019\nwe know little."
+
+
+def test_the_style_sheet_of_a_saved_page_is_no_text():
+    parts = "--B\nContent-Type: text/html\n\n<p>words</p>\n--B\nContent-Type: text/css\nContent-Location: x\n\np{}\n--B--\n"
+    mail = LETTER + b"MIME-Version: 1.0\nContent-Type: multipart/related; boundary=B\n\n" + parts.encode()
+    assert texts(mail)[-1] == "words"

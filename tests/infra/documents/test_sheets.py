@@ -157,3 +157,15 @@ def test_old_notes_beside_conversations_are_read_and_their_stand_ins_are_not():
         "Comment at A1: of today",
         "Comment at B1: of old",
     ]
+
+
+@pytest.mark.parametrize(
+    ("data", "rows"),
+    [
+        ("1,5;2,5;3,5\n4,25;5;6,125\n", ["1,5 | 2,5 | 3,5", "4,25 | 5 | 6,125"]),
+        ('who,said\nAda,"so \\"weave, then\\" on"\n', ["who | said", 'Ada | so "weave, then" on']),
+        ('code,town\n="00123",Leek\n', ["code | town", "00123 | Leek"]),
+    ],
+)
+def test_habits_of_other_programs_that_write_tables_are_known(data: str, rows: list[str]):
+    assert texts(data.encode(), "t.csv") == ["\n".join(rows)]

@@ -134,3 +134,69 @@ def test_pages_of_frames_and_pages_within_the_page_are_read():
     inner = "&lt;p&gt;Within &lt;b&gt;the page&lt;/b&gt;&lt;script&gt;no&lt;/script&gt;&lt;/p&gt;"
     page = f"<html><p>Before</p><iframe srcdoc='{inner}'>no</iframe><iframe src='http://x/'>no</iframe><p>After</p></html>"
     assert texts(page.encode(), "a.html") == ["Before", "Within the page", "After"]
+
+
+def test_a_declaration_in_a_comment_is_none():
+    page = '<html><!-- <meta charset="koi8-r"> --><meta charset="windows-1251"><p>домой</p>'
+    assert texts(page.encode("cp1251"), "a.html") == ["домой"]
+
+
+def test_a_cell_that_covers_the_end_of_a_row_moves_no_other_row():
+    rows = "<tr><td>a<td rowspan=2>b</tr><tr><td>c</tr><tr><td>d<td>e</tr>"
+    assert texts(f"<html><table>{rows}</table>".encode()) == ["a | b\nc | \nd | e"]
+
+
+def test_what_style_sheets_within_the_page_hide_is_no_text():
+    styles = """
+        .no, p#gone { display: none } p{margin:0} .shown { display: block !important }
+        /* p{display:none} */ @media print { .screen { display: none } } div .inner { display: none }
+    """
+    body = (
+        '<p class="no">x</p><p id="gone">x</p><p class="no shown">one</p><p class="screen">two</p>'
+        '<p class="no" style="display:block">three</p><div><p class="inner">four</p></div><p>five and more</p>'
+    )
+    page = f"<html><head><style>{styles}</style></head><body>{body}</body></html>"
+    assert texts(page.encode()) == ["one", "two", "three", "four", "five and more"]
+
+
+def test_a_page_that_hides_most_of_itself_until_it_runs_is_read():
+    page = '<html><style>.app{display:none}</style><p>wait</p><div class="app">the whole text of it</div>'
+    assert texts(page.encode()) == ["wait", "the whole text of it"]
+
+
+def test_equations_of_pages_are_lines():
+    half = "<mfrac><mrow><mi>m</mi><mo>+</mo><mn>1</mn></mrow><mi>V</mi></mfrac>"
+    more = "<msup><mi>x</mi><mn>3</mn></msup><annotation>x^{3}</annotation>"
+    assert texts(f"<html><p>So <math>{half}<mo>=</mo>{more}</math> holds".encode()) == [
+        "So (m+1)/V=x^3 holds"
+    ]
+
+
+def plain_book(manifest: str, spine: str, files: dict[str, str]) -> bytes:
+    container = '<container><rootfiles><rootfile full-path="a.opf"/></rootfiles></container>'
+    package = f"<package><manifest>{manifest}</manifest><spine>{spine}</spine></package>"
+    return zipped({"META-INF/container.xml": container, "a.opf": package, **files})
+
+
+def test_a_book_shows_what_stands_in_for_what_readers_need_not_know_and_finds_names_of_either_form():
+    manifest = (
+        '<item id="p" href="p.pdf" media-type="application/pdf" fallback="q"/>'
+        '<item id="q" href="q.xhtml" media-type="application/xhtml+xml"/>'
+        '<item id="o" href="o.pdf" media-type="application/pdf"/>'
+        '<item id="u" href="u&#x308;.xhtml" media-type="application/xhtml+xml"/>'
+    )
+    spine = "".join(f'<itemref idref="{name}"/>' for name in ("u", "o", "p"))
+    files = {
+        "p.pdf": "no words",
+        "o.pdf": "nor these",
+        "q.xhtml": "<p>instead</p>",
+        "\xfc.xhtml": "<p>first</p>",
+    }
+    assert texts(plain_book(manifest, spine, files)) == ["first", "instead"]
+
+
+def test_of_two_forms_in_a_book_the_plain_one_is_read():
+    manifest = '<item id="q" href="q.xhtml" media-type="application/xhtml+xml"/>'
+    switch = "<o:switch><o:case>marked</o:case><o:default>plain</o:default></o:switch>"
+    files = {"q.xhtml": f'<html xmlns:o="o"><body><p>a {switch} b</p></body></html>'}
+    assert texts(plain_book(manifest, '<itemref idref="q"/>', files)) == ["a plain b"]

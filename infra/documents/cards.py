@@ -1,0 +1,27 @@
+"""Address cards and calendars (vCard, iCalendar) as a reader would have them."""
+
+import quopri
+import re
+
+_FOLD = re.compile(r"\n[ \t]")
+_QUOTED = re.compile(
+    r"^([\w.-]+)((?:;[^:\n]*)?;(?:ENCODING=)?QUOTED-PRINTABLE[^:\n]*):((?:[^\n]*=\n)*[^\n]*)", re.M | re.I
+)
+_CARD_PICTURE = re.compile(r"^(PHOTO|LOGO|KEY|SOUND)[;:][^\n]*\n?", re.M | re.I)
+_CHARSET = re.compile(r"CHARSET=([\w-]+)", re.I)
+
+
+def card_text(text: str) -> str:
+    """``text`` with plain newlines: folded lines joined, without pictures and the signs that protect others."""
+    text = _QUOTED.sub(_unquoted, text)
+    text = _CARD_PICTURE.sub("", _FOLD.sub("", text))
+    return text.replace("\\n", "\n").replace("\\N", "\n").replace("\\,", ",").replace("\\;", ";")
+
+
+def _unquoted(match: re.Match[str]) -> str:
+    charset = _CHARSET.search(match.group(2))
+    data = quopri.decodestring(match.group(3).encode("utf-8", "replace"))
+    try:
+        return f"{match.group(1)}:{data.decode(charset.group(1) if charset else 'utf-8', 'replace')}"
+    except LookupError:
+        return f"{match.group(1)}:{data.decode('utf-8', 'replace')}"
