@@ -10,14 +10,13 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from app.commands.options import JsonFlag, OcrModel, Root
+from app.commands.options import Dpi, JsonFlag, NoOcr, NoSlides, OcrModel, Root, SpeechFolder, reading_of
 from app.commands.output import note, printable, progress_bars, results, table_console
-from app.errors import UsageError, usage_errors
+from app.errors import UsageError
 from infra.limits import PAGE_DPI
 
 if TYPE_CHECKING:
     from assets.user_files.ingest import FileReport, IngestReport
-    from assets.user_files.media.hearing import Speech
 
 SHOWN_FILES = 40  # rows of the table; of more files only those are listed that did not just stay as they were
 
@@ -29,26 +28,11 @@ def ingest(  # noqa: PLR0913 - one parameter an option
     ] = None,
     *,
     root: Root,
-    dpi: Annotated[
-        int, typer.Option("--dpi", min=18, max=600, help="Resolution at which PDF pages are rendered.")
-    ] = PAGE_DPI,
-    no_ocr: Annotated[
-        bool, typer.Option("--no-ocr", help="Do not read text in images and scanned pages: much faster.")
-    ] = False,
+    dpi: Dpi = PAGE_DPI,
+    no_ocr: NoOcr = False,
     ocr_model: OcrModel = None,
-    no_slides: Annotated[
-        bool, typer.Option("--no-slides", help="Do not draw slides, even where LibreOffice is installed.")
-    ] = False,
-    speech: Annotated[
-        Path | None,
-        typer.Option(
-            "--speech",
-            metavar="FOLDER",
-            help="Hear what is said in films and sound files without subtitles, with the Whisper model for CTranslate2 in "
-            "this folder; needs vimrag[speech].",
-            show_default=False,
-        ),
-    ] = None,
+    no_slides: NoSlides = False,
+    speech: SpeechFolder = None,
     forget: Annotated[
         list[Path] | None,
         typer.Option("--forget", metavar="PATH", help="Remove a file or folder; may be repeated."),
@@ -71,17 +55,10 @@ def ingest(  # noqa: PLR0913 - one parameter an option
     """
     added, forgotten = paths or [], forget or []
     _check(added, forgotten)
-    from assets.parsers.images import read_by
-    from assets.parsers.types import ParseContext
-    from assets.user_files.ingest import IngestSettings
     from assets.user_files.ingest import ingest as ingest_files
-    from infra.media import ocr_reader
     from infra.storage.root import Storage
 
-    with usage_errors():
-        reader = None if no_ocr else ocr_reader(ocr_model)
-    context = read_by(reader, ParseContext(dpi=dpi))
-    settings = IngestSettings(reading=context, slides=not no_slides, speech=_speech(speech))
+    settings = reading_of(dpi=dpi, no_ocr=no_ocr, ocr_model=ocr_model, no_slides=no_slides, speech=speech)
     with results() as write, progress_bars() as progress:
         report = ingest_files(added, Storage(root), settings=settings, forget=forgotten, progress=progress)
         if json:
@@ -93,16 +70,6 @@ def ingest(  # noqa: PLR0913 - one parameter an option
         raise typer.Exit(1)
     if not json:
         note(f'next: vimrag ask --root {root} "your question"')
-
-
-def _speech(folder: Path | None) -> Speech | None:
-    if folder is None:
-        return None
-    from assets.user_files.media.hearing import speech_of
-    from infra.media import speech_model
-
-    with usage_errors():
-        return speech_of(speech_model(folder))
 
 
 def _check(paths: Sequence[Path], forgotten: Sequence[Path]) -> None:

@@ -9,8 +9,10 @@ import typer
 
 from app.errors import UsageError, usage_errors
 from infra.errors import unknown_name
+from infra.limits import PAGE_DPI
 
 if TYPE_CHECKING:
+    from assets.user_files.ingest import IngestSettings
     from infra.workers.local import WorkerEngine
 
 Root = Annotated[
@@ -56,6 +58,25 @@ OcrModel = Annotated[
         metavar="PATH",
         help="PP-OCR recognition model of other scripts: an .onnx file of this machine, or its folder.",
         show_default="the one in the package",
+    ),
+]
+Dpi = Annotated[
+    int, typer.Option("--dpi", min=18, max=600, help="Resolution at which PDF pages are rendered.")
+]
+NoOcr = Annotated[
+    bool, typer.Option("--no-ocr", help="Do not read text in images and scanned pages: much faster.")
+]
+NoSlides = Annotated[
+    bool, typer.Option("--no-slides", help="Do not draw slides, even where LibreOffice is installed.")
+]
+SpeechFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--speech",
+        metavar="FOLDER",
+        help="Hear what is said in films and sound files without subtitles, with the Whisper model for CTranslate2 in "
+        "this folder; needs vimrag[speech].",
+        show_default=False,
     ),
 ]
 Model = Annotated[
@@ -108,6 +129,31 @@ def known_profile(name: str) -> str:
     if name and name not in PROFILES:
         raise UsageError(unknown_name("profile", name, PROFILES))
     return name
+
+
+def reading_of(
+    *,
+    dpi: int = PAGE_DPI,
+    no_ocr: bool = False,
+    ocr_model: Path | None = None,
+    no_slides: bool = False,
+    speech: Path | None = None,
+) -> IngestSettings:
+    """How one's own files are read: alike, whether a command names them or the page of a server sends them.
+
+    Raises:
+        UsageError: if the model that reads pictures, or the one that hears, cannot be used.
+    """
+    from assets.parsers.images import read_by
+    from assets.parsers.types import ParseContext
+    from assets.user_files.ingest import IngestSettings
+    from assets.user_files.media.hearing import speech_of
+    from infra.media import ocr_reader, speech_model
+
+    with usage_errors():
+        reader = None if no_ocr else ocr_reader(ocr_model)
+        heard = None if speech is None else speech_of(speech_model(speech))
+    return IngestSettings(reading=read_by(reader, ParseContext(dpi=dpi)), slides=not no_slides, speech=heard)
 
 
 def engine_or_none(name: str, workers: int | None) -> WorkerEngine | None:

@@ -12,14 +12,30 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.commands.options import Endpoint, MaxTokens, Model, PriceOption, Root, Temperature, refuse_typo
+from app.commands.options import (
+    Dpi,
+    Endpoint,
+    MaxTokens,
+    Model,
+    NoOcr,
+    NoSlides,
+    OcrModel,
+    PriceOption,
+    Root,
+    SpeechFolder,
+    Temperature,
+    reading_of,
+    refuse_typo,
+)
 from app.commands.output import note
 from app.errors import UsageError, usage_errors
+from infra.limits import PAGE_DPI
 
 if TYPE_CHECKING:
     from app.answers import models
     from app.answers.models import ModelChoice
     from app.server.settings import ServerSettings
+    from assets.user_files.ingest import IngestSettings
 
 TOKEN_VARIABLE = "VIMRAG_TOKEN"
 NEXT_PORTS = 20  # tried after one that is taken
@@ -89,6 +105,11 @@ def serve(  # noqa: PLR0913 - one parameter an option
     max_tokens: MaxTokens = None,
     temperature: Temperature = None,
     prices: PriceOption = None,
+    dpi: Dpi = PAGE_DPI,
+    no_ocr: NoOcr = False,
+    ocr_model: OcrModel = None,
+    no_slides: NoSlides = False,
+    speech: SpeechFolder = None,
 ) -> None:
     r"""Open the page for questions and for looking at trajectories, and the HTTP interface beside it.
 
@@ -99,17 +120,17 @@ def serve(  # noqa: PLR0913 - one parameter an option
       VIMRAG_TOKEN=... vimrag serve --root runs/mine --host 0.0.0.0
 
     Without a model it serves search and the viewer. On any address but this machine's own a token is needed.
+    Files that come by the page are read as vimrag ingest reads them with the same --dpi, --no-ocr, --ocr-model, --no-slides and
+    --speech.
     """
     import asyncio
 
     from app.answers.models import ModelChoice, key_of_environment, prices_of
     from app.server.protection.security import is_loopback
     from app.server.settings import MIB, ServerSettings
-    from infra.media import ocr_reader
 
     refuse_typo(root)
-    with usage_errors():
-        ocr_reader()  # of the environment: what is uploaded is read with it
+    reading = reading_of(dpi=dpi, no_ocr=no_ocr, ocr_model=ocr_model, no_slides=no_slides, speech=speech)
     local = is_loopback(host)
     if not local and not token:
         raise UsageError(
@@ -140,7 +161,7 @@ def serve(  # noqa: PLR0913 - one parameter an option
     )
     listener = _listener(host, port)
     with listener:
-        asyncio.run(_serve(root, choice, settings, listener))
+        asyncio.run(_serve(root, choice, settings, reading, listener))
 
 
 def _listener(host: str, port: int) -> socket.socket:
@@ -176,7 +197,13 @@ def _bound(host: str, port: int) -> socket.socket:
     return listener
 
 
-async def _serve(root: str, choice: ModelChoice, settings: ServerSettings, listener: socket.socket) -> None:
+async def _serve(
+    root: str,
+    choice: ModelChoice,
+    settings: ServerSettings,
+    reading: IngestSettings,
+    listener: socket.socket,
+) -> None:
     from app.answers.corpus_handle import CorpusHandle
     from app.answers.models import open_model
     from app.answers.running.announcement import new_key
@@ -190,7 +217,8 @@ async def _serve(root: str, choice: ModelChoice, settings: ServerSettings, liste
         storage, key = Storage(root), new_key()
         with _log_on_standard_error(), _announced(storage.local_path(), listener, key):
             note(_greeting(listener, settings, model))
-            state = ServerState(corpus=CorpusHandle(storage), model=model, settings=settings, key=key)
+            corpus = CorpusHandle(storage)
+            state = ServerState(corpus=corpus, model=model, settings=settings, reading=reading, key=key)
             await run_until_signalled(state, listener)
         note("stopped")
     finally:

@@ -19,6 +19,7 @@ from app.server.errors import ApiError
 from app.server.rendering import ImageRenderer
 from app.server.running import KeptRuns
 from app.server.settings import ServerSettings
+from assets.user_files.reading import IngestSettings
 
 RETRY_AFTER_S = 5
 DECODERS = 2  # images decoded at once; a large one takes 300 MB
@@ -57,6 +58,8 @@ class ServerState:
     corpus: CorpusHandle
     model: AnswerModel | None
     settings: ServerSettings
+    reading: IngestSettings | None = None
+    """How files are read that are sent, or read again; None: as ``vimrag ingest`` does without options."""
     catalogue: Catalogue = field(init=False)
     history: History = field(init=False)
     library: Library = field(init=False)

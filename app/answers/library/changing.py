@@ -9,7 +9,7 @@ from pathlib import Path
 
 from app.answers.library.naming import meant
 from assets.user_files import ledger
-from assets.user_files.ingest import IngestReport, ingest
+from assets.user_files.ingest import IngestReport, IngestSettings, ingest
 from assets.user_files.paths import file_key, is_below, location_of
 from infra.progress import ProgressListener, silent
 from infra.storage.root import Storage
@@ -49,7 +49,13 @@ def remove(storage: Storage, places: Sequence[str], progress: ProgressListener =
     return report
 
 
-def reread(storage: Storage, places: Sequence[str], progress: ProgressListener = silent) -> IngestReport:
+def reread(
+    storage: Storage,
+    places: Sequence[str],
+    progress: ProgressListener = silent,
+    *,
+    settings: IngestSettings | None = None,
+) -> IngestReport:
     """Read files again, whether or not they have changed: after OCR was installed, for example.
 
     Raises:
@@ -57,4 +63,4 @@ def reread(storage: Storage, places: Sequence[str], progress: ProgressListener =
     """
     if gone := [place for place in places if not Path(place).is_file()]:
         raise ValueError(f"not at its place any more, so it cannot be read again: {', '.join(gone[:5])}")
-    return ingest(list(places), storage, again=True, progress=progress)
+    return ingest(list(places), storage, settings=settings, again=True, progress=progress)

@@ -129,13 +129,15 @@ def films() -> Check:
 def speech() -> Check:
     """Hearing what is said in films without subtitles."""
     if _has("faster_whisper"):
-        detail = "faster-whisper; vimrag ingest --speech FOLDER hears films without subtitles"
+        detail = (
+            "faster-whisper; --speech FOLDER of vimrag ingest and vimrag serve hears films without subtitles"
+        )
         return Check(name="speech", state=State.OK, detail=detail)
     return Check(
         name="speech",
         state=State.MISSING,
         detail="faster-whisper is not installed; films have the words of their subtitles",
-        remedy="pip install 'vimrag[speech]', then vimrag ingest --speech FOLDER",
+        remedy="pip install 'vimrag[speech]', then --speech FOLDER for vimrag ingest and vimrag serve",
     )
 
 

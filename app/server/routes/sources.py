@@ -1,6 +1,7 @@
 """``/v1/sources``: the files of the root: listed, looked at, removed, read again."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Literal
 
 from anyio import to_thread
@@ -74,7 +75,8 @@ async def remove(request: Request, body: FilesBody) -> ChangedFiles:
 @router.post("/v1/sources/reread")
 async def reread(request: Request, body: FilesBody) -> ChangedFiles:
     """Read files again, whether or not they have changed."""
-    return await _change(request, body, changing.reread)
+    server: ServerState = request.app.state.server
+    return await _change(request, body, partial(changing.reread, settings=server.reading))
 
 
 async def _change(request: Request, body: FilesBody, act: Callable[..., IngestReport]) -> ChangedFiles:

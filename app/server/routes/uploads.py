@@ -19,8 +19,8 @@ from app.server.errors import ApiError
 from app.server.protection.body_limit import too_large
 from app.server.schema.responses import UploadedFile
 from app.server.state import ServerState
+from assets.user_files.ingest import IngestReport, ingest
 from infra.storage.atomic import replacing
-from infra.storage.root import Storage
 
 FOLDER = "uploads"
 SILENCE_S = 60.0  # of whoever sends a file
@@ -45,7 +45,7 @@ async def put_file(request: Request, name: str) -> UploadedFile:
         arrived = folder / f".{target.name}.arrived"  # hidden from whoever reads the folder meanwhile
         try:
             await _receive(request, arrived, state.settings.upload_bytes)
-            return await to_thread.run_sync(_ingest, arrived, target, state.corpus.storage, began_s)
+            return await to_thread.run_sync(_ingest, arrived, target, state, began_s)
         finally:
             arrived.unlink(missing_ok=True)
 
@@ -93,28 +93,24 @@ async def _next(chunks: AsyncGenerator[bytes]) -> bytes | None:
         raise ApiError(408, "too_slow", f"nothing came for {SILENCE_S:g} seconds") from None
 
 
-def _ingest(arrived: Path, target: Path, storage: Storage, began_s: float) -> UploadedFile:
-    """Read what arrived as ``target``; what was there before comes back if nothing can be read of it."""
-    from assets.user_files.ingest import ingest
-
+def _ingest(arrived: Path, target: Path, state: ServerState, began_s: float) -> UploadedFile:
+    """Read what arrived as ``target``; what was there before comes back if nothing can be read of it, or nothing is read."""
     before = arrived.with_suffix(".before") if target.exists() else None
     if before is not None:
         before.unlink(missing_ok=True)
         os.link(target, before)
+    items = 0
     try:
         arrived.replace(target)
-        report = ingest([target], storage)
+        report = _read(target, state)
         items = sum(file.items for file in report.files)
-        if not items and before is not None:
-            before.replace(target)
-            ingest([target], storage)  # which was read once and is not again
-        elif not items:
-            target.unlink(missing_ok=True)
-    except ValueError as error:
-        raise ApiError(409, "refused", str(error)) from error
     finally:
-        if before is not None:
-            before.unlink(missing_ok=True)
+        if before is None and not items:
+            target.unlink(missing_ok=True)
+        elif before is not None:
+            before.unlink() if items else before.replace(target)
+    if before is not None and not items:
+        _read(target, state)  # which was read once and is not again
     return UploadedFile(
         file=target.name,
         items=items,
@@ -122,3 +118,10 @@ def _ingest(arrived: Path, target: Path, storage: Storage, began_s: float) -> Up
         replaced=before is not None and items > 0,
         seconds=round(time.monotonic() - began_s, 3),
     )
+
+
+def _read(target: Path, state: ServerState) -> IngestReport:
+    try:
+        return ingest([target], state.corpus.storage, settings=state.reading)
+    except ValueError as error:
+        raise ApiError(409, "refused", str(error)) from error

@@ -20,6 +20,7 @@ from app.answers.models import ModelChoice, open_model
 from app.server.application import server_for
 from app.server.settings import ServerSettings
 from app.server.state import ServerState
+from assets.user_files.reading import IngestSettings
 from infra.storage.root import Storage
 
 OPEN = ServerSettings()
@@ -39,14 +40,21 @@ class Event(NamedTuple):
 
 
 @contextmanager
-def serving(root: Path, *, endpoint: str = "", settings: ServerSettings = OPEN) -> Iterator[Served]:
+def serving(
+    root: Path,
+    *,
+    endpoint: str = "",
+    settings: ServerSettings = OPEN,
+    reading: IngestSettings | None = None,
+) -> Iterator[Served]:
     """A server as long as the block lasts."""
     ready: queue.Queue[Served | BaseException] = queue.Queue()
     stop = threading.Event()
 
     async def run() -> None:
         model = await open_model(ModelChoice(endpoint=endpoint)) if endpoint else None
-        state = ServerState(corpus=CorpusHandle(Storage(str(root))), model=model, settings=settings)
+        corpus = CorpusHandle(Storage(str(root)))
+        state = ServerState(corpus=corpus, model=model, settings=settings, reading=reading)
         listener = socket.create_server(("127.0.0.1", 0))
         server = server_for(state)
         task = asyncio.create_task(server.serve(sockets=[listener]))
