@@ -5,7 +5,7 @@ A file may hold several: the pages of a TIFF, the frames of an animation. Colour
 
 import io
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pi_heif
@@ -72,18 +72,20 @@ def open_images(source: Path | bytes, *, max_pixels: int = MAX_IMAGE_PIXELS) -> 
     Raises:
         MediaError: as ``MediaDecoder.open_images``.
     """
-    try:
-        image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS)
-    except Image.DecompressionBombError as error:
-        raise MediaError("image_too_large", str(error)) from error
-    except FileNotFoundError as error:
-        raise MediaError("image_missing", str(error.filename)) from error
-    except MemoryError:
-        raise
-    except Exception as error:
-        what = "no known picture" if isinstance(error, UnidentifiedImageError) else str(error)
-        raise MediaError("image_unreadable", _named(source) + (what or type(error).__name__)) from error
-    with image:
+    with ExitStack() as stack:
+        try:
+            # never by its path: Pillow maps the pixels of a file into memory, those of a turned TIFF as if it were upright
+            file = io.BytesIO(source) if isinstance(source, bytes) else stack.enter_context(source.open("rb"))
+            image = stack.enter_context(Image.open(file, formats=FORMATS))
+        except Image.DecompressionBombError as error:
+            raise MediaError("image_too_large", str(error)) from error
+        except FileNotFoundError as error:
+            raise MediaError("image_missing", str(error.filename)) from error
+        except MemoryError:
+            raise
+        except Exception as error:
+            what = "no known picture" if isinstance(error, UnidentifiedImageError) else str(error)
+            raise MediaError("image_unreadable", _named(source) + (what or type(error).__name__)) from error
         yield ImageFile(image, max_pixels)
 
 

@@ -18,6 +18,7 @@ from infra.errors import MediaError
 from infra.limits import MAX_EMBEDDED_BYTES, MAX_EMBEDDED_FILES, MAX_PART_BYTES
 
 MAX_PACKETS = 100
+MAX_FORM_PAGES = 50  # on which fields are looked for
 MAX_VALUES = 20_000
 MAX_ANNOTATIONS = 5_000  # of one page
 
@@ -88,7 +89,11 @@ def _name(attachment: Any) -> str:
 
 def _form_values(document: pypdfium2.PdfDocument) -> Iterator[Block]:
     """``name: value`` of each value of an XFA form that has no other form beside it."""
-    if document.get_formtype() != pdfium.FORMTYPE_XFA_FULL:
+    kind = document.get_formtype()
+    is_alone = kind == pdfium.FORMTYPE_XFA_FULL or (
+        kind == pdfium.FORMTYPE_XFA_FOREGROUND and not _has_fields(document)
+    )
+    if not is_alone:
         return
     values: list[str] = []
     for index in range(min(MAX_PACKETS, pdfium.FPDF_GetXFAPacketCount(document))):
@@ -101,6 +106,23 @@ def _form_values(document: pypdfium2.PdfDocument) -> Iterator[Block]:
                 values += _values(data)
     if values:
         yield Paragraph("\n".join(dict.fromkeys(values[:MAX_VALUES])))
+
+
+def _has_fields(document: pypdfium2.PdfDocument) -> bool:
+    """Whether a field is drawn on one of the first pages; a form without any is one in XFA, whatever it says."""
+    for number in range(min(MAX_FORM_PAGES, len(document))):
+        try:
+            page = document[number]
+        except pypdfium2.PdfiumError:
+            continue
+        try:
+            if any(
+                pdfium.FPDFAnnot_GetSubtype(note) == pdfium.FPDF_ANNOT_WIDGET for note in _annotations(page)
+            ):
+                return True
+        finally:
+            page.close()
+    return False
 
 
 def _packet(document: pypdfium2.PdfDocument, index: int) -> bytes:

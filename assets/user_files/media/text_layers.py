@@ -15,12 +15,74 @@ STRANGE_SHARE = (
     0.1  # of the characters: private use, unassigned, replaced, or of a font that does not say what they are
 )
 PLAUSIBLE_SHARE = 0.6  # of the letters in words that may be some; below, OCR is asked
+PLAUSIBLE_WITHOUT = 0.9  # the same of a text without small words: of shifted letters many look like words
+MIN_WORDS = 6  # of two letters or more
 MIN_WORD_LETTERS = 20  # in words: less text says nothing about itself
 STRANGE_LINE_SHARE = 0.6  # of a line's letters; below, the line is none of words
 STRANGE_LINES_SHARE = 0.25  # of a page's letters, that make OCR worth its time
 MANY_SIGNS = 0.5  # of the characters: more than formulas and code have
 ALIKE = 60  # of 100: texts of one page that are read twice
 SAME_LINE = 80  # of 100: a line that the layer has already
+_SMALL_WORDS = frozenset(
+    (
+        *("the", "and", "of", "to", "in", "is", "was", "for", "with", "that", "by", "on", "at", "der", "die"),
+        *(
+            "das",
+            "und",
+            "den",
+            "von",
+            "mit",
+            "ist",
+            "zu",
+            "im",
+            "auf",
+            "für",
+            "ein",
+            "eine",
+            "le",
+            "la",
+            "les",
+        ),
+        *("et", "des", "un", "une", "du", "en", "est", "el", "los", "las", "de", "que", "del", "por", "il"),
+        *("di", "che", "per", "un", "una", "da", "do", "em", "um", "uma", "os", "as", "het", "een", "van"),
+        *(
+            "op",
+            "te",
+            "och",
+            "att",
+            "det",
+            "som",
+            "av",
+            "og",
+            "er",
+            "på",
+            "til",
+            "ja",
+            "on",
+            "ei",
+            "se",
+            "na",
+        ),
+        *(
+            "nie",
+            "do",
+            "jest",
+            "je",
+            "se",
+            "az",
+            "egy",
+            "és",
+            "ve",
+            "bir",
+            "bu",
+            "și",
+            "cu",
+            "pe",
+            "est",
+            "ut",
+        ),
+    )
+)
 _STRANGE = frozenset({"Co", "Cn", "Cs", "Cc"})
 _CODES = re.compile(r"\(cid:\d+\)|/[gG]\d{1,5}\b")
 _URLS = re.compile(r"https?://\S+|\S*@\S+")
@@ -50,6 +112,8 @@ def is_broken(text: str, unmapped_share: float) -> bool:
 def is_suspicious(text: str) -> bool:
     """Whether few of the words in Latin letters, of all lines or of some, could be words of any language."""
     letters, plausible = _plausibility(text)
+    if _has_no_small_words(text) and plausible < PLAUSIBLE_WITHOUT * letters:
+        return True
     # codes shifted to signs and digits leave no words at all
     signs = sum(char in _SHIFTED_SIGNS for char in text)
     visible = sum(not char.isspace() for char in text)
@@ -59,6 +123,14 @@ def is_suspicious(text: str) -> bool:
         return True
     strange = sum(_plausibility(line)[0] for line in text.split("\n") if _is_strange(line))
     return strange >= max(MIN_WORD_LETTERS, STRANGE_LINES_SHARE * letters)
+
+
+def _has_no_small_words(text: str) -> bool:
+    """Whether none of many words is one of those without which no sentence of a European language gets by."""
+    words = [
+        word.lower() for word in _WORD.findall(_URLS.sub(" ", text)) if len(word) > 1 and _is_latin(word)
+    ]
+    return len(words) >= MIN_WORDS and _SMALL_WORDS.isdisjoint(words)
 
 
 def mended(layer: str, read: str) -> str:

@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 
 _FRACTION = r"(?:[.,:](\d{1,3}))?"
 _CLOCK = rf"(?:(\d{{1,3}}):)?(\d{{1,2}}):(\d{{2}}){_FRACTION}"
-_CUE_TIME = re.compile(rf"\s*{_CLOCK}\s*(?:-{{1,2}}\s?>|[→,])\s*(?:\d{{1,3}}:)?\d{{1,2}}:\d{{2}}.*")
+_LOOSE_CLOCK = rf"(?:(\d{{1,3}}):)?(\d{{1,2}}):(\d{{1,2}}){_FRACTION}"
+_CUE_TIME = re.compile(rf"\s*{_LOOSE_CLOCK}\s*(?:-{{1,2}}\s?>|[→,])\s*(?:\d{{1,3}}:)?\d{{1,2}}:\d{{1,2}}.*")
 _STAMPED = re.compile(rf"\s*[\[(]?{_CLOCK}[\])]?(?:\s*[-–|:])?(?:\s+(.*)|\s*)")
+_DRAWN = re.compile(r"\{[^{}]*\\p[1-9][^{}]*\}.*?(?=\{[^{}]*\\p0[^{}]*\}|\Z)", re.DOTALL)  # shapes of ASS
 _MARKUP = re.compile(r"<[^<>]*>|\{\\?[^{}]*\}")
 _LYRIC = re.compile(rf"\s*((?:\[{_CLOCK}\]\s*)+)(.*)")
 _LYRIC_TAG = re.compile(r"\s*\[[A-Za-z#]+:.*\]\s*")
@@ -63,7 +65,7 @@ def cues(transcript: str) -> list[TranscriptCue]:
 
 def lines_of(start_s: float, text: str) -> Iterator[TranscriptCue]:
     """The lines of a cue without markup."""
-    for line in _BREAK.sub("\n", text).split("\n"):
+    for line in _BREAK.sub("\n", _DRAWN.sub("", text)).split("\n"):
         if plain := " ".join(html.unescape(_MARKUP.sub("", line)).split()):
             yield TranscriptCue(start_s, plain)
 

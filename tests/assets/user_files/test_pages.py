@@ -214,3 +214,20 @@ def test_pages_before_an_end_that_is_gone_are_read(storage: Storage, tmp_path: P
     report = take(storage, tmp_path / "a.pdf")
     assert items(storage)[0].text == "The harbour of Belodu is closed"
     assert "damaged at its end" in happened(report)["a.pdf"]
+
+
+def test_letters_shifted_in_the_alphabet_are_suspected_and_sentences_are_not():
+    plain = "the keeper wrote down every sack of barley that came in by the river gate before the fair"
+    shifted = "".join(chr((ord(char) - 84) % 26 + 97) if char.isalpha() else "#" for char in plain)
+    assert shifted.startswith("gur#xrrcre#jebgr")
+    assert text_layers.is_suspicious(shifted) and not text_layers.is_suspicious(plain)
+
+
+def test_values_are_read_of_a_form_that_has_no_fields_though_it_does_not_say_so(
+    storage: Storage, tmp_path: Path
+):
+    data = b"<x:xdp xmlns:x='a'><x:data><f><town>Belodu</town></f></x:data></x:xdp>"
+    catalog = b"/AcroForm << /Fields [] /XFA 6 0 R >>"
+    (tmp_path / "a.pdf").write_bytes(one_page(words("Please wait..."), catalog=catalog, more=[stream(data)]))
+    take(storage, tmp_path / "a.pdf")
+    assert [item.text for item in items(storage)] == ["Please wait...", "town: Belodu"]

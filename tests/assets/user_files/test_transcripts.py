@@ -134,3 +134,10 @@ def test_what_recognisers_and_platforms_write_has_its_times(transcript: str):
 
 def test_other_json_has_no_times():
     assert [cues(text) for text in ('{"segments": 3}', "{broken", "[1]", '{"title": "a film"}')] == [[]] * 4
+
+
+def test_times_of_single_digits_are_times_and_shapes_are_no_words():
+    assert cues("1\n0:0:3,5 --> 0:0:4,0\nshort\n") == [(3.5, "short")]
+    spoken = "Dialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,"
+    script = f"{spoken}{{\\p1}}m 0 0 l 9 0{{\\p0}}said\n{spoken}{{\\an7\\p2}}m 1 1 l 2 2\n"
+    assert cues(script) == [(1.0, "said")]

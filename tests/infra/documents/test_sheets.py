@@ -162,7 +162,7 @@ def test_old_notes_beside_conversations_are_read_and_their_stand_ins_are_not():
 @pytest.mark.parametrize(
     ("data", "rows"),
     [
-        ("1,5;2,5;3,5\n4,25;5;6,125\n", ["1,5 | 2,5 | 3,5", "4,25 | 5 | 6,125"]),
+        ("1,5;2,5;3,5\n4,25;5,75;6,125\n", ["1,5 | 2,5 | 3,5", "4,25 | 5,75 | 6,125"]),
         ('who,said\nAda,"so \\"weave, then\\" on"\n', ["who | said", 'Ada | so "weave, then" on']),
         ('code,town\n="00123",Leek\n', ["code | town", "00123 | Leek"]),
     ],

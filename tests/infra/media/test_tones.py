@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -119,6 +120,18 @@ def test_every_orientation_of_every_format_is_turned_upright(image_format: str, 
     corners = [decoded.convert("L").getpixel(at) for at in ((4, 4), (91, 4), (4, 43), (91, 43))]
     assert decoded.size == (96, 48)
     assert corners == pytest.approx([0, 255, 255, 255], abs=40)
+
+
+def test_a_turned_image_is_upright_from_a_file_too(tmp_path: Path):
+    upright = Image.new("L", (96, 48), 255)
+    upright.paste(0, (0, 0, 40, 20))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / "turned.tif"
+    path.write_bytes(encoded(upright.transpose(SIDEWAYS[6]), "TIFF", exif=exif))
+    with images.open_images(path) as opened:
+        decoded = opened.image(1).convert("L")
+    assert decoded.tobytes() == upright.tobytes()
 
 
 ENTRY = b"II*\0\x08\0\0\0\x01\0"
