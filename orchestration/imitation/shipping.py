@@ -1,6 +1,6 @@
 """A checkpoint of a run put among those that ship: weights rounded to bfloat16, without optimiser state, with its model card.
 
-    python -m orchestration.imitation.shipping ROOT/checkpoints/demonstrated-cold-start/000011 miniature
+    python -m orchestration.imitation.shipping ROOT/checkpoints/demonstrated-cold-start/000013 miniature
 
 The number stays; one that shipped under that name before is removed. Nobody imports this but its test.
 """

@@ -1,6 +1,6 @@
 """A checkpoint of ours behind the chat protocol on loopback: what a person with a served model has.
 
-    python -m tests.servers.tiny_chat_server checkpoints/miniature/000011
+    python -m tests.servers.tiny_chat_server checkpoints/miniature/000012
 
 Prompts come as text and data URIs and are cut by the checkpoint's own template; replies are drawn by ``TransformersPolicy``. Its
 name is ``tiny``. Requests that wait together are decoded together.
