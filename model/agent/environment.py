@@ -234,7 +234,8 @@ class Environment:
 
     def plain_answer(self, text: str) -> LegalAction | None:
         """A reply that is an answer in plain words, for when only an answer is accepted; counted as a repair."""
-        if (answer := plain_answer(text, self.graph)) is None:
+        pending = self._observed.node_id if self._observed else ""
+        if (answer := plain_answer(text, self.graph, pending=pending)) is None:
             return None
         self.count_repairs(1)
         return LegalAction(answer, ("answer in plain words",))

@@ -1,8 +1,8 @@
-"""What is done for a reader about a model that cannot take a prompt or spends its reply on thoughts.
+"""What is done for a reader about a model that cannot take a prompt, spends its reply on thoughts, or never searches.
 
 A refused prompt is shortened step by step (pictures smaller, then none; texts of observations shorter) and asked again; question,
 instruction and memory never go. Kept pictures were granted pixels by energy, so what is worth least is the first to be
-illegible. Training and evaluation do none of this: there a refusal is a failure.
+illegible. Training and evaluation do none of this: there a refusal is a failure, and who does not search finds nothing.
 """
 
 from collections.abc import Sequence
@@ -32,6 +32,7 @@ class Fitting:
     pictures: bool = True
     raised: int = 1  # the limit of a reply, in times of what was asked for
     has_warned: bool = False  # that the server drops parts of prompts
+    has_looked_up: bool = False  # for a model that asked for no search; its next reply is the answer
 
     def prompt(self, messages: tuple[Message, ...]) -> tuple[Message, ...]:
         """The conversation as it can be sent."""
@@ -86,6 +87,16 @@ class Fitting:
             text=f"the server counted {read:,} tokens of a prompt of at least {least:,}: it drops what is longer than its"
             " context, beginning with the instruction and the question, so this answer may rest on less than was found;"
             " give it a longer context (Ollama: OLLAMA_CONTEXT_LENGTH or num_ctx, llama.cpp: -c, vLLM: --max-model-len)",
+        )
+
+    def looked_up(self, call: int) -> Notice:
+        """What a reader has to know of a search that nobody asked for; the next call has to answer."""
+        self.has_looked_up = True
+        return Notice(
+            call=call,
+            code="looked_up",
+            text="the model asked for no search, so one was made for it with the question; with the memory vanilla that is"
+            " done at once",
         )
 
     def thought_only(

@@ -73,7 +73,8 @@ class Agent:
     sampling: Sampling = field(default_factory=Sampling)
     for_reader: bool = False
     """Whether a person waits for the answer: a prompt that is refused is shortened, the limit of a reply is raised once where it
-    was all thought, and a forced answer in plain words is an answer. Training and evaluation take replies as they come."""
+    was all thought, a forced answer in plain words is an answer, and before one without any search the question is looked up.
+    Training and evaluation take replies as they come."""
     sight: Sight | None = None
     """Whether the policy reads pictures; None: it does."""
 
@@ -183,7 +184,17 @@ class Agent:
             closed = _close_pending(session.environment)
             session.environment.abstain()
             return (*told, notice, *closed)
-        return (*told, *await _settle(session, completion, asked, takes_plain=True))
+        settled = await _settle(session, completion, asked, takes_plain=True)
+        return (*told, *settled, *await self._looked_up(session, fitting, asked.call))
+
+    async def _looked_up(self, session: MemorySession, fitting: Fitting, call: int) -> tuple[Event, ...]:
+        """Where the next call has to answer and nothing was ever searched: a search with the question, and that it was made."""
+        environment = session.environment
+        has_searched = environment.counters.searches or environment.graph.nodes
+        if environment.outcome is not None or not environment.must_answer or has_searched:
+            return ()
+        found = await session.look_up()
+        return (fitting.looked_up(call), *found) if found else ()
 
     async def _replies(self, request: PolicyRequest, *, stream: bool) -> AsyncGenerator[str | Completion]:
         """The reply, in pieces first if it is to be streamed and can be; the completion is last."""
@@ -206,7 +217,7 @@ class Agent:
         """The next call, and its conversation before anything was cut."""
         environment = session.environment
         number = environment.counters.model_calls + 1
-        environment.is_last_call = must_answer or environment.must_answer
+        environment.is_last_call = must_answer or environment.must_answer or fitting.has_looked_up
         forced = environment.is_last_call or session.must_answer
         messages = with_said(session.messages(forced=forced), session.said)
         sampling = replace(self.sampling, seed=call_seed(seed, number, default=self.sampling.seed))
@@ -280,7 +291,7 @@ class SegmentRecorder:
 
 def displayed_after(events: Sequence[Event], before: Displayed) -> Displayed:
     """The results that the next call has to act on: of a search just made; those of ``before`` if the reply was refused."""
-    for event in events:
+    for event in reversed(events):
         if isinstance(event, ObservationAdded):
             return event.shown
         if isinstance(event, ReplyRejected):

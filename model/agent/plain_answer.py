@@ -16,10 +16,11 @@ _HEAD = re.compile(r"\A(?:\*\*)?(?:the )?(?:final )?answer(?: is)?(?:\*\*)?\s*:\
 _CALL = re.compile(r"</?tool_call|<function=|\[TOOL_CALLS\]|[\"'](?:name|arguments)[\"']\s*:", re.IGNORECASE)
 
 
-def plain_answer(text: str, graph: MemoryGraph) -> Answer | None:
+def plain_answer(text: str, graph: MemoryGraph, *, pending: str = "") -> Answer | None:
     """The words of a reply as an answer; None if there are none, or if they are a call that could not be read.
 
-    It rests on every node that found something of use, else on the newest, else on the question alone.
+    It rests on every node that found something of use and on the search ``pending`` whose results it was shown last, else on
+    the newest node, else on the question alone.
     """
     words = _TOKEN.sub("", _FINAL.sub("", spoken(text))).strip()
     words = _HEAD.sub("", words).strip()
@@ -27,4 +28,5 @@ def plain_answer(text: str, graph: MemoryGraph) -> Answer | None:
         return None
     useful = tuple(node.id for node in graph.nodes if node.items or node.noted)
     newest = (graph.nodes[-1].id,) if graph.nodes else (ROOT,)
-    return Answer(parents=useful or newest, text=words)
+    shown = (*useful, pending) if pending else useful
+    return Answer(parents=shown or newest, text=words)

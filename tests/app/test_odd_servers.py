@@ -167,6 +167,40 @@ def test_a_forced_answer_in_plain_words_is_an_answer(vimrag: Vimrag, root: Path)
     assert [citation["page"] for citation in said.json["citations"]] == [2]
 
 
+@pytest.mark.parametrize("memory", ["vimrag", "react"])
+def test_for_a_model_that_never_searches_the_question_is_looked_up_and_that_is_said(
+    vimrag: Vimrag, root: Path, memory: str
+):
+    with Odd(lambda _: "It opened in 1931.") as server:
+        arguments = ("ask", QUESTION, "--root", root, "--endpoint", server.base_url, "--memory", memory)
+        said = vimrag(*arguments, "--json")
+        told = vimrag(*arguments).err
+    answer = said.json
+    assert (answer["answer"], answer["outcome"]) == ("It opened in 1931.", "forced")
+    # three replies that were no call, and the one that had to be an answer, which saw what was found
+    assert (answer["counters"]["model_calls"], answer["counters"]["searches"]) == (4, 1)
+    prompts = ["\n".join(map(text_of, request.messages)) for request in server.requests[:4]]
+    assert ["lifts forty tons" in prompt for prompt in prompts] == [False, False, False, True]
+    assert [claim["verdict"] for claim in answer["claims"]] == ["supported"]
+    assert answer["citations"][0]["page"] == 2  # the rest was found and not used
+    [notice] = answer["notices"]
+    assert notice.startswith("the model asked for no search, so one was made for it")
+    assert told.splitlines().count(f"  note: {notice}") == 1
+
+
+def test_nothing_is_looked_up_for_a_model_that_searched_or_has_one_call(vimrag: Vimrag, root: Path):
+    def plain_at_the_end(received: Received) -> Reply | None:
+        return "It opened in 1931." if "n1 <-" in "".join(map(text_of, received.messages)) else None
+
+    with Odd(plain_at_the_end) as server:
+        searched = vimrag("ask", QUESTION, "--root", root, "--endpoint", server.base_url, "--json").json
+    with Odd(lambda _: "It opened in 1931.") as server:
+        arguments = ("ask", QUESTION, "--root", root, "--endpoint", server.base_url, "--calls", 1, "--json")
+        at_once = vimrag(*arguments).json
+    assert (searched["counters"]["searches"], searched["notices"]) == (1, [])
+    assert (at_once["counters"]["searches"], at_once["notices"]) == (0, [])
+
+
 def test_estimated_numbers_are_marked(vimrag: Vimrag, root: Path):
     def uncounted(received: Received) -> Reply:
         return Spoken(text=reply(received.messages).text, usage=False)

@@ -12,7 +12,7 @@ from memory_graph.actions import Memorize, Search
 from memory_graph.graph import SearchNode
 from model.agent.environment import Environment
 from model.agent.events import Event, NodeAdded, ObservationAdded
-from model.agent.memory.session import MemoryPolicy, MemorySession
+from model.agent.memory.session import MemoryPolicy, MemorySession, search_with_question
 from model.types import DisplayedHit, Message
 
 
@@ -37,6 +37,10 @@ class CycleSession(MemorySession, ABC):
         self._observed = await self.environment.search(action, known=self.known(), view=self._view)
         self.add_observation(reply, self._observed)
         return (self._observed,)
+
+    async def look_up(self) -> tuple[Event, ...]:
+        """Search with the question as if the model had asked for it."""
+        return await self.search(*search_with_question(self.environment))
 
     async def memorize(self, reply: Message, action: Memorize) -> tuple[Event, ...]:
         """Finalise the node and start a new cycle from a rebuilt context."""

@@ -21,7 +21,7 @@ from model.agent.context import ContextTooLong, opening_turns, question_parts
 from model.agent.display import without_images
 from model.agent.environment import Environment
 from model.agent.events import Event
-from model.agent.memory.session import MemoryPolicy, MemorySession
+from model.agent.memory.session import MemoryPolicy, MemorySession, search_with_question
 from model.types import DisplayedHit, Message, Role
 
 
@@ -71,6 +71,10 @@ class ReactSession(MemorySession):
         self._exchanges += (Exchange(said=said, shown=observed.shown, repeated=observed.repeated),)
         self._turns = ()
         return self.unjudged(observed)
+
+    async def look_up(self) -> tuple[Event, ...]:
+        """Search with the question as if the model had asked for it."""
+        return await self.search(*search_with_question(self.environment))
 
     def _history(self, exchanges: tuple[Exchange, ...], said: tuple[Message, ...]) -> tuple[Message, ...]:
         question = question_parts(self._profile, self.environment.task)

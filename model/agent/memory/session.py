@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from memory_graph.actions import Memorize, Search
+from memory_graph.actions import Memorize, Search, render
 from memory_graph.budget import Allocation
-from memory_graph.graph import MemoryGraph
+from memory_graph.graph import ROOT, MemoryGraph
 from model.agent.context import TokenCounter, estimate_tokens, observation_parts, with_notice
 from model.agent.environment import Environment
 from model.agent.events import Event, NodeAdded, ObservationAdded
@@ -92,6 +92,10 @@ class MemorySession:
         """Run a legal search."""
         raise ValueError(f"the memory policy {self._policy.name!r} does not search at the model's wish")
 
+    async def look_up(self) -> tuple[Event, ...]:
+        """One search with the question for a model that asked for none; nothing under a policy that searches by itself."""
+        return ()
+
     async def memorize(self, reply: Message, action: Memorize) -> tuple[Event, ...]:
         """Apply a legal summary."""
         raise ValueError(f"the memory policy {self._policy.name!r} does not memorize")
@@ -119,3 +123,9 @@ class MemorySession:
         node = self.environment.close_pending()
         assert node is not None, "a search was just made"
         return (observed, NodeAdded(node=node, graph=self.environment.graph))
+
+
+def search_with_question(environment: Environment) -> tuple[Message, Search]:
+    """The first search of a rollout with the words of its question, and the turn in which a model would ask for it."""
+    action = Search("n1", (ROOT,), environment.task.question)
+    return Message(role=Role.ASSISTANT, parts=(render(action),)), action

@@ -7,12 +7,10 @@ every method alike. Results that are too long are shortened: texts, then frames,
 
 from dataclasses import dataclass
 
-from memory_graph.actions import Search, render
-from memory_graph.graph import ROOT
 from model.agent.events import Event
 from model.agent.memory.closed_book import SingleAnswer
-from model.agent.memory.session import MemoryPolicy
-from model.types import DisplayedHit, Message, Role
+from model.agent.memory.session import MemoryPolicy, search_with_question
+from model.types import DisplayedHit
 
 
 class OneSearch(SingleAnswer):
@@ -20,9 +18,9 @@ class OneSearch(SingleAnswer):
 
     async def begin(self) -> tuple[Event, ...]:
         """Search with the question."""
-        action = Search("n1", (ROOT,), self.environment.task.question)
+        asking, action = search_with_question(self.environment)
         observed = await self.environment.search(action, view=self.view)
-        self.add_observation(Message(role=Role.ASSISTANT, parts=(render(action),)), observed)
+        self.add_observation(asking, observed)
         return self.unjudged(observed)
 
     def view(self, shown: tuple[DisplayedHit, ...]) -> tuple[DisplayedHit, ...]:
