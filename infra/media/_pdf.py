@@ -47,6 +47,7 @@ MOST_TRIED = 50  # pages of a document without an end, of which one must be ther
 _CATALOG = re.compile(rb"(\d{1,7}) (\d{1,5}) obj\s*<<(?:(?!endobj).){0,2000}?/Type\s*/Catalog\b", re.DOTALL)
 _PAGE = re.compile(rb"/Type\s*/Page\b")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ufffe\uffff]")
+_INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff]")  # soft hyphens and spaces of no width, within words
 logging.getLogger("pypdfium2").setLevel(
     logging.ERROR
 )  # forms that it has no engine for: their fallback is read
@@ -359,5 +360,5 @@ def _words(page: pypdfium2.PdfPage, layer: pypdfium2.PdfTextPage) -> tuple[float
 
 
 def _clean(raw: str) -> str:
-    raw = _LINE_END_HYPHEN.sub("", raw).replace("\u00ad", "")
+    raw = _INVISIBLE.sub("", _LINE_END_HYPHEN.sub("", raw))
     return _CONTROLS.sub("", raw.replace("\r\n", "\n").replace("\r", "\n")).strip()

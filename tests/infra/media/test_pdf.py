@@ -63,6 +63,7 @@ def test_pages_count_from_one_and_come_in_order():
 
 def test_soft_hyphens_are_no_part_of_a_word():
     assert pdf._clean("The har\u00adbour is\nclo\u00ad\r\nsed") == "The harbour is\nclosed"
+    assert pdf._clean("o\ufb03\u200bce \ufeff4") == "o\ufb03ce 4"  # nor are spaces of no width
 
 
 def test_size_follows_the_resolution():
