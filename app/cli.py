@@ -1,162 +1,43 @@
-"""The command line ``vimrag``: its commands put together, and the one place where errors become a line and an exit code.
+"""The entry point ``vimrag``: Ctrl-C is one line and an exit code of its own, from here to the end of the process.
 
-Exit codes: 0 done, 1 nothing found or failed, 2 wrong usage. Commands live in ``commands/``, output rules in
-``commands/output.py``. Heavy libraries are imported by the commands that need them, so that help comes at once.
+What the program does is ``program.py``, which is loaded under that rule, for its imports take their time.
 """
 
 import os
-import platform
+import signal
 import sys
-import traceback
-import warnings
 from collections.abc import Sequence
-from importlib import metadata
-from typing import Annotated
+from types import FrameType
 
-import typer
-
-from app.commands import (
-    ask,
-    corpus,
-    doctor,
-    embedder,
-    fetch,
-    forget,
-    history,
-    home,
-    index,
-    ingest,
-    mcp,
-    miniature,
-    plan,
-    releases,
-    report,
-    retrieval,
-    search,
-    serve,
-    sources,
-    study,
-    xvbench,
-)
-from app.commands.measuring import compare, evaluate, export, preflight, questions
-from app.commands.options import JsonFlag
-from app.commands.output import note, results, write_whatever_comes
-from app.errors import UsageError
-from infra.errors import ExternalError
-
-DONE, FAILED, WRONG_USAGE = 0, 1, 2
-DEBUG_VARIABLE = "VIMRAG_DEBUG"
-SHOWN_VERSIONS = (
-    *("vimrag", "dagster", "torch", "transformers", "deepspeed", "lancedb", "weaviate-client", "polars"),
-)
-
-HINT = "; what works here, and what helps, says: vimrag doctor --root ROOT --endpoint URL"
-EPILOG = (
-    'Start here:  vimrag ingest FOLDER --root runs/mine  &&  vimrag ask "..." --root runs/mine --endpoint URL'
-)
-
-app = typer.Typer(
-    name="vimrag",
-    help="Ask questions over text, page images and video; build the corpus, index it, and measure what is found.",
-    epilog=EPILOG,
-    no_args_is_help=True,
-    add_completion=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-)
-app.command("ingest")(ingest.ingest)
-app.command("fetch")(fetch.fetch)
-app.add_typer(corpus.app, name="corpus")
-app.add_typer(index.app, name="index")
-app.add_typer(questions.app, name="questions")
-app.add_typer(releases.app, name="releases")
-app.add_typer(sources.app, name="sources")
-app.command("forget")(forget.forget)
-app.add_typer(history.app, name="history")
-app.add_typer(embedder.app, name="embedder")
-app.add_typer(miniature.app, name="miniature")
-app.add_typer(xvbench.app, name="xvbench")
-app.command("search")(search.search)
-app.command("retrieval")(retrieval.retrieval)
-app.command("evaluate", epilog=evaluate.EPILOG)(evaluate.evaluate)
-app.command("compare", epilog=compare.EPILOG)(compare.compare)
-app.command("export")(export.export)
-app.command("ask")(ask.ask)
-app.command("serve")(serve.serve)
-app.command("mcp")(mcp.mcp)
-app.command("doctor")(doctor.doctor)
-app.command("report")(report.report)
-app.command("plan")(plan.plan)
-app.command("preflight")(preflight.preflight)
-app.command("home")(home.home)
-app.add_typer(study.app, name="study")
-
-
-@app.command()
-def version(json: JsonFlag = False) -> None:
-    """Print the versions of this program and of the libraries that matter."""
-    numbers = {name: _version(name) for name in SHOWN_VERSIONS}
-    versions = {"python": platform.python_version(), **numbers}
-    with results() as write:
-        write(
-            versions if json else "\n".join(f"{name} {n or 'not installed'}" for name, n in versions.items())
-        )
-
-
-def _version(name: str) -> str | None:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _show_version(asked: bool) -> None:
-    if asked:
-        with results() as write:
-            write(f"vimrag {_version('vimrag') or 'unknown'}")
-        raise typer.Exit
-
-
-@app.callback()
-def options(
-    debug: Annotated[
-        bool, typer.Option("--debug", envvar=DEBUG_VARIABLE, help="Show tracebacks of errors.")
-    ] = False,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    """Ask questions over text, page images and video; build the corpus, index it, and measure what is found."""
-    del version  # printed before anything else
-    del debug  # read in ``main``, which outlives the command
+from app.errors import STOPPED
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command line (by default this process's) and return its exit code."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    debug = "--debug" in arguments or bool(os.environ.get(DEBUG_VARIABLE))
-    if argv is None:
-        write_whatever_comes()
-    if not debug:
-        warnings.simplefilter("ignore")  # of libraries, about their own future
+    """Run one command line and return its exit code; without ``argv`` this process's, whose Ctrl-C is taken care of."""
+    # what a shell runs in the background ignores Ctrl-C, and goes on doing so
+    if argv is not None or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        from app.program import main as run
+
+        return run(argv)
     try:
-        app(args=arguments, prog_name="vimrag")
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else DONE if end.code is None else FAILED
-    except Exception as error:
-        return _explained(error, arguments, debug=debug)
-    return DONE
+        signal.signal(signal.SIGINT, _leave)  # as long as there is nothing to be tidied up
+        from app.program import main as run
+
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # event loops put their own in its place
+        return run()
+    except KeyboardInterrupt:  # just before a command, or just after it
+        return _stopped()
+    finally:
+        signal.signal(signal.SIGINT, _leave)  # while threads end
 
 
-def _explained(error: Exception, arguments: Sequence[str], *, debug: bool) -> int:
-    if debug:
-        traceback.print_exception(error)
-    elif isinstance(error, ValueError | OSError | ExternalError):
-        hint = HINT if isinstance(error, ExternalError) and {"ask", "serve"} & set(arguments) else ""
-        note(f"error: {' '.join(str(error).split())}{hint}")
-    else:
-        note(f"error: unexpected {type(error).__name__}: {error}; run again with: vimrag --debug ...")
-    return WRONG_USAGE if isinstance(error, UsageError) else FAILED
+def _leave(number: int, frame: FrameType | None) -> None:
+    os._exit(_stopped())
+
+
+def _stopped() -> int:
+    os.write(2, b"stopped\n")
+    return STOPPED
 
 
 if __name__ == "__main__":

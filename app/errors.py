@@ -1,7 +1,9 @@
-"""The error of a command line that is wrong; every other error is the layer's that raises it."""
+"""The error of a command line that is wrong, and the exit code of Ctrl-C; every other error is the layer's that raises it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+STOPPED = 130  # the exit code of a program that Ctrl-C ended, as shells have it
 
 
 class UsageError(ValueError):

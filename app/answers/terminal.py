@@ -52,6 +52,11 @@ class TerminalReader:
         elif line := _step(event):
             self._line(line)
 
+    def break_off(self) -> None:
+        """End the line of a reply that will not be completed."""
+        self._line("" if self._written else None)
+        self._reply, self._written = "", 0
+
     def _reasoning(self, *, whole: bool) -> str:
         """What may be shown by now: all before the action, whose first characters are held back."""
         before, mark, _ = self._reply.partition(ACTION)

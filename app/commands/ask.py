@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from model.agent.graph_state import GraphState
     from model.types import Trajectory
 
-STOPPED = 130  # the exit code of a program that was interrupted
-
 
 class AskResult(NamedTuple):
     """A rollout that is over: itself, what is printed of it, and its graph with energies and grants."""
@@ -83,7 +81,7 @@ def ask(  # noqa: PLR0913 - one parameter an option
 
     [bold]Examples[/bold]
 
-      vimrag ask "When did the crane open?" --root runs/mine --endpoint http://127.0.0.1:8000/v1
+      vimrag ask "When did the crane open?" --root runs/mine --endpoint http://127.0.0.1:8080/v1
 
       vimrag ask "Which page shows the budget?" --root runs/mine --model checkpoints/miniature --json
 
@@ -121,11 +119,7 @@ def ask(  # noqa: PLR0913 - one parameter an option
     refuse_typo(root)
     if files:
         request = request._replace(files=_scope(root, files))
-    try:
-        trajectory, answer, _ = _run(root, choice, request, json=json)
-    except KeyboardInterrupt:
-        note("\nstopped")
-        raise typer.Exit(STOPPED) from None
+    trajectory, answer, _ = _run(root, choice, request, json=json)
     if save is not None:
         from model.rl import trajectory_store
 
@@ -165,10 +159,9 @@ def _ask_running(root: str, request: AskRequest, timeout: float, *, json: bool) 
 
 
 def _run(root: str, choice: ModelChoice, request: AskRequest, *, json: bool) -> AskResult:
-    import asyncio
-
     from app.answers.corpus_handle import CorpusHandle
     from app.answers.terminal import TerminalReader, answer_text
+    from app.commands.interruption import run_coroutine
     from infra.storage.root import Storage
 
     with results() as write:
@@ -177,7 +170,11 @@ def _run(root: str, choice: ModelChoice, request: AskRequest, *, json: bool) -> 
             write(answer.model_dump() if json else answer_text(answer, state))
 
         reader = TerminalReader(quiet=json)
-        result = asyncio.run(_answer(CorpusHandle(Storage(root)), choice, request, reader, keep))
+        try:
+            result = run_coroutine(_answer(CorpusHandle(Storage(root)), choice, request, reader, keep))
+        except KeyboardInterrupt:
+            reader.break_off()
+            raise
         write(result.answer.model_dump() if json else answer_text(result.answer, result.state))
     return result
 

@@ -34,13 +34,13 @@ def doctor(
 
       vimrag doctor
 
-      vimrag doctor --root runs/mine --endpoint http://127.0.0.1:8000/v1
+      vimrag doctor --root runs/mine --endpoint http://127.0.0.1:8080/v1
 
     Every line that is not ok says what to do. Exit code 1 if something failed; what is optional and missing is no failure.
     """
-    import asyncio
+    from app.commands.interruption import run_coroutine
 
-    checks = asyncio.run(_checks(root, endpoint, model))
+    checks = run_coroutine(_checks(root, endpoint, model))
     failed = any(check.state == "failed" for check in checks)
     with results() as write:
         if json:
@@ -66,7 +66,7 @@ async def _checks(root: str, endpoint: str, model: str) -> list[Check]:
     except ValueError as error:
         served = [Check(name="model", state=State.FAILED, detail=str(error), remedy="correct --endpoint")]
     is_local = not root.startswith("s3://")
-    folder = Path(root).expanduser() if root and is_local else Path.cwd()
+    folder = Path(root).expanduser().absolute() if root and is_local else Path.cwd()
     return [*served, index(root), *machine_checks(folder)]
 
 

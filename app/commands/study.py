@@ -44,7 +44,7 @@ PAPER_EPILOG = """[bold]Examples[/bold]
 
   vimrag study paper budget --root runs/study
 
-  vimrag study paper all --root runs/real --endpoint http://127.0.0.1:8000/v1 --questions 50
+  vimrag study paper all --root runs/real --endpoint http://127.0.0.1:8080/v1 --questions 50
 
 A root without a corpus gets invented worlds, and the checkpoint that ships answers. Each experiment is a folder below
 ROOT/studies with its rollouts, answers.jsonl, study.json, report.md and index.html; the same command goes on where it was."""
@@ -173,10 +173,9 @@ def paper(  # noqa: PLR0913 - one parameter an option
     json: JsonFlag = False,
 ) -> None:
     """Run experiments of the paper: the arms of each answer the same questions, and a page with its figure is drawn."""
-    import asyncio
-
     from app.answers.measuring.study import StudyChoice, run_study
     from app.answers.models import ModelChoice, key_of_environment
+    from app.commands.interruption import run_coroutine
     from orchestration.recipes.cold_start import SHIPPED
 
     names = list(EXPERIMENTS) if "all" in experiments else list(dict.fromkeys(experiments))
@@ -204,7 +203,7 @@ def paper(  # noqa: PLR0913 - one parameter an option
         worlds=worlds,
     )
     with results() as write, progress_bars() as progress:
-        done = asyncio.run(run_study(study, choice, progress))
+        done = run_coroutine(run_study(study, choice, progress))
         if json:
             write({"experiments": [each.to_json() for each in done]})
     if not json:

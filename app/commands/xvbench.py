@@ -19,12 +19,11 @@ if TYPE_CHECKING:
 
 app = command_group("Build a benchmark like XVBench from a folder of videos.")
 
-STOPPED = 130  # the exit code of a program that was interrupted
 ATTEMPT_S, CALL_S = 180.0, 600.0  # of a request with dozens of images; of a call with all its retries
 
 EPILOG = """[bold]Examples[/bold]
 
-  vimrag xvbench build ~/videos --out data/mine --endpoint http://127.0.0.1:8000/v1 --questions 50
+  vimrag xvbench build ~/videos --out data/mine --endpoint http://127.0.0.1:8080/v1 --questions 50
 
   vimrag corpus build --raw data/mine --root runs/mine
 
@@ -86,10 +85,9 @@ def build(  # noqa: PLR0913 - one parameter an option
     json: JsonFlag = False,
 ) -> None:
     """Build questions that need several clips, with the clips, from a folder of videos."""
-    import asyncio
-
     settings = _settings(endpoint, model, concurrency=concurrency, max_requests=max_requests, prices=prices)
     _check(videos, out)
+    from app.commands.interruption import run_coroutine
     from app.commands.xvbench_build import BuildRequest, build_xvbench
     from assets.xvbench_builder.build import BuildTarget
     from assets.xvbench_builder.publishing import OutFolder
@@ -109,12 +107,12 @@ def build(  # noqa: PLR0913 - one parameter an option
     )
     try:
         with results() as write, progress_bars() as progress:
-            report = asyncio.run(build_xvbench(request, settings, progress))
+            report = run_coroutine(build_xvbench(request, settings, progress))
             if json:
                 write(report.to_json())
     except KeyboardInterrupt:
-        note("\nstopped; the same command goes on")
-        raise typer.Exit(STOPPED) from None
+        note("what was built stays: the same command goes on")
+        raise
     if not json:
         _show(report)
     _conclude(report, questions)

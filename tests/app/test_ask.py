@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
@@ -23,7 +19,7 @@ from model.training import checkpoint
 from model.types import Completion
 from tests.app.server.reader_model import ANSWER, QuietServer, reply
 from tests.app.server.small_root import REPORT
-from tests.servers.openai_server import Fault, OpenAIServer
+from tests.servers.openai_server import OpenAIServer
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 QUESTION = "When did the crane open?"
@@ -242,33 +238,6 @@ def test_a_checkpoint_of_this_machine_answers_too(vimrag: Vimrag, root: Path):
     assert said.code in (0, 1)  # it was trained on another world, and may find nothing to say
     newest = checkpoint.latest(SHIPPED)
     assert newest is not None and json.loads(said.out)["model"] == f"miniature/{newest.name}"
-
-
-@pytest.mark.timeout(300)
-def test_an_interruption_is_one_line_and_its_own_exit_code(root: Path):
-    stall = Fault(text="I think about it and think about it", then="stall")
-    with QuietServer(stall) as slow:
-        command = [
-            sys.executable,
-            "-m",
-            "app.cli",
-            "ask",
-            QUESTION,
-            "--root",
-            str(root),
-            "--endpoint",
-            slow.base_url,
-        ]
-        clean: dict[str, Any] = {name: text for name, text in os.environ.items() if name not in VARIABLES}
-        started = subprocess.Popen(
-            command, cwd=REPOSITORY, env=clean, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        assert started.stderr is not None
-        said = started.stderr.read(10)
-        started.send_signal(signal.SIGINT)
-        out, err = started.communicate(timeout=200)  # it lets go of the index that it was reading
-    assert started.returncode == 130 and out == ""
-    assert (said + err).splitlines()[-1] == "stopped" and "Traceback" not in err
 
 
 class Written:

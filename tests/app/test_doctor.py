@@ -79,3 +79,13 @@ def test_a_failed_question_points_to_the_doctor(vimrag: Vimrag, tmp_path: Path):
     assert vimrag("ingest", tmp_path / "n.md", "--root", tmp_path / "root").code == 0
     said = vimrag("ask", "when?", "--root", tmp_path / "root", "--endpoint", "http://127.0.0.1:9/v1")
     assert said.code == 1 and "vimrag doctor" in said.err and said.err.count("\n") == 1
+
+
+def test_the_disk_is_named_by_its_whole_path(vimrag: Vimrag, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    [disk] = [
+        check
+        for check in vimrag("doctor", "--root", "mine", "--json").json["checks"]
+        if check["name"] == "disk"
+    ]
+    assert disk["detail"].endswith(f"free at {tmp_path}")

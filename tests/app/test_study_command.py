@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from app.cli import WRONG_USAGE, main
+from app.cli import main
 from app.commands import study
+from app.program import WRONG_USAGE
 from model.evaluation.statistics import Interval
 from orchestration.study.document import (
     ArmComparison,

@@ -23,7 +23,7 @@ IMPORT_ALL = """
 import importlib, sys
 for name in {missing!r}:
     sys.modules[name] = None  # as if it were not installed
-for entry in ("app.cli", "orchestration.definitions"):
+for entry in ("app.program", "orchestration.definitions"):
     importlib.import_module(entry)
 from orchestration.launch.commands import Script
 from orchestration.runs import main

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 EPILOG = """[bold]Examples[/bold]
 
-  vimrag evaluate --root runs/real --endpoint http://127.0.0.1:8000/v1
+  vimrag evaluate --root runs/real --endpoint http://127.0.0.1:8080/v1
 
 Several ways to remember, each question four times, and a limit on what it may cost:
 
@@ -105,13 +105,12 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
     json: JsonFlag = False,
 ) -> None:
     """Measure a model on the questions of a root."""
-    import asyncio
-
     if max_cost is not None and prices is None:
         raise UsageError("--max-cost needs --prices IN,OUT")
     from app.answers.measuring.evaluating import EvaluationPlan
     from app.answers.models import ModelChoice, key_of_environment, prices_of
     from app.answers.wording import counted
+    from app.commands.interruption import run_coroutine
     from infra.storage.root import Storage
     from orchestration.joins.adapters import tasks_of_split
     from orchestration.study.arms import Arm
@@ -157,7 +156,7 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
     policies = counted(len(plan.arms), "memory policy", "memory policies")
     note(f"{counted(len(tasks), 'question')}, {policies}, {counted(attempts, 'attempt')} each")
     with results() as write, progress_bars() as progress:
-        result = asyncio.run(_evaluated(storage, choice, tasks, plan, (name, question_set), told, progress))
+        result = run_coroutine(_evaluated(storage, choice, tasks, plan, (name, question_set), told, progress))
         if json:
             write(result.to_json())
     if not json:

@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 import typer
 
-from app.cli import app
+from app.program import app
 from infra.storage.root import Storage
 from orchestration.dagster_defs.command_jobs import (
     COMMANDS,
