@@ -24,7 +24,7 @@ EPILOG = """[bold]Examples[/bold]
 
   vimrag embedder check models/Qwen3-VL-Embedding-2B --dtype bfloat16 --root runs/mine
 
-  vimrag embedder check http://127.0.0.1:8000/v1 --model Qwen/Qwen3-VL-Embedding-2B --root runs/mine --json
+  vimrag embedder check http://127.0.0.1:8080/v1 --model Qwen/Qwen3-VL-Embedding-2B --root runs/mine --json
 
 An address is asked whether it sees: two pictures of other colours must get other vectors. A key is read from
 VIMRAG_EMBEDDER_API_KEY. The speed is that of this machine now, of letter pages and of clips of eight frames."""

@@ -38,7 +38,7 @@ def mcp(  # noqa: PLR0913 - one parameter an option
     The program starts this command and talks to it on standard input and output. What it has to be told:
 
       command: vimrag
-      args: mcp --root runs/mine --endpoint http://127.0.0.1:8000/v1 --model NAME
+      args: mcp --root runs/mine --endpoint http://127.0.0.1:8080/v1 --model NAME
 
     Without a model there are search and open only.
     """

@@ -75,7 +75,7 @@ SpeechFolder = Annotated[
         "--speech",
         metavar="FOLDER",
         help="Hear what is said in films and sound files without subtitles, with the Whisper model for CTranslate2 in "
-        "this folder; needs vimrag[speech].",
+        r"this folder; needs vimrag\[speech].",
         show_default=False,
     ),
 ]

@@ -115,13 +115,12 @@ def serve(  # noqa: PLR0913 - one parameter an option
 
     [bold]Examples[/bold]
 
-      vimrag serve --root runs/mine --endpoint http://127.0.0.1:8000/v1 --model NAME --port 8080
+      vimrag serve --root runs/mine --endpoint http://127.0.0.1:8080/v1
 
       VIMRAG_TOKEN=... vimrag serve --root runs/mine --host 0.0.0.0
 
     Without a model it serves search and the viewer. On any address but this machine's own a token is needed.
-    Files that come by the page are read as vimrag ingest reads them with the same --dpi, --no-ocr, --ocr-model, --no-slides and
-    --speech.
+    Files that come by the page are read as vimrag ingest reads them, by --dpi, --no-ocr, --ocr-model, --no-slides, --speech.
     """
     import asyncio
 

@@ -118,3 +118,12 @@ def test_a_real_model_hears_what_is_sent(tmp_path: Path):
     ):
         assert put(http, "memo.wav", memo).json()["items"] == 1
         assert list(texts(http, "memo")) == ["memo.wav 00:00 (machine transcript)"]
+
+
+@pytest.mark.parametrize("command", ["ingest", "serve"])
+def test_the_help_says_which_extra_hears(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str
+):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert main([command, "--help"]) == 0
+    assert "needs vimrag[speech]" in " ".join(capfd.readouterr().out.replace("│", " ").split())
