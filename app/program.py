@@ -51,7 +51,7 @@ SHOWN_VERSIONS = (
     *("vimrag", "dagster", "torch", "transformers", "deepspeed", "lancedb", "weaviate-client", "polars"),
 )
 
-HINT = "; what works here, and what helps, says: vimrag doctor --root ROOT --endpoint URL"
+HINT = " What works here, and what helps, says: vimrag doctor --root ROOT --endpoint URL"
 EPILOG = (
     'Start here:  vimrag ingest FOLDER --root runs/mine  &&  vimrag ask "..." --root runs/mine --endpoint URL'
 )
@@ -161,7 +161,9 @@ def _explained(error: Exception, arguments: Sequence[str], *, debug: bool) -> in
         return WRONG_USAGE if isinstance(error, UsageError) else FAILED
     if isinstance(error, ValueError | OSError | ExternalError):
         hint = HINT if isinstance(error, ExternalError) and {"ask", "serve"} & set(arguments) else ""
-        note(f"error: {' '.join(str(error).split())}{hint}")
+        words = " ".join(str(error).split())
+        stop = "." if hint and not words.endswith((".", "?", "!")) else ""
+        note(f"error: {words}{stop}{hint}")
     else:
         note(f"error: unexpected {type(error).__name__}: {error}; run again with: vimrag --debug ...")
     return WRONG_USAGE if isinstance(error, UsageError) else FAILED

@@ -10,8 +10,9 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from app.commands.options import Endpoint, JsonFlag, Model
+from app.commands.options import Endpoint, JsonFlag, Model, refuse_typo
 from app.commands.output import printable, results, table_console
+from app.errors import UsageError
 
 if TYPE_CHECKING:
     from app.commands.health.types import Check
@@ -71,7 +72,7 @@ async def _checks(root: str, endpoint: str, model: str) -> list[Check]:
 
 
 def index(root: str) -> Check:
-    """Whether the root can be searched."""
+    """Whether the root can be searched; for one that is not there, the one of almost the same name."""
     from app.commands.health.types import Check, State
     from assets.index.published import current_index
     from infra.errors import ExternalError
@@ -80,6 +81,10 @@ def index(root: str) -> Check:
     if not root:
         remedy = "vimrag doctor --root ROOT looks at one"
         return Check(name="index", state=State.SKIPPED, detail="no root named", remedy=remedy)
+    try:
+        refuse_typo(root)
+    except UsageError as error:
+        return Check(name="index", state=State.FAILED, detail=str(error), remedy="correct --root")
     try:
         pointer = current_index(Storage(root))
     except (ValueError, OSError, ExternalError) as error:

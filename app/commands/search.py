@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from app.commands.options import Datasets, JsonFlag, Root, dataset_names
+from app.commands.options import Datasets, JsonFlag, Root, dataset_names, refuse_typo
 from app.commands.output import note, results, table_console
 from app.errors import UsageError
 from assets.corpus.item import Modality
@@ -72,6 +72,7 @@ def search(  # noqa: PLR0913 - each option is one of the command line
     words = (question or "").encode("utf-8", "surrogateescape").decode("utf-8", "replace")  # another encoding
     if image is None and not words.strip():
         raise UsageError("the question is empty")
+    refuse_typo(root)
     with results() as write:
         hits = None
         if image is None and parent is None and first is None and last is None:

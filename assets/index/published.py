@@ -78,7 +78,10 @@ def open_index(
     while True:
         pointer = current_index(storage)
         if pointer is None:
-            raise ValueError(f"no index at {storage.path('index')!r}; build one with `vimrag index build`")
+            raise ValueError(
+                f"no index at {storage.path('index')!r}; build one from your files with `vimrag ingest FILES`, or from a corpus"
+                " with `vimrag index build`"
+            )
         try:
             return _opened(
                 storage, pointer, embedder=embedder, vision=vision, reader=reader, settings=settings

@@ -69,9 +69,16 @@ def test_the_version_is_one_line(vimrag: Vimrag):
 
 def test_a_mistyped_root_is_refused_with_the_one_that_was_meant(vimrag: Vimrag, tmp_path: Path):
     (tmp_path / "mine").mkdir()
-    for command in (("ask", "what?"), ("serve",)):
-        said = vimrag(*command, "--root", tmp_path / "mien", "--endpoint", "http://127.0.0.1:9/v1")
+    endpoint = ("--endpoint", "http://127.0.0.1:9/v1")
+    for command in (("ask", "what?", *endpoint), ("serve", *endpoint), ("search", "what?")):
+        said = vimrag(*command, "--root", tmp_path / "mien")
         assert said.code == 2 and f"did you mean '{tmp_path / 'mine'}'?" in said.err
+    [found] = [
+        each
+        for each in vimrag("doctor", "--root", tmp_path / "mien", "--json").json["checks"]
+        if each["name"] == "index"
+    ]
+    assert found["state"] == "failed" and "did you mean" in found["detail"]
 
 
 def test_a_failed_question_points_to_the_doctor(vimrag: Vimrag, tmp_path: Path):
