@@ -8,10 +8,12 @@ import re
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
+from typing import BinaryIO
 
 from infra.documents import marks
 
 HEAD_BYTES = 4096  # of a file, enough for every mark below
+LATE_BYTES = 1 << 20  # of a file called .pdf: a document may begin behind other bytes
 
 
 class FileKind(StrEnum):
@@ -127,6 +129,14 @@ _OF_BINARY_AND_TEXT = (".ts",)  # a film, or TypeScript
 _PDF_HEADER = re.compile(
     rb"%PDF-[12]\.[0-9]\s"
 )  # anywhere in the head: viewers read what comes after other bytes
+
+
+def head_of(file: BinaryIO, suffix: str) -> bytes:
+    """What ``kind_of`` is told of an open file that is called ``*suffix``."""
+    head = file.read(HEAD_BYTES)
+    if suffix.lower() == ".pdf" and not head.startswith(b"%PDF-"):
+        head += file.read(LATE_BYTES - HEAD_BYTES)
+    return head
 
 
 def kind_of(head: bytes, suffix: str) -> FileKind | None:

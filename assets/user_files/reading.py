@@ -18,7 +18,7 @@ from assets.parsers.types import ParseContext, ParsedItem
 from assets.user_files.data_texts import readable
 from assets.user_files.documents import DocumentSettings, block_records, document_records
 from assets.user_files.encodings import decode
-from assets.user_files.file_kinds import HEAD_BYTES, MAX_BYTES, SUBTITLE_SUFFIXES, FileKind, kind_of
+from assets.user_files.file_kinds import MAX_BYTES, SUBTITLE_SUFFIXES, FileKind, head_of, kind_of
 from assets.user_files.foreign_kinds import foreign_kind, foreign_name
 from assets.user_files.media import slides
 from assets.user_files.media.films import Hear, film_records
@@ -116,7 +116,7 @@ def source_of(path: Path, settings: IngestSettings) -> SourceFile:
     """
     try:
         with path.open("rb") as file:
-            head = file.read(HEAD_BYTES)
+            head = head_of(file, path.suffix)
         size = path.stat().st_size
     except OSError as error:
         raise MediaError("file_unreadable", error.strerror or type(error).__name__) from error

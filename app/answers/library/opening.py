@@ -14,7 +14,7 @@ from app.answers.library.listing import Library
 from app.answers.records import ItemRecord, Record, Text
 from assets.corpus.media import ShardMedia
 from assets.user_files.encodings import decode
-from assets.user_files.file_kinds import HEAD_BYTES, FileKind, kind_of
+from assets.user_files.file_kinds import FileKind, head_of, kind_of
 from assets.user_files.media.subtitle_files import subtitles_of
 from assets.user_files.media.transcripts import TranscriptCue, cues
 from infra.errors import ExternalError, MediaError
@@ -184,7 +184,7 @@ def _path_of(library: Library, key: str) -> Path | None:
 def _kind(path: Path) -> FileKind | None:
     try:
         with path.open("rb") as file:
-            return kind_of(file.read(HEAD_BYTES), path.suffix)
+            return kind_of(head_of(file, path.suffix), path.suffix)
     except OSError:
         return None
 
