@@ -69,7 +69,7 @@ def ingest(  # noqa: PLR0913 - one parameter an option
         note(f"nothing could be read: {_counted(report.skipped) or 'there is no file'}")
         raise typer.Exit(1)
     if not json:
-        note(f'next: vimrag ask --root {root} "your question"')
+        note(f'next: vimrag ask "your question" --root {root} --endpoint URL, the address of a model')
 
 
 def _check(paths: Sequence[Path], forgotten: Sequence[Path]) -> None:

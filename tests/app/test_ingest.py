@@ -21,7 +21,7 @@ def docs(tmp_path: Path) -> Path:
     page = PdfPageSpec(lines=("The crane of the harbour was built in 1901.",))
     (folder / "report.pdf").write_bytes(pdf_bytes((page, page), width=300, height=40))
     (folder / "notes.md").write_text("# Pump\n\nOil the pump every week.\n")
-    (folder / "broken.pdf").write_bytes(b"words")
+    (folder / "broken.pdf").write_bytes(b"no document \0\x81")
     return folder
 
 
@@ -38,7 +38,10 @@ def test_one_command_makes_a_folder_searchable_and_says_what_to_do_next(
         "2 read, 0 unchanged, 0 removed, 1 skipped",
     ):
         assert text in said.out
-    assert said.err.splitlines()[-1] == f'next: vimrag ask --root {root} "your question"'
+    assert (
+        said.err.splitlines()[-1]
+        == f'next: vimrag ask "your question" --root {root} --endpoint URL, the address of a model'
+    )
     hits = vimrag("search", "--root", root, "When was the crane built?", "--top-k", 2, "--json").json["hits"]
     assert {hit["title"] for hit in hits} == {"report.pdf page 1", "report.pdf page 2"}
     assert "notes.md: Pump" in vimrag("search", "--root", root, "oil the pump", "--top-k", 1).out

@@ -19,7 +19,7 @@ def test_a_chosen_file_is_ingested_and_can_be_searched_at_once(page: Page, tmp_p
 
 def test_a_file_that_cannot_be_read_says_why(page: Page, tmp_path: Path):
     broken = tmp_path / "broken.pdf"
-    broken.write_bytes(b"words")
+    broken.write_bytes(b"no document \0\x81")
     page.locator("#files").set_input_files(broken)
     expect(page.locator(".upload-empty .upload-status")).to_contain_text("pdf unreadable", timeout=60_000)
 
