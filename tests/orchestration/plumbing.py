@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from model.config.algorithm import Algorithm
+from model.config.reward import RewardWeights
 from orchestration.definitions import build_defs
 from orchestration.launch.run_config import RunConfig
-from orchestration.recipes.miniature import quickstart
+from orchestration.recipes.miniature import paper_like, quickstart
 from orchestration.recipes.options import MiniatureWorlds, Recipe
 
 UPDATES_VARIABLE = "PLUMBING_UPDATES"
@@ -27,7 +28,8 @@ def recipe(updates: int) -> Recipe:
         ggpo=replace(
             base.ggpo,
             algorithm=Algorithm(group_size=2),
-            schedule=replace(base.ggpo.schedule, updates=updates),
+            reward=RewardWeights(judge=0.6, format=0.1, retrieval=0.3),
+            schedule=replace(paper_like().ggpo.schedule, updates=updates),
             questions=2,
             checkpoint_every=1,
             validation=1,

@@ -117,7 +117,7 @@ def test_a_report_says_what_was_trained_by_how_much_it_moved_and_what_that_means
     facts = dict(report_of(document, RunConfig(root="r", name="quickstart", recipe=quickstart())).facts)
     assert (
         facts["what was trained"]
-        == "the tiny model from its cold start, by GGPO, 7 updates of 24 x 8 rollouts"
+        == "the tiny model from its cold start, by GGPO, 10 updates of 24 x 8 rollouts"
     )
     assert facts["it moved by"].endswith(
         f"({100 * low:+.1f} to {100 * high:+.1f}) on 144 unseen questions, greedy answers"
