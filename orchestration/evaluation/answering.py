@@ -82,9 +82,7 @@ def answer(
                 tally=session.tally(),
             )
 
-    result = asyncio.run(run_and_grade())
-    reporter.log(told(name, result))
-    return result
+    return asyncio.run(run_and_grade())
 
 
 def told(name: str, result: MethodResult) -> str:

@@ -57,13 +57,14 @@ def run(config: RunConfig, reporter: Reporter) -> None:
         checkpoints = {kind: best_checkpoint(folders[kind].pull(), what=kind) for kind in needed}
         results: dict[str, MethodResult] = {}
         if options.workers > 1:
-            results.update(side_by_side(config, context, checkpoints, verdicts))
-            for name, result in results.items():
+            for name, result in side_by_side(config, context, checkpoints, verdicts):
+                results[name] = result
                 reporter.log(told(name, result))
         else:
             for name in options.methods:
                 path = checkpoints[METHODS[name].checkpoint]
                 results[name] = answer(context, name, tasks, path, verdicts, reporter)
+                reporter.log(told(name, results[name]))
         metrics.push()
     document = document_of(results, config, context)
     _store(storage, config, results, document)
