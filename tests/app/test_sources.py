@@ -74,7 +74,7 @@ def test_a_row_costs_no_reading_of_its_own(tmp_path: Path, monkeypatch: pytest.M
     many, reads_of_many = rows_and_reads(40)
     assert (len(few), len(many)) == (2, 40)
     assert reads_of_many == reads_of_few <= 8
-    assert many[7].remarks == ("read as Windows-1252",)
+    assert many[7].remarks == ("read as cp1252",)
     storage.remove_file(facts.FACTS)  # as a root of an earlier version
     same, one_by_one = rows_and_reads(40)
     assert (same, one_by_one >= 40) == (many, True)
