@@ -219,7 +219,11 @@ def test_a_silent_model_ends_with_a_timeout(root: Path):
 
 def test_no_answer_is_said_with_its_reason_and_without_sources(root: Path):
     with OpenAIServer("I would rather not.") as model, serving(root, endpoint=model.base_url) as served:
-        body = {"model": "vimrag", "messages": asked(), "calls": 1}  # with more the question is looked up for it
+        body = {
+            "model": "vimrag",
+            "messages": asked(),
+            "calls": 1,
+        }  # with more the question is looked up for it
         answer = served.http.post("/v1/chat/completions", json=body).json()
     message = answer["choices"][0]["message"]
     if answer["vimrag"]["answer"]:  # words where only an answer is accepted are one
