@@ -1,4 +1,7 @@
-"""One line a request: what was asked for, how it ended, how long it took. No queries, no names, no tokens."""
+"""One line a request: what was asked for, how it ended, how long it took. No queries, no names, no tokens.
+
+Parts of the page itself that were sent as they should are left out: a page has forty of them.
+"""
 
 import logging
 import time
@@ -6,6 +9,8 @@ import time
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOG = logging.getLogger("vimrag.access")
+PARTS = "/static/"
+FIRST_FAULT = 400  # status from which on a part is told of too
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT")
 
 
@@ -32,9 +37,11 @@ class AccessLog:
         try:
             await self._app(scope, receive, counted)
         finally:
-            method = scope["method"] if scope["method"] in METHODS else "OTHER"
-            spent_ms = 1000 * (time.perf_counter() - began_s)
-            LOG.info("%s %s %s %d bytes %.0f ms", method, _route(scope), status or "gave up", size, spent_ms)
+            route = _route(scope)
+            if not (route.startswith(PARTS) and 0 < status < FIRST_FAULT):
+                method = scope["method"] if scope["method"] in METHODS else "OTHER"
+                spent_ms = 1000 * (time.perf_counter() - began_s)
+                LOG.info("%s %s %s %d bytes %.0f ms", method, route, status or "gave up", size, spent_ms)
 
 
 def _route(scope: Scope) -> str:

@@ -61,6 +61,8 @@ def test_a_signal_ends_questions_with_a_word_and_the_process_in_order(root: Path
             assert http.get("/", params={"token": SECRET_TOKEN}).status_code == 303
             assert http.post("/v1/search", json={"query": SECRET_QUESTION}).status_code == 200
             assert http.get("/v1/items/" + SECRET_QUESTION).status_code == 404
+            assert http.get("/static/ask.css").status_code == 200  # a part of the page is no line
+            assert http.get("/static/none.css").status_code == 404
             with http.stream("POST", "/v1/ask", json={"question": SECRET_QUESTION}) as response:
                 told = events(response.iter_lines())
                 assert next(each.name for each in told if each.name == "spoke")
@@ -71,8 +73,9 @@ def test_a_signal_ends_questions_with_a_word_and_the_process_in_order(root: Path
     assert server.returncode == 0 and out == ""
     assert "Traceback" not in log
     lines = [line for line in log.splitlines() if "vimrag.access" in line]
-    assert len(lines) == 4  # one a request
-    assert "POST /v1/ask 200" in lines[-1] and "GET /v1/items/{item_id:path} 404" in lines[-2]
+    assert len(lines) == 5  # one a request
+    assert "POST /v1/ask 200" in lines[-1] and "GET /static/{name} 404" in lines[-2]
+    assert "GET /v1/items/{item_id:path} 404" in lines[-3]
     assert SECRET_QUESTION not in log and SECRET_TOKEN not in log
 
 
