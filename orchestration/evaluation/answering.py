@@ -6,6 +6,7 @@ the miniature's. What a process answers lies in a folder until this one has read
 
 import asyncio
 import json
+import math
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -92,7 +93,7 @@ def told(name: str, result: MethodResult) -> str:
 
 def percent(interval: Interval) -> str:
     """An accuracy with its interval, or that nothing was scored."""
-    if interval.estimate != interval.estimate:
+    if math.isnan(interval.estimate):
         return "nothing scored"
     return f"{interval.estimate:.1%} ({interval.low:.1%} to {interval.high:.1%})"
 

@@ -1,6 +1,6 @@
 """What the records of a study show, to look at: curves of sampled answers, areas seed by seed, and the table.
 
-Holds the page and its two drawings; the figures are those of ``record.py``.
+Holds the page and its drawings; the figures are those of ``record.py``.
 """
 
 import html

@@ -56,6 +56,7 @@ def run(study: CreditStudy, log: LogFunction) -> CreditDocument:
         show = ProgressLogger(log)
         parts = sum_side_by_side(
             study,
+            opened,
             path,
             Path(scratch),
             workers=workers,

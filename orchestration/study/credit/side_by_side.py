@@ -1,7 +1,7 @@
 """Parts of an audit made in several processes: rollouts part by part, sums of gradients fold by fold.
 
-For policies so small that a core has nothing of a second thread. Each process loads the policy for itself, reads the rollouts
-that are stored, and leaves what it made in files; nothing depends on how many processes there are.
+For policies so small that a core has nothing of a second thread. Each of several processes loads the policy for itself, reads the
+rollouts that are stored, and leaves what it made in files; nothing depends on how many processes there are.
 """
 
 import json
@@ -72,7 +72,10 @@ class _Rolling:
 
     def __call__(self) -> Callable[[int], int]:
         torch.set_num_threads(self.threads)
-        opened = Opened.open(self.study, self.path)
+        return self.on(Opened.open(self.study, self.path))
+
+    def on(self, opened: Opened) -> Callable[[int], int]:
+        """The work, with a policy that is loaded."""
         roller = Roller(self.study, opened.storage, opened.loaded, opened.world)
 
         def roll(start: int) -> int:
@@ -93,7 +96,9 @@ def roll_side_by_side(
     roller = Roller(study, opened.storage, opened.loaded, opened.world)
     missing = [start for start in part_starts(roller.tasks) if not roller.file(start).exists()]
     make = _Rolling(study=study, path=path, threads=max(1, study.threads // workers))
-    for done, _ in enumerate(LocalEngine(workers=workers).run(make, missing), start=1):
+    engine = LocalEngine(workers=workers)
+    # one process has loaded its policy already, and a large one fits once
+    for done, _ in enumerate(engine.run(make if workers > 1 else lambda: make.on(opened), missing), start=1):
         log(f"credit: rollouts {done} of {len(missing)} parts")
 
 
@@ -108,7 +113,10 @@ class _Summing:
 
     def __call__(self) -> Callable[[int], int]:
         torch.set_num_threads(self.threads)
-        opened = Opened.open(self.study, self.path)
+        return self.on(Opened.open(self.study, self.path))
+
+    def on(self, opened: Opened) -> Callable[[int], int]:
+        """The work, with a policy that is loaded."""
         trajectories = rollouts(self.study, opened.storage, opened.loaded, opened.world)
         plan = planned(trajectories, objectives(self.study), folds=self.study.folds, seed=self.study.seed)
         source = opened.gradients()
@@ -137,6 +145,7 @@ def _read(folder: Path, fold: int) -> FoldPart:
 
 def sum_side_by_side(
     study: CreditStudy,
+    opened: Opened,
     path: Path,
     folder: Path,
     *,
@@ -150,8 +159,8 @@ def sum_side_by_side(
         ValueError: what an objective or the rollouts are refused for.
     """
     make = _Summing(study=study, path=path, folder=folder, threads=max(1, study.threads // workers))
-    done = 0
-    for count in LocalEngine(workers=workers).run(make, range(study.folds)):
+    done, engine = 0, LocalEngine(workers=workers)
+    for count in engine.run(make if workers > 1 else lambda: make.on(opened), range(study.folds)):
         done += count
         on_questions(done)
     yield from (_read(folder, fold) for fold in range(study.folds))
