@@ -60,11 +60,18 @@ ONSET_ENDPOINT = (
 def onset(
     root: Path, *, checkpoint: str = "searching", only: tuple[str, ...] = (), parallel: int = 2
 ) -> Study:
-    """The first half of the first study's runs, with other seeds: before the plateau, where credit has something to hand out."""
+    """The first half of the first study's runs, with other seeds: before the plateau, where credit has something to hand out.
+
+    Raises:
+        ValueError: for a run that is not of it, such as one of a seed that was looked at before.
+    """
     base = preregistered(root, checkpoint=checkpoint, parallel=parallel)
+    names = tuple(f"{arm}-{seed}" for seed in ONSET_SEEDS for arm in ONSET_ARMS)
+    if others := [name for name in only if name not in names]:
+        raise ValueError(f"the study has no run {others[0]!r}; its runs are {', '.join(names)}")
     return replace(
         base,
-        only=only or tuple(f"{arm}-{seed}" for seed in ONSET_SEEDS for arm in ONSET_ARMS),
+        only=only or names,
         arms=ONSET_ARMS,
         seeds=max(ONSET_SEEDS) + 1,
         updates=ONSET_UPDATES,

@@ -96,3 +96,5 @@ def test_the_study_of_the_onset_is_the_one_that_was_written_down():
     assert study.recipe("ggpo_half_answers", 4).ggpo.algorithm.answer_weight == 0.5
     same = ("questions", "group_size", "mini_batches", "clips", "limits", "datasets", "reward", "worlds")
     assert all(getattr(study, name) == getattr(first, name) for name in same)
+    with pytest.raises(ValueError, match="no run 'ggpo-3'; its runs are gspo-4, ggpo-4"):
+        onset(Path("/nowhere"), only=("ggpo-4", "ggpo-3"))
