@@ -30,8 +30,7 @@ from app.errors import UsageError, usage_errors
 from infra.errors import unknown_name
 from orchestration.study.experiments import EXPERIMENTS
 from orchestration.study.options import ARMS, Study
-from orchestration.study.preregistered import onset as written_down_next
-from orchestration.study.preregistered import preregistered as written_down
+from orchestration.study.preregistered import WRITTEN_DOWN
 
 if TYPE_CHECKING:
     from app.answers.measuring.experiments import ExperimentResult
@@ -66,6 +65,7 @@ app.command("endpoint")(endpoint)
 ONLY = "Runs to make in this sitting, as gspo-0; each leaves a record in ROOT/reports/study-ggpo/runs (`vimrag study endpoint`)."
 PREREGISTERED = "The study that was written down before its first run (docs/decisions/0027); only --root and --parallel count."
 ONSET = "The one after it: ten updates, other seeds, accuracy while training (docs/decisions/0037)."
+CONFIRMATION = "The one after that: GSPO and GGPO again, eight other seeds (docs/decisions/0039)."
 
 
 @app.command("ggpo")
@@ -84,6 +84,7 @@ def ggpo(  # noqa: PLR0913 - one parameter an option
     checkpoint: Annotated[str, typer.Option(help=CHECKPOINT)] = DEFAULTS["checkpoint"],
     preregistered: Annotated[bool, typer.Option("--preregistered", help=PREREGISTERED)] = False,
     onset: Annotated[bool, typer.Option("--onset", help=ONSET)] = False,
+    confirmation: Annotated[bool, typer.Option("--confirmation", help=CONFIRMATION)] = False,
     only: Annotated[list[str] | None, typer.Option("--only", help=ONLY)] = None,
     json: JsonFlag = False,
 ) -> None:
@@ -98,14 +99,16 @@ def ggpo(  # noqa: PLR0913 - one parameter an option
     if "://" in root and not root.startswith("file://"):
         raise UsageError("a study works in a folder of this machine: give --root a path")
     folder = Path(root.removeprefix("file://")).resolve()
-    if preregistered and onset:
+    flags = {"preregistered": preregistered, "onset": onset, "confirmation": confirmation}
+    chosen = [name for name, said in flags.items() if said]
+    if len(chosen) > 1:
         raise UsageError(
-            "--preregistered and --onset are two studies: choose one, each with a root of its own"
+            f"--{chosen[0]} and --{chosen[1]} are two studies: choose one, each with a root of its own"
         )
     with usage_errors():
         study = (
-            (written_down_next if onset else written_down)(folder, only=tuple(only or ()), parallel=parallel)
-            if preregistered or onset
+            WRITTEN_DOWN[chosen[0]](folder, only=tuple(only or ()), parallel=parallel)
+            if chosen
             else Study(
                 root=folder,
                 only=tuple(only or ()),

@@ -135,6 +135,7 @@ class StudyConfig(CommandConfig):
         False, description="The study that was written down before its first run; nothing else counts then."
     )
     onset: bool = Field(False, description="The one after it; nothing else counts then.")
+    confirmation: bool = Field(False, description="The one after that; nothing else counts then.")
     only: list[str] = Field([], description="Runs to make this time, as gspo-0; by default all.")
 
 

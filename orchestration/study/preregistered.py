@@ -1,8 +1,9 @@
 """The studies that are meant to see whether credit by the graph pays, each written down before its first run.
 
-Decisions 0027 and 0037. Holds their options only. A change of any of them is another study, and says so.
+Decisions 0027, 0037 and 0039. Holds their options only. A change of any of them is another study, and says so.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,6 +58,15 @@ ONSET_ENDPOINT = (
 )
 
 
+CONFIRMATION_ARMS = ("gspo", "ggpo")
+CONFIRMATION_SEEDS = (8, 9, 10, 11, 12, 13, 14, 15)
+"""None of which was run before; eight, for the spread of three points a seed that the study of the onset met with."""
+CONFIRMATION_ENDPOINT = (
+    "share of right rollouts at temperature 1 over updates 1 to 10, each question before it is learnt from, GGPO minus GSPO, "
+    "paired by seed, update and question, Student's interval over seeds"
+)
+
+
 def onset(
     root: Path, *, checkpoint: str = "searching", only: tuple[str, ...] = (), parallel: int = 2
 ) -> Study:
@@ -66,14 +76,35 @@ def onset(
         ValueError: for a run that is not of it, such as one of a seed that was looked at before.
     """
     base = preregistered(root, checkpoint=checkpoint, parallel=parallel)
-    names = tuple(f"{arm}-{seed}" for seed in ONSET_SEEDS for arm in ONSET_ARMS)
+    return _of_seeds(base, ONSET_ARMS, ONSET_SEEDS, only)
+
+
+def confirmation(
+    root: Path, *, checkpoint: str = "searching", only: tuple[str, ...] = (), parallel: int = 2
+) -> Study:
+    """The study of the onset again, of its two first objectives, with eight seeds that nobody has looked at.
+
+    Raises:
+        ValueError: for a run that is not of it, such as one of a seed that was looked at before.
+    """
+    base = preregistered(root, checkpoint=checkpoint, parallel=parallel)
+    return _of_seeds(base, CONFIRMATION_ARMS, CONFIRMATION_SEEDS, only)
+
+
+def _of_seeds(base: Study, arms: Sequence[str], seeds: Sequence[int], only: tuple[str, ...]) -> Study:
+    """The first ten updates of these runs alone, at the rates of the whole."""
+    names = tuple(f"{arm}-{seed}" for seed in seeds for arm in arms)
     if others := [name for name in only if name not in names]:
         raise ValueError(f"the study has no run {others[0]!r}; its runs are {', '.join(names)}")
     return replace(
         base,
         only=only or names,
-        arms=ONSET_ARMS,
-        seeds=max(ONSET_SEEDS) + 1,
+        arms=tuple(arms),
+        seeds=max(seeds) + 1,
         updates=ONSET_UPDATES,
         decay_updates=base.updates,
     )
+
+
+WRITTEN_DOWN = {"preregistered": preregistered, "onset": onset, "confirmation": confirmation}
+"""By the flag of ``vimrag study ggpo``, in the order in which they were written down."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from orchestration.recipes.miniature import READABLE, searching
 from orchestration.study.endpoint import compare_areas, compare_online, question_areas
 from orchestration.study.options import runs
-from orchestration.study.preregistered import onset, preregistered
+from orchestration.study.preregistered import confirmation, onset, preregistered
 
 
 def curve(*shares: float) -> dict[int, dict[tuple[str, str], float]]:
@@ -98,3 +99,16 @@ def test_the_study_of_the_onset_is_the_one_that_was_written_down():
     assert all(getattr(study, name) == getattr(first, name) for name in same)
     with pytest.raises(ValueError, match="no run 'ggpo-3'; its runs are gspo-4, ggpo-4"):
         onset(Path("/nowhere"), only=("ggpo-4", "ggpo-3"))
+
+
+def test_the_confirmation_is_the_onset_with_other_seeds_and_two_objectives():
+    # docs/decisions/0039: a change here is another study
+    study, before = confirmation(Path("/nowhere")), onset(Path("/nowhere"))
+    assert [run.name for run in runs(study)] == [
+        f"{arm}-{seed}" for seed in range(8, 16) for arm in ("gspo", "ggpo")
+    ]
+    looked_at = {run.seed for run in (*runs(before), *runs(preregistered(Path("/nowhere"))))}
+    assert not looked_at & {run.seed for run in runs(study)}
+    assert replace(study, arms=before.arms, seeds=before.seeds, only=before.only) == before
+    with pytest.raises(ValueError, match="no run 'ggpo-7'; its runs are gspo-8, ggpo-8"):
+        confirmation(Path("/nowhere"), only=("ggpo-7",))
