@@ -16,6 +16,7 @@ from app.answers.history.store import History
 from app.answers.library.listing import Library
 from app.answers.models import AnswerModel
 from app.server.errors import ApiError
+from app.server.reading_now import ReadingNow
 from app.server.rendering import ImageRenderer
 from app.server.running import KeptRuns
 from app.server.settings import ServerSettings
@@ -66,6 +67,7 @@ class ServerState:
     renderings: ImageRenderer = field(default_factory=ImageRenderer)
     questions: Slots = field(init=False)
     uploads: Slots = field(init=False)
+    reading_now: ReadingNow = field(default_factory=ReadingNow)
     decoders: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(DECODERS))
     searchers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(SEARCHERS))
     readers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(READERS))

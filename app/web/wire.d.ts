@@ -318,6 +318,18 @@ export interface UploadedFile {
   seconds: number;
 }
 
+/** What is done with a file at the moment. */
+export interface ReadingStage {
+  stage: string;
+  done: number;
+  total: number | null;
+  seconds: number;
+}
+
+export interface Reading {
+  reading: ReadingStage | null;
+}
+
 export interface RunFile {
   name: string;
   rows: number;

@@ -91,7 +91,8 @@ async def _change(request: Request, body: FilesBody, act: Callable[..., IngestRe
         except ValueError as error:
             raise ApiError(404, "not_found", str(error)) from None
         try:
-            report = act(storage, places)
+            with server.reading_now.reading() as progress:
+                report = act(storage, places, progress)
         except ValueError as error:
             raise ApiError(409, "refused", str(error)) from error
         return ChangedFiles(files=len(places), items=report.items, skipped=dict(report.skipped))

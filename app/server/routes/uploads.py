@@ -1,4 +1,4 @@
-"""``PUT /v1/files/{name}``: one file into the corpus, as ``vimrag ingest`` would take it.
+"""``PUT /v1/files/{name}``: one file into the corpus, as ``vimrag ingest`` would take it; ``GET /v1/reading``: how far it is.
 
 The body is the file. It is kept below ``uploads/`` of the root under its name, so that another file of this name takes its
 place, which the answer says; one that cannot be read takes nobody's place.
@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from app.server.errors import ApiError
 from app.server.protection.body_limit import too_large
-from app.server.schema.responses import UploadedFile
+from app.server.schema.responses import Reading, ReadingStage, UploadedFile
 from app.server.state import ServerState
 from assets.user_files.ingest import IngestReport, ingest
 from infra.storage.atomic import replacing
@@ -48,6 +48,22 @@ async def put_file(request: Request, name: str) -> UploadedFile:
             return await to_thread.run_sync(_ingest, arrived, target, state, began_s)
         finally:
             arrived.unlink(missing_ok=True)
+
+
+@router.get("/v1/reading")
+async def reading(request: Request) -> Reading:
+    """What is done at the moment with a file that was sent, or is read again."""
+    stage = request.app.state.server.reading_now.stage
+    if stage is None:
+        return Reading(reading=None)
+    return Reading(
+        reading=ReadingStage(
+            stage=stage.name,
+            done=stage.done,
+            total=stage.total,
+            seconds=round(time.monotonic() - stage.began_s, 1),
+        )
+    )
 
 
 def safe_name(name: str) -> str:
@@ -122,6 +138,7 @@ def _ingest(arrived: Path, target: Path, state: ServerState, began_s: float) -> 
 
 def _read(target: Path, state: ServerState) -> IngestReport:
     try:
-        return ingest([target], state.corpus.storage, settings=state.reading)
+        with state.reading_now.reading() as progress:
+            return ingest([target], state.corpus.storage, settings=state.reading, progress=progress)
     except ValueError as error:
         raise ApiError(409, "refused", str(error)) from error

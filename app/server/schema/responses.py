@@ -119,6 +119,24 @@ class UploadedFile(Record):
     seconds: float
 
 
+class ReadingStage(Record):
+    """What is done with a file at the moment: ``done`` of ``total`` units of ``stage``."""
+
+    stage: str
+    done: int
+    total: int | None
+    """Null where it cannot be known before the end."""
+    seconds: float
+    """Since the stage began."""
+
+
+class Reading(Record):
+    """Whether this server reads a file now, and how far it is."""
+
+    reading: ReadingStage | None
+    """Null while nothing is read."""
+
+
 class ChangedFiles(Record):
     """What became of files: how many were meant, and how many items are searchable now."""
 

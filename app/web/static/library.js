@@ -4,6 +4,7 @@
 import { confirmed } from "./confirm.js";
 import { button, byId, element, fill, icon } from "./dom.js";
 import { bytes, count, counted } from "./format.js";
+import { watchReading } from "./reading.js";
 import { address, getJson, messageOf, sendJson } from "./server.js";
 
 /** @import { Source, SourcePage } from "../wire.js" */
@@ -179,7 +180,9 @@ export class LibraryView {
     const tools = byId("library-tools");
     const files = [...this.chosen.keys()];
     for (const each of tools.querySelectorAll("button")) each.disabled = true;
-    fill(byId("library-summary"), path.endsWith("remove") ? "Removing…" : "Reading again…");
+    const what = path.endsWith("remove") ? "Removing…" : "Reading again…";
+    fill(byId("library-summary"), what);
+    const stop = watchReading((line) => fill(byId("library-summary"), `${what} ${line}`));
     try {
       await sendJson(path, { files });
       if (path.endsWith("remove")) this.settings.forget(files);
@@ -189,6 +192,8 @@ export class LibraryView {
     } catch (error) {
       this.#tools();
       fill(byId("library-summary"), element("span", { class: "error-line", role: "alert" }, messageOf(error)));
+    } finally {
+      stop();
     }
   }
 }

@@ -4,6 +4,7 @@
 import { adviceFor } from "./advice.js";
 import { element, fill } from "./dom.js";
 import { bytes, counted, duration } from "./format.js";
+import { watchReading } from "./reading.js";
 import { ServerError, errorOf, messageOf } from "./server.js";
 
 /** @import { UploadedFile } from "../wire.js" */
@@ -48,11 +49,18 @@ export class Uploads {
 
   /** @param {{file: File, line: Line}} upload */
   async #send({ file, line: { line, bar, status } }) {
+    let stop = () => {};
     try {
       const report = await put(file, (share) => {
-        if (share < 1) bar.value = share;
-        else bar.removeAttribute("value"); // the server reads the file now
-        fill(status, share < 1 ? `sending, ${Math.round(share * 100)} %` : "reading and indexing");
+        if (share < 1) {
+          bar.value = share;
+          fill(status, `sending, ${Math.round(share * 100)} %`);
+          return;
+        }
+        bar.removeAttribute("value"); // the server reads the file now
+        fill(status, "reading and indexing");
+        stop();
+        stop = watchReading((line) => fill(status, line));
       });
       line.classList.add(report.items ? "upload-done" : "upload-empty");
       fill(status, ...outcome(report));
@@ -60,6 +68,8 @@ export class Uploads {
       line.classList.add("upload-failed");
       const advice = error instanceof ServerError && error.status === 400 ? "" : adviceFor(error);
       fill(status, `${messageOf(error)} `, element("span", { class: "advice" }, advice));
+    } finally {
+      stop();
     }
     bar.remove();
   }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -50,6 +51,23 @@ def test_a_pdf_that_was_sent_answers_the_next_question(tmp_path: Path):
         assert (again["items"], again["replaced"]) == (1, True)
         status = served.http.get("/v1/status").json()  # the same name again replaces it
         assert status["index"]["items"] == 1
+
+
+def test_whoever_waits_is_told_how_far_the_reading_is(tmp_path: Path):
+    long = "\n\n".join(f"Crane {number} stands at quay {number % 7}. " * 12 for number in range(600)).encode()
+    with serving(tmp_path / "root") as served, ThreadPoolExecutor(1) as sender:
+        assert served.http.get("/v1/reading").json() == {"reading": None}
+        sent = sender.submit(served.http.put, "/v1/files/cranes.txt", content=long)
+        told = []
+        while not sent.done():
+            told.append(served.http.get("/v1/reading").json()["reading"])
+        assert sent.result().json()["items"] > 100
+        assert served.http.get("/v1/reading").json() == {"reading": None}
+    stages = [each for each in told if each is not None]
+    assert {"files", "embed"} & {each["stage"] for each in stages}
+    assert all(
+        0 <= each["done"] <= (each["total"] or each["done"]) and each["seconds"] >= 0 for each in stages
+    )
 
 
 def test_a_file_that_cannot_be_read_is_said_so_and_not_kept(empty: Served):
