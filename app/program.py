@@ -39,6 +39,7 @@ from app.commands import (
     study,
     xvbench,
 )
+from app.commands.help_text import flow
 from app.commands.measuring import compare, evaluate, export, preflight, questions
 from app.commands.options import JsonFlag
 from app.commands.output import note, results, write_whatever_comes
@@ -102,6 +103,9 @@ def version(json: JsonFlag = False) -> None:
         write(
             versions if json else "\n".join(f"{name} {n or 'not installed'}" for name, n in versions.items())
         )
+
+
+flow(app)
 
 
 def _version(name: str) -> str | None:
