@@ -34,7 +34,7 @@ from infra.errors import ExternalError, MediaError
 from infra.limits import MAX_NESTED_FILES, MAX_PDF_PAGES, SLIDES_SECONDS
 from infra.media import OcrError, ocr_reader, soffice
 
-READER_VERSION = 6  # raised when the same file and settings would give other items
+READER_VERSION = 7  # raised when the same file and settings would give other items
 PASSAGE_WORDS = 200
 
 

@@ -22,7 +22,7 @@ _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 class Archive:
-    """An open archive. Names are compared as they are written, and without case where that finds nothing."""
+    """An open archive. Names are compared without case, and with the slashes of other systems for those of archives."""
 
     def __init__(self, source: Path | bytes) -> None:
         """Read the table of contents.
@@ -43,10 +43,10 @@ class Archive:
         if sum(entry.compress_size for entry in entries) > self.num_bytes:
             raise MediaError("archive_bomb", "entries that share their bytes")
         self.names = tuple(entry.filename for entry in entries)
-        self._by_lower = {name.lower().lstrip("/"): name for name in self.names}
+        self._by_lower = {_plain(name): name for name in self.names}
 
     def __contains__(self, name: str) -> bool:
-        return name.lower().lstrip("/") in self._by_lower
+        return _plain(name) in self._by_lower
 
     def bombs(self) -> list[str]:
         """The entries that would expand as only a bomb does."""
@@ -58,7 +58,7 @@ class Archive:
         Raises:
             MediaError: ``part_missing``, ``part_too_large``, ``archive_bomb``, ``document_encrypted``, ``archive_unreadable``.
         """
-        written = self._by_lower.get(name.lower().lstrip("/"))
+        written = self._by_lower.get(_plain(name))
         if written is None:
             raise MediaError("part_missing", name)
         entry = self._zip.getinfo(written)
@@ -88,6 +88,10 @@ class Archive:
             if type(error).__module__ == "zlib":
                 raise MediaError("archive_unreadable", f"{name}: {error}") from error
             raise
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("\\", "/").lstrip("/")
 
 
 def _check_contents(file: IO[bytes], size: int) -> None:

@@ -8,6 +8,7 @@ _QUOTED = re.compile(
     r"^([\w.-]+)((?:;[^:\n]*)?;(?:ENCODING=)?QUOTED-PRINTABLE[^:\n]*):((?:[^\n]*=\n)*[^\n]*)", re.M | re.I
 )
 _CARD_PICTURE = re.compile(r"^(PHOTO|LOGO|KEY|SOUND)[;:][^\n]*\n?", re.M | re.I)
+_EVENT = re.compile(r"^(SUMMARY|DTSTART|DTEND|LOCATION|DESCRIPTION)(?:;[^:\n]*)?:([^\n]*)", re.M | re.I)
 _CHARSET = re.compile(r"CHARSET=([\w-]+)", re.I)
 
 
@@ -16,6 +17,14 @@ def card_text(text: str) -> str:
     text = _QUOTED.sub(_unquoted, text)
     text = _CARD_PICTURE.sub("", _FOLD.sub("", text))
     return text.replace("\\n", "\n").replace("\\N", "\n").replace("\\,", ",").replace("\\;", ";")
+
+
+def event_lines(text: str) -> list[str]:
+    """What a calendar says of its events that a reader asks for, each behind its name: what, when, where, what about."""
+    plain = _FOLD.sub("", text.replace("\r\n", "\n"))
+    _, begins, events = plain.partition("BEGIN:VEVENT\n")
+    found = _EVENT.findall(events) if begins else []
+    return [f"{name.lower()}: {' '.join(card_text(said).split())}" for name, said in found if said.strip()]
 
 
 def _unquoted(match: re.Match[str]) -> str:

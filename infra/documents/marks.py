@@ -46,7 +46,8 @@ def is_mail(head: bytes) -> bool:
     match = _HEADERS.match(_COUNTED.sub(b"", head.removeprefix(b"\xef\xbb\xbf")).lstrip())
     if match is None:
         return False
-    return len(set(map(bytes.lower, _OF_MAILS.findall(match.group())))) >= _MIN_HEADERS
+    needed = 1 if _POSTMARK.match(head) else _MIN_HEADERS
+    return len(set(map(bytes.lower, _OF_MAILS.findall(match.group())))) >= needed
 
 
 def is_mailbox(head: bytes) -> bool:

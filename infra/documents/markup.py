@@ -4,6 +4,7 @@ Elements are met by their local names: writers choose prefixes as they like, and
 format differ in their namespaces only.
 """
 
+import itertools
 import re
 from collections.abc import Iterator
 from html.entities import html5
@@ -20,6 +21,13 @@ _BOXES = re.compile(
     rb"</?(?:div|span|font|b|i|u|em|strong|center|section|article|blockquote|small|big|a|ul|ol|li|table|tbody|tr|td)\b[^<>]*>",
     re.IGNORECASE,
 )
+_PREFIXED = re.compile(
+    r"(?:\s|<\?[^>]*>|<!(?!--)[^>]*>|<!--.*?-->)*+<(\w{1,20}):html[\s>]", re.IGNORECASE | re.DOTALL
+)
+_PROLOGUE_CHARACTERS = 4096  # before the first element of a page
+MAX_ATTRIBUTES = 500  # of an element of a page; no page has as many
+_LONG_TAG = re.compile(rb"(<[a-z][a-z0-9:]{0,30}+)([\s/][^<>]{4000,}+)>", re.IGNORECASE)
+_HTML_ATTRIBUTE = re.compile(rb"[^\s\"'=/>]++(?:\s*+=\s*+(?:\"[^\"]*+\"?|'[^']*+'?|[^\s>]++))?")
 RELATIONSHIPS = (
     "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}",
     "{http://purl.oclc.org/ooxml/officeDocument/relationships}",
@@ -97,7 +105,7 @@ def parse_html(text: str) -> Element | None:
     parser = etree.HTMLParser(
         encoding="utf-8", no_network=True, huge_tree=True, remove_comments=True, remove_pis=True
     )
-    data = text.replace("\0", "").encode("utf-8", "replace")
+    data = _LONG_TAG.sub(_short_tag, text.replace("\0", "").encode("utf-8", "replace"))
     try:
         root = etree.fromstring(data, parser) if data.strip() else None
         if any(entry.type_name == "ERR_RESOURCE_LIMIT" for entry in parser.error_log):
@@ -106,6 +114,27 @@ def parse_html(text: str) -> Element | None:
         return root
     except etree.XMLSyntaxError as error:
         raise MediaError("html_unreadable", str(error)) from error
+
+
+def parse_page(text: str) -> Element | None:
+    """The root of a page: as XML where its elements have prefixes, which HTML does not know; else as ``parse_html``."""
+    prefixed = _PREFIXED.match(text[:_PROLOGUE_CHARACTERS])
+    if prefixed is None:
+        return parse_html(text)
+    try:
+        return parse_xhtml(text, "page")
+    except MediaError as error:
+        if error.reason == "xml_entities":
+            raise
+    return parse_html(re.sub(rf"(</?){prefixed.group(1)}:", r"\1", text))
+
+
+def _short_tag(match: re.Match[bytes]) -> bytes:
+    """A tag with its first attributes: the parser compares each attribute with all before it."""
+    found = list(itertools.islice(_HTML_ATTRIBUTE.finditer(match.group(2)), MAX_ATTRIBUTES + 1))
+    if len(found) <= MAX_ATTRIBUTES:
+        return match.group()
+    return match.group(1) + match.group(2)[: found[-1].start()] + b">"
 
 
 def _refuse_entities(element: Element, part: str) -> None:
@@ -125,7 +154,8 @@ def attribute(element: Element, name: str, default: str = "") -> str:
     if (plain := element.get(name)) is not None:
         return plain
     suffix = "}" + name
-    return next((value for key, value in element.attrib.items() if key.endswith(suffix)), default)
+    found = next((key for key in element.attrib if key.endswith(suffix)), "")
+    return element.get(found, default) if found else default
 
 
 def relation(element: Element, *names: str) -> str:

@@ -16,6 +16,8 @@ from infra.errors import MediaError
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _OVERWRITTEN = re.compile(r"[^\n]*\r(?=[^\r\n])")  # by what the line says next, as bars of progress do
 _IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp")
+_NAME_OF_OBJECT = re.compile(r"\s*<[\w.]+(?: [^<>\n]{0,200})?>\s*")  # which says nothing to a reader
+_FORMS_IN_WORDS = ("text/markdown", "text/html", "text/latex")
 _ATTACHED = re.compile(r"!\[([^\]]{0,500})\]\(attachment:[^)]{0,500}\)")
 _INLINE = re.compile(r"!\[([^\]]{0,500})\]\(data:image/[-+.\w]{1,40};base64,([A-Za-z0-9+/=\s]*)\)")
 _INLINE_HTML = re.compile(
@@ -105,7 +107,9 @@ def _shown(data: dict[str, Any]) -> Iterator[Block]:
         yield from pictures
     elif words := svg_words(_text(data.get("image/svg+xml")).encode()):
         yield Paragraph(words)
-    elif (plain := _text(data.get("text/plain"))) and not plain.startswith("<IPython.core.display"):
+    elif (plain := _text(data.get("text/plain"))) and not (
+        _NAME_OF_OBJECT.fullmatch(plain) and any(_text(data.get(form)) for form in _FORMS_IN_WORDS)
+    ):
         yield from _printed(plain)
     elif markdown := _text(data.get("text/markdown")):
         yield Markdown(markdown)

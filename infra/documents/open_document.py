@@ -46,6 +46,10 @@ _APART = frozenset(
 )
 _MAX_REPEATED = 1_000  # equal rows or cells that are stored once; more only fill the sheet
 _MAX_SPACES = 20
+_SPACES = {"s": " ", "tab": " ", "line-break": "\n"}
+_SILENT = ("annotation-end", "tracked-changes")
+_NUMBERS_OF_PAGES = ("page-number", "page-count")
+_DRAWN = ("frame", "custom-shape", "rect", "g", "annotation", "line", "ellipse", "path", "polygon")
 
 
 def read_open_document(archive: Archive) -> Document:
@@ -80,6 +84,7 @@ class _OpenDocument:
         self._counts = {"footnote": 0, "endnote": 0}
         self._after: list[Block] = []  # what is anchored in the paragraph
         self._cells_left = MAX_CELLS
+        self._is_show = child(content, "body", "presentation") is not None
 
     def _hidden_styles(self) -> set[str]:
         """The styles of tables and slides that are not shown."""
@@ -198,33 +203,21 @@ class _OpenDocument:
         return "".join(pieces)
 
     def _piece(self, element: Element) -> str:
-        match local(element):
-            case "s":
-                return " " * min(_MAX_SPACES, whole_number(attribute(element, "c", "1"), 1))
-            case "tab":
-                return " "
-            case "line-break":
-                return "\n"
-            case "note":
-                self._note(element)
-                return ""
-            case (
-                "frame"
-                | "custom-shape"
-                | "rect"
-                | "g"
-                | "annotation"
-                | "line"
-                | "ellipse"
-                | "path"
-                | "polygon"
-            ):
-                self._after += self._block(element)
-                return ""
-            case "ruby":
-                return self._ruby(element)
-            case "annotation-end" | "tracked-changes":
-                return ""
+        name = local(element)
+        if name in _SILENT or (name in _NUMBERS_OF_PAGES and self._is_show):
+            return ""
+        if name in _SPACES:
+            return _SPACES[name] * min(_MAX_SPACES, whole_number(attribute(element, "c", "1"), 1))
+        if name == "ruby":
+            return self._ruby(element)
+        if name == "note":
+            self._note(element)
+            return ""
+        if name in _DRAWN:
+            if name == "frame" and (formula := self._formula(element)):
+                return f" {formula} "
+            self._after += self._block(element)
+            return ""
         return "" if self._is_unseen(element) else self._inline(element)
 
     def _is_unseen(self, element: Element) -> bool:
@@ -232,6 +225,11 @@ class _OpenDocument:
         if local(element) in ("hidden-text", "hidden-paragraph"):
             return attribute(element, "is-hidden", "true") == "true"
         return attribute(element, "style-name") in self._unseen
+
+    def _formula(self, frame: Element) -> str:
+        """The equation in a frame as a line of text; empty if it holds anything else."""
+        root = self._root_of(child(frame, "object"))
+        return one_line(mathml_text(root)) if isinstance(root, Element) and local(root) == "math" else ""
 
     def _ruby(self, element: Element) -> str:
         base, reading = child(element, "ruby-base"), child(element, "ruby-text")
@@ -300,28 +298,38 @@ class _OpenDocument:
             return None
 
     def _object(self, element: Element) -> Iterator[Block]:
-        """An equation or a chart, which is a document in a folder of its own, or stands here."""
+        """An equation or a chart."""
+        match self._root_of(element):
+            case Gap() as gap:
+                yield gap
+            case None:
+                return
+            case root if local(root) == "math":
+                if text := one_line(mathml_text(root)):
+                    yield Paragraph(text)
+            case root:
+                inner = _OpenDocument(root, None, self._archive, self._folder_of(element))
+                yield from inner._blocks(root)
+
+    def _folder_of(self, element: Element) -> str:
         address = attribute(element, "href")
-        folder = (
+        return (
             posixpath.normpath(posixpath.join("/", self._folder, unquote(address))).lstrip("/")
             if address
             else ""
         )
-        root: Element | None = next(iter(element), None)
-        if address and self._archive is not None and f"{folder}/{CONTENT}" in self._archive:
+
+    def _root_of(self, element: Element | None) -> Element | Gap | None:
+        """The document of an object, which lies in a folder of its own, or stands here; None if there is none."""
+        if element is None:
+            return None
+        folder = self._folder_of(element)
+        if folder and self._archive is not None and f"{folder}/{CONTENT}" in self._archive:
             try:
-                root = parse_xml(self._archive.read(f"{folder}/{CONTENT}"), f"{folder}/{CONTENT}")
+                return parse_xml(self._archive.read(f"{folder}/{CONTENT}"), f"{folder}/{CONTENT}")
             except MediaError as error:
-                yield Gap(error.reason, folder, error.detail)
-                return
-        if root is None:
-            return
-        if local(root) == "math":
-            if text := one_line(mathml_text(root)):
-                yield Paragraph(text)
-            return
-        inner = _OpenDocument(root, None, self._archive, folder)
-        yield from inner._blocks(root)
+                return Gap(error.reason, folder, error.detail)
+        return next(iter(element), None)
 
     def _table(self, table: Element, *, numbered: bool = False) -> Iterator[Block]:
         rows: list[list[str]] = []

@@ -7,9 +7,12 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator
+from itertools import islice
+
+from lxml import etree
 
 from infra.documents.blocks import Block, Document, Heading, Paragraph, Picture, Section
-from infra.documents.markup import Element, attribute, descendants, local, parse_xml
+from infra.documents.markup import MAX_ATTRIBUTES, Element, attribute, descendants, local, parse_xml
 from infra.documents.text import clean, one_line
 from infra.documents.web.page import page_blocks
 from infra.errors import MediaError
@@ -17,6 +20,9 @@ from infra.errors import MediaError
 NAMED_CHARACTERS = 120  # of a text that stands behind its element's name; longer ones are prose
 _PROSE = frozenset(
     ("p", "para", "simpara", "v", "text", "li", "td", "th", "s", "q", "cite", "line", "text-author")
+)
+_BREAKS = frozenset(
+    ("lb", "br", "pb", "cb", "gb", "tab", "break", "linebreak", "line-break", "newline", "sbr")
 )
 _TITLES = frozenset(("title", "head", "book-title", "subtitle"))
 _PAGE = re.compile(r"</?(?:p|br|div|a|ul|li|b|i|em|strong|span|h[1-6])\b[^<>]*>", re.IGNORECASE)
@@ -58,7 +64,7 @@ def _blocks(element: Element) -> Iterator[Block]:
         for inner in element:
             yield from _blocks(inner)
         return
-    text = clean("".join(element.itertext()))
+    text = clean("".join(_words(element)))
     if _PAGE.search(text):
         yield from page_blocks(text)
     elif name.lower() in _TITLES:
@@ -70,6 +76,17 @@ def _blocks(element: Element) -> Iterator[Block]:
         yield Paragraph(f"{name} ({told}): {text}" if told else f"{name}: {text}")
 
 
+def _words(element: Element) -> Iterator[str]:
+    """The text of an element and all in it, a blank where an empty element only breaks the line or the page."""
+    for event, inner in etree.iterwalk(element, events=("start", "end")):
+        if event == "start":
+            yield inner.text or ""
+            if local(inner).lower() in _BREAKS and attribute(inner, "break") != "no":
+                yield " "
+        elif inner is not element:
+            yield inner.tail or ""
+
+
 def _holds_words(element: Element) -> bool:
     """Whether words stand in the element itself, and not only in those within it."""
     pieces = (element.text, *(inner.tail for inner in element))
@@ -77,7 +94,8 @@ def _holds_words(element: Element) -> bool:
 
 
 def _attributes(element: Element) -> str:
-    told = ((key.rpartition("}")[2], one_line(value)) for key, value in element.attrib.items())
+    keys = islice(element.attrib, MAX_ATTRIBUTES)
+    told = ((key.rpartition("}")[2], one_line(element.get(key, ""))) for key in keys)
     return ", ".join(f"{key} {value}" for key, value in told if value and key not in _UNTOLD)
 
 

@@ -26,10 +26,12 @@ class Drawings:
         return found.part if found else ""
 
     def picture(self, blip: Element, alt: str = "") -> Iterator[Block]:
-        """The picture that ``blip`` or ``imagedata`` shows; none if it lies outside of the file."""
+        """The picture that ``blip`` or ``imagedata`` shows; what is said about it if it lies outside of the file."""
         part = self.target(relation(blip, "embed", "id", "pict"))
         if part:
             yield from self._embedded(part, alt, Picture)
+        elif said := one_line(alt):
+            yield Paragraph(said)
 
     def file(self, identity: str) -> Iterator[Block]:
         """The file that is embedded as an object."""

@@ -5,7 +5,9 @@ A note or a comment stands behind the paragraph that refers to it; the headers s
 
 from collections.abc import Iterator, Sequence
 
-from infra.documents.blocks import Block, Document, Gap, Heading, Paragraph, Section, Table
+from infra.documents.archive import MARK as ZIP
+from infra.documents.archive import Archive
+from infra.documents.blocks import Attachment, Block, Document, Gap, Heading, Paragraph, Section, Table
 from infra.documents.markup import (
     Element,
     attribute,
@@ -17,6 +19,7 @@ from infra.documents.markup import (
     value,
     whole_number,
 )
+from infra.documents.ooxml.chunks import chunk_blocks
 from infra.documents.ooxml.drawing_text import chosen
 from infra.documents.ooxml.drawings import Drawings
 from infra.documents.ooxml.numbering import Numbering
@@ -38,8 +41,9 @@ def read_word(package: Package) -> Document:
 class _Word:
     """One document: its main story, and the notes that the stories share."""
 
-    def __init__(self, package: Package) -> None:
-        self._package, self._main = package, package.main
+    def __init__(self, package: Package, *, is_within: bool = False) -> None:
+        self._package, self._main, self._is_within = package, package.main, is_within
+        self._taken_in: set[bytes] = set()
         self.styles = Styles.of(self._first("styles"))
         self.numbering = Numbering.of(self._first("numbering"))
         self._notes: dict[str, tuple[str, dict[str, Element]]] = {}
@@ -77,6 +81,24 @@ class _Word:
             if (said := repr(blocks)) not in seen:
                 seen.add(said)
                 yield from blocks
+
+    def chunk(self, file: Attachment) -> Iterator[Block]:
+        """What a file says that the text takes in; the file itself if it is none that can stand there."""
+        if file.data in self._taken_in:
+            return
+        self._taken_in.add(file.data)
+        try:
+            blocks = self._document_within(file.data) or chunk_blocks(file.data, file.name)
+        except MediaError:
+            blocks = None
+        yield from (file,) if blocks is None else blocks
+
+    def _document_within(self, data: bytes) -> list[Block]:
+        """The blocks of a Word document that stands in this one; those within that stay files."""
+        if self._is_within or not data.startswith(ZIP):
+            return []
+        package = Package(Archive(data))
+        return list(_Word(package, is_within=True).blocks())
 
     def story(self, part: str) -> "_Story":
         return _Story(self, part)
@@ -150,7 +172,8 @@ class _Story:
         elif name == "tbl":
             yield from self._table(element)
         elif name == "altChunk":  # a whole file that Word shows as if it were part of the text
-            yield from self._runs.drawings.file(relation(element, "id"))
+            for file in self._runs.drawings.file(relation(element, "id")):
+                yield from self._word.chunk(file) if isinstance(file, Attachment) else (file,)
         elif name == "AlternateContent":
             if (form := chosen(element)) is not None:
                 yield from self._blocks(form)

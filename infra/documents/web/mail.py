@@ -3,10 +3,12 @@
 Of alternatives the richest is read; an attachment is handed on whole, to be read by its content whatever it is called.
 """
 
+import binascii
 import email
 import email.policy
 import re
 from collections.abc import Iterator
+from email.errors import InvalidBase64LengthDefect
 from email.header import decode_header
 from email.message import Message
 from typing import NamedTuple
@@ -23,7 +25,7 @@ from infra.documents.blocks import (
     Section,
     Table,
 )
-from infra.documents.cards import card_text
+from infra.documents.cards import card_text, event_lines
 from infra.documents.encoding import codec_of, declared_in, decoded
 from infra.documents.marks import mail_of, mails_of
 from infra.documents.text import clean, one_line
@@ -155,13 +157,36 @@ def _unpacked(message: Message, parts: list[Message]) -> list[Message]:
 
 
 def _alternative(forms: list[Message], reading: _Reading) -> Iterator[Block]:
-    """The richest form that has words."""
+    """The richest form that has words, and of an invitation what that does not say: often when, where and what about."""
     known = [form for form in forms if _richness(form) >= 0]
     for form in sorted(reversed(known), key=_richness, reverse=True):
         found = list(_body(form, reading))
         if any(isinstance(block, Paragraph | Heading | Table) for block in found):
             yield from found
+            yield from _unsaid(found, [other for other in known if other is not form], reading)
             return
+
+
+def _unsaid(found: list[Block], others: list[Message], reading: _Reading) -> Iterator[Block]:
+    said = _letters(" ".join(text for block in found for text in _texts(block)))
+    for form in others:
+        if form.get_content_type() == "text/calendar":
+            text = decoded(_payload(form), declared=str(form.get_content_charset() or ""))
+            lines = [line for line in event_lines(text) if _letters(line.partition(": ")[2]) not in said]
+            if lines:
+                yield Paragraph("\n".join(lines))
+
+
+def _texts(block: Block) -> Iterator[str]:
+    match block:
+        case Paragraph(text) | Heading(text):
+            yield text
+        case Table(rows):
+            yield from (cell for row in rows for cell in row)
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text)).lower()
 
 
 def _richness(form: Message) -> int:
@@ -223,7 +248,19 @@ def _payload(message: Message) -> bytes:
         data = message.get_payload(decode=True)
     except (ValueError, LookupError, AssertionError):
         return b""
-    return data if isinstance(data, bytes) else b""
+    if not isinstance(data, bytes):
+        return b""
+    return (
+        _until_cut(data)
+        if any(isinstance(found, InvalidBase64LengthDefect) for found in message.defects)
+        else data
+    )
+
+
+def _until_cut(encoded: bytes) -> bytes:
+    """What base64 that was cut off says up to there; it comes as it is written, for it cannot be read to its end."""
+    signs = re.sub(rb"[^A-Za-z0-9+/]", b"", encoded)
+    return binascii.a2b_base64(signs[: len(signs) - len(signs) % 4])
 
 
 def _related(message: Message) -> dict[str, bytes]:

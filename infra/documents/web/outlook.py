@@ -23,6 +23,7 @@ _SUBJECT, _SENDER, _SENDER_ADDRESS, _TO, _CC, _BODY, _PAGE = (
 )
 _DATA, _LONG_NAME, _SHORT_NAME, _SENT, _CONTENT_ID = 0x3701, 0x3707, 0x3704, 0x0039, 0x3712
 _TEXT, _NARROW, _BYTES, _OBJECT, _TIME = 0x001F, 0x001E, 0x0102, 0x000D, 0x0040
+_MESSAGE_CODE_PAGE, _PAGE_CODE_PAGE, _NUMBER = 0x3FFD, 0x3FDE, 0x0003
 _RICH = 0x1009  # RTF, packed
 _ATTACHMENT = "__attach_version1.0_"
 _PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"RIFF")
@@ -74,7 +75,11 @@ def _headers(file: Any, folder: list[str]) -> Iterator[Block]:
 
 def _body(file: Any, folder: list[str], pictures: dict[str, bytes]) -> Iterator[Block]:
     page = _bytes(file, folder, _PAGE)
-    html = decoded(page, declared=declared_in(page)) if page else _text(file, folder, _PAGE)
+    html = (
+        decoded(page, declared=declared_in(page) or _code_page(file, folder))
+        if page
+        else _text(file, folder, _PAGE)
+    )
     if html and (blocks := page_blocks(html, pictures.get)):
         yield from blocks
         return
@@ -99,7 +104,8 @@ def _name(number: int, kind: int) -> str:
 def _text(file: Any, folder: list[str], number: int) -> str:
     if data := _stream(file, [*folder, _name(number, _TEXT)]):
         return data.decode("utf-16-le", "replace").rstrip("\0")
-    return decoded(_stream(file, [*folder, _name(number, _NARROW)])).rstrip("\0")
+    narrow = _stream(file, [*folder, _name(number, _NARROW)])
+    return decoded(narrow, declared=_code_page(file, folder) if narrow else "").rstrip("\0")
 
 
 def _bytes(file: Any, folder: list[str], number: int) -> bytes:
@@ -115,15 +121,37 @@ def _stream(file: Any, path: list[str]) -> bytes:
         return b""
 
 
+def _code_page(file: Any, folder: list[str]) -> str:
+    """The encoding of texts that are not Unicode, as the message names it; a message within has that of the one around."""
+    for holder in (folder, []):
+        for number in (_MESSAGE_CODE_PAGE, _PAGE_CODE_PAGE):
+            page = _fixed(file, holder, number, _NUMBER) & 0xFFFFFFFF
+            if page:
+                return {65001: "utf-8", 20866: "koi8-r", 21866: "koi8-u"}.get(page, _codec_of_page(page))
+    return ""
+
+
+def _codec_of_page(page: int) -> str:
+    return f"iso8859-{page - 28590}" if 28590 < page < 28606 else f"cp{page}"
+
+
 def _sent(file: Any, folder: list[str]) -> str:
-    """When it was sent; properties of 16 bytes each lie behind a head of 32, of 24 in a message within another."""
+    ticks = _fixed(file, folder, _SENT, _TIME)
+    try:
+        return (
+            f"{datetime(1601, 1, 1, tzinfo=UTC) + timedelta(microseconds=ticks // 10):%Y-%m-%d %H:%M} UTC"
+            if ticks
+            else ""
+        )
+    except OverflowError:
+        return ""
+
+
+def _fixed(file: Any, folder: list[str], wanted: int, of_kind: int) -> int:
+    """A property of fixed size, 0 if it is missing; 16 bytes each behind a head of 32, of 24 in a message within another."""
     data = _stream(file, [*folder, "__properties_version1.0"])
     for start in range(24 if folder else 32, len(data) - 15, 16):
         kind, number = struct.unpack_from("<HH", data, start)
-        if (number, kind) == (_SENT, _TIME):
-            (ticks,) = struct.unpack_from("<Q", data, start + 8)
-            try:
-                return f"{datetime(1601, 1, 1, tzinfo=UTC) + timedelta(microseconds=ticks // 10):%Y-%m-%d %H:%M} UTC"
-            except OverflowError:
-                return ""
-    return ""
+        if (number, kind) == (wanted, of_kind):
+            return int.from_bytes(data[start + 8 : start + 16], "little")
+    return 0

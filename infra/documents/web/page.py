@@ -14,7 +14,15 @@ from lxml import etree
 
 from infra.documents.blocks import Block, Document, Heading, Paragraph, Picture, Section
 from infra.documents.encoding import declared_in, decoded
-from infra.documents.markup import Element, attribute, descendants, local, parse_html, whole_number
+from infra.documents.markup import (
+    Element,
+    attribute,
+    descendants,
+    local,
+    parse_html,
+    parse_page,
+    whole_number,
+)
 from infra.documents.mathml import mathml_text
 from infra.documents.text import clean, one_line
 from infra.documents.web.noise import is_noise
@@ -51,7 +59,7 @@ def read_page(data: bytes, *, fallback: str) -> Document:
 
 def page_blocks(text: str, find_picture: FindPicture = no_picture) -> list[Block]:
     """The blocks of an HTML text, its title first unless a heading says the same."""
-    root = parse_html(text)
+    root = parse_page(text)
     if root is None:
         return []
     blocks = tree_blocks(root, find_picture)

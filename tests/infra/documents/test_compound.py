@@ -46,6 +46,20 @@ def test_an_outlook_message_is_read_like_a_mail():
     assert "more words" in texts(data)
 
 
+@pytest.mark.parametrize(("page", "codec"), [(1251, "cp1251"), (20866, "koi8-r"), (28595, "iso8859-5")])
+def test_letters_of_a_message_are_of_the_code_page_that_it_names(page: int, codec: str):
+    inner: Tree = {"__substg1.0_1000001E": "Внутри".encode(codec)}
+    data = compound(
+        {
+            "__substg1.0_0037001E": "Тариф".encode(codec),
+            "__substg1.0_1000001E": "Причал".encode(codec),
+            "__properties_version1.0": bytes(32) + struct.pack("<HHIQ", 3, 0x3FFD, 6, page),
+            "__attach_version1.0_#00000000": {"__substg1.0_3701000D": inner},
+        }
+    )
+    assert texts(data) == ["Тариф", "Причал", "Внутри"]
+
+
 @pytest.mark.parametrize(
     ("stream", "reason", "says"),
     [

@@ -125,6 +125,19 @@ def test_nothing_outside_of_the_file_is_asked_for(decoder: MediaDecoder):
     assert asked == []
 
 
+def test_names_with_the_slashes_of_other_systems_are_found():
+    with zipfile.ZipFile(io.BytesIO(docx(p("words")))) as archive:
+        parts = {name.replace("/", "\\"): archive.read(name) for name in archive.namelist()}
+    assert texts(zipped(parts)) == ["words"]
+
+
+def test_thousands_of_attributes_cost_neither_words_nor_time():
+    many = " ".join(f"a{number}='1'" for number in range(60_000))
+    assert texts(f"<html><body><p {many}>words</p> <img alt='a quay' {many}></body></html>".encode()) == [
+        *("words", "a quay"),
+    ]
+
+
 def test_damaged_files_have_a_reason():
     whole = docx(p("words" * 500))
     for broken in (

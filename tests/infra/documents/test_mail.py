@@ -145,6 +145,30 @@ def test_an_invitation_is_read_as_a_calendar_is_meant():
     assert texts(mail)[-1] == "BEGIN:VEVENT\nSUMMARY:North, then south\nEND:VEVENT"
 
 
+def test_an_invitation_beside_a_text_says_what_the_text_does_not():
+    event = "BEGIN:VEVENT\r\nSUMMARY:North\r\nLOCATION;LANGUAGE=en:Old ha\r\n ll\r\nDTSTART:20240305T1000\r\nEND:VEVENT\r\n"
+    parts = (
+        f"--B\nContent-Type: text/plain\n\nTo the north.\n--B\nContent-Type: text/calendar\n\n{event}--B--\n"
+    )
+    mail = LETTER + b"MIME-Version: 1.0\nContent-Type: multipart/alternative; boundary=B\n\n" + parts.encode()
+    assert texts(mail)[-2:] == ["To the north.", "location: Old hall\ndtstart: 20240305T1000"]
+
+
+def test_an_attachment_that_was_cut_off_is_read_to_there():
+    encoded = base64.b64encode(b"twelve words of a file")[:-3]
+    head = b"MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=B\n\n--B\nContent-Type: text/plain; name=a.txt\n"
+    mail = LETTER + head + b"Content-Transfer-Encoding: base64\n\n" + encoded
+    [attached] = [block for block in blocks(mail) if isinstance(block, Attachment)]
+    assert b"twelve words of a ".startswith(attached.data[:18]) and len(attached.data) >= 15
+
+
+def test_behind_a_postmark_one_header_makes_a_mail():
+    mail = b"From a@x Mon Jan  1 10:00:00 2024\nSubject: Ferry\nContent-Type: text/html\n\n<p>It <b>sails</b>.</p>\n\n"
+    assert texts(mail + mail.replace(b"Ferry", b"Ship"), "inbox") == [
+        *("Ferry", "It sails.", "Ship", "It sails."),
+    ]
+
+
 def test_a_sentence_that_begins_like_a_postmark_is_none():
     mail = (
         b"From a@x Mon Jan  1 10:00:00 2024\n"

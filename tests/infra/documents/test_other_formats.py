@@ -229,3 +229,27 @@ def test_bars_of_progress_are_printed_once():
     output = {"output_type": "stream", "text": ["go\n", " 10%\r 50%\r100%\n", "kept\r\n"]}
     cells = [{"cell_type": "code", "source": "", "outputs": [output]}]
     assert texts(json.dumps({"cells": cells, "nbformat": 4}).encode(), "n.ipynb") == ["go\n100%\nkept"]
+
+
+def test_of_a_result_the_form_in_words_is_read_where_the_plain_one_names_an_object():
+    def shown(plain: str) -> list[str]:
+        data = {"text/plain": plain, "text/html": "<table><tr><td>cod</td><td>8</td></tr></table>"}
+        cell = {"cell_type": "code", "source": "", "outputs": [{"output_type": "display_data", "data": data}]}
+        return texts(json.dumps({"nbformat": 4, "cells": [cell]}).encode())
+
+    assert shown("<pandas.io.formats.style.Styler at 0x7f2a>") == ["cod | 8"]
+    assert shown("cod 8") == ["cod 8"]
+
+
+def test_empty_elements_that_break_lines_part_words():
+    xml = '<?xml version="1.0"?><a><p>sails<lb/>at <hi>dawn</hi><pb n="2"/>and har<lb break="no"/>bour<ref/>.</p></a>'
+    assert texts(xml.encode(), "a.xml") == ["sails at dawn and harbour."]
+
+
+def test_an_equation_stands_within_its_sentence_and_numbers_of_slides_do_not():
+    formula = b'<math xmlns="http://www.w3.org/1998/Math/MathML"><mi>a</mi><mo>=</mo><mi>b</mi></math>'
+    held = '<draw:frame><draw:object xlink:href="./Object 1"/></draw:frame>'
+    body = f"<text:p>Here {held} holds.</text:p>"
+    assert texts(open_document("text", body, **{"Object 1/content.xml": formula}))[-1] == "Here a=b holds."
+    page = "<draw:page><text:p>page <text:page-number>&lt;number&gt;</text:page-number></text:p></draw:page>"
+    assert texts(open_document("presentation", page))[-1] == "page"

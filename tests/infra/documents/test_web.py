@@ -200,3 +200,12 @@ def test_of_two_forms_in_a_book_the_plain_one_is_read():
     switch = "<o:switch><o:case>marked</o:case><o:default>plain</o:default></o:switch>"
     files = {"q.xhtml": f'<html xmlns:o="o"><body><p>a {switch} b</p></body></html>'}
     assert texts(plain_book(manifest, '<itemref idref="q"/>', files)) == ["a plain b"]
+
+
+def test_a_page_whose_elements_have_prefixes_is_read_as_others():
+    page = (
+        '<?xml version="1.0"?>\n<!-- a page --><h:html xmlns:h="http://www.w3.org/1999/xhtml"><h:head><h:style>p{}</h:style>'
+        "</h:head><h:body><h:h1>Quay</h:h1><h:p>one&nbsp;two</h:p><h:p>three</h:p></h:body></h:html>"
+    )
+    assert texts(page.encode(), "a.xhtml") == ["Quay", "one two", "three"]
+    assert texts(page.replace("</h:p>", "", 1).encode(), "a.xhtml") == ["Quay", "one two", "three"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra.documents.blocks import Attachment, Heading, Picture, Table
+from infra.documents.blocks import Attachment, Heading, Paragraph, Picture, Table
 from tests.infra.documents.material import WORD, blocks, cell, docx, p, r, relationships, texts
 
 BOX = "<w:txbxContent><w:p><w:r><w:t>In the box</w:t></w:r></w:p></w:txbxContent>"
@@ -145,10 +145,35 @@ def test_what_is_embedded_is_handed_on():
     body = (
         p("See") + '<w:altChunk r:id="a"/><w:p><w:r><w:object><o:OLEObject r:id="o"/></w:object></w:r></w:p>'
     )
-    rels = relationships(a="aFChunk chunk.html", o="package embeddings/sheet.xlsx")
-    parts = {"_rels/document.xml.rels": rels, "chunk.html": "<p>words</p>", "embeddings/sheet.xlsx": b"PK"}
-    handed_on = [Attachment(b"<p>words</p>", "chunk.html"), Attachment(b"PK", "sheet.xlsx")]
+    rels = relationships(a="aFChunk chunk.pdf", o="package embeddings/sheet.xlsx")
+    parts = {
+        "_rels/document.xml.rels": rels,
+        "chunk.pdf": b"%PDF-1.7\0\1\2\3",
+        "embeddings/sheet.xlsx": b"PK",
+    }
+    handed_on = [Attachment(b"%PDF-1.7\0\1\2\3", "chunk.pdf"), Attachment(b"PK", "sheet.xlsx")]
     assert blocks(docx(body, **parts))[1:] == handed_on
+
+
+def test_files_that_a_text_takes_in_stand_where_it_takes_them_in():
+    chunks = "".join(f'<w:altChunk r:id="{name}"/>{p(f"behind {name}")}' for name in "abcda")
+    deeper = docx(p("deep") + '<w:altChunk r:id="a"/>', **{"_rels/document.xml.rels": relationships()})
+    mail = "MIME-Version: 1.0\nContent-Type: text/html\n\n<p>saved</p>"
+    parts = {
+        "_rels/document.xml.rels": relationships(
+            a="aFChunk a.html", b="aFChunk b.mht", c="aFChunk c.docx", d="aFChunk d.rtf"
+        ),
+        **{"a.html": "<p>page</p>", "b.mht": mail, "c.docx": deeper, "d.rtf": "{\\rtf1 rich}"},
+    }
+    assert texts(docx(chunks, **parts)) == [
+        *("page", "behind a", "saved", "behind b", "deep", "behind c", "rich", "behind d", "behind a"),
+    ]
+
+
+def test_of_a_picture_outside_of_the_file_stays_what_is_said_about_it():
+    drawing = '<w:p><w:r><w:drawing><wp:docPr descr="A quay"/><a:blip r:link="i"/></w:drawing></w:r></w:p>'
+    rels = relationships(i="image !http://x.invalid/i.png")
+    assert texts(docx(drawing, **{"_rels/document.xml.rels": rels})) == ["A quay"]
 
 
 def test_styles_make_headings_and_pictures_come_from_within_the_file_only():
@@ -171,7 +196,11 @@ def test_styles_make_headings_and_pictures_come_from_within_the_file_only():
         "styles.xml": styles,
         "media/i.png": b"x" * 100,
     }
-    assert blocks(docx(body, **parts)) == [Heading("Results", 2), Picture(b"x" * 100, "i.png", "A harbour")]
+    assert blocks(docx(body, **parts)) == [
+        Heading("Results", 2),
+        Picture(b"x" * 100, "i.png", "A harbour"),
+        Paragraph("A harbour"),
+    ]
 
 
 def test_what_a_style_hides_is_hidden_and_a_deleted_cell_gone():
