@@ -40,6 +40,12 @@ def _json_line(line: str) -> str:
         return _letters(line)
 
 
+def _log(text: str) -> str:
+    """A log whose lines are JSON, as containers write it, or any other."""
+    first = next((line for line in text.split("\n", 10) if line.strip()), "")
+    return _json_lines(text) if first.startswith('{"') and first.rstrip().endswith("}") else text
+
+
 def _tidy(value: Any) -> Any:
     """The same with long values of one piece unbroken: encoded bytes are told by it."""
     match value:
@@ -66,6 +72,7 @@ def _letters(text: str) -> str:
 _CHANGES: dict[str, Callable[[str], str]] = {
     **dict.fromkeys((".json", ".geojson"), _json),
     **dict.fromkeys((".jsonl", ".ndjson"), _json_lines),
+    ".log": _log,
     ".properties": _letters,
     **dict.fromkeys((".ics", ".vcf"), card_text),
 }

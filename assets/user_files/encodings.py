@@ -37,6 +37,7 @@ _SHIFTED = re.compile(rb"\x1b[$(]|~\{|\x0e")  # how the seven-bit encodings of E
 _DOUBLE_BYTE = ("gb18030", "big5hkscs", "cp932", "euc_jp", "cp949")
 _WESTERN = ("iso8859-15", "cp850", "cp437", "mac_roman")
 _CUT_OFF = re.compile(rb"(?:[\xc2-\xc5]|[\xe0-\xef][\x80-\xbf]|[\xf0-\xf4][\x80-\xbf]{1,2})\Z")
+_HALF = re.compile(rb"\xed[\xa0-\xaf][\x80-\xbf]\xed[\xb0-\xbf][\x80-\xbf]")
 _WORD = re.compile(r"[^\W\d_]+")
 _MARKED = re.compile("[^\x00-\x7f]")
 _KANA = re.compile("[\u3041-\u30ff]")
@@ -116,6 +117,8 @@ def _unmarked(data: bytes) -> _Reading:
     if may_be_wide(data) and (wide := wide_text(data)):
         return _Reading(wide.text, wide.encoding, True)
     text = data.decode("utf-8", "replace")
+    if paired := _of_halves(data):
+        return _Reading(paired, "utf-8")
     if _num_replaced(data, text) == 0 or _is_damaged_utf8(data, text):
         return _Reading(text, "utf-8")
     # the detector takes any control character for a sign that this is no text
@@ -127,6 +130,20 @@ def _unmarked(data: bytes) -> _Reading:
     if plain is None:
         return _Reading(text, "utf-8")  # which will be refused
     return _legacy(plain, guess or _Guess(FALLBACK, 0.0))
+
+
+def _of_halves(data: bytes) -> str:
+    """UTF-8 of the halves of UTF-16, as databases and Java write what lies above U+FFFF (CESU-8); empty if it is none."""
+    if not _HALF.search(data):
+        return ""
+    try:
+        return (
+            data.decode("utf-8", "surrogatepass")
+            .encode("utf-16-le", "surrogatepass")
+            .decode("utf-16-le", "replace")
+        )
+    except UnicodeDecodeError:
+        return ""
 
 
 def _num_replaced(data: bytes, text: str) -> int:

@@ -28,6 +28,7 @@ _NOTEBOOK = re.compile(rb"\"(?:cell_type|nbformat)\"\s*:")
 _DECLARED = re.compile(r"\s*(?:<\?xml\s|<svg[\s>])")
 _CONTROLS = re.compile("[\0-\x08\x0e-\x1a\x1c-\x1f]")
 _MAX_CONTROL_SHARE = 0.05  # of the characters of a text
+_FEW_CONTROLS = 3  # which a short text may hold
 
 
 def is_page(head: bytes) -> bool:
@@ -69,7 +70,7 @@ def is_notebook(head: bytes) -> bool:
 def is_binary(head: bytes) -> bool:
     """Whether a file that begins so is no text in any encoding."""
     text = decoded(head)
-    return len(_CONTROLS.findall(text)) > _MAX_CONTROL_SHARE * len(text)
+    return len(_CONTROLS.findall(text)) > max(_FEW_CONTROLS, _MAX_CONTROL_SHARE * len(text))
 
 
 def unread_text(head: bytes) -> str:

@@ -286,6 +286,8 @@ class _OpenDocument:
             yield Picture(data, posixpath.basename(attribute(image, "href")), described)
         elif (inner := child(image, "binary-data")) is not None and inner.text:
             yield from _inline_picture(inner.text, described)
+        elif described:
+            yield Paragraph(described)
         yield from self._blocks(image)
 
     def _embedded(self, address: str) -> bytes | None:

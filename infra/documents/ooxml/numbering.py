@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from infra.documents.markup import Element, attribute, child, children, value, whole_number
+from infra.documents.ooxml.number_words import written
 
 BULLET = "-"
 _LEVELS = 9
@@ -86,7 +87,7 @@ def _written(number: int, form: str) -> str:
         return _roman(number) if form == "lowerRoman" else _roman(number).upper()
     if form == "decimalZero":
         return f"{number:02}"
-    return str(number)
+    return written(number, form) or str(number)
 
 
 def _roman(number: int) -> str:

@@ -148,7 +148,7 @@ class _Story:
     def __init__(self, word: _Word, part: str) -> None:
         self._word = word
         self._runs = RunReader(Drawings(word._package, part), self._box, word.styles.hides, word.note)
-        self._held = ""  # of paragraphs whose end was deleted: they go on in the next
+        self._held = ""  # of paragraphs that go on in the next: their end was deleted, or they are its large first letter
 
     def blocks(self, holder: Element) -> list[Block]:
         """What ``holder`` contains, in order."""
@@ -195,7 +195,8 @@ class _Story:
         text = self._held + self._runs.text(paragraph)
         properties = child(paragraph, "pPr")
         mark = child(properties, "rPr")
-        if child(mark, "del") is not None or child(mark, "moveFrom") is not None:
+        is_first_letter = value(child(properties, "framePr"), "dropCap", "none") != "none"
+        if child(mark, "del") is not None or child(mark, "moveFrom") is not None or is_first_letter:
             self._held = text
             return
         self._held = ""

@@ -3,12 +3,10 @@
 Of alternatives the richest is read; an attachment is handed on whole, to be read by its content whatever it is called.
 """
 
-import binascii
 import email
 import email.policy
 import re
 from collections.abc import Iterator
-from email.errors import InvalidBase64LengthDefect
 from email.header import decode_header
 from email.message import Message
 from typing import NamedTuple
@@ -30,6 +28,7 @@ from infra.documents.encoding import codec_of, declared_in, decoded
 from infra.documents.marks import mail_of, mails_of
 from infra.documents.text import clean, one_line
 from infra.documents.web.page import page_blocks
+from infra.documents.web.transfer import payload
 from infra.documents.web.uuencoded import without_uuencoded
 from infra.limits import MAX_NESTED_FILES
 
@@ -37,6 +36,7 @@ _SHOWN = ("From", "To", "Cc", "Date")
 _BODIES = ("text/html", "text/plain", "text/enriched", "text/richtext", "text/calendar", "text/markdown")
 # what a page that was saved as one file brings along for its looks
 _OF_PAGES = ("text/css", "text/javascript", "application/javascript", "application/x-javascript")
+_OF_SAVED_PAGES = ("text/xml", "application/xml", "application/vnd.ms-officetheme", "application/x-mso")
 _RICHNESS = ("text/calendar", "text/plain", "text/html")  # of alternatives; what holds parts is the richest
 _MAX_MAILS = 20_000  # of a mailbox
 
@@ -101,7 +101,9 @@ def _header(message: Message, name: str) -> str:
 
 def _decoded_header(text: str) -> str:
     """A header without its encoding; bytes that should not be there are UTF-8 or what Windows writes."""
-    text = decoded(text.encode("utf-8", "surrogateescape"))
+    data = text.encode("utf-8", "surrogateescape")
+    is_shifted = data.isascii() and (b"\x1b$" in data or b"\x1b(" in data)  # Japanese without saying so
+    text = decoded(data, declared="iso2022_jp_2" if is_shifted else "")
     try:
         pieces = decode_header(text)
     except ValueError:
@@ -140,8 +142,8 @@ def _status(parts: list[Message]) -> Iterator[Block]:
 
 
 def _parts(message: Message) -> list[Message]:
-    payload = message.get_payload()
-    return [part for part in payload if isinstance(part, Message)] if isinstance(payload, list) else []
+    held = message.get_payload()
+    return [part for part in held if isinstance(part, Message)] if isinstance(held, list) else []
 
 
 def _unpacked(message: Message, parts: list[Message]) -> list[Message]:
@@ -152,7 +154,7 @@ def _unpacked(message: Message, parts: list[Message]) -> list[Message]:
     unpacked: list[Message] = []
     for part in parts:
         part["Content-Transfer-Encoding"] = encoding
-        unpacked.append(_parsed(_payload(part)))
+        unpacked.append(_parsed(payload(part)))
     return unpacked
 
 
@@ -171,7 +173,7 @@ def _unsaid(found: list[Block], others: list[Message], reading: _Reading) -> Ite
     said = _letters(" ".join(text for block in found for text in _texts(block)))
     for form in others:
         if form.get_content_type() == "text/calendar":
-            text = decoded(_payload(form), declared=str(form.get_content_charset() or ""))
+            text = decoded(payload(form), declared=str(form.get_content_charset() or ""))
             lines = [line for line in event_lines(text) if _letters(line.partition(": ")[2]) not in said]
             if lines:
                 yield Paragraph("\n".join(lines))
@@ -198,17 +200,25 @@ def _richness(form: Message) -> int:
 
 def _leaf(message: Message, kind: str, reading: _Reading) -> Iterator[Block]:
     name = _file_name(message)
-    if kind in _OF_PAGES and message.get_content_disposition() != "attachment":
+    if _is_for_looks(message, kind):
         return
     if kind in _BODIES and message.get_content_disposition() != "attachment" and not name:
         yield from _text(message, kind, reading)
-    elif data := _payload(message):
+    elif data := payload(message):
         is_picture = kind.startswith("image/") and kind != "image/svg+xml"
         yield Picture(data, name) if is_picture else Attachment(data, name or _made_up_name(kind))
 
 
+def _is_for_looks(message: Message, kind: str) -> bool:
+    """Whether a part is what a page that was saved as one file brings along, and no file for a reader."""
+    if message.get_content_disposition() == "attachment":
+        return False
+    of_page = "Content-Location" in message and (kind in _OF_SAVED_PAGES or kind.startswith("font/"))
+    return kind in _OF_PAGES or of_page
+
+
 def _text(message: Message, kind: str, reading: _Reading) -> Iterator[Block]:
-    data = _payload(message)
+    data = payload(message)
     declared = str(message.get_content_charset() or "")
     if kind == "text/html":
         stated = declared if codec_of(declared) else declared_in(data)
@@ -243,26 +253,6 @@ def _unfolded(text: str, *, joined: bool) -> str:
     return "".join(pieces)
 
 
-def _payload(message: Message) -> bytes:
-    try:
-        data = message.get_payload(decode=True)
-    except (ValueError, LookupError, AssertionError):
-        return b""
-    if not isinstance(data, bytes):
-        return b""
-    return (
-        _until_cut(data)
-        if any(isinstance(found, InvalidBase64LengthDefect) for found in message.defects)
-        else data
-    )
-
-
-def _until_cut(encoded: bytes) -> bytes:
-    """What base64 that was cut off says up to there; it comes as it is written, for it cannot be read to its end."""
-    signs = re.sub(rb"[^A-Za-z0-9+/]", b"", encoded)
-    return binascii.a2b_base64(signs[: len(signs) - len(signs) % 4])
-
-
 def _related(message: Message) -> dict[str, bytes]:
     """The pictures that pages of a mail refer to, by ``cid:`` address or location."""
     found: dict[str, bytes] = {}
@@ -271,7 +261,7 @@ def _related(message: Message) -> dict[str, bytes]:
             identity = str(part.get("Content-ID", "")).strip().strip("<>")
             location = str(part.get("Content-Location", "")).strip()
             for address in filter(None, (f"cid:{identity}" if identity else "", location)):
-                found[address] = _payload(part)
+                found[address] = payload(part)
     return found
 
 

@@ -31,7 +31,10 @@ MIN_LINK_SHARE = 0.7  # of its letters that a menu has in links
 def is_noise(element: Element, name: str) -> bool:
     """Whether ``element``, called ``name``, and all in it is left out."""
     if name in _DROPPED:
-        return not (name == "button" and _in_heading(element))
+        is_shown = name == "template" and attribute(
+            element, "shadowrootmode"
+        )  # as saved pages keep what scripts drew
+        return not (is_shown or (name == "button" and _in_heading(element)))
     if element.get("hidden") is not None or attribute(element, "aria-hidden").lower() == "true":
         return True
     if _HIDDEN_STYLE.search(attribute(element, "style")) or attribute(element, "role").lower() in _ROLES:

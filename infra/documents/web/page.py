@@ -264,9 +264,7 @@ def _page_within(element: Element, name: str) -> str:
     return attribute(element, "srcdoc") if name == "iframe" else ""
 
 
-_SILENT = frozenset(
-    ("rt", "rp", "rtc", "table", "tbody", "thead", "tfoot", "tr", "ul", "ol", "dl", "colgroup")
-)
+_SILENT = frozenset(("rt", "rp", "rtc", "table", "tbody", "thead", "tfoot", "tr", "colgroup"))
 _Act = Callable[[_Flow, Element], None]
 _STARTS: dict[str, _Act] = {
     **dict.fromkeys(_LEVELS, _Flow._heading),

@@ -30,6 +30,8 @@ def test_json_has_letters_for_escapes_and_its_fields_on_lines():
     assert lines[0].startswith('{"name": "Möwe')
     assert lines[1:] == ["", "{broken ö \\\\u00f6"]
     assert readable(packed, ".txt") == packed
+    assert readable(f"{packed}\n{packed}", ".log").split("\n")[1].startswith('{"name": "Möwe')
+    assert readable("at \\u00f6", ".log") == "at \\u00f6"
 
 
 @pytest.mark.parametrize(

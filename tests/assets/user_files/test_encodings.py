@@ -231,3 +231,12 @@ def test_lines_of_a_table_are_no_sign_against_the_encoding_of_old_machines():
 def test_one_letter_far_down_a_table_is_one_of_windows():
     text = "id,word\n" + "".join(f"{number},plain\n" for number in range(5_000)) + "5000,garçon\n"
     assert decode(text.encode("cp1252")).text == text
+
+
+def test_letters_in_two_halves_are_one():
+    halves = "naïve 😀 words".encode("utf-16-le").decode("utf-16-le")
+    data = "".join(chr(unit) for unit in memoryview(halves.encode("utf-16-le")).cast("H")).encode(
+        "utf-8", "surrogatepass"
+    )
+    assert b"\xed\xa0\xbd" in data
+    assert decode(data).text == "naïve 😀 words"

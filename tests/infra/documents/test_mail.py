@@ -182,3 +182,20 @@ def test_the_style_sheet_of_a_saved_page_is_no_text():
     parts = "--B\nContent-Type: text/html\n\n<p>words</p>\n--B\nContent-Type: text/css\nContent-Location: x\n\np{}\n--B--\n"
     mail = LETTER + b"MIME-Version: 1.0\nContent-Type: multipart/related; boundary=B\n\n" + parts.encode()
     assert texts(mail)[-1] == "words"
+
+
+def test_what_a_saved_page_brings_for_its_looks_is_no_file():
+    parts = "--B\nContent-Type: text/html\n\n<p>words</p>\n"
+    parts += "--B\nContent-Type: text/xml\nContent-Location: f/filelist.xml\n\n<xml/>\n"
+    parts += (
+        "--B\nContent-Type: text/xml\nContent-Disposition: attachment; filename=a.xml\n\n<a>data</a>\n--B--\n"
+    )
+    mail = LETTER + b"MIME-Version: 1.0\nContent-Type: multipart/related; boundary=B\n\n" + parts.encode()
+    assert [block.name for block in blocks(mail) if isinstance(block, Attachment)] == ["a.xml"]
+
+
+def test_japanese_headers_that_say_nothing_of_it_and_encodings_with_blanks_are_read():
+    head = "Subject: 会議\nFrom: a@x\nTo: b@x\nContent-Type: text/plain; charset=utf-8\n".encode("iso2022_jp")
+    mail = head + b"Content-Transfer-Encoding: Quoted-Printable \n\nGr=C3=BC=\n=C3=9Fe\n"
+    assert texts(mail)[0] == "会議"
+    assert texts(mail)[-1] == "Grüße"

@@ -253,3 +253,13 @@ def test_an_equation_stands_within_its_sentence_and_numbers_of_slides_do_not():
     assert texts(open_document("text", body, **{"Object 1/content.xml": formula}))[-1] == "Here a=b holds."
     page = "<draw:page><text:p>page <text:page-number>&lt;number&gt;</text:page-number></text:p></draw:page>"
     assert texts(open_document("presentation", page))[-1] == "page"
+
+
+def test_of_a_picture_outside_of_an_open_text_stays_its_description():
+    image = '<draw:image xlink:href="http://x.invalid/i.png"/><svg:desc xmlns:svg="urn:s">A quay</svg:desc>'
+    body = f"<text:p>See <draw:frame>{image}</draw:frame></text:p>"
+    assert texts(open_document("text", body))[-2:] == ["See", "A quay"]
+
+
+def test_a_short_table_may_hold_a_few_control_characters():
+    assert texts(b"a,b\n1,\0\n2,x\0y\n", "a.csv") == ["a | b\n1 | \n2 | xy"]

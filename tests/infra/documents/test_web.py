@@ -209,3 +209,9 @@ def test_a_page_whose_elements_have_prefixes_is_read_as_others():
     )
     assert texts(page.encode(), "a.xhtml") == ["Quay", "one two", "three"]
     assert texts(page.replace("</h:p>", "", 1).encode(), "a.xhtml") == ["Quay", "one two", "three"]
+
+
+def test_words_of_a_list_beside_its_items_and_of_shadow_trees_are_read():
+    drawn = "<x-a><template shadowrootmode=open><p>drawn</p></template></x-a><template>no</template>"
+    page = f"<ul>Loose <li>item</li> words</ul>{drawn}"
+    assert texts(f"<html><body>{page}</body></html>".encode()) == ["Loose", "- item", "words", "drawn"]

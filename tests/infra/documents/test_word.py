@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from infra.documents.blocks import Attachment, Heading, Paragraph, Picture, Table
 from tests.infra.documents.material import WORD, blocks, cell, docx, p, r, relationships, texts
 
@@ -218,3 +220,42 @@ def test_what_a_style_hides_is_hidden_and_a_deleted_cell_gone():
         "styles.xml": f"<w:styles {WORD}>{styles}</w:styles>",
     }
     assert texts(docx(body, **parts)) == ["yes", "left | right"]
+
+
+@pytest.mark.parametrize(
+    ("form", "labels"),
+    [
+        ("chineseCountingThousand", ("一", "十", "十二", "二十", "一百零五", "一百一十")),
+        ("japaneseCounting", ("一", "十", "十二", "二十", "百五", "百十")),
+        ("ideographDigital", ("一", "一〇", "一二", "二〇", "一〇五", "一一〇")),
+        ("decimalEnclosedCircle", ("①", "⑩", "⑫", "⑳", "105", "110")),
+        ("ordinal", ("1st", "10th", "12th", "20th", "105th", "110th")),
+        ("ideographTraditional", ("甲", "癸", "12", "20", "105", "110")),
+    ],
+)
+def test_lists_are_counted_as_they_are_written_elsewhere(form: str, labels: tuple[str, ...]):
+    def level(start: int) -> str:
+        return f'<w:start w:val="{start}"/><w:numFmt w:val="{form}"/><w:lvlText w:val="第%1章"/>'
+
+    numbers = (1, 10, 12, 20, 105, 110)
+    lists = "".join(
+        f'<w:abstractNum w:abstractNumId="{n}"><w:lvl w:ilvl="0">{level(n)}</w:lvl></w:abstractNum>'
+        for n in numbers
+    )
+    lists += "".join(f'<w:num w:numId="{n}"><w:abstractNumId w:val="{n}"/></w:num>' for n in numbers)
+    body = "".join(p("x", f'<w:numPr><w:ilvl w:val="0"/><w:numId w:val="{n}"/></w:numPr>') for n in numbers)
+    parts = {
+        "_rels/document.xml.rels": relationships(n="numbering numbering.xml"),
+        "numbering.xml": f"<w:numbering {WORD}>{lists}</w:numbering>",
+    }
+    assert texts(docx(body, **parts)) == [f"第{label}章 x" for label in labels]
+
+
+def test_a_large_first_letter_begins_its_word():
+    letter = p("T", '<w:framePr w:dropCap="drop" w:lines="3"/>')
+    boxed = p("Address", '<w:framePr w:w="2000"/>')
+    assert texts(docx(letter + p("he ship sails.") + boxed + p("Body"))) == [
+        "The ship sails.",
+        "Address",
+        "Body",
+    ]
