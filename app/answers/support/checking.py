@@ -18,8 +18,7 @@ MAX_CLAIMS = 100
 MAX_PASSAGES = 60
 MAX_PASSAGE_CHARS = 20_000  # of one source; the model is shown less
 MAX_WINDOW = 3  # neighbouring sentences that are looked at together
-ENOUGH = 0.5  # of the words, for a sentence without facts
-ENOUGH_WITH_FACTS = (ENOUGH, 0.3, 0.2)  # by the number of its facts
+ENOUGH = (0.7, 0.5, 0.3)  # of the words, for a sentence with no, one, or more numbers and names
 ABOUT = 0.6  # of the words: the sentence says the same of something
 RELATED = 0.35  # of words and facts together; below that it is about something else
 LONG = 400  # characters; where equal, a shorter place is shown
@@ -154,7 +153,7 @@ def _claim(answer: str, span: _Span, passages: Sequence[Passage], context: str) 
 def _verdict(match: _Match) -> Verdict:
     if match.score < RELATED:
         return Verdict.NONE
-    enough = ENOUGH_WITH_FACTS[min(match.facts, 2)]
+    enough = ENOUGH[min(match.facts, len(ENOUGH) - 1)]
     if not match.missing and match.agrees and match.words >= enough:
         return Verdict.SUPPORTED
     return Verdict.PARTLY

@@ -116,6 +116,13 @@ def test_denials_opposites_and_answers_of_a_word(answer: str, source: str, expec
     assert verdict(answer, source, "When did the crane open?") is expected
 
 
+def test_a_sentence_whose_words_stand_there_and_say_something_else_is_not_supported():
+    # as a small model wrote it over a manual: nothing but words of it, and no number or name to hold on to
+    source = "Press the Up button to open the list of programs and then go to Settings > Down button."
+    answer = "When you press and hold the down button, the list goes down and goes on down until the button comes up."
+    assert verdict(answer, source) is Verdict.PARTLY
+
+
 def test_the_place_is_the_sentence_that_says_it_and_its_span_is_exact():
     text = "Bees dance. The crane opened in 1931. It is red.\nThe crane was painted in 1950."
     [claim] = check("The crane opened in 1931.", [Passage(item_id="a", title="", text=text)])
