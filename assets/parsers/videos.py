@@ -34,6 +34,7 @@ class VideoSource(NamedTuple):
     transcript: str
     licence: str
     source: str  # relative to the raw folder
+    is_partial: bool = False  # a clip of which frames are lost has those that are left
 
 
 class ClipItem(NamedTuple):
@@ -135,7 +136,8 @@ def _clip_item(
 ) -> ParsedItem:
     length_s = clip.end_s - clip.start_s
     times = uniform_times(length_s, context.fps, context.max_frames)
-    frames = media_decoder().frames(path, [clip.start_s + time_s for time_s in times])
+    wanted = [clip.start_s + time_s for time_s in times]
+    frames = media_decoder().frames(path, wanted, is_partial=video.is_partial)
     images = [frame.image for frame in frames]
     encoded = [encode(image) for image in images]
     identifier = clip_id(video.dataset, video.id, clip.start_s)
@@ -158,7 +160,7 @@ def _clip_item(
         ),
         media=MediaBlob(
             members=tuple((f"{index}.{frame.extension}", frame.data) for index, frame in enumerate(encoded)),
-            meta={"times": list(times)},
+            meta={"times": list(times[: len(frames)])},
         ),
     )
 

@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 
 from infra.errors import MediaError
 from infra.media._video import HALF_TICK_S, TRUNCATION_GAP_S, opened
-from infra.media._video_streams import first_tick, swaps_sides, turn_of, upright
+from infra.media._video_streams import first_tick, shown_size, swaps_sides, turn_of, upright
 from infra.media.types import ClipRange
 
 TICKS = 90_000  # a second; the usual clock of video, finer than any frame rate
@@ -57,7 +57,7 @@ def encoded_clips(source: Path, clips: Sequence[ClipRange]) -> Iterator[bytes]:
         for index, frames in groupby(clip_frames, key=lambda clip_frame: clip_frame.clip):
             of_clip = iter(frames)
             first = next(of_clip)  # of a clip there is always one
-            size = size or _upright_size(first.frame)
+            size = size or _upright_size(first.frame, stream.sample_aspect_ratio)
             target = io.BytesIO()
             with av.open(target, "w", format="mp4") as output:
                 _encode(output, chain((first,), of_clip), size, clips[index].end_s - clips[index].start_s)
@@ -129,15 +129,15 @@ def _packets(
         ticks = at
         shown = clip_frame.frame
         if turn_of(shown) is not None:
-            shown = av.VideoFrame.from_image(upright(shown))
+            shown = av.VideoFrame.from_image(upright(shown, None))
         frame = shown.reformat(width=size[0], height=size[1], format="yuv420p")
         frame.pts, frame.time_base, frame.pict_type = ticks, Fraction(1, TICKS), PictureType.NONE
         yield from stream.encode(frame)
     yield from stream.encode(None)
 
 
-def _upright_size(frame: av.VideoFrame) -> tuple[int, int]:
-    width, height = _even(frame.width), _even(frame.height)
+def _upright_size(frame: av.VideoFrame, pixel_shape: Fraction | None) -> tuple[int, int]:
+    width, height = map(_even, shown_size(frame.width, frame.height, pixel_shape))
     return (height, width) if swaps_sides(turn_of(frame)) else (width, height)
 
 

@@ -7,17 +7,18 @@ import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import cast
 
 import av
 from av.container import InputContainer
-from av.error import FFmpegError
+from av.error import FFmpegError, InvalidDataError
 from av.video.stream import VideoStream
 from PIL import Image
 from PIL.Image import Transpose
 
 from infra.errors import MediaError
 from infra.limits import MAX_VIDEO_PIXELS, MAX_VIDEO_SECONDS
-from infra.media._video_streams import first_tick, moving_stream, swaps_sides, turn_of, upright
+from infra.media._video_streams import first_tick, moving_stream, shown_size, swaps_sides, turn_of, upright
 from infra.media.types import Frame, VideoInfo
 
 # never playlists or concat scripts: they open other files
@@ -42,7 +43,7 @@ def probe(source: Path | bytes) -> VideoInfo:
     with opened(source) as (container, stream):
         duration_s = _duration(container, stream)
         fps = float(stream.average_rate or stream.guessed_rate or 0) or 25.0
-        size = (stream.width, stream.height)
+        size = shown_size(stream.width, stream.height, stream.sample_aspect_ratio)
         width, height = reversed(size) if swaps_sides(_turn(container, stream)) else size
         info = VideoInfo(duration_s, fps, width, height)
     if not info.width * info.height:  # also what FFmpeg says of sizes that no frame can have
@@ -54,23 +55,33 @@ def probe(source: Path | bytes) -> VideoInfo:
     return info
 
 
-def frames(source: Path | bytes, times_s: Sequence[float]) -> list[Frame]:
+def frames(source: Path | bytes, times_s: Sequence[float], *, is_partial: bool = False) -> list[Frame]:
     """As ``MediaDecoder.frames``; raises alike."""
     if any(time_s < 0 for time_s in times_s):
         raise ValueError(f"negative times: {[time_s for time_s in times_s if time_s < 0]}")
     ascending = sorted(set(times_s))
     try:
-        images = _images(source, ascending, may_seek=True)
+        images = _images(source, ascending, may_seek=True, is_partial=is_partial)
     except _SeekError:
-        images = _images(source, ascending, may_seek=False)
-    return [Frame(time_s, images[time_s]) for time_s in times_s]
+        images = _images(source, ascending, may_seek=False, is_partial=is_partial)
+    return [Frame(time_s, images[time_s]) for time_s in times_s if time_s in images]
 
 
-def _images(source: Path | bytes, ascending: Sequence[float], *, may_seek: bool) -> dict[float, Image.Image]:
+def _images(
+    source: Path | bytes, ascending: Sequence[float], *, may_seek: bool, is_partial: bool
+) -> dict[float, Image.Image]:
     with opened(source) as (container, stream):
         may_seek = may_seek and not SEEKABLE.isdisjoint(container.format.name.split(","))
-        decoder = _ForwardDecoder(container, stream, may_seek=may_seek)
-        return {time_s: decoder.image_at(time_s) for time_s in ascending}
+        decoder = _ForwardDecoder(container, stream, may_seek=may_seek, is_partial=is_partial)
+        images: dict[float, Image.Image] = {}
+        for time_s in ascending:
+            try:
+                images[time_s] = decoder.image_at(time_s)
+            except MediaError as error:
+                if not (is_partial and images and error.reason == "video_truncated"):
+                    raise
+                break
+        return images
 
 
 class _SeekError(Exception):
@@ -78,10 +89,13 @@ class _SeekError(Exception):
 
 
 class _ForwardDecoder:
-    """Forward-only decoding: holds the frame on screen and the one after it."""
+    """Forward-only decoding: holds the frame on screen and the one after it. ``is_partial`` leaves out what is damaged."""
 
-    def __init__(self, container: InputContainer, stream: VideoStream, *, may_seek: bool) -> None:
+    def __init__(
+        self, container: InputContainer, stream: VideoStream, *, may_seek: bool, is_partial: bool
+    ) -> None:
         self._container, self._stream, self._may_seek = container, stream, may_seek
+        self._is_partial = is_partial
         self._tick_s = float(stream.time_base or 0)
         self._first_pts = first_tick(container, stream)
         self._decoder = self._decode()
@@ -100,7 +114,7 @@ class _ForwardDecoder:
             raise MediaError("video_truncated", f"no frame at {time_s:.2f} s")
         if self._shown.width * self._shown.height > MAX_VIDEO_PIXELS:  # which may change within a video
             raise MediaError("video_too_large", f"{self._shown.width} x {self._shown.height} pixels")
-        return upright(self._shown)
+        return upright(self._shown, self._stream.sample_aspect_ratio)
 
     def _advance(self, time_s: float) -> bool:
         self._next = self._next or next(self._decoder, None)
@@ -142,7 +156,18 @@ class _ForwardDecoder:
         return None
 
     def _decode(self) -> Iterator[av.VideoFrame]:
-        return (frame for frame in self._container.decode(self._stream) if frame.pts is not None)
+        decoded = self._sound_frames() if self._is_partial else self._container.decode(self._stream)
+        return (frame for frame in decoded if frame.pts is not None)
+
+    def _sound_frames(self) -> Iterator[av.VideoFrame]:
+        """The frames of all packets that can be decoded, up to where the file cannot be read on."""
+        with suppress(InvalidDataError):
+            for packet in self._container.demux(self._stream):
+                with suppress(InvalidDataError):
+                    yield from cast(list[av.VideoFrame], packet.decode())
+            return
+        with suppress(InvalidDataError):  # what the decoder holds back until the end
+            yield from self._stream.decode(None)
 
     def _time(self, frame: av.VideoFrame) -> float:
         return ((frame.pts or 0) - self._first_pts) * self._tick_s

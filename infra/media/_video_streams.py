@@ -2,6 +2,7 @@
 
 import struct
 from contextlib import suppress
+from fractions import Fraction
 from typing import Any, cast
 
 import av
@@ -13,8 +14,12 @@ from av.video.stream import VideoStream
 from PIL import Image
 from PIL.Image import Transpose
 
+from infra.limits import MAX_VIDEO_PIXELS
+
 STILL_CODECS = frozenset({"mjpeg", "png", "apng", "bmp", "gif", "webp", "tiff", "jpeg2000", "ppm"})
 COUNTED_PACKETS = 20_000  # read to see whether a stream moves; a cover beside a film has one
+MOST_STRETCHED = 4.0  # pixels of films are at most some twice as wide as tall
+NEARLY_SQUARE = 0.01  # rounding of a size, and not to be seen
 _MATRIX = struct.Struct("<9i")
 # what a display matrix does to the two axes, by the signs of its four numbers
 _TURNS = {
@@ -68,6 +73,19 @@ def turn_of(frame: av.VideoFrame) -> Transpose | None:
     return _TURNS.get((_sign(a, largest), _sign(b, largest), _sign(c, largest), _sign(d, largest)))
 
 
+def shown_size(width: int, height: int, pixel_shape: Fraction | None) -> tuple[int, int]:
+    """The size at which pixels of ``pixel_shape`` (width to height) stand as squares: as players do, the width changes.
+
+    What no film has (nothing, or above four to one) is taken for squares. The height changes where there would be too many.
+    """
+    shape = float(pixel_shape or 0)
+    if not 1 / MOST_STRETCHED <= shape <= MOST_STRETCHED or abs(shape - 1) < NEARLY_SQUARE:
+        return width, height
+    if (wide := max(1, round(width * shape))) * height <= MAX_VIDEO_PIXELS:
+        return wide, height
+    return width, max(1, round(height / shape))
+
+
 def _sign(value: int, largest: int) -> int:
     return 0 if 2 * abs(value) < largest else (value > 0) - (value < 0)
 
@@ -77,10 +95,11 @@ def swaps_sides(turn: Transpose | None) -> bool:
     return turn in (Transpose.ROTATE_90, Transpose.ROTATE_270, Transpose.TRANSPOSE, Transpose.TRANSVERSE)
 
 
-def upright(frame: av.VideoFrame) -> Image.Image:
+def upright(frame: av.VideoFrame, pixel_shape: Fraction | None) -> Image.Image:
     """The frame as RGB, as it is to be seen."""
     turn = turn_of(frame)
-    image = frame.to_image()
+    width, height = shown_size(frame.width, frame.height, pixel_shape)
+    image = frame.to_image(width=width, height=height)
     return image if turn is None else image.transpose(turn)
 
 

@@ -40,7 +40,7 @@ from infra.media.answers import (
 )
 from infra.media.jobs import file_key, location, token, video_job
 from infra.media.opened import OpenImages, OpenSound, PdfDocument
-from infra.media.sandbox.process import InProcessRunner, Job, JobRunner, Sandbox
+from infra.media.sandbox.process import InProcessRunner, Job, JobResult, JobRunner, Sandbox
 from infra.media.types import ClipRange, Frame, OcrModel, SubtitleTrack, VideoInfo
 from infra.media.word_places import PlaceBox
 
@@ -115,8 +115,12 @@ class MediaDecoder:
         """
         return self.runner.call(video_job("probe", source), video_info_of)
 
-    def frames(self, source: Path | bytes, times_s: Sequence[float]) -> list[Frame]:
+    def frames(
+        self, source: Path | bytes, times_s: Sequence[float], *, is_partial: bool = False
+    ) -> list[Frame]:
         """The images on screen at the given times (each the latest frame not after it), in the order asked for.
+
+        ``is_partial``: of a film that is cut short or damaged, those of ascending times that can be decoded; one at least.
 
         Raises:
             ValueError: if a time is negative.
@@ -126,9 +130,16 @@ class MediaDecoder:
             raise ValueError(f"negative times: {[time_s for time_s in times_s if time_s < 0]}")
         count = len(times_s)
         max_bytes = PIXEL_BYTES * MAX_VIDEO_PIXELS * count
-        job = video_job("frames", source, {"times": list(times_s)}, max_bytes)
-        images = self.runner.call(job, lambda answer: images_of(answer, count, MAX_VIDEO_PIXELS))
-        return [Frame(time_s, image) for time_s, image in zip(times_s, images, strict=True)]
+        job = video_job("frames", source, {"times": list(times_s), "is_partial": is_partial}, max_bytes)
+
+        def found(answer: JobResult) -> list[Image.Image]:
+            most = max(1, min(count, len(answer.parts))) if is_partial else count
+            return images_of(answer, most, MAX_VIDEO_PIXELS)
+
+        return [
+            Frame(time_s, image)
+            for time_s, image in zip(times_s, self.runner.call(job, found), strict=not is_partial)
+        ]
 
     def spoken(self, source: Path | bytes) -> list[SubtitleTrack]:
         """The subtitle tracks inside of a film or a sound file, as far as they are text.

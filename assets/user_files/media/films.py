@@ -19,7 +19,7 @@ from assets.user_files.passages import passages
 from assets.user_files.paths import shown_path
 from assets.user_files.records import DATASET, FileRecord, ReaderNote
 from infra.errors import MediaError
-from infra.media import ClipRange, clip_ranges, media_decoder
+from infra.media import ClipRange, clip_ranges, media_decoder, uniform_times
 
 WITHOUT_PICTURE = "video_without_picture"
 CHAPTERS, LYRICS = "chapters", "lyrics"  # kinds of tracks
@@ -85,12 +85,14 @@ def _clips(
     path: Path, words: _Words, ranges: Sequence[ClipRange], context: ParseContext
 ) -> Iterator[FileRecord]:
     ends = {clip.start_s: clip.end_s for clip in ranges[:-1]}  # words after the last clip belong to it
-    video = VideoSource(DATASET, "", path, "" if words.tracks else "\n\n".join(words.texts), "unknown", "")
+    transcript = "" if words.tracks else "\n\n".join(words.texts)
+    video = VideoSource(DATASET, "", path, transcript, "unknown", "", is_partial=True)
     for record in video_items(video, context):
         if isinstance(record, SkippedRecord):
             yield replace(record, where=f"clip {record.where.removeprefix('#')} s")
             continue
         item, start_s = record.item, record.item.position
+        yield from _lost(record, context)
         end_s = ends.get(start_s, math.inf)
         said = words.between(start_s, end_s) if words.tracks else item.text
         text = "\n".join(filter(None, (spoken_between(words.chapters, start_s, end_s), said)))
@@ -98,6 +100,18 @@ def _clips(
         kept_id = item.id.removeprefix(f"{DATASET}:")
         placed = replace(item, id=kept_id, title=title, text=text, media_key=kept_id)
         yield replace(record, item=placed)
+
+
+def _lost(clip: ParsedItem, context: ParseContext) -> Iterator[SkippedRecord]:
+    """What is said of a clip that has fewer frames than its length gives."""
+    wanted = uniform_times(clip.item.duration_s, context.fps, context.max_frames)
+    found = len(clip.media.members) if clip.media else 0
+    if found < len(wanted):
+        yield SkippedRecord(
+            reason="video_truncated",
+            where=f"clip {clip.item.position:g} s",
+            detail=f"{found} of {len(wanted)} frames are left",
+        )
 
 
 def _read_words(path: Path, transcripts: Sequence[Path], words: _Words) -> Iterator[FileRecord]:

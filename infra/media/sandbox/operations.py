@@ -206,7 +206,9 @@ def _probe(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
 
 
 def _frames(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:
-    return _pixels([frame.image for frame in _video.frames(_source(arguments, payload), arguments["times"])])
+    source, is_partial = _source(arguments, payload), arguments.get("is_partial", False)
+    found = _video.frames(source, arguments["times"], is_partial=is_partial)
+    return _pixels([frame.image for frame in found])
 
 
 def _spoken_words(arguments: dict[str, Any], payload: bytes | None) -> OperationResult:

@@ -16,17 +16,26 @@ from PIL import Image
 from infra.errors import MediaError
 from infra.media import ClipRange, Frame, clip_ranges, uniform_times
 from infra.media import _video as frames
+from infra.media._video_streams import shown_size
 
 FPS = 4
 
 
-def video(seconds: int, *, container: str = "mp4", codec: str = "libx264", keyframe_every: int = 8) -> bytes:
+def video(
+    seconds: int,
+    *,
+    container: str = "mp4",
+    codec: str = "libx264",
+    keyframe_every: int = 8,
+    pixel_shape: Fraction = Fraction(1),
+) -> bytes:
     """Grey frames, 4 a second; frame i has brightness 3 i, so that a picture tells its own time."""
     target = io.BytesIO()
     with av.open(target, "w", format=container) as output:
         stream = output.add_stream(codec, rate=FPS)
         stream.width, stream.height, stream.pix_fmt, stream.gop_size = 64, 48, "yuv420p", keyframe_every
         stream.codec_context.time_base = Fraction(1, FPS)
+        stream.codec_context.sample_aspect_ratio = pixel_shape
         stream.bit_rate, stream.options = 4_000_000, {"crf": "4"}  # near lossless: brightness must survive
         for index in range(seconds * FPS):
             picture = Image.new("RGB", (64, 48), (3 * index,) * 3)
@@ -135,6 +144,44 @@ def test_a_video_cut_short_says_so(twenty_seconds: bytes):
     with pytest.raises(MediaError) as caught:
         frames.frames(twenty_seconds[: len(twenty_seconds) // 3], [19.0])
     assert caught.value.reason in {"video_truncated", "video_unreadable"}
+
+
+def test_of_a_video_cut_short_there_is_what_is_left_of_it():
+    times = [float(second) for second in range(20)]
+    whole = video(20, container="matroska")
+    for data in (whole[: len(whole) // 2], whole[: len(whole) // 2] + b"lost" * 300):
+        found = frames.frames(data, times, is_partial=True)
+        assert 5 < len(found) < 20
+        assert [frame.time_s for frame in found] == times[: len(found)]
+        assert [shown(frame) for frame in found[:5]] == [0, 4, 8, 12, 16]
+    with pytest.raises(MediaError, match="video_truncated"):
+        frames.frames(whole[: len(whole) // 3], [19.0], is_partial=True)
+
+
+def test_frames_that_are_damaged_are_left_out():
+    data = bytearray(video(20))
+    middle = data.index(b"mdat") + len(data) // 3
+    data[middle : middle + 400] = bytes(400)
+    found = frames.frames(bytes(data), [0.0, 10.0, 19.0], is_partial=True)
+    assert [shown(frame) for frame in found][::2] == [0, 76]
+
+
+@pytest.mark.parametrize(
+    ("shape", "size"),
+    [(Fraction(2), (128, 48)), (Fraction(8, 9), (57, 48)), (Fraction(300), (64, 48)), (Fraction(201, 200), (64, 48))],
+    ids=["wide", "narrow", "nonsense", "nearly square"],
+)  # fmt: skip
+def test_pixels_that_are_no_squares_are_shown_as_players_do(shape: Fraction, size: tuple[int, int]):
+    data = video(1, container="matroska", pixel_shape=shape)
+    info = frames.probe(data)
+    [frame] = frames.frames(data, [0.5])
+    assert (info.width, info.height) == frame.image.size == size
+
+
+def test_pixels_that_are_no_squares_do_not_make_a_frame_too_large():
+    assert shown_size(3840, 2160, Fraction(4, 3)) == (3840, 1620)
+    assert shown_size(720, 576, Fraction(64, 45)) == (1024, 576)
+    assert shown_size(720, 576, None) == (720, 576)
 
 
 @pytest.mark.parametrize("data", [b"", b"nothing to see" * 50, b"#EXTM3U\n#EXTINF:1,\n/etc/passwd\n"])
