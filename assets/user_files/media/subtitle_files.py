@@ -10,9 +10,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from assets.user_files.file_kinds import SUBTITLE_SUFFIXES, VIDEO_SUFFIXES
+from assets.user_files.media.transcripts import SPOKEN_COLUMNS
 
 FOLDERS = frozenset({"subs", "sub", "subtitles", "subtitle", "captions", "untertitel"})
-SPOKEN_JSON = ".json"  # of recognisers of speech; mostly it is something else
+# of recognisers of speech; mostly it is something else
+SPOKEN_MARKS = {
+    ".json": (b'"segments"', b'"tStartMs"', b'"transcription"'),
+    ".tsv": (SPOKEN_COLUMNS.encode(),),
+}
 MAX_LANGUAGES = 6  # read of one film
 MAX_LISTED = 5_000  # entries of a folder that are looked at
 _KINDS = frozenset(
@@ -76,7 +81,8 @@ _RANKS = {suffix: rank for rank, suffix in enumerate(SUBTITLE_SUFFIXES)}
 def _of_film(path: Path, film: Path) -> SubtitleFile | None:
     suffix = path.suffix.lower()
     if (
-        (suffix not in SUBTITLE_SUFFIXES and not (suffix == SPOKEN_JSON and _is_spoken(path)))
+        (suffix not in SUBTITLE_SUFFIXES and not (suffix in SPOKEN_MARKS and _is_spoken(path)))
+        or path.name == film.name  # a film may be called as a text is
         or path.name.startswith(".")
         or not path.is_file()
         or path.is_symlink()
@@ -105,13 +111,13 @@ def _of_film(path: Path, film: Path) -> SubtitleFile | None:
 
 
 def _is_spoken(path: Path) -> bool:
-    """Whether a file of JSON begins as what was recognised of a film, and is not facts about it."""
+    """Whether a file of JSON or a table begins as what was recognised of a film, and is not facts about it."""
     try:
         with path.open("rb") as file:
             head = file.read(65_536)
     except OSError:
         return False
-    return any(mark in head for mark in (b'"segments"', b'"tStartMs"'))
+    return any(mark in head for mark in SPOKEN_MARKS[path.suffix.lower()])
 
 
 def _language(tag: str) -> str:

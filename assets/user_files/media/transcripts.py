@@ -15,7 +15,8 @@ _LOOSE_CLOCK = rf"(?:(\d{{1,3}}):)?(\d{{1,2}}):(\d{{1,2}}){_FRACTION}"
 _CUE_TIME = re.compile(rf"\s*{_LOOSE_CLOCK}\s*(?:-{{1,2}}\s?>|[→,])\s*(?:\d{{1,3}}:)?\d{{1,2}}:\d{{1,2}}.*")
 _STAMPED = re.compile(rf"\s*[\[(]?{_CLOCK}[\])]?(?:\s*[-–|:])?(?:\s+(.*)|\s*)")
 _DRAWN = re.compile(r"\{[^{}]*\\p[1-9][^{}]*\}.*?(?=\{[^{}]*\\p0[^{}]*\}|\Z)", re.DOTALL)  # shapes of ASS
-_MARKUP = re.compile(r"<[^<>]*>|\{\\?[^{}]*\}")
+# a sign of "less than" opens a tag only before a letter, or a time
+_MARKUP = re.compile(r"<[A-Za-z/!?][^<>]*>|<\d[\d:.]*>|\{\\?[^{}]*\}")
 _LYRIC = re.compile(rf"\s*((?:\[{_CLOCK}\]\s*)+)(.*)")
 _LYRIC_TAG = re.compile(r"\s*\[[A-Za-z#]+:.*\]\s*")
 _LYRIC_TIME = re.compile(rf"\[{_CLOCK}\]")
@@ -24,11 +25,18 @@ _TIMED = re.compile(r"<(p|text)\b([^<>]*)>(.*?)</\1>", re.DOTALL | re.IGNORECASE
 _ATTRIBUTE = re.compile(r"""\b(\w+)\s*=\s*["']([^"']*)["']""")
 _SPOKEN = re.compile(rf"Dialogue:[^,]*,\s*{_CLOCK}\s*,(?:[^,]*,){{7}}(.*)")
 _FRAMES = re.compile(r"\s*\{(\d+)\}\{(\d*)\}(.*)")
-_PARAGRAPH = re.compile(r"<(?:\w+:)?p\b([^<>]*)>(.*?)</(?:\w+:)?p>", re.DOTALL | re.IGNORECASE)
+_BLOCK = re.compile(
+    r"<(?P<end>/?)(?:\w+:)?(?:body|div)\b(?P<around>[^<>]*)>"
+    r"|<(?:\w+:)?p\b(?P<head>[^<>]*)>(?P<words>.*?)</(?:\w+:)?p>",
+    re.DOTALL | re.IGNORECASE,
+)
+_TIMED_TEXT = re.compile(r"<(?:\w+:)?tt\b")
+_TIMED_SPAN = re.compile(r"<(?:\w+:)?span\b([^<>]*\bbegin\s*=[^<>]*)>", re.IGNORECASE)
 _BEGIN = re.compile(r"""\bbegin\s*=\s*["']([^"']+)["']""", re.IGNORECASE)
 _SYNC = re.compile(r"<sync\b[^<>]*?start\s*=\s*[\"']?(\d+)[^<>]*>", re.IGNORECASE)
-_BREAK = re.compile(r"<(?:\w+:)?br\s*/?>", re.IGNORECASE)
+_BREAK = re.compile(r"<(?:\w+:)?br\s*/?>|\[br\]", re.IGNORECASE)
 _HIDDEN_BLOCKS = ("NOTE", "STYLE", "REGION")  # of WebVTT
+SPOKEN_COLUMNS = "start\tend\ttext"  # the head of a table that recognisers of speech write
 USUAL_FRAME_RATE = 23.976  # of subtitles that count frames and do not say how fast they come
 NEAR_S = 10.0  # seconds within which a line that comes again is one that rolls up
 
@@ -48,19 +56,26 @@ def cues(transcript: str) -> list[TranscriptCue]:
     lines = transcript.split("\n")
     if any(_CUE_TIME.fullmatch(line) for line in lines):
         return _said_once(_captions(lines))
-    head = transcript[:4096].lower()
-    if "<tt" in head and "<p" in transcript:
-        return _said_once(_paragraphs(transcript))
-    if "<sami" in head:
-        return _said_once(_synchronised(transcript))
-    if "<timedtext" in head or "<transcript" in head:
-        return _said_once(_timed_texts(transcript))
-    if head.lstrip().startswith("{") and (spoken := list(spoken_json(transcript))):
-        return _said_once(spoken)
+    if (marked := _of_head(transcript, lines)) is not None:
+        return _said_once(marked)
     for parse in (_scripted, _frames, _tenths, _lyrics):
         if found := list(parse(lines)):
             return _said_once(found)
     return sorted(_stamped(lines), key=lambda cue: cue.start_s)
+
+
+def _of_head(transcript: str, lines: Sequence[str]) -> Iterable[TranscriptCue] | None:
+    """The cues of a format that its beginning tells; None if it tells none."""
+    head = transcript[:4096].lower()
+    if head.startswith(SPOKEN_COLUMNS):
+        return _columns(lines)
+    if _TIMED_TEXT.search(head) and _BLOCK.search(transcript):
+        return _paragraphs(transcript)
+    if "<sami" in head:
+        return _synchronised(transcript)
+    if "<timedtext" in head or "<transcript" in head:
+        return _timed_texts(transcript)
+    return (list(spoken_json(transcript)) or None) if head.lstrip().startswith("{") else None
 
 
 def lines_of(start_s: float, text: str) -> Iterator[TranscriptCue]:
@@ -186,14 +201,27 @@ def spoken_json(transcript: str) -> Iterator[TranscriptCue]:
     if not isinstance(document, dict):
         return
     for segment in _records(document.get("segments")):
-        start, text = segment.get("start"), segment.get("text")
-        if isinstance(start, int | float) and isinstance(text, str):
-            yield TranscriptCue(float(start), text)
+        yield from _said(segment.get("start"), 1, segment.get("text"))
+    for piece in _records(document.get("transcription")):
+        offsets = piece.get("offsets")
+        yield from _said(offsets.get("from") if isinstance(offsets, dict) else None, 1000, piece.get("text"))
     for event in _records(document.get("events")):
-        start = event.get("tStartMs")
         words = "".join(str(piece.get("utf8", "")) for piece in _records(event.get("segs")))
-        if isinstance(start, int | float) and words.strip():
-            yield TranscriptCue(start / 1000, words)
+        yield from _said(event.get("tStartMs"), 1000, words)
+
+
+def _said(start: Any, ticks: int, text: Any) -> Iterator[TranscriptCue]:
+    """A cue, if there are words and a time in ``ticks`` a second."""
+    if isinstance(start, int | float) and isinstance(text, str) and text.strip():
+        yield TranscriptCue(start / ticks, text)
+
+
+def _columns(lines: Sequence[str]) -> Iterator[TranscriptCue]:
+    """The table of a recogniser of speech: milliseconds and words."""
+    for line in lines[1:]:
+        start, _, words = line.partition("\t")
+        if start.strip().isdigit():
+            yield TranscriptCue(int(start) / 1000, words.partition("\t")[2])
 
 
 def _records(value: Any) -> list[dict[str, Any]]:
@@ -201,13 +229,31 @@ def _records(value: Any) -> list[dict[str, Any]]:
 
 
 def _paragraphs(transcript: str) -> Iterator[TranscriptCue]:
-    """TTML and its kin."""
-    for match in _PARAGRAPH.finditer(transcript):
-        if begin := _BEGIN.search(match.group(1)):
-            yield TranscriptCue(
-                _offset(begin.group(1)),
-                " ".join(_BREAK.sub("\x01", match.group(2)).split()).replace("\x01", "\n"),
-            )
+    """TTML and its kin: times count from the beginning of what is around."""
+    around = [0.0]
+    for match in _BLOCK.finditer(transcript):
+        if match["words"] is not None:
+            yield from _spans(around[-1] + _begin(match["head"]), match["words"])
+        elif not match["end"]:
+            if not match["around"].endswith("/"):
+                around.append(around[-1] + _begin(match["around"]))
+        elif len(around) > 1:
+            around.pop()
+
+
+def _spans(start_s: float, words: str) -> Iterator[TranscriptCue]:
+    """A paragraph, in parts where spans within it have times of their own."""
+    timed = list(_TIMED_SPAN.finditer(words))
+    starts = [start_s, *(start_s + _begin(match.group(1)) for match in timed)]
+    edges = [0, *(match.start() for match in timed), len(words)]
+    for index, begins_s in enumerate(starts):
+        part = " ".join(_BREAK.sub("\x01", words[edges[index] : edges[index + 1]]).split())
+        yield TranscriptCue(begins_s, part.replace("\x01", "\n"))
+
+
+def _begin(attributes: str) -> float:
+    found = _BEGIN.search(attributes)
+    return _offset(found.group(1)) if found else 0.0
 
 
 def _offset(written: str) -> float:

@@ -82,14 +82,14 @@ def corners(image: Image.Image) -> list[bool]:
     ]  # type: ignore[operator]
 
 
-def write_marked_film(path: Path) -> Path:
+def write_marked_film(path: Path, *, seconds: int = 3) -> Path:
     """White, with a dark top left corner."""
     image = Image.new("RGB", (96, 48), "white")
     image.paste("black", (0, 0, 32, 16))
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=2)
         stream.width, stream.height, stream.pix_fmt = 96, 48, "yuv420p"
-        for number in range(6):
+        for number in range(2 * seconds):
             frame = av.VideoFrame.from_image(image)
             frame.pts, frame.time_base = number, Fraction(1, 2)
             container.mux(stream.encode(frame))
@@ -261,6 +261,25 @@ def test_subtitles_inside_of_a_film_keep_their_seconds(tmp_path: Path):
     path = write_with_subtitles(tmp_path / "film.mkv", [(1, "The zeppelin landed."), (3, "The crew slept.")])
     (track,) = media_decoder().spoken(path)
     assert [line.start_s for line in track.lines] == [1, 3]
+
+
+def test_a_film_called_as_a_text_is_not_its_own_transcript(storage: Storage, tmp_path: Path):
+    film = write_still_film(tmp_path / "talk.mp4", seconds=3).rename(tmp_path / "talk.txt")
+    beside = write_text(tmp_path / "talk.tsv", "start\tend\ttext\n1000\t2000\tThe zeppelin landed.\n")
+    write_text(tmp_path / "talk.de.tsv", "a\tb\n1\t2\n")
+    assert subtitles_of(film) == (beside,)
+    assert happened(take(storage, film))["talk.txt"] == "read: words of talk.tsv"
+    assert items(storage)[0].text == "The zeppelin landed."
+
+
+def test_of_a_film_that_is_cut_short_the_frames_that_are_left_are_read(storage: Storage, tmp_path: Path):
+    whole = write_marked_film(tmp_path / "whole.mkv", seconds=40).read_bytes()
+    path = tmp_path / "film.mkv"
+    path.write_bytes(whole[: len(whole) // 2])
+    report = take(storage, path)
+    [item] = items(storage)
+    assert (item.width, item.duration_s) == (96, pytest.approx(40, abs=1))
+    assert dict(report.skipped) == {"video_truncated": 1}
 
 
 def test_what_was_recognised_beside_a_film_is_said_and_facts_about_it_are_a_text(

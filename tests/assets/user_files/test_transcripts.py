@@ -83,16 +83,24 @@ TOLD = [
         "1\n00:01.500 --> 00:03.000\nI raise you\nforty.\n2\n01:03 --> 01:04\nShow the jacks.\n",  # no hours, no blank line
         "WEBVTT\n\nSTYLE\n::cue {}\n\nid one\n00:01,500-->00:03,000\n<b>I raise</b> you\n"
         "forty.\n\nid\n01:03.000 --> 01:04.000\nShow the jacks.",
-        "0:00:01.500,0:00:03.000\nI raise you[br]forty.\n\n0:01:03.000,0:01:04.000\nShow the jacks.\n".replace("[br]", "\n"),
+        "0:00:01.500,0:00:03.000\nI raise you\nforty.\n\n0:01:03.000,0:01:04.000\nShow the jacks.\n",
+        "[INFORMATION]\n[SUBTITLE]\n00:00:01.50,00:00:03.00\nI raise you[br]forty.\n\n00:01:03.00,00:01:04.00\nShow the jacks.\n",
         "[Events]\nDialogue: 0,0:00:01.50,0:00:03.00,Default,,0,0,0,,{\\i1}I raise{\\i0} you\\Nforty.\n"
         "Dialogue: 0,0:01:03.00,0:01:04.00,D,,0,0,0,,Show the jacks.",
         "{1}{1}20\n{30}{60}I raise you|forty.\n{1260}{1280}{y:i}Show the jacks.\n",
         "[ar:Nobody]\n[00:01.50]I raise you\n[00:01.50]forty.\n[01:03.00]Show the jacks.\n",
         '<tt xmlns="http://www.w3.org/ns/ttml"><body><div><p begin="00:00:01.500" end="3s">I raise you<br/>forty.</p>'
         '<p begin="63s" end="64s"><span>Show the</span> jacks.</p></div></body></tt>',
+        '<tt xmlns:t="x"><t:body begin="1s"><t:div><t:p begin="500ms">I raise you<t:br/>forty.</t:p></t:div>'
+        '<t:div begin="60s"><t:p begin="2s" dur="1s">Show the jacks.</t:p></t:div></t:body></tt>',
+        '<tt><body><div><p><span begin="1.5s">I raise you<br/>forty.</span>\n<span begin="63s">Show the jacks.</span></p>'
+        "</div></body></tt>",
         "<SAMI><BODY><SYNC Start=1500><P Class=EN>I raise you<br>forty.\n<SYNC Start=63000><P>Show the jacks.</BODY></SAMI>",
     ],
-    ids=["blank line", "no hours", "WebVTT", "SubViewer", "ASS", "MicroDVD", "LRC", "TTML", "SAMI"],
+    ids=[
+        *("blank line", "no hours", "WebVTT", "SBV", "SubViewer", "ASS", "MicroDVD", "LRC"),
+        *("TTML", "TTML in times", "TTML of spans", "SAMI"),
+    ],
 )  # fmt: skip
 def test_every_format_of_subtitles_is_read_whole(written: str):
     assert cues(written) == TOLD
@@ -125,8 +133,11 @@ def test_lines_that_roll_up_or_grow_are_said_once_and_a_refrain_again():
         '<?xml version="1.0"?><transcript><text start="0.5" dur="2">first</text>'
         '<text start="3">second</text></transcript>',
         "[5][20]/first\n[30][40]second\n",
+        "start\tend\ttext\n500\t2000\tfirst\n3000\t4000\tsecond\n",
+        '{"transcription": [{"offsets": {"from": 500}, "text": " first"}, {"offsets": 3, "text": "x"}, '
+        '{"offsets": {"from": 3000}, "text": " second"}]}',
     ],
-    ids=["whisper", "json3", "srv3", "srv1", "mpl2"],
+    ids=["whisper", "json3", "srv3", "srv1", "mpl2", "table", "whisper.cpp"],
 )  # fmt: skip
 def test_what_recognisers_and_platforms_write_has_its_times(transcript: str):
     assert cues(transcript) == [TranscriptCue(0.5, "first"), TranscriptCue(3.0, "second")]
@@ -141,3 +152,8 @@ def test_times_of_single_digits_are_times_and_shapes_are_no_words():
     spoken = "Dialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,"
     script = f"{spoken}{{\\p1}}m 0 0 l 9 0{{\\p0}}said\n{spoken}{{\\an7\\p2}}m 1 1 l 2 2\n"
     assert cues(script) == [(1.0, "said")]
+
+
+def test_less_than_is_no_tag():
+    written = "00:01.000 --> 00:02.000\n<i>I</i> <3 it: 2 < 3 > 1 <00:01.500><c.loud>always</c>\n"
+    assert cues(written) == [(1.0, "I <3 it: 2 < 3 > 1 always")]
