@@ -55,6 +55,7 @@ VIDEO_SUFFIXES = (
         ".mpeg",
         ".ts",
         ".m2ts",
+        ".mts",
         ".wmv",
         ".flv",
         ".ogv",
@@ -118,7 +119,17 @@ _IMAGE_MARKS = (
     b"II+\0",
     b"MM\0+",
 )
-_MATROSKA = b"\x1aE\xdf\xa3"  # of .mkv and .webm
+_FILM_MARKS = (
+    b"\x1aE\xdf\xa3",  # Matroska, of .mkv and .webm
+    b"FLV\x01",
+    b"\x30\x26\xb2\x75\x8e\x66\xcf\x11",  # of .wmv
+    b"OggS\0",
+    b"fLaC\0",
+    b"\0\0\1\xba",  # MPEG
+)
+_RIFF_FILMS = (b"AVI ", b"WAVE")
+_PACKETS = ((0, 188), (4, 192))  # where the first begins and how long each is, of .ts and of cameras' .mts
+_PACKET_MARK, _PACKETS_SEEN = b"G", 8
 # the container of MP4 and QuickTime also holds stills, of which HEIC and AVIF are read
 _STILL_BRANDS = frozenset(
     (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"mif2", b"avif", b"avis")
@@ -145,7 +156,7 @@ def kind_of(head: bytes, suffix: str) -> FileKind | None:
         return FileKind.PDF
     if _is_image(head):
         return FileKind.PICTURE
-    if head.startswith(_MATROSKA):
+    if _is_film(head):
         return FileKind.VIDEO
     if _is_document(head):
         return FileKind.DOCUMENT
@@ -175,6 +186,14 @@ def is_plain_text(head: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return bool(text.strip()) and not _CONTROLS.search(text)
+
+
+def _is_film(head: bytes) -> bool:
+    if head.startswith(b"RIFF"):
+        return head[8:12] in _RIFF_FILMS
+    return head.startswith(_FILM_MARKS) or any(
+        head[first::length][:_PACKETS_SEEN] == _PACKET_MARK * _PACKETS_SEEN for first, length in _PACKETS
+    )
 
 
 def _is_still(head: bytes) -> bool:

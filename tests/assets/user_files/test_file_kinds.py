@@ -37,6 +37,12 @@ def test_an_image_is_one_by_any_name(image_format: str, suffix: str):
         (b"junk from a mail\n%PDF-1.4\n", ".dat", FileKind.PDF),
         (b"a text on %PDF-1.4 \n", ".txt", FileKind.TEXT),
         (b"\x1aE\xdf\xa3rest", ".dat", FileKind.VIDEO),
+        (b"RIFF\0\0\0\0AVI LIST", ".txt", FileKind.VIDEO),
+        (b"OggS\0\2", ".txt", FileKind.VIDEO),
+        (b"\0\0\1\xba", "", FileKind.VIDEO),
+        ((b"\0\0\0\0G" + bytes(187)) * 21, ".clip", FileKind.VIDEO),  # as cameras write it
+        ((b"G" + bytes(187)) * 21, "", FileKind.VIDEO),
+        (b"G" * 100, ".txt", FileKind.TEXT),
         (b"BMW builds cars", ".txt", FileKind.TEXT),
         (b"PK\x03\x04", ".csv", FileKind.DOCUMENT),
         (b"plain", "", FileKind.TEXT),
