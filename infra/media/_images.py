@@ -14,6 +14,7 @@ from PIL.Image import Transpose
 
 from infra.errors import MediaError
 from infra.limits import MAX_IMAGE_PIXELS, MAX_IMAGES
+from infra.media._grey_layouts import list_grey_layouts, unpack_as_decoded
 from infra.media._tones import to_rgb
 
 JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
@@ -36,6 +37,7 @@ _MARKS = {
     **{b"WEBPVP8": "WebP", b"ftypavi": "AVIF", b"ftyphe": "HEIC", b"ftypmif": "HEIC", b"ftypmsf": "HEIC"},
 }
 pi_heif.register_heif_opener(thumbnails=False)
+list_grey_layouts()
 
 
 class ImageFile:
@@ -57,6 +59,7 @@ class ImageFile:
                 image.seek(self._places[number - 1])
             _check_size(image, self._max_pixels)
             deep = ";16" in str(getattr(image, "tile", ""))
+            unpack_as_decoded(image)
             image.load()
             return _upright(to_rgb(image, deep=deep), image)
         except (MediaError, MemoryError):

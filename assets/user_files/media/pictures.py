@@ -21,6 +21,7 @@ MAX_LOOKED_AT = 200  # frames of an animation that are compared, evenly spread
 MAX_SCENES = 24  # of an animation; of more, as many are kept evenly spread
 LOOK = (256, 256)  # pixels to which frames are made smaller before they are compared
 CHANGE = 32  # of 255, by which a pixel must differ to have changed
+NOTHING_SHARE = 0.98  # of a cut picture's pixels that are alike: hardly a line of it is there
 CHANGED_SHARE = 0.001  # of the pixels that makes another scene: a line of text among many
 
 
@@ -40,7 +41,7 @@ def picture_records(path: Path, context: ParseContext) -> Iterator[FileRecord]:
     """Every picture in a file, in order.
 
     Raises:
-        MediaError: as ``MediaDecoder.open_images``, and if the only picture cannot be read.
+        MediaError: as ``MediaDecoder.open_images``, and if nothing of the only picture can be read.
     """
     with media_decoder().open_images(path, max_pixels=context.max_pixels) as images:
         noun = "frame" if images.is_animated else "page"
@@ -54,9 +55,24 @@ def picture_records(path: Path, context: ParseContext) -> Iterator[FileRecord]:
             try:
                 yield from pieces(images.image(number), name, context)
             except MediaError as error:
-                if images.num_images == 1:
-                    raise
-                yield SkippedRecord.of(error, name.title.strip())
+                if images.num_images > 1:
+                    yield SkippedRecord.of(error, name.title.strip())
+                    continue
+                yield from pieces(_left_of(path, error, context), name, context)
+                yield SkippedRecord.of(error, "end of the picture")
+
+
+def _left_of(path: Path, error: MediaError, context: ParseContext) -> Image.Image:
+    """What there is of a JPEG that is cut short, the rest grey. Raises ``error`` if that is nothing to be seen."""
+    if error.reason != "image_truncated":
+        raise error
+    try:
+        image = media_decoder().image(path.read_bytes(), max_pixels=context.max_pixels, truncated=True)
+    except MediaError:
+        raise error from None
+    if max(image.convert("L").histogram()) > NOTHING_SHARE * image.width * image.height:
+        raise error
+    return image
 
 
 def inline_picture_records(pictures: Sequence[InlinePicture], context: ParseContext) -> Iterator[FileRecord]:

@@ -67,6 +67,18 @@ def test_a_damaged_page_does_not_hide_the_others(storage: Storage, tmp_path: Pat
     assert dict(report.skipped) == {"image_truncated": 1}
 
 
+def test_of_a_photograph_that_is_cut_short_there_is_what_is_left(storage: Storage, tmp_path: Path):
+    path = tmp_path / "photo.jpg"
+    Image.effect_noise((160, 120), 80).convert("RGB").save(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    report = take(storage, path)
+    assert [(item.title, item.width) for item in items(storage)] == [("photo.jpg", 160)]
+    assert dict(report.skipped) == {"image_truncated": 1}
+    path.write_bytes(whole[: whole.index(b"\xff\xda") + 14])  # no line of it
+    assert happened(take(storage, path))["photo.jpg"].startswith("skipped: image_truncated")
+
+
 def test_a_strip_is_cut_into_parts_that_are_read_one_by_one(storage: Storage, tmp_path: Path):
     strip = Image.new("L", (9_000, 60), "white")
     for x in range(100, 9_000, 700):

@@ -18,6 +18,12 @@ from tests.infra.media.tiff_files import PHOTOMETRIC, tiff_bytes
 
 SAMPLE_FORMAT, SIGNED, FLOAT = 339, 2, 3
 RAMP = np.tile(np.array([0.0, 0.5, 1.0]), (4, 8))  # black, grey, white in columns
+WHITE_IS_ZERO = [
+    (((1 - RAMP) * 65535).astype(np.uint16), 1),
+    (((1 - RAMP) * 60_000 - 30_000).astype(np.int16), 2),
+    (((1 - RAMP) * 4e9).astype(np.uint32), 1),
+    (((1 - RAMP) * 4e9 - 2e9).astype(np.int32), 2),
+]
 
 
 def encoded(image: Image.Image, image_format: str, **parameters: object) -> bytes:
@@ -64,6 +70,12 @@ def broken(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         tiff_bytes(((1 - RAMP) * 255).astype(np.uint8), {PHOTOMETRIC: 0}),  # zero is white
         tiff_bytes(((1 - RAMP) * 4095).astype(np.uint16), {PHOTOMETRIC: 0}),
         tiff_bytes((1 - RAMP).astype(np.float32), {PHOTOMETRIC: 0, SAMPLE_FORMAT: FLOAT}),
+        *(
+            tiff_bytes(values, {PHOTOMETRIC: 0, SAMPLE_FORMAT: kind}, order=order, packed=packed)
+            for order in ("<", ">")
+            for packed in (False, True)
+            for values, kind in WHITE_IS_ZERO
+        ),
         png_of_16_bits(np.repeat(RAMP * 4095, 3, axis=1).reshape(4, -1, 3), colour_type=2),
         png_of_16_bits(np.stack([RAMP * 4095, RAMP * 0 + 65535], axis=2), colour_type=4),
         encoded(Image.fromarray((RAMP * 255).astype(np.uint8)).convert("CMYK"), "TIFF"),
@@ -71,6 +83,12 @@ def broken(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     ids=[
         *("12 bits", "tenth of the range", "16 bits", "small float", "float with broken pixels", "signed"),
         *("32 bits", "white is zero", "12 bits, white is zero", "float, white is zero"),
+        *(
+            f"{bits}{end}{packed}"
+            for end in ("", " big-endian")
+            for packed in ("", " packed")
+            for bits in ("16 bits", "16 signed bits", "32 bits", "32 signed bits")
+        ),
         *("12 bits of colour", "12 bits with alpha", "CMYK"),
     ],
 )
