@@ -44,6 +44,7 @@ _LINE_END_HYPHEN = re.compile(
 )  # PDFium's marker of a word broken at the line's end
 _TRAILER = b"\nendobj\ntrailer\n<< /Root %b %b R >>\nstartxref\n0\n%%%%EOF\n"
 MOST_TRIED = 50  # pages of a document without an end, of which one must be there
+_OF_PASSWORDS = (pdfium.FPDF_ERR_PASSWORD, pdfium.FPDF_ERR_SECURITY)
 _CATALOG = re.compile(rb"(\d{1,7}) (\d{1,5}) obj\s*<<(?:(?!endobj).){0,2000}?/Type\s*/Catalog\b", re.DOTALL)
 _PAGE = re.compile(rb"/Type\s*/Page\b")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ufffe\uffff]")
@@ -166,7 +167,7 @@ def open_pdf(source: Path | bytes, *, page_limit: int = MAX_PDF_PAGES) -> Iterat
     """
     start, has_table = _header(source)
     if start >= 1024 - len(b"%PDF-1.7"):
-        source = (source.read_bytes() if isinstance(source, Path) else source)[start:]
+        source = _data_of(source)[start:]
     with _LOCK:
         try:
             document = _document(source)
@@ -174,7 +175,8 @@ def open_pdf(source: Path | bytes, *, page_limit: int = MAX_PDF_PAGES) -> Iterat
                 document.init_forms()  # before anything else: without, what was filled in is not drawn
             pdf = Pdf(document, is_damaged=not has_table)
         except pypdfium2.PdfiumError as error:
-            encrypted = error.err_code in (pdfium.FPDF_ERR_PASSWORD, pdfium.FPDF_ERR_SECURITY)
+            # of a document without pages PDFium tells the error of the one before
+            encrypted = error.err_code in _OF_PASSWORDS and b"/Encrypt" in _data_of(source)
             reason = "pdf_encrypted" if encrypted else "pdf_unreadable" if has_table else "pdf_truncated"
             raise MediaError(reason, str(error)) from error
     try:
@@ -195,7 +197,7 @@ def _document(source: Path | bytes) -> pypdfium2.PdfDocument:
     except pypdfium2.PdfiumError as error:
         if error.err_code != pdfium.FPDF_ERR_FORMAT:
             raise
-        data = source.read_bytes() if isinstance(source, Path) else source
+        data = _data_of(source)
         roots = _CATALOG.findall(data)
         if not roots or not _PAGE.search(data) or b"/Encrypt" in data:
             raise
@@ -204,6 +206,10 @@ def _document(source: Path | bytes) -> pypdfium2.PdfDocument:
             mended.close()
             raise
         return mended
+
+
+def _data_of(source: Path | bytes) -> bytes:
+    return source.read_bytes() if isinstance(source, Path) else source
 
 
 def _has_page(document: pypdfium2.PdfDocument, index: int) -> bool:

@@ -17,6 +17,7 @@ from PIL import Image
 from infra.errors import MediaError
 from infra.media import PdfPage
 from infra.media import _pdf as pdf
+from tests.infra.media.pdf_files import pdf_of
 
 
 def pages(source: Path | bytes, *, dpi: int = 144, max_pages: int = 99) -> Iterator[PdfPage]:
@@ -124,7 +125,7 @@ def test_what_is_no_pdf_is_unreadable_and_nothing_is_empty(tmp_path: Path):
 ENCRYPTED = b"<</Filter/Standard/V 1/R 2/O<" + b"41" * 32 + b">/U<" + b"42" * 32 + b">/P -44/Length 40>>"
 
 
-def test_a_document_with_a_password_is_encrypted():
+def encrypted() -> bytes:
     body = b"%PDF-1.4\n"
     offsets = []
     objects = (b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Kids[]/Count 0>>", ENCRYPTED)
@@ -135,7 +136,17 @@ def test_a_document_with_a_password_is_encrypted():
     identity = b"<" + b"43" * 16 + b">"
     trailer = b"trailer<</Size 4/Root 1 0 R/Encrypt 3 0 R/ID[" + identity + identity + b"]>>\n"
     start = b"startxref\n%d\n%%%%EOF" % len(body)
-    assert reason(body + b"xref\n0 4\n0000000000 65535 f \n" + table + trailer + start) == "pdf_encrypted"
+    return body + b"xref\n0 4\n0000000000 65535 f \n" + table + trailer + start
+
+
+def test_a_document_with_a_password_is_encrypted():
+    assert reason(encrypted()) == "pdf_encrypted"
+
+
+def test_a_document_without_pages_is_not_called_encrypted_after_one_that_is():
+    empty = pdf_of([b"<< /Type /Catalog /Pages 2 0 R >>", b"<< /Type /Pages /Kids [] /Count 0 >>"])
+    assert reason(encrypted()) == "pdf_encrypted"
+    assert reason(empty) == "pdf_unreadable"
 
 
 def test_a_page_that_is_not_there_is_the_callers_mistake():
