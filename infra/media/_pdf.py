@@ -25,7 +25,8 @@ from infra.errors import MediaError
 from infra.limits import MAX_PAGE_PIXELS, MAX_PDF_PAGES, PAGE_DPI
 from infra.media._pdf_beside import blocks_beside, has_pinned
 from infra.media._pdf_forms import field_lines
-from infra.media._pdf_pages import own_page
+from infra.media._pdf_layers import leave_out_hidden
+from infra.media._pdf_pages import names_layers, own_page
 from infra.media.columns import Sign, in_columns, may_have_columns
 from infra.media.tiles import Box
 from infra.media.types import PageFacts, PdfPage, PlainPage
@@ -44,6 +45,7 @@ _LINE_END_HYPHEN = re.compile(
 )  # PDFium's marker of a word broken at the line's end
 _TRAILER = b"\nendobj\ntrailer\n<< /Root %b %b R >>\nstartxref\n0\n%%%%EOF\n"
 MOST_TRIED = 50  # pages of a document without an end, of which one must be there
+_OF_LAYERS = (b"/OCProperties", b"/ObjStm")  # a document with neither has none: the second may hide the first
 _OF_PASSWORDS = (pdfium.FPDF_ERR_PASSWORD, pdfium.FPDF_ERR_SECURITY)
 _CATALOG = re.compile(rb"(\d{1,7}) (\d{1,5}) obj\s*<<(?:(?!endobj).){0,2000}?/Type\s*/Catalog\b", re.DOTALL)
 _PAGE = re.compile(rb"/Type\s*/Page\b")
@@ -60,8 +62,10 @@ class Pdf:
     ``is_damaged``: the table of its objects is gone, so that pages may be too.
     """
 
-    def __init__(self, document: pypdfium2.PdfDocument, *, is_damaged: bool) -> None:
-        self._document = document
+    def __init__(
+        self, document: pypdfium2.PdfDocument, *, is_damaged: bool, may_have_layers: bool = True
+    ) -> None:
+        self._document, self._may_have_layers = document, may_have_layers
         self.is_damaged = is_damaged
         self._pinned: set[int] = set()  # pages that were read and have files pinned to them
         with _LOCK:
@@ -117,7 +121,7 @@ class Pdf:
             try:
                 page = self._document[number - 1]
                 try:
-                    layer = page.get_textpage()
+                    layer = self._layer(page, number)
                     try:
                         return find(_characters(page, layer), words)
                     finally:
@@ -139,7 +143,7 @@ class Pdf:
     ) -> tuple[str, PageFacts]:
         """The text of the page or of a part of it, and what is known of the page."""
         full = _size(*page.get_size(), scale)
-        layer = page.get_textpage()
+        layer = self._layer(page, number)
         try:
             text = layer.get_text_bounded(*_bounds(page, scale, box))
             text = _clean(text if box is not None else _in_columns(layer, text))
@@ -151,6 +155,12 @@ class Pdf:
         if box is None and (filled := field_lines(self._document, page)):
             text = "\n".join(filter(None, (text, *map(_clean, filled))))
         return text, facts
+
+    def _layer(self, page: pypdfium2.PdfPage, number: int) -> pypdfium2.PdfTextPage:
+        """The words of a page, without those that are switched off."""
+        if self._may_have_layers:
+            leave_out_hidden(page, lambda: names_layers(self._document, number))
+        return page.get_textpage()
 
     def beside(self) -> Document:
         """What the document holds beside its pages: attached files, and the values of a form that PDFium does not draw."""
@@ -165,7 +175,7 @@ def open_pdf(source: Path | bytes, *, page_limit: int = MAX_PDF_PAGES) -> Iterat
     Raises:
         MediaError: as ``MediaDecoder.open_pdf``.
     """
-    start, has_table = _header(source)
+    start, has_table, may_have_layers = _header(source)
     if start >= 1024 - len(b"%PDF-1.7"):
         source = _data_of(source)[start:]
     with _LOCK:
@@ -173,7 +183,7 @@ def open_pdf(source: Path | bytes, *, page_limit: int = MAX_PDF_PAGES) -> Iterat
             document = _document(source)
             with suppress(pypdfium2.PdfiumError):
                 document.init_forms()  # before anything else: without, what was filled in is not drawn
-            pdf = Pdf(document, is_damaged=not has_table)
+            pdf = Pdf(document, is_damaged=not has_table, may_have_layers=may_have_layers)
         except pypdfium2.PdfiumError as error:
             # of a document without pages PDFium tells the error of the one before
             encrypted = error.err_code in _OF_PASSWORDS and b"/Encrypt" in _data_of(source)
@@ -220,8 +230,8 @@ def _has_page(document: pypdfium2.PdfDocument, index: int) -> bool:
     return True
 
 
-def _header(source: Path | bytes) -> tuple[int, bool]:
-    """Where the document begins, and whether a pointer to the table of its objects stands anywhere behind that."""
+def _header(source: Path | bytes) -> tuple[int, bool, bool]:
+    """Where the document begins, whether a pointer to the table of its objects stands behind that, whether it can have layers."""
     try:
         if isinstance(source, bytes):
             return _marks(source)
@@ -236,13 +246,13 @@ def _header(source: Path | bytes) -> tuple[int, bool]:
         raise MediaError("pdf_unreadable", f"{cast(Path, source).name}: {error.strerror}") from error
 
 
-def _marks(data: bytes | mmap.mmap) -> tuple[int, bool]:
+def _marks(data: bytes | mmap.mmap) -> tuple[int, bool, bool]:
     if not len(data):
         raise MediaError("pdf_empty", "no bytes")
     if (start := data.find(b"%PDF-", 0, HEADER_WINDOW)) < 0:
         raise MediaError("pdf_unreadable", "no %PDF- header")
     # PDFium rebuilds the table of a file cut short and silently shows the pages that are left
-    return start, data.rfind(b"startxref") > start
+    return start, data.rfind(b"startxref") > start, any(data.find(mark) >= 0 for mark in _OF_LAYERS)
 
 
 def _render(page: pypdfium2.PdfPage, scale: float, max_pixels: int, box: Box | None) -> Image.Image:

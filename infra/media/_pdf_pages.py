@@ -25,6 +25,19 @@ def own_page(document: pypdfium2.PdfDocument, number: int) -> bytes:
     """
     if document.get_formtype() != pdfium.FORMTYPE_NONE:
         return b""
+    data = _alone(document, number)
+    if len(data) > MAX_OWN_PAGE_BYTES or any(mark in data for mark in _LAYERS):
+        return b""
+    return _IDENTITY.sub(_zeros, _DATE.sub(lambda date: b"0" * len(date.group()), data))
+
+
+def names_layers(document: pypdfium2.PdfDocument, number: int) -> bool:
+    """Whether something on page ``number`` (from 1) lies in a layer. Raises as ``own_page``."""
+    data = _alone(document, number)
+    return any(mark in data for mark in _LAYERS)
+
+
+def _alone(document: pypdfium2.PdfDocument, number: int) -> bytes:
     alone = pypdfium2.PdfDocument.new()
     try:
         alone.import_pages(document, [number - 1])
@@ -32,10 +45,7 @@ def own_page(document: pypdfium2.PdfDocument, number: int) -> bytes:
         alone.save(written)
     finally:
         alone.close()
-    data = written.getvalue()
-    if len(data) > MAX_OWN_PAGE_BYTES or any(mark in data for mark in _LAYERS):
-        return b""
-    return _IDENTITY.sub(_zeros, _DATE.sub(lambda date: b"0" * len(date.group()), data))
+    return written.getvalue()
 
 
 def _zeros(found: re.Match[bytes]) -> bytes:

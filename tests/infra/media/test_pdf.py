@@ -17,7 +17,7 @@ from PIL import Image
 from infra.errors import MediaError
 from infra.media import PdfPage
 from infra.media import _pdf as pdf
-from tests.infra.media.pdf_files import pdf_of
+from tests.infra.media.pdf_files import one_page, pdf_of, stream, words
 
 
 def pages(source: Path | bytes, *, dpi: int = 144, max_pages: int = 99) -> Iterator[PdfPage]:
@@ -147,6 +147,45 @@ def test_a_document_without_pages_is_not_called_encrypted_after_one_that_is():
     empty = pdf_of([b"<< /Type /Catalog /Pages 2 0 R >>", b"<< /Type /Pages /Kids [] /Count 0 >>"])
     assert reason(encrypted()) == "pdf_encrypted"
     assert reason(empty) == "pdf_unreadable"
+
+
+LAYER = b"<< /Type /OCG /Name (%b) >>"
+LAYERED_FORM = (
+    b"/Type /XObject /Subtype /Form /BBox [0 0 400 300] /OC %d 0 R /Resources << /Font << /F1 5 0 R >> >>"
+)
+
+
+def layered(*, off: bytes) -> bytes:
+    """A page with a layer shown and one hidden, as marked words and as forms; ``off``: the objects of those that are off."""
+    marked = [
+        b"/OC /L%d BDC " % layer + words(f"marked {layer}", y=110 + 30 * layer) + b"EMC\n" for layer in (1, 2)
+    ]
+    content = words("Plan of the mill") + b"".join(marked) + b"/I1 Do /X2 Do\n"
+    forms = [stream(words(f"form {layer - 6}", y=30 * layer - 190), LAYERED_FORM % layer) for layer in (7, 8)]
+    hidden = b"BT 3 Tr /F1 9 Tf 20 90 Td (never drawn) Tj 0 Tr ET\n"
+    return one_page(
+        content + b"/OC /L1 BDC " + hidden + b"EMC\n",
+        more=[forms[0], LAYER % b"Metres", LAYER % b"Feet", forms[1]],
+        page=b"/Resources << /Font << /F1 5 0 R >> /XObject << /I1 6 0 R /X2 9 0 R >> "
+        b"/Properties << /L1 7 0 R /L2 8 0 R >> >>",
+        catalog=b"/OCProperties << /OCGs [7 0 R 8 0 R] /D << /OFF [%b] >> >>" % off,
+    )
+
+
+@pytest.mark.parametrize(
+    ("off", "said"),
+    [
+        (b"8 0 R", {"marked 1", "form 1", "never drawn"}),
+        (b"7 0 R", {"marked 2", "form 2"}),
+        (b"", {"marked 1", "form 1", "marked 2", "form 2", "never drawn"}),
+    ],
+)
+def test_words_in_layers_that_are_off_are_not_read(off: bytes, said: set[str]):
+    with pdf.open_pdf(layered(off=off)) as document:
+        plain, drawn = document.plain_page(1), document.page(1)
+        assert bool(document.find(1, "form 2")) is ("form 2" in said)
+    assert set(plain.text.splitlines()) == said | {"Plan of the mill"}
+    assert drawn.text == plain.text
 
 
 def test_a_page_that_is_not_there_is_the_callers_mistake():
