@@ -19,7 +19,7 @@ from model.agent.display import display, kept_item, without_images
 from model.agent.events import ObservationAdded
 from model.agent.graph_state import graph_state
 from model.agent.plain_answer import plain_answer
-from model.agent.prompts import PLACEHOLDERS
+from model.agent.prompts import is_placeholder
 from model.config.limits import Limits
 from model.protocols import Retriever, Sight
 from model.types import Completion, Counters, DisplayedHit, Hit, Message, Outcome, Task
@@ -275,10 +275,11 @@ class Environment:
 
 
 def _refuse_placeholder(action: Action) -> None:
-    """Raise ``ActionError`` for a copied example."""
+    """Raise ``ActionError`` for a copied example, or another of its kind: words between angle brackets and nothing else."""
     words = {Search: "query", Memorize: "summary", Answer: "text"}[type(action)]
-    if getattr(action, words).strip() in PLACEHOLDERS:
-        raise ActionError(f"{getattr(action, words).strip()} stands for your own words: write those.")
+    said = getattr(action, words).strip()
+    if is_placeholder(said):
+        raise ActionError(f"{said} stands for your own words: write those.")
 
 
 def normalised(query: str) -> str:

@@ -4,6 +4,7 @@ Holds strings only; ``context.py`` puts questions, graphs, hits and images betwe
 ``COMPACT`` is a single token of the tiny tokenizer, so a change here is a change of that model's vocabulary.
 """
 
+import re
 from dataclasses import dataclass
 
 from memory_graph.actions import Answer, Mark, Memorize, Search, render
@@ -63,7 +64,14 @@ class Profile:
 QUERY_SIGN, SUMMARY_SIGN, ANSWER_SIGN = "<what to look up>", "<what was found>", "<the answer>"
 PLACEHOLDERS = frozenset({QUERY_SIGN, SUMMARY_SIGN, ANSWER_SIGN})
 """What stands for a text in an example. Nothing else does: a made-up fact would come back as an answer. An action that holds one
-of them is refused (``environment.py``)."""
+of them, or one that a model made like them, is refused (``environment.py``)."""
+_LIKE_THEM = re.compile(r"<[^<>=/\"']*[^\W\d_]\s[^<>=/\"']*>")  # words, no markup
+
+
+def is_placeholder(text: str) -> bool:
+    """Whether a text is nothing but words between angle brackets: a sign for a text, and none."""
+    return text in PLACEHOLDERS or _LIKE_THEM.fullmatch(text) is not None
+
 
 _EXAMPLES = (
     Search(id="n2", parents=("n1",), query=QUERY_SIGN),

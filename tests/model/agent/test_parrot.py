@@ -14,7 +14,7 @@ from memory_graph.actions import render
 from memory_graph.parsing import parse
 from model.agent.loop import Agent
 from model.agent.memory.registry import MEMORIES, memory_policy
-from model.agent.prompts import FULL, PLACEHOLDERS, Profile
+from model.agent.prompts import FULL, PLACEHOLDERS, Profile, is_placeholder
 from model.policies.endpoint_policy import EndpointPolicy
 from model.types import Hit, Task, Trajectory
 from tests.servers.openai_server import Messages, OpenAIServer, text_of
@@ -69,6 +69,22 @@ def test_a_parrot_finds_no_answer_in_its_prompt(name: str):
     assert trajectory.answer == ""
     told = [node.query + node.summary for node in trajectory.graph.nodes]
     assert not any(sign in text for sign in PLACEHOLDERS for text in told)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("<the answer>", True),
+        ("<percentage of the shares held by foreign companies as of March 31, 2017>", True),  # a real model's
+        ("<div>", False),
+        ("<img src='a.png' alt='the crane'>", False),
+        ("</td> </tr>", False),
+        ("the <b> element of a page", False),
+        ("< 5 and > 3", False),
+    ],
+)
+def test_signs_that_a_model_makes_like_the_examples_stand_for_no_text(text: str, expected: bool):
+    assert is_placeholder(text) is expected
 
 
 def test_the_prompts_hold_no_name_of_anything():
