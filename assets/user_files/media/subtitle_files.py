@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from assets.user_files.file_kinds import SUBTITLE_SUFFIXES, VIDEO_SUFFIXES
-from assets.user_files.media.transcripts import SPOKEN_COLUMNS
+from assets.user_files.media.recognised import SPOKEN_COLUMNS
 
 FOLDERS = frozenset({"subs", "sub", "subtitles", "subtitle", "captions", "untertitel"})
 # of recognisers of speech; mostly it is something else

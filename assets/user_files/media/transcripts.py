@@ -4,10 +4,12 @@ Holds parsing and the share of each clip; which files are a film's subtitles is 
 """
 
 import html
-import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from itertools import starmap
+from typing import NamedTuple
+
+from assets.user_files.media.recognised import SPOKEN_COLUMNS, spoken_columns, spoken_json
 
 _FRACTION = r"(?:[.,:](\d{1,3}))?"
 _CLOCK = rf"(?:(\d{{1,3}}):)?(\d{{1,2}}):(\d{{2}}){_FRACTION}"
@@ -23,7 +25,7 @@ _LYRIC_TIME = re.compile(rf"\[{_CLOCK}\]")
 _TENTHS = re.compile(r"\s*\[(\d+)\]\[\d*\](.*)")
 _TIMED = re.compile(r"<(p|text)\b([^<>]*)>(.*?)</\1>", re.DOTALL | re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""\b(\w+)\s*=\s*["']([^"']*)["']""")
-_SPOKEN = re.compile(rf"Dialogue:[^,]*,\s*{_CLOCK}\s*,(?:[^,]*,){{7}}(.*)")
+_TIMED_LINE = re.compile(r"\s*(\d{1,2}):(\d{2}):(\d{2})()[:=](\S.*)")
 _FRAMES = re.compile(r"\s*\{(\d+)\}\{(\d*)\}(.*)")
 _BLOCK = re.compile(
     r"<(?P<end>/?)(?:\w+:)?(?:body|div)\b(?P<around>[^<>]*)>"
@@ -36,7 +38,11 @@ _BEGIN = re.compile(r"""\bbegin\s*=\s*["']([^"']+)["']""", re.IGNORECASE)
 _SYNC = re.compile(r"<sync\b[^<>]*?start\s*=\s*[\"']?(\d+)[^<>]*>", re.IGNORECASE)
 _BREAK = re.compile(r"<(?:\w+:)?br\s*/?>|\[br\]", re.IGNORECASE)
 _HIDDEN_BLOCKS = ("NOTE", "STYLE", "REGION")  # of WebVTT
-SPOKEN_COLUMNS = "start\tend\ttext"  # the head of a table that recognisers of speech write
+EVENT_FIELDS = (
+    *("layer", "start", "end", "style", "name", "marginl", "marginr", "marginv"),
+    "effect",
+    "text",
+)
 USUAL_FRAME_RATE = 23.976  # of subtitles that count frames and do not say how fast they come
 NEAR_S = 10.0  # seconds within which a line that comes again is one that rolls up
 
@@ -58,7 +64,7 @@ def cues(transcript: str) -> list[TranscriptCue]:
         return _said_once(_captions(lines))
     if (marked := _of_head(transcript, lines)) is not None:
         return _said_once(marked)
-    for parse in (_scripted, _frames, _tenths, _lyrics):
+    for parse in (_scripted, _frames, _tenths, _lyrics, _timed_lines):
         if found := list(parse(lines)):
             return _said_once(found)
     return sorted(_stamped(lines), key=lambda cue: cue.start_s)
@@ -68,14 +74,15 @@ def _of_head(transcript: str, lines: Sequence[str]) -> Iterable[TranscriptCue] |
     """The cues of a format that its beginning tells; None if it tells none."""
     head = transcript[:4096].lower()
     if head.startswith(SPOKEN_COLUMNS):
-        return _columns(lines)
+        return starmap(TranscriptCue, spoken_columns(lines))
     if _TIMED_TEXT.search(head) and _BLOCK.search(transcript):
         return _paragraphs(transcript)
     if "<sami" in head:
         return _synchronised(transcript)
     if "<timedtext" in head or "<transcript" in head:
         return _timed_texts(transcript)
-    return (list(spoken_json(transcript)) or None) if head.lstrip().startswith("{") else None
+    spoken = starmap(TranscriptCue, spoken_json(transcript)) if head.lstrip().startswith("{") else ()
+    return list(spoken) or None
 
 
 def lines_of(start_s: float, text: str) -> Iterator[TranscriptCue]:
@@ -141,12 +148,18 @@ def _without_hidden(text: Sequence[str]) -> Iterator[str]:
 
 
 def _scripted(lines: Sequence[str]) -> Iterator[TranscriptCue]:
-    """Advanced SubStation Alpha."""
+    """Advanced SubStation Alpha, which may tell the order of its fields."""
+    names = EVENT_FIELDS
     for line in lines:
-        if match := _SPOKEN.match(line):
-            yield TranscriptCue(
-                _seconds(match), match.group(5).replace("\\N", "\n").replace("\\n", "\n").replace("\\h", " ")
-            )
+        kind, _, rest = line.strip().partition(":")
+        if kind == "Format":
+            told = tuple(name.strip().lower() for name in rest.split(","))
+            names = told if {"start", "text"} <= set(told) else EVENT_FIELDS
+        elif kind == "Dialogue" and len(written := rest.split(",", len(names) - 1)) == len(names):
+            event = dict(zip(names, written, strict=True))
+            if clock := re.match(rf"\s*{_CLOCK}", event["start"]):
+                text = event["text"].replace("\\N", "\n").replace("\\n", "\n").replace("\\h", " ")
+                yield TranscriptCue(_seconds(clock), text)
 
 
 def _frames(lines: Sequence[str]) -> Iterator[TranscriptCue]:
@@ -182,6 +195,15 @@ def _tenths(lines: Sequence[str]) -> Iterator[TranscriptCue]:
             yield TranscriptCue(int(match.group(1)) / 10, "\n".join(words))
 
 
+def _timed_lines(lines: Sequence[str]) -> Iterator[TranscriptCue]:
+    """TMPlayer: a time, a colon and at once the words, on every line."""
+    written = list(filter(str.strip, lines))
+    matches = [match for line in written if (match := _TIMED_LINE.fullmatch(line))]
+    if len(matches) == len(written):
+        for match in matches:
+            yield TranscriptCue(_seconds(match), match.group(5).replace("|", "\n"))
+
+
 def _timed_texts(transcript: str) -> Iterator[TranscriptCue]:
     """What video platforms keep: milliseconds at paragraphs, or seconds at texts."""
     for match in _TIMED.finditer(transcript):
@@ -190,42 +212,6 @@ def _timed_texts(transcript: str) -> Iterator[TranscriptCue]:
         if written.replace(".", "", 1).isdigit():
             start_s = float(written) / (1000 if "t" in attributes else 1)
             yield TranscriptCue(start_s, html.unescape(match.group(3)))
-
-
-def spoken_json(transcript: str) -> Iterator[TranscriptCue]:
-    """What recognisers of speech write: segments with seconds, or events with milliseconds; nothing for other JSON."""
-    try:
-        document = json.loads(transcript)
-    except (ValueError, RecursionError):
-        return
-    if not isinstance(document, dict):
-        return
-    for segment in _records(document.get("segments")):
-        yield from _said(segment.get("start"), 1, segment.get("text"))
-    for piece in _records(document.get("transcription")):
-        offsets = piece.get("offsets")
-        yield from _said(offsets.get("from") if isinstance(offsets, dict) else None, 1000, piece.get("text"))
-    for event in _records(document.get("events")):
-        words = "".join(str(piece.get("utf8", "")) for piece in _records(event.get("segs")))
-        yield from _said(event.get("tStartMs"), 1000, words)
-
-
-def _said(start: Any, ticks: int, text: Any) -> Iterator[TranscriptCue]:
-    """A cue, if there are words and a time in ``ticks`` a second."""
-    if isinstance(start, int | float) and isinstance(text, str) and text.strip():
-        yield TranscriptCue(start / ticks, text)
-
-
-def _columns(lines: Sequence[str]) -> Iterator[TranscriptCue]:
-    """The table of a recogniser of speech: milliseconds and words."""
-    for line in lines[1:]:
-        start, _, words = line.partition("\t")
-        if start.strip().isdigit():
-            yield TranscriptCue(int(start) / 1000, words.partition("\t")[2])
-
-
-def _records(value: Any) -> list[dict[str, Any]]:
-    return [inner for inner in value if isinstance(inner, dict)] if isinstance(value, list) else []
 
 
 def _paragraphs(transcript: str) -> Iterator[TranscriptCue]:

@@ -87,6 +87,8 @@ TOLD = [
         "[INFORMATION]\n[SUBTITLE]\n00:00:01.50,00:00:03.00\nI raise you[br]forty.\n\n00:01:03.00,00:01:04.00\nShow the jacks.\n",
         "[Events]\nDialogue: 0,0:00:01.50,0:00:03.00,Default,,0,0,0,,{\\i1}I raise{\\i0} you\\Nforty.\n"
         "Dialogue: 0,0:01:03.00,0:01:04.00,D,,0,0,0,,Show the jacks.",
+        "[V4+ Styles]\nFormat: Name, Fontname\n[Events]\nFormat: Start, End, Text\n"
+        "Dialogue: 0:00:01.50,0:00:03.00,I raise you\\Nforty.\nDialogue: 0:01:03.00,0:01:04.00,Show the jacks.",
         "{1}{1}20\n{30}{60}I raise you|forty.\n{1260}{1280}{y:i}Show the jacks.\n",
         "[ar:Nobody]\n[00:01.50]I raise you\n[00:01.50]forty.\n[01:03.00]Show the jacks.\n",
         '<tt xmlns="http://www.w3.org/ns/ttml"><body><div><p begin="00:00:01.500" end="3s">I raise you<br/>forty.</p>'
@@ -98,7 +100,7 @@ TOLD = [
         "<SAMI><BODY><SYNC Start=1500><P Class=EN>I raise you<br>forty.\n<SYNC Start=63000><P>Show the jacks.</BODY></SAMI>",
     ],
     ids=[
-        *("blank line", "no hours", "WebVTT", "SBV", "SubViewer", "ASS", "MicroDVD", "LRC"),
+        *("blank line", "no hours", "WebVTT", "SBV", "SubViewer", "ASS", "ASS in its order", "MicroDVD", "LRC"),
         *("TTML", "TTML in times", "TTML of spans", "SAMI"),
     ],
 )  # fmt: skip
@@ -157,3 +159,9 @@ def test_times_of_single_digits_are_times_and_shapes_are_no_words():
 def test_less_than_is_no_tag():
     written = "00:01.000 --> 00:02.000\n<i>I</i> <3 it: 2 < 3 > 1 <00:01.500><c.loud>always</c>\n"
     assert cues(written) == [(1.0, "I <3 it: 2 < 3 > 1 always")]
+
+
+def test_a_time_with_the_words_close_behind_it_is_one_if_every_line_has_it():
+    assert cues("00:00:05:42 men|and a dog\n00:01:05=No answer.\n") == [
+        *((5.0, "42 men"), (5.0, "and a dog"), (65.0, "No answer.")),
+    ]
