@@ -63,7 +63,7 @@ def embed(
     total, finished = sum(len(part.wanted) for part in parts), storage.sizes(FOLDER)
     missing = {part.name: part for part in parts if part.wanted and part.name not in finished}
     done = total - sum(len(part.wanted) for part in missing.values())
-    if done:
+    if total:
         progress("embed", done, total)
     for count in engine.run(partial(_Embedding, storage, corpora, embedders), list(missing.values())):
         done += count

@@ -8,9 +8,11 @@ import { getJson } from "./server.js";
 
 const INTERVAL_MS = 1000;
 
+const STAGES = /** @type {Record<string, string>} */ ({ files: "files read", embed: "embedded for search" });
+
 /**
- * Calls `show` with a line as long as something is read.
- * @param {(line: string) => void} show
+ * Calls `show` with a line, and the share that is done if it is known, as long as something is read.
+ * @param {(line: string, share: number | null) => void} show
  * @returns {() => void} to stop with
  */
 export function watchReading(show) {
@@ -18,7 +20,7 @@ export function watchReading(show) {
   const ask = async () => {
     try {
       const { reading } = /** @type {Reading} */ (await getJson("/v1/reading"));
-      if (!stopped && reading !== null) show(stageLine(reading));
+      if (!stopped && reading !== null) show(stageLine(reading), reading.total ? reading.done / reading.total : null);
     } catch {
       // whoever waits for the answer hears what is wrong
     }
@@ -36,7 +38,7 @@ export function watchReading(show) {
  * @param {ReadingStage} reading
  */
 export function stageLine({ stage, done, total, seconds }) {
-  const name = stage.replace(/^documents: /, "");
+  const name = STAGES[stage] ?? stage.replace(/^documents: /, "");
   if (total === null) return `${name}: ${count(done)}`;
   const left = done > 0 && done < total && seconds >= 1 ? `, about ${duration((seconds * (total - done)) / done)} left` : "";
   return `${name}: ${count(done)} of ${count(total)}${left}`;

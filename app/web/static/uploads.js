@@ -60,7 +60,11 @@ export class Uploads {
         bar.removeAttribute("value"); // the server reads the file now
         fill(status, "reading and indexing");
         stop();
-        stop = watchReading((line) => fill(status, line));
+        stop = watchReading((line, done) => {
+          fill(status, line);
+          if (done) bar.value = done;
+          else bar.removeAttribute("value");
+        });
       });
       line.classList.add(report.items ? "upload-done" : "upload-empty");
       fill(status, ...outcome(report));
