@@ -18,14 +18,17 @@ if TYPE_CHECKING:
 
 def endpoint(
     records: Annotated[
-        list[Path], typer.Argument(exists=True, help="Records of runs (JSON), or folders that hold them.")
+        list[Path],
+        typer.Argument(metavar="RECORDS", exists=True, help="Of runs (JSON), or folders that hold them."),
     ],
     out: Annotated[
         Path | None, typer.Option(help="Folder for the page (index.html) and its drawings.", file_okay=False)
     ] = None,
     json: JsonFlag = False,
 ) -> None:
-    """Show the area under sampled accuracy of each objective minus GSPO's, seed by seed, from the records of runs.
+    """Show what the records of a study's runs say together: objectives minus GSPO, while they train and on unseen questions.
+
+    Seed by seed, with intervals: the share of right rollouts over the updates, and the area under sampled answers.
 
     [bold]Example[/bold]
 

@@ -11,10 +11,6 @@ from typing import NamedTuple
 import pypdfium2
 import pypdfium2.raw as pdfium
 
-_MARKS = (
-    b"/OCProperties",
-    b"/ObjStm",
-)  # a document with neither has no layers: the second may hide the first
 MAX_SHAPES = 20_000  # of a page; of more, nothing is left out
 MAX_LAYERS = 64  # parts of a page that are drawn to see whether anything comes of it
 MAX_PIXELS = 4_000_000  # of such a drawing
