@@ -66,6 +66,7 @@ ONLY = "Runs to make in this sitting, as gspo-0; each leaves a record in ROOT/re
 PREREGISTERED = "The study that was written down before its first run (docs/decisions/0027); only --root and --parallel count."
 ONSET = "The one after it: ten updates, other seeds, accuracy while training (docs/decisions/0037)."
 CONFIRMATION = "The one after that: GSPO and GGPO again, eight other seeds (docs/decisions/0039)."
+CHAINS = "That on questions of three and four hops, four seeds (docs/decisions/0040)."
 
 
 @app.command("ggpo")
@@ -85,6 +86,7 @@ def ggpo(  # noqa: PLR0913 - one parameter an option
     preregistered: Annotated[bool, typer.Option("--preregistered", help=PREREGISTERED)] = False,
     onset: Annotated[bool, typer.Option("--onset", help=ONSET)] = False,
     confirmation: Annotated[bool, typer.Option("--confirmation", help=CONFIRMATION)] = False,
+    chains: Annotated[bool, typer.Option("--chains", help=CHAINS)] = False,
     only: Annotated[list[str] | None, typer.Option("--only", help=ONLY)] = None,
     json: JsonFlag = False,
 ) -> None:
@@ -99,7 +101,7 @@ def ggpo(  # noqa: PLR0913 - one parameter an option
     if "://" in root and not root.startswith("file://"):
         raise UsageError("a study works in a folder of this machine: give --root a path")
     folder = Path(root.removeprefix("file://")).resolve()
-    flags = {"preregistered": preregistered, "onset": onset, "confirmation": confirmation}
+    flags = {"preregistered": preregistered, "onset": onset, "confirmation": confirmation, "chains": chains}
     chosen = [name for name, said in flags.items() if said]
     if len(chosen) > 1:
         raise UsageError(

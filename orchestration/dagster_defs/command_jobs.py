@@ -136,6 +136,7 @@ class StudyConfig(CommandConfig):
     )
     onset: bool = Field(False, description="The one after it; nothing else counts then.")
     confirmation: bool = Field(False, description="The one after that; nothing else counts then.")
+    chains: bool = Field(False, description="That on longer questions; nothing else counts then.")
     only: list[str] = Field([], description="Runs to make this time, as gspo-0; by default all.")
 
 

@@ -1,6 +1,6 @@
 """The studies that are meant to see whether credit by the graph pays, each written down before its first run.
 
-Decisions 0027, 0037 and 0039. Holds their options only. A change of any of them is another study, and says so.
+Decisions 0027, 0037, 0039 and 0040. Holds their options only. A change of any of them is another study, and says so.
 """
 
 from collections.abc import Sequence
@@ -66,6 +66,10 @@ CONFIRMATION_ENDPOINT = (
     "paired by seed, update and question, Student's interval over seeds"
 )
 
+CHAINS_HOPS = 4
+CHAINS_SEEDS = (16, 17, 18, 19)
+CHAINS_ENDPOINT = CONFIRMATION_ENDPOINT
+
 
 def onset(
     root: Path, *, checkpoint: str = "searching", only: tuple[str, ...] = (), parallel: int = 2
@@ -91,6 +95,19 @@ def confirmation(
     return _of_seeds(base, CONFIRMATION_ARMS, CONFIRMATION_SEEDS, only)
 
 
+def chains(root: Path, *, only: tuple[str, ...] = (), parallel: int = 2) -> Study:
+    """The confirmation on questions of three and four hops with decoys, from the cold start that was made for them.
+
+    Raises:
+        ValueError: for a run that is not of it.
+    """
+    base = preregistered(root, checkpoint="chains", parallel=parallel)
+    longer = replace(
+        base, datasets=("hotpotqa",), worlds=replace(base.worlds, hops=CHAINS_HOPS), test_questions=60
+    )
+    return _of_seeds(longer, CONFIRMATION_ARMS, CHAINS_SEEDS, only)
+
+
 def _of_seeds(base: Study, arms: Sequence[str], seeds: Sequence[int], only: tuple[str, ...]) -> Study:
     """The first ten updates of these runs alone, at the rates of the whole."""
     names = tuple(f"{arm}-{seed}" for seed in seeds for arm in arms)
@@ -106,5 +123,10 @@ def _of_seeds(base: Study, arms: Sequence[str], seeds: Sequence[int], only: tupl
     )
 
 
-WRITTEN_DOWN = {"preregistered": preregistered, "onset": onset, "confirmation": confirmation}
+WRITTEN_DOWN = {
+    "preregistered": preregistered,
+    "onset": onset,
+    "confirmation": confirmation,
+    "chains": chains,
+}
 """By the flag of ``vimrag study ggpo``, in the order in which they were written down."""

@@ -10,7 +10,7 @@ import pytest
 from orchestration.recipes.miniature import READABLE, searching
 from orchestration.study.endpoint import compare_areas, compare_online, question_areas
 from orchestration.study.options import runs
-from orchestration.study.preregistered import confirmation, onset, preregistered
+from orchestration.study.preregistered import chains, confirmation, onset, preregistered
 
 
 def curve(*shares: float) -> dict[int, dict[tuple[str, str], float]]:
@@ -112,3 +112,26 @@ def test_the_confirmation_is_the_onset_with_other_seeds_and_two_objectives():
     assert replace(study, arms=before.arms, seeds=before.seeds, only=before.only) == before
     with pytest.raises(ValueError, match="no run 'ggpo-7'; its runs are gspo-8, ggpo-8"):
         confirmation(Path("/nowhere"), only=("ggpo-7",))
+
+
+def test_the_study_of_chains_is_the_confirmation_on_longer_questions():
+    # docs/decisions/0040: a change here is another study
+    study, before = chains(Path("/nowhere")), confirmation(Path("/nowhere"))
+    assert [run.name for run in runs(study)] == [
+        f"{arm}-{seed}" for seed in range(16, 20) for arm in ("gspo", "ggpo")
+    ]
+    assert (study.checkpoint, study.datasets, study.worlds.hops) == ("chains", ("hotpotqa",), 4)
+    same = (
+        "arms",
+        "updates",
+        "decay_updates",
+        "questions",
+        "group_size",
+        "mini_batches",
+        "clips",
+        "reward",
+        "limits",
+    )
+    assert all(getattr(study, name) == getattr(before, name) for name in same)
+    with pytest.raises(ValueError, match="no run 'ggpo-8'"):
+        chains(Path("/nowhere"), only=("ggpo-8",))
