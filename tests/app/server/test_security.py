@@ -193,7 +193,7 @@ def test_the_schema_names_every_path_of_the_contract_and_refuses_what_it_does_no
         *("/v1/conversations", "/v1/conversations/{conversation_id}", "/v1/turns/{turn_id}/events"),
         "/v1/conversations/{conversation_id}/export",
         *("/v1/sources", "/v1/sources/{key}", "/v1/sources/{key}/picture"),
-        *("/v1/sources/remove", "/v1/sources/reread"),
+        *("/v1/sources/remove", "/v1/sources/reread", "/v1/reading"),
         *("/v1/places", "/v1/sources/{key}/film", "/v1/sources/{key}/film/content"),
         "/v1/sources/{key}/subtitles/{number}",
     }
