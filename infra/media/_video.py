@@ -18,6 +18,7 @@ from PIL.Image import Transpose
 
 from infra.errors import MediaError
 from infra.limits import MAX_VIDEO_PIXELS, MAX_VIDEO_SECONDS
+from infra.media._iso_boxes import lacks_index
 from infra.media._video_streams import first_tick, moving_stream, shown_size, swaps_sides, turn_of, upright
 from infra.media.types import Frame, VideoInfo
 
@@ -35,6 +36,10 @@ SEEK_MARGIN_S = 1.0  # seek this much earlier: indexes hold decoding times, whic
 # their index names key frames; a seek elsewhere is a guess
 SEEKABLE = frozenset({"mov", "mp4", "matroska", "webm"})
 TRUNCATION_GAP_S = 5.0  # a file whose frames end this long before a time asked for was cut short
+NEVER_FINISHED = (
+    "its index (moov) is missing: the recording was never finished or the copy was cut short; "
+    "tools that repair films can often make one, given another film of the same camera"
+)
 HALF_TICK_S = 5e-4  # containers round times to milliseconds: a frame at 0.0335 answers for 0.0333
 
 
@@ -190,7 +195,8 @@ def opened(source: Path | bytes) -> Iterator[tuple[InputContainer, VideoStream]]
             yield container, stream
     except FFmpegError as error:
         reason = "too_much_memory" if isinstance(error, MemoryError) else "video_unreadable"
-        raise MediaError(reason, f"{name}: {error.strerror or error}") from error
+        detail = NEVER_FINISHED if lacks_index(source) else error.strerror or error
+        raise MediaError(reason, f"{name}: {detail}") from error
 
 
 @contextmanager
