@@ -9,6 +9,8 @@ _QUOTED = re.compile(
 )
 _CARD_PICTURE = re.compile(r"^(PHOTO|LOGO|KEY|SOUND)[;:][^\n]*\n?", re.M | re.I)
 _EVENT = re.compile(r"^(SUMMARY|DTSTART|DTEND|LOCATION|DESCRIPTION)(?:;[^:\n]*)?:([^\n]*)", re.M | re.I)
+_MOMENT = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)(?:\d\d)?(Z?))?")
+_NAMES = {"dtstart": "begins", "dtend": "ends"}
 _CHARSET = re.compile(r"CHARSET=([\w-]+)", re.I)
 
 
@@ -24,7 +26,21 @@ def event_lines(text: str) -> list[str]:
     plain = _FOLD.sub("", text.replace("\r\n", "\n"))
     _, begins, events = plain.partition("BEGIN:VEVENT\n")
     found = _EVENT.findall(events) if begins else []
-    return [f"{name.lower()}: {' '.join(card_text(said).split())}" for name, said in found if said.strip()]
+    return [
+        f"{_NAMES.get(name.lower(), name.lower())}: {' '.join(_moment(card_text(said)).split())}"
+        for name, said in found
+        if said.strip()
+    ]
+
+
+def _moment(text: str) -> str:
+    """``20240305T100000Z`` as ``2024-03-05 10:00 UTC``; anything else as it is."""
+    match = _MOMENT.fullmatch(text.strip())
+    if match is None:
+        return text
+    year, month, day, hour, minute, in_utc = match.groups()
+    time = f" {hour}:{minute}{' UTC' if in_utc else ''}" if hour else ""
+    return f"{year}-{month}-{day}{time}"
 
 
 def _unquoted(match: re.Match[str]) -> str:

@@ -151,7 +151,7 @@ def test_an_invitation_beside_a_text_says_what_the_text_does_not():
         f"--B\nContent-Type: text/plain\n\nTo the north.\n--B\nContent-Type: text/calendar\n\n{event}--B--\n"
     )
     mail = LETTER + b"MIME-Version: 1.0\nContent-Type: multipart/alternative; boundary=B\n\n" + parts.encode()
-    assert texts(mail)[-2:] == ["To the north.", "location: Old hall\ndtstart: 20240305T1000"]
+    assert texts(mail)[-2:] == ["To the north.", "location: Old hall\nbegins: 2024-03-05 10:00"]
 
 
 def test_an_attachment_that_was_cut_off_is_read_to_there():
