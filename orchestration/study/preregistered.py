@@ -57,7 +57,6 @@ ONSET_ENDPOINT = (
     "paired by seed, update and question, Student's interval over seeds; then GGPO with half answers minus GGPO"
 )
 
-
 CONFIRMATION_ARMS = ("gspo", "ggpo")
 CONFIRMATION_SEEDS = (8, 9, 10, 11, 12, 13, 14, 15)
 """None of which was run before; eight, for the spread of three points a seed that the study of the onset met with."""
@@ -68,7 +67,7 @@ CONFIRMATION_ENDPOINT = (
 
 CHAINS_HOPS = 4
 CHAINS_SEEDS = (16, 17, 18, 19)
-CHAINS_ENDPOINT = CONFIRMATION_ENDPOINT
+"""None of which was run before. The endpoint is that of the confirmation."""
 
 
 def onset(
