@@ -1,11 +1,12 @@
 """The studies that are meant to see whether credit by the graph pays, each written down before its first run.
 
-Decisions 0027, 0037, 0039 and 0040. Holds their options only. A change of any of them is another study, and says so.
+Decisions 0027, 0037, 0039 and 0040, which have their endpoints. Holds their options only. A change of any of them is another study, and says so.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from model.config.reward import RewardWeights
 from orchestration.recipes.miniature import READABLE
@@ -13,10 +14,7 @@ from orchestration.recipes.options import MiniatureWorlds
 from orchestration.study.options import Study
 
 ARMS = ("gspo", "ggpo", "prune_at_random", "ggpo_literal", "prune_positives", "prune_negatives")
-ENDPOINT = (
-    "area under avg@4 at temperature 1 on unseen worlds at updates 0, 10 and 20, GGPO minus GSPO, "
-    "paired by seed and question"
-)
+WORLDS = MiniatureWorlds(train=48, val=4, test=8, questions=8)
 
 
 def preregistered(
@@ -44,7 +42,7 @@ def preregistered(
         limits="searching",
         datasets=READABLE,
         reward=RewardWeights(judge=0.9, format=0.1),
-        worlds=MiniatureWorlds(train=48, val=4, test=8, questions=8),
+        worlds=WORLDS,
     )
 
 
@@ -52,75 +50,58 @@ ONSET_ARMS = ("gspo", "ggpo", "ggpo_half_answers")
 ONSET_SEEDS = (4, 5, 6, 7)
 """None of which was run before: what is confirmed was seen with seeds 0 to 3."""
 ONSET_UPDATES = 10
-ONSET_ENDPOINT = (
-    "share of right rollouts at temperature 1 over updates 1 to 10, each question before it is learnt from, GGPO minus GSPO, "
-    "paired by seed, update and question, Student's interval over seeds; then GGPO with half answers minus GGPO"
-)
 
 CONFIRMATION_ARMS = ("gspo", "ggpo")
 CONFIRMATION_SEEDS = (8, 9, 10, 11, 12, 13, 14, 15)
 """None of which was run before; eight, for the spread of three points a seed that the study of the onset met with."""
-CONFIRMATION_ENDPOINT = (
-    "share of right rollouts at temperature 1 over updates 1 to 10, each question before it is learnt from, GGPO minus GSPO, "
-    "paired by seed, update and question, Student's interval over seeds"
-)
 
-CHAINS_HOPS = 4
 CHAINS_SEEDS = (16, 17, 18, 19)
 """None of which was run before. The endpoint is that of the confirmation."""
 
 
-def onset(
-    root: Path, *, checkpoint: str = "searching", only: tuple[str, ...] = (), parallel: int = 2
+def first_updates(
+    root: Path,
+    *,
+    arms: tuple[str, ...],
+    seeds: tuple[int, ...],
+    only: tuple[str, ...] = (),
+    parallel: int = 2,
+    **changed: Any,
 ) -> Study:
-    """The first half of the first study's runs, with other seeds: before the plateau, where credit has something to hand out.
+    """The first ten updates of the first study, at its rates, with these objectives and seeds; ``changed`` are other options.
 
     Raises:
         ValueError: for a run that is not of it, such as one of a seed that was looked at before.
     """
-    base = preregistered(root, checkpoint=checkpoint, parallel=parallel)
-    return _of_seeds(base, ONSET_ARMS, ONSET_SEEDS, only)
-
-
-def confirmation(
-    root: Path, *, checkpoint: str = "searching", only: tuple[str, ...] = (), parallel: int = 2
-) -> Study:
-    """The study of the onset again, of its two first objectives, with eight seeds that nobody has looked at.
-
-    Raises:
-        ValueError: for a run that is not of it, such as one of a seed that was looked at before.
-    """
-    base = preregistered(root, checkpoint=checkpoint, parallel=parallel)
-    return _of_seeds(base, CONFIRMATION_ARMS, CONFIRMATION_SEEDS, only)
-
-
-def chains(root: Path, *, only: tuple[str, ...] = (), parallel: int = 2) -> Study:
-    """The confirmation on questions of three and four hops with decoys, from the cold start that was made for them.
-
-    Raises:
-        ValueError: for a run that is not of it.
-    """
-    base = preregistered(root, checkpoint="chains", parallel=parallel)
-    longer = replace(
-        base, datasets=("hotpotqa",), worlds=replace(base.worlds, hops=CHAINS_HOPS), test_questions=60
-    )
-    return _of_seeds(longer, CONFIRMATION_ARMS, CHAINS_SEEDS, only)
-
-
-def _of_seeds(base: Study, arms: Sequence[str], seeds: Sequence[int], only: tuple[str, ...]) -> Study:
-    """The first ten updates of these runs alone, at the rates of the whole."""
+    base = preregistered(root, parallel=parallel)
     names = tuple(f"{arm}-{seed}" for seed in seeds for arm in arms)
     if others := [name for name in only if name not in names]:
         raise ValueError(f"the study has no run {others[0]!r}; its runs are {', '.join(names)}")
     return replace(
         base,
         only=only or names,
-        arms=tuple(arms),
+        arms=arms,
         seeds=max(seeds) + 1,
         updates=ONSET_UPDATES,
         decay_updates=base.updates,
+        **changed,
     )
 
+
+onset = partial(first_updates, arms=ONSET_ARMS, seeds=ONSET_SEEDS)
+"""Before the plateau, where credit has something to hand out."""
+confirmation = partial(first_updates, arms=CONFIRMATION_ARMS, seeds=CONFIRMATION_SEEDS)
+"""The same again, of its two first objectives."""
+chains = partial(
+    first_updates,
+    arms=CONFIRMATION_ARMS,
+    seeds=CHAINS_SEEDS,
+    checkpoint="chains",
+    datasets=("hotpotqa",),
+    worlds=replace(WORLDS, hops=4),
+    test_questions=60,
+)
+"""The confirmation on questions of three and four hops with decoys, from the cold start that was made for them."""
 
 WRITTEN_DOWN = {
     "preregistered": preregistered,
