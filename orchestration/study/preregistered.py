@@ -1,6 +1,7 @@
 """The studies that are meant to see whether credit by the graph pays, each written down before its first run.
 
-Decisions 0027, 0037, 0039 and 0040, which have their endpoints. Holds their options only. A change of any of them is another study, and says so.
+Decisions 0027, 0037, 0039 and 0040, which have their endpoints. Holds their options only. A change of any of them is another
+study, and says so.
 """
 
 from dataclasses import replace
